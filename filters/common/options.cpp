@@ -1,0 +1,206 @@
+// The command line, read by CLI11 from the rows of a filter.
+#include "common/options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+namespace critpipe {
+
+namespace {
+
+template <typename Use>
+void each_option(const Filter& row, Use use) {
+  for (const Options& group : row.options)
+    for (const Option& option : group) use(option);
+  use(Option{'h', "help", nullptr, "Print this and exit."});
+  use(Option{0, "version", nullptr, "Print the version and exit."});
+}
+
+std::string spelled(const Option& option) {
+  std::string text = option.letter ? std::string{"-"} + option.letter + ", " : "    ";
+  text += std::string{"--"} + option.name;
+  const bool optional = option.value && option.value[0] == '[';
+  if (option.value) text += optional ? option.value : std::string{"="} + option.value;
+  return text;
+}
+
+// --pre for --pretty, as long as one option alone begins so.
+std::string whole_name(const Filter& row, const std::string& word) {
+  if (word.size() < 3 || word.compare(0, 2, "--") != 0) return word;
+  const std::size_t equals = word.find('=');
+  const std::string begin = word.substr(2, equals - 2);
+  const std::string rest = equals == word.npos ? "" : word.substr(equals);
+  std::string found;
+  bool exact = false;
+  int matches = 0;
+  each_option(row, [&](const Option& option) {
+    const std::string_view name = option.name;
+    if (name == begin) exact = true;
+    if (name.substr(0, begin.size()) != begin) return;
+    found = name;
+    ++matches;
+  });
+  return !exact && matches == 1 ? "--" + found + rest : word;
+}
+
+std::string nearest_option(const Filter& row, const std::string& word) {
+  std::string best;
+  each_option(row, [&](const Option& option) {
+    const std::string name = std::string{"--"} + option.name;
+    std::size_t common = 0;
+    while (common < name.size() && common < word.size() && name[common] == word[common]) ++common;
+    if (common > 3 && common > best.size() / 2) best = name;
+  });
+  return best;
+}
+
+[[noreturn]] void print_and_exit(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::exit(std::fflush(stdout) == 0 ? exit_done : exit_error);
+}
+
+void answer_about_itself(const Filter& row, const std::string& word) {
+  if (word == "--help" || word == "-h") print_and_exit(help_text(row));
+  if (word == "--version") print_and_exit(std::string{row.name} + " (critpipe) " CRITPIPE_VERSION "\n");
+  if (word == "--print-manual-options") print_and_exit(manual_options(row));
+  if (word == "--print-bash-completion") print_and_exit(bash_completion(row));
+  if (word == "--print-zsh-completion") print_and_exit(zsh_completion(row));
+}
+
+// The name that messages begin with: crit runs other programs under its own.
+std::string called_as(int argc, char** argv, const Filter& row) {
+  if (argc == 0) return row.name;
+  const std::string_view path = argv[0];
+  return std::string{path.substr(path.rfind('/') + 1)};
+}
+
+}  // namespace
+
+std::string help_text(const Filter& row) {
+  std::string text = std::string{row.name} + ": " + row.purpose + "\n\n";
+  std::size_t width = 0;
+  for (const Example& example : row.examples) width = std::max(width, std::strlen(example.command));
+  for (const Example& example : row.examples) {
+    const std::string command = example.command;
+    text += "  " + command + std::string(width - command.size() + 2, ' ') + example.does + "\n";
+  }
+  text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
+  each_option(row, [&](const Option& option) {
+    const std::string left = "  " + spelled(option);
+    text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help + "\n";
+  });
+  return text + "\nMore: man " + row.name + "\n";
+}
+
+std::string manual_options(const Filter& row) {
+  std::string text;
+  each_option(row, [&](const Option& option) {
+    std::string name = option.letter ? std::string{"**-"} + option.letter + "**, " : "";
+    name += std::string{"**--"} + option.name + "**";
+    if (option.value) {
+      const bool optional = option.value[0] == '[';
+      name += optional ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
+                       : "=*" + std::string{option.value} + "*";
+    }
+    text += name + "\n: " + option.help + "\n\n";
+  });
+  return text;
+}
+
+std::string bash_completion(const Filter& row) {
+  std::string function = std::string{"_"} + row.name;
+  for (char& c : function)
+    if (c == '-') c = '_';
+  std::string words, files, directories;
+  each_option(row, [&](const Option& option) {
+    const std::string name = std::string{"--"} + option.name;
+    words += " " + name + (option.value && option.value[0] != '[' ? "=" : "");
+    std::string& values = option.complete == Option::directories ? directories : files;
+    if (option.complete != Option::none) {
+      values += (values.empty() ? "" : "|") + name;
+      if (option.letter) values += std::string{"|-"} + option.letter;
+    }
+  });
+  std::string text = function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
+  text += "  [ \"$current\" = '=' ] && current=\n  [ \"$previous\" = '=' ] && previous=${COMP_WORDS[COMP_CWORD-2]}\n";
+  text += "  case $previous in\n";
+  if (!files.empty()) text += "    " + files + ") COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n";
+  if (!directories.empty()) text += "    " + directories + ") COMPREPLY=($(compgen -d -- \"$current\")); return ;;\n";
+  text += "  esac\n  case $current in\n    -*)\n      COMPREPLY=($(compgen -W '" + words.substr(1) + "' -- \"$current\"))\n";
+  text += "      [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;\n    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n  esac\n}\n";
+  return text + "complete -o filenames -F " + function + " " + row.name + "\n";
+}
+
+std::string zsh_completion(const Filter& row) {
+  std::string text = std::string{"#compdef "} + row.name + "\n_arguments -s";
+  each_option(row, [&](const Option& option) {
+    std::string help = option.help;
+    for (std::size_t at = 0; (at = help.find_first_of("[]:'", at)) != help.npos; at += 2)
+      help.replace(at, 1, help[at] == '\'' ? "’" : std::string{"\\"} + help[at]);
+    const bool optional = option.value && option.value[0] == '[';
+    std::string value;
+    if (option.value) {
+      value = optional ? "::" : ":";
+      value += optional ? std::string{option.value + 2, std::strlen(option.value) - 3} : std::string{option.value};
+      value += option.complete == Option::files ? ":_files" : option.complete == Option::directories ? ":_files -/" : ":";
+    }
+    const std::string name = std::string{"--"} + option.name + (option.value ? (optional ? "=-" : "=") : "");
+    text += " \\\n  '" + name + "[" + help + "]" + value + "'";
+    if (option.letter) text += std::string{" \\\n  '-"} + option.letter + (option.value ? "+" : "") + "[" + help + "]" + value + "'";
+  });
+  return text + " \\\n  '*:input:_files'\n";
+}
+
+Program parse_command_line(const Filter& row, int argc, char** argv) {
+  std::vector<std::string> words;
+  bool options_end = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = options_end || row.dispatches ? argv[i] : whole_name(row, argv[i]);
+    if (word == "--") options_end = true;
+    if (!options_end && !(row.dispatches && i > 1)) answer_about_itself(row, word);
+    words.push_back(word);
+  }
+  const std::string name = called_as(argc, argv, row);
+  if (row.dispatches) return Program{row, name, std::move(words), {}};
+
+  CLI::App app;
+  app.set_help_flag();
+  std::vector<std::string> arguments;
+  std::vector<Program::Given> given;
+  app.add_option("arguments", arguments);
+  each_option(row, [&](const Option& option) {
+    std::string name = std::string{"--"} + option.name;
+    if (option.letter) name += std::string{",-"} + option.letter;
+    const std::string key = option.name;
+    if (!option.value) {
+      app.add_flag_function(name, [&given, key](std::int64_t) { given.push_back({key, ""}); });
+      return;
+    }
+    const auto take = [&given, key](const CLI::results_t& results) {
+      for (const std::string& result : results) given.push_back({key, result});
+      return true;
+    };
+    CLI::Option* added = app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    added->allow_extra_args(false);
+    if (option.value[0] == '[') added->expected(0, 1)->run_callback_for_default()->default_str("");
+  });
+  Program program{row, name, {}, {}};
+  try {
+    std::vector<std::string> reversed{words.rbegin(), words.rend()};
+    app.parse(reversed);
+  } catch (const CLI::ExtrasError&) {
+    for (const std::string& word : words)
+      if (word.size() > 1 && word[0] == '-') {
+        const std::string near = nearest_option(row, word);
+        program.usage("no option " + word + (near.empty() ? "" : "; did you mean " + near + "?"));
+      }
+    program.usage("too many arguments");
+  } catch (const CLI::ParseError& error) {
+    program.usage(error.what());
+  }
+  return Program{row, name, std::move(arguments), std::move(given)};
+}
+
+}  // namespace critpipe

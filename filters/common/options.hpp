@@ -1,0 +1,18 @@
+// Option rows to CLI11, --help, manual and completions.
+#pragma once
+
+#include <string>
+
+#include "common/filter.hpp"
+
+namespace critpipe {
+
+// Parses or exits: --help, --version, and usage errors.
+Program parse_command_line(const Filter& row, int argc, char** argv);
+
+std::string help_text(const Filter& row);
+std::string manual_options(const Filter& row);              // Markdown for the OPTIONS of the manual
+std::string bash_completion(const Filter& row);
+std::string zsh_completion(const Filter& row);
+
+}  // namespace critpipe

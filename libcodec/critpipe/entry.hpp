@@ -1,0 +1,97 @@
+// Fields of one payload, in place.
+//
+// A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length fits.
+// Values are views into the payload; nothing allocates.
+//
+//     for (Fields fields{*entry.message, entry.payload}; fields.next();) {
+//       const Value& value = fields.value();
+//       if (value.field && value.field->name() == "vaddr") use(value.integer);
+//     }
+//     std::uint64_t nr_pages = integer_or(*entry.message->find("nr_pages"), entry.payload, 0);
+//
+// Source of the facts: protobuf's encoding.
+#pragma once
+
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "critpipe/image.hpp"
+#include "critpipe/schema.hpp"
+
+namespace critpipe {
+
+static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
+
+inline std::uint32_t load_u32(const std::byte* at) { std::uint32_t word; std::memcpy(&word, at, 4); return word; }
+inline std::uint64_t load_u64(const std::byte* at) { std::uint64_t word; std::memcpy(&word, at, 8); return word; }
+
+// Reads a varint that is known to end, and moves past it.
+inline std::uint64_t trusted_varint(const std::byte*& at) {
+  std::uint64_t value = std::to_integer<std::uint64_t>(*at++);
+  if (value < 0x80) [[likely]] return value;
+  value &= 0x7f;
+  for (int shift = 7;; shift += 7) {
+    const auto byte = std::to_integer<std::uint64_t>(*at++);
+    if (shift < 64) value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+}
+
+struct Value {
+  const Field* field = nullptr;    // null: not in the schema, or of another wire type than the schema says
+  std::uint32_t number = 0;
+  Wire wire = Wire::varint;
+  std::uint64_t integer = 0;       // varint and fixed values as they are on the wire; see as_integer
+  Bytes bytes = {};                // length-delimited values, and the inside of a group
+};
+
+// The integer that a wire value of that type means, sign-extended: sint32, int32, bool, ... 32-bit types keep their low
+// 32 bits, as protobuf's parsers do.
+inline std::int64_t as_integer(Type type, std::uint64_t wire) {
+  switch (type) {
+    case Type::int32: case Type::enumeration: case Type::sfixed32:
+      return static_cast<std::int32_t>(static_cast<std::uint32_t>(wire));
+    case Type::uint32: case Type::fixed32: return static_cast<std::uint32_t>(wire);
+    case Type::sint32: {
+      const auto low = static_cast<std::uint32_t>(wire);
+      return static_cast<std::int32_t>((low >> 1) ^ (~(low & 1) + 1));
+    }
+    case Type::sint64: return static_cast<std::int64_t>((wire >> 1) ^ (~(wire & 1) + 1));
+    case Type::boolean: return wire != 0;
+    default: return static_cast<std::int64_t>(wire);
+  }
+}
+
+class Fields {
+ public:
+  // Requires: payload was checked against message.
+  Fields(const Message& message, Bytes payload)
+      : message_{message}, at_{payload.data()}, end_{payload.data() + payload.size()} {}
+  bool next();
+  const Value& value() const { return value_; }
+  const std::byte* at() const { return at_; }      // behind the value
+
+ private:
+  const Message& message_;
+  const std::byte* at_;
+  const std::byte* end_;
+  Value value_;
+};
+
+// The last value of a field that is not repeated; nothing where it is absent.
+std::optional<Value> find_value(const Field& field, const Message& message, Bytes payload);
+inline std::uint64_t integer_or(const Field& field, const Message& message, Bytes payload, std::uint64_t otherwise) {
+  const auto value = find_value(field, message, payload);
+  return value ? static_cast<std::uint64_t>(as_integer(field.type, value->integer)) : otherwise;
+}
+
+void append_varint(std::string& out, std::uint64_t value);
+
+// The same message as CRIU would write it: ascending field numbers, shortest varints, nothing packed, merged where a
+// message stands twice. Unknown fields keep their place by number. Linear in time and memory, up to sorting.
+std::string canonical(const Message& message, Bytes payload);
+
+}  // namespace critpipe

@@ -1,0 +1,83 @@
+// Errors are data: why, in which image, where, what was wanted and what was there.
+//
+// Inner loops return a Reason; the layer that knows the place fills in the rest, once. Nothing here prints or throws.
+//
+//     Error error{Reason::cut_payload, "fs-12.img", 12, 0, 4, 2};
+//     to_string(error);   // fs-12.img: offset 12: entry 0: payload cut short: need 4 bytes, have 2
+//
+// `cut_` means that the file ends early (copy it again), `bad_` that bytes are wrong (report it). After an error an
+// image is over: the format has no mark to find the next entry by. What was delivered before is right.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace critpipe {
+
+enum class Fault : std::uint8_t { usage, io, data, limit };
+
+// X(reason, fault, sentence); {want} and {have} are the numbers of the Error, {name} its name.
+#define CRITPIPE_REASONS(X)                                                                                          \
+  X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                               \
+  X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                \
+  X(bad_magic_kind, data, "magic {have:x} ({name}) does not start an image")                                          \
+  X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                        \
+  X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                           \
+  X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                               \
+  X(limit_payload, limit, "payload of {have} bytes is over the limit of {want} (--max-entry raises it)")              \
+  X(bad_varint, data, "varint is longer than 10 bytes or does not end in the message")                                \
+  X(bad_field_number, data, "field number 0 or above 536870911")                                                      \
+  X(bad_wire_type, data, "wire type {have} does not exist")                                                           \
+  X(bad_group, data, "group does not end, or ends where none began")                                                  \
+  X(bad_length, data, "length of field {name} passes the end of its message: need {want} bytes, have {have}")         \
+  X(bad_packed, data, "packed values of field {name} do not fill their {want} bytes")                                 \
+  X(bad_missing, data, "required field {name} is missing")                                                            \
+  X(limit_nesting, limit, "messages nest deeper than {want} levels")                                                  \
+  X(bad_extra_length, data, "lengths of the extra overflow: {name}")                                                  \
+  X(bad_json, data, "not JSON: {name}")                                                                               \
+  X(cut_json, data, "JSON ends early: {name}")                                                                        \
+  X(bad_json_value, data, "{name}")                                                                                   \
+  X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                    \
+  X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                  \
+  X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                     \
+  X(raw_image, data, "a raw image: {name}")                                                                           \
+  X(io_open, io, "cannot open: {name}")                                                                               \
+  X(io_read, io, "cannot read: {name}")                                                                               \
+  X(io_write, io, "cannot write: {name}")                                                                             \
+  X(usage, usage, "{name}")
+
+enum class Reason : std::uint8_t {
+  none,
+#define X(reason, fault, sentence) reason,
+  CRITPIPE_REASONS(X)
+#undef X
+};
+
+struct Error {
+  static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+
+  Reason reason = Reason::none;
+  std::string image = {};               // as the source names it; may be empty
+  std::uint64_t offset = nowhere;       // bytes into the decoded image, of the first byte that is wrong
+  std::uint64_t entry = nowhere;        // 0-based
+  std::uint64_t want = 0;
+  std::uint64_t have = 0;
+  std::string name = {};                // what the sentence names: a field, a system message
+
+  explicit operator bool() const { return reason != Reason::none; }
+};
+
+Fault fault_of(Reason reason);
+std::string_view sentence_of(Reason reason);      // with its {places}
+std::string_view name_of(Reason reason);          // "cut_payload"
+std::string to_string(const Error& error);        // one line, no newline; control characters in names are escaped
+
+Error system_error(Reason reason, std::string image, int number);   // name: strerror(number)
+
+// Go on, or stop early without a fault (a reader that went away, enough seen).
+enum class [[nodiscard]] Step : std::uint8_t { go, stop };
+
+}  // namespace critpipe

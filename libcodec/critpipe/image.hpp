@@ -1,0 +1,151 @@
+// Images: bytes in, entries out.
+//
+// An image is            word = u32, little-endian
+//     image  := head entry*
+//     head   := magic | common_magic magic | service_magic magic
+//     entry  := size message extra          size = bytes of the message
+//     extra  := what kinds.inc says          (queues, semaphores, ghost file contents, ...)
+// There is no count, checksum, padding or trailer: an image ends where a size would begin. Raw images (pages, tars)
+// have no head. A Decoder is fed blocks of any size as they arrive and calls its Sink for each whole entry, which it
+// has checked: bounds, varints, nesting, required fields. It holds at most one message.
+//
+//     struct Count : Sink {
+//       std::uint64_t entries = 0;
+//       Step entry(const Entry&) override { ++entries; return Step::go; }
+//     } count;
+//     Decoder decoder{count, "fs-1.img"};
+//     decoder.feed(bytes);                      // as often as there are bytes
+//     if (decoder.finish()) ...                 // decoder.error() says what is wrong
+//
+// Sources of the facts: criu/image.c (img_check_magic, do_pb_read_one), lib/pycriu/images/images.py.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "critpipe/error.hpp"
+#include "critpipe/kind.hpp"
+#include "critpipe/limits.hpp"
+
+namespace critpipe {
+
+using Bytes = std::span<const std::byte>;
+
+struct Image {
+  std::string_view name;            // as the source names it; "-" where there is none
+  const Kind* kind = nullptr;       // null: raw, and its name tells nothing
+  Head head = Head::none;
+
+  bool is_raw() const { return head == Head::none; }
+};
+
+// A message and where it stands. Views live until the sink returns.
+struct Entry {
+  std::uint64_t index;              // 0-based
+  std::uint64_t offset;             // of the size word, in the decoded image
+  const Message* message;           // a field table
+  Bytes payload;                    // checked
+  bool canonical;                   // written as CRIU writes: ascending numbers, shortest varints, nothing twice
+  const Kind* kind;
+};
+
+// A piece of extra that belongs together. Its bytes follow in any number of calls.
+struct Part {
+  std::string_view name;            // "inq", "outq"; else empty
+  Extra::Shape shape;               // bytes, units (of 2 bytes) or nested: `message` then bytes
+  std::uint64_t size;               // bytes that will come; a claim until they have; `unknown` for the rest of a file
+  const Message* message = nullptr; // nested: its table and its checked payload
+  Bytes payload = {};
+  bool canonical = true;
+
+  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+};
+
+// What is done with an image. Calls come in this order:
+//     begin (entry (part bytes* padding?)* close)* end      or      begin raw* end      or any of it cut by fail
+// Step::stop ends the image at once, without end.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual Step begin(const Image&) { return Step::go; }
+  virtual Step entry(const Entry&) = 0;
+  virtual Step part(const Part&) { return Step::go; }
+  virtual Step bytes(Bytes) { return Step::go; }
+  virtual Step padding(Bytes) { return Step::go; }   // the zeros (or not) after a part
+  virtual Step close() { return Step::go; }          // the entry and its extra are complete
+  virtual Step raw(Bytes) { return Step::go; }
+  virtual Step end() { return Step::go; }
+  virtual void fail(const Error&) {}                 // nothing more comes; what came is right
+};
+
+class Decoder {
+ public:
+  // The name decides where a magic cannot: raw images, kinds that share a magic.
+  Decoder(Sink& sink, std::string_view name, const Limits& limits = {});
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+
+  // Takes the next bytes. Step::stop: the sink wants no more, or error() is set.
+  Step feed(Bytes block);
+  // The image ends here. Reasons: cut_*.
+  Step finish();
+
+  const Error& error() const { return error_; }
+  const Image& image() const { return image_; }
+  std::uint64_t offset() const { return offset_; }        // of the next byte that is not consumed
+  std::uint64_t nr_entries() const { return nr_entries_; }
+
+ private:
+  enum class State : std::uint8_t { magic, kind_magic, entries, part, padding, nested, raw };
+
+  std::size_t consume(Bytes block);
+  std::size_t take_magic(Bytes block);
+  std::size_t take_entries(Bytes block);
+  std::size_t take_entry(Bytes block);
+  std::size_t take_nested(Bytes block);
+  std::size_t take_part_bytes(Bytes block);
+  std::size_t take_padding(Bytes block);
+  Step start_raw(Bytes seen);
+  bool start_entries(std::uint32_t magic, Head head);
+  bool start_extra(const Entry& entry);
+  bool start_part(const Part& part, std::uint64_t padding);
+  bool next_part();
+  bool deliver(Step step);
+  void fail(Reason reason, std::uint64_t offset, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
+  const Message& message_of_next() const { return nr_entries_ == 0 ? *image_.kind->first : *image_.kind->later; }
+
+  Sink& sink_;
+  Limits limits_;
+  std::string name_;
+  Image image_;
+  Error error_;
+  State state_ = State::magic;
+  bool stopped_ = false;
+  bool chunked_ = false;                 // ghost file in chunks
+  std::uint64_t offset_ = 0;
+  std::uint64_t nr_entries_ = 0;
+  std::size_t need_ = 4;                 // bytes that the next step wants in one piece
+  std::vector<std::byte> carry_;         // the beginning of what is not complete yet
+  std::uint64_t left_ = 0;               // bytes of the part that are still to come
+  std::uint64_t padding_ = 0;
+  std::uint64_t nested_left_ = 0;        // messages of a nested extra that are still to come
+  std::uint64_t second_left_ = 0;        // size of the second part
+  bool second_pending_ = false;
+};
+
+// Checks one message by itself. The reason, and the offset in the payload, of what is wrong.
+struct Checked {
+  Reason reason = Reason::none;
+  bool canonical = true;
+  std::size_t offset = 0;
+  std::uint64_t want = 0;
+  std::uint64_t have = 0;
+  const Field* field = nullptr;
+};
+Checked check(const Message& message, Bytes payload);
+
+}  // namespace critpipe

@@ -1,0 +1,93 @@
+// Images as JSON and back: crit's dialect, byte for byte, and forms for what crit loses.
+//
+//     {"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2}]}
+//
+// A JsonSink prints what a Decoder reads. encode_json() turns such text, or what Python crit and go-criu's crit print,
+// into images again; decode and encode give the same bytes. Where crit loses something, these stand in the JSON:
+//     "head": "bare"          before "entries": a head that is not the one the newest CRIU writes for that kind
+//     {"base64": "..."}       in place of a text that is no UTF-8 (or that quoted-printable would change)
+//     7                       in place of an enum's name: a value without one
+//     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
+//                             "fixed64" | "bytes" | "group": value}
+//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (fields out of
+//                             order, long varints); it counts as long as the fields beside it still say the same
+//     "error": "..."          last in an entry or a document that could not be read to its end; it is not encoded
+// Padding after an extra that is not zero stands as further bytes of that extra.
+//
+// Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "critpipe/image.hpp"
+#include "critpipe/output.hpp"
+
+namespace critpipe {
+
+struct JsonOptions {
+  enum class Form : std::uint8_t {
+    document,       // {"magic": ..., "entries": [...]}
+    named_document, // {"image": NAME, "magic": ..., "entries": [...]}, one a line
+    lines           // {"image": NAME, "magic": ..., "index": N, "entry": {...}}, one entry a line
+  };
+  Form form = Form::document;
+  bool pretty = false;       // annotated fields as people read them; documents are indented
+  bool payload = true;       // extras; otherwise their size: "... <64KB>"
+  bool newline = true;       // after a document
+  bool raw = false;          // the bytes of raw images as base64; otherwise their size
+};
+
+class JsonSink final : public Sink {
+ public:
+  JsonSink(Output& output, const JsonOptions& options);
+  ~JsonSink() override;
+  Step begin(const Image& image) override;
+  Step entry(const Entry& entry) override;
+  Step part(const Part& part) override;
+  Step bytes(Bytes bytes) override;
+  Step padding(Bytes bytes) override;
+  Step close() override;
+  Step raw(Bytes bytes) override;
+  Step end() override;
+  void fail(const Error& error) override;
+
+ private:
+  class Writer;
+  std::unique_ptr<Writer> writer_;
+};
+
+// One message as a JSON object, as it stands among the entries of an image.
+void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty);
+
+// What encode_json finds. For each image: begin, image bytes*, end; an image ends where the next begins.
+class EncodeSink {
+ public:
+  virtual ~EncodeSink() = default;
+  // name is empty where the JSON gives none.
+  virtual Step begin(std::string_view name) = 0;
+  virtual Step bytes(Bytes) = 0;
+  virtual Step end() = 0;
+  // A raw image that the JSON names without its bytes: to be taken from elsewhere.
+  virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;
+};
+
+// Push parser: JSON text in blocks of any size, images out. Holds one entry, not the text.
+class JsonEncoder {
+ public:
+  JsonEncoder(EncodeSink& sink, std::string_view source_name, const Limits& limits = {});
+  ~JsonEncoder();
+  Step feed(Bytes text);
+  Step finish();                       // stop: error() says why
+  // The image in which the fault lies, the entry, and the offset in the JSON text.
+  const Error& error() const;
+
+ private:
+  class Parser;
+  std::unique_ptr<Parser> parser_;
+};
+
+// One entry's JSON object -> payload. For edits and tests. Reasons: bad_json, bad_json_value, bad_missing.
+Error encode_message(const Message& message, std::string_view json, std::string& payload);
+
+}  // namespace critpipe

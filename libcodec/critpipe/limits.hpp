@@ -1,0 +1,23 @@
+// Every bound in one place. A length read from an image is a claim: it is held against these and against the bytes that
+// are really there before anything is allocated for it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace critpipe {
+
+struct Limits {
+  // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000
+  // mappings (6 MiB).
+  std::uint64_t entry_bytes = std::uint64_t{256} << 20;
+  // The largest JSON text held while it waits for what it belongs to (entries before their "magic").
+  std::uint64_t waiting_json_bytes = std::uint64_t{256} << 20;
+};
+
+constexpr int max_nesting = 64;                      // messages in messages; apparmor namespaces nest freely
+constexpr std::size_t block_bytes = 256 << 10;       // what sources hand on and outputs write at a time
+constexpr std::size_t held_extra_bytes = 4 << 20;    // JSON extra up to this size may stand before other keys
+constexpr std::size_t held_output_bytes = 1 << 20;   // of an entry that may still have to be taken back
+
+}  // namespace critpipe

@@ -1,0 +1,193 @@
+// Fields of one message as members of a JSON object. Internal.
+#pragma once
+
+#include "critpipe/entry.hpp"
+#include "critpipe/output.hpp"
+#include "text/number.hpp"
+
+namespace critpipe {
+
+// Room for a key, a number and the indentation at the deepest place.
+constexpr std::size_t member_room = 1024;
+
+char* put_newline(char* at, int depth);
+// Both take texts of any size, and write out what fills the buffer.
+char* put_string(Output& output, char* at, Bytes text);                  // with quotes; what is no UTF-8 as {"base64"}
+char* put_base64(Output& output, char* at, Bytes bytes);                 // with quotes
+char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, int depth);
+// The pretty forms of annotated values.
+char* put_annotated(char* at, const Field& field, std::int64_t value, bool hex);
+char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes);
+char* put_address_list(Output& output, char* at, std::span<const std::uint32_t> words, bool indent, int depth);
+
+// human: annotated values as people read them. indent: a member a line.
+template <bool human, bool indent>
+class Printer {
+ public:
+  explicit Printer(Output& output) : output_{output} {}
+
+  // The members, without { and }. `first` says whether a comma is due, before and after.
+  // Requires: payload is checked and canonical.
+  char* members(char* at, const Message& message, Bytes payload, int depth, bool hex, bool& first);
+  char* object(char* at, const Message& message, Bytes payload, int depth, bool hex);
+
+ private:
+  char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
+  char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
+  char* enumerator(char* at, const Field& field, std::uint64_t wire);
+  char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
+  char* key(char* at, const Field& field, int depth, bool first);
+  static char* next(char* at, int depth) {
+    *at++ = ',';
+    if constexpr (indent) return put_newline(at, depth);
+    *at++ = ' ';
+    return at;
+  }
+
+  Output& output_;
+};
+
+template <bool human, bool indent>
+char* Printer<human, indent>::key(char* at, const Field& field, int depth, bool first) {
+  static_assert(Field::key_room == 48);
+  if constexpr (indent) {
+    at = first ? put_newline(at, depth) : next(at, depth);
+    std::memcpy(at, field.key + 2, Field::key_room - 2);
+    return at + field.key_size - 2;
+  }
+  std::memcpy(at, field.key + (first ? 2 : 0), Field::key_room - 2);
+  return at + field.key_size - (first ? 2 : 0);
+}
+
+template <bool human, bool indent>
+char* Printer<human, indent>::members(char* at, const Message& message, Bytes payload, int depth, bool hex,
+                                      bool& first) {
+  const std::byte* from = payload.data();
+  const std::byte* const end = from + payload.size();
+  const Field* list = nullptr;
+  bool unknown = false;
+  const auto close_list = [&] {
+    if constexpr (indent) at = put_newline(at, depth);
+    *at++ = ']';
+  };
+  while (from != end) {
+    at = output_.more(at, member_room);
+    const std::byte* const tag_at = from;
+    const auto tag = static_cast<std::uint32_t>(trusted_varint(from));
+    const Field* field = message.find(tag >> 3);
+    if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
+      unknown = true;
+      Fields rest{message, {tag_at, end}};
+      rest.next();
+      from = rest.at();
+      continue;
+    }
+    if (field == list) {
+      at = next(at, depth + 1);
+    } else {
+      if (list) close_list();
+      at = key(at, *field, depth, first);
+      first = false;
+      list = field->repeated ? field : nullptr;
+      if (list) {
+        if constexpr (human)
+          if (field->show == Show::ip_address) {
+            at = addresses(at, *field, from, end, depth);
+            list = nullptr;
+            continue;
+          }
+        *at++ = '[';
+        if constexpr (indent) at = put_newline(at, depth + 1);
+      }
+    }
+    at = value(at, *field, from, list ? depth + 1 : depth, hex);
+  }
+  if (list) {
+    at = output_.more(at, member_room);
+    close_list();
+  }
+  if (unknown) {
+    at = first ? at : (*at = ',', at + 1);
+    if constexpr (indent) at = put_newline(at, depth);
+    else if (!first) *at++ = ' ';
+    first = false;
+    at = put_unknown(output_, at, message, payload, indent, depth);
+  }
+  return at;
+}
+
+template <bool human, bool indent>
+char* Printer<human, indent>::object(char* at, const Message& message, Bytes payload, int depth, bool hex) {
+  bool first = true;
+  *at++ = '{';
+  at = members(at, message, payload, depth + 1, hex, first);
+  at = output_.more(at, member_room);
+  if constexpr (indent)
+    if (!first) at = put_newline(at, depth);
+  *at++ = '}';
+  return at;
+}
+
+template <bool human, bool indent>
+inline char* Printer<human, indent>::integer(char* at, const Field& field, std::uint64_t wire, bool hex) {
+  if constexpr (human)
+    if (hex || field.show != Show::plain) return put_annotated(at, field, as_integer(field.type, wire), hex);
+  switch (field.type) {
+    case Type::uint32: case Type::fixed32: return put_decimal(at, static_cast<std::uint32_t>(wire));
+    case Type::uint64: case Type::fixed64: return put_decimal(at, wire);
+    default: return put_signed(at, as_integer(field.type, wire));
+  }
+}
+
+template <bool human, bool indent>
+char* Printer<human, indent>::enumerator(char* at, const Field& field, std::uint64_t wire) {
+  const auto number = static_cast<std::uint64_t>(as_integer(Type::enumeration, wire));
+  for (const Name& name : field.enum_values())
+    if (name.value == number) {
+      *at++ = '"';
+      at = put_text(at, name.name.data(), name.name.size());
+      *at++ = '"';
+      return at;
+    }
+  return put_signed(at, static_cast<std::int64_t>(number));
+}
+
+template <bool human, bool indent>
+inline char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
+  switch (field.type) {
+    case Type::boolean:
+      return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
+    case Type::enumeration: return enumerator(at, field, trusted_varint(from));
+    case Type::fixed32: case Type::sfixed32: case Type::float32:
+      from += 4;
+      return integer(at, field, load_u32(from - 4), hex);
+    case Type::fixed64: case Type::sfixed64: case Type::float64:
+      from += 8;
+      return integer(at, field, load_u64(from - 8), hex);
+    case Type::string: case Type::bytes: case Type::message: {
+      const auto size = static_cast<std::size_t>(trusted_varint(from));
+      const Bytes inside{from, size};
+      from += size;
+      if (field.type == Type::message)
+        return object(at, field.message(), inside, depth, hex || (human && field.show == Show::hex));
+      if (field.type == Type::string) return put_string(output_, at, inside);
+      return put_bytes_field(output_, at, field, inside);
+    }
+    default: return integer(at, field, trusted_varint(from), hex);
+  }
+}
+
+template <bool human, bool indent>
+char* Printer<human, indent>::addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end,
+                                        int depth) {
+  std::vector<std::uint32_t> words{static_cast<std::uint32_t>(trusted_varint(from))};
+  while (from != end) {
+    const std::byte* next_at = from;
+    if (trusted_varint(next_at) >> 3 != field.number) break;
+    words.push_back(static_cast<std::uint32_t>(trusted_varint(next_at)));
+    from = next_at;
+  }
+  return put_address_list(output_, at, words, indent, depth);
+}
+
+}  // namespace critpipe

@@ -1,0 +1,77 @@
+// The output buffer.
+#include "critpipe/output.hpp"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace critpipe {
+
+Output::Output()
+    : buffer_{new char[block_bytes]}, capacity_{block_bytes}, at_{buffer_.get()}, end_{buffer_.get() + block_bytes} {}
+
+void Output::make_room(std::size_t room) {
+  char* begin = buffer_.get();
+  const bool keep = mark_ && static_cast<std::size_t>(at_ - mark_) <= held_output_bytes;
+  char* written_to = keep ? mark_ : at_;
+  const auto kept = static_cast<std::size_t>(at_ - written_to);
+  if (written_to != begin && !failed_)
+    failed_ = !drain(begin, static_cast<std::size_t>(written_to - begin));
+  if (kept + room > capacity_) {
+    capacity_ = std::max(2 * capacity_, 2 * (kept + room));
+    std::unique_ptr<char[]> larger{new char[capacity_]};
+    std::memcpy(larger.get(), written_to, kept);
+    buffer_ = std::move(larger);
+    begin = buffer_.get();
+  } else {
+    std::memmove(begin, written_to, kept);
+  }
+  at_ = begin + kept;
+  end_ = begin + capacity_;
+  mark_ = keep ? begin : nullptr;
+}
+
+void Output::write(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t piece = std::min(text.size(), block_bytes / 2);
+    std::memcpy(reserve(piece), text.data(), piece);
+    at_ += piece;
+    text.remove_prefix(piece);
+  }
+}
+
+bool Output::rollback() {
+  if (!mark_) return false;
+  at_ = mark_;
+  mark_ = nullptr;
+  return true;
+}
+
+Step Output::flush() {
+  mark_ = nullptr;
+  if (at_ != buffer_.get() && !failed_) failed_ = !drain(buffer_.get(), static_cast<std::size_t>(at_ - buffer_.get()));
+  at_ = buffer_.get();
+  return step();
+}
+
+FileOutput::FileOutput(int fd, std::string name) : fd_{fd}, name_{std::move(name)} {
+  struct stat status;
+  if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) fcntl(fd, F_SETPIPE_SZ, 1 << 20);
+}
+
+bool FileOutput::drain(const char* bytes, std::size_t size) {
+  while (size > 0) {
+    const ssize_t done = ::write(fd_, bytes, size);
+    if (done < 0) {
+      if (errno == EINTR) continue;
+      error_ = system_error(Reason::io_write, name_, errno);
+      return false;
+    }
+    bytes += done;
+    size -= static_cast<std::size_t>(done);
+  }
+  return true;
+}
+
+}  // namespace critpipe
