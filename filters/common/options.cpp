@@ -91,7 +91,8 @@ std::string help_text(const Filter& row) {
     const std::string left = "  " + spelled(option);
     text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help + "\n";
   });
-  return text + "\nMore: man " + row.name + "\n";
+  const std::string page{row.name, std::strcspn(row.name, " ")};
+  return text + "\nMore: man " + page + "\n";
 }
 
 std::string manual_options(const Filter& row) {

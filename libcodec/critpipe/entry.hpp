@@ -28,6 +28,14 @@ static_assert(std::endian::native == std::endian::little, "images are read as th
 inline std::uint32_t load_u32(const std::byte* at) { std::uint32_t word; std::memcpy(&word, at, 4); return word; }
 inline std::uint64_t load_u64(const std::byte* at) { std::uint64_t word; std::memcpy(&word, at, 8); return word; }
 
+// The low seven bits of each byte, pushed together.
+inline std::uint64_t join_sevens(std::uint64_t word) {
+  word &= 0x7f7f7f7f7f7f7f7f;
+  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
+  return (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
+}
+
 // Reads a varint that is known to end, and moves past it.
 inline std::uint64_t trusted_varint(const std::byte*& at) {
   std::uint64_t value = std::to_integer<std::uint64_t>(*at++);
@@ -38,6 +46,21 @@ inline std::uint64_t trusted_varint(const std::byte*& at) {
     if (shift < 64) value |= (byte & 0x7f) << shift;
     if (byte < 0x80) return value;
   }
+}
+
+// The same where 8 bytes may be read: most are then taken at once.
+inline std::uint64_t trusted_varint(const std::byte*& at, const std::byte* end) {
+  const auto first = std::to_integer<std::uint64_t>(*at);
+  if (first < 0x80) {
+    ++at;
+    return first;
+  }
+  if (end - at < 8) return trusted_varint(at);
+  const std::uint64_t word = load_u64(at);
+  const std::uint64_t ends = ~word & 0x8080808080808080;
+  if (ends == 0) return trusted_varint(at);
+  at += (std::countr_zero(ends) >> 3) + 1;
+  return join_sevens(word & (ends ^ (ends - 1)));
 }
 
 struct Value {

@@ -137,7 +137,8 @@ class Decoder {
   bool second_pending_ = false;
 };
 
-// Checks one message by itself. The reason, and the offset in the payload, of what is wrong.
+// Checks one message by itself: wire format, lengths, nesting, required fields. Fills in a fresh verdict; false: its
+// reason, the offset in the payload of what is wrong, and the field.
 struct Checked {
   Reason reason = Reason::none;
   bool canonical = true;
@@ -146,6 +147,6 @@ struct Checked {
   std::uint64_t have = 0;
   const Field* field = nullptr;
 };
-Checked check(const Message& message, Bytes payload);
+bool check(const Message& message, Bytes payload, Checked& verdict);
 
 }  // namespace critpipe

@@ -11,6 +11,7 @@
 // pb2dict.py (what the options look like in text).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -96,9 +97,10 @@ inline const Message& Field::message() const { return all_messages[type_index]; 
 inline std::span<const Name> Field::enum_values() const { return all_enums[type_index]; }
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
 inline Wire Field::wire() const {
-  if (type <= Type::enumeration) return Wire::varint;
-  if (type <= Type::float32) return Wire::fixed32;
-  return type <= Type::float64 ? Wire::fixed64 : Wire::bytes;
+  using enum Wire;
+  static constexpr Wire wires[] = {varint,  varint,  varint,  varint,  varint,  varint, varint, varint, fixed32,
+                                   fixed32, fixed32, fixed64, fixed64, fixed64, bytes,  bytes,  bytes};
+  return wires[static_cast<std::size_t>(type)];
 }
 
 }  // namespace critpipe

@@ -9,12 +9,12 @@ constexpr std::uint32_t max_field_number = (1u << 29) - 1;
 
 class Checker {
  public:
-  explicit Checker(const std::byte* begin) : begin_{begin} {}
+  Checker(const std::byte* begin, Checked& into) : result{into}, begin_{begin} {}
 
   bool message(const Message& message, const std::byte* at, const std::byte* end, int depth);
-  // What is wrong with the whole: a fault of the wire, else the first required field that is missing.
-  const Checked& verdict() { return result.reason == Reason::none && missing_.field ? missing_ : result; }
-  Checked result;
+  // The first required field that is missing, which counts only where the wire is right.
+  const Checked& missing() const { return missing_; }
+  Checked& result;
 
  private:
   bool fail(Reason reason, const std::byte* at, const Field* field = nullptr, std::uint64_t want = 0,
@@ -27,7 +27,10 @@ class Checker {
     return false;
   }
   bool varint(const std::byte*& at, const std::byte* end, std::uint64_t& value);
+  bool long_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value);
   bool value(const Field& field, const std::byte*& at, const std::byte* end, int depth);
+  bool stranger(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
+                bool& is_packed);
   bool unknown(std::uint32_t number, Wire wire, const std::byte*& at, const std::byte* end, int depth);
   bool packed(const Field& field, const std::byte* at, const std::byte* end);
   bool length(const Field* field, const std::byte*& at, const std::byte* end, std::uint64_t& size);
@@ -40,10 +43,22 @@ class Checker {
 };
 
 inline bool Checker::varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
-  if (at != end && std::to_integer<unsigned>(*at) < 0x80) [[likely]] {
-    value = std::to_integer<std::uint64_t>(*at++);
-    return true;
+  if (end - at >= 8) [[likely]] {
+    const std::uint64_t word = load_u64(at);
+    const std::uint64_t ends = ~word & 0x8080808080808080;
+    if (ends != 0) [[likely]] {
+      value = join_sevens(word & (ends ^ (ends - 1)));
+      const int bytes = (std::countr_zero(ends) >> 3) + 1;
+      at += bytes;
+      // A last byte of zero adds nothing.
+      if (bytes > 1 && at[-1] == std::byte{0}) [[unlikely]] result.canonical = false;
+      return true;
+    }
   }
+  return long_varint(at, end, value);
+}
+
+bool Checker::long_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
   const std::byte* start = at;
   value = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -51,7 +66,7 @@ inline bool Checker::varint(const std::byte*& at, const std::byte* end, std::uin
     const auto byte = std::to_integer<std::uint64_t>(*at++);
     if (shift < 64) value |= (byte & 0x7f) << shift;
     if (byte < 0x80) {
-      if (byte == 0 || (shift == 63 && byte > 1)) result.canonical = false;
+      if ((byte == 0 && shift > 0) || (shift == 63 && byte > 1)) result.canonical = false;
       return true;
     }
   }
@@ -100,7 +115,9 @@ inline bool Checker::value(const Field& field, const std::byte*& at, const std::
   std::uint64_t number;
   switch (field.wire()) {
     case Wire::varint:
-      if (!varint(at, end, number)) return false;
+      number = at != end ? std::to_integer<std::uint64_t>(*at) : 0x80;
+      if (number < 0x80) [[likely]] ++at;
+      else if (!varint(at, end, number)) return false;
       integer(field.type, number);
       return true;
     case Wire::fixed32: case Wire::fixed64: {
@@ -160,43 +177,46 @@ void Checker::note_missing(const Message& message, std::uint64_t missing, const 
       missing_ = {Reason::bad_missing, false, static_cast<std::size_t>(at - begin_), 0, 0, &field};
 }
 
+// A field that the schema lacks, has with another wire type, or has unpacked.
+bool Checker::stranger(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
+                       bool& is_packed) {
+  const auto wire = static_cast<Wire>(tag & 7);
+  const Field* field = message.find(static_cast<std::uint32_t>(tag >> 3));
+  is_packed = field && field->repeated && wire == Wire::bytes;
+  if (!is_packed) return unknown(static_cast<std::uint32_t>(tag >> 3), wire, at, end, depth);
+  std::uint64_t size;
+  if (!length(field, at, end, size) || !packed(*field, at, at + size)) return false;
+  at += size;
+  return true;
+}
+
 bool Checker::message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
   if (depth > max_nesting) return fail(Reason::limit_nesting, at, nullptr, max_nesting);
-  const std::byte* start = at;
+  const std::byte* const start = at;
   std::uint64_t seen = 0;
   std::uint32_t last = 0;
   const Field* last_field = nullptr;
   while (at != end) {
-    const std::byte* tag_at = at;
-    std::uint64_t tag;
-    if (!varint(at, end, tag)) return false;
-    if (tag < 8 || tag >> 3 > max_field_number) return fail(Reason::bad_field_number, tag_at);
+    const std::byte* const tag_at = at;
+    auto tag = std::to_integer<std::uint64_t>(*at);
+    if (tag < 0x80) [[likely]] ++at;
+    else if (!varint(at, end, tag)) return false;
+    if (tag < 8 || tag >> 3 > max_field_number) [[unlikely]] return fail(Reason::bad_field_number, tag_at);
     const auto number = static_cast<std::uint32_t>(tag >> 3);
-    const auto wire = static_cast<Wire>(tag & 7);
     const Field* field = message.find(number);
-    if (field && field->wire() != wire) {
-      if (field->repeated && wire == Wire::bytes && field->wire() != Wire::bytes) {
-        std::uint64_t size;
-        if (!length(field, at, end, size)) return false;
-        if (!packed(*field, at, at + size)) return false;
-        at += size;
-        last = number;
-        last_field = field;
-        continue;
-      }
-      field = nullptr;
+    if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
+      bool is_packed = false;
+      if (!stranger(message, tag, at, end, depth, is_packed)) return false;
+      if (!is_packed) field = nullptr;
+    } else {
+      seen |= std::uint64_t{field->required} << field->required_bit;
+      if (!value(*field, at, end, depth)) return false;
     }
     // Ascending; the same number again only where it is a list.
-    if (number <= last && (number < last || field != last_field || (field && !field->repeated)))
+    if (number <= last && (number < last || field != last_field || (field && !field->repeated))) [[unlikely]]
       result.canonical = false;
     last = number;
     last_field = field;
-    if (field) [[likely]] {
-      if (field->required) seen |= std::uint64_t{1} << field->required_bit;
-      if (!value(*field, at, end, depth)) return false;
-    } else if (!unknown(number, wire, at, end, depth)) {
-      return false;
-    }
   }
   if (message.required & ~seen) [[unlikely]] note_missing(message, message.required & ~seen, start);
   return true;
@@ -204,17 +224,22 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
 
 }  // namespace
 
-Checked check(const Message& message, Bytes payload) {
-  Checker checker{payload.data()};
+bool check(const Message& message, Bytes payload, Checked& verdict) {
+  Checker checker{payload.data(), verdict};
   checker.message(message, payload.data(), payload.data() + payload.size(), 0);
-  const Checked& verdict = checker.verdict();
-  if (verdict.reason != Reason::bad_missing || checker.result.canonical) [[likely]] return verdict;
+  if (verdict.reason == Reason::none && !checker.missing().field) [[likely]] return true;
+  if (verdict.reason != Reason::none) return false;
   // A message that stands twice is one message: its parts may be complete together.
-  const std::string merged = canonical(message, payload);
-  const Bytes view = std::as_bytes(std::span{merged});
-  Checker whole{view.data()};
-  whole.message(message, view.data(), view.data() + view.size(), 0);
-  return whole.verdict().reason == Reason::none ? checker.result : verdict;
+  if (!verdict.canonical) {
+    const std::string merged = canonical(message, payload);
+    const Bytes view = std::as_bytes(std::span{merged});
+    Checked of_whole;
+    Checker whole{view.data(), of_whole};
+    whole.message(message, view.data(), view.data() + view.size(), 0);
+    if (of_whole.reason == Reason::none && !whole.missing().field) return true;
+  }
+  verdict = checker.missing();
+  return false;
 }
 
 }  // namespace critpipe

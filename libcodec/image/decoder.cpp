@@ -99,8 +99,8 @@ std::size_t Decoder::take_entries(Bytes block) {
     }
     const Message& message = message_of_next();
     const Bytes payload = block.subspan(at + 4, size);
-    const Checked checked = check(message, payload);
-    if (checked.reason != Reason::none) [[unlikely]] {
+    Checked checked;
+    if (!check(message, payload, checked)) [[unlikely]] {
       fail(checked.reason, offset_ + 4 + checked.offset, checked.want, checked.have,
            checked.field ? std::string{checked.field->name()} : "");
       break;

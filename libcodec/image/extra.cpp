@@ -97,8 +97,8 @@ std::size_t Decoder::take_nested(Bytes block) {
   }
   const Message& message = *find_message(extra.nested_message);
   const Bytes payload = block.subspan(4, size);
-  const Checked checked = check(message, payload);
-  if (checked.reason != Reason::none) {
+  Checked checked;
+  if (!check(message, payload, checked)) {
     fail(checked.reason, offset_ + 4 + checked.offset, checked.want, checked.have,
          checked.field ? std::string{checked.field->name()} : "");
     return 0;

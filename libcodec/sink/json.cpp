@@ -67,7 +67,7 @@ class JsonSink::Writer {
   void item(int depth, bool first);             // the comma and the line before a member
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
-  void put_message(const Message& message, Bytes payload, bool human, int depth, bool whole);
+  void plain_entry(const Entry& entry);
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);
   void put_unit(std::uint16_t unit);
@@ -79,6 +79,7 @@ class JsonSink::Writer {
   Output& output_;
   JsonOptions options_;
   bool indent_;
+  bool plain_ = false;
   std::string name_;
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
@@ -145,6 +146,8 @@ void JsonSink::Writer::begin(const Image& image) {
   head_ = image.head;
   nr_entries_ = 0;
   raw_bytes_ = 0;
+  plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
+           kind_->extra.shape == Extra::Shape::nothing;
   if (image.is_raw()) {
     head(image);
     if (!options_.raw) return;
@@ -173,6 +176,7 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 }
 
 void JsonSink::Writer::entry(const Entry& entry) {
+  if (plain_ && entry.canonical) [[likely]] return plain_entry(entry);
   output_.mark();
   in_entry_ = true;
   no_member_ = true;
@@ -196,6 +200,18 @@ void JsonSink::Writer::entry(const Entry& entry) {
   key("_wire", entry_depth + 1, no_member_);
   no_member_ = false;
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
+}
+
+// The usual case: a document that is not pretty, nothing after the message.
+void JsonSink::Writer::plain_entry(const Entry& entry) {
+  char* at = output_.reserve(member_room);
+  if (nr_entries_ != 0) at = put_text(at, ", ", 2);
+  *at++ = '{';
+  bool first = true;
+  at = Printer<false, false>{output_}.members(at, *entry.message, entry.payload, 0, false, first);
+  *at++ = '}';
+  output_.commit(at);
+  ++nr_entries_;
 }
 
 // "extra": and what stands before its first bytes.
@@ -303,6 +319,7 @@ void JsonSink::Writer::close_extra() {
 }
 
 void JsonSink::Writer::close() {
+  if (!in_entry_) [[likely]] return;
   if (kind_->extra.shape != Extra::Shape::nothing) close_extra();
   end_object(entry_depth, no_member_);
   if (options_.form == JsonOptions::Form::lines) put("}\n");

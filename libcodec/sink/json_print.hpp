@@ -32,7 +32,7 @@ class Printer {
   char* object(char* at, const Message& message, Bytes payload, int depth, bool hex);
 
  private:
-  char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
+  char* value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth, bool hex);
   char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
   char* enumerator(char* at, const Field& field, std::uint64_t wire);
   char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
@@ -74,7 +74,7 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
     at = output_.more(at, member_room);
     const std::byte* const tag_at = from;
     const auto tag = static_cast<std::uint32_t>(trusted_varint(from));
-    const Field* field = message.find(tag >> 3);
+    const Field* const field = message.find(tag >> 3);
     if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
       unknown = true;
       Fields rest{message, {tag_at, end}};
@@ -100,7 +100,7 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
         if constexpr (indent) at = put_newline(at, depth + 1);
       }
     }
-    at = value(at, *field, from, list ? depth + 1 : depth, hex);
+    at = value(at, *field, from, end, list ? depth + 1 : depth, hex);
   }
   if (list) {
     at = output_.more(at, member_room);
@@ -153,7 +153,8 @@ char* Printer<human, indent>::enumerator(char* at, const Field& field, std::uint
 }
 
 template <bool human, bool indent>
-inline char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
+inline char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, const std::byte* end,
+                                           int depth, bool hex) {
   switch (field.type) {
     case Type::boolean:
       return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
@@ -173,7 +174,7 @@ inline char* Printer<human, indent>::value(char* at, const Field& field, const s
       if (field.type == Type::string) return put_string(output_, at, inside);
       return put_bytes_field(output_, at, field, inside);
     }
-    default: return integer(at, field, trusted_varint(from), hex);
+    default: return integer(at, field, trusted_varint(from, end), hex);
   }
 }
 

@@ -1,0 +1,177 @@
+// crit: the command lines of the Python tool, answered by the programs beside it. crit NAME runs crit-NAME.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
+
+#include "common/filter.hpp"
+#include "common/inputs.hpp"
+#include "common/options.hpp"
+#include "critpipe/image.hpp"
+
+namespace critpipe {
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr Option decode_rows[] = {
+    {'i', "in", "FILE", "Read the image from FILE instead of standard input.", Option::files},
+    {'o', "out", "FILE", "Write the JSON to FILE instead of standard output.", Option::files},
+    {0, "pretty", nullptr, "Print annotated fields as people read them, and indent."},
+};
+constexpr Option encode_rows[] = {
+    {'i', "in", "FILE", "Read the JSON from FILE instead of standard input.", Option::files},
+    {'o', "out", "FILE", "Write the image to FILE instead of standard output.", Option::files},
+};
+constexpr Option show_rows[] = {
+    {0, "nopl", nullptr, "Leave extras out and print their size."},
+};
+
+std::string folder_of_programs() {
+  char path[4096];
+  const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
+  const std::string_view whole{path, size > 0 ? static_cast<std::size_t>(size) : 0};
+  const std::size_t slash = whole.rfind('/');
+  return slash == whole.npos ? "" : std::string{whole.substr(0, slash + 1)};
+}
+
+// Becomes that program, which speaks as crit. Returns only when there is none.
+int become(Program& program, const std::string& name, const Words& words) {
+  std::vector<char*> argv;
+  std::string called = "crit";
+  argv.push_back(called.data());
+  Words copy = words;
+  for (std::string& word : copy) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv((folder_of_programs() + name).c_str(), argv.data());
+  if (errno == ENOENT) execvp(name.c_str(), argv.data());
+  if (errno != ENOENT) program.usage("cannot run " + name + ": " + std::strerror(errno));
+  return exit_error;
+}
+
+int decode(Program& program) {
+  Words words;
+  if (program.has("pretty")) words.push_back("--pretty");
+  if (const auto out = program.value("out")) words.insert(words.end(), {"--no-newline", "--output=" + *out});
+  if (!program.arguments().empty()) program.usage("decode takes no argument: use -i FILE");
+  words.insert(words.end(), {"--", program.value("in").value_or("-")});
+  return become(program, "crit-tojson", words);
+}
+
+int encode(Program& program) {
+  Words words;
+  if (const auto out = program.value("out")) words.push_back("--output=" + *out);
+  if (!program.arguments().empty()) program.usage("encode takes no argument: use -i FILE");
+  words.insert(words.end(), {"--", program.value("in").value_or("-")});
+  return become(program, "crit-fromjson", words);
+}
+
+int show(Program& program) {
+  Words words{"--pretty"};
+  if (program.has("nopl")) words.push_back("--no-payload");
+  if (program.arguments().size() != 1) program.usage("show takes one image: crit show [--nopl] FILE");
+  words.insert(words.end(), {"--", program.arguments()[0]});
+  return become(program, "crit-tojson", words);
+}
+
+// Counts as crit does: the head of a pagemap is no entry.
+class Count final : public Sink {
+ public:
+  explicit Count(Output& output) : output_{output} {}
+  Step begin(const Image& image) override {
+    image_ = image;
+    return Step::go;
+  }
+  Step entry(const Entry&) override {
+    ++entries_;
+    return Step::go;
+  }
+  Step end() override {
+    const bool headed = image_.kind->first != image_.kind->later && image_.kind->extra.shape == Extra::Shape::nothing;
+    const std::uint64_t count = headed && entries_ > 0 ? entries_ - 1 : entries_;
+    output_.write("{\n    \"magic\": \"" + std::string{image_.kind->magic_name} + "\",\n    \"count\": " +
+                  std::to_string(count) + "\n}\n");
+    return output_.step();
+  }
+
+ private:
+  Output& output_;
+  Image image_;
+  std::uint64_t entries_ = 0;
+};
+
+class Info final : public Decoding {
+ public:
+  Info(Program& program, Output& output) : Decoding{Limits{}}, program_{program}, output_{output} {}
+  std::unique_ptr<Sink> sink_for(const Member& member) override {
+    const Kind* kind = kind_of_name(member.name);
+    if (!kind || !kind->is_raw()) return std::make_unique<Count>(output_);
+    Error error{Reason::raw_image, member.place};
+    error.name = kind->about;
+    program_.report(error);
+    return nullptr;
+  }
+  void report(const Error& error) override { program_.report(error); }
+
+ private:
+  Program& program_;
+  Output& output_;
+};
+
+int info(Program& program) {
+  if (program.arguments().size() != 1) program.usage("info takes one image: crit info FILE");
+  Destination destination{program, Destination::Content::text};
+  Info receiver{program, destination.output()};
+  (void)read_input(program.arguments()[0], receiver, {});
+  return destination.commit();
+}
+
+constexpr Options decode_groups[] = {decode_rows};
+constexpr Options encode_groups[] = {encode_rows};
+constexpr Options show_groups[] = {show_rows};
+constexpr Example decode_examples[] = {{"crit decode -i core-1.img --pretty", "an image as JSON"}};
+constexpr Example encode_examples[] = {{"crit encode -i core.json -o core-1.img", "JSON as an image"}};
+constexpr Example show_examples[] = {{"crit show core-1.img", "an image as people read it"}};
+constexpr Example info_examples[] = {{"crit info core-1.img", "its magic and its number of entries"}};
+
+const Filter commands[] = {
+    {"crit decode", "print an image as JSON", "", decode_examples, decode_groups, decode},
+    {"crit encode", "turn JSON into an image", "", encode_examples, encode_groups, encode},
+    {"crit show", "print an image as people read it", "FILE", show_examples, show_groups, show},
+    {"crit info", "print magic and number of entries", "FILE", info_examples, {}, info},
+};
+
+int run(Program& program) {
+  const Words& words = program.arguments();
+  if (words.empty()) program.usage("too few arguments");
+  const std::string& command = words[0];
+  if (command[0] == '-') program.usage("no option " + command);
+  for (const Filter& row : commands) {
+    if ("crit " + command != row.name) continue;
+    std::string name = "crit";
+    Words rest{words.begin() + 1, words.end()};
+    std::vector<char*> argv{name.data()};
+    for (std::string& word : rest) argv.push_back(word.data());
+    Program sub = parse_command_line(row, static_cast<int>(argv.size()), argv.data());
+    return row.run(sub);
+  }
+  const bool plain = std::ranges::all_of(command, [](char c) { return c != '/' && c != '.'; });
+  if (plain) become(program, "crit-" + command, {words.begin() + 1, words.end()});
+  program.usage("no command " + command + ": decode, encode, show, info, or the NAME of a program crit-NAME");
+}
+
+constexpr Example examples[] = {
+    {"crit decode -i FILE [-o FILE] [--pretty]", "an image as JSON"},
+    {"crit encode -i FILE [-o FILE]", "JSON as an image"},
+    {"crit show [--nopl] FILE", "an image as people read it"},
+    {"crit info FILE", "magic and number of entries"},
+    {"crit x DIR ps|fds|mems|rss|sk", "tasks, descriptors, mappings, memory, sockets"},
+    {"crit NAME ...", "runs crit-NAME: cat, grep, pages, ..."},
+};
+
+}  // namespace
+
+const Filter filter{"crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, true};
+
+}  // namespace critpipe

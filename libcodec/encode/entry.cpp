@@ -1,0 +1,121 @@
+#include "encode/entry.hpp"
+
+#include "critpipe/entry.hpp"
+#include "encode/text.hpp"
+
+namespace critpipe {
+
+void EntryEncoder::begin_image(const Kind& kind) {
+  kind_ = &kind;
+  nested_message_ = kind.extra.nested_message.empty() ? nullptr : find_message(kind.extra.nested_message);
+  nr_entries_ = 0;
+  chunked_ = false;
+  incomplete_ = false;
+}
+
+bool EntryEncoder::entry(ondemand::object object, const Place& place) {
+  continued_ = place.continued;
+  extra_at_ = nullptr;
+  if (incomplete_)
+    return fault_.set(Reason::bad_json_value, place.at, "an entry follows one that says \"error\": it would be misread");
+  const std::size_t begin = out_.size();
+  if (continued_) {
+    static constexpr Message none{"the rest of an entry", nullptr, nullptr, 0, 0, 0};
+    if (!fields_.message(none, object, place.at, 0, this)) return false;
+  } else if (!fields(object, place.at)) {
+    return false;
+  }
+  if (incomplete_) {
+    out_.truncate(begin);
+    return true;
+  }
+  if (kind_->extra.shape == Extra::Shape::nested) {
+    if (!put_nested(place.at)) return false;
+  } else if (kind_->extra.shape != Extra::Shape::nothing) {
+    const char* at = extra_at_ ? extra_at_ : place.at;
+    if (!put_parts(place.open == no_part ? nr_parts() : place.open, at)) return false;
+  }
+  if (place.open == no_part) ++nr_entries_;
+  return true;
+}
+
+// Size and payload.
+bool EntryEncoder::fields(ondemand::object object, const char* at) {
+  const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
+  const bool has_extra = kind_->extra.shape != Extra::Shape::nothing;
+  if (has_extra) {
+    held_.truncate(0);
+    parts_[0] = parts_[1] = {};
+    nr_nested_ = 0;
+    next_part_ = 0;
+    streamed_ = 0;
+  }
+  has_wire_ = false;
+  out_.word(std::uint32_t{0});
+  const std::size_t begin = out_.size();
+  if (!fields_.message(message, object, at, 0, this)) return false;
+  if (fields_.has_unknown() && !check_unknown(fields_, message, out_.from(begin), at)) return false;
+  if (has_wire_ && !prefer_wire(message, out_, begin)) return false;
+  const std::uint64_t size = out_.size() - begin;
+  if (size > limits_.entry_bytes) return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
+  const auto word = static_cast<std::uint32_t>(size);
+  std::memcpy(out_.data() + begin - sizeof word, &word, sizeof word);
+  return !has_extra || find_lengths(message, out_.from(begin), at);
+}
+
+bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& known) {
+  known = true;
+  const std::string_view token = token_of(value);
+  if (key == "extra") return take_extra(value);
+  if (key == "error") return take_error(token);
+  if (continued_) return fault_.set(Reason::bad_json_value, token.data(), "an extra over 4 MiB must stand last in its entry");
+  if (key == "_wire") return take_wire(token);
+  known = false;
+  return true;
+}
+
+bool EntryEncoder::NestedKeys::take(std::string_view key, ondemand::value& value, bool& known) {
+  known = key == "_wire";
+  return !known || entry_.take_wire(token_of(value));
+}
+
+bool EntryEncoder::take_error(std::string_view token) {
+  incomplete_ = true;
+  error_text_.clear();
+  const std::string_view text = trim_json(token);
+  std::size_t bad;
+  if (text.size() < 2 || text.front() != '"') return true;
+  append_unescaped(text.substr(1, text.size() - 2), error_text_, bad);
+  return true;
+}
+
+bool EntryEncoder::take_wire(std::string_view token) {
+  if (is_null(token)) return true;
+  wire_.truncate(0);
+  has_wire_ = true;
+  return fields_.base64(token, wire_);
+}
+
+// The payload as it was, if it still says what the fields say.
+bool EntryEncoder::prefer_wire(const Message& message, WireBuffer& out, std::size_t begin) {
+  has_wire_ = false;
+  const Bytes wire = wire_.from(0), payload = out.from(begin);
+  if (check(message, wire).reason != Reason::none) return true;
+  const std::string same = canonical(message, wire);
+  if (same.size() != payload.size() || std::memcmp(same.data(), payload.data(), same.size()) != 0) return true;
+  out.truncate(begin);
+  out.append(wire.data(), wire.size());
+  return true;
+}
+
+bool EntryEncoder::check_unknown(MessageEncoder& encoder, const Message& message, Bytes payload, const char* at) {
+  encoder.forget_unknown();
+  const Checked checked = check(message, payload);
+  if (checked.reason == Reason::none) return true;
+  return fault_.set(Reason::bad_json_value, at,
+                    "with its \"_unknown\" fields the message would not be readable: " +
+                        to_string({.reason = checked.reason, .want = checked.want, .have = checked.have,
+                                   .name = checked.field ? std::string{checked.field->name()} : ""}));
+}
+
+}  // namespace critpipe
