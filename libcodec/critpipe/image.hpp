@@ -148,5 +148,10 @@ struct Checked {
   const Field* field = nullptr;
 };
 bool check(const Message& message, Bytes payload, Checked& verdict);
+inline Checked check(const Message& message, Bytes payload) {
+  Checked verdict;
+  (void)check(message, payload, verdict);
+  return verdict;
+}
 
 }  // namespace critpipe

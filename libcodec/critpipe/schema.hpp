@@ -57,6 +57,7 @@ struct Field {
   std::uint8_t required_bit;   // place in Message::required
   std::uint16_t type_index;    // of the message or the enum
   std::uint16_t names_index;   // of the flag or dictionary names
+  std::uint16_t tag;           // number << 3 | wire()
   std::uint32_t number;
 
   std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }
@@ -96,11 +97,6 @@ const Message* find_message(std::string_view name);
 inline const Message& Field::message() const { return all_messages[type_index]; }
 inline std::span<const Name> Field::enum_values() const { return all_enums[type_index]; }
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
-inline Wire Field::wire() const {
-  using enum Wire;
-  static constexpr Wire wires[] = {varint,  varint,  varint,  varint,  varint,  varint, varint, varint, fixed32,
-                                   fixed32, fixed32, fixed64, fixed64, fixed64, bytes,  bytes,  bytes};
-  return wires[static_cast<std::size_t>(type)];
-}
+inline Wire Field::wire() const { return static_cast<Wire>(tag & 7); }
 
 }  // namespace critpipe

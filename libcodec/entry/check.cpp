@@ -5,6 +5,97 @@ namespace critpipe {
 
 namespace {
 
+bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
+
+// A varint of two bytes or more in its shortest form.
+inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
+  if (end - at >= 8) [[likely]] {
+    const std::uint64_t word = load_u64(at);
+    const std::uint64_t ends = ~word & 0x8080808080808080;
+    if (ends != 0) [[likely]] {
+      value = join_sevens(word & (ends ^ (ends - 1)));
+      at += (std::countr_zero(ends) >> 3) + 1;
+      return at[-1] != std::byte{0};
+    }
+  }
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && at != end; shift += 7) {
+    const auto byte = std::to_integer<std::uint64_t>(*at++);
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return byte != 0 && (shift < 63 || byte == 1);
+  }
+  return false;
+}
+
+// Is the value in the form that an encoder would write for its type?
+inline bool clean_integer(Type type, std::uint64_t value) {
+  switch (type) {
+    case Type::uint32: case Type::sint32: return value >> 32 == 0;
+    case Type::int32: case Type::enumeration:
+      return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value))) == value;
+    case Type::boolean: return value <= 1;
+    default: return true;
+  }
+}
+
+// Moves past the value of a field. False: it needs the long way.
+inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth) {
+  switch (field.wire()) {
+    case Wire::varint: {
+      if (at == end) return false;
+      auto value = std::to_integer<std::uint64_t>(*at);
+      if (value < 0x80) [[likely]] {
+        ++at;
+        return field.type != Type::boolean || value <= 1;
+      }
+      return clean_varint(at, end, value) && clean_integer(field.type, value);
+    }
+    case Wire::fixed32: case Wire::fixed64: {
+      const std::ptrdiff_t size = field.wire() == Wire::fixed32 ? 4 : 8;
+      if (end - at < size) return false;
+      at += size;
+      return true;
+    }
+    default: {
+      if (at == end) return false;
+      auto size = std::to_integer<std::uint64_t>(*at);
+      if (size < 0x80) ++at;
+      else if (!clean_varint(at, end, size)) return false;
+      if (size > static_cast<std::uint64_t>(end - at)) return false;
+      const std::byte* begin = at;
+      at += size;
+      return field.type != Type::message || clean_message(field.message(), begin, at, depth + 1);
+    }
+  }
+}
+
+// The way that nearly all messages take: known fields in ascending order, nothing missing, shortest forms. True means
+// right and canonical; false means nothing yet.
+bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
+  const Field* field = message.fields;
+  const Field* const fields_end = field + message.nr_fields;
+  if (depth > max_nesting) return false;
+  while (at != end) {
+    auto tag = std::to_integer<std::uint32_t>(*at++);
+    if (tag >= 0x80) {
+      if (at == end) return false;
+      const auto high = std::to_integer<std::uint32_t>(*at++);
+      if (high == 0 || high >= 0x80) return false;
+      tag = (tag & 0x7f) | high << 7;
+    }
+    for (;; ++field) {
+      if (field == fields_end) return false;
+      if (field->tag == tag) break;
+      if (field->required) return false;
+    }
+    if (!clean_value(*field, at, end, depth)) return false;
+    if (!field->repeated) ++field;      // a list stays in place until another number comes
+  }
+  for (; field != fields_end; ++field)
+    if (field->required) return false;
+  return true;
+}
+
 constexpr std::uint32_t max_field_number = (1u << 29) - 1;
 
 class Checker {
@@ -27,14 +118,12 @@ class Checker {
     return false;
   }
   bool varint(const std::byte*& at, const std::byte* end, std::uint64_t& value);
-  bool long_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value);
   bool value(const Field& field, const std::byte*& at, const std::byte* end, int depth);
   bool stranger(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
                 bool& is_packed);
   bool unknown(std::uint32_t number, Wire wire, const std::byte*& at, const std::byte* end, int depth);
   bool packed(const Field& field, const std::byte* at, const std::byte* end);
   bool length(const Field* field, const std::byte*& at, const std::byte* end, std::uint64_t& size);
-  void integer(Type type, std::uint64_t value);
 
   void note_missing(const Message& message, std::uint64_t missing, const std::byte* at);
 
@@ -42,23 +131,7 @@ class Checker {
   Checked missing_;
 };
 
-inline bool Checker::varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
-  if (end - at >= 8) [[likely]] {
-    const std::uint64_t word = load_u64(at);
-    const std::uint64_t ends = ~word & 0x8080808080808080;
-    if (ends != 0) [[likely]] {
-      value = join_sevens(word & (ends ^ (ends - 1)));
-      const int bytes = (std::countr_zero(ends) >> 3) + 1;
-      at += bytes;
-      // A last byte of zero adds nothing.
-      if (bytes > 1 && at[-1] == std::byte{0}) [[unlikely]] result.canonical = false;
-      return true;
-    }
-  }
-  return long_varint(at, end, value);
-}
-
-bool Checker::long_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
+bool Checker::varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
   const std::byte* start = at;
   value = 0;
   for (unsigned shift = 0; shift < 70; shift += 7) {
@@ -71,23 +144,6 @@ bool Checker::long_varint(const std::byte*& at, const std::byte* end, std::uint6
     }
   }
   return fail(Reason::bad_varint, start);
-}
-
-// Is the value in the form that an encoder would write for its type?
-inline void Checker::integer(Type type, std::uint64_t value) {
-  switch (type) {
-    case Type::uint32: case Type::sint32:
-      if (value >> 32) result.canonical = false;
-      break;
-    case Type::int32: case Type::enumeration:
-      if (static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value))) != value)
-        result.canonical = false;
-      break;
-    case Type::boolean:
-      if (value > 1) result.canonical = false;
-      break;
-    default: break;
-  }
 }
 
 bool Checker::length(const Field* field, const std::byte*& at, const std::byte* end, std::uint64_t& size) {
@@ -115,10 +171,8 @@ inline bool Checker::value(const Field& field, const std::byte*& at, const std::
   std::uint64_t number;
   switch (field.wire()) {
     case Wire::varint:
-      number = at != end ? std::to_integer<std::uint64_t>(*at) : 0x80;
-      if (number < 0x80) [[likely]] ++at;
-      else if (!varint(at, end, number)) return false;
-      integer(field.type, number);
+      if (!varint(at, end, number)) return false;
+      if (!clean_integer(field.type, number)) result.canonical = false;
       return true;
     case Wire::fixed32: case Wire::fixed64: {
       const std::ptrdiff_t size = field.wire() == Wire::fixed32 ? 4 : 8;
@@ -198,9 +252,8 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
   const Field* last_field = nullptr;
   while (at != end) {
     const std::byte* const tag_at = at;
-    auto tag = std::to_integer<std::uint64_t>(*at);
-    if (tag < 0x80) [[likely]] ++at;
-    else if (!varint(at, end, tag)) return false;
+    std::uint64_t tag;
+    if (!varint(at, end, tag)) return false;
     if (tag < 8 || tag >> 3 > max_field_number) [[unlikely]] return fail(Reason::bad_field_number, tag_at);
     const auto number = static_cast<std::uint32_t>(tag >> 3);
     const Field* field = message.find(number);
@@ -225,9 +278,10 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
 }  // namespace
 
 bool check(const Message& message, Bytes payload, Checked& verdict) {
+  if (clean_message(message, payload.data(), payload.data() + payload.size(), 0)) [[likely]] return true;
   Checker checker{payload.data(), verdict};
   checker.message(message, payload.data(), payload.data() + payload.size(), 0);
-  if (verdict.reason == Reason::none && !checker.missing().field) [[likely]] return true;
+  if (verdict.reason == Reason::none && !checker.missing().field) return true;
   if (verdict.reason != Reason::none) return false;
   // A message that stands twice is one message: its parts may be complete together.
   if (!verdict.canonical) {

@@ -172,6 +172,22 @@ Look look_of(const pb::FieldDescriptor& field) {
   return {};
 }
 
+// What stands before a value on the wire, where it is written one by one.
+std::uint32_t tag_of(const pb::FieldDescriptor& field) {
+  const auto wire = [&]() -> std::uint32_t {
+    switch (field.type()) {
+      case pb::FieldDescriptor::TYPE_FIXED64: case pb::FieldDescriptor::TYPE_SFIXED64:
+      case pb::FieldDescriptor::TYPE_DOUBLE: return 1;
+      case pb::FieldDescriptor::TYPE_STRING: case pb::FieldDescriptor::TYPE_BYTES:
+      case pb::FieldDescriptor::TYPE_MESSAGE: return 2;
+      case pb::FieldDescriptor::TYPE_FIXED32: case pb::FieldDescriptor::TYPE_SFIXED32:
+      case pb::FieldDescriptor::TYPE_FLOAT: return 5;
+      default: return 0;
+    }
+  };
+  return static_cast<std::uint32_t>(field.number()) << 3 | wire();
+}
+
 std::size_t type_index(const Schema& schema, const pb::FieldDescriptor& field) {
   if (field.message_type()) return index_of(schema.messages, *field.message_type());
   if (field.enum_type()) return index_of(schema.enums, *field.enum_type());
@@ -186,7 +202,8 @@ void write_field(std::ostream& out, const Schema& schema, const pb::FieldDescrip
   const Look look = look_of(field);
   out << "  {\", \\\"" << field.name() << "\\\": \", " << key_size << ", Type::" << type_name(field) << ", Show::"
       << look.show << ", " << word(field.is_repeated()) << ", " << word(is_required(field)) << ", " << required_bit
-      << ", " << type_index(schema, field) << ", " << look.names << ", " << field.number() << "},\n";
+      << ", " << type_index(schema, field) << ", " << look.names << ", " << tag_of(field) << ", "
+      << field.number() << "},\n";
 }
 
 // The required bits in the order of their fields; fills in the mask of the message.

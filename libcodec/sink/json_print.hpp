@@ -1,6 +1,8 @@
 // Fields of one message as members of a JSON object. Internal.
 #pragma once
 
+#include <cstddef>
+
 #include "critpipe/entry.hpp"
 #include "critpipe/output.hpp"
 #include "text/number.hpp"
@@ -11,6 +13,7 @@ namespace critpipe {
 constexpr std::size_t member_room = 1024;
 
 char* put_newline(char* at, int depth);
+const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, const std::byte* end);
 // Both take texts of any size, and write out what fills the buffer.
 char* put_string(Output& output, char* at, Bytes text);                  // with quotes; what is no UTF-8 as {"base64"}
 char* put_base64(Output& output, char* at, Bytes bytes);                 // with quotes
@@ -32,11 +35,17 @@ class Printer {
   char* object(char* at, const Message& message, Bytes payload, int depth, bool hex);
 
  private:
-  char* value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth, bool hex);
+  char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
   char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
   char* enumerator(char* at, const Field& field, std::uint64_t wire);
   char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
+  char* unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first);
   char* key(char* at, const Field& field, int depth, bool first);
+  static char* close_list(char* at, int depth) {
+    if constexpr (indent) at = put_newline(at, depth);
+    *at++ = ']';
+    return at;
+  }
   static char* next(char* at, int depth) {
     *at++ = ',';
     if constexpr (indent) return put_newline(at, depth);
@@ -48,72 +57,72 @@ class Printer {
 };
 
 template <bool human, bool indent>
-char* Printer<human, indent>::key(char* at, const Field& field, int depth, bool first) {
-  static_assert(Field::key_room == 48);
-  if constexpr (indent) {
-    at = first ? put_newline(at, depth) : next(at, depth);
-    std::memcpy(at, field.key + 2, Field::key_room - 2);
-    return at + field.key_size - 2;
-  }
-  std::memcpy(at, field.key + (first ? 2 : 0), Field::key_room - 2);
-  return at + field.key_size - (first ? 2 : 0);
+inline char* Printer<human, indent>::key(char* at, const Field& field, int depth, bool first) {
+  static_assert(Field::key_room == 48 && offsetof(Field, key) == 0 && sizeof(Field) >= 50);
+  if constexpr (indent) at = first ? put_newline(at, depth) : next(at, depth);
+  const std::size_t skip = indent || first ? 2 : 0;
+  // Whole vectors; what is beyond the key is overwritten by what follows.
+  const char* const from = reinterpret_cast<const char*>(&field) + skip;
+  std::memcpy(at, from, 32);
+  if (field.key_size > 32) [[unlikely]] std::memcpy(at + 32, from + 32, 16);
+  return at + field.key_size - skip;
 }
 
 template <bool human, bool indent>
 char* Printer<human, indent>::members(char* at, const Message& message, Bytes payload, int depth, bool hex,
-                                      bool& first) {
+                                      bool& is_first) {
   const std::byte* from = payload.data();
   const std::byte* const end = from + payload.size();
-  const Field* list = nullptr;
+  const Field* field = message.fields;
+  const Field* const fields_end = field + message.nr_fields;
+  bool first = is_first;
+  bool in_list = false;
   bool unknown = false;
-  const auto close_list = [&] {
-    if constexpr (indent) at = put_newline(at, depth);
-    *at++ = ']';
-  };
   while (from != end) {
     at = output_.more(at, member_room);
     const std::byte* const tag_at = from;
     const auto tag = static_cast<std::uint32_t>(trusted_varint(from));
-    const Field* const field = message.find(tag >> 3);
-    if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
-      unknown = true;
-      Fields rest{message, {tag_at, end}};
-      rest.next();
-      from = rest.at();
-      continue;
-    }
-    if (field == list) {
+    const Field* const last = field;
+    while (field != fields_end && field->tag < tag) ++field;      // canonical: both ascend
+    if (in_list && field == last && field->tag == tag) {
       at = next(at, depth + 1);
     } else {
-      if (list) close_list();
+      if (in_list) at = close_list(at, depth);
+      in_list = false;
+      if (field == fields_end || field->tag != tag) [[unlikely]] {
+        unknown = true;
+        from = skip_unknown(message, tag_at, end);
+        continue;
+      }
       at = key(at, *field, depth, first);
       first = false;
-      list = field->repeated ? field : nullptr;
-      if (list) {
-        if constexpr (human)
-          if (field->show == Show::ip_address) {
-            at = addresses(at, *field, from, end, depth);
-            list = nullptr;
-            continue;
-          }
+      if (field->repeated) {
+        if (human && field->show == Show::ip_address) {
+          at = addresses(at, *field, from, end, depth);
+          continue;
+        }
+        in_list = true;
         *at++ = '[';
         if constexpr (indent) at = put_newline(at, depth + 1);
       }
     }
-    at = value(at, *field, from, end, list ? depth + 1 : depth, hex);
+    const bool number = field->type == Type::uint64 || field->type == Type::uint32;
+    if (!human && number) [[likely]] at = put_decimal(at, trusted_varint(from, end));
+    else at = value(at, *field, from, depth + in_list, hex);
   }
-  if (list) {
-    at = output_.more(at, member_room);
-    close_list();
-  }
-  if (unknown) {
-    at = first ? at : (*at = ',', at + 1);
-    if constexpr (indent) at = put_newline(at, depth);
-    else if (!first) *at++ = ' ';
-    first = false;
-    at = put_unknown(output_, at, message, payload, indent, depth);
-  }
+  if (in_list) at = close_list(output_.more(at, member_room), depth);
+  if (unknown) at = unknown_members(at, message, payload, depth, first);
+  is_first = first;
   return at;
+}
+
+template <bool human, bool indent>
+char* Printer<human, indent>::unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first) {
+  at = output_.more(at, member_room);
+  if (!first) at = next(at, depth);
+  else if constexpr (indent) at = put_newline(at, depth);
+  first = false;
+  return put_unknown(output_, at, message, payload, indent, depth);
 }
 
 template <bool human, bool indent>
@@ -153,8 +162,7 @@ char* Printer<human, indent>::enumerator(char* at, const Field& field, std::uint
 }
 
 template <bool human, bool indent>
-inline char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, const std::byte* end,
-                                           int depth, bool hex) {
+char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
   switch (field.type) {
     case Type::boolean:
       return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
@@ -174,7 +182,7 @@ inline char* Printer<human, indent>::value(char* at, const Field& field, const s
       if (field.type == Type::string) return put_string(output_, at, inside);
       return put_bytes_field(output_, at, field, inside);
     }
-    default: return integer(at, field, trusted_varint(from, end), hex);
+    default: return integer(at, field, trusted_varint(from), hex);
   }
 }
 

@@ -87,6 +87,12 @@ char* put_newline(char* at, int depth) {
   return at + 4 * depth;
 }
 
+const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, const std::byte* end) {
+  Fields rest{message, {tag_at, end}};
+  rest.next();
+  return rest.at();
+}
+
 char* put_string(Output& output, char* at, Bytes text) {
   if (!is_utf8(text_of(text))) [[unlikely]] return put_base64_object(output, at, text);
   return put_escaped_string(output, at, text_of(text));

@@ -1,7 +1,7 @@
 // Numbers as text, as fast as the machine does it. Each writes at `at` and returns the place after.
 #pragma once
 
-#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
@@ -11,52 +11,32 @@ constexpr std::size_t max_number_text = 24;   // "-9223372036854775808", "184467
 
 namespace detail {
 
-struct DigitPairs {
-  char text[200];
-  constexpr DigitPairs() : text{} {
-    for (int i = 0; i < 100; ++i) {
-      text[2 * i] = static_cast<char>('0' + i / 10);
-      text[2 * i + 1] = static_cast<char>('0' + i % 10);
-    }
-  }
-};
-inline constexpr DigitPairs digit_pairs;
-
-inline void put_pair(char* at, std::uint32_t below_100) { std::memcpy(at, digit_pairs.text + 2 * below_100, 2); }
-
-inline void put_4(char* at, std::uint32_t below_10000) {
-  put_pair(at, below_10000 / 100);
-  put_pair(at + 2, below_10000 % 100);
+// The eight digits of a number below 10^8, the first in the lowest byte, without '0'.
+inline std::uint64_t eight_digits(std::uint64_t value) {
+  // Halves, then pairs, then single digits, all lanes at once; the divisions are multiplications.
+  const std::uint64_t high = value / 10000;
+  std::uint64_t lanes = high | (value - high * 10000) << 32;
+  std::uint64_t quotients = (lanes * 10486 >> 20) & 0x0000007f0000007f;
+  lanes = quotients | (lanes - quotients * 100) << 16;
+  quotients = (lanes * 103 >> 10) & 0x000f000f000f000f;
+  return quotients | (lanes - quotients * 10) << 8;
 }
 
-inline void put_8(char* at, std::uint32_t below_100000000) {
-  put_4(at, below_100000000 / 10000);
-  put_4(at + 4, below_100000000 % 10000);
+constexpr std::uint64_t zeros_text = 0x3030303030303030;
+
+inline char* put_eight(char* at, std::uint64_t below_100000000) {
+  const std::uint64_t text = eight_digits(below_100000000) | zeros_text;
+  std::memcpy(at, &text, 8);
+  return at + 8;
 }
 
-inline char* put_below_10000(char* at, std::uint32_t value) {
-  if (value < 100) {
-    if (value < 10) {
-      *at = static_cast<char>('0' + value);
-      return at + 1;
-    }
-    put_pair(at, value);
-    return at + 2;
-  }
-  if (value < 1000) {
-    *at = static_cast<char>('0' + value / 100);
-    put_pair(at + 1, value % 100);
-    return at + 3;
-  }
-  put_4(at, value);
-  return at + 4;
-}
-
-inline char* put_below_100000000(char* at, std::uint32_t value) {
-  if (value < 10000) return put_below_10000(at, value);
-  at = put_below_10000(at, value / 10000);
-  put_4(at, value % 10000);
-  return at + 4;
+// Without leading zeros.
+inline char* put_to_eight(char* at, std::uint64_t below_100000000) {
+  const std::uint64_t digits = eight_digits(below_100000000);
+  const int leading = std::countr_zero(digits | std::uint64_t{1} << 56) & ~7;
+  const std::uint64_t text = (digits | zeros_text) >> leading;
+  std::memcpy(at, &text, 8);
+  return at + 8 - (leading >> 3);
 }
 
 }  // namespace detail
@@ -64,17 +44,15 @@ inline char* put_below_100000000(char* at, std::uint32_t value) {
 // Requires: max_number_text bytes of room.
 inline char* put_decimal(char* at, std::uint64_t value) {
   constexpr std::uint64_t e8 = 100000000;
-  if (value < e8) return detail::put_below_100000000(at, static_cast<std::uint32_t>(value));
-  const std::uint64_t high = value / e8;
-  if (high < e8) {
-    at = detail::put_below_100000000(at, static_cast<std::uint32_t>(high));
-  } else {
-    at = detail::put_below_10000(at, static_cast<std::uint32_t>(high / e8));
-    detail::put_8(at, static_cast<std::uint32_t>(high % e8));
-    at += 8;
+  if (value < 10) {
+    *at = static_cast<char>('0' + value);
+    return at + 1;
   }
-  detail::put_8(at, static_cast<std::uint32_t>(value % e8));
-  return at + 8;
+  if (value < e8) return detail::put_to_eight(at, value);
+  const std::uint64_t high = value / e8;
+  if (high < e8) return detail::put_eight(detail::put_to_eight(at, high), value - high * e8);
+  at = detail::put_to_eight(at, high / e8);
+  return detail::put_eight(detail::put_eight(at, high % e8), value - high * e8);
 }
 
 inline char* put_signed(char* at, std::int64_t value) {
