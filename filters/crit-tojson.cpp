@@ -13,6 +13,7 @@ constexpr Option rows[] = {
     {0, "no-payload", nullptr, "Leave extras out and print their size."},
     {0, "nopl", nullptr, "The same as --no-payload."},
     {0, "raw", nullptr, "Print the bytes of raw images (pages, ...) as base64, not only their size."},
+    {0, "no-wire", nullptr, "Leave out heads and wire forms, which only crit-fromjson needs."},
     {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
 };
 constexpr Options groups[] = {rows, output_options, input_options};
@@ -29,6 +30,7 @@ class ToJson final : public Decoding {
     options_.pretty = program.has("pretty");
     options_.payload = !program.has("no-payload") && !program.has("nopl");
     options_.raw = program.has("raw");
+    options_.wire = !program.has("no-wire");
     options_.newline = !program.has("no-newline");
     lines_ = program.has("lines");
     several_ = program.arguments().size() > 1;

@@ -68,7 +68,7 @@ int encode(Program& program) {
 }
 
 int show(Program& program) {
-  Words words{"--pretty"};
+  Words words{"--pretty", "--no-wire"};
   if (program.has("nopl")) words.push_back("--no-payload");
   if (program.arguments().size() != 1) program.usage("show takes one image: crit show [--nopl] FILE");
   words.insert(words.end(), {"--", program.arguments()[0]});

@@ -66,7 +66,9 @@ class Checker:
         for form, arguments in (("decode", []), ("show", ["--pretty"])):
             ours = run(self.program("crit-tojson"), *arguments, path)
             theirs = answer(f"{self.answers}/{set_name}/{name}.{form}.json")
-            if theirs:
+            if theirs and wrong(name, theirs):
+                yield form + " where crit is wrong", ours.returncode == 0, ours.stderr
+            elif theirs:
                 text = without_head(ours.stdout) if bare else ours.stdout
                 yield form, text.rstrip(b"\n") == theirs.rstrip(b"\n"), ours.stderr or first_difference(text, theirs)
             else:
@@ -88,6 +90,12 @@ class Checker:
 # Kinds with extras: crit counts words inside them.
 MISCOUNTED = ("pipes-data", "fifo-data", "sk-queues", "tcp-stream", "ipcns-sem", "ipcns-shm", "ipcns-msg", "bpfmap-data",
               "ghost-file")
+
+
+def wrong(name, theirs):
+    """crit takes what follows an IPCNS_SHM entry for its contents, even where these are in a pagemap."""
+    return name.startswith("ipcns-shm") and b'"in_pagemaps": true' in theirs and b'"extra": "",' not in theirs \
+        and b'"extra": ""\n' not in theirs and b'"extra": ""}' not in theirs
 
 
 def first_difference(ours, theirs):

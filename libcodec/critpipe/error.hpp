@@ -23,7 +23,6 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
 #define CRITPIPE_REASONS(X)                                                                                          \
   X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                               \
   X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                \
-  X(bad_magic_kind, data, "magic {have:x} ({name}) does not start an image")                                          \
   X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                        \
   X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                           \
   X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                               \

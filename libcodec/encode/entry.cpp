@@ -17,7 +17,7 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   continued_ = place.continued;
   extra_at_ = nullptr;
   if (incomplete_)
-    return fault_.set(Reason::bad_json_value, place.at, "an entry follows one that says \"error\": it would be misread");
+    return fault_.set(Reason::bad_json_value, place.at, "an entry follows one that says \"error\"; it would be misread");
   const std::size_t begin = out_.size();
   if (continued_) {
     static constexpr Message none{"the rest of an entry", nullptr, nullptr, 0, 0, 0};
@@ -29,10 +29,11 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
     out_.truncate(begin);
     return true;
   }
+  const char* at = extra_at_ ? extra_at_ : place.at;
+  if (continued_ && !close_part(at)) return false;
   if (kind_->extra.shape == Extra::Shape::nested) {
-    if (!put_nested(place.at)) return false;
+    if (!put_nested(at)) return false;
   } else if (kind_->extra.shape != Extra::Shape::nothing) {
-    const char* at = extra_at_ ? extra_at_ : place.at;
     if (!put_parts(place.open == no_part ? nr_parts() : place.open, at)) return false;
   }
   if (place.open == no_part) ++nr_entries_;
@@ -43,6 +44,7 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
 bool EntryEncoder::fields(ondemand::object object, const char* at) {
   const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
   const bool has_extra = kind_->extra.shape != Extra::Shape::nothing;
+  has_extra_ = false;
   if (has_extra) {
     held_.truncate(0);
     parts_[0] = parts_[1] = {};
@@ -50,12 +52,12 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
     next_part_ = 0;
     streamed_ = 0;
   }
-  has_wire_ = false;
+  wired_.there = false;
   out_.word(std::uint32_t{0});
   const std::size_t begin = out_.size();
   if (!fields_.message(message, object, at, 0, this)) return false;
   if (fields_.has_unknown() && !check_unknown(fields_, message, out_.from(begin), at)) return false;
-  if (has_wire_ && !prefer_wire(message, out_, begin)) return false;
+  if (wired_.there) prefer_wire(message, wired_, out_, begin);
   const std::uint64_t size = out_.size() - begin;
   if (size > limits_.entry_bytes) return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
   const auto word = static_cast<std::uint32_t>(size);
@@ -69,14 +71,14 @@ bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& know
   if (key == "extra") return take_extra(value);
   if (key == "error") return take_error(token);
   if (continued_) return fault_.set(Reason::bad_json_value, token.data(), "an extra over 4 MiB must stand last in its entry");
-  if (key == "_wire") return take_wire(token);
+  if (key == "_wire") return take_wire(token, wired_);
   known = false;
   return true;
 }
 
 bool EntryEncoder::NestedKeys::take(std::string_view key, ondemand::value& value, bool& known) {
   known = key == "_wire";
-  return !known || entry_.take_wire(token_of(value));
+  return !known || entry_.take_wire(token_of(value), wired);
 }
 
 bool EntryEncoder::take_error(std::string_view token) {
@@ -89,29 +91,27 @@ bool EntryEncoder::take_error(std::string_view token) {
   return true;
 }
 
-bool EntryEncoder::take_wire(std::string_view token) {
-  if (is_null(token)) return true;
-  wire_.truncate(0);
-  has_wire_ = true;
-  return fields_.base64(token, wire_);
+bool EntryEncoder::take_wire(std::string_view token, Wired& wired) {
+  wired.bytes.truncate(0);
+  wired.there = !is_null(token);
+  return !wired.there || fields_.base64(token, wired.bytes);
 }
 
 // The payload as it was, if it still says what the fields say.
-bool EntryEncoder::prefer_wire(const Message& message, WireBuffer& out, std::size_t begin) {
-  has_wire_ = false;
-  const Bytes wire = wire_.from(0), payload = out.from(begin);
-  if (check(message, wire).reason != Reason::none) return true;
+void EntryEncoder::prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin) {
+  const Bytes wire = wired.bytes.from(0), payload = out.from(begin);
+  Checked checked;
+  if (!check(message, wire, checked)) return;
   const std::string same = canonical(message, wire);
-  if (same.size() != payload.size() || std::memcmp(same.data(), payload.data(), same.size()) != 0) return true;
+  if (same.size() != payload.size() || std::memcmp(same.data(), payload.data(), same.size()) != 0) return;
   out.truncate(begin);
   out.append(wire.data(), wire.size());
-  return true;
 }
 
 bool EntryEncoder::check_unknown(MessageEncoder& encoder, const Message& message, Bytes payload, const char* at) {
   encoder.forget_unknown();
-  const Checked checked = check(message, payload);
-  if (checked.reason == Reason::none) return true;
+  Checked checked;
+  if (check(message, payload, checked)) return true;
   return fault_.set(Reason::bad_json_value, at,
                     "with its \"_unknown\" fields the message would not be readable: " +
                         to_string({.reason = checked.reason, .want = checked.want, .have = checked.have,

@@ -26,13 +26,14 @@ class EntryEncoder final : private OtherKeys {
 
   void begin_image(const Kind& kind);
   bool entry(ondemand::object object, const Place& place);
+  const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }
 
   bool part_bytes(std::uint64_t size, const char* at);    // so many have been appended to out
-  bool close_part(const char* at);
   int nr_parts() const { return kind_->extra.second_name.empty() ? 1 : 2; }
 
   JsonFault& fault() { return fault_; }
+  bool json_error(simdjson::error_code code, const char* at) { return fields_.json_error(code, at); }
   bool is_incomplete() const { return incomplete_; }      // an entry has said so: nothing may follow
   const std::string& error_text() const { return error_text_; }
 
@@ -42,14 +43,19 @@ class EntryEncoder final : private OtherKeys {
     std::uint64_t padding = 0;
     bool known = true;
   };
+  struct Wired {                       // what "_wire" says
+    bool there = false;
+    WireBuffer bytes;
+  };
   struct NestedKeys final : OtherKeys {
     explicit NestedKeys(EntryEncoder& entry) : entry_{entry} {}
     bool take(std::string_view key, ondemand::value& value, bool& known) override;
     EntryEncoder& entry_;
+    Wired wired;
   };
 
   bool take(std::string_view key, ondemand::value& value, bool& known) override;
-  bool take_wire(std::string_view token);
+  bool take_wire(std::string_view token, Wired& wired);
   bool take_error(std::string_view token);
   bool take_extra(ondemand::value& value);
   bool take_parts(ondemand::value& value, const char* at);
@@ -61,12 +67,13 @@ class EntryEncoder final : private OtherKeys {
   bool held_bytes(std::string_view token, int part);
 
   bool fields(ondemand::object object, const char* at);
-  bool prefer_wire(const Message& message, WireBuffer& out, std::size_t begin);
+  static void prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin);
   bool check_unknown(MessageEncoder& encoder, const Message& message, Bytes payload, const char* at);
   bool find_lengths(const Message& message, Bytes payload, const char* at);
   std::uint64_t length_in(const Message& message, Bytes payload, std::string_view field_name) const;
   bool put_parts(int end, const char* at);
   bool put_nested(const char* at);
+  bool close_part(const char* at);
   bool fill_part(std::uint64_t have, const Length& length, WireBuffer& out, const char* at, std::string_view name);
   bool left_out(const char* at, const Length& length);
   std::string_view part_name(int part) const { return part == 0 ? kind_->extra.first_name : kind_->extra.second_name; }
@@ -74,7 +81,7 @@ class EntryEncoder final : private OtherKeys {
   WireBuffer& out_;
   const Limits& limits_;
   WireBuffer held_;                    // the extra of the entry until its lengths are known
-  WireBuffer wire_;
+  Wired wired_;
   JsonFault fault_;
   MessageEncoder fields_{out_, fault_};
   MessageEncoder nested_{held_, fault_};
@@ -88,10 +95,10 @@ class EntryEncoder final : private OtherKeys {
   std::string error_text_;
 
   bool continued_ = false;
-  const char* extra_at_ = nullptr;     // null: the entry has none
+  const char* extra_at_ = nullptr;     // null: the entry has no such key
   struct { std::size_t begin = 0, size = 0; } parts_[2];    // in held_
   std::uint64_t nr_nested_ = 0;
-  bool has_wire_ = false;
+  bool has_extra_ = false;             // not null, that is
   Length lengths_[2];
   int next_part_ = 0;                  // to be written
   std::uint64_t streamed_ = 0;         // of that part

@@ -10,7 +10,11 @@ namespace {
 
 std::uint64_t padding_of(std::uint64_t size, std::uint64_t multiple) { return (multiple - size % multiple) % multiple; }
 
-bool is_empty(std::string_view text) { return is_null(text) || text == "\"\"" || text == "[]" || text == "{}"; }
+// Requires: a token of a document, so that the next one follows it.
+bool is_empty(std::string_view token) {
+  const char next = token.data()[token.size()];
+  return trim_json(token) == "\"\"" || (token[0] == '[' && next == ']') || (token[0] == '{' && next == '}');
+}
 
 // "... <64KB>" of crit, "64.0 KB" of go-criu: what stands where extras are left out.
 bool is_size_only(std::string_view text) {
@@ -24,28 +28,27 @@ bool is_size_only(std::string_view text) {
 
 bool EntryEncoder::take_extra(ondemand::value& value) {
   const std::string_view token = token_of(value), text = trim_json(token);
-  held_.truncate(0);
-  parts_[0] = parts_[1] = {};
-  nr_nested_ = 0;
-  extra_at_ = nullptr;
-  if (is_empty(text) || (text[0] == '[' && trim_json(text.substr(1)).starts_with(']'))) return true;
+  if (!continued_) {
+    held_.truncate(0);
+    parts_[0] = parts_[1] = {};
+    nr_nested_ = 0;
+  }
   extra_at_ = token.data();
-  const auto wants = [&](const char* what) {
-    return text[0] == *what || fault_.set(Reason::bad_json_value, extra_at_, std::string{"the extra of "} +
-                                                                                 std::string{kind_->name} + " wants " + (what + 2));
+  has_extra_ = !is_null(token);
+  if (!has_extra_ || is_empty(token)) return true;
+  const auto wants = [&](char first, std::string_view what) {
+    return text[0] == first || fault_.set(Reason::bad_json_value, extra_at_,
+                                          "the extra of " + std::string{kind_->name} + " wants " + std::string{what});
   };
   switch (kind_->extra.shape) {
-    case Extra::Shape::nothing: {
-      ondemand::array array;
-      if (text[0] == '[' && value.get_array().get(array) == simdjson::SUCCESS && array.is_empty().value_unsafe()) return true;
+    case Extra::Shape::nothing:
       return fault_.set(Reason::bad_json_value, extra_at_, "images of kind " + std::string{kind_->name} + " have no extra");
-    }
     case Extra::Shape::bytes:
-      if (nr_parts() == 2 && text[0] != '"') return wants("{ an object of two texts") && take_parts(value, extra_at_);
-      return wants("\" base64 text") && held_bytes(token, 0);
-    case Extra::Shape::padded: case Extra::Shape::ghost: return wants("\" base64 text") && held_bytes(token, 0);
+      if (nr_parts() == 2 && text[0] != '"') return wants('{', "an object of two base64 texts") && take_parts(value, extra_at_);
+      return wants('"', "base64 text") && held_bytes(token, 0);
+    case Extra::Shape::padded: case Extra::Shape::ghost: return wants('"', "base64 text") && held_bytes(token, 0);
     case Extra::Shape::units: return take_units(value, token);
-    case Extra::Shape::nested: return wants("[ a list of messages and base64 texts") && take_nested(value, extra_at_);
+    case Extra::Shape::nested: return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
   }
   return true;
 }
@@ -159,13 +162,12 @@ bool EntryEncoder::take_nested(ondemand::value& value, const char* at) {
 bool EntryEncoder::take_nested_message(ondemand::value& value, const char* at, Length& data) {
   ondemand::object object;
   if (const auto error = value.get_object().get(object)) return fields_.json_error(error, at);
-  const bool outer_has_wire = has_wire_;
-  if (outer_has_wire) return fault_.set(Reason::bad_json_value, at, "\"_wire\" stands after the extra");
+  nested_keys_.wired.there = false;
   held_.word(std::uint32_t{0});
   const std::size_t begin = held_.size();
   if (!nested_.message(*nested_message_, object, at, 0, &nested_keys_)) return false;
   if (nested_.has_unknown() && !check_unknown(nested_, *nested_message_, held_.from(begin), at)) return false;
-  if (has_wire_ && !prefer_wire(*nested_message_, held_, begin)) return false;
+  if (nested_keys_.wired.there) prefer_wire(*nested_message_, nested_keys_.wired, held_, begin);
   const auto size = static_cast<std::uint32_t>(held_.size() - begin);
   std::memcpy(held_.data() + begin - sizeof size, &size, sizeof size);
   ++nr_nested_;

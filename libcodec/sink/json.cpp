@@ -70,6 +70,7 @@ class JsonSink::Writer {
   void plain_entry(const Entry& entry);
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);
+  void close_base64();
   void put_unit(std::uint16_t unit);
   void close_part();
   void close_extra();
@@ -84,6 +85,7 @@ class JsonSink::Writer {
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
   std::uint64_t nr_entries_ = 0;      // complete
+  bool begun_ = false;
   bool in_entry_ = false;
   bool no_member_ = true;             // of the entry's object yet
   bool in_extra_ = false;
@@ -135,7 +137,7 @@ void JsonSink::Writer::head(const Image& image) {
   }
   key("magic", 1, !named);
   put_quoted(kind_->magic_name);
-  if (image.head == kind_->head) return;
+  if (image.head == kind_->head || !options_.wire) return;
   key("head", 1, false);
   put_quoted(head_name(image.head));
 }
@@ -146,6 +148,7 @@ void JsonSink::Writer::begin(const Image& image) {
   head_ = image.head;
   nr_entries_ = 0;
   raw_bytes_ = 0;
+  begun_ = true;
   plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
            kind_->extra.shape == Extra::Shape::nothing;
   if (image.is_raw()) {
@@ -197,6 +200,7 @@ void JsonSink::Writer::entry(const Entry& entry) {
     return put_canonical(*entry.message, entry.payload, options_.pretty, entry_depth, false);
   const std::string written = critpipe::canonical(*entry.message, entry.payload);
   put_canonical(*entry.message, std::as_bytes(std::span{written}), options_.pretty, entry_depth, false);
+  if (!options_.wire) return;
   key("_wire", entry_depth + 1, no_member_);
   no_member_ = false;
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
@@ -270,6 +274,12 @@ void JsonSink::Writer::put_base64_bytes(Bytes bytes) {
   }
 }
 
+void JsonSink::Writer::close_base64() {
+  char* at = base64_.finish(output_.reserve(Base64Encoder::json_room(0)));
+  *at++ = '"';
+  output_.commit(at);
+}
+
 void JsonSink::Writer::put_unit(std::uint16_t unit) {
   item(entry_depth + 2, no_item_);
   no_item_ = false;
@@ -294,11 +304,7 @@ void JsonSink::Writer::padding(Bytes padding) {
 }
 
 void JsonSink::Writer::close_part() {
-  if (open_ == Open::string) {
-    char* at = base64_.finish(output_.reserve(Base64Encoder::json_room(0)));
-    *at++ = '"';
-    output_.commit(at);
-  }
+  if (open_ == Open::string) close_base64();
   open_ = Open::nothing;
   odd_ = false;
 }
@@ -336,9 +342,7 @@ void JsonSink::Writer::raw(Bytes bytes) {
 void JsonSink::Writer::end() {
   if (head_ == Head::none) {
     if (options_.raw) {
-      char* at = base64_.finish(output_.reserve(Base64Encoder::json_room(0)));
-      *at++ = '"';
-      output_.commit(at);
+      close_base64();
     } else {
       key("size", 1, false);
       output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
@@ -354,6 +358,7 @@ void JsonSink::Writer::end() {
 }
 
 void JsonSink::Writer::fail(const Error& error) {
+  if (!begun_) return;
   Error shown = error;
   shown.image.clear();                // the document is about this image
   const std::string text = to_string(shown);
@@ -368,11 +373,10 @@ void JsonSink::Writer::fail(const Error& error) {
     ++nr_entries_;
   }
   in_entry_ = false;
-  if (!kind_ && head_ != Head::none) return;
   if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
     head({name_, kind_, head_});
   } else if (head_ == Head::none) {
-    if (options_.raw) put("\"");
+    if (options_.raw) close_base64();
   } else {
     if (indent_ && nr_entries_ > 0) item(1, true);
     put("]");
