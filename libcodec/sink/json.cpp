@@ -84,6 +84,7 @@ class JsonSink::Writer {
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
   std::uint64_t nr_entries_ = 0;      // complete
+  bool begun_ = false;
   bool in_entry_ = false;
   bool no_member_ = true;             // of the entry's object yet
   bool in_extra_ = false;
@@ -141,6 +142,7 @@ void JsonSink::Writer::head(const Image& image) {
 }
 
 void JsonSink::Writer::begin(const Image& image) {
+  begun_ = true;
   name_ = image.name;
   kind_ = image.kind;
   head_ = image.head;
@@ -368,8 +370,13 @@ void JsonSink::Writer::fail(const Error& error) {
     ++nr_entries_;
   }
   in_entry_ = false;
-  if (!kind_ && head_ != Head::none) return;
-  if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
+  if (!begun_) {
+    // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
+    if (options_.form == JsonOptions::Form::document) return;
+    put("{");
+    key("image", 1, true);
+    put_quoted(error.image);
+  } else if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
     head({name_, kind_, head_});
   } else if (head_ == Head::none) {
     if (options_.raw) put("\"");
