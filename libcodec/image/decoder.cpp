@@ -13,6 +13,7 @@ Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits)
   image_.kind = by_name;
   if (!by_name || !by_name->is_raw()) return;
   state_ = State::raw;
+  need_ = 1;
   deliver(sink_.begin(image_));
 }
 

@@ -143,12 +143,12 @@ void JsonSink::Writer::head(const Image& image) {
 }
 
 void JsonSink::Writer::begin(const Image& image) {
+  begun_ = true;
   name_ = image.name;
   kind_ = image.kind;
   head_ = image.head;
   nr_entries_ = 0;
   raw_bytes_ = 0;
-  begun_ = true;
   plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
            kind_->extra.shape == Extra::Shape::nothing;
   if (image.is_raw()) {
@@ -358,7 +358,6 @@ void JsonSink::Writer::end() {
 }
 
 void JsonSink::Writer::fail(const Error& error) {
-  if (!begun_) return;
   Error shown = error;
   shown.image.clear();                // the document is about this image
   const std::string text = to_string(shown);
@@ -373,7 +372,13 @@ void JsonSink::Writer::fail(const Error& error) {
     ++nr_entries_;
   }
   in_entry_ = false;
-  if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
+  if (!begun_) {
+    // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
+    if (options_.form == JsonOptions::Form::document) return;
+    put("{");
+    key("image", 1, true);
+    put_quoted(error.image);
+  } else if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
     head({name_, kind_, head_});
   } else if (head_ == Head::none) {
     if (options_.raw) close_base64();

@@ -1,0 +1,95 @@
+// Any bytes as an image: no crash, the same answer however they arrive, JSON that is JSON, canonical forms that are fixed.
+//
+// Input: name of the image, newline, a byte of options, the image.
+#include <simdjson.h>
+
+#include "critpipe/entry.hpp"
+#include "critpipe/json.hpp"
+#include "fuzz/fuzz.hpp"
+
+namespace critpipe {
+namespace {
+
+// Looks at the entries, and hands all calls on.
+class Checks final : public Sink {
+ public:
+  explicit Checks(Sink& to) : to_{to} {}
+  Step begin(const Image& image) override { return to_.begin(image); }
+  Step entry(const Entry& entry) override {
+    message(*entry.message, entry.payload, entry.canonical);
+    require(entry.index == nr_entries_++);
+    return to_.entry(entry);
+  }
+  Step part(const Part& part) override {
+    if (part.message) message(*part.message, part.payload, part.canonical);
+    return to_.part(part);
+  }
+  Step bytes(Bytes bytes) override { return to_.bytes(bytes); }
+  Step padding(Bytes bytes) override { return to_.padding(bytes); }
+  Step close() override { return to_.close(); }
+  Step raw(Bytes bytes) override { return to_.raw(bytes); }
+  Step end() override { return to_.end(); }
+  void fail(const Error& error) override { to_.fail(error); }
+
+ private:
+  static void message(const Message& message, Bytes payload, bool is_canonical) {
+    const std::string written = canonical(message, payload);
+    const Bytes view = std::as_bytes(std::span{written});
+    if (is_canonical) require(std::ranges::equal(view, payload));
+    const Checked checked = check(message, view);
+    require(checked.reason == Reason::none && checked.canonical);
+    require(canonical(message, view) == written);
+  }
+
+  Sink& to_;
+  std::uint64_t nr_entries_ = 0;
+};
+
+struct Answer {
+  std::string text;
+  std::string error;
+  bool operator==(const Answer&) const = default;
+};
+
+Answer decode(std::string_view name, Bytes image, const JsonOptions& options, std::uint64_t seed) {
+  StringOutput output;
+  JsonSink json{output, options};
+  Checks checks{json};
+  Decoder decoder{checks, name, {.entry_bytes = 1 << 20}};
+  in_pieces(image, seed, [&](Bytes piece) { return decoder.feed(piece) == Step::go; });
+  (void)decoder.finish();
+  return {output.take(), decoder.error() ? to_string(decoder.error()) : ""};
+}
+
+// One document, or one in each line.
+void expect_json(std::string_view text, bool lines) {
+  simdjson::dom::parser parser;
+  while (!text.empty()) {
+    const std::size_t size = lines ? text.find('\n') : text.size();
+    require(size != text.npos);
+    require(parser.parse(text.data(), size, true).error() == simdjson::SUCCESS);
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
+}
+
+void run(Bytes input) {
+  const std::string_view name = take_line(input);
+  const unsigned bits = take_byte(input);
+  JsonOptions options;
+  options.form = bits % 4 == 3 ? JsonOptions::Form::lines : bits % 4 == 2 ? JsonOptions::Form::named_document
+                                                                          : JsonOptions::Form::document;
+  options.pretty = bits & 4;
+  options.payload = !(bits & 8);
+  options.raw = bits & 16;
+  const Answer whole = decode(name, input, options, 0);
+  require(whole == decode(name, input, options, bits + 1));
+  expect_json(whole.text, options.form != JsonOptions::Form::document);
+}
+
+}  // namespace
+}  // namespace critpipe
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  critpipe::run(std::as_bytes(std::span{data, size}));
+  return 0;
+}
