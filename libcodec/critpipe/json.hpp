@@ -35,6 +35,7 @@ struct JsonOptions {
   bool pretty = false;       // annotated fields as people read them; documents are indented
   bool payload = true;       // extras; otherwise their size: "... <64KB>"
   bool newline = true;       // after a document
+  bool keep_empty = false;   // lines: an image without entries is one named document
   bool wire = true;          // "head" and "_wire", which only the way back needs
   bool raw = false;          // the bytes of raw images as base64; otherwise their size
 };
