@@ -53,10 +53,11 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
     streamed_ = 0;
   }
   wired_.there = false;
+  fields_.begin_entry();
   out_.word(std::uint32_t{0});
   const std::size_t begin = out_.size();
   if (!fields_.message(message, object, at, 0, this)) return false;
-  if (fields_.has_unknown() && !check_unknown(fields_, message, out_.from(begin), at)) return false;
+  if (fields_.has_unknown() && !check_unknown(message, out_.from(begin), at)) return false;
   if (wired_.there) prefer_wire(message, wired_, out_, begin);
   const std::uint64_t size = out_.size() - begin;
   if (size > limits_.entry_bytes) return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
@@ -108,8 +109,7 @@ void EntryEncoder::prefer_wire(const Message& message, Wired& wired, WireBuffer&
   out.append(wire.data(), wire.size());
 }
 
-bool EntryEncoder::check_unknown(MessageEncoder& encoder, const Message& message, Bytes payload, const char* at) {
-  encoder.forget_unknown();
+bool EntryEncoder::check_unknown(const Message& message, Bytes payload, const char* at) {
   Checked checked;
   if (check(message, payload, checked)) return true;
   return fault_.set(Reason::bad_json_value, at,

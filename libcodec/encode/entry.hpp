@@ -68,7 +68,7 @@ class EntryEncoder final : private OtherKeys {
 
   bool fields(ondemand::object object, const char* at);
   static void prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin);
-  bool check_unknown(MessageEncoder& encoder, const Message& message, Bytes payload, const char* at);
+  bool check_unknown(const Message& message, Bytes payload, const char* at);
   bool find_lengths(const Message& message, Bytes payload, const char* at);
   std::uint64_t length_in(const Message& message, Bytes payload, std::string_view field_name) const;
   bool put_parts(int end, const char* at);
@@ -76,6 +76,7 @@ class EntryEncoder final : private OtherKeys {
   bool close_part(const char* at);
   bool fill_part(std::uint64_t have, const Length& length, WireBuffer& out, const char* at, std::string_view name);
   bool left_out(const char* at, const Length& length);
+  static void drop_go_zeros(std::uint64_t have, WireBuffer& out);
   std::string_view part_name(int part) const { return part == 0 ? kind_->extra.first_name : kind_->extra.second_name; }
 
   WireBuffer& out_;
@@ -91,6 +92,7 @@ class EntryEncoder final : private OtherKeys {
   const Message* nested_message_ = nullptr;
   std::uint64_t nr_entries_ = 0;
   bool chunked_ = false;               // a ghost file in chunks
+  bool go_ghost_ = false;              // one that go-criu has read, with zeros too many
   bool incomplete_ = false;
   std::string error_text_;
 

@@ -163,10 +163,11 @@ bool EntryEncoder::take_nested_message(ondemand::value& value, const char* at, L
   ondemand::object object;
   if (const auto error = value.get_object().get(object)) return fields_.json_error(error, at);
   nested_keys_.wired.there = false;
+  nested_.begin_entry();
   held_.word(std::uint32_t{0});
   const std::size_t begin = held_.size();
   if (!nested_.message(*nested_message_, object, at, 0, &nested_keys_)) return false;
-  if (nested_.has_unknown() && !check_unknown(nested_, *nested_message_, held_.from(begin), at)) return false;
+  if (nested_.has_unknown() && !check_unknown(*nested_message_, held_.from(begin), at)) return false;
   if (nested_keys_.wired.there) prefer_wire(*nested_message_, nested_keys_.wired, held_, begin);
   const auto size = static_cast<std::uint32_t>(held_.size() - begin);
   std::memcpy(held_.data() + begin - sizeof size, &size, sizeof size);

@@ -42,6 +42,7 @@ bool EntryEncoder::find_lengths(const Message& message, Bytes payload, const cha
     case Extra::Shape::ghost:
       if (nr_entries_ == 0) {
         chunked_ = unless;
+        go_ghost_ = !chunked_ && fields_.is_go();
         first.known = chunked_;
       } else {
         first.size = length(extra.first);
@@ -81,7 +82,10 @@ bool EntryEncoder::put_nested(const char* at) {
 // So many bytes are there: are they as many as wanted? Further ones are the padding; zeros fill what lacks of it.
 bool EntryEncoder::fill_part(std::uint64_t have, const Length& length, WireBuffer& out, const char* at,
                              std::string_view name) {
-  if (!length.known) return true;
+  if (!length.known) {
+    if (go_ghost_) drop_go_zeros(have, out);
+    return true;
+  }
   const std::uint64_t room = length.size + length.padding;
   if (have >= length.size && have <= room) {
     out.zeros(static_cast<std::size_t>(room - have));
@@ -91,6 +95,12 @@ bool EntryEncoder::fill_part(std::uint64_t have, const Length& length, WireBuffe
   return fault_.set(Reason::bad_json_value, at,
                     which + " has " + std::to_string(have) + " bytes, and the message says " +
                         std::to_string(length.size));
+}
+
+// go-criu reads a ghost file past its end, by the eight bytes of the head.
+void EntryEncoder::drop_go_zeros(std::uint64_t have, WireBuffer& out) {
+  if (have >= sizeof(std::uint64_t) && load_u64(out.data() + out.size() - sizeof(std::uint64_t)) == 0)
+    out.truncate(out.size() - sizeof(std::uint64_t));
 }
 
 bool EntryEncoder::left_out(const char* at, const Length& length) {

@@ -45,9 +45,10 @@ class MessageEncoder {
 
   // Appends the payload of the message that the object says; `at` is where the object begins.
   bool message(const Message& message, ondemand::object object, const char* at, int depth, OtherKeys* others = nullptr);
-  // Is something in the payload that has not been made from the schema, and wants checking?
-  bool has_unknown() const { return has_unknown_; }
-  void forget_unknown() { has_unknown_ = false; }
+  // What has been seen since begin_entry().
+  bool has_unknown() const { return has_unknown_; }   // fields that are not made from the schema, and want checking
+  bool is_go() const { return is_go_; }               // go-criu's dialect: 64-bit numbers in quotes
+  void begin_entry() { has_unknown_ = is_go_ = false; }
 
   // Appends what a base64 string token means.
   bool base64(std::string_view token, WireBuffer& out);
@@ -91,6 +92,7 @@ class MessageEncoder {
   bool text(const Field& field, ondemand::value& value, std::string_view token);
   bool plain_text(const Field& field, std::string_view token);
   bool unix_name(const Field& field, std::string_view token);
+  bool base64_field(const Field& field, std::string_view token);
   bool base64_object(ondemand::value& value, const Field& field);
 
   bool unknown_list(const Message& message, ondemand::value& value, int depth, Seen* seen);
@@ -107,6 +109,7 @@ class MessageEncoder {
   JsonFault& fault_;
   const Message* in_ = nullptr;        // whose fields are being read, for errors
   bool has_unknown_ = false;
+  bool is_go_ = false;
   std::string scratch_;
   std::string name_scratch_;
 };

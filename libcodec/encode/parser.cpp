@@ -81,11 +81,14 @@ bool JsonEncoder::Parser::deliver(Step step) {
   return !stopped_;
 }
 
-bool JsonEncoder::Parser::flush(std::size_t threshold) {
-  if (out_.size() < threshold || out_.size() == 0) return true;
-  const Bytes bytes = out_.from(0);
-  out_.truncate(0);
-  return deliver(sink_.bytes(bytes));
+// Hands on what has been made, if it is enough, but for the last `keep` bytes.
+bool JsonEncoder::Parser::flush(std::size_t threshold, std::size_t keep) {
+  if (out_.size() < threshold || out_.size() <= keep) return true;
+  const std::size_t size = out_.size() - keep;
+  const Step step = sink_.bytes(out_.from(0).first(size));
+  std::memmove(out_.data(), out_.data() + size, keep);
+  out_.truncate(keep);
+  return deliver(step);
 }
 
 // {"magic": ...} and what is known of the image by now -> its first bytes, unless its last entry has just been read.

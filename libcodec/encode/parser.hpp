@@ -90,7 +90,7 @@ class JsonEncoder::Parser {
   bool start_image(bool lines);
   bool start_raw();
   bool end_image();
-  bool flush(std::size_t threshold);
+  bool flush(std::size_t threshold, std::size_t keep = 0);
   bool deliver(Step step);
 
   bool skip_blanks();                                // false: the text ends first

@@ -9,6 +9,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t piece_characters = 64 << 10;
+constexpr std::size_t kept_bytes = 8;              // what the end of an extra may take back
 
 std::string_view trim_end(std::string_view text) {
   while (!text.empty() && is_json_blank(text.back())) text.remove_suffix(1);
@@ -94,7 +95,7 @@ bool JsonEncoder::Parser::take_base64() {
     at_ += piece.size();
     if (base64_.fault() != Base64Decoder::Fault::none) break;
     if (state_ == State::extra_text && !entry_.part_bytes(static_cast<std::uint64_t>(done - out), at)) return fail_entry();
-    if (!flush(block_bytes)) return false;
+    if (!flush(block_bytes, kept_bytes)) return false;
   }
   if (after && base64_.fault() == Base64Decoder::Fault::none) {
     std::byte* out = out_.reserve(Base64Decoder::room(0));

@@ -1,10 +1,24 @@
 // Texts and bytes: UTF-8 strings, base64, names of unix sockets.
+#include <algorithm>
+
 #include "encode/message.hpp"
 #include "encode/text.hpp"
 #include "text/base64.hpp"
 #include "text/quoted.hpp"
 
 namespace critpipe {
+
+namespace {
+
+bool is_strict_base64(std::string_view text) {
+  if (text.empty() || text.size() % 4 != 0) return false;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  });
+}
+
+}  // namespace
 
 bool MessageEncoder::unescape(std::string_view token, std::string_view& text) {
   const std::string_view trimmed = trim_json(token);
@@ -41,6 +55,10 @@ bool MessageEncoder::text(const Field& field, ondemand::value& value, std::strin
   if (token[0] != '"') return wrong(field, token.data(), "wants a string");
   if (field.type == Type::string) return plain_text(field, token);
   if (field.show == Show::unix_name) return unix_name(field, token);
+  return base64_field(field, token);
+}
+
+bool MessageEncoder::base64_field(const Field& field, std::string_view token) {
   tag(field, Wire::bytes);
   const std::size_t estimate = token.size() / 4 * 3;
   const std::size_t opened = out_.open_length(estimate);
@@ -58,9 +76,12 @@ bool MessageEncoder::plain_text(const Field& field, std::string_view token) {
   return true;
 }
 
+// go-criu writes names as base64, crit as quoted-printable. Nearly no text is both, but the socket's options stand
+// before its name and tell the two apart.
 bool MessageEncoder::unix_name(const Field& field, std::string_view token) {
   std::string_view text;
   if (!unescape(token, text)) return false;
+  if (is_go_ && is_strict_base64(text)) return base64_field(field, token);
   name_scratch_.clear();
   if (!append_unquoted(text, name_scratch_))
     return wrong(field, token.data(), "quoted-printable text is ASCII; write other bytes as =XX");
@@ -82,11 +103,7 @@ bool MessageEncoder::base64_object(ondemand::value& value, const Field& field) {
     const std::string_view token = token_of(pair.value());
     if (done || std::string_view{pair.key().raw(), 7} != "base64\"")
       return wrong(field, at, "wants a string, or an object with the one key \"base64\"");
-    tag(field, Wire::bytes);
-    const std::size_t estimate = token.size() / 4 * 3;
-    const std::size_t opened = out_.open_length(estimate);
-    if (!base64(token, out_)) return wrong(field, token.data(), fault_.name);
-    out_.close_length(opened, estimate);
+    if (!base64_field(field, token)) return false;
     done = true;
   }
   return done || wrong(field, at, "wants a string, or an object with the one key \"base64\"");

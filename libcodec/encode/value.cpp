@@ -105,6 +105,8 @@ bool MessageEncoder::number_text(const Field& field, std::string_view token, Int
   const char* at = token.data();
   if (field.show == Show::flags) return flags(field, text, at, out);
   const NumberFault fault = parse_literal(text, out);
+  const bool wide = range_of(field.type).highest > 0xffffffff;
+  if (fault == NumberFault::none && wide && field.show == Show::plain && !text.starts_with("0x")) is_go_ = true;
   if (fault == NumberFault::none) return true;
   if (fault == NumberFault::not_a_number) {
     if (field.type == Type::enumeration) return name(field, text, at, field.enum_values(), out);
