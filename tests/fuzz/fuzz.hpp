@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -10,8 +11,10 @@
 
 namespace critpipe {
 
-inline void require(bool holds) {
-  if (!holds) std::abort();
+inline void require(bool holds, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (holds) return;
+  std::fprintf(stderr, "does not hold: %s:%d\n", file, line);
+  std::abort();
 }
 
 inline std::string_view take_line(Bytes& input) {
