@@ -112,6 +112,7 @@ class Decoder {
   Step start_raw(Bytes seen);
   bool start_entries(std::uint32_t magic, Head head);
   bool start_extra(const Entry& entry);
+  bool start_rest();
   bool start_part(const Part& part, std::uint64_t padding);
   bool next_part();
   bool deliver(Step step);

@@ -11,6 +11,17 @@ std::uint64_t length_in(const Message& message, Bytes payload, std::string_view 
   return field ? integer_or(*field, message, payload, 0) : 0;
 }
 
+// A product or sum that overflows is no length; neither is the largest number, which stands for the rest of a file.
+std::uint64_t times(std::uint64_t count, std::uint64_t unit) {
+  std::uint64_t size;
+  return __builtin_mul_overflow(count, unit, &size) ? Part::unknown : size;
+}
+
+std::uint64_t plus(std::uint64_t first, std::uint64_t second) {
+  std::uint64_t size;
+  return __builtin_add_overflow(first, second, &size) ? Part::unknown : size;
+}
+
 // Zeros that fill `size` up to a multiple of `multiple`.
 std::uint64_t padding_of(std::uint64_t size, std::uint64_t multiple) { return (multiple - size % multiple) % multiple; }
 
@@ -29,16 +40,12 @@ bool Decoder::start_extra(const Entry& entry) {
       if (!extra.second_name.empty()) {
         second_left_ = length(extra.second);
         second_pending_ = true;
-      } else if (!extra.second.empty() && __builtin_add_overflow(size, length(extra.second), &size)) {
-        fail(Reason::bad_extra_length, entry.offset, 0, 0, std::string{extra.first} + " + " + std::string{extra.second});
-        return false;
+      } else if (!extra.second.empty()) {
+        size = plus(size, length(extra.second));
       }
       return start_part({extra.first_name, extra.shape, size}, 0);
     case Extra::Shape::units:
-      if (__builtin_mul_overflow(length(extra.first), extra.unit, &size)) {
-        fail(Reason::bad_extra_length, entry.offset, 0, 0, std::string{extra.first});
-        return false;
-      }
+      size = times(length(extra.first), extra.unit);
       return start_part({{}, extra.shape, size}, padding_of(size, extra.padding));
     case Extra::Shape::padded:
       size = unless ? 0 : length(extra.first);
@@ -49,16 +56,27 @@ bool Decoder::start_extra(const Entry& entry) {
     case Extra::Shape::ghost:
       if (entry.index == 0) {
         chunked_ = unless;
-        return chunked_ ? deliver(sink_.close()) : start_part({{}, Extra::Shape::bytes, Part::unknown}, 0);
+        return chunked_ ? deliver(sink_.close()) : start_rest();
       }
       return start_part({{}, Extra::Shape::bytes, length(extra.first)}, 0);
   }
   return true;
 }
 
+bool Decoder::start_rest() {
+  state_ = State::part;
+  need_ = 1;
+  left_ = Part::unknown;
+  return deliver(sink_.part({{}, Extra::Shape::bytes, Part::unknown}));
+}
+
 bool Decoder::start_part(const Part& part, std::uint64_t padding) {
   state_ = State::part;
   need_ = 1;
+  if (part.size == Part::unknown) {
+    fail(Reason::bad_extra_length, offset_, 0, 0, std::string{image_.kind->extra.first});
+    return false;
+  }
   left_ = part.size;
   padding_ = padding;
   if (!deliver(sink_.part(part))) return false;
