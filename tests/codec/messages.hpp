@@ -1,0 +1,23 @@
+// Messages of every type in the schema as libprotobuf has them, filled with edge values.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string_view>
+
+namespace critpipe::testing {
+
+// An empty message of that name.
+std::unique_ptr<google::protobuf::Message> new_message(std::string_view name);
+
+// All required fields, and some of the others, filled by chance; lists of up to three.
+std::unique_ptr<google::protobuf::Message> random_message(std::string_view name, std::mt19937_64& random);
+
+// For each field and each of its edge values a message that has this value, and the required fields.
+void each_edge(std::string_view name, std::mt19937_64& random,
+               const std::function<void(const google::protobuf::Message&)>& use);
+
+}  // namespace critpipe::testing
