@@ -58,8 +58,9 @@ inline constexpr Option output_options[] = {
 inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose name fits; may be given again."},
     {0, "except", "GLOB", "Pass over images whose name fits; may be given again."},
-    {0, "all", nullptr, "Of archives, read also members that are no images (config.dump, ...)."},
+    {0, "all", nullptr, "Of archives and directories, read also files that are no images (config.dump, ...)."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
+    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
 
 // A parsed command line, and the place for messages.

@@ -5,27 +5,97 @@
 
 namespace critpipe {
 
+namespace {
+
+// Passes on what is wanted and remembers whether anything was.
+class Selected final : public Receiver {
+ public:
+  Selected(const Program& program, Receiver& receiver) : program_{program}, receiver_{receiver} {}
+  bool any() const { return any_; }
+
+  bool wants(std::string_view name) override { return wanted(program_, name) && receiver_.wants(name); }
+  Step begin(const Member& member) override {
+    any_ = true;
+    return receiver_.begin(member);
+  }
+  std::uint64_t take_file(const Member& member) override { return receiver_.take_file(member); }
+  bool needs_bytes(const Member& member) override { return receiver_.needs_bytes(member); }
+  Step bytes(const Member& member, Bytes bytes) override { return receiver_.bytes(member, bytes); }
+  Step end(const Member& member) override { return receiver_.end(member); }
+  void fail(const Member* member, const Error& error) override { receiver_.fail(member, error); }
+
+ private:
+  const Program& program_;
+  Receiver& receiver_;
+  bool any_ = false;
+};
+
+// Only says what is wanted.
+class Nothing final : public Receiver {
+ public:
+  explicit Nothing(const Program& program) : program_{program} {}
+  bool wants(std::string_view name) override { return wanted(program_, name); }
+  Step begin(const Member&) override { return Step::go; }
+  Step bytes(const Member&, Bytes) override { return Step::go; }
+  Step end(const Member&) override { return Step::go; }
+  void fail(const Member*, const Error&) override {}
+
+ private:
+  const Program& program_;
+};
+
+bool fits(const std::string& glob, std::string_view name, bool any_end) {
+  for (;;) {
+    if (fnmatch(glob.c_str(), std::string{name}.c_str(), 0) == 0) return true;
+    const std::size_t slash = name.find('/');
+    if (!any_end || slash == name.npos) return false;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+}  // namespace
+
 Limits limits_of(Program& program) {
   Limits limits;
   limits.entry_bytes = program.number("max-entry", limits.entry_bytes);
   return limits;
 }
 
+SourceOptions source_options(Program& program) {
+  SourceOptions options;
+  options.all_members = program.has("all");
+  options.max_bytes = program.number("max-size", options.max_bytes);
+  return options;
+}
+
 bool wanted(const Program& program, std::string_view name) {
-  const std::string text{name};
-  const auto fits = [&](const std::string& glob) { return fnmatch(glob.c_str(), text.c_str(), 0) == 0; };
+  const bool any_end = program.arguments().size() > 1;
+  const auto matches = [&](const std::string& glob) { return fits(glob, name, any_end); };
   const auto only = program.values("only");
-  const auto except = program.values("except");
-  return (only.empty() || std::ranges::any_of(only, fits)) && std::ranges::none_of(except, fits);
+  return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(program.values("except"), matches);
+}
+
+bool has_selection(const Program& program) { return program.has("only") || program.has("except"); }
+
+bool selects_one(const Program& program) {
+  const auto only = program.values("only");
+  return only.size() == 1 && only[0].find_first_of("*?[\\") == std::string::npos && program.arguments().size() <= 1;
+}
+
+std::uint64_t count_wanted(Program& program) {
+  if (!has_selection(program) || program.arguments().size() != 1) return Member::unknown;
+  Nothing receiver{program};
+  return nr_wanted(program.arguments()[0], receiver, source_options(program));
 }
 
 Step read_inputs(Program& program, Receiver& receiver) {
-  SourceOptions options;
-  options.all_members = program.has("all");
-  options.limits = limits_of(program);
-  for (const std::string& input : program.inputs())
-    if (read_input(input, receiver, options) == Step::stop) return Step::stop;
-  return Step::go;
+  Selected selected{program, receiver};
+  Pieces pieces{program.inputs(), source_options(program)};
+  Step step = Step::go;
+  while (const auto piece = pieces.next())
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (has_selection(program) && !selected.any()) program.set_exit_code(exit_no);
+  return step;
 }
 
 }  // namespace critpipe

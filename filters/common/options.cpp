@@ -45,6 +45,14 @@ std::string whole_name(const Filter& row, const std::string& word) {
   return !exact && matches == 1 ? "--" + found + rest : word;
 }
 
+bool has_optional_value(const Filter& row, const std::string& word) {
+  bool found = false;
+  each_option(row, [&](const Option& option) {
+    found |= option.value && option.value[0] == '[' && word == std::string{"--"} + option.name;
+  });
+  return found;
+}
+
 std::string nearest_option(const Filter& row, const std::string& word) {
   std::string best;
   each_option(row, [&](const Option& option) {
@@ -156,12 +164,15 @@ std::string zsh_completion(const Filter& row) {
 
 Program parse_command_line(const Filter& row, int argc, char** argv) {
   std::vector<std::string> words;
+  std::vector<Program::Given> given;
   bool options_end = false;
   for (int i = 1; i < argc; ++i) {
     const std::string word = options_end || row.dispatches ? argv[i] : whole_name(row, argv[i]);
     if (word == "--") options_end = true;
     if (!options_end && !(row.dispatches && i > 1)) answer_about_itself(row, word);
-    words.push_back(word);
+    // A value that may be left out stands behind a = or not at all: the next word is another.
+    if (!options_end && has_optional_value(row, word)) given.push_back({word.substr(2), ""});
+    else words.push_back(word);
   }
   const std::string name = called_as(argc, argv, row);
   if (row.dispatches) return Program{row, name, std::move(words), {}};
@@ -169,7 +180,6 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   CLI::App app;
   app.set_help_flag();
   std::vector<std::string> arguments;
-  std::vector<Program::Given> given;
   app.add_option("arguments", arguments);
   each_option(row, [&](const Option& option) {
     std::string name = std::string{"--"} + option.name;
@@ -183,9 +193,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
       for (const std::string& result : results) given.push_back({key, result});
       return true;
     };
-    CLI::Option* added = app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    added->allow_extra_args(false);
-    if (option.value[0] == '[') added->expected(0, 1)->run_callback_for_default()->default_str("");
+    app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   });
   Program program{row, name, {}, {}};
   try {

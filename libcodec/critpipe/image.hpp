@@ -78,6 +78,7 @@ class Sink {
   virtual Step padding(Bytes) { return Step::go; }   // the zeros (or not) after a part
   virtual Step close() { return Step::go; }          // the entry and its extra are complete
   virtual Step raw(Bytes) { return Step::go; }
+  virtual Step pass_over(std::uint64_t) { return Step::go; }   // so many raw bytes, unread, in place of raw()
   virtual Step end() { return Step::go; }
   virtual void fail(const Error&) {}                 // nothing more comes; what came is right
 };
@@ -98,6 +99,7 @@ class Decoder {
   const Image& image() const { return image_; }
   std::uint64_t offset() const { return offset_; }        // of the next byte that is not consumed
   std::uint64_t nr_entries() const { return nr_entries_; }
+  std::size_t held() const { return carry_.size(); }      // bytes of a message that is not complete
 
  private:
   enum class State : std::uint8_t { magic, kind_magic, entries, part, padding, nested, raw };

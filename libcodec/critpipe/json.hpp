@@ -51,6 +51,7 @@ class JsonSink final : public Sink {
   Step padding(Bytes bytes) override;
   Step close() override;
   Step raw(Bytes bytes) override;
+  Step pass_over(std::uint64_t size) override;
   Step end() override;
   void fail(const Error& error) override;
 
@@ -61,6 +62,9 @@ class JsonSink final : public Sink {
 
 // One message as a JSON object, as it stands among the entries of an image.
 void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty);
+
+// A text as a JSON string, with its quotes, as it stands in a document.
+std::string json_string(std::string_view text);
 
 // What encode_json finds. For each image: begin, image bytes*, end; an image ends where the next begins.
 class EncodeSink {

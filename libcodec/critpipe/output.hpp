@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,7 @@ namespace critpipe {
 
 class Output {
  public:
-  Output();
+  explicit Output(std::size_t capacity = block_bytes);
   virtual ~Output() = default;
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -41,6 +42,9 @@ class Output {
     return at_;
   }
   void write(std::string_view text);
+  void pass(std::span<const std::byte> bytes);      // a large block goes out without a copy
+  // Has the kernel move up to `size` bytes from the file's offset on. Returns how many were; the rest is to be read.
+  std::uint64_t pass_file(int fd, std::uint64_t size) { return flush() == Step::go ? move(fd, size) : 0; }
 
   void mark() { mark_ = at_; }
   void release() { mark_ = nullptr; }
@@ -53,6 +57,7 @@ class Output {
  protected:
   // Writes all of it; false: error_ is set, or nobody reads any more.
   virtual bool drain(const char* bytes, std::size_t size) = 0;
+  virtual std::uint64_t move(int, std::uint64_t) { return 0; }
   Error error_;
 
  private:
@@ -69,11 +74,12 @@ class Output {
 // A file descriptor, which stays open. A pipe is made as large as the system allows.
 class FileOutput final : public Output {
  public:
-  FileOutput(int fd, std::string name);
+  FileOutput(int fd, std::string name, std::size_t capacity = block_bytes);
   int fd() const { return fd_; }
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
+  std::uint64_t move(int fd, std::uint64_t size) override;
   int fd_;
   std::string name_;
 };

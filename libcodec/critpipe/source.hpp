@@ -1,10 +1,11 @@
 // Sources: what the user named becomes a sequence of (name, bytes).
 //
 //     input := "-" | file | directory
-//     file  := image | raw image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
+//     file  := image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
 //
-// The form is found in the bytes, never in the name. A source is read once, in order, and never written to disk. In an
-// image stream images may be interleaved, so each has an id while it is open.
+// The form is found in the bytes, never in the name; but a file that is named as a raw image (pages-1.img) is one,
+// whatever it begins with. A source is read once, in order, and never written to disk. In an image stream images may be
+// interleaved, so each has an id while it is open.
 //
 //     struct Names : Receiver {
 //       Step begin(const Member& member) override { puts(member.name.c_str()); return Step::go; }
@@ -12,7 +13,13 @@
 //       Step end(const Member&) override { return Step::go; }
 //       void fail(const Member*, const Error& error) override { fputs(to_string(error).c_str(), stderr); }
 //     } names;
-//     read_input("c1.tar.zst", names, {});
+//     Pieces pieces{{"c1.tar.zst", "dump"}};
+//     while (auto piece = pieces.next())
+//       if (piece->read(names) == Step::stop) break;
+//
+// Names are those within a set: below `checkpoint/` in an archive, or below the folder of its first member. Of a
+// directory or an archive only images are read (*.img, stats-*, irmap-cache), other files on demand; links are not
+// followed. Directories are read in the order of `ls -v`; archives and streams as they come.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), pax and ustar as libarchive reads them.
 #pragma once
@@ -20,6 +27,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "critpipe/image.hpp"
 
@@ -27,26 +35,32 @@ namespace critpipe {
 
 // One image (or other file) of an input.
 struct Member {
-  std::string name;            // within the set: "core-1.img"; "-" for an image from a pipe
-  std::string place;           // for people: "c1.tar.zst:checkpoint/core-1.img"
-  std::uint64_t id = 0;        // unique within a run
-  std::uint64_t size = unknown;
-  bool in_set = false;         // one of a directory, an archive or an image stream, even if the only one
-  int fd = -1;                 // an open file that holds exactly this member from its offset on, else -1; stays the
-                               // source's; a receiver that takes the bytes from it returns true from take_file
-
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+
+  std::string name;              // within the set: "core-1.img"; "-" for an image from a pipe
+  std::string place;             // for people: "c1.tar.zst:checkpoint/core-1.img"
+  std::uint64_t id = 0;          // unique within a run
+  std::uint64_t size = unknown;
+  bool in_set = false;           // one of a directory, an archive or an image stream, even if the only one
+  bool interleaved = false;      // bytes of others may come before its end
+  bool is_image = true;          // false: other data that travels with a set, never decoded
+  std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
+  int fd = -1;                   // an open file that holds exactly this member from its offset on: it can be read
+                                 // again with pread; else -1. Stays the source's
 };
 
-// Calls: begin (bytes* end | fail), for several members in turns or interleaved.
+// Calls: wants, begin, take_file?, needs_bytes?, bytes*, end or fail; for several members in turns or interleaved.
 class Receiver {
  public:
   virtual ~Receiver() = default;
   // Wants this member? Asked before it is opened, so that what nobody asked for is not read.
   virtual bool wants(std::string_view) { return true; }
   virtual Step begin(const Member& member) = 0;
-  // Offers the open file behind a member; true: taken whole, no bytes() follow.
-  virtual bool take_file(const Member&) { return false; }
+  // Offers the open file behind a raw member, to be moved by the kernel from its offset on. Returns how many bytes were
+  // taken; the others follow as usual.
+  virtual std::uint64_t take_file(const Member&) { return 0; }
+  // Asked where the size is known. False: its bytes are passed over unread.
+  virtual bool needs_bytes(const Member&) { return true; }
   virtual Step bytes(const Member& member, Bytes bytes) = 0;
   virtual Step end(const Member& member) = 0;
   // The member (null: the input itself) cannot be read further. Others go on.
@@ -54,13 +68,35 @@ class Receiver {
 };
 
 struct SourceOptions {
-  bool all_members = false;             // of archives: also those that are no images
-  std::string prefix = {};              // put before each name, where several sets are read
-  Limits limits = {};
+  bool all_members = false;                    // of directories and archives: also those that are no images
+  std::uint64_t max_bytes = Member::unknown;   // of one input, unpacked
 };
 
+// What can be read by itself, at the same time as others: a member of a directory, a file, the shards of one stream.
+class Piece {
+ public:
+  virtual ~Piece() = default;
+  virtual Step read(Receiver& receiver) = 0;   // once
+};
+
+// All pieces of some inputs, in order. Inputs that are shards of one image stream are joined. An input that cannot be
+// opened is a piece that fails. With several inputs, sets put a name of their own before their members' names.
+class Pieces {
+ public:
+  explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
+  ~Pieces();
+  std::unique_ptr<Piece> next();               // null: that was all
+
+ private:
+  class Queue;
+  std::unique_ptr<Queue> queue_;
+};
+
+// How many members of a directory the receiver wants; unknown if the input is no directory.
+std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
+
 // Reads one input to its end. "-" is standard input.
-Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options);
+Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 
 // Decodes each member with a Sink of its own.
 class Decoding : public Receiver {
@@ -70,9 +106,12 @@ class Decoding : public Receiver {
 
   // The sink for this member; null: it is passed over. The sink is destroyed when the member has ended or failed.
   virtual std::unique_ptr<Sink> sink_for(const Member& member) = 0;
+  // Does anything look at the bytes of raw images? Where not, they are passed over where that is possible.
+  virtual bool reads_raw() const { return true; }
   virtual void report(const Error& error) = 0;      // image is the member's place
 
   Step begin(const Member& member) final;
+  bool needs_bytes(const Member& member) final;
   Step bytes(const Member& member, Bytes bytes) final;
   Step end(const Member& member) final;
   void fail(const Member* member, const Error& error) final;
@@ -87,13 +126,22 @@ class Decoding : public Receiver {
   std::vector<std::unique_ptr<Open>> open_;
 };
 
+// The bytes of one input that is no set, unpacked: for what reads text.
+class ByteReader;
+std::unique_ptr<ByteReader> open_bytes(const std::string& input, const SourceOptions& options = {});
+
 // A stream of bytes, pulled. Blocks live until the next call.
 class ByteReader {
  public:
   virtual ~ByteReader() = default;
-  // The next bytes; empty at the end, or after a fault: then error() is set.
+  // The next bytes, as soon as there are any; empty at the end, or after a fault: then error() is set.
   virtual Bytes read() = 0;
-  virtual int plain_fd() const { return -1; }     // an unread file behind it
+  // Passes over up to `size` bytes without reading them. Returns how many; what cannot seek passes over none.
+  virtual std::uint64_t skip(std::uint64_t) { return 0; }
+  // Compressed bytes that were read to give what came so far; unknown where nothing is compressed.
+  virtual std::uint64_t packed() const { return Member::unknown; }
+  // A descriptor that poll() can wait on for more, or -1 where read() never waits long.
+  virtual int poll_fd() const { return -1; }
   const Error& error() const { return error_; }
 
  protected:

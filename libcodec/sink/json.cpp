@@ -212,6 +212,7 @@ Step JsonSink::bytes(Bytes bytes) { writer_->bytes(bytes); return writer_->step(
 Step JsonSink::padding(Bytes bytes) { writer_->padding(bytes); return writer_->step(); }
 Step JsonSink::close() { writer_->close(); return writer_->step(); }
 Step JsonSink::raw(Bytes bytes) { writer_->raw(bytes); return writer_->step(); }
+Step JsonSink::pass_over(std::uint64_t size) { writer_->pass_over(size); return writer_->step(); }
 Step JsonSink::end() { writer_->end(); return writer_->step(); }
 void JsonSink::fail(const Error& error) { writer_->fail(error); }
 
@@ -221,6 +222,12 @@ void print_message(Output& output, const Message& message, Bytes payload, bool c
   char* at = output.reserve(member_room);
   output.commit(pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
                        : Printer<false, false>{output}.object(at, message, view, 0, false));
+}
+
+std::string json_string(std::string_view text) {
+  StringOutput output;
+  output.commit(put_string(output, output.reserve(member_room), std::as_bytes(std::span{text})));
+  return output.take();
 }
 
 }  // namespace critpipe

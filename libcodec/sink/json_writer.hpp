@@ -22,6 +22,7 @@ class JsonSink::Writer {
   void padding(Bytes bytes);
   void close();
   void raw(Bytes bytes);
+  void pass_over(std::uint64_t size) { raw_bytes_ += size; }
   void end();
   void fail(const Error& error);
   Step step() const { return output_.step(); }

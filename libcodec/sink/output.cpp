@@ -3,13 +3,14 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace critpipe {
 
-Output::Output()
-    : buffer_{new char[block_bytes]}, capacity_{block_bytes}, at_{buffer_.get()}, end_{buffer_.get() + block_bytes} {}
+Output::Output(std::size_t capacity)
+    : buffer_{new char[capacity]}, capacity_{capacity}, at_{buffer_.get()}, end_{buffer_.get() + capacity} {}
 
 void Output::make_room(std::size_t room) {
   char* begin = buffer_.get();
@@ -34,11 +35,17 @@ void Output::make_room(std::size_t room) {
 
 void Output::write(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t piece = std::min(text.size(), block_bytes / 2);
+    const std::size_t piece = std::min(text.size(), capacity_ / 2);
     std::memcpy(reserve(piece), text.data(), piece);
     at_ += piece;
     text.remove_prefix(piece);
   }
+}
+
+void Output::pass(std::span<const std::byte> bytes) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  if (mark_ || text.size() < block_bytes / 8) return write(text);
+  if (flush() == Step::go) failed_ = !drain(text.data(), text.size());
 }
 
 bool Output::rollback() {
@@ -55,7 +62,8 @@ Step Output::flush() {
   return step();
 }
 
-FileOutput::FileOutput(int fd, std::string name) : fd_{fd}, name_{std::move(name)} {
+FileOutput::FileOutput(int fd, std::string name, std::size_t capacity)
+    : Output{capacity}, fd_{fd}, name_{std::move(name)} {
   struct stat status;
   if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) fcntl(fd, F_SETPIPE_SZ, 1 << 20);
 }
@@ -72,6 +80,22 @@ bool FileOutput::drain(const char* bytes, std::size_t size) {
     size -= static_cast<std::size_t>(done);
   }
   return true;
+}
+
+// Between files copy_file_range, which shares blocks where a file system can; else sendfile, which lends a pipe the pages
+// of the file's cache. Where neither works nothing is moved, and reading the file says why.
+std::uint64_t FileOutput::move(int fd, std::uint64_t size) {
+  std::uint64_t moved = 0;
+  bool ranges = true;
+  while (moved < size) {
+    const std::size_t piece = std::min<std::uint64_t>(size - moved, 1 << 30);
+    const ssize_t done = ranges ? copy_file_range(fd, nullptr, fd_, nullptr, piece, 0) : sendfile(fd_, fd, nullptr, piece);
+    if (done > 0) moved += static_cast<std::uint64_t>(done);
+    else if (done < 0 && errno == EINTR) continue;
+    else if (ranges) ranges = false;
+    else break;
+  }
+  return moved;
 }
 
 }  // namespace critpipe

@@ -1,5 +1,6 @@
 // Members to decoders: one decoder for each member that is open.
 #include <algorithm>
+#include <optional>
 
 #include "critpipe/source.hpp"
 
@@ -7,12 +8,22 @@ namespace critpipe {
 
 struct Decoding::Open {
   std::uint64_t id;
+  std::string name;
   std::string place;
   std::unique_ptr<Sink> sink;
-  Decoder decoder;
+  std::optional<Decoder> decoder;      // none: other data, handed on as a raw image is
 
-  Open(const Member& member, std::unique_ptr<Sink> with, const Limits& limits)
-      : id{member.id}, place{member.place}, sink{std::move(with)}, decoder{*sink, member.name, limits} {}
+  Open(const Member& member, std::unique_ptr<Sink> with)
+      : id{member.id}, name{member.name}, place{member.place}, sink{std::move(with)} {}
+
+  Step begin(const Member& member, const Limits& limits) {
+    if (!member.is_image) return sink->begin({name, nullptr, Head::none});
+    decoder.emplace(*sink, name, limits);
+    return Step::go;
+  }
+  Step feed(Bytes bytes) { return decoder ? decoder->feed(bytes) : sink->raw(bytes); }
+  Step finish() { return decoder ? decoder->finish() : sink->end(); }
+  bool is_raw() const { return !decoder || (decoder->image().kind && decoder->image().kind->is_raw()); }
 };
 
 Decoding::Decoding(const Limits& limits) : limits_{limits} {}
@@ -30,8 +41,8 @@ void Decoding::close(const Member& member) {
 
 // After the decoder stopped: an error ends this image, a sink that wants no more ends all.
 Step Decoding::settle(Open& open) {
-  if (!open.decoder.error()) return Step::stop;
-  Error error = open.decoder.error();
+  if (!open.decoder || !open.decoder->error()) return Step::stop;
+  Error error = open.decoder->error();
   error.image = open.place;
   report(error);
   return Step::go;
@@ -39,22 +50,38 @@ Step Decoding::settle(Open& open) {
 
 Step Decoding::begin(const Member& member) {
   auto sink = sink_for(member);
-  if (sink) open_.push_back(std::make_unique<Open>(member, std::move(sink), limits_));
-  return Step::go;
+  if (!sink) return Step::go;
+  open_.push_back(std::make_unique<Open>(member, std::move(sink)));
+  return open_.back()->begin(member, limits_);
+}
+
+bool Decoding::needs_bytes(const Member& member) {
+  Open* open = find(member);
+  if (!open) return false;
+  if (reads_raw() || !open->is_raw()) return true;
+  return open->sink->pass_over(member.size) == Step::stop;
 }
 
 Step Decoding::bytes(const Member& member, Bytes bytes) {
   Open* open = find(member);
-  if (!open || open->decoder.feed(bytes) == Step::go) return Step::go;
-  const Step step = settle(*open);
-  close(member);
-  return step;
+  if (!open) return Step::go;
+  if (open->feed(bytes) == Step::stop) {
+    const Step step = settle(*open);
+    close(member);
+    return step;
+  }
+  const std::uint64_t held = open->decoder ? open->decoder->held() : 0;
+  if (held > free_held_bytes && member.packed != Member::unknown && held / max_held_ratio > member.packed) {
+    Error error{Reason::limit_ratio, open->place, open->decoder->offset(), Error::nowhere, member.packed, held};
+    fail(&member, error);
+  }
+  return Step::go;
 }
 
 Step Decoding::end(const Member& member) {
   Open* open = find(member);
   if (!open) return Step::go;
-  const Step step = open->decoder.finish() == Step::go ? Step::go : settle(*open);
+  const Step step = open->finish() == Step::go ? Step::go : settle(*open);
   close(member);
   return step;
 }

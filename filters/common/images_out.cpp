@@ -1,0 +1,187 @@
+#include "common/images_out.hpp"
+
+#include <algorithm>
+#include <list>
+
+#include "critpipe/folder.hpp"
+#include "critpipe/writer.hpp"
+
+namespace critpipe {
+
+namespace {
+
+class ToOutput final : public ImagesOut {
+ public:
+  explicit ToOutput(Program& program);
+  Output* open(const std::string& name, const Kind*, OutForm form) override;
+  Step close(Output* output, bool whole) override;
+  int commit() override;
+
+ private:
+  class One;
+  Step take(const std::string& name, Bytes bytes);
+  std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size);
+  Step decide(OutForm form);
+  Output& below() { return packed_ ? *packed_ : destination_.output(); }
+
+  Program& program_;
+  Destination destination_;
+  std::unique_ptr<ZstdOutput> packed_;
+  StreamWriter stream_;
+  bool forced_;                      // --stream
+  OutForm form_ = OutForm::stream;
+  std::uint64_t nr_images_ = 0;
+  std::string held_name_;
+  std::string held_;
+  bool held_ended_ = false;
+  std::list<One> open_;
+};
+
+// One image that is open.
+class ToOutput::One final : public Output {
+ public:
+  One(ToOutput& target, std::string name) : Output{block_bytes / 4}, target_{target}, name_{std::move(name)} {}
+  const std::string& name() const { return name_; }
+
+ private:
+  bool drain(const char* bytes, std::size_t size) override {
+    return target_.take(name_, std::as_bytes(std::span{bytes, size})) == Step::go;
+  }
+  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(name_, fd, size); }
+
+  ToOutput& target_;
+  std::string name_;
+};
+
+std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below) {
+  const auto level = program.value("zstd");
+  const std::uint64_t threads = program.number("threads", 1);
+  if (!level) return nullptr;
+  const std::uint64_t number = level->empty() ? 3 : program.number("zstd", 3);
+  if (number < 1 || number > 19) program.usage("--zstd takes a level from 1 to 19");
+  if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
+  return std::make_unique<ZstdOutput>(below, static_cast<int>(number), static_cast<int>(threads));
+}
+
+ToOutput::ToOutput(Program& program)
+    : program_{program}, destination_{program, Destination::Content::binary},
+      packed_{packed_output(program, destination_.output())}, stream_{below()},
+      forced_{program.has("stream")} {}
+
+Step ToOutput::decide(OutForm form) {
+  form_ = form;
+  const Bytes held = std::as_bytes(std::span{held_});
+  if (form == OutForm::image) {
+    below().pass(held);
+  } else if (nr_images_ > 0) {
+    if (!held_.empty()) (void)stream_.data(held_name_, held);
+    if (held_ended_) (void)stream_.end(held_name_);
+  }
+  held_.clear();
+  held_.shrink_to_fit();
+  return below().step();
+}
+
+Output* ToOutput::open(const std::string& name, const Kind*, OutForm form) {
+  if (nr_images_ == 0) {
+    form_ = forced_ ? OutForm::stream : form;
+    held_name_ = name;
+  } else if (form_ == OutForm::unknown) {
+    (void)decide(OutForm::stream);
+  } else if (form_ == OutForm::image) {
+    Error error{Reason::usage, name};
+    error.name = "a second image: --stream writes several";
+    program_.report(error);
+    return nullptr;
+  }
+  ++nr_images_;
+  return &open_.emplace_back(*this, name);
+}
+
+Step ToOutput::take(const std::string& name, Bytes bytes) {
+  if (form_ == OutForm::unknown && held_.size() + bytes.size() <= held_image_bytes) {
+    held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return Step::go;
+  }
+  if (form_ == OutForm::unknown) (void)decide(OutForm::stream);
+  if (form_ == OutForm::stream) return stream_.data(name, bytes);
+  below().pass(bytes);
+  return below().step();
+}
+
+std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size) {
+  if (form_ == OutForm::unknown && size <= held_image_bytes) return 0;
+  if (form_ == OutForm::unknown) (void)decide(OutForm::stream);
+  return form_ == OutForm::stream ? stream_.pass_file(name, fd, size) : below().pass_file(fd, size);
+}
+
+Step ToOutput::close(Output* output, bool whole) {
+  const auto one = std::ranges::find_if(open_, [&](const One& open) { return &open == output; });
+  (void)one->flush();
+  const std::string name = one->name();
+  open_.erase(one);
+  if (form_ == OutForm::stream && whole) return stream_.end(name);
+  held_ended_ |= whole;
+  return below().step();
+}
+
+int ToOutput::commit() {
+  if (form_ == OutForm::unknown) (void)decide(OutForm::image);
+  // Nothing at all is written where there was nothing: an empty stream would look like a whole set.
+  if (form_ == OutForm::stream && nr_images_ > 0) (void)stream_.finish();
+  if (packed_ && packed_->finish() == Step::stop && packed_->error()) program_.report(packed_->error());
+  return destination_.commit();
+}
+
+// Images as files. Names that no file can have are refused.
+class ToFolder final : public ImagesOut {
+ public:
+  ToFolder(Program& program, const std::string& path)
+      : program_{program}, partial_{program.has("partial")}, folder_{path, program.has("force")} {
+    if (folder_.error()) program.report(folder_.error());
+  }
+  Output* open(const std::string& name, const Kind* kind, OutForm) override;
+  Step close(Output* output, bool whole) override;
+  int commit() override;
+
+ private:
+  Program& program_;
+  bool partial_;
+  FolderWriter folder_;
+};
+
+Output* ToFolder::open(const std::string& name, const Kind* kind, OutForm) {
+  if (folder_.error()) return nullptr;
+  // An image from a pipe has no name; of some kinds there is only one.
+  const bool one_name = kind && kind->file.find('%') == kind->file.npos;
+  const std::string file = name == "-" && one_name ? std::string{kind->file} : name;
+  Error error;
+  Output* output = folder_.create(file, error);
+  if (!output) program_.report(error);
+  return output;
+}
+
+Step ToFolder::close(Output* output, bool whole) {
+  const Error error = folder_.close(output, whole);
+  if (error) program_.report(error);
+  return error ? Step::stop : Step::go;
+}
+
+int ToFolder::commit() {
+  if (folder_.error() || (program_.failed() && !partial_)) return program_.exit_code();
+  const Error error = folder_.commit();
+  if (error) program_.report(error);
+  return program_.exit_code();
+}
+
+}  // namespace
+
+std::unique_ptr<ImagesOut> images_out(Program& program) {
+  const auto path = program.value("into");
+  if (!path) return std::make_unique<ToOutput>(program);
+  for (const char* other : {"output", "zstd", "stream"})
+    if (program.has(other)) program.usage(std::string{"--into writes files: it does not go with --"} + other);
+  return std::make_unique<ToFolder>(program, *path);
+}
+
+}  // namespace critpipe

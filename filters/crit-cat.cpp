@@ -1,0 +1,192 @@
+// crit-cat: images in, checked images out; and what is in a checkpoint.
+#include "common/filter.hpp"
+#include "common/images_out.hpp"
+#include "common/inputs.hpp"
+#include "critpipe/json.hpp"
+#include "critpipe/writer.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr Option rows[] = {
+    {'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."},
+    {0, "json", nullptr, "With --list: one JSON object a line."},
+    {0, "entries", "A:B", "Keep entries A to B - 1 of each image, counted from 0; the head of a pagemap stays."},
+};
+constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
+constexpr Example examples[] = {
+    {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
+    {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
+    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
+    {"crit-cat c1.tar.zst --into DIR", "the images as files, without a temporary folder"},
+    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
+};
+
+Slice parse_slice(Program& program) {
+  const std::string text = program.value("entries").value_or(":");
+  const std::size_t colon = text.find(':');
+  const auto bound = [&](std::string part, std::uint64_t otherwise) {
+    if (part.empty()) return otherwise;
+    const bool good = part.size() < 19 && part.find_first_not_of("0123456789") == part.npos;
+    if (!good) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
+    return static_cast<std::uint64_t>(std::stoull(part));
+  };
+  if (colon == text.npos) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
+  return {bound(text.substr(0, colon), 0), bound(text.substr(colon + 1), Slice::open)};
+}
+
+class Cat final : public Decoding {
+ public:
+  Cat(Program& program, ImagesOut& images)
+      : Decoding{limits_of(program)}, program_{program}, images_{images}, slice_{parse_slice(program)},
+        nr_wanted_{count_wanted(program)} {}
+
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  std::uint64_t take_file(const Member& member) override {
+    // The kernel moves what nobody looks at.
+    return last_ && member.size != Member::unknown ? last_->pass_file(member.fd, member.size) : 0;
+  }
+  void report(const Error& error) override { program_.report(error); }
+
+ private:
+  class One;
+
+  // A whole set is a stream, however small; what is picked from it is itself if it is one, as a plain image is.
+  OutForm form(const Member& member) const {
+    if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
+    if (!has_selection(program_)) return OutForm::stream;
+    return selects_one(program_) || nr_wanted_ == 1 ? OutForm::image : OutForm::unknown;
+  }
+
+  Program& program_;
+  ImagesOut& images_;
+  Slice slice_;
+  std::uint64_t nr_wanted_;      // of a directory
+  Output* last_ = nullptr;
+};
+
+// One image on its way.
+class Cat::One final : public ImageSink {
+ public:
+  One(Cat& cat, Output& output) : ImageSink{output, cat.slice_}, cat_{cat}, output_{output} {}
+  ~One() override {
+    if (!closed_) (void)cat_.images_.close(&output_, false);
+  }
+  Step end() override {
+    closed_ = true;
+    return cat_.images_.close(&output_, true);
+  }
+
+ private:
+  Cat& cat_;
+  Output& output_;
+  bool closed_ = false;
+};
+
+std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
+  last_ = images_.open(member.name, kind_of_name(member.name), form(member));
+  return last_ ? std::make_unique<One>(*this, *last_) : nullptr;
+}
+
+// A line for each image.
+class List final : public Decoding {
+ public:
+  List(Program& program, Output& output)
+      : Decoding{limits_of(program)}, program_{program}, output_{output}, json_{program.has("json")} {}
+
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  bool reads_raw() const override { return false; }
+  void report(const Error& error) override {
+    if (output_.flush() == Step::go) program_.report(error);
+  }
+
+ private:
+  class Count;
+  Step print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole);
+
+  Program& program_;
+  Output& output_;
+  bool json_;
+};
+
+class List::Count final : public Sink {
+ public:
+  Count(List& list, std::string name) : list_{list}, name_{std::move(name)} {}
+  Step begin(const Image& image) override {
+    image_ = image;
+    bytes_ = image.is_raw() ? 0 : image.head == Head::bare ? 4 : 8;
+    return Step::go;
+  }
+  Step entry(const Entry& entry) override {
+    bytes_ += 4 + entry.payload.size();
+    return Step::go;
+  }
+  Step part(const Part& part) override {
+    bytes_ += part.message ? 4 + part.payload.size() : 0;
+    return Step::go;
+  }
+  Step bytes(Bytes bytes) override { return pass_over(bytes.size()); }
+  Step padding(Bytes bytes) override { return pass_over(bytes.size()); }
+  Step raw(Bytes bytes) override { return pass_over(bytes.size()); }
+  Step pass_over(std::uint64_t size) override {
+    bytes_ += size;
+    return Step::go;
+  }
+  Step close() override {
+    ++entries_;
+    return Step::go;
+  }
+  Step end() override { return list_.print(name_, image_, bytes_, entries_, true); }
+  void fail(const Error&) override { (void)list_.print(name_, image_, bytes_, entries_, false); }
+
+ private:
+  List& list_;
+  std::string name_;
+  Image image_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t entries_ = 0;
+};
+
+std::unique_ptr<Sink> List::sink_for(const Member& member) { return std::make_unique<Count>(*this, member.name); }
+
+Step List::print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole) {
+  const std::string kind{image.kind ? image.kind->name : "-"};
+  const std::string count = image.is_raw() ? "-" : std::to_string(entries);
+  std::string line;
+  if (json_) {
+    line = "{\"image\": " + json_string(name);
+    if (image.kind) line += ", \"kind\": \"" + kind + "\"";
+    line += ", \"bytes\": " + std::to_string(bytes);
+    if (!image.is_raw()) line += ", \"entries\": " + count;
+    line += whole ? "}" : ", \"incomplete\": true}";
+  } else {
+    const auto pad = [](std::size_t width, std::size_t used) { return std::string(used < width ? width - used : 0, ' '); };
+    const std::string size = std::to_string(bytes);
+    line = name + pad(28, name.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
+           pad(10, count.size()) + count + (whole ? "" : " incomplete");
+  }
+  output_.write(line + "\n");
+  return output_.step();
+}
+
+int list(Program& program) {
+  Destination destination{program, Destination::Content::text};
+  List receiver{program, destination.output()};
+  (void)read_inputs(program, receiver);
+  return destination.commit();
+}
+
+int run(Program& program) {
+  if (program.has("list")) return list(program);
+  const auto images = images_out(program);
+  Cat cat{program, *images};
+  (void)read_inputs(program, cat);
+  return images->commit();
+}
+
+}  // namespace
+
+const Filter filter{"crit-cat", "check images and pass them on", "[INPUT...]", examples, groups, run};
+
+}  // namespace critpipe

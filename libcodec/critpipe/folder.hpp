@@ -1,0 +1,59 @@
+// A folder that gets all files of a set or none.
+//
+//     FolderWriter folder{"restored", false};
+//     Output* file = folder.create("core-1.img", error);
+//     file->write(...);
+//     folder.close(file, true);
+//     folder.commit();                     // without it, what was begun is removed
+//
+// Files are written in a hidden folder inside and take their names when all are complete. Names lead into the folder and
+// never out of it; no link is followed. An image set that lacks images looks like one that never had them, so half a set
+// is worse than none.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "critpipe/output.hpp"
+
+namespace critpipe {
+
+class FolderWriter {
+ public:
+  // The folder is made unless it is there; then it must be empty, or `replace` allows to overwrite files in it.
+  FolderWriter(const std::string& path, bool replace);
+  ~FolderWriter();
+  FolderWriter(const FolderWriter&) = delete;
+  FolderWriter& operator=(const FolderWriter&) = delete;
+
+  const Error& error() const { return error_; }     // why it cannot be used
+  // A new file of mode 0600. Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
+  Output* create(const std::string& name, Error& error);
+  // Not whole: it is removed.
+  Error close(Output* file, bool whole);
+  Error commit();
+
+ private:
+  struct Open;
+
+  Error make(const std::string& path, bool replace);
+  Error fault(const std::string& name) const;
+  Error put_in_place(const std::string& name);
+  void discard();
+
+  std::string path_;
+  std::string hidden_;               // name of the hidden folder
+  int fd_ = -1;
+  int hidden_fd_ = -1;
+  bool replace_;
+  bool made_ = false;
+  bool done_ = false;
+  std::vector<std::string> names_;   // complete
+  std::vector<std::string> folders_; // made in the hidden one, outer ones first
+  std::list<Open> open_;
+  Error error_;
+};
+
+}  // namespace critpipe

@@ -1,0 +1,95 @@
+#include "source/names.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "critpipe/kind.hpp"
+#include "critpipe/limits.hpp"
+
+namespace critpipe {
+
+const char* fault_of_name(std::string_view name) {
+  if (name.empty()) return "it is empty";
+  if (name.size() > max_name_bytes) return "it is too long";
+  if (name[0] == '/') return "it is absolute";
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "it has control characters";
+  for (std::size_t at = 0; at <= name.size();) {
+    const std::size_t end = std::min(name.find('/', at), name.size());
+    const std::string_view part = name.substr(at, end - at);
+    if (part == "..") return "it leads out of its folder";
+    if (part.empty() || part == ".") return "it has an empty part";
+    if (part.size() > max_name_part_bytes) return "it is too long";
+    at = end + 1;
+  }
+  return nullptr;
+}
+
+bool is_image_name(std::string_view name) {
+  const std::string_view last = last_part(name);
+  return last.ends_with(".img") ? last.size() > 4 : kind_of_name(last) != nullptr;
+}
+
+bool natural_less(const std::string& left, const std::string& right) {
+  return strverscmp(left.c_str(), right.c_str()) < 0;
+}
+
+std::string_view last_part(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return path.substr(path.rfind('/') + 1);
+}
+
+std::vector<std::string> short_names(const std::vector<std::string>& paths) {
+  std::vector<std::string> whole;
+  for (const std::string& path : paths) {
+    const bool plain = path == "-" || (last_part(path) != "." && last_part(path) != ".." && paths.size() == 1);
+    const std::unique_ptr<char, void (*)(void*)> real{plain ? nullptr : realpath(path.c_str(), nullptr), std::free};
+    whole.emplace_back(real ? real.get() : path);
+  }
+  std::vector<std::string> names;
+  std::vector<std::size_t> begins(paths.size(), std::string::npos);
+  for (bool again = true; again;) {
+    names.clear();
+    std::unordered_map<std::string, int> uses;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (begins[i] == std::string::npos) begins[i] = whole[i].size() - last_part(whole[i]).size();
+      names.push_back(whole[i].substr(begins[i]));
+      ++uses[names.back()];
+    }
+    again = false;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (uses[names[i]] == 1 || begins[i] < 2) continue;
+      const std::size_t slash = whole[i].rfind('/', begins[i] - 2);
+      begins[i] = slash == std::string::npos ? 0 : slash + 1;
+      again = true;
+    }
+  }
+  return names;
+}
+
+bool Names::insert(std::uint64_t hash) {
+  const std::size_t mask = table_.size() - 1;
+  std::size_t at = hash & mask;
+  while (table_[at] != 0 && table_[at] != hash) at = (at + 1) & mask;
+  if (table_[at] == hash) return false;
+  table_[at] = hash;
+  return true;
+}
+
+Names::Seen Names::add(std::string_view name) {
+  if (count_ == max_members) return Seen::too_many;
+  if (2 * count_ >= table_.size()) {
+    const std::vector<std::uint64_t> old = std::move(table_);
+    table_.assign(std::max<std::size_t>(64, 2 * old.size()), 0);
+    for (const std::uint64_t hash : old)
+      if (hash != 0) insert(hash);
+  }
+  if (!insert(std::hash<std::string_view>{}(name) | 1)) return Seen::again;
+  ++count_;
+  return Seen::first;
+}
+
+}  // namespace critpipe

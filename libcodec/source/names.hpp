@@ -1,0 +1,37 @@
+// Names of members and inputs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace critpipe {
+
+// What is wrong with it as the name of a file below a folder; null if nothing is.
+const char* fault_of_name(std::string_view name);
+
+// Does CRIU name images so? *.img, stats-*, irmap-cache.
+bool is_image_name(std::string_view name);
+
+// The order of `ls -v`: numbers by their value.
+bool natural_less(const std::string& left, const std::string& right);
+
+std::string_view last_part(std::string_view path);
+
+// For each path its last part, with as many folders before it as tell it from the others.
+std::vector<std::string> short_names(const std::vector<std::string>& paths);
+
+// Which names were there before. Holds 8 bytes a name.
+class Names {
+ public:
+  enum class Seen : std::uint8_t { first, again, too_many };
+  Seen add(std::string_view name);
+
+ private:
+  bool insert(std::uint64_t hash);
+  std::vector<std::uint64_t> table_;   // of a power of two, half full at most; 0: free
+  std::size_t count_ = 0;
+};
+
+}  // namespace critpipe

@@ -1,0 +1,95 @@
+// Readers: each gives the bytes of the one below it, looked into, unpacked or bounded.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "critpipe/source.hpp"
+
+namespace critpipe {
+
+using Reader = std::unique_ptr<ByteReader>;
+
+// An open descriptor, which it closes unless that is standard input.
+class File {
+ public:
+  explicit File(int fd = -1) : fd_{fd} {}
+  File(File&& other) noexcept : fd_{other.fd_} { other.fd_ = -1; }
+  File& operator=(File&& other) noexcept;
+  ~File();
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// Reads a descriptor in large blocks; a regular file up to the size that it had when it was opened. One that ends before
+// has changed: an error.
+class FileReader final : public ByteReader {
+ public:
+  FileReader(File file, std::string place);
+  Bytes read() override;
+  std::uint64_t skip(std::uint64_t size) override;
+  int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
+
+  int fd() const { return file_.fd(); }
+  void taken(std::uint64_t size) { left_ -= size; }            // by someone else, from its offset on
+  std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
+
+ private:
+  File file_;
+  std::string place_;
+  bool is_regular_ = false;
+  std::uint64_t left_ = 0;          // of a regular file
+  std::vector<std::byte> block_;
+};
+
+// Lets bytes be looked at before they are read.
+class PeekReader final : public ByteReader {
+ public:
+  explicit PeekReader(Reader below) : below_{std::move(below)} {}
+  // At least `size` bytes, or all that are left; they stay to be read.
+  Bytes peek(std::size_t size);
+  // The next bytes, `most` at most.
+  Bytes read_some(std::uint64_t most);
+  Bytes read() override { return read_some(Member::unknown); }
+  // Reads what it cannot pass over. Fewer than `size`: the end, or a fault.
+  std::uint64_t skip(std::uint64_t size) override;
+  std::uint64_t packed() const override { return below_->packed(); }
+  int poll_fd() const override { return ready_.empty() ? below_->poll_fd() : -1; }
+
+ private:
+  bool more();
+
+  Reader below_;
+  std::vector<std::byte> held_;     // what peek() had to put together
+  Bytes ready_;                     // in held_ or in a block of the reader below
+};
+
+// Stops where more than `most` bytes came: limit_size.
+class BoundedReader final : public ByteReader {
+ public:
+  BoundedReader(Reader below, std::uint64_t most, std::string place);
+  Bytes read() override;
+  std::uint64_t skip(std::uint64_t size) override;
+  std::uint64_t packed() const override { return below_->packed(); }
+  int poll_fd() const override { return below_->poll_fd(); }
+
+ private:
+  bool count(std::uint64_t size);
+
+  Reader below_;
+  std::uint64_t most_;
+  std::uint64_t seen_ = 0;
+  std::string place_;
+};
+
+enum class Packing : std::uint8_t { none, zstd, gzip, xz, lz4, bzip2 };
+
+Packing packing_of(Bytes begin);                      // by its magic; wants 6 bytes
+std::string_view suffix_of(Packing packing);          // ".zst"
+Reader unpack(Packing packing, Reader below, std::string place);
+Reader unpack_zstd(Reader below, std::string place);
+Reader unpack_by_archive(Packing packing, Reader below, std::string place);
+
+}  // namespace critpipe
