@@ -173,8 +173,7 @@ void JsonSink::Writer::fail(const Error& error) {
   const std::string text = to_string(shown);
   if (in_entry_ && !output_.rollback()) {
     // A part of its extra is out already: say so where a reader of the entry sees it.
-    if (options_.payload) close_extra();
-    else in_extra_ = false;
+    close_extra();
     key("error", entry_depth + 1, no_member_);
     put_quoted(text);
     end_object(entry_depth, false);
