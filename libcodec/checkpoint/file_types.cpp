@@ -12,27 +12,27 @@ namespace critpipe {
 namespace {
 
 constexpr FileType rows[] = {
-    //  name         field    image              mapped
-    {"REG",       "reg",   "REG_FILES",      true},
-    {"PIPE",      "pipe",  "PIPES",          false},
-    {"FIFO",      "fifo",  "FIFO",           false},
-    {"INETSK",    "isk",   "INETSK",         false},
-    {"UNIXSK",    "usk",   "UNIXSK",         false},
-    {"EVENTFD",   "efd",   "EVENTFD_FILE",   false},
-    {"EVENTPOLL", "epfd",  "EVENTPOLL_FILE", false},
-    {"INOTIFY",   "ify",   "INOTIFY_FILE",   false},
-    {"SIGNALFD",  "sgfd",  "SIGNALFD",       false},
-    {"PACKETSK",  "psk",   "PACKETSK",       true},
-    {"TTY",       "tty",   "TTY_FILES",      false},
-    {"FANOTIFY",  "ffy",   "FANOTIFY_FILE",  false},
-    {"NETLINKSK", "nlsk",  "NETLINK_SK",     false},
-    {"NS",        "nsf",   "NS_FILES",       false},
-    {"TUNF",      "tunf",  "TUNFILE",        false},
-    {"EXT",       "ext",   "EXT_FILES",      false},
-    {"TIMERFD",   "tfd",   "TIMERFD",        false},
-    {"MEMFD",     "memfd", "",               true},
-    {"BPFMAP",    "bpf",   "BPFMAP_FILE",    true},
-    {"PIDFD",     "pidfd", "PIDFD",          false},
+    //  name      field    own image         mapped  text, part
+    {"REG",       "reg",   "REG_FILES",      true,  "", nullptr},
+    {"PIPE",      "pipe",  "PIPES",          false, "", nullptr},
+    {"FIFO",      "fifo",  "FIFO",           false, "fifo[{pipe_id} {*}]", path_part},
+    {"INETSK",    "isk",   "INETSK",         false, "{*}", socket_part},
+    {"UNIXSK",    "usk",   "UNIXSK",         false, "", nullptr},
+    {"EVENTFD",   "efd",   "EVENTFD_FILE",   false, "eventfd[{counter}]", nullptr},
+    {"EVENTPOLL", "epfd",  "EVENTPOLL_FILE", false, "eventpoll[{*} targets]", epoll_part},
+    {"INOTIFY",   "ify",   "INOTIFY_FILE",   false, "inotify[{*} watches]", inotify_part},
+    {"SIGNALFD",  "sgfd",  "SIGNALFD",       false, "signalfd[0x{sigmask:x}]", nullptr},
+    {"PACKETSK",  "psk",   "PACKETSK",       true,  "{*}", socket_part},
+    {"TTY",       "tty",   "TTY_FILES",      false, "tty[{*}]", tty_part},
+    {"FANOTIFY",  "ffy",   "FANOTIFY_FILE",  false, "fanotify[{*} marks]", fanotify_part},
+    {"NETLINKSK", "nlsk",  "NETLINK_SK",     false, "{*}", socket_part},
+    {"NS",        "nsf",   "NS_FILES",       false, "ns[{*} {ns_id}]", namespace_part},
+    {"TUNF",      "tunf",  "TUNFILE",        false, "tun[{netdev}]", nullptr},
+    {"EXT",       "ext",   "EXT_FILES",      false, "ext[{id}]", nullptr},
+    {"TIMERFD",   "tfd",   "TIMERFD",        false, "timerfd[{*}]", timer_part},
+    {"MEMFD",     "memfd", "",               true,  "{*}", path_part},
+    {"BPFMAP",    "bpf",   "BPFMAP_FILE",    true,  "bpfmap[{map_name} type {map_type} of {max_entries}]", nullptr},
+    {"PIDFD",     "pidfd", "PIDFD",          false, "pidfd[{nspid}]", nullptr},
 };
 
 std::span<const Name> types() { return find_message("fdinfo_entry")->find("type")->enum_values(); }

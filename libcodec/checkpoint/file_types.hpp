@@ -3,19 +3,29 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "critpipe/schema.hpp"
 
 namespace critpipe {
 
+struct Exploring;
+struct File;
 struct Kind;
+
+using FileText = std::string(const Exploring& exploring, const File& file);
+FileText path_part, socket_part, epoll_part, inotify_part, fanotify_part, tty_part, namespace_part, timer_part;
 
 struct FileType {
   std::string_view name;         // in fd_types
   std::string_view field;        // of file_entry: the message
   std::string_view image;        // kind of its own image before CRIU 3.3; empty: there was none
   bool mapped;                   // mappings may refer to it
+  // How people read it: {field} a number or text of the message, {field:x} in hex, {*} what `part` gives. Empty: as
+  // crit prints it.
+  std::string_view text;
+  FileText* part;
 
   std::uint32_t type = 0;        // the rest follows from these
   const Message* message = nullptr;

@@ -64,6 +64,10 @@ struct Checkpoint::Model {
   bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }
 };
 
+// Of a field that the file's message has, by name.
+std::uint64_t number_of(const File& file, std::string_view field);      // 0 where it is absent
+std::string_view text_of(const File& file, std::string_view field);     // of a string or bytes field
+
 constexpr std::uint64_t file_key(std::uint32_t type, std::uint32_t id) { return std::uint64_t{type} << 32 | id; }
 
 }  // namespace critpipe

@@ -4,20 +4,20 @@
 
 namespace critpipe {
 
-namespace {
-
 std::uint64_t number_of(const File& file, std::string_view field) {
   return integer_or(*file.message->find(field), *file.message, file.payload, 0);
 }
 
-std::string text_of(const File& file, std::string_view field) {
+std::string_view text_of(const File& file, std::string_view field) {
   const auto value = find_value(*file.message->find(field), *file.message, file.payload);
-  return value ? std::string{as_text(value->bytes)} : std::string{};
+  return value ? as_text(value->bytes) : std::string_view{};
 }
+
+namespace {
 
 std::string path_of_regular(const Checkpoint::Model& model, std::uint64_t id) {
   const File* file = model.find(type_reg, static_cast<std::uint32_t>(id));
-  return file ? text_of(*file, "name") : std::string{};
+  return std::string{file ? text_of(*file, "name") : std::string_view{}};
 }
 
 std::string numbered(std::string_view word, std::uint64_t number) {
@@ -31,8 +31,7 @@ std::string numbered(std::string_view word, std::uint64_t number) {
 
 std::string Checkpoint::path_of(const File& file) const {
   switch (file.type) {
-    case type_reg: return text_of(file, "name");
-    case type_unix: return text_of(file, "name");
+    case type_reg: case type_unix: return std::string{text_of(file, "name")};
     case type_fifo: case type_tty: return path_of_regular(*model_, number_of(file, "regf_id"));
     case type_memfd: {
       const auto inode = model_->memfds.find(number_of(file, "inode_id"));

@@ -15,6 +15,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,7 @@ class Checkpoint {
   const File* file_of(const Mapping& mapping) const;
   const File* directory(std::uint32_t id) const;              // cwd_id, root_id, exe_id
   std::string path_of(const File& file) const;                // also a memfd's name; empty: it has none
+  std::optional<Socket> socket_of(const File& file) const;    // nothing: no socket
   // "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous memory.
   std::string name_of(const Mapping& mapping) const;
   // Of the machine that was dumped: what an auxiliary vector says, else 4096.

@@ -70,6 +70,24 @@ struct File {
   Bytes payload = {};
 };
 
+// A socket of any family, as far as its family goes.
+struct Socket {
+  std::uint32_t family = 0, type = 0, protocol = 0, state = 0;    // AF_*, SOCK_*, IPPROTO_*, TCP_*; 0: not saved
+  std::uint32_t inode = 0;
+  std::string source = {}, destination = {};    // addresses; a unix socket's name, abstract ones begin with a zero byte
+  std::uint32_t source_port = 0, destination_port = 0;            // netlink: port ids
+  std::uint32_t peer = 0;                       // unix: its inode
+  std::uint32_t interface = 0;                  // packet
+  std::uint32_t send_buffer = 0, receive_buffer = 0;              // bytes that fit
+  bool has_queues = false;                      // waiting bytes are saved, and were asked for
+  std::uint64_t received = 0, sent = 0;         // bytes that wait to be read, to be acknowledged
+};
+// "IPV4", "STREAM", "TCP", "LISTEN"; numbers without a name as decimal text.
+std::string family_name(std::uint32_t family);
+std::string socket_type_name(std::uint32_t type);
+std::string protocol_name(std::uint32_t family, std::uint32_t protocol);
+std::string socket_state_name(std::uint32_t state);
+
 struct Thread {
   std::uint32_t tid = 0;
   std::string comm = {};               // empty where the image does not say (before CRIU 3.14)
