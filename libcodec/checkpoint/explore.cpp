@@ -89,6 +89,12 @@ JsonWriter& Exploring::begin_line() {
   return json;
 }
 
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string text;
+  for (const std::string_view part : parts) text += part;
+  return text;
+}
+
 std::string format(const char* form, ...) {
   std::va_list arguments, again;
   va_start(arguments, form);

@@ -30,6 +30,7 @@ struct Exploring {
 using Explore = void(Exploring& exploring);
 Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 
+std::string joined(std::initializer_list<std::string_view> parts);
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 
 // Names of files as crit prints them, and as go-criu does. unknown: the word where there is none.

@@ -10,7 +10,7 @@ namespace {
 
 std::string endpoint(const std::string& address, std::uint32_t port) {
   const bool is_v6 = address.find(':') != address.npos;
-  return (is_v6 ? "[" + address + "]" : address) + ":" + (port == 0 ? "*" : std::to_string(port));
+  return joined({is_v6 ? "[" : "", address, is_v6 ? "]:" : ":", port == 0 ? "*" : std::to_string(port)});
 }
 
 // Targets stand in the file's message or, in old sets, in an image of their own.
@@ -30,15 +30,16 @@ std::string socket_part(const Exploring& exploring, const File& file) {
   std::string protocol = protocol_name(socket.family, socket.protocol);
   std::ranges::transform(protocol, protocol.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
   switch (file.type) {
-    case type_netlink: return "netlink[" + protocol + " port " + std::to_string(socket.source_port) + "]";
+    case type_netlink: return format("netlink[%s port %u]", protocol.c_str(), socket.source_port);
     case type_packet:
-      return "packet[" + socket_type_name(socket.type) + format(" 0x%04x", __builtin_bswap16(
-             static_cast<std::uint16_t>(socket.protocol))) + format(" interface %u]", socket.interface);
+      return format("packet[%s 0x%04x interface %u]", socket_type_name(socket.type).c_str(),
+                    __builtin_bswap16(static_cast<std::uint16_t>(socket.protocol)), socket.interface);
     default: break;
   }
-  std::string text = protocol + "[" + endpoint(socket.source, socket.source_port);
-  if (socket.destination_port != 0) text += " -> " + endpoint(socket.destination, socket.destination_port);
-  return text + " " + socket_state_name(socket.state) + "]";
+  const bool has_peer = socket.destination_port != 0;
+  return joined({protocol, "[", endpoint(socket.source, socket.source_port), has_peer ? " -> " : "",
+                 has_peer ? endpoint(socket.destination, socket.destination_port) : "", " ",
+                 socket_state_name(socket.state), "]"});
 }
 
 std::string epoll_part(const Exploring& exploring, const File& file) {
@@ -58,9 +59,9 @@ std::string tty_part(const Exploring& exploring, const File& file) {
   if (info == ttys.end()) return path;
   static const auto types = find_message("tty_info_entry")->find("type")->enum_values();
   const auto type = std::ranges::find(types, info->second.type, &Name::value);
-  std::string text = type == types.end() ? std::to_string(info->second.type) : std::string{type->name};
-  if (text == "PTY") text += " " + std::to_string(info->second.index);
-  return path.empty() ? text : text + " " + path;
+  const std::string name = type == types.end() ? std::to_string(info->second.type) : std::string{type->name};
+  const std::string index = name == "PTY" ? format(" %u", info->second.index) : "";
+  return joined({name, index, path.empty() ? "" : " ", path});
 }
 
 std::string path_part(const Exploring& exploring, const File& file) {
@@ -80,7 +81,7 @@ std::string timer_part(const Exploring&, const File& file) {
                              {"boottime_alarm", 9}};
   const std::uint64_t clock = number_of(file, "clockid");
   const auto found = std::ranges::find(clocks, clock, &Name::value);
-  std::string text = found == std::end(clocks) ? "clock " + std::to_string(clock) : std::string{found->name};
+  std::string text = found == std::end(clocks) ? format("clock %lu", clock) : std::string{found->name};
   const std::uint64_t seconds = number_of(file, "vsec"), nanoseconds = number_of(file, "vnsec");
   const std::uint64_t every = number_of(file, "isec"), every_ns = number_of(file, "insec");
   if (seconds == 0 && nanoseconds == 0) text += " unset";

@@ -9,10 +9,6 @@ namespace critpipe {
 
 namespace {
 
-std::string numbered(std::string_view word, std::uint64_t number) {
-  return std::string{word} + "[" + std::to_string(number) + "]";
-}
-
 // One {part} of a row's text.
 std::string part_text(const Exploring& exploring, const File& file, std::string_view part) {
   if (part == "*") return file_type_of(file.type)->part(exploring, file);
@@ -39,16 +35,11 @@ std::string filled(const Exploring& exploring, const File& file, std::string_vie
 
 std::string unix_text(const Exploring& exploring, const File& file) {
   const std::string_view name = text_of(file, "name");
-  std::string text = format("unix[%lu (%lu)", number_of(file, "ino"), number_of(file, "peer"));
-  if (exploring.is_text()) {
-    std::string quoted;
-    append_quoted(std::as_bytes(std::span{name}), quoted);
-    if (!quoted.empty()) text += " " + exploring.shown(quoted);
-  } else {
-    text += " ";
-    text += name;
-  }
-  return text + "]";
+  const std::string begin = format("unix[%lu (%lu)", number_of(file, "ino"), number_of(file, "peer"));
+  if (!exploring.is_text()) return joined({begin, " ", name, "]"});
+  std::string quoted;
+  append_quoted(std::as_bytes(std::span{name}), quoted);
+  return joined({begin, quoted.empty() ? "" : " ", exploring.shown(quoted), "]"});
 }
 
 }  // namespace
@@ -62,12 +53,12 @@ std::string file_text(const Exploring& exploring, std::uint32_t type, std::uint3
   const File* file = exploring.checkpoint.find_file(type, id);
   switch (type) {
     case type_reg: return path_text(exploring, file, exploring.is_text() ? "unknown path" : "unknown");
-    case type_pipe: return file ? numbered("pipe", number_of(*file, "pipe_id")) : "pipe[?]";
+    case type_pipe: return file ? format("pipe[%lu]", number_of(*file, "pipe_id")) : "pipe[?]";
     case type_unix: return file ? unix_text(exploring, *file) : "unix[?]";
     default: break;
   }
   const std::string_view name = type_name(type);
-  return (name.empty() ? std::to_string(type) : std::string{name}) + "." + std::to_string(id);
+  return joined({name.empty() ? std::to_string(type) : name, ".", std::to_string(id)});
 }
 
 std::string detailed_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id) {

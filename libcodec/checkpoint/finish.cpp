@@ -93,7 +93,7 @@ void name_missing(Model& model, std::string_view folder) {
   if (needs.descriptors)
     for (const auto& [id, table] : model.tables)
       for (const Descriptor& descriptor : table) want_file(model, missing, descriptor.type);
-  if (needs.mappings || needs.descriptors) want_file(model, missing, type_reg);
+  if (needs.mappings && !model.tasks.empty()) want_file(model, missing, type_reg);
 }
 
 }  // namespace

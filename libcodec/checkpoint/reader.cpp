@@ -40,8 +40,13 @@ void CheckpointReader::report(const Error& error) {
   at(std::string{folder}).report(error);
 }
 
-std::map<std::string, Checkpoint>& CheckpointReader::finish() {
-  for (auto& [folder, checkpoint] : checkpoints_) checkpoint.finish(places_[folder]);
+std::map<std::string, Checkpoint>& CheckpointReader::finish(std::string_view input) {
+  if (checkpoints_.empty()) at("");
+  for (auto& [folder, checkpoint] : checkpoints_) {
+    const auto place = places_.find(folder);
+    std::string before = input == "-" ? "" : std::string{input} + "/";
+    checkpoint.finish(place == places_.end() ? before + folder : place->second);
+  }
   return checkpoints_;
 }
 
@@ -50,13 +55,10 @@ Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const L
   SourceOptions options;
   options.limits = limits;
   (void)read_input(input, reader, options);
-  auto& checkpoints = reader.finish();
+  auto& checkpoints = reader.finish(input);
   for (auto& [folder, checkpoint] : checkpoints)
     if (!checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree) return std::move(checkpoint);
-  if (!checkpoints.empty()) return std::move(checkpoints.begin()->second);
-  Checkpoint nothing{needs};
-  nothing.finish({});
-  return nothing;
+  return std::move(checkpoints.begin()->second);
 }
 
 }  // namespace critpipe

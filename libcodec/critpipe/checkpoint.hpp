@@ -88,8 +88,8 @@ class CheckpointReader : public Decoding {
   bool wants(std::string_view name) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
-  // By folder. Call after the last input.
-  std::map<std::string, Checkpoint>& finish();
+  // By folder. Call after the last input; `input` names it where an image is missing.
+  std::map<std::string, Checkpoint>& finish(std::string_view input);
 
  private:
   Checkpoint& at(const std::string& folder);
