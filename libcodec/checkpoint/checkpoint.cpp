@@ -40,12 +40,7 @@ Checkpoint::~Checkpoint() = default;
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 
-bool Checkpoint::wants(std::string_view name) const {
-  if (name == "-") return true;
-  const Kind* kind = kind_of_name(name);
-  const Collected* row = kind ? collected_of(*kind) : nullptr;
-  return row && row->needed(model_->needs);
-}
+bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name); }
 
 std::unique_ptr<Sink> Checkpoint::sink_for(std::string_view name) {
   if (!wants(name)) return nullptr;

@@ -75,6 +75,13 @@ const Collected* collected_of(const Kind& kind) {
   return type->mapped ? &own_mapped_image : &own_image;
 }
 
+bool is_needed(const Needs& needs, std::string_view name) {
+  if (name == "-") return true;
+  const Kind* kind = kind_of_name(name);
+  const Collected* row = kind ? collected_of(*kind) : nullptr;
+  return row && row->needed(needs);
+}
+
 std::uint32_t number_in(std::string_view name, const Kind& kind) {
   const std::size_t place = kind.file.find('%');
   if (place == kind.file.npos || name.size() <= place) return 0;

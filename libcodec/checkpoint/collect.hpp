@@ -20,6 +20,8 @@ struct Collected {
 
 const Collected* collected_of(const Kind& kind);       // null: no explorer looks at it
 
+bool is_needed(const Needs& needs, std::string_view name);
+
 // The number in "core-12.img", or in "tcp-stream-1f.img".
 std::uint32_t number_in(std::string_view name, const Kind& kind);
 

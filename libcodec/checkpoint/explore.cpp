@@ -96,15 +96,19 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 }
 
 std::string format(const char* form, ...) {
+  char text[256];
   std::va_list arguments, again;
   va_start(arguments, form);
   va_copy(again, arguments);
-  const int size = std::vsnprintf(nullptr, 0, form, arguments);
+  const auto size = static_cast<std::size_t>(std::vsnprintf(text, sizeof text, form, arguments));
   va_end(arguments);
-  std::string text(static_cast<std::size_t>(size), '\0');
-  std::vsnprintf(text.data(), text.size() + 1, form, again);
+  std::string all{text, std::min(size, sizeof text - 1)};
+  if (size >= sizeof text) {
+    all.resize(size);
+    std::vsnprintf(all.data(), size + 1, form, again);
+  }
   va_end(again);
-  return text;
+  return all;
 }
 
 }  // namespace critpipe

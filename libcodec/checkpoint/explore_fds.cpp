@@ -65,8 +65,11 @@ void put_lines(Exploring& exploring, const Task& task) {
 
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
-  json.begin('{').key("pid").number(task.pid).key("files").begin('[');
-  for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
+  const auto descriptors = exploring.checkpoint.descriptors(task);
+  json.begin('{').key("pid").number(task.pid);
+  const bool any = !descriptors.empty() || task.has_directories;
+  if (any) json.key("files").begin('[');
+  for (const Descriptor& descriptor : descriptors) {
     json.begin('{');
     put_descriptor(exploring, descriptor);
     json.end('}');
@@ -77,7 +80,8 @@ void put_task(Exploring& exploring, const Task& task) {
       put_directory(exploring, task, directory);
       json.end('}');
     }
-  json.end(']').end('}');
+  if (any) json.end(']');
+  json.end('}');
 }
 
 }  // namespace

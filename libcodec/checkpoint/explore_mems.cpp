@@ -42,7 +42,7 @@ std::string resource_of(const Exploring& exploring, const Mapping& mapping, Numb
   else if (exploring.options.detail && mapping.kind() != Mapping::Kind::anon)
     text = exploring.checkpoint.name_of(mapping);
   if (status & regular) return text;
-  return text.empty() ? "*" : text + " *";
+  return exploring.is_text() && text.empty() ? "*" : text + " *";
 }
 
 void print_mappings(const Exploring& exploring, const Task& task, Numbers& numbers) {

@@ -1,5 +1,5 @@
 // Inputs into checkpoints.
-#include "critpipe/checkpoint.hpp"
+#include "checkpoint/collect.hpp"
 
 namespace critpipe {
 
@@ -18,12 +18,12 @@ Checkpoint& CheckpointReader::at(const std::string& folder) {
   return checkpoints_.try_emplace(folder, needs_).first->second;
 }
 
-bool CheckpointReader::wants(std::string_view name) { return Checkpoint{needs_}.wants(file_of(name)); }
+bool CheckpointReader::wants(std::string_view name) { return is_needed(needs_, file_of(name)); }
 
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const std::string folder{folder_of(member.name)};
   const std::string_view file = file_of(member.name);
-  if (!wants(file)) return nullptr;
+  if (!is_needed(needs_, file)) return nullptr;
   if (member.place.ends_with(file)) places_[folder] = member.place.substr(0, member.place.size() - file.size());
   return at(folder).sink_for(file);
 }
