@@ -47,24 +47,25 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(io_read, io, "cannot read: {name}")                                                                               \
   X(io_write, io, "cannot write: {name}")                                                                             \
   X(usage, usage, "{name}")                                                                                           \
-  X(changed, io, "changed while it was read: {want} bytes are gone")                                                  \
-  X(no_library, io, "cannot unpack: {name}")                                                                          \
-  X(no_images, data, "no images in this {name}")                                                                      \
-  X(bad_compression, data, "{name}")                                                                                  \
-  X(cut_compression, data, "{name} data cut short")                                                                   \
-  X(bad_archive, data, "damaged archive: {name}")                                                                     \
-  X(cut_archive, data, "archive cut short: {name}")                                                                   \
-  X(bad_name, data, "refused for its name: {name}")                                                                   \
-  X(bad_member, data, "not a plain file but a {name}")                                                                \
-  X(bad_duplicate, data, "the name {name} was there before")                                                          \
-  X(bad_marker, data, "image stream: marker {want} {name}")                                                           \
-  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                 \
-  X(cut_stream, data, "image stream cut short at marker {want}")                                                      \
-  X(cut_member, data, "cut short: the stream ends before it")                                                         \
-  X(limit_members, limit, "{name} is one member too many")                                                            \
-  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                    \
-  X(limit_packing, limit, "compressed more than {want} times over")                                                   \
-  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")
+  X(changed, io, "changed while it was read: {want} bytes are gone")                                                   \
+  X(no_library, io, "cannot unpack: {name}")                                                                           \
+  X(no_images, data, "no images in this {name}")                                                                       \
+  X(bad_compression, data, "{name}")                                                                                   \
+  X(cut_compression, data, "{name} data cut short")                                                                    \
+  X(bad_archive, data, "damaged archive: {name}")                                                                      \
+  X(cut_archive, data, "archive cut short: {name}")                                                                    \
+  X(bad_name, data, "refused for its name: {name}")                                                                    \
+  X(bad_member, data, "not a plain file but a {name}")                                                                 \
+  X(bad_duplicate, data, "the name {name} was there before")                                                           \
+  X(bad_marker, data, "image stream: marker {want} {name}")                                                            \
+  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                  \
+  X(cut_stream, data, "image stream cut short at marker {want}")                                                       \
+  X(cut_member, data, "cut short: the stream ends before it")                                                          \
+  X(limit_members, limit, "{name} is one member too many")                                                             \
+  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
+  X(limit_packing, limit, "compressed more than {want} times over")                                                    \
+  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
+  X(missing_image, data, "this image is missing")
 
 enum class Reason : std::uint8_t {
   none,

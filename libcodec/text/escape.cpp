@@ -86,7 +86,7 @@ std::size_t copy_plain(char* at, std::string_view text, std::size_t i) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
+std::size_t utf8_prefix(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
     if (i + 8 <= text.size()) {
@@ -98,11 +98,13 @@ bool is_utf8(std::string_view text) {
       }
     }
     const std::size_t size = character_size(text, i);
-    if (size == 0) return false;
+    if (size == 0) return i;
     i += size;
   }
-  return true;
+  return i;
 }
+
+bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
 
 std::size_t whole_characters(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text.size();

@@ -1,0 +1,74 @@
+// Names of states, mappings and protections.
+#include "critpipe/task.hpp"
+
+namespace critpipe {
+
+namespace {
+
+// Bits of vma_entry.status.
+constexpr std::uint32_t bit(int number) { return std::uint32_t{1} << number; }
+
+struct StatusRow {
+  std::uint32_t bits;
+  Mapping::Kind kind;
+};
+
+// The first that fits. A mapping of SysV or socket memory is also a shared one, a memfd's also one of a file.
+constexpr StatusRow status_rows[] = {
+    {bit(16), Mapping::Kind::guard},
+    {bit(10), Mapping::Kind::sysv},
+    {bit(11), Mapping::Kind::socket},
+    {bit(13), Mapping::Kind::aio},
+    {bit(14), Mapping::Kind::memfd},
+    {bit(6) | bit(7), Mapping::Kind::file},
+    {bit(1), Mapping::Kind::stack},
+    {bit(2), Mapping::Kind::vsyscall},
+    {bit(3), Mapping::Kind::vdso},
+    {bit(12), Mapping::Kind::vvar},
+    {bit(5), Mapping::Kind::heap},
+    {bit(15), Mapping::Kind::shadow_stack},
+    {bit(17), Mapping::Kind::uprobes},
+    {bit(8), Mapping::Kind::shmem},
+};
+
+constexpr std::uint32_t grows_down = 0x100;
+constexpr std::uint32_t map_shared = 0x1;
+
+}  // namespace
+
+std::string_view name_of(TaskState state) {
+  switch (state) {
+    case TaskState::alive: return "alive";
+    case TaskState::dead: return "dead";
+    case TaskState::stopped: return "stopped";
+    case TaskState::zombie: return "zombie";
+    case TaskState::unknown: break;
+  }
+  return "unknown";
+}
+
+Mapping::Kind Mapping::kind() const {
+  for (const StatusRow& row : status_rows)
+    if (status & row.bits) return row.kind;
+  return flags & grows_down ? Kind::stack : Kind::anon;
+}
+
+bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }
+
+bool Mapping::is_shared() const { return flags & map_shared; }
+
+std::string_view name_of(Mapping::Kind kind) {
+  constexpr std::string_view names[] = {"anon", "heap", "stack", "file", "memfd", "shmem", "sysv", "socket", "aio", "vdso",
+                                        "vvar", "vsyscall", "shadow_stack", "uprobes", "guard"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+std::string protection_of(const Mapping& mapping) {
+  std::string text = "---";
+  if (mapping.prot & 1) text[0] = 'r';
+  if (mapping.prot & 2) text[1] = 'w';
+  if (mapping.prot & 4) text[2] = 'x';
+  return text;
+}
+
+}  // namespace critpipe

@@ -1,0 +1,106 @@
+// A checkpoint as what it is of: tasks, their mappings, descriptors, files and pages, joined over all its images.
+//
+//     Checkpoint checkpoint = read_checkpoint("c1.tar.zst", {.mappings = true});
+//     for (const Task& task : checkpoint.tasks())
+//       for (const Mapping& mapping : task.memory.mappings)
+//         printf("%u %lx %s\n", task.pid, mapping.start, checkpoint.name_of(mapping).c_str());
+//
+// Which images are read follows from the Needs; the others are passed over. They may come in any order, from any source
+// and of any release: files in one image or one image a kind, mappings in mm-N or vmas-N. What is damaged or missing is
+// in errors(), and the rest stands. Memory is in proportion to what was asked for. Views live as long as the Checkpoint.
+// Distinct objects may be used by distinct threads; a finished one by many.
+//
+// Sources of the facts: criu/pstree.c, criu/files.c, criu/mem.c.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "critpipe/source.hpp"
+#include "critpipe/task.hpp"
+
+namespace critpipe {
+
+// Tasks are always there: pids, name, state.
+struct Needs {
+  bool ids = false;              // which objects and namespaces tasks share
+  bool threads = false;          // names of threads
+  bool descriptors = false;      // descriptor tables, working and root directories, files of all types
+  bool mappings = false;         // address spaces, and the files that are mapped
+  bool pagemaps = false;         // which pages of tasks are stored
+  bool queues = false;           // bytes waiting in sockets
+};
+
+class Checkpoint {
+ public:
+  explicit Checkpoint(const Needs& needs);
+  ~Checkpoint();
+  Checkpoint(Checkpoint&&) noexcept;
+  Checkpoint& operator=(Checkpoint&&) noexcept;
+
+  // Filling, for readers that look at images in other ways too. Names are those of images, without a folder; "-" is
+  // an image that has none. A sink refers to *this, which must not move before the sink is gone.
+  bool wants(std::string_view name) const;
+  std::unique_ptr<Sink> sink_for(std::string_view name);      // null: not wanted
+  void report(const Error& error);                            // an image could not be read to its end
+  // All came. Images that should be there and are not become errors; `folder` goes before their names.
+  void finish(std::string_view folder);
+
+  // In the order of pstree.img; without that image those tasks that have images of their own.
+  std::span<const Task> tasks() const;
+  const Task* find_task(std::uint32_t pid) const;
+  // Depth first, children in the order of pstree.img. Every task is there once: those whose parent is missing, or that
+  // are their own ancestors, begin a tree of their own.
+  struct Branch { const Task* task; std::size_t depth; };
+  std::vector<Branch> tree() const;
+
+  // Sorted as in the image; the same for tasks that share their table.
+  std::span<const Descriptor> descriptors(const Task& task) const;
+  // Null: not in the images.
+  const File* find_file(std::uint32_t type, std::uint32_t id) const;
+  const File* file_of(const Mapping& mapping) const;
+  const File* directory(std::uint32_t id) const;              // cwd_id, root_id, exe_id
+  std::string path_of(const File& file) const;                // also a memfd's name; empty: it has none
+  std::optional<Socket> socket_of(const File& file) const;    // nothing: no socket
+  // "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous memory.
+  std::string name_of(const Mapping& mapping) const;
+  // Of the machine that was dumped: what an auxiliary vector says, else 4096.
+  std::uint64_t page_size() const;
+
+  std::span<const Error> errors() const;
+
+  struct Model;                                               // internal
+  const Model& model() const { return *model_; }
+
+ private:
+  std::unique_ptr<Model> model_;
+};
+
+// Reads inputs into checkpoints: one for each folder that holds images ("" for an input itself, "pre-checkpoint/").
+class CheckpointReader : public Decoding {
+ public:
+  explicit CheckpointReader(const Needs& needs, const Limits& limits = {});
+  bool wants(std::string_view name) override;
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  void report(const Error& error) override;
+  // By folder. Call after the last input; `input` names it where an image is missing.
+  std::map<std::string, Checkpoint>& finish(std::string_view input);
+
+ private:
+  Checkpoint& at(const std::string& folder);
+
+  Needs needs_;
+  std::map<std::string, Checkpoint> checkpoints_;
+  std::map<std::string, std::string> places_;                 // folder -> what stands before an image's name
+};
+
+// One input, one checkpoint: of several folders the one that holds a tree of tasks. Errors, also of the input itself,
+// are in the checkpoint's errors().
+Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
+
+}  // namespace critpipe
