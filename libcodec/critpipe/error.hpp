@@ -46,7 +46,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(io_open, io, "cannot open: {name}")                                                                               \
   X(io_read, io, "cannot read: {name}")                                                                               \
   X(io_write, io, "cannot write: {name}")                                                                             \
-  X(usage, usage, "{name}")
+  X(usage, usage, "{name}")                                                                                           \
+  X(bad_expression, usage, "column {want}: {name}")
 
 enum class Reason : std::uint8_t {
   none,
