@@ -88,7 +88,9 @@ bool holds_text(const Check& check, Bytes bytes) {
   if (check.kind == Check::Kind::text)
     return text == check.text || (check.unix_name && printed(bytes) == check.text);
   if (check.pattern->is_in(bytes)) return true;
-  return check.unix_name && check.pattern->is_in(std::as_bytes(std::span{printed(bytes)}));
+  if (!check.unix_name) return false;
+  const std::string shown = printed(bytes);
+  return check.pattern->is_in(std::as_bytes(std::span{shown}));
 }
 
 }  // namespace
