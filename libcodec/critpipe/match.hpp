@@ -58,9 +58,10 @@ class Matching {
   // Is there an entry, as far as its kind tells, for which the answer is `wanted`?
   bool can(bool wanted) const;
   bool asks_for_extra() const;
-  // Looks at the fields; then the answer, once it is known whether there is an extra and whether it has bytes.
-  void look(const Entry& entry);
-  bool answer(bool extra_there = false, bool extra_filled = false) const;
+  // The answer; where the expression asks for extra, as if the entry had none.
+  bool look(const Entry& entry);
+  // The answer for the last entry, now that its extra is known: is there one, and has it bytes?
+  bool look_at_extra(bool there, bool filled) const;
 
  private:
   const Expression::Program* program_;
@@ -95,7 +96,8 @@ class Select final : public Sink {
  private:
   struct Held;
   enum class State : std::uint8_t { idle, waiting, selected };
-  Step choose(const Entry& entry, bool answer);
+  Step hand_on(const Entry& entry);
+  void keep_head(const Entry& entry);
   Step settle(bool filled);
   Step begin_to();
 
@@ -106,7 +108,8 @@ class Select final : public Sink {
   std::unique_ptr<Matching> matching_;
   std::unique_ptr<Held> held_;
   State state_ = State::idle;
-  bool hopeless_ = false;
+  bool hopeless_ = false;            // no entry of this image can match
+  bool waits_ = false;               // for the extra
   bool begun_ = false;
 };
 

@@ -21,7 +21,7 @@ struct Subject {
   const Field* field = nullptr;
 
   Show show() const { return field ? field->show : Show::plain; }
-  bool is_bits() const { return !field || show() == Show::flags || show() == Show::hex || show() == Show::plain; }
+  bool is_bits() const { return type != Type::enumeration && (show() == Show::flags || show() == Show::hex || show() == Show::plain); }
   std::span<const Name> names() const {
     if (type == Type::enumeration) return field->enum_values();
     if (show() == Show::flags || show() == Show::dict) return field->names();
@@ -78,7 +78,11 @@ Error number_of(const Test& test, const Subject& subject, const std::vector<Lite
       if (name == names.end()) {
         if (names.empty())
           return fault(literal.column, test.written + " is a number without names: what is " + literal.text + "?");
-        return fault(literal.column, literal.text + " is no value of " + test.written + near_names(literal.text, names));
+        bool alike = false;
+        const std::string near = near_names(literal.text, names, alike);
+        Error error = fault(literal.column, literal.text + " is no value of " + test.written + near);
+        error.have = alike ? 2 : 1;
+        return error;
       }
       number = name->value;
       if (subject.type == Type::enumeration && (number & sign_bit)) {
@@ -112,56 +116,56 @@ int place_of(const Literal& number, bool with_sign, std::uint64_t& place) {
   return number.number >= sign_bit ? 1 : 0;
 }
 
-void always(Check& check, bool truth) {
-  check.low = 0;
-  check.span = ~std::uint64_t{0};
-  check.invert = !truth;
+void always(Range& range, bool truth) {
+  range.low = 0;
+  range.span = ~std::uint64_t{0};
+  range.invert = !truth;
 }
 
-void bound(Compare compare, const Literal& number, bool with_sign, Check& check) {
+void bound(Compare compare, const Literal& number, bool with_sign, Range& range) {
   std::uint64_t place = 0;
   const int outside = place_of(number, with_sign, place);
   const std::uint64_t most = ~std::uint64_t{0};
-  check.low = 0;
+  range.low = 0;
   switch (compare) {
     case Compare::equal: case Compare::unequal:
-      if (outside != 0) return always(check, compare == Compare::unequal);
-      check.low = place;
-      check.span = 0;
-      check.invert = compare == Compare::unequal;
+      if (outside != 0) return always(range, compare == Compare::unequal);
+      range.low = place;
+      range.span = 0;
+      range.invert = compare == Compare::unequal;
       return;
     case Compare::less: case Compare::greater_equal:
-      if (outside != 0) return always(check, (outside > 0) == (compare == Compare::less));
-      if (place == 0) return always(check, compare == Compare::greater_equal);
-      check.span = place - 1;
-      check.invert = compare == Compare::greater_equal;
+      if (outside != 0) return always(range, (outside > 0) == (compare == Compare::less));
+      if (place == 0) return always(range, compare == Compare::greater_equal);
+      range.span = place - 1;
+      range.invert = compare == Compare::greater_equal;
       return;
     default:
-      if (outside != 0) return always(check, (outside > 0) == (compare == Compare::less_equal));
-      if (place == most) return always(check, compare == Compare::less_equal);
-      check.span = place;
-      check.invert = compare == Compare::greater;
+      if (outside != 0) return always(range, (outside > 0) == (compare == Compare::less_equal));
+      if (place == most) return always(range, compare == Compare::less_equal);
+      range.span = place;
+      range.invert = compare == Compare::greater;
   }
 }
 
 Error integer_check_of(const Test& test, const Subject& subject, Check& check) {
-  check.kind = Check::Kind::integer;
+  check.kind = Check::Kind::range;
   Literal number;
   if (!test.mask.empty()) {
     if (subject.type == Type::boolean) return fault(test.mask[0].column, test.written + " is true or false: no bits");
     if (Error error = number_of(test, subject, test.mask, number)) return error;
     if (number.negative) return fault(number.column, "bits cannot be negative");
-    check.mask = number.number;
+    check.range.mask = number.number;
   }
   if (test.compare == Compare::truth) {
     number = {};
-    bound(Compare::unequal, number, false, check);
+    bound(Compare::unequal, number, false, check.range);
     return {};
   }
   if (Error error = number_of(test, subject, test.values, number)) return error;
   const bool with_sign = is_signed(subject.type) && test.mask.empty();
-  check.bias = with_sign ? sign_bit : 0;
-  bound(test.compare, number, with_sign, check);
+  check.range.bias = with_sign ? sign_bit : 0;
+  bound(test.compare, number, with_sign, check.range);
   return {};
 }
 
@@ -172,17 +176,14 @@ Error name_pattern_check(const Test& test, const Subject& subject, Check& check)
     return fault(test.regex.column, test.written + " is a number: =~ looks at texts and names");
   check.invert = test.compare == Compare::matches_not;
   const bool flags = subject.show() == Show::flags;
-  check.kind = flags ? Check::Kind::integer : Check::Kind::among;
-  check.mask = flags ? 0 : check.mask;
+  check.kind = flags ? Check::Kind::range : Check::Kind::among;
+  check.range.mask = flags ? 0 : check.range.mask;
   for (const Name& name : names) {
     if (!test.regex.compiled->is_in(std::as_bytes(std::span{name.name}))) continue;
     check.values.push_back(name.value);
-    if (flags) check.mask |= name.value;
+    if (flags) check.range.mask |= name.value;
   }
-  if (!flags) return {};
-  const bool invert = check.invert;
-  bound(Compare::unequal, {}, false, check);
-  check.invert ^= invert;
+  bound(check.invert ? Compare::equal : Compare::unequal, {}, false, check.range);
   return {};
 }
 

@@ -23,6 +23,7 @@ struct Expression::Program {
   Error compile_patterns(Clause& of);
   Error prepare();
   Error prepare_special(const Test& test);
+  std::string kinds_with(std::uint64_t bit);
   void note(const Message* message, std::uint64_t possible);
 };
 
@@ -120,11 +121,29 @@ Error Expression::parse_any(std::string_view pattern, AnyText how) {
   return program_->prepare();
 }
 
+// Which kinds of image have the field: "; INETSK and FILES have it".
+std::string Expression::Program::kinds_with(std::uint64_t bit) {
+  constexpr std::size_t most = 3;
+  std::vector<std::string_view> names;
+  for (const Kind& kind : all_kinds()) {
+    if (kind.is_raw()) continue;
+    const auto possible = planner.plan(clause, *kind.first)->possible | planner.plan(clause, *kind.later)->possible;
+    if (possible & bit) names.push_back(kind.name);
+  }
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "; " : ", ") + std::string{names[i]};
+  if (names.size() > most) text += ", ...";
+  return text.empty() ? text : text + (names.size() == 1 ? " has it" : " have it");
+}
+
 Error Expression::unanswered() const {
   if (program_->seen.empty()) return {};
-  for (const Test& test : program_->clause.tests)
-    if ((program_->answered & bit_of(program_->clause, test)) == 0)
-      return fault(test.column, "no image of the input has a field " + test.written + near_paths(test, program_->seen));
+  for (const Test& test : program_->clause.tests) {
+    const std::uint64_t bit = bit_of(program_->clause, test);
+    if (program_->answered & bit) continue;
+    return fault(test.column, "no image of the input has a field " + test.written +
+                                  near_paths(test, program_->seen) + program_->kinds_with(bit));
+  }
   return {};
 }
 
@@ -144,7 +163,7 @@ Matching::Matching(Expression& expression, const Image& image) : program_{expres
     // A kind that shares its magic has a name of its own: SHMEM_PAGEMAP.
     if (magic && check.kind == Check::Kind::text && image.kind->name != image.kind->magic_name)
       truth = check.invert ? truth && fits(image.kind->name) : truth || fits(image.kind->name);
-    if (check.kind == Check::Kind::integer) truth = holds(check, image.kind->magic);
+    if (check.kind == Check::Kind::range) truth = holds(check, image.kind->magic);
     if (truth) constant_ |= check.bit;
   }
   program.note(image.kind->first, possible_);
@@ -158,19 +177,24 @@ bool Matching::can(bool wanted) const {
 
 bool Matching::asks_for_extra() const { return program_->extra_bits != 0; }
 
-void Matching::look(const Entry& entry) {
+bool Matching::look(const Entry& entry) {
   bits_ = constant_;
-  for (const auto& [special, check] : program_->specials)
-    if (special == Special::index && holds(check, entry.index)) bits_ |= check.bit;
+  if (!program_->specials.empty()) [[unlikely]]
+    for (const auto& [special, check] : program_->specials)
+      if (special == Special::index && holds(check, entry.index)) bits_ |= check.bit;
   const Plan& plan = *static_cast<const Plan*>(entry.index == 0 ? first_ : later_);
-  if (entry.canonical) [[likely]] return match::look(plan, entry.payload, bits_);
-  const std::string written = canonical(*entry.message, entry.payload);
-  match::look(plan, std::as_bytes(std::span{written}), bits_);
+  if (entry.canonical) [[likely]] {
+    match::look(plan, entry.payload, bits_);
+  } else {
+    const std::string written = canonical(*entry.message, entry.payload);
+    match::look(plan, std::as_bytes(std::span{written}), bits_);
+  }
+  return decide(program_->jumps, bits_);
 }
 
-bool Matching::answer(bool extra_there, bool extra_filled) const {
-  const std::uint64_t bits = bits_ | (extra_there ? program_->has_extra_bits : 0) |
-                             (extra_filled ? program_->filled_extra_bits : 0);
+bool Matching::look_at_extra(bool there, bool filled) const {
+  const std::uint64_t bits = bits_ | (there ? program_->has_extra_bits : 0) |
+                             (filled ? program_->filled_extra_bits : 0);
   return decide(program_->jumps, bits);
 }
 

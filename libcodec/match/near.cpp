@@ -35,7 +35,7 @@ std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
 constexpr std::size_t unlike = 100;
 
 std::size_t difference(std::string_view wanted, std::string_view name) {
-  const std::size_t most = std::max<std::size_t>(1, wanted.size() / 3);
+  const std::size_t most = wanted.size() / 3;
   const std::size_t letters = distance(wanted, name, most);
   if (letters <= most) return letters;
   const bool within = wanted.size() >= 3 && name.find(wanted) != name.npos;
@@ -88,11 +88,12 @@ class Paths {
 
 }  // namespace
 
-std::string near_names(std::string_view name, std::span<const Name> names) {
+std::string near_names(std::string_view name, std::span<const Name> names, bool& alike) {
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const Name& known : names)
     if (const std::size_t rank = difference(name, known.name); rank < unlike) ranked.emplace_back(rank, known.name);
-  if (!ranked.empty()) return listed(ranked);
+  alike = !ranked.empty();
+  if (alike) return listed(ranked);
   std::string all;
   for (const Name& known : names.first(std::min<std::size_t>(names.size(), 8)))
     all += (all.empty() ? " (there are " : ", ") + std::string{known.name};

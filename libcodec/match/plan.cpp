@@ -6,7 +6,17 @@ namespace critpipe::match {
 
 namespace {
 
-Wire wire_of(const Field& field) { return field.wire(); }
+Plan::Slot::Way way_of(const Plan::Slot& slot) {
+  using Way = Plan::Slot::Way;
+  const Field& field = *slot.field;
+  const auto is_address = [](const Check& check) { return check.kind == Check::Kind::address; };
+  if (field.wire() == Wire::bytes) return Way::bytes;
+  if (field.wire() != Wire::varint) return Way::fixed;
+  if (std::ranges::any_of(slot.checks, is_address)) return Way::address;
+  const bool zigzag = field.type == Type::sint32 || field.type == Type::sint64;
+  const bool one_range = slot.checks.size() == 1 && slot.checks[0].kind == Check::Kind::range;
+  return one_range && !zigzag ? Way::one_range : Way::integers;
+}
 
 struct Joiner {
   Jumps jumps;
@@ -30,15 +40,6 @@ Jumps jumps_of(const Clause& clause) {
   Joiner joiner;
   joiner.add(*clause.tree, Jump::yes, Jump::no);
   return std::move(joiner.jumps);
-}
-
-bool decide(const Jumps& jumps, std::uint64_t bits) {
-  int at = static_cast<int>(jumps.size()) - 1;
-  while (at >= 0) {
-    const Jump& jump = jumps[static_cast<std::size_t>(at)];
-    at = bits >> jump.bit & 1 ? jump.if_set : jump.if_clear;
-  }
-  return at == Jump::yes;
 }
 
 bool can_end_in(const Jumps& jumps, bool wanted, std::uint64_t known, std::uint64_t bits) {
@@ -92,8 +93,7 @@ Plan* Planner::plan(const Clause& clause, const Message& message, const States& 
     plan_field(clause, field, states, slot);
     if (!slot.field) continue;
     for (const Check& check : slot.checks) made.possible |= check.bit;
-    made.slots.resize(field.number + 1);
-    made.slots[field.number] = std::move(slot);
+    made.slots.push_back(std::move(slot));
   }
   return &made;
 }
@@ -115,9 +115,13 @@ void Planner::plan_field(const Clause& clause, const Field& field, const States&
     slot.inside = plan(clause, field.message(), inside);
     slot.field = &field;
   }
-  slot.wire = wire_of(field);
-  slot.address = field.show == Show::ip_address &&
-                 std::ranges::any_of(slot.checks, [](const Check& check) { return check.kind == Check::Kind::address; });
+  if (!slot.field) return;
+  slot.tag = field.tag;
+  slot.repeated = field.repeated;
+  slot.way = way_of(slot);
+  if (slot.way != Plan::Slot::Way::one_range) return;
+  slot.bit = slot.checks[0].bit;
+  slot.range = slot.checks[0].range;
 }
 
 void Planner::add_check(const Clause& clause, const Test& test, const Field& field, Plan::Slot& slot) {
@@ -140,7 +144,7 @@ void Planner::add_check(const Clause& clause, const Test& test, const Field& fie
   if (!fault) {
     found.usable = true;
     slot.checks.push_back(std::move(check));
-  } else if (!found.fault) {
+  } else if (!found.fault || fault.have > found.fault.have) {
     found.fault = std::move(fault);
   }
 }
@@ -157,11 +161,9 @@ void Planner::settle() {
       }
   }
   for (Plan& plan : plans_) {
-    for (Plan::Slot& slot : plan.slots) {
+    for (Plan::Slot& slot : plan.slots)
       if (slot.inside && slot.inside->possible == 0) slot.inside = nullptr;
-      if (!slot.inside && slot.checks.empty()) slot.field = nullptr;
-    }
-    while (!plan.slots.empty() && !plan.slots.back().field) plan.slots.pop_back();
+    std::erase_if(plan.slots, [](const Plan::Slot& slot) { return !slot.inside && slot.checks.empty(); });
   }
 }
 

@@ -1,7 +1,8 @@
 // A clause made ready for one message: which fields to look at, and what to ask of them. Internal.
 //
-// A plan has a slot for each field number up to the last one that it needs. A slot holds checks of that field and the plan
-// for what is inside it. Messages that nest in themselves make plans that point back.
+// A plan has a slot for each field that somebody asks about, in ascending number, the order of a canonical payload: one
+// walk takes both along. A slot holds checks of that field and the plan for what is inside it. Messages that nest in
+// themselves make plans that point back.
 #pragma once
 
 #include <deque>
@@ -17,23 +18,30 @@ namespace critpipe::match {
 
 struct Scope;
 
+// low <= ((value & mask) ^ bias) <= low + span; the bias brings signed numbers into order.
+struct Range {
+  std::uint64_t mask = ~std::uint64_t{0};
+  std::uint64_t bias = 0;
+  std::uint64_t low = 0;
+  std::uint64_t span = ~std::uint64_t{0};
+  bool invert = false;
+
+  bool holds(std::uint64_t value) const { return (((value & mask) ^ bias) - low <= span) != invert; }
+};
+
 // One test of one value; sets the bit of its test.
 struct Check {
   enum class Kind : std::uint8_t {
-    present, integer,
+    present, range,
     filled, text, pattern,       // of bytes
     among,                       // an enum's values that a pattern fits
     address, inside
   };
   Kind kind = Kind::present;
-  bool invert = false;
+  bool invert = false;           // other kinds than range
   bool unix_name = false;        // is looked at as it is and as quoted-printable text
   std::uint64_t bit = 0;         // one is set
-  // integer: low <= ((value & mask) ^ bias) <= low + span; the bias brings signed numbers into order.
-  std::uint64_t mask = ~std::uint64_t{0};
-  std::uint64_t bias = 0;
-  std::uint64_t low = 0;
-  std::uint64_t span = ~std::uint64_t{0};
+  Range range = {};
   std::string text = {};
   const Pattern* pattern = nullptr;
   std::vector<std::uint64_t> values = {};
@@ -44,13 +52,17 @@ struct Check {
 
 struct Plan {
   struct Slot {
-    const Field* field = nullptr;      // null: nobody asks
-    Wire wire = Wire::varint;
-    bool address = false;              // its words are one value
+    enum class Way : std::uint8_t { one_range, integers, address, bytes, fixed };
+    std::uint32_t tag = 0;
+    Way way = Way::bytes;
+    bool repeated = false;
+    const Field* field = nullptr;
+    std::uint64_t bit = 0;             // of the only check, a range
+    Range range = {};
     const Plan* inside = nullptr;
     std::vector<Check> checks = {};
   };
-  std::vector<Slot> slots;             // by field number
+  std::vector<Slot> slots;
   std::uint64_t possible = 0;          // bits that this plan or one inside it may set
 };
 
@@ -63,7 +75,12 @@ struct Jump {
 using Jumps = std::vector<Jump>;         // begins with the last one
 
 Jumps jumps_of(const Clause& clause);
-bool decide(const Jumps& jumps, std::uint64_t bits);
+inline bool decide(const Jumps& jumps, std::uint64_t bits) {
+  const Jump* const first = jumps.data();
+  int at = static_cast<int>(jumps.size()) - 1;
+  do at = bits >> first[at].bit & 1 ? first[at].if_set : first[at].if_clear; while (at >= 0);
+  return at == Jump::yes;
+}
 // Can it end in `wanted` when of the bits `known` those in `bits` are set, and of the others nothing is known?
 bool can_end_in(const Jumps& jumps, bool wanted, std::uint64_t known, std::uint64_t bits);
 
@@ -101,7 +118,7 @@ class Planner {
   using States = std::vector<State>;
   struct Found {
     bool usable = false;
-    Error fault = {};
+    Error fault = {};            // of the field that comes nearest: the one with the highest `have`
   };
 
   Plan* plan(const Clause& clause, const Message& message, const States& states);
@@ -118,7 +135,7 @@ class Planner {
 
 // " (near: a, b)", or nothing. Paths from the messages that look like the one of the test.
 std::string near_paths(const Test& test, const std::vector<const Message*>& roots);
-std::string near_names(std::string_view name, std::span<const Name> names);
+std::string near_names(std::string_view name, std::span<const Name> names, bool& alike);
 
 // image, magic, index, extra: of the clause of whole entries only.
 enum class Special : std::uint8_t { none, image, magic, index, extra };

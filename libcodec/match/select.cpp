@@ -39,28 +39,30 @@ Step Select::begin(const Image& image) {
   if (!hopeless_) {
     matching_ = std::make_unique<Matching>(expression_, image);
     hopeless_ = !matching_->can(!options_.invert);
+    waits_ = matching_->asks_for_extra();
   }
   return options_.always_begin ? begin_to() : Step::go;
 }
 
 Step Select::entry(const Entry& entry) {
   if (hopeless_) return Step::go;
-  matching_->look(entry);
-  if (matching_->asks_for_extra()) {
+  const bool answer = matching_->look(entry);
+  if (waits_) [[unlikely]] {
     held_->entry.keep(entry);
     held_->parts.clear();
     state_ = State::waiting;
     return Step::go;
   }
-  return choose(entry, matching_->answer());
+  if (answer != options_.invert) return hand_on(entry);
+  if (entry.index == 0) keep_head(entry);
+  return Step::go;
 }
 
-Step Select::choose(const Entry& entry, bool answer) {
-  if (answer == options_.invert) {
-    state_ = State::idle;
-    if (options_.keep_head && entry.index == 0 && entry.kind->first != entry.kind->later) held_->head.keep(entry);
-    return Step::go;
-  }
+void Select::keep_head(const Entry& entry) {
+  if (options_.keep_head && entry.kind->first != entry.kind->later) held_->head.keep(entry);
+}
+
+Step Select::hand_on(const Entry& entry) {
   state_ = State::selected;
   if (begin_to() == Step::stop) return Step::stop;
   if (held_->head.full) {
@@ -73,20 +75,21 @@ Step Select::choose(const Entry& entry, bool answer) {
 // The extra is there, or is known to be missing: now the entry that waits can be judged.
 Step Select::settle(bool filled) {
   const bool there = filled || !held_->parts.empty() || held_->image.kind->extra.shape == Extra::Shape::nested;
-  if (choose(held_->entry.entry, matching_->answer(there, filled)) == Step::stop) return Step::stop;
-  if (state_ == State::selected)
-    for (const Part& part : held_->parts)
-      if (to_->part(part) == Step::stop) return Step::stop;
+  const Entry& entry = held_->entry.entry;
+  state_ = State::idle;
+  if (matching_->look_at_extra(there, filled) == options_.invert) {
+    if (entry.index == 0) keep_head(entry);
+    return Step::go;
+  }
+  if (hand_on(entry) == Step::stop) return Step::stop;
+  for (const Part& part : held_->parts)
+    if (to_->part(part) == Step::stop) return Step::stop;
   return Step::go;
 }
 
 Step Select::part(const Part& part) {
   if (state_ == State::waiting) {
-    if (part.size == 0 && !part.message) {
-      held_->parts.push_back(part);
-      return Step::go;
-    }
-    if (part.size == Part::unknown) {
+    if (!part.message && (part.size == 0 || part.size == Part::unknown)) {
       held_->parts.push_back(part);
       return Step::go;
     }
