@@ -65,7 +65,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
   X(limit_packing, limit, "compressed more than {want} times over")                                                    \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
-  X(missing_image, data, "this image is missing")
+  X(missing_image, data, "this image is missing")                                                                      \
+  X(bad_expression, usage, "column {want}: {name}")
 
 enum class Reason : std::uint8_t {
   none,

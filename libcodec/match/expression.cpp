@@ -1,0 +1,201 @@
+// An expression: parsed once, planned for every kind, asked entry by entry.
+#include <algorithm>
+
+#include "critpipe/match.hpp"
+#include "match/plan.hpp"
+
+namespace critpipe {
+
+using namespace match;
+
+struct Expression::Program {
+  Clause clause;
+  std::deque<Pattern> patterns;
+  Planner planner;
+  Jumps jumps;
+  std::vector<std::pair<Special, Check>> specials;
+  std::uint64_t image_bits = 0;        // of tests that every entry of an image answers alike
+  std::uint64_t has_extra_bits = 0, filled_extra_bits = 0;
+  std::uint64_t extra_bits = 0;
+  std::uint64_t answered = 0;
+  std::vector<const Message*> seen;    // messages of the images so far
+
+  Error compile_patterns(Clause& of);
+  Error prepare();
+  Error prepare_special(const Test& test);
+  std::string kinds_with(std::uint64_t bit);
+  void note(const Message* message, std::uint64_t possible);
+};
+
+Error Expression::Program::compile_patterns(Clause& of) {
+  for (Test& test : of.tests) {
+    if (test.compare == Compare::matches || test.compare == Compare::matches_not) {
+      if (Error error = patterns.emplace_back().compile(test.regex)) return error;
+      test.regex.compiled = &patterns.back();
+    }
+    if (!test.inside) continue;
+    if (Error error = compile_patterns(*test.inside)) return error;
+  }
+  return {};
+}
+
+Error Expression::Program::prepare_special(const Test& test) {
+  const Special special = special_of(clause, test);
+  if (special == Special::none) return {};
+  const std::uint64_t bit = bit_of(clause, test);
+  Check check;
+  check.bit = bit;
+  if (test.inside) return fault(test.column, test.written + " is no message: [...] looks at the fields of one");
+  if (special == Special::extra) {
+    if (test.compare != Compare::has && (test.compare != Compare::truth || !test.mask.empty()))
+      return fault(test.column, "of extra there are has(extra), and extra for one that is not empty");
+    (test.compare == Compare::has ? has_extra_bits : filled_extra_bits) |= bit;
+    extra_bits |= bit;
+    return {};
+  }
+  if (special != Special::index) image_bits |= bit;
+  if (test.compare == Compare::has) {
+    specials.emplace_back(special, check);
+    return {};
+  }
+  Test asked;
+  asked.written = test.written;
+  asked.compare = test.compare;
+  asked.mask = test.mask;
+  asked.values = test.values;
+  asked.regex = test.regex;
+  const bool number = special == Special::index || (special == Special::magic && !test.values.empty() &&
+                                                    test.values[0].kind == Literal::Kind::number);
+  if (special == Special::magic)
+    for (Literal& value : asked.values) {
+      if (value.kind == Literal::Kind::name) value.kind = Literal::Kind::text;
+      if (value.kind == Literal::Kind::text && !find_kind(value.text))
+        return fault(value.column, value.text + " is no magic (there are CORE, MM, PAGEMAP, FILES, ...)");
+    }
+  if (Error error = number ? integer_check(asked, Type::uint64, check) : text_check(asked, check)) return error;
+  specials.emplace_back(special, check);
+  return {};
+}
+
+Error Expression::Program::prepare() {
+  clause.outermost = true;
+  if (Error error = compile_patterns(clause)) return error;
+  for (const Test& test : clause.tests)
+    if (Error error = prepare_special(test)) return error;
+  for (const Kind& kind : all_kinds())
+    for (const Message* message : {kind.first, kind.later})
+      if (message) planner.plan(clause, *message);
+  jumps = jumps_of(clause);
+  return planner.fault_of(clause);
+}
+
+void Expression::Program::note(const Message* message, std::uint64_t possible) {
+  answered |= possible;
+  if (std::ranges::find(seen, message) == seen.end()) seen.push_back(message);
+}
+
+Expression::Expression() : program_{std::make_unique<Program>()} {}
+Expression::~Expression() = default;
+
+Error Expression::parse(std::string_view text) {
+  *program_ = {};
+  if (Error error = parse_clause(text, program_->clause)) return error;
+  return program_->prepare();
+}
+
+Error Expression::parse_any(std::string_view pattern, AnyText how) {
+  *program_ = {};
+  Clause& clause = program_->clause;
+  Test& test = clause.tests.emplace_back();
+  test.path = {"*"};
+  test.written = "..*";
+  test.anywhere = true;
+  test.column = 1;
+  test.compare = Compare::matches;
+  test.regex.text = pattern;
+  test.regex.caseless = how.caseless;
+  test.regex.literal = how.literal;
+  test.regex.column = 1;
+  test.regex.texts_only = true;
+  clause.tree = std::make_unique<Node>();
+  return program_->prepare();
+}
+
+// Which kinds of image have the field: "; INETSK and FILES have it".
+std::string Expression::Program::kinds_with(std::uint64_t bit) {
+  constexpr std::size_t most = 3;
+  std::vector<std::string_view> names;
+  for (const Kind& kind : all_kinds()) {
+    if (kind.is_raw()) continue;
+    const auto possible = planner.plan(clause, *kind.first)->possible | planner.plan(clause, *kind.later)->possible;
+    if (possible & bit) names.push_back(kind.name);
+  }
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i == 0 ? "; " : ", ") + std::string{names[i]};
+  if (names.size() > most) text += ", ...";
+  return text.empty() ? text : text + (names.size() == 1 ? " has it" : " have it");
+}
+
+Error Expression::unanswered() const {
+  if (program_->seen.empty()) return {};
+  for (const Test& test : program_->clause.tests) {
+    const std::uint64_t bit = bit_of(program_->clause, test);
+    if (program_->answered & bit) continue;
+    return fault(test.column, "no image of the input has a field " + test.written +
+                                  near_paths(test, program_->seen) + program_->kinds_with(bit));
+  }
+  return {};
+}
+
+Matching::Matching(Expression& expression, const Image& image) : program_{expression.program_.get()} {
+  Expression::Program& program = *expression.program_;
+  const Plan* first = program.planner.plan(program.clause, *image.kind->first);
+  const Plan* later = program.planner.plan(program.clause, *image.kind->later);
+  first_ = first;
+  later_ = later;
+  possible_ = first->possible | later->possible | program.extra_bits;
+  for (const auto& [special, check] : program.specials) {
+    possible_ |= check.bit;
+    if (special == Special::index) continue;
+    const bool magic = special == Special::magic;
+    const auto fits = [&](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
+    bool truth = fits(magic ? image.kind->magic_name : image.name);
+    // A kind that shares its magic has a name of its own: SHMEM_PAGEMAP.
+    if (magic && check.kind == Check::Kind::text && image.kind->name != image.kind->magic_name)
+      truth = check.invert ? truth && fits(image.kind->name) : truth || fits(image.kind->name);
+    if (check.kind == Check::Kind::range) truth = holds(check, image.kind->magic);
+    if (truth) constant_ |= check.bit;
+  }
+  program.note(image.kind->first, possible_);
+  program.note(image.kind->later, possible_);
+}
+
+bool Matching::can(bool wanted) const {
+  const std::uint64_t known = ~possible_ | program_->image_bits;
+  return can_end_in(program_->jumps, wanted, known, constant_);
+}
+
+bool Matching::asks_for_extra() const { return program_->extra_bits != 0; }
+
+bool Matching::look(const Entry& entry) {
+  bits_ = constant_;
+  if (!program_->specials.empty()) [[unlikely]]
+    for (const auto& [special, check] : program_->specials)
+      if (special == Special::index && holds(check, entry.index)) bits_ |= check.bit;
+  const Plan& plan = *static_cast<const Plan*>(entry.index == 0 ? first_ : later_);
+  if (entry.canonical) [[likely]] {
+    match::look(plan, entry.payload, bits_);
+  } else {
+    const std::string written = canonical(*entry.message, entry.payload);
+    match::look(plan, std::as_bytes(std::span{written}), bits_);
+  }
+  return decide(program_->jumps, bits_);
+}
+
+bool Matching::look_at_extra(bool there, bool filled) const {
+  const std::uint64_t bits = bits_ | (there ? program_->has_extra_bits : 0) |
+                             (filled ? program_->filled_extra_bits : 0);
+  return decide(program_->jumps, bits);
+}
+
+}  // namespace critpipe

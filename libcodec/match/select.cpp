@@ -1,0 +1,127 @@
+// Entries that match, handed on.
+#include "critpipe/match.hpp"
+
+namespace critpipe {
+
+// What has to wait: a head until something matches, an entry until its extra is known.
+struct Select::Held {
+  struct Copy {
+    Entry entry{};
+    std::vector<std::byte> payload = {};
+    bool full = false;
+
+    void keep(const Entry& from) {
+      payload.assign(from.payload.begin(), from.payload.end());
+      entry = from;
+      entry.payload = payload;
+      full = true;
+    }
+  };
+  Image image = {};
+  Copy head = {};
+  Copy entry = {};
+  std::vector<Part> parts = {};      // empty ones before the first that has bytes
+};
+
+Select::Select(Expression& expression, const SelectOptions& options, std::unique_ptr<Sink> to, std::uint64_t& total)
+    : expression_{expression}, options_{options}, to_{std::move(to)}, total_{total}, held_{std::make_unique<Held>()} {}
+Select::~Select() = default;
+
+Step Select::begin_to() {
+  if (begun_) return Step::go;
+  begun_ = true;
+  return to_->begin(held_->image);
+}
+
+Step Select::begin(const Image& image) {
+  held_->image = image;
+  hopeless_ = image.is_raw();
+  if (!hopeless_) {
+    matching_ = std::make_unique<Matching>(expression_, image);
+    hopeless_ = !matching_->can(!options_.invert);
+    waits_ = matching_->asks_for_extra();
+  }
+  return options_.always_begin ? begin_to() : Step::go;
+}
+
+Step Select::entry(const Entry& entry) {
+  if (hopeless_) return Step::go;
+  const bool answer = matching_->look(entry);
+  if (waits_) [[unlikely]] {
+    held_->entry.keep(entry);
+    held_->parts.clear();
+    state_ = State::waiting;
+    return Step::go;
+  }
+  if (answer != options_.invert) return hand_on(entry);
+  if (entry.index == 0) keep_head(entry);
+  return Step::go;
+}
+
+void Select::keep_head(const Entry& entry) {
+  if (options_.keep_head && entry.kind->first != entry.kind->later) held_->head.keep(entry);
+}
+
+Step Select::hand_on(const Entry& entry) {
+  state_ = State::selected;
+  if (begin_to() == Step::stop) return Step::stop;
+  if (held_->head.full) {
+    held_->head.full = false;
+    if (to_->entry(held_->head.entry) == Step::stop || to_->close() == Step::stop) return Step::stop;
+  }
+  return to_->entry(entry);
+}
+
+// The extra is there, or is known to be missing: now the entry that waits can be judged.
+Step Select::settle(bool filled) {
+  const bool there = filled || !held_->parts.empty() || held_->image.kind->extra.shape == Extra::Shape::nested;
+  const Entry& entry = held_->entry.entry;
+  state_ = State::idle;
+  if (matching_->look_at_extra(there, filled) == options_.invert) {
+    if (entry.index == 0) keep_head(entry);
+    return Step::go;
+  }
+  if (hand_on(entry) == Step::stop) return Step::stop;
+  for (const Part& part : held_->parts)
+    if (to_->part(part) == Step::stop) return Step::stop;
+  return Step::go;
+}
+
+Step Select::part(const Part& part) {
+  if (state_ == State::waiting) {
+    if (!part.message && (part.size == 0 || part.size == Part::unknown)) {
+      held_->parts.push_back(part);
+      return Step::go;
+    }
+    if (settle(true) == Step::stop) return Step::stop;
+  }
+  return state_ == State::selected ? to_->part(part) : Step::go;
+}
+
+Step Select::bytes(Bytes bytes) {
+  if (state_ == State::waiting && settle(true) == Step::stop) return Step::stop;
+  return state_ == State::selected ? to_->bytes(bytes) : Step::go;
+}
+
+Step Select::padding(Bytes bytes) {
+  return state_ == State::selected ? to_->padding(bytes) : Step::go;
+}
+
+Step Select::close() {
+  if (state_ == State::waiting && settle(false) == Step::stop) return Step::stop;
+  if (state_ != State::selected) return Step::go;
+  state_ = State::idle;
+  if (to_->close() == Step::stop) return Step::stop;
+  if (++total_ < options_.most) return Step::go;
+  (void)to_->end();
+  begun_ = false;
+  return Step::stop;
+}
+
+Step Select::end() { return begun_ ? to_->end() : Step::go; }
+
+void Select::fail(const Error& error) {
+  if (begun_) to_->fail(error);
+}
+
+}  // namespace critpipe
