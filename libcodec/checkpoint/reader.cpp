@@ -53,7 +53,6 @@ std::map<std::string, Checkpoint>& CheckpointReader::finish(std::string_view inp
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits) {
   CheckpointReader reader{needs, limits};
   SourceOptions options;
-  options.limits = limits;
   (void)read_input(input, reader, options);
   auto& checkpoints = reader.finish(input);
   for (auto& [folder, checkpoint] : checkpoints)
