@@ -60,7 +60,6 @@ class Explorers {
   Step read(const std::string& input, bool several_inputs) {
     CheckpointReader reader{needs_of(explorer_, options_), limits_};
     SourceOptions source;
-    source.limits = limits_;
     (void)read_input(input, reader, source);
     auto& all = reader.finish(input);
     // Beside a checkpoint with tasks, what a pre-dump has left is no checkpoint of its own.
