@@ -158,7 +158,7 @@ Matching::Matching(Expression& expression, const Image& image) : program_{expres
     possible_ |= check.bit;
     if (special == Special::index) continue;
     const bool magic = special == Special::magic;
-    const auto fits = [&](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
+    const auto fits = [&check = check](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
     bool truth = fits(magic ? image.kind->magic_name : image.name);
     // A kind that shares its magic has a name of its own: SHMEM_PAGEMAP.
     if (magic && check.kind == Check::Kind::text && image.kind->name != image.kind->magic_name)
