@@ -161,7 +161,9 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
     if (!image.is_raw()) line += ", \"entries\": " + count;
     line += whole ? "}" : ", \"incomplete\": true}";
   } else {
-    const auto pad = [](std::size_t width, std::size_t used) { return std::string(used < width ? width - used : 0, ' '); };
+    const auto pad = [](std::size_t width, std::size_t used) {
+      return std::string(used < width ? width - used : 0, ' ');
+    };
     const std::string size = std::to_string(bytes);
     line = name + pad(28, name.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
            pad(10, count.size()) + count + (whole ? "" : " incomplete");

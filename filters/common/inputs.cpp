@@ -72,7 +72,8 @@ bool wanted(const Program& program, std::string_view name) {
   const bool any_end = program.arguments().size() > 1;
   const auto matches = [&](const std::string& glob) { return fits(glob, name, any_end); };
   const auto only = program.values("only");
-  return (only.empty() || std::ranges::any_of(only, matches)) && std::ranges::none_of(program.values("except"), matches);
+  const bool chosen = only.empty() || std::ranges::any_of(only, matches);
+  return chosen && std::ranges::none_of(program.values("except"), matches);
 }
 
 bool has_selection(const Program& program) { return program.has("only") || program.has("except"); }

@@ -6,9 +6,9 @@
 //     folder.close(file, true);
 //     folder.commit();                     // without it, what was begun is removed
 //
-// Files are written in a hidden folder inside and take their names when all are complete. Names lead into the folder and
-// never out of it; no link is followed. An image set that lacks images looks like one that never had them, so half a set
-// is worse than none.
+// Files are written in a hidden folder inside and take their names when all are complete. Names lead into the folder
+// and never out of it; no link is followed. An image set that lacks images looks like one that never had them, so half
+// a set is worse than none.
 #pragma once
 
 #include <list>

@@ -19,7 +19,7 @@
 //
 // Names are those within a set: below `checkpoint/` in an archive, or below the folder of its first member. Of a
 // directory or an archive only images are read (*.img, stats-*, irmap-cache), other files on demand; links are not
-// followed. Directories are read in the order of `ls -v`; archives and streams as they come.
+// followed. Directories are read in the order of names, numbers by value; archives and streams as they come.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), pax and ustar as libarchive reads them.
 #pragma once

@@ -29,7 +29,8 @@ int open_below(int folder, const std::string& name, int flags) {
   int at = dup(folder);
   std::size_t begin = 0;
   for (std::size_t slash; at >= 0 && (slash = name.find('/', begin)) != name.npos; begin = slash + 1) {
-    const int next = openat(at, name.substr(begin, slash - begin).c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const std::string part = name.substr(begin, slash - begin);
+    const int next = openat(at, part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const int number = errno;
     close(at);
     errno = number;
@@ -43,7 +44,10 @@ int open_below(int folder, const std::string& name, int flags) {
   return last;
 }
 
-std::string folder_of(const std::string& name) { return name.substr(0, name.rfind('/') == name.npos ? 0 : name.rfind('/')); }
+std::string folder_of(const std::string& name) {
+  const std::size_t slash = name.rfind('/');
+  return slash == name.npos ? "" : name.substr(0, slash);
+}
 
 // Makes the folders that a name has, below an open one; those that are new are listed.
 bool make_folders(int at, const std::string& name, std::vector<std::string>* made) {
@@ -110,7 +114,9 @@ Error FolderWriter::make(const std::string& path, bool replace) {
   return hidden_fd_ < 0 ? system_error(Reason::io_write, path, errno) : Error{};
 }
 
-Error FolderWriter::fault(const std::string& name) const { return system_error(Reason::io_write, path_ + "/" + name, errno); }
+Error FolderWriter::fault(const std::string& name) const {
+  return system_error(Reason::io_write, path_ + "/" + name, errno);
+}
 
 Output* FolderWriter::create(const std::string& name, Error& error) {
   const char* why = name == "-" ? "it has none (an image stream keeps names: --stream)" : fault_of_name(name);
@@ -119,7 +125,8 @@ Output* FolderWriter::create(const std::string& name, Error& error) {
     error.name = why;
     return nullptr;
   }
-  const int fd = make_folders(hidden_fd_, name, &folders_) ? open_below(hidden_fd_, name, O_WRONLY | O_CREAT | O_EXCL) : -1;
+  const bool has_folder = make_folders(hidden_fd_, name, &folders_);
+  const int fd = has_folder ? open_below(hidden_fd_, name, O_WRONLY | O_CREAT | O_EXCL) : -1;
   if (fd < 0 || fchmod(fd, 0600) != 0) {
     error = fault(name);
     if (errno == EEXIST) error.reason = Reason::bad_duplicate, error.name = name;

@@ -89,7 +89,8 @@ std::uint64_t FileOutput::move(int fd, std::uint64_t size) {
   bool ranges = true;
   while (moved < size) {
     const std::size_t piece = std::min<std::uint64_t>(size - moved, 1 << 30);
-    const ssize_t done = ranges ? copy_file_range(fd, nullptr, fd_, nullptr, piece, 0) : sendfile(fd_, fd, nullptr, piece);
+    const ssize_t done =
+        ranges ? copy_file_range(fd, nullptr, fd_, nullptr, piece, 0) : sendfile(fd_, fd, nullptr, piece);
     if (done > 0) moved += static_cast<std::uint64_t>(done);
     else if (done < 0 && errno == EINTR) continue;
     else if (ranges) ranges = false;

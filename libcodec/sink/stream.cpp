@@ -10,7 +10,8 @@ namespace critpipe {
 
 void StreamWriter::mark(int body, std::uint64_t size, std::string_view name) {
   std::string text;
-  append_marker(text, {sequence_++, static_cast<Marker::Body>(body), static_cast<std::uint32_t>(size), std::string{name}});
+  const auto bytes = static_cast<std::uint32_t>(size);
+  append_marker(text, {sequence_++, static_cast<Marker::Body>(body), bytes, std::string{name}});
   output_.write(text);
 }
 

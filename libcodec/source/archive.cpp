@@ -17,7 +17,8 @@ struct Loaded {
   Loaded() {
     void* handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
-      why = dlerror();
+      const char* text = dlerror();
+      why = text ? text : "no libarchive.so.13";
       return;
     }
 #define X(function) load(handle, #function, library.function);

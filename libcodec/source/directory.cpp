@@ -61,7 +61,8 @@ Step read_entry(const Directory& directory, const Directory::Entry& entry, std::
   } else if (file.fd() < 0 || fstat(file.fd(), &status) != 0) {
     receiver.fail(nullptr, system_error(Reason::io_open, member.place, errno));
   } else if (!S_ISREG(status.st_mode)) {
-    receiver.fail(nullptr, named_error(Reason::bad_member, member.place, S_ISDIR(status.st_mode) ? "folder" : "device or pipe"));
+    const char* what = S_ISDIR(status.st_mode) ? "folder" : "device or pipe";
+    receiver.fail(nullptr, named_error(Reason::bad_member, member.place, what));
   } else {
     member.size = static_cast<std::uint64_t>(status.st_size);
     return read_file(std::move(file), member, receiver);

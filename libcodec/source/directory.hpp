@@ -1,4 +1,4 @@
-// A checkpoint directory: its members, in the order of `ls -v`.
+// A checkpoint directory: its members, in the order of their names, numbers by value.
 #pragma once
 
 #include "source/forms.hpp"

@@ -34,7 +34,8 @@ Step read_file(File file, Member& member, Receiver& receiver) {
   if (is_raw_name(member.name) || !member.is_image) member.fd = reader.fd();
   if (receiver.begin(member) == Step::stop) return Step::stop;
   if (member.fd >= 0) reader.taken(receiver.take_file(member));
-  if (reader.size() != Member::unknown && reader.size() > 0 && !receiver.needs_bytes(member)) return receiver.end(member);
+  const bool has_size = reader.size() != Member::unknown && reader.size() > 0;
+  if (has_size && !receiver.needs_bytes(member)) return receiver.end(member);
   return read_member(reader, member, receiver);
 }
 

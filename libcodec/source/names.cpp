@@ -34,7 +34,25 @@ bool is_image_name(std::string_view name) {
 }
 
 bool natural_less(const std::string& left, const std::string& right) {
-  return strverscmp(left.c_str(), right.c_str()) < 0;
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto number_at = [&](const std::string& text, std::size_t& at) {
+    while (at + 1 < text.size() && text[at] == '0' && is_digit(text[at + 1])) ++at;
+    const std::size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    return std::string_view{text}.substr(begin, at - begin);
+  };
+  for (std::size_t i = 0, j = 0; i < left.size() && j < right.size();) {
+    if (is_digit(left[i]) && is_digit(right[j])) {
+      const std::string_view a = number_at(left, i), b = number_at(right, j);
+      if (a != b) return a.size() != b.size() ? a.size() < b.size() : a < b;
+    } else if (left[i] != right[j]) {
+      return static_cast<unsigned char>(left[i]) < static_cast<unsigned char>(right[j]);
+    } else {
+      ++i;
+      ++j;
+    }
+  }
+  return left.size() != right.size() ? left.size() < right.size() : left < right;
 }
 
 std::string_view last_part(std::string_view path) {

@@ -14,7 +14,7 @@ const char* fault_of_name(std::string_view name);
 // Does CRIU name images so? *.img, stats-*, irmap-cache.
 bool is_image_name(std::string_view name);
 
-// The order of `ls -v`: numbers by their value.
+// By bytes, but numbers by their value: core-9.img before core-10.img.
 bool natural_less(const std::string& left, const std::string& right);
 
 std::string_view last_part(std::string_view path);

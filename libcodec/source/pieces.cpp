@@ -111,7 +111,8 @@ void Pieces::Queue::join_shards(std::vector<Opened>& shards) {
   bool has_first = shards.front().sequence == 0;
   while (next_input_ < inputs_.size()) {
     Opened opened = open_next();
-    const bool is_empty = opened.form == Opened::Form::image && opened.reader->peek(1).empty() && !opened.reader->error();
+    const bool is_image = opened.form == Opened::Form::image;
+    const bool is_empty = is_image && opened.reader->peek(1).empty() && !opened.reader->error();
     const bool is_shard = opened.form == Opened::Form::stream && !(has_first && opened.sequence == 0);
     if (!is_shard && !is_empty) {
       waiting_.push_back(std::move(opened));

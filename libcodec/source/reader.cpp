@@ -34,8 +34,9 @@ FileReader::FileReader(File file, std::string place) : file_{std::move(file)}, p
 Bytes FileReader::read() {
   if (is_regular_ && left_ == 0) return {};
   if (block_.empty()) block_.resize(is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes);
+  const std::uint64_t most = is_regular_ ? left_ : Member::unknown;
   for (;;) {
-    const ssize_t size = ::read(fd(), block_.data(), std::min<std::uint64_t>(block_.size(), is_regular_ ? left_ : ~0ULL));
+    const ssize_t size = ::read(fd(), block_.data(), std::min<std::uint64_t>(block_.size(), most));
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) {
       error_ = system_error(Reason::io_read, place_, errno);

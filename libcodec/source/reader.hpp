@@ -23,8 +23,8 @@ class File {
   int fd_;
 };
 
-// Reads a descriptor in large blocks; a regular file up to the size that it had when it was opened. One that ends before
-// has changed: an error.
+// Reads a descriptor in large blocks; a regular file up to the size that it had when it was opened. One that ends
+// before has changed: an error.
 class FileReader final : public ByteReader {
  public:
   FileReader(File file, std::string place);

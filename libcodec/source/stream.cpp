@@ -63,8 +63,8 @@ Stream::Lane* Stream::lane_with_next() {
   return nullptr;
 }
 
-// A lane that may be read without waiting for long: a writer that fills all shards in turns must not find us waiting for
-// one while it waits for room in another.
+// A lane that may be read without waiting for long: a writer that fills all shards in turns must not find us waiting
+// for one while it waits for room in another.
 Stream::Lane* Stream::lane_to_read() {
   std::vector<pollfd> waits;
   std::vector<Lane*> waiting;
@@ -129,7 +129,8 @@ Step Stream::select(const std::string& name) {
   const char* why = fault_of_name(name);
   const Names::Seen seen = why ? Names::Seen::first : names_.add(name);
   if (why || seen != Names::Seen::first) {
-    const Reason reason = why ? Reason::bad_name : seen == Names::Seen::again ? Reason::bad_duplicate : Reason::limit_members;
+    const bool again = seen == Names::Seen::again;
+    const Reason reason = why ? Reason::bad_name : again ? Reason::bad_duplicate : Reason::limit_members;
     form_.receiver.fail(nullptr, named_error(reason, member.place, why ? why : name));
     return Step::go;
   }

@@ -144,7 +144,8 @@ Step Tar::read_entry(archive_entry* entry) {
   has_image_ |= member.is_image;
   if (!member.is_image && !form_.options.all_members) return Step::go;
   if (type != AE_IFREG || linked) {
-    if (member.is_image) report(Reason::bad_member, path, linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe");
+    const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
+    if (member.is_image) report(Reason::bad_member, path, what);
     return Step::go;
   }
   const Names::Seen seen = names_.add(member.name);
