@@ -1,6 +1,7 @@
 // What images say of a task: its core, ids, memory and descriptor table.
 #include <algorithm>
 
+#include "checkpoint/auxiliary_vector.hpp"
 #include "checkpoint/collect.hpp"
 #include "checkpoint/record.hpp"
 
@@ -98,29 +99,6 @@ void take_ids(Model& model, std::uint32_t pid, const Entry& entry) {
   ids_reader().read(entry.payload, own);
 }
 
-namespace {
-
-// The auxiliary vector is a flat list of keys and values.
-class AuxiliaryVector {
- public:
-  void take(std::uint64_t word) {
-    if (is_value_ && key_ == page_size_key) page_size_ = word;
-    key_ = word;
-    is_value_ = !is_value_;
-  }
-  std::uint64_t page_size() const {
-    const bool sound = page_size_ >= 4096 && page_size_ <= (1 << 20) && (page_size_ & (page_size_ - 1)) == 0;
-    return sound ? page_size_ : 0;
-  }
-
- private:
-  static constexpr std::uint64_t page_size_key = 6;    // AT_PAGESZ
-  std::uint64_t key_ = 0, page_size_ = 0;
-  bool is_value_ = false;
-};
-
-}  // namespace
-
 void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
   using Space = AddressSpace;
   static const Reader<Space> reader{
@@ -129,18 +107,15 @@ void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
        {"mm_end_data", put<&Space::end_data>}, {"mm_start_stack", put<&Space::start_stack>}, {"mm_start_brk", put<&Space::start_brk>},
        {"mm_brk", put<&Space::brk>}, {"mm_arg_start", put<&Space::arg_start>}, {"mm_arg_end", put<&Space::arg_end>},
        {"mm_env_start", put<&Space::env_start>}, {"mm_env_end", put<&Space::env_end>}, {"exe_file_id", put<&Space::exe_id>}}};
-  static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.found[pid];
-  AuxiliaryVector auxiliary;
   reader.read(entry.payload, task.memory, [&](const Value& value) {
-    if (value.field == &auxv) each_integer(value, [&](std::uint64_t word) { auxiliary.take(word); });
     if (value.field != &vmas || !model.needs.mappings) return;
     task.memory.mappings.emplace_back();
     mapping_reader().read(value.bytes, task.memory.mappings.back());
   });
   task.has_memory = true;
-  task.memory.page_size = auxiliary.page_size();
+  task.memory.page_size = page_size_in(*entry.message, entry.payload);
   if (model.page_size == 0) model.page_size = task.memory.page_size;
 }
 

@@ -65,9 +65,9 @@ JsonWriter& JsonWriter::number(std::uint64_t value) {
   return *this;
 }
 
-JsonWriter& JsonWriter::signed_number(std::int64_t value) {
+JsonWriter& JsonWriter::number_text(std::string_view digits) {
   separate();
-  output_.commit(put_signed(output_.reserve(max_number_text), value));
+  output_.write(digits);
   return *this;
 }
 

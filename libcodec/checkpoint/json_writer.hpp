@@ -20,7 +20,7 @@ class JsonWriter {
   JsonWriter& end(char bracket);
   JsonWriter& key(std::string_view name);  // of our own: nothing in it is escaped
   JsonWriter& number(std::uint64_t value);
-  JsonWriter& signed_number(std::int64_t value);
+  JsonWriter& number_text(std::string_view digits);    // a number that is text already
   JsonWriter& boolean(bool value);
   JsonWriter& text(std::string_view text); // a byte that is not part of UTF-8 becomes U+FFFD
   JsonWriter& hex(std::uint64_t value);    // as text, without 0x

@@ -66,6 +66,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_packing, limit, "compressed more than {want} times over")                                                    \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
   X(missing_image, data, "this image is missing")                                                                      \
+  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
   X(bad_expression, usage, "column {want}: {name}")
 
 enum class Reason : std::uint8_t {
