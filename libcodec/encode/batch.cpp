@@ -11,6 +11,25 @@ namespace {
 constexpr std::size_t batch_bytes = block_bytes;
 constexpr std::uint64_t json_per_byte = 4;         // text of an entry to its bytes, at most
 
+// The first control character in a string.
+const char* find_control(const char* begin, const char* end) {
+  for (const char* at = begin; (at = std::find(at, end, '"')) != end;) {
+    const char* after = find_string_end(at + 1, end);
+    const char* stop = after ? after : end;
+    const char* found = std::find_if(at, stop, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    if (found != stop || !after) return found;
+    at = after;
+  }
+  return begin;
+}
+
+// Requires: an object begins at `at`, and ends in the text.
+char* after_value(char* at, char* end) {
+  Cutter cutter;
+  const Cutter::Cut cut = cutter.scan(at, end, Cutter::Until::first);
+  return cut.value_end ? at + (cut.value_end - at) : end;
+}
+
 }  // namespace
 
 // The first character of "entries", "entry" or "raw".
@@ -122,42 +141,53 @@ bool JsonEncoder::Parser::read_batch(char* begin, char* end, bool single) {
   ondemand::array array;
   auto error = simdjson_.iterate(text).get(document);
   if (!error) error = document.get_array().get(array);
-  if (error && !single) return read_one_by_one(begin, end);
-  JsonFault& fault = entry_.fault();
-  if (error) {
-    fault = {};
-    const char* at = std::find_if(begin, end, [](char c) { return static_cast<unsigned char>(c) < 0x20 && !is_json_blank(c); });
-    if (error == simdjson::UNESCAPED_CHARS)
-      fault.set(Reason::bad_json, at == end ? begin : at,
-                "a control character in a text; JSON wants it as \\n, \\t or \\u00XX");
-    else entry_.json_error(error, begin);
-    return fail_entry();
-  }
+  if (error) return single ? fail_batch(error, begin, end) : read_one_by_one(begin, end, false);
+  const char* last = nullptr;                        // the last entry that was good
   for (auto item : array) {
     ondemand::value value;
     const std::size_t good_size = out_.size();
     error = std::move(item).get(value);
     if (!error && read_entry(value)) {
+      last = token_of(value).data();
       if (out_.size() >= block_bytes && !flush(0)) return false;
       continue;
     }
+    out_.truncate(std::min(out_.size(), good_size));
+    JsonFault& fault = entry_.fault();
+    if (!single && (error || fault.vague)) {
+      fault = {};
+      const char* from = error ? last : token_of(value).data();
+      char* at = from ? begin + (from - begin) : begin;
+      return error && last ? read_one_by_one(after_value(at, end), end, true) : read_one_by_one(at, end, false);
+    }
     if (error) entry_.json_error(error, begin);
     const char* at = nullptr;
-    if (fault.reason == Reason::bad_json && document.current_location().get(at) == simdjson::SUCCESS) fault.at = at;
-    out_.truncate(std::min(out_.size(), good_size));
+    if (fault.vague && document.current_location().get(at) == simdjson::SUCCESS) fault.at = at;
     return fail_entry();
   }
   return true;
 }
 
-// The batch has a fault that concerns it as a whole: find the entry.
-bool JsonEncoder::Parser::read_one_by_one(char* begin, char* end) {
-  const char after_all = *end;
-  for (char* at = begin; at < end;) {
-    if (*at != '{') { ++at; continue; }
-    Cutter cutter;
-    const Cutter::Cut cut = cutter.scan(at, end, Cutter::Until::first);
-    char* entry_end = cut.value_end ? at + (cut.value_end - at) : end;
+bool JsonEncoder::Parser::fail_batch(simdjson::error_code error, const char* begin, const char* end) {
+  if (error == simdjson::UNESCAPED_CHARS)
+    return bad(find_control(begin, end), "a control character in a text; JSON wants it as \\n, \\t or \\u00XX");
+  entry_.json_error(error, begin);
+  return fail_entry();
+}
+
+// The batch has a fault that concerns more than an entry, or whose place depends on what stands around it.
+bool JsonEncoder::Parser::read_one_by_one(char* at, char* end, bool wants_comma) {
+  const auto skip = [&] { while (at != end && is_json_blank(*at)) ++at; };
+  for (;; wants_comma = true) {
+    skip();
+    if (at == end) return true;
+    if (wants_comma) {
+      if (*at != ',') return bad(at, "a comma or ] is missing between entries");
+      ++at;
+      skip();
+    }
+    if (at == end || *at != '{') return fail(Reason::bad_json_value, at, "an entry is an object: {...}");
+    char* const entry_end = after_value(at, end);
     const char before = at[-1], after = *entry_end;
     at[-1] = '[';
     *entry_end = ']';
@@ -167,8 +197,6 @@ bool JsonEncoder::Parser::read_one_by_one(char* begin, char* end) {
     if (!good) return false;
     at = entry_end;
   }
-  *end = after_all;
-  return true;
 }
 
 bool JsonEncoder::Parser::read_entry(ondemand::value& value) {

@@ -16,6 +16,7 @@ void EntryEncoder::begin_image(const Kind& kind) {
 bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   continued_ = place.continued;
   extra_at_ = nullptr;
+  says_error_ = false;
   if (incomplete_)
     return fault_.set(Reason::bad_json_value, place.at, "an entry follows one that says \"error\"; it would be misread");
   const std::size_t begin = out_.size();
@@ -25,7 +26,8 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   } else if (!fields(object, place.at)) {
     return false;
   }
-  if (incomplete_) {
+  if (says_error_) {
+    incomplete_ = true;
     out_.truncate(begin);
     return true;
   }
@@ -83,7 +85,7 @@ bool EntryEncoder::NestedKeys::take(std::string_view key, ondemand::value& value
 }
 
 bool EntryEncoder::take_error(std::string_view token) {
-  incomplete_ = true;
+  says_error_ = true;
   error_text_.clear();
   const std::string_view text = trim_json(token);
   std::size_t bad;

@@ -94,6 +94,7 @@ class EntryEncoder final : private OtherKeys {
   bool chunked_ = false;               // a ghost file in chunks
   bool go_ghost_ = false;              // one that go-criu has read, with zeros too many
   bool incomplete_ = false;
+  bool says_error_ = false;            // the entry that is being read
   std::string error_text_;
 
   bool continued_ = false;

@@ -185,7 +185,9 @@ bool MessageEncoder::json_error(simdjson::error_code code, const char* at) {
     case simdjson::DEPTH_ERROR: what = "brackets nest too deeply"; break;
     default: break;
   }
-  return fault_.set(Reason::bad_json, at, what);
+  fault_.set(Reason::bad_json, at, what);
+  fault_.vague = true;
+  return false;
 }
 
 }  // namespace critpipe

@@ -24,9 +24,10 @@ struct JsonFault {
   std::string name = {};
   std::uint64_t want = 0;
   std::uint64_t have = 0;
+  bool vague = false;                  // simdjson found it, and knows the place better
 
   bool set(Reason why, const char* where, std::string what, std::uint64_t wanted = 0, std::uint64_t had = 0) {
-    *this = {why, where, std::move(what), wanted, had};
+    *this = {why, where, std::move(what), wanted, had, false};
     return false;
   }
 };

@@ -76,8 +76,9 @@ class JsonEncoder::Parser {
   bool take_separator();
   bool wait_for_element();
   bool take_batch(char* begin, char* end);
-  bool read_batch(char* begin, char* end, bool one_by_one);
-  bool read_one_by_one(char* begin, char* end);
+  bool read_batch(char* begin, char* end, bool single);
+  bool fail_batch(simdjson::error_code error, const char* begin, const char* end);
+  bool read_one_by_one(char* at, char* end, bool wants_comma);
   bool read_entry(ondemand::value& value);
 
   // Base64 in pieces.

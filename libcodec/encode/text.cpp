@@ -132,8 +132,10 @@ void NearNames::offer(std::string_view name) {
 std::string NearNames::sentence() const {
   if (nr_names_ == 0) return "";
   std::string out = "; did you mean ";
-  for (std::size_t i = 0; i < nr_names_; ++i) {
-    if (i != 0) out += i + 1 == nr_names_ ? " or " : ", ";
+  std::size_t nr_near = 1;
+  while (nr_near < nr_names_ && distances_[nr_near] <= distances_[0] + 1) ++nr_near;
+  for (std::size_t i = 0; i < nr_near; ++i) {
+    if (i != 0) out += i + 1 == nr_near ? " or " : ", ";
     out += quoted_for_error(names_[i]);
   }
   return out + "?";
