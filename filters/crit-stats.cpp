@@ -33,9 +33,8 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 int run(Program& program) {
   if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
   const std::vector<std::string> inputs = program.inputs();
-  SourceOptions source;
-  source.limits = limits_of(program);
-  StatisticsReader reader{program.number("page-size", 4096), source.limits};
+  const SourceOptions source;
+  StatisticsReader reader{program.number("page-size", 4096), limits_of(program)};
   Destination destination{program, Destination::Content::text};
   for (const std::string& input : inputs) {
     (void)read_input(input, reader, source);
