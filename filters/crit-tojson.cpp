@@ -42,7 +42,6 @@ class ToJson final : public Decoding {
     options_.form = lines_                        ? JsonOptions::Form::lines
                     : several_ || member.in_set ? JsonOptions::Form::named_document
                                                   : JsonOptions::Form::document;
-    options_.keep_empty = several_ || member.in_set;
     const Kind* kind = kind_of_name(member.name);
     if (options_.form == JsonOptions::Form::document && kind && kind->is_raw() && !options_.raw) {
       Error error{Reason::raw_image, member.place};

@@ -29,13 +29,13 @@ struct JsonOptions {
   enum class Form : std::uint8_t {
     document,       // {"magic": ..., "entries": [...]}
     named_document, // {"image": NAME, "magic": ..., "entries": [...]}, one a line
-    lines           // {"image": NAME, "magic": ..., "index": N, "entry": {...}}, one entry a line
+    lines           // {"image": NAME, "magic": ..., "index": N, "entry": {...}}, one entry a line; an image without
+                    // entries is one named document
   };
   Form form = Form::document;
   bool pretty = false;       // annotated fields as people read them; documents are indented
   bool payload = true;       // extras; otherwise their size: "... <64KB>"
   bool newline = true;       // after a document
-  bool keep_empty = false;   // lines: an image without entries is one named document
   bool wire = true;          // "head" and "_wire", which only the way back needs
   bool raw = false;          // the bytes of raw images as base64; otherwise their size
 };

@@ -155,7 +155,7 @@ void JsonSink::Writer::end() {
       output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
     }
   } else if (options_.form == JsonOptions::Form::lines) {
-    if (!options_.keep_empty || nr_entries_ > 0) return;
+    if (nr_entries_ > 0) return;
     head({name_, kind_, head_});
     key("entries", 1, false);
     put("[]");
