@@ -30,7 +30,6 @@ void run(Bytes input) {
                                                                           : JsonOptions::Form::document;
   options.pretty = bits & 4;
   options.raw = true;
-  options.keep_empty = true;
   const Json json = decode(name, input, options);
   if (!json.good) return;
   const Encoded back = encode(std::as_bytes(std::span{json.text}), bits & 8 ? bits : 0);
