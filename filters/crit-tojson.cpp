@@ -1,6 +1,7 @@
 // crit-tojson: images to JSON.
 #include "common/filter.hpp"
-#include "common/inputs.hpp"
+#include "common/parallel.hpp"
+#include "common/voices.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe {
@@ -16,7 +17,7 @@ constexpr Option rows[] = {
     {0, "no-wire", nullptr, "Leave out heads and wire forms, which only crit-fromjson needs."},
     {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
 };
-constexpr Options groups[] = {rows, output_options, input_options};
+constexpr Options groups[] = {rows, parallel_options, output_options, input_options};
 constexpr Example examples[] = {
     {"crit-tojson core-1.img", "one image as crit prints it"},
     {"crit-tojson --pretty < mm-1.img", "the human form"},
@@ -26,7 +27,8 @@ constexpr Example examples[] = {
 
 class ToJson final : public Decoding {
  public:
-  ToJson(Program& program, Output& output) : Decoding{limits_of(program)}, program_{program}, output_{output} {
+  ToJson(Program& program, Output& output, Report report)
+      : Decoding{limits_of(program)}, output_{output}, report_{std::move(report)}, voices_{output, limits_of(program)} {
     options_.pretty = program.has("pretty");
     options_.payload = !program.has("no-payload") && !program.has("nopl");
     options_.raw = program.has("raw");
@@ -36,38 +38,55 @@ class ToJson final : public Decoding {
     several_ = program.arguments().size() > 1;
   }
 
-  bool wants(std::string_view name) override { return wanted(program_, name); }
-
-  std::unique_ptr<Sink> sink_for(const Member& member) override {
-    options_.form = lines_                        ? JsonOptions::Form::lines
-                    : several_ || member.in_set ? JsonOptions::Form::named_document
-                                                  : JsonOptions::Form::document;
-    const Kind* kind = kind_of_name(member.name);
-    if (options_.form == JsonOptions::Form::document && kind && kind->is_raw() && !options_.raw) {
-      Error error{Reason::raw_image, member.place};
-      error.name = kind->about;
-      report(error);
-      return nullptr;
-    }
-    return std::make_unique<JsonSink>(output_, options_);
-  }
-
-  void report(const Error& error) override {
-    output_.flush() == Step::go ? program_.report(error) : void();
-  }
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  bool reads_raw() const override { return options_.raw; }
+  void report(const Error& error) override { report_(error); }
 
  private:
-  Program& program_;
+  class Spoken;
+
   Output& output_;
+  Report report_;
   JsonOptions options_;
+  Voices voices_;
   bool lines_;
   bool several_;
 };
 
+// An image that others interrupt.
+class ToJson::Spoken final : public JsonSink {
+ public:
+  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
+      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
+    voices.bind(voice, *this);
+  }
+  ~Spoken() override { (void)voices_.close(voice_); }
+
+ private:
+  Voices& voices_;
+  Output& voice_;
+};
+
+std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
+  options_.form = lines_                      ? JsonOptions::Form::lines
+                  : several_ || member.in_set ? JsonOptions::Form::named_document
+                                              : JsonOptions::Form::document;
+  const Kind* kind = kind_of_name(member.name);
+  if (options_.form == JsonOptions::Form::document && kind && kind->is_raw() && !options_.raw) {
+    Error error{Reason::raw_image, member.place};
+    error.name = kind->about;
+    report(error);
+    return nullptr;
+  }
+  if (!member.interleaved) return std::make_unique<JsonSink>(output_, options_);
+  return std::make_unique<Spoken>(voices_, voices_.open(), options_);
+}
+
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  ToJson to_json{program, destination.output()};
-  (void)read_inputs(program, to_json);
+  read_inputs(program, destination.output(), [&](Output& output, const Report& report) {
+    return std::make_unique<ToJson>(program, output, report);
+  });
   return destination.commit();
 }
 

@@ -7,29 +7,6 @@ namespace critpipe {
 
 namespace {
 
-// Passes on what is wanted and remembers whether anything was.
-class Selected final : public Receiver {
- public:
-  Selected(const Program& program, Receiver& receiver) : program_{program}, receiver_{receiver} {}
-  bool any() const { return any_; }
-
-  bool wants(std::string_view name) override { return wanted(program_, name) && receiver_.wants(name); }
-  Step begin(const Member& member) override {
-    any_ = true;
-    return receiver_.begin(member);
-  }
-  std::uint64_t take_file(const Member& member) override { return receiver_.take_file(member); }
-  bool needs_bytes(const Member& member) override { return receiver_.needs_bytes(member); }
-  Step bytes(const Member& member, Bytes bytes) override { return receiver_.bytes(member, bytes); }
-  Step end(const Member& member) override { return receiver_.end(member); }
-  void fail(const Member* member, const Error& error) override { receiver_.fail(member, error); }
-
- private:
-  const Program& program_;
-  Receiver& receiver_;
-  bool any_ = false;
-};
-
 // Only says what is wanted.
 class Nothing final : public Receiver {
  public:

@@ -12,6 +12,8 @@
 //     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (fields out of
 //                             order, long varints); it counts as long as the fields beside it still say the same
 //     "error": "..."          last in an entry or a document that could not be read to its end; it is not encoded
+//     "continued": true       last in a document of an image that goes on in a later one, where images of a stream were
+//                             interleaved; that one has the same "image" and "magic"
 // Padding after an extra that is not zero stands as further bytes of that extra.
 //
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
@@ -40,7 +42,7 @@ struct JsonOptions {
   bool raw = false;          // the bytes of raw images as base64; otherwise their size
 };
 
-class JsonSink final : public Sink {
+class JsonSink : public Sink {
  public:
   JsonSink(Output& output, const JsonOptions& options);
   ~JsonSink() override;
@@ -54,6 +56,8 @@ class JsonSink final : public Sink {
   Step pass_over(std::uint64_t size) override;
   Step end() override;
   void fail(const Error& error) override;
+  // Ends the document for now; what follows of the image will be in another. False: not here, in the midst of an entry.
+  bool pause();
 
  private:
   class Writer;
@@ -66,13 +70,14 @@ void print_message(Output& output, const Message& message, Bytes payload, bool c
 // A text as a JSON string, with its quotes, as it stands in a document.
 std::string json_string(std::string_view text);
 
-// What encode_json finds. For each image: begin, image bytes*, end; an image ends where the next begins.
+// What encode_json finds. For each image: begin, bytes*, end; or begin, bytes*, pause, others, begin again, ...
 class EncodeSink {
  public:
   virtual ~EncodeSink() = default;
   // name is empty where the JSON gives none.
   virtual Step begin(std::string_view name) = 0;
   virtual Step bytes(Bytes) = 0;
+  virtual Step pause() { return Step::go; }
   virtual Step end() = 0;
   // A raw image that the JSON names without its bytes: to be taken from elsewhere.
   virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;

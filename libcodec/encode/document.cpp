@@ -40,7 +40,8 @@ bool JsonEncoder::Parser::take_key() {
   }
   constexpr std::pair<std::string_view, Key> keys[] = {
       {"image", Key::image}, {"magic", Key::magic}, {"head", Key::head}, {"index", Key::index},
-      {"entries", Key::entries}, {"entry", Key::entry}, {"raw", Key::raw}, {"size", Key::size}, {"error", Key::error}};
+      {"entries", Key::entries}, {"entry", Key::entry}, {"raw", Key::raw}, {"size", Key::size}, {"error", Key::error},
+      {"continued", Key::continued}};
   const std::string_view inside{at + 1, static_cast<std::size_t>(end - at - 2)};
   key_ = Key::other;
   for (const auto& [name, key] : keys)
@@ -109,12 +110,13 @@ bool JsonEncoder::Parser::take_known(std::string_view token) {
   }
   const bool is_text = token[0] == '"';
   if (key_ == Key::index || key_ == Key::size) return take_number(token);
-  if (key_ == Key::other || key_ == Key::error) {
+  if (key_ == Key::other || key_ == Key::error || key_ == Key::continued) {
     Integer ignored;
     const NumberFault fault = is_text ? NumberFault::none : parse_json_integer(token, ignored);
     if (fault == NumberFault::not_a_number && token != "true" && token != "false")
       return bad(token.data(), quoted_for_error(token) + " is no value of JSON");
-    if (key_ == Key::other) return true;
+    if (key_ == Key::continued) document_.continued = token == "true";
+    if (key_ != Key::error) return true;
     std::string text{token};
     if (is_text && !string_of(token, text)) return false;
     document_.error = text;
@@ -225,7 +227,11 @@ bool JsonEncoder::Parser::end_document() {
   }
   const char* at = window_.at(at_);
   if (document_.error) note_incomplete(*document_.error);
-  if (document_.has_entries || document_.has_raw) {
+  if (document_.continued) {
+    if (!image_.open || image_.name != document_.image)
+      return fail(Reason::bad_json_value, at, "\"continued\" stands in a document of an image that has not begun");
+    if (!pause_image()) return false;
+  } else if (document_.has_entries || document_.has_raw) {
     if (!image_.lines && !end_image()) return false;
   } else if (document_.size && !document_.kind) {
     if (!end_image() || !deliver(sink_.missing_raw(document_.image, *document_.size))) return false;

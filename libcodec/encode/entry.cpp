@@ -5,10 +5,10 @@
 
 namespace critpipe {
 
-void EntryEncoder::begin_image(const Kind& kind) {
+void EntryEncoder::begin_image(const Kind& kind, std::uint64_t nr_entries) {
   kind_ = &kind;
   nested_message_ = kind.extra.nested_message.empty() ? nullptr : find_message(kind.extra.nested_message);
-  nr_entries_ = 0;
+  nr_entries_ = nr_entries;
   chunked_ = false;
   incomplete_ = false;
 }

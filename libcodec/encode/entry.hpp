@@ -24,7 +24,7 @@ class EntryEncoder final : private OtherKeys {
 
   EntryEncoder(WireBuffer& out, const Limits& limits) : out_{out}, limits_{limits} {}
 
-  void begin_image(const Kind& kind);
+  void begin_image(const Kind& kind, std::uint64_t nr_entries = 0);
   bool entry(ondemand::object object, const Place& place);
   const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }

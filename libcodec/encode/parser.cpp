@@ -61,6 +61,10 @@ Step JsonEncoder::Parser::finish() {
     return Step::stop;
   }
   if (!end_image()) return Step::stop;
+  if (!paused_.empty()) {
+    fail(Reason::cut_json, window_.end(), "the image " + paused_.begin()->first + " is continued nowhere");
+    return Step::stop;
+  }
   if (!incomplete_) return Step::go;
   error_ = incomplete_;
   stopped_ = true;
@@ -100,6 +104,7 @@ bool JsonEncoder::Parser::start_image(bool lines) {
   if (!end_image()) return false;
   image_ = {true, lines, document_.image, document_.kind, head};
   if (!deliver(sink_.begin(image_.name))) return false;
+  if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
   out_.word(document_.kind->magic);
   entry_.begin_image(*document_.kind);
@@ -109,7 +114,25 @@ bool JsonEncoder::Parser::start_image(bool lines) {
 bool JsonEncoder::Parser::start_raw() {
   if (!end_image()) return false;
   image_ = {true, false, document_.image, nullptr, Head::none};
-  return deliver(sink_.begin(image_.name));
+  if (!deliver(sink_.begin(image_.name))) return false;
+  resume_image();
+  return true;
+}
+
+// Others come before it goes on.
+bool JsonEncoder::Parser::pause_image() {
+  paused_[image_.name] = {image_.kind, image_.head, image_.kind ? entry_.nr_entries() : 0};
+  image_.open = false;
+  return flush(0) && deliver(sink_.pause());
+}
+
+// False: it is a new one.
+bool JsonEncoder::Parser::resume_image() {
+  const auto paused = paused_.find(image_.name);
+  if (paused == paused_.end() || paused->second.kind != image_.kind || paused->second.head != image_.head) return false;
+  if (image_.kind) entry_.begin_image(*image_.kind, paused->second.nr_entries);
+  paused_.erase(paused);
+  return true;
 }
 
 bool JsonEncoder::Parser::end_image() {

@@ -1,6 +1,7 @@
 // The parser behind JsonEncoder: documents, and in them entries, as their text arrives.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,14 +30,14 @@ class JsonEncoder::Parser {
     first_element, element_start, element, separator,
     extra_text, raw_text                             // base64 in pieces
   };
-  enum class Key : std::uint8_t { other, image, magic, head, index, entries, entry, raw, size, error };
+  enum class Key : std::uint8_t { other, image, magic, head, index, entries, entry, raw, size, error, continued };
   struct Document {
     std::string image;
     const Kind* kind = nullptr;
     std::optional<Head> head;
     std::optional<std::uint64_t> index, size;
     std::optional<std::string> error;
-    bool has_image = false, has_entries = false, has_raw = false;
+    bool has_image = false, has_entries = false, has_raw = false, continued = false;
     Key held_key = Key::other;                       // a value that waits for its "magic"
     std::uint64_t held_begin = 0;
     std::uint64_t resume_at = 0;                     // not 0: the held value is being read
@@ -47,6 +48,12 @@ class JsonEncoder::Parser {
     std::string name;
     const Kind* kind = nullptr;
     Head head = Head::none;
+  };
+
+  struct Paused {
+    const Kind* kind;
+    Head head;
+    std::uint64_t nr_entries;
   };
 
   void take(std::string_view text);
@@ -91,6 +98,8 @@ class JsonEncoder::Parser {
   bool start_image(bool lines);
   bool start_raw();
   bool end_image();
+  bool pause_image();
+  bool resume_image();
   bool flush(std::size_t threshold, std::size_t keep = 0);
   bool deliver(Step step);
 
@@ -118,6 +127,7 @@ class JsonEncoder::Parser {
   Key key_ = Key::other;
   Document document_;
   OpenImage image_;
+  std::map<std::string, Paused> paused_;             // images that go on in a later document
   Cutter cutter_;
   ondemand::parser simdjson_;
   bool continued_ = false;                           // the element is the rest of one

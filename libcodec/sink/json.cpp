@@ -66,9 +66,16 @@ void JsonSink::Writer::begin(const Image& image) {
   kind_ = image.kind;
   head_ = image.head;
   nr_entries_ = 0;
+  nr_before_ = 0;
   raw_bytes_ = 0;
+  paused_ = false;
   plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
            kind_->extra.shape == Extra::Shape::nothing;
+  open_document();
+}
+
+void JsonSink::Writer::open_document() {
+  const Image image{name_, kind_, head_};
   if (image.is_raw()) {
     head(image);
     if (!options_.raw) return;
@@ -81,6 +88,25 @@ void JsonSink::Writer::begin(const Image& image) {
   head(image);
   key("entries", 1, false);
   put("[");
+}
+
+bool JsonSink::Writer::pause() {
+  if (in_entry_ || !begun_ || paused_ || (head_ == Head::none && !options_.raw)) return false;
+  if (head_ == Head::none) close_base64();
+  else if (options_.form == JsonOptions::Form::lines) head({name_, kind_, head_});
+  else put("]");
+  key("continued", 1, false);
+  put("true");
+  end_object(0, false);
+  put("\n");
+  nr_before_ = nr_entries_;
+  paused_ = true;
+  return true;
+}
+
+void JsonSink::Writer::resume() {
+  paused_ = false;
+  open_document();
 }
 
 void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole) {
@@ -97,6 +123,7 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 }
 
 void JsonSink::Writer::entry(const Entry& entry) {
+  if (paused_) [[unlikely]] resume();
   if (plain_ && entry.canonical) [[likely]] return plain_entry(entry);
   output_.mark();
   in_entry_ = true;
@@ -111,7 +138,7 @@ void JsonSink::Writer::entry(const Entry& entry) {
     output_.commit(put_decimal(output_.reserve(member_room), entry.index));
     put(", \"entry\": ");
   } else {
-    item(entry_depth, nr_entries_ == 0);
+    item(entry_depth, nr_entries_ == nr_before_);
   }
   put("{");
   if (entry.canonical) [[likely]]
@@ -127,7 +154,7 @@ void JsonSink::Writer::entry(const Entry& entry) {
 // The usual case: a document that is not pretty, nothing after the message.
 void JsonSink::Writer::plain_entry(const Entry& entry) {
   char* at = output_.reserve(member_room);
-  if (nr_entries_ != 0) at = put_text(at, ", ", 2);
+  if (nr_entries_ != nr_before_) at = put_text(at, ", ", 2);
   *at++ = '{';
   bool first = true;
   at = Printer<false, false>{output_}.members(at, *entry.message, entry.payload, 0, false, first);
@@ -147,6 +174,8 @@ void JsonSink::Writer::close() {
 }
 
 void JsonSink::Writer::end() {
+  const bool was_paused = paused_;
+  if (paused_) resume();
   if (head_ == Head::none) {
     if (options_.raw) {
       close_base64();
@@ -155,7 +184,7 @@ void JsonSink::Writer::end() {
       output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
     }
   } else if (options_.form == JsonOptions::Form::lines) {
-    if (nr_entries_ > 0) return;
+    if (nr_entries_ > 0 && !was_paused) return;
     head({name_, kind_, head_});
     key("entries", 1, false);
     put("[]");
@@ -181,6 +210,7 @@ void JsonSink::Writer::fail(const Error& error) {
     ++nr_entries_;
   }
   in_entry_ = false;
+  if (paused_) resume();
   if (!begun_) {
     // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
     if (options_.form == JsonOptions::Form::document) return;
@@ -214,6 +244,7 @@ Step JsonSink::raw(Bytes bytes) { writer_->raw(bytes); return writer_->step(); }
 Step JsonSink::pass_over(std::uint64_t size) { writer_->pass_over(size); return writer_->step(); }
 Step JsonSink::end() { writer_->end(); return writer_->step(); }
 void JsonSink::fail(const Error& error) { writer_->fail(error); }
+bool JsonSink::pause() { return writer_->pause(); }
 
 void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty) {
   const std::string written = canonical ? std::string{} : critpipe::canonical(message, payload);

@@ -22,9 +22,10 @@ class JsonSink::Writer {
   void padding(Bytes bytes);
   void close();
   void raw(Bytes bytes);
-  void pass_over(std::uint64_t size) { raw_bytes_ += size; }
+  void pass_over(std::uint64_t size) { raw_bytes_ += size; }    // unread, so the size is what is printed
   void end();
   void fail(const Error& error);
+  bool pause();
   Step step() const { return output_.step(); }
 
  private:
@@ -37,6 +38,8 @@ class JsonSink::Writer {
   void item(int depth, bool first);             // the comma and the line before a member
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
+  void open_document();
+  void resume();
   void plain_entry(const Entry& entry);
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);
@@ -55,7 +58,9 @@ class JsonSink::Writer {
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
   std::uint64_t nr_entries_ = 0;      // complete
+  std::uint64_t nr_before_ = 0;       // in earlier documents of the image
   bool begun_ = false;
+  bool paused_ = false;
   bool in_entry_ = false;
   bool no_member_ = true;             // of the entry's object yet
   bool in_extra_ = false;
