@@ -13,6 +13,7 @@ constexpr Option rows[] = {
     {0, "lines", nullptr, "Print one JSON object a line."},
     {0, "page-size", "SIZE", "Where no image of the input tells the size of a page: SIZE (4096)."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
+    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
 constexpr Options groups[] = {rows, output_options};
 constexpr Example examples[] = {
@@ -33,7 +34,7 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 int run(Program& program) {
   if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
   const std::vector<std::string> inputs = program.inputs();
-  const SourceOptions source;
+  const SourceOptions source = source_options(program);
   StatisticsReader reader{program.number("page-size", 4096), limits_of(program)};
   Destination destination{program, Destination::Content::text};
   for (const std::string& input : inputs) {

@@ -18,6 +18,7 @@ constexpr Option rows[] = {
     {0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."},
     {0, "lines", nullptr, "Print one JSON object a line: a task, a descriptor, a mapping, a run of pages, a socket."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
+    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
 constexpr Options groups[] = {rows, output_options};
 constexpr Example examples[] = {
@@ -51,48 +52,32 @@ ExploreOptions options_of(Program& program, bool to_terminal) {
   return options;
 }
 
-class Explorers {
- public:
-  Explorers(Program& program, Destination& destination, Explorer explorer)
-      : program_{program}, output_{destination.output()}, explorer_{explorer},
-        options_{options_of(program, isatty(destination.fd()))}, limits_{limits_of(program)} {}
+using Found = CheckpointReader::Found;
 
-  Step read(const std::string& input, bool several_inputs) {
-    CheckpointReader reader{needs_of(explorer_, options_), limits_};
-    SourceOptions source;
-    (void)read_input(input, reader, source);
-    auto& all = reader.finish(input);
-    // Beside a checkpoint with tasks, what a pre-dump has left is no checkpoint of its own.
-    const bool any_tree = std::ranges::any_of(all, [](const auto& one) { return has_tree(one.second); });
-    const auto is_shown = [&](const Checkpoint& one) { return has_tree(one) || !any_tree; };
-    const auto nr_shown = std::ranges::count_if(all, [&](const auto& one) { return is_shown(one.second); });
-    for (auto& [folder, checkpoint] : all)
-      if (is_shown(checkpoint) &&
-          show(checkpoint, input + (folder.empty() ? "" : ":" + folder), several_inputs || nr_shown > 1) == Step::stop)
-        return Step::stop;
-    return Step::go;
-  }
+// "c1.tar.zst:pre-checkpoint/" -> "c1.tar.zst"
+std::string_view input_of(const Found& found) {
+  return std::string_view{found.folder}.substr(0, found.folder.find(':'));
+}
 
- private:
-  static bool has_tree(const Checkpoint& checkpoint) {
-    return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree;
-  }
+// Beside a checkpoint with tasks, what a pre-dump has left in the same archive is no checkpoint of its own.
+bool is_shown(const Found& found, std::span<const Found> all) {
+  const auto takes_its_place = [&](const Found& other) { return other.has_tree() && input_of(other) == input_of(found); };
+  return found.has_tree() || std::ranges::none_of(all, takes_its_place);
+}
 
-  Step show(const Checkpoint& checkpoint, const std::string& name, bool one_of_several) {
-    options_.label = one_of_several ? name : "";
-    if (one_of_several && options_.form == ExploreOptions::Form::text) output_.write("==> " + name + " <==\n");
-    if (explore(checkpoint, explorer_, output_, options_) == Step::stop || output_.flush() == Step::stop)
-      return Step::stop;
-    for (const Error& error : checkpoint.errors()) program_.report(error);
-    return Step::go;
-  }
+// "dump/" -> "dump"
+std::string label_of(const Found& found) {
+  const std::size_t end = found.folder.find_last_not_of("/:");
+  return end == std::string::npos ? "-" : found.folder.substr(0, end + 1);
+}
 
-  Program& program_;
-  Output& output_;
-  Explorer explorer_;
-  ExploreOptions options_;
-  Limits limits_;
-};
+Step show(Program& program, Output& output, const Found& found, Explorer explorer, const ExploreOptions& options) {
+  if (!options.label.empty() && options.form == ExploreOptions::Form::text)
+    output.write("==> " + options.label + " <==\n");
+  if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop) return Step::stop;
+  for (const Error& error : found.checkpoint.errors()) program.report(error);
+  return Step::go;
+}
 
 int run(Program& program) {
   std::vector<std::string> inputs = program.arguments();
@@ -102,9 +87,18 @@ int run(Program& program) {
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  Explorers explorers{program, destination, *explorer};
-  for (const std::string& input : inputs)
-    if (explorers.read(input, inputs.size() > 1) == Step::stop) break;
+  ExploreOptions options = options_of(program, isatty(destination.fd()));
+  CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
+  Pieces pieces{inputs, source_options(program)};
+  while (const auto piece = pieces.next())
+    if (piece->read(reader) == Step::stop) break;
+  const auto& all = reader.finish(inputs.front());
+  const bool several = std::ranges::count_if(all, [&](const Found& found) { return is_shown(found, all); }) > 1;
+  for (const Found& found : all) {
+    if (!is_shown(found, all)) continue;
+    if (several) options.label = label_of(found);
+    if (show(program, destination.output(), found, *explorer, options) == Step::stop) break;
+  }
   return destination.commit();
 }
 

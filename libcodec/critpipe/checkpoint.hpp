@@ -13,7 +13,6 @@
 // Sources of the facts: criu/pstree.c, criu/files.c, criu/mem.c.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,7 +43,7 @@ class Checkpoint {
   Checkpoint& operator=(Checkpoint&&) noexcept;
 
   // Filling, for readers that look at images in other ways too. Names are those of images, without a folder; "-" is
-  // an image that has none. A sink refers to *this, which must not move before the sink is gone.
+  // an image that has none. A sink must be gone before *this is.
   bool wants(std::string_view name) const;
   std::unique_ptr<Sink> sink_for(std::string_view name);      // null: not wanted
   void report(const Error& error);                            // an image could not be read to its end
@@ -81,22 +80,28 @@ class Checkpoint {
   std::unique_ptr<Model> model_;
 };
 
-// Reads inputs into checkpoints: one for each folder that holds images ("" for an input itself, "pre-checkpoint/").
+// Reads inputs into checkpoints: one for each folder that holds images, in the order in which they were met.
 class CheckpointReader : public Decoding {
  public:
   explicit CheckpointReader(const Needs& needs, const Limits& limits = {});
   bool wants(std::string_view name) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
+  bool reads_raw() const override { return false; }
   void report(const Error& error) override;
-  // By folder. Call after the last input; `input` names it where an image is missing.
-  std::map<std::string, Checkpoint>& finish(std::string_view input);
+  // Call after the last input. There is at least one, that of `input` if there was nothing to read.
+  struct Found {
+    std::string folder;                                       // for people: "dump/", "c1.tar.zst:checkpoint/"
+    Checkpoint checkpoint;
+    bool has_tree() const;                                    // is there any task of pstree.img?
+  };
+  std::vector<Found>& finish(std::string_view input);
 
  private:
-  Checkpoint& at(const std::string& folder);
+  Checkpoint& at(std::string_view folder);
 
   Needs needs_;
-  std::map<std::string, Checkpoint> checkpoints_;
-  std::map<std::string, std::string> places_;                 // folder -> what stands before an image's name
+  std::vector<Found> found_;
+  std::vector<Error> homeless_;                               // of no folder that is known
 };
 
 // One input, one checkpoint: of several folders the one that holds a tree of tasks. Errors, also of the input itself,
