@@ -43,6 +43,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                  \
   X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                     \
   X(raw_image, data, "a raw image: {name}")                                                                           \
+  X(bad_expression, usage, "column {want}: {name}")                                                                    \
+  X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                                 \
   X(io_open, io, "cannot open: {name}")                                                                               \
   X(io_read, io, "cannot read: {name}")                                                                               \
   X(io_write, io, "cannot write: {name}")                                                                             \
@@ -66,8 +68,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_packing, limit, "compressed more than {want} times over")                                                    \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
   X(missing_image, data, "this image is missing")                                                                      \
-  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
-  X(bad_expression, usage, "column {want}: {name}")
+  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")
 
 enum class Reason : std::uint8_t {
   none,

@@ -1,0 +1,87 @@
+// Finding bytes in memory: many patterns at once, in one pass, with exact starts.
+//
+//     Patterns patterns;
+//     if (Error error = patterns.add({.text = "passw[o0]rd=[^\\x00]{1,64}"})) ...       // bad_pattern
+//     if (Error error = patterns.compile()) ...
+//     Search search{patterns, 16, [](const Found& found) { print(found); return Step::go; }};
+//     search.begin(0x7f0000001000);              // a stretch of memory without a gap
+//     search.feed(bytes);                        // blocks of any size
+//     search.end();
+//
+// What a match is does not depend on how memory is cut into blocks: of each pattern by itself, the match that begins
+// first; of those the longest, or the shortest where the pattern has a lazy quantifier; then the next one behind it.
+// Patterns see bytes: `.` is one, but for a newline. A pattern without a bound (`a.*b`) is taken to its end when nothing
+// longer follows within max_lookahead bytes. Matches do not cross a gap.
+//
+// Patterns that no search in one pass can find (back references, look-around), that match nothing at all, or that would
+// take unreasonable memory are refused with a reason.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "critpipe/image.hpp"
+
+namespace critpipe {
+
+constexpr std::size_t max_patterns = 100'000;
+constexpr std::size_t max_pattern_bytes = 16 << 10;
+constexpr std::size_t max_unbounded_patterns = 64;      // each takes a pass of its own
+constexpr std::size_t max_bounded_match = 16 << 10;     // longer: counts as unbounded
+constexpr std::size_t max_lookahead = 64 << 10;
+constexpr std::size_t max_context = 64 << 10;
+constexpr std::size_t max_shown = 4 << 10;              // bytes of a match that are handed out
+
+struct PatternText {
+  enum class Form : std::uint8_t { regex, literal, hexbytes };
+  std::string text;                   // hexbytes: "de ad ?? e?", a ? is any half byte
+  Form form = Form::regex;
+  bool caseless = false;              // ASCII letters
+  bool utf16 = false;                 // as UTF-16, little endian
+};
+
+class Patterns {
+ public:
+  Patterns();
+  ~Patterns();
+  // Reasons: bad_pattern. The pattern's number is the count of those before it; a text that is there already is not
+  // added again.
+  [[nodiscard]] Error add(const PatternText& pattern);
+  // Call once, before any Search. May take seconds for many or large patterns. Reasons: bad_pattern.
+  [[nodiscard]] Error compile();
+  std::size_t size() const;
+  const std::string& text(std::size_t number) const;
+
+  struct Compiled;                    // internal
+
+ private:
+  friend class Search;
+  std::unique_ptr<Compiled> compiled_;
+};
+
+struct Found {
+  std::uint64_t address;
+  std::uint64_t length;
+  std::size_t pattern;
+  Bytes before, match, after;         // match: at most max_shown bytes from its start; views live until the return
+};
+
+// Requires: the patterns outlive it. Not for several threads.
+class Search {
+ public:
+  using Report = std::function<Step(const Found&)>;
+  // context: bytes before and after, at most max_context.
+  Search(const Patterns& patterns, std::size_t context, Report report);
+  ~Search();
+
+  void begin(std::uint64_t address);
+  Step feed(Bytes bytes);
+  Step end();
+
+ private:
+  class Machine;
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace critpipe
