@@ -17,6 +17,7 @@ class Voices::Voice final : public Output {
   Voices& all_;
 };
 
+Voices::Voices(Output& output, const Limits& limits) : output_{output}, limits_{limits} {}
 Voices::~Voices() = default;
 
 Output& Voices::open() { return voices_.emplace_back(*this); }

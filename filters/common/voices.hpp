@@ -16,7 +16,7 @@ namespace critpipe {
 
 class Voices {
  public:
-  explicit Voices(Output& output, const Limits& limits) : output_{output}, limits_{limits} {}
+  Voices(Output& output, const Limits& limits);
   ~Voices();
 
   Output& open();
