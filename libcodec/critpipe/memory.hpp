@@ -2,8 +2,8 @@
 //
 //     PageFolder folder{"checkpoint/3"};
 //     MemoryReader reader{folder, {.shmem = false, .id = 7}, 4096};
-//     reader.pieces(0x1000, 0x9000, [&](const Piece& piece) {
-//       if (piece.where == Piece::Where::stored) reader.read(piece, 0, buffer) ...;
+//     reader.stretches(0x1000, 0x9000, [&](const Stretch& stretch) {
+//       if (stretch.where == Stretch::Where::stored) reader.read(stretch, 0, buffer) ...;
 //       return Step::go;
 //     });
 //
@@ -60,7 +60,7 @@ class PagemapLoader final : public PagemapSink {
 };
 
 // A stretch of addresses and where its content is.
-struct Piece {
+struct Stretch {
   enum class Where : std::uint8_t {
     stored,      // in pages image `pages_id` of the directory `level` steps up from the first
     hole,        // no entry covers it, or one that says that nothing is stored
@@ -123,9 +123,9 @@ class MemoryReader {
   MemoryReader(PageFolder& folder, MemoryId memory, std::uint64_t page_size);
 
   // Covers [begin, end), which is widened to whole pages, without gaps, in ascending order. False: `visit` stopped.
-  bool pieces(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Piece&)>& visit);
-  // Bytes of a stored piece from `skip` on. Reasons: io_open, io_read, cut_pages.
-  Error read(const Piece& piece, std::uint64_t skip, std::span<std::byte> into);
+  bool stretches(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Stretch&)>& visit);
+  // Bytes of a stored stretch from `skip` on. Reasons: io_open, io_read, cut_pages.
+  Error read(const Stretch& stretch, std::uint64_t skip, std::span<std::byte> into);
   bool has_pagemap() { return folder_.pagemap(memory_) != nullptr; }
   std::uint64_t page_size() const { return page_size_; }
 

@@ -8,11 +8,11 @@
 namespace critpipe {
 
 struct MemoryReader::Walk {
-  const std::function<Step(const Piece&)>& visit;
+  const std::function<Step(const Stretch&)>& visit;
   std::uint64_t page_size;
   std::uint32_t flags = 0;         // of the entry in the first directory
 
-  bool emit(Piece::Where where, std::uint32_t level, std::uint64_t begin, std::uint64_t end,
+  bool emit(Stretch::Where where, std::uint32_t level, std::uint64_t begin, std::uint64_t end,
             std::uint64_t pages_id = 0, std::uint64_t page = 0) const {
     if (begin >= end) return true;
     return visit({begin, (end - begin) / page_size, where, level, pages_id, page, flags}) == Step::go;
@@ -23,7 +23,7 @@ MemoryReader::MemoryReader(PageFolder& folder, MemoryId memory, std::uint64_t pa
     : folder_{folder}, memory_{memory}, page_size_{page_size} {}
 
 bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std::uint64_t begin, std::uint64_t end) {
-  const Piece::Where uncovered = level == 0 ? Piece::Where::hole : Piece::Where::missing;
+  const Stretch::Where uncovered = level == 0 ? Stretch::Where::hole : Stretch::Where::missing;
   const Pagemap* pagemap = folder.pagemap(memory_);
   if (!pagemap) return walk.emit(uncovered, level, begin, end);
   std::uint64_t at = begin;
@@ -38,12 +38,12 @@ bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std
     bool go = true;
     if (run->is_parent()) {
       PageFolder* const parent = folder.parent();
-      go = parent ? this->walk(walk, *parent, level + 1, from, to) : walk.emit(Piece::Where::missing, level, from, to);
+      go = parent ? this->walk(walk, *parent, level + 1, from, to) : walk.emit(Stretch::Where::missing, level, from, to);
     } else if (run->is_present()) {
-      go = walk.emit(Piece::Where::stored, level, from, to, pagemap->pages_id,
+      go = walk.emit(Stretch::Where::stored, level, from, to, pagemap->pages_id,
                      run->page + (from - run->vaddr) / page_size_);
     } else {
-      go = walk.emit(run->is_lazy() ? Piece::Where::lazy : uncovered, level, from, to);
+      go = walk.emit(run->is_lazy() ? Stretch::Where::lazy : uncovered, level, from, to);
     }
     if (!go) return false;
     at = to;
@@ -52,20 +52,20 @@ bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std
   return walk.emit(uncovered, level, at, end);
 }
 
-bool MemoryReader::pieces(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Piece&)>& visit) {
+bool MemoryReader::stretches(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Stretch&)>& visit) {
   begin -= begin % page_size_;
   if (end % page_size_ != 0) end = std::min(max_address, end) / page_size_ * page_size_ + page_size_;
   Walk walk{visit, page_size_};
   return this->walk(walk, folder_, 0, begin, end);
 }
 
-Error MemoryReader::read(const Piece& piece, std::uint64_t skip, std::span<std::byte> into) {
+Error MemoryReader::read(const Stretch& stretch, std::uint64_t skip, std::span<std::byte> into) {
   PageFolder* folder = &folder_;
-  for (std::uint32_t level = 0; level < piece.level; ++level) folder = folder->parent();
-  const std::string name = folder->path() + "/" + pages_name(piece.pages_id);
-  const int fd = folder->pages_fd(piece.pages_id);
+  for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
+  const std::string name = folder->path() + "/" + pages_name(stretch.pages_id);
+  const int fd = folder->pages_fd(stretch.pages_id);
   if (fd < 0) return system_error(Reason::io_open, name, errno);
-  const std::uint64_t begin = piece.page * page_size_ + skip;
+  const std::uint64_t begin = stretch.page * page_size_ + skip;
   for (std::size_t done = 0; done < into.size();) {
     const ssize_t size = pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(begin + done));
     if (size < 0 && errno == EINTR) continue;
