@@ -103,7 +103,9 @@ class DistinctPages {
   struct Count { std::uint64_t pages = 0; bool exact = true; };
 
   explicit DistinctPages(std::uint64_t budget_bytes = ~std::uint64_t{0});
+  ~DistinctPages();
 
+  void expect(std::uint64_t nr_pages);                 // so many more may come: the table grows once
   void begin_set(Group& set);
   void begin_member(Member& member);
   void add(Member& member, std::span<const PageFact> facts);
@@ -112,17 +114,17 @@ class DistinctPages {
 
   static Count count(const Group& group);
   Count in_all() const { return count(all_); }
-  std::uint64_t memory_bytes() const { return slots_.size() * sizeof(Slot); }
   static double relative_error();                      // of an estimate, one standard deviation
 
  private:
   struct Slot { std::uint64_t low; std::uint32_t high; std::uint32_t member; };    // member 0: free
 
   void add(Member& member, const PageFact& fact);
-  void grow();
+  void grow(std::uint64_t nr_slots);
+  void release();
 
   std::uint64_t budget_bytes_;
-  std::vector<Slot> slots_;
+  std::span<Slot> slots_;                              // a power of two, three quarters full at most
   std::uint64_t used_ = 0;
   std::uint32_t nr_members_ = 0;
   std::uint32_t first_of_set_ = 1;

@@ -39,7 +39,7 @@ namespace critpipe {
 // A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
 constexpr std::uint64_t smallest_page = 4096;           // every page size is this times a power of two
-constexpr std::uint64_t largest_page = 65536;
+constexpr std::uint64_t largest_page = 1 << 20;
 constexpr std::uint64_t max_address = ~(largest_page - 1);   // ranges of addresses end here at the latest
 
 // Consecutive pages of one entry.

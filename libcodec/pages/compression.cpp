@@ -11,9 +11,9 @@ namespace critpipe {
 
 namespace {
 
-// Blocks 0..31 are the first stratum, all taken; each further one is as large as all before it and gives 16 blocks.
+// Blocks 0..31 are the first stratum, all taken; each further one is as large as all before it and gives 8 blocks.
 constexpr std::uint64_t first_blocks = 32;
-constexpr std::uint64_t samples_of_later = 16;
+constexpr std::uint64_t samples_of_later = 8;
 constexpr int zstd_level = 3;                  // zstd's own default, and podman's
 
 unsigned stratum_of(std::uint64_t block) { return static_cast<unsigned>(std::bit_width(block / first_blocks)); }

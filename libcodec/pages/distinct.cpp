@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <new>
+#include <sys/mman.h>
 
 #include "critpipe/page_facts.hpp"
 
@@ -24,7 +26,20 @@ void sketch(DistinctPages::Group& group, const PageFact& fact) {
 
 double DistinctPages::relative_error() { return 1.04 / std::sqrt(static_cast<double>(sketch_size)); }
 
-DistinctPages::DistinctPages(std::uint64_t budget_bytes) : budget_bytes_{budget_bytes}, slots_(first_slots) {}
+DistinctPages::DistinctPages(std::uint64_t budget_bytes) : budget_bytes_{budget_bytes} { grow(first_slots); }
+
+DistinctPages::~DistinctPages() { release(); }
+
+void DistinctPages::release() {
+  if (!slots_.empty()) munmap(slots_.data(), slots_.size_bytes());
+  slots_ = {};
+}
+
+void DistinctPages::expect(std::uint64_t nr_pages) {
+  if (!exact_ || nr_pages > max_pages) return;
+  const std::uint64_t nr_slots = std::bit_ceil((used_ + nr_pages) * 4 / 3 + 1);
+  if (nr_slots > slots_.size() && nr_slots * sizeof(Slot) <= budget_bytes_ / 2) grow(nr_slots);
+}
 
 void DistinctPages::begin_set(Group& set) {
   set = {};
@@ -69,21 +84,27 @@ inline void DistinctPages::add(Member& member, const PageFact& fact) {
   }
   ++all_.distinct;
   slot = {fact.low, fact.high, member.number};
-  if (++used_ * 4 > slots_.size() * 3) grow();
+  if (++used_ * 4 > slots_.size() * 3) grow(slots_.size() * 2);
 }
 
-void DistinctPages::grow() {
+// Look-ups are at random places: large pages of the processor save most of their cost.
+void DistinctPages::grow(std::uint64_t nr_slots) {
   // While it grows, the old table and the new one are there.
-  if (slots_.size() * sizeof(Slot) * 3 > budget_bytes_) return give_up();
-  std::vector<Slot> old(slots_.size() * 2);
-  old.swap(slots_);
-  const std::size_t mask = slots_.size() - 1;
-  for (const Slot& slot : old) {
+  if ((slots_.size() + nr_slots) * sizeof(Slot) > budget_bytes_) return give_up();
+  const std::size_t size_bytes = nr_slots * sizeof(Slot);
+  void* const memory = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc{};
+  madvise(memory, size_bytes, MADV_HUGEPAGE);
+  const std::span<Slot> larger{static_cast<Slot*>(memory), nr_slots};
+  const std::size_t mask = nr_slots - 1;
+  for (const Slot& slot : slots_) {
     if (slot.member == 0) continue;
     std::size_t at = slot.low & mask;
-    while (slots_[at].member != 0) at = (at + 1) & mask;
-    slots_[at] = slot;
+    while (larger[at].member != 0) at = (at + 1) & mask;
+    larger[at] = slot;
   }
+  release();
+  slots_ = larger;
 }
 
 void DistinctPages::give_up() {
@@ -99,7 +120,7 @@ void DistinctPages::give_up() {
     if (set_ && slot.member >= first_of_set_) sketch(*set_, fact);
     if (member_ && slot.member == member_->number) sketch(*member_, fact);
   }
-  slots_ = std::vector<Slot>{};
+  release();
 }
 
 DistinctPages::Count DistinctPages::count(const Group& group) {

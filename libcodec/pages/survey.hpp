@@ -25,7 +25,7 @@ struct SurveyWork {
   bool is_directory(const std::string& place) const;
   void finish(SetState& state);
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
-  void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts,
+  void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                  const std::function<void(std::uint64_t first, std::uint64_t nr_parts)>& ready);
   void over_budget();
 

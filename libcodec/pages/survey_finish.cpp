@@ -92,13 +92,16 @@ struct Scan {
 }  // namespace
 
 // Fills the facts window by window; `ready` says that a window is there. Stops at an error.
-void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts,
+void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                                  const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
   const OpenImage file{image.place};
   if (file.fd() < 0) {
     report(system_error(Reason::io_open, image.place, errno));
     return;
   }
+  // What the file really holds; its length may be mostly a hole.
+  if (struct stat status; fstat(file.fd(), &status) == 0)
+    counter.expect(std::min(nr_parts, static_cast<std::uint64_t>(status.st_blocks) / (smallest_page / 512)));
   const std::uint64_t first_block = state.nr_blocks;
   state.nr_blocks += (nr_parts + parts_of_block - 1) / parts_of_block;
   for (std::uint64_t first = 0; first < nr_parts; first += FactStore::chunk_pages) {
@@ -152,7 +155,7 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
       counter.add(member, pages);
     }
   };
-  if (image.on_disk) scan_file(state, image, nr_pages * parts, take);
+  if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts);
   const auto count = DistinctPages::count(member);
   totals.zero = totals.classes[0];
