@@ -107,9 +107,11 @@ void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
        {"mm_end_data", put<&Space::end_data>}, {"mm_start_stack", put<&Space::start_stack>}, {"mm_start_brk", put<&Space::start_brk>},
        {"mm_brk", put<&Space::brk>}, {"mm_arg_start", put<&Space::arg_start>}, {"mm_arg_end", put<&Space::arg_end>},
        {"mm_env_start", put<&Space::env_start>}, {"mm_env_end", put<&Space::env_end>}, {"exe_file_id", put<&Space::exe_id>}}};
+  static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.found[pid];
   reader.read(entry.payload, task.memory, [&](const Value& value) {
+    if (value.field == &auxv) each_integer(value, [&](std::uint64_t word) { task.memory.auxv.push_back(word); });
     if (value.field != &vmas || !model.needs.mappings) return;
     task.memory.mappings.emplace_back();
     mapping_reader().read(value.bytes, task.memory.mappings.back());

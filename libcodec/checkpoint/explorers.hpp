@@ -4,7 +4,7 @@
 #include <cstdarg>
 #include <string>
 
-#include "checkpoint/json_writer.hpp"
+#include "critpipe/json_writer.hpp"
 #include "checkpoint/model.hpp"
 #include "critpipe/explore.hpp"
 

@@ -70,9 +70,15 @@ struct Part {
 // Step::stop ends the image at once, without end.
 class Sink {
  public:
+  // What many() took; step as anywhere.
+  struct Taken { std::size_t bytes = 0; std::uint64_t entries = 0; Step step = Step::go; };
   virtual ~Sink() = default;
   virtual Step begin(const Image&) { return Step::go; }
   virtual Step entry(const Entry&) = 0;
+  // For sinks that read simple entries faster than one at a time: may take whole entries (size words and payloads) from
+  // the front of what is unchecked yet, and leaves all that is unusual to entry(). Only for kinds without extra, after
+  // the first entry; no close() follows.
+  virtual Taken many(Bytes /*unchecked*/, std::uint64_t /*index*/, std::uint64_t /*offset*/) { return {}; }
   virtual Step part(const Part&) { return Step::go; }
   virtual Step bytes(Bytes) { return Step::go; }
   virtual Step padding(Bytes) { return Step::go; }   // the zeros (or not) after a part

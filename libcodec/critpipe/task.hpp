@@ -55,6 +55,7 @@ struct AddressSpace {
   std::uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;    // command line and environment
   std::uint32_t exe_id = 0;            // of the file
   std::uint64_t page_size = 0;         // from the auxiliary vector; 0: it does not say
+  std::vector<std::uint64_t> auxv;     // key, value, key, value, ...
   std::vector<Mapping> mappings;       // as they stand in the image: ascending, guards last
 };
 

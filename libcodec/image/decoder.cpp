@@ -88,7 +88,17 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
 
 std::size_t Decoder::take_entries(Bytes block) {
   std::size_t at = 0;
+  const bool bare = image_.kind->extra.shape == Extra::Shape::nothing;
+  bool many = bare;                 // until the sink takes none
   while (state_ == State::entries && !stopped_ && block.size() - at >= 4) {
+    if (many && nr_entries_ > 0) {
+      const Sink::Taken taken = sink_.many(block.subspan(at), nr_entries_, offset_);
+      many = taken.entries > 0;
+      at += taken.bytes;
+      offset_ += taken.bytes;
+      nr_entries_ += taken.entries;
+      if (!deliver(taken.step) || block.size() - at < 4) break;
+    }
     const std::size_t size = load_u32(block.data() + at);
     if (size > limits_.entry_bytes) {
       fail(Reason::limit_payload, offset_, limits_.entry_bytes, size);
@@ -111,7 +121,7 @@ std::size_t Decoder::take_entries(Bytes block) {
     at += 4 + size;
     offset_ += 4 + size;
     if (!deliver(sink_.entry(entry))) break;
-    if (image_.kind->extra.shape == Extra::Shape::nothing) [[likely]] deliver(sink_.close());
+    if (bare) [[likely]] deliver(sink_.close());
     else start_extra(entry);
   }
   if (state_ == State::entries) need_ = 4;

@@ -1,4 +1,4 @@
-// JSON, written as it comes: members in the order of the calls. Internal.
+// JSON, written as it comes: members in the order of the calls.
 //
 //     json.begin('{').key("pid").number(1).key("comm").text("init").end('}');
 #pragma once
@@ -22,6 +22,7 @@ class JsonWriter {
   JsonWriter& number(std::uint64_t value);
   JsonWriter& number_text(std::string_view digits);    // a number that is text already
   JsonWriter& boolean(bool value);
+  JsonWriter& null();
   JsonWriter& text(std::string_view text); // a byte that is not part of UTF-8 becomes U+FFFD
   JsonWriter& hex(std::uint64_t value);    // as text, without 0x
   JsonWriter& message(const Message& message, Bytes payload);     // as crit-tojson prints it

@@ -1,4 +1,4 @@
-#include "checkpoint/json_writer.hpp"
+#include "critpipe/json_writer.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -68,6 +68,12 @@ JsonWriter& JsonWriter::number(std::uint64_t value) {
 JsonWriter& JsonWriter::number_text(std::string_view digits) {
   separate();
   output_.write(digits);
+  return *this;
+}
+
+JsonWriter& JsonWriter::null() {
+  separate();
+  output_.write("null");
   return *this;
 }
 

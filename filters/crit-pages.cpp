@@ -1,0 +1,49 @@
+// crit-pages: what is in a checkpoint's memory.
+#include "crit-pages/modes.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr Option rows[] = {
+    {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
+    {'c', "contents", nullptr, "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
+    {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
+    {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
+    {0, "page-size", "SIZE", "The page size, where the images do not tell."},
+    {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
+    {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
+    {0, "no-progress", nullptr, "Do not show how far it is."},
+    {0, "color", "WHEN", "Use colours: auto, always or never."},
+};
+constexpr Options groups[] = {rows, output_options, input_options};
+constexpr Example examples[] = {
+    {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
+    {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
+    {"crit-pages --contents c1.tar.zst", "how many pages are zero or there twice"},
+};
+
+struct Mode {
+  const char* option;
+  int (*run)(Program& program);
+};
+constexpr Mode modes[] = {
+    {"summary", summary}, {"contents", summary},
+};
+
+int run(Program& program) {
+  const Mode* chosen = nullptr;
+  for (const Mode& mode : modes) {
+    if (!program.has(mode.option)) continue;
+    if (chosen && chosen->run != mode.run)
+      program.usage(std::string{"--"} + chosen->option + " and --" + mode.option + " exclude each other");
+    chosen = &mode;
+  }
+  return chosen ? chosen->run(program) : summary(program);
+}
+
+}  // namespace
+
+const Filter filter{"crit-pages", "what is in a checkpoint's memory", "[INPUT...]", examples, groups, run};
+
+}  // namespace critpipe

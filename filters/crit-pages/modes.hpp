@@ -1,0 +1,55 @@
+// What the parts of crit-pages share: one mode a file.
+#pragma once
+
+#include <string>
+
+#include "common/filter.hpp"
+#include "common/inputs.hpp"
+#include "common/progress.hpp"
+#include "critpipe/json_writer.hpp"
+#include "critpipe/page_survey.hpp"
+
+namespace critpipe {
+
+int summary(Program& program);
+int list(Program& program);
+int sum_by(Program& program);
+int extract(Program& program);
+int process_texts(Program& program);
+int difference(Program& program);
+int check_pages(Program& program);
+int draw_map(Program& program);
+int write_html(Program& program);
+
+// Options of the command line for a survey; the mode adds what it needs.
+SurveyOptions survey_options(Program& program, Progress& progress);
+
+// A survey whose errors are reported. Views end with it.
+class Surveyed {
+ public:
+  Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs);
+  explicit Surveyed(Program& program, const SurveyOptions& options) : Surveyed{program, options, program.inputs()} {}
+  std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
+  const PageSurvey& survey() const { return survey_; }
+  // The runs of a memory; what is wrong with its image is reported.
+  const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
+
+ private:
+  Program& program_;
+  PageSurvey survey_;
+  std::vector<std::unique_ptr<SurveyedSet>>* sets_;
+  std::map<const SurveyedSet*, std::size_t> reported_;
+};
+
+[[gnu::format(printf, 1, 2)]] std::string formatted(const char* form, ...);
+std::string flags_text(std::uint32_t flags);                       // "present,lazy"
+std::string visible(std::string_view text);                        // control characters are escaped
+std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);     // "66 maps01", "shmem 8940"
+const Task* task_of(const SurveyedSet& set, MemoryId memory);
+std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);    // "r-xp /usr/lib/libc.so.6"
+
+// Whether to draw with colours and with UTF-8.
+bool wants_colour(const Program& program, int fd);
+bool locale_is_utf8();
+
+}  // namespace critpipe

@@ -1,0 +1,141 @@
+// The memory of a checkpoint in a directory, by address; parents are followed.
+//
+//     PageFolder folder{"checkpoint/3"};
+//     MemoryReader reader{folder, {.shmem = false, .id = 7}, 4096};
+//     reader.stretches(0x1000, 0x9000, [&](const Stretch& stretch) {
+//       if (stretch.where == Stretch::Where::stored) reader.read(stretch, 0, buffer) ...;
+//       return Step::go;
+//     });
+//
+// A directory's parent is where its link `parent` leads. A page that an entry places in the parent is looked up in the
+// pagemap of the same name there, and may again be in that one's parent. A missing link, pagemap or entry is a fault,
+// never zeros. Only a run that no entry covers is a hole: zeros in anonymous memory, the file's bytes in a mapping of one.
+//
+// Sources of the facts: criu/pagemap.c (read_parent_page, try_open_parent).
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "critpipe/limits.hpp"
+#include "critpipe/pages.hpp"
+
+namespace critpipe {
+
+// All runs of a pagemap, to look up: by address, and by page number for those who saw the pages first.
+struct Pagemap {
+  MemoryId memory;
+  std::uint64_t pages_id = 0;
+  std::uint64_t nr_present = 0;
+  std::vector<PageRun> runs;
+
+  // Puts runs in order where the image has them otherwise. Call once, before the others.
+  void seal();
+  // The run that holds the address, else the next one; runs.end() behind the last.
+  std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
+  // The present run that holds that page of the pages image; null: no run does.
+  const PageRun* at_page(std::uint64_t page) const;
+
+ private:
+  std::vector<std::uint32_t> by_page_;       // only where the order of pages is not that of addresses
+};
+
+// Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.
+class PagemapLoader final : public PagemapSink {
+ public:
+  PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report);
+  Step end() override;
+  void fail(const Error& error) override;
+
+ protected:
+  Step head(std::uint64_t pages_id) override;
+  Step runs(std::span<const PageRun> runs) override;
+  void refused(const Error& error) override;
+
+ private:
+  Pagemap& pagemap_;
+  std::function<void(const Error&)> report_;
+};
+
+// A stretch of addresses and where its content is.
+struct Stretch {
+  enum class Where : std::uint8_t {
+    stored,      // in pages image `pages_id` of the directory `level` steps up from the first
+    hole,        // no entry covers it, or one that says that nothing is stored
+    lazy,        // left behind for a lazy restore: it is not in the images
+    missing      // said to be in a parent that is not there or does not have it
+  };
+  std::uint64_t vaddr = 0;
+  std::uint64_t nr_pages = 0;
+  Where where = Where::hole;
+  std::uint32_t level = 0;       // of the directory that knows; 0: the first
+  std::uint64_t pages_id = 0;
+  std::uint64_t page = 0;        // number of the first page in that image
+  std::uint32_t flags = 0;       // of the entry in the first directory
+};
+
+// A directory with images, and those above it. What cannot be read is in errors(), once.
+class PageFolder {
+ public:
+  explicit PageFolder(std::string path, const Limits& limits = {});
+  ~PageFolder();
+  PageFolder(const PageFolder&) = delete;
+  PageFolder& operator=(const PageFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  // Read at the first call, and kept until forget(). Null: there is none, or it is damaged.
+  const Pagemap* pagemap(MemoryId memory);
+  void forget(MemoryId memory);                  // here and in all parents
+  // Null: no link, or it leads nowhere or in a circle. Opened at the first call.
+  PageFolder* parent();
+  bool has_parent_link() const;
+  // Open for reading until the next call; -1 with errno.
+  int pages_fd(std::uint64_t pages_id);
+
+  const std::vector<Error>& errors() const { return errors_; }     // here and in parents
+
+ private:
+  PageFolder(std::string path, PageFolder& child);
+  struct OpenPages {
+    const PageFolder* folder = nullptr;
+    std::uint64_t pages_id = 0;
+    int fd = -1;
+  };
+
+  std::string path_;
+  Limits limits_;
+  PageFolder* child_ = nullptr;
+  PageFolder* first_ = this;                     // keeps what all of a chain share
+  std::uint64_t device_ = 0, inode_ = 0;
+  bool parent_known_ = false;
+  std::unique_ptr<PageFolder> parent_;
+  std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps_;
+  std::array<OpenPages, 16> open_pages_;         // the most recent first
+  std::vector<Error> errors_;
+};
+
+// One memory in address order. Not for several threads at once, nor are its folder's other readers.
+class MemoryReader {
+ public:
+  // Requires: page_size is a multiple of smallest_page.
+  MemoryReader(PageFolder& folder, MemoryId memory, std::uint64_t page_size);
+
+  // Covers [begin, end), which is widened to whole pages, without gaps, in ascending order. False: `visit` stopped.
+  bool stretches(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Stretch&)>& visit);
+  // Bytes of a stored stretch from `skip` on. Reasons: io_open, io_read, cut_pages.
+  Error read(const Stretch& stretch, std::uint64_t skip, std::span<std::byte> into);
+  bool has_pagemap() { return folder_.pagemap(memory_) != nullptr; }
+  std::uint64_t page_size() const { return page_size_; }
+
+ private:
+  struct Walk;
+  bool walk(Walk& walk, PageFolder& folder, std::uint32_t level, std::uint64_t begin, std::uint64_t end);
+
+  PageFolder& folder_;
+  MemoryId memory_;
+  std::uint64_t page_size_;
+};
+
+}  // namespace critpipe

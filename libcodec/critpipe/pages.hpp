@@ -1,0 +1,135 @@
+// Memory: pagemaps say which pages there are, pages images hold the bytes of those that are present.
+//
+//     pagemap-PID.img          := head{pages_id} entry{vaddr, nr_pages, flags}*     ascending, without overlaps
+//     pagemap-shmem-ID.img     := the same of a shared object; vaddr counts from its start
+//     pages-PAGES_ID.img       := page*                       of present entries only, in their order, nothing between
+//
+//     3/pagemap-7.img     | 0x1000: 2 pages, present | 0x3000: 4 pages, in the parent | 0x9000: 1 page, present |
+//     3/pages-1.img       | page 0 | page 1          |                                | page 2                  |
+//     3/parent -> ../2
+//     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
+//
+// Three generations of entries: up to 3.4 `in_parent` alone; then `flags`, which say it all where they are there; since
+// 4.2 the count is in `nr_pages` and `compat_nr_pages` is 0. PagemapReader is the one place that knows them.
+//
+//     struct Lazy : PagemapSink {
+//       std::uint64_t pages = 0;
+//       Step runs(std::span<const PageRun> runs) override {
+//         for (const PageRun& run : runs) pages += run.is_lazy() ? run.nr_pages : 0;
+//         return Step::go;
+//       }
+//       void refused(const Error&) override {}
+//     };
+//
+// Sources of the facts: criu/include/pagemap.h, criu/pagemap.c, criu/page-xfer.c.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "critpipe/entry.hpp"
+
+namespace critpipe {
+
+// A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
+constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
+constexpr std::uint64_t smallest_page = 4096;           // every page size is this times a power of two
+constexpr std::uint64_t largest_page = 1 << 20;
+constexpr std::uint64_t max_address = ~(largest_page - 1);   // ranges of addresses end here at the latest
+
+// Consecutive pages of one entry.
+struct PageRun {
+  enum Flag : std::uint32_t { parent = 1, lazy = 2, present = 4 };
+
+  std::uint64_t vaddr = 0;
+  std::uint64_t nr_pages = 0;
+  std::uint64_t page = 0;        // number of its first page in the pages image; of the next present one if it has none
+  std::uint32_t flags = 0;       // as they are meant, whatever the generation
+
+  bool is_present() const { return flags & present; }          // takes room in the pages image
+  bool is_parent() const { return flags & parent; }            // its content is in the parent, even if present
+  bool is_lazy() const { return flags & lazy; }
+  bool is_here() const { return (flags & (parent | present)) == present; }
+};
+
+// Whose memory: a task's, or a shared object's.
+struct MemoryId {
+  bool shmem = false;
+  std::uint64_t id = 0;          // pid; or shmid
+  auto operator<=>(const MemoryId&) const = default;
+};
+
+// pagemap-7.img, 1/pagemap-shmem-9.img, pages-3.img: what the name says, else nothing.
+std::optional<MemoryId> memory_of_name(std::string_view name);
+std::optional<std::uint64_t> pages_id_of_name(std::string_view name);
+std::string pagemap_name(MemoryId memory);
+std::string pages_name(std::uint64_t pages_id);
+
+// Entries of a pagemap to runs, one at a time.
+class PagemapReader {
+ public:
+  // False: the head, whose pages_id() is known now; or a fault, then error() says which. No call after a fault.
+  // Reasons: limit_pages, bad_run.
+  bool next(const Entry& entry, PageRun& run);
+  // Runs of entries written in the usual way, from bytes that nobody has checked; sets their number.
+  Sink::Taken next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset, std::span<PageRun>& runs);
+
+  std::uint64_t pages_id() const { return pages_id_; }
+  std::uint64_t nr_entries() const { return nr_entries_; }      // of runs, so far
+  std::uint64_t nr_pages() const { return nr_pages_; }
+  std::uint64_t nr_present() const { return next_page_; }
+  bool ascending() const { return ascending_; }                 // and without overlaps, at the smallest page size
+  const Error& error() const { return error_; }                 // offset and entry are set, image is not
+
+ private:
+  bool place(PageRun& run, std::uint64_t index, std::uint64_t offset);
+
+  std::uint64_t pages_id_ = 0;
+  std::uint64_t nr_entries_ = 0;
+  std::uint64_t nr_pages_ = 0;
+  std::uint64_t next_page_ = 0;
+  std::uint64_t end_ = 0;
+  bool ascending_ = true;
+  Error error_;
+};
+
+// A sink for a pagemap: runs in order, many at once.
+class PagemapSink : public Sink {
+ public:
+  Step entry(const Entry& entry) final;
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) final;
+
+ protected:
+  virtual Step head(std::uint64_t /*pages_id*/) { return Step::go; }
+  virtual Step runs(std::span<const PageRun> runs) = 0;
+  virtual void refused(const Error& error) = 0;      // an entry that cannot be; no runs come after it
+  const PagemapReader& reader() const { return reader_; }
+
+ private:
+  PagemapReader reader_;
+};
+
+// Cuts the bytes of a pages image, which come in blocks of any size, at multiples of the smallest page; the last piece
+// may be shorter. Page sizes are often known only later: facts are kept by smallest page and joined then.
+class PagesSink : public Sink {
+ public:
+  Step entry(const Entry&) final { return Step::go; }
+  Step raw(Bytes block) final;
+  Step end() final;
+
+ protected:
+  // `first`: number of the first smallest page in the image. Views live until the return.
+  virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
+  virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }
+
+ private:
+  std::uint64_t next_ = 0;
+  std::vector<std::byte> carry_;
+};
+
+}  // namespace critpipe

@@ -1,0 +1,39 @@
+// Names of pagemaps and pages images.
+#include <charconv>
+
+#include "critpipe/pages.hpp"
+
+namespace critpipe {
+
+namespace {
+
+// The number between prefix and suffix of the last part of a path.
+std::optional<std::uint64_t> number_in(std::string_view path, std::string_view prefix) {
+  constexpr std::string_view suffix = ".img";
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  if (!name.starts_with(prefix) || !name.ends_with(suffix)) return {};
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(std::min(suffix.size(), name.size()));
+  std::uint64_t number = 0;
+  const auto [end, fault] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (fault != std::errc{} || end != name.data() + name.size()) return {};
+  return number;
+}
+
+}  // namespace
+
+std::optional<MemoryId> memory_of_name(std::string_view name) {
+  if (const auto id = number_in(name, "pagemap-shmem-")) return MemoryId{true, *id};
+  if (const auto id = number_in(name, "pagemap-")) return MemoryId{false, *id};
+  return {};
+}
+
+std::optional<std::uint64_t> pages_id_of_name(std::string_view name) { return number_in(name, "pages-"); }
+
+std::string pagemap_name(MemoryId memory) {
+  return (memory.shmem ? "pagemap-shmem-" : "pagemap-") + std::to_string(memory.id) + ".img";
+}
+
+std::string pages_name(std::uint64_t pages_id) { return "pages-" + std::to_string(pages_id) + ".img"; }
+
+}  // namespace critpipe
