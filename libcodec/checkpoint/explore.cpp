@@ -71,7 +71,10 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
 }
 
 std::string Exploring::shown(std::string_view name) const {
-  if (!options.escape) return std::string{name};
+  return options.escape ? escaped(name) : std::string{name};
+}
+
+std::string escaped(std::string_view name) {
   std::string text;
   while (!name.empty()) {
     std::size_t size = 1;

@@ -115,7 +115,7 @@ void put_run(Exploring& exploring, Walk& walk, const Run& run) {
     json.key("vmas").begin('[');
     for (const Mapping& mapping : mappings) {
       json.begin('{').key("addr");
-      if (&mapping == walk.shown) {
+      if (&mapping == walk.shown && !exploring.is_lines()) {
         json.text("~");
       } else {
         json.hex(mapping.start).key("pages").number(walk.pages_of(mapping));

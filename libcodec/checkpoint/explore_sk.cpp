@@ -21,19 +21,19 @@ bool is_socket(std::uint32_t type) {
 std::string port_text(std::uint32_t port) { return port == 0 ? "*" : std::to_string(port); }
 
 // The name of a unix socket as people write it: @ for the zero byte of abstract ones, and no zero byte at the end.
-std::string unix_name(const Exploring& exploring, std::string name) {
+std::string unix_name(std::string name) {
   if (name.empty()) return "*";
   if (name[0] == '\0') name[0] = '@';
   else if (name.back() == '\0') name.pop_back();
-  return exploring.shown(name);
+  return escaped(name);
 }
 
-std::string local_text(const Exploring& exploring, const Descriptor& descriptor, const Socket& socket) {
+std::string local_text(const Descriptor& descriptor, const Socket& socket) {
   switch (descriptor.type) {
-    case type_unix: return unix_name(exploring, socket.source) + ":" + std::to_string(socket.inode);
+    case type_unix: return unix_name(socket.source) + ":" + std::to_string(socket.inode);
     case type_netlink: return std::to_string(socket.source_port);
     case type_packet: return "interface:" + port_text(socket.interface);
-    default: return socket.source + ":" + port_text(socket.source_port);
+    default: return endpoint(socket.source, socket.source_port);
   }
 }
 
@@ -42,14 +42,14 @@ std::string peer_text(const Descriptor& descriptor, const Socket& socket) {
     case type_unix: return "*:" + port_text(socket.peer);
     case type_netlink: return port_text(socket.destination_port);
     case type_packet: return "-";
-    default: return socket.destination + ":" + port_text(socket.destination_port);
+    default: return endpoint(socket.destination, socket.destination_port);
   }
 }
 
 std::string or_dash(bool known, const std::string& text) { return known ? text : "-"; }
 
 void print_header(const Exploring& exploring) {
-  std::string line = format("%7s %6s %-7s %-9s %-8s %-11s", "PID", "FD", "DOMAIN", "TYPE", "PROTOCOL", "STATE");
+  std::string line = format("%7s %6s %-7s %-9s %-14s %-11s", "PID", "FD", "DOMAIN", "TYPE", "PROTOCOL", "STATE");
   line += format(" %8s %8s", "RECV-Q", "SEND-Q");
   if (exploring.options.detail) line += format(" %8s %8s %10s", "RCVBUF", "SNDBUF", "INODE");
   exploring.write(line + " LOCAL PEER\n");
@@ -59,14 +59,16 @@ void print_socket(const Exploring& exploring, const Task& task, const Descriptor
   const bool has_protocol = descriptor.type != type_unix;
   std::string line = format("%7u %6u %-7s", task.pid, descriptor.fd,
                             std::string{domain_of(descriptor.type, socket.family)}.c_str());
-  line += format(" %-9s %-8s %-11s", or_dash(socket.type != 0, socket_type_name(socket.type)).c_str(),
-                 or_dash(has_protocol, protocol_name(socket.family, socket.protocol)).c_str(),
+  line += format(" %-9s %-14s %-11s", or_dash(socket.type != 0, socket_type_name(socket.type)).c_str(),
+                 or_dash(has_protocol && socket.family != 0, protocol_name(socket.family, socket.protocol)).c_str(),
                  or_dash(socket.state != 0, socket_state_name(socket.state)).c_str());
   line += format(" %8s %8s", or_dash(socket.has_queues, std::to_string(socket.received)).c_str(),
                  or_dash(socket.has_queues, std::to_string(socket.sent)).c_str());
   if (exploring.options.detail)
     line += format(" %8u %8u %10u", socket.receive_buffer, socket.send_buffer, socket.inode);
-  exploring.write(line + " " + local_text(exploring, descriptor, socket) + " " + peer_text(descriptor, socket) + "\n");
+  const bool known = socket.family != 0;
+  exploring.write(line + " " + or_dash(known, local_text(descriptor, socket)) + " " +
+                  or_dash(known, peer_text(descriptor, socket)) + "\n");
 }
 
 // As go-criu says it: whole units, or one decimal.
@@ -89,15 +91,16 @@ void put_text(JsonWriter& json, const char* key, const std::string& text) {
 
 // go-criu's keys are there where go-criu has them: the family of internet sockets only, no zeros.
 void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& socket) {
-  const bool is_unix = descriptor.type == type_unix;
-  if (descriptor.type == type_inet) put_text(json, "family", family_name(socket.family));
-  if (!is_unix) json.key("protocol").text(protocol_name(socket.family, socket.protocol));
+  const bool is_unix = descriptor.type == type_unix, is_inet = descriptor.type == type_inet;
+  if (is_inet) put_text(json, "family", family_name(socket.family));
+  if (!is_unix)
+    json.key("protocol").text(is_inet ? protocol_name(socket.family, socket.protocol) : std::to_string(socket.protocol));
   if (socket.type != 0) json.key("type").text(socket_type_name(socket.type));
   if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   put_text(json, "src_addr", socket.source);
-  put_number(json, "src_port", descriptor.type == type_inet ? socket.source_port : 0);
+  put_number(json, "src_port", is_inet ? socket.source_port : 0);
   put_text(json, "dest_addr", socket.destination);
-  put_number(json, "dest_port", descriptor.type == type_inet ? socket.destination_port : 0);
+  put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
   json.key("send_buf").text(size_text(socket.send_buffer)).key("recv_buf").text(size_text(socket.receive_buffer));
 }
 
@@ -115,6 +118,8 @@ void put_socket(Exploring& exploring, const Descriptor& descriptor) {
   put_number(json, "inode", socket.inode);
   put_number(json, "peer", socket.peer);
   put_number(json, "interface", socket.interface);
+  if (descriptor.type == type_netlink || descriptor.type == type_packet)
+    json.key("protocol_name").text(protocol_name(socket.family, socket.protocol));
   if (descriptor.type == type_netlink)
     json.key("port_id").number(socket.source_port).key("peer_port_id").number(socket.destination_port);
   if (exploring.options.detail) json.key("file").message(*file->message, file->payload);

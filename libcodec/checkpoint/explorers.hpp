@@ -31,6 +31,7 @@ using Explore = void(Exploring& exploring);
 Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 
 std::string joined(std::initializer_list<std::string_view> parts);
+std::string escaped(std::string_view name);      // control characters as \n, \x1b
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 
 // Names of files as crit prints them, and as go-criu does. unknown: the word where there is none.
@@ -38,5 +39,8 @@ std::string file_text(const Exploring& exploring, std::uint32_t type, std::uint3
 std::string path_text(const Exploring& exploring, const File* file, std::string_view unknown);
 // What the file is, for people: "tcp[127.0.0.1:80 LISTEN]".
 std::string detailed_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id);
+
+// "127.0.0.1:80", "[::1]:*"
+std::string endpoint(const std::string& address, std::uint32_t port);
 
 }  // namespace critpipe

@@ -8,11 +8,6 @@ namespace critpipe {
 
 namespace {
 
-std::string endpoint(const std::string& address, std::uint32_t port) {
-  const bool is_v6 = address.find(':') != address.npos;
-  return joined({is_v6 ? "[" : "", address, is_v6 ? "]:" : ":", port == 0 ? "*" : std::to_string(port)});
-}
-
 // Targets stand in the file's message or, in old sets, in an image of their own.
 std::string count_text(const Exploring& exploring, const File& file, std::string_view field, std::string_view image) {
   const Field* const list = file.message->find(field);
@@ -25,6 +20,11 @@ std::string count_text(const Exploring& exploring, const File& file, std::string
 
 }  // namespace
 
+std::string endpoint(const std::string& address, std::uint32_t port) {
+  const bool is_v6 = address.find(':') != address.npos;
+  return joined({is_v6 ? "[" : "", address, is_v6 ? "]:" : ":", port == 0 ? "*" : std::to_string(port)});
+}
+
 std::string socket_part(const Exploring& exploring, const File& file) {
   const Socket socket = *exploring.checkpoint.socket_of(file);
   std::string protocol = protocol_name(socket.family, socket.protocol);
@@ -32,8 +32,8 @@ std::string socket_part(const Exploring& exploring, const File& file) {
   switch (file.type) {
     case type_netlink: return format("netlink[%s port %u]", protocol.c_str(), socket.source_port);
     case type_packet:
-      return format("packet[%s 0x%04x interface %u]", socket_type_name(socket.type).c_str(),
-                    __builtin_bswap16(static_cast<std::uint16_t>(socket.protocol)), socket.interface);
+      return format("packet[%s %s interface %u]", socket_type_name(socket.type).c_str(), protocol.c_str(),
+                    socket.interface);
     default: break;
   }
   const bool has_peer = socket.destination_port != 0;

@@ -98,9 +98,9 @@ void name_missing(Model& model, std::string_view folder) {
 
 }  // namespace
 
-void Checkpoint::finish(std::string_view folder) {
+void Checkpoint::finish(std::string_view folder, bool is_whole) {
   join_tasks(*model_);
-  name_missing(*model_, folder);
+  if (is_whole) name_missing(*model_, folder);
 }
 
 }  // namespace critpipe

@@ -19,10 +19,10 @@ bool CheckpointReader::Found::has_tree() const {
 CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : Decoding{limits}, needs_{needs} {}
 
 // The images of a folder come together, or nearly so.
-Checkpoint& CheckpointReader::at(std::string_view folder) {
+CheckpointReader::Found& CheckpointReader::at(std::string_view folder) {
   for (std::size_t i = found_.size(); i-- > 0;)
-    if (found_[i].folder == folder) return found_[i].checkpoint;
-  return found_.emplace_back(std::string{folder}, Checkpoint{needs_}).checkpoint;
+    if (found_[i].folder == folder) return found_[i];
+  return found_.emplace_back(std::string{folder}, Checkpoint{needs_});
 }
 
 bool CheckpointReader::wants(std::string_view name) { return is_needed(needs_, last_part(name)); }
@@ -31,7 +31,9 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const std::string_view file = last_part(member.name);
   if (!is_needed(needs_, file)) return nullptr;
   const std::string& place = member.place.ends_with(file) ? member.place : member.name;
-  return at(std::string_view{place}.substr(0, place.size() - file.size())).sink_for(file);
+  Found& found = at(std::string_view{place}.substr(0, place.size() - file.size()));
+  found.is_set |= member.in_set;
+  return found.checkpoint.sink_for(file);
 }
 
 // The place of an image begins with that of its folder.
@@ -44,9 +46,9 @@ void CheckpointReader::report(const Error& error) {
 }
 
 std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view input) {
-  if (found_.empty()) at(input == "-" ? "" : std::string{input} + "/");
+  if (found_.empty()) at(input == "-" ? "" : std::string{input} + "/").is_set = homeless_.empty();
   for (const Error& error : homeless_) found_.front().checkpoint.report(error);
-  for (Found& found : found_) found.checkpoint.finish(found.folder);
+  for (Found& found : found_) found.checkpoint.finish(found.folder, found.is_set);
   return found_;
 }
 

@@ -1,5 +1,6 @@
 // Sockets of five families in one form.
 #include <algorithm>
+#include <cstdio>
 
 #include "checkpoint/model.hpp"
 #include "checkpoint/record.hpp"
@@ -19,6 +20,13 @@ constexpr Name protocols[] = {{"IP", 0}, {"ICMP", 1}, {"IGMP", 2}, {"TCP", 6}, {
 constexpr Name states[] = {{"ESTABLISHED", 1}, {"SYN_SENT", 2}, {"SYN_RECV", 3}, {"FIN_WAIT1", 4}, {"FIN_WAIT2", 5},
                            {"TIME_WAIT", 6}, {"CLOSE", 7}, {"CLOSE_WAIT", 8}, {"LAST_ACK", 9}, {"LISTEN", 10},
                            {"CLOSING", 11}, {"NEW_SYN_RECV", 12}};
+
+constexpr Name netlink_protocols[] = {
+    {"ROUTE", 0},       {"USERSOCK", 2},    {"FIREWALL", 3},   {"SOCK_DIAG", 4},  {"NFLOG", 5},
+    {"XFRM", 6},        {"SELINUX", 7},     {"ISCSI", 8},      {"AUDIT", 9},      {"FIB_LOOKUP", 10},
+    {"CONNECTOR", 11},  {"NETFILTER", 12},  {"IP6_FW", 13},    {"DNRTMSG", 14},   {"KOBJECT_UEVENT", 15},
+    {"GENERIC", 16},    {"SCSITRANSPORT", 18}, {"ECRYPTFS", 19}, {"RDMA", 20},    {"CRYPTO", 21},
+    {"SMC", 22}};
 
 std::string name_in(std::span<const Name> names, std::uint32_t value) {
   const auto found = std::ranges::find(names, value, &Name::value);
@@ -107,10 +115,14 @@ std::string family_name(std::uint32_t family) { return name_in(families, family)
 std::string socket_type_name(std::uint32_t type) { return name_in(socket_types, type); }
 std::string socket_state_name(std::uint32_t state) { return name_in(states, state); }
 
-// The protocols of netlink and packet sockets are other numbers than those of the internet.
+// The protocols of netlink and packet sockets are other numbers than those of the internet; the latter's are types of
+// Ethernet frames as they stand on the wire.
 std::string protocol_name(std::uint32_t family, std::uint32_t protocol) {
-  const bool internet = family != af_netlink && family != af_packet;
-  return internet ? name_in(protocols, protocol) : std::to_string(protocol);
+  if (family == af_netlink) return name_in(netlink_protocols, protocol);
+  if (family != af_packet) return name_in(protocols, protocol);
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%04x", __builtin_bswap16(static_cast<std::uint16_t>(protocol)));
+  return text;
 }
 
 }  // namespace critpipe

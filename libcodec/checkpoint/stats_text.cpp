@@ -136,6 +136,7 @@ void put_statistics(JsonWriter& json, const Statistics& one) {
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (one.values[i]) json.key(fields[i].name).number(*one.values[i]);
   json.key("page_size").number(one.page_size);
+  if (one.of == Statistics::Of::dump) json.key("bytes_written").number_text(count_text(*written_bytes(one, {})));
   if (const auto share = one.share_written()) json.key("share_written").number_text(format("%.6f", *share));
   json.end('}');
 }

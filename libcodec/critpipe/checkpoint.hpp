@@ -47,8 +47,8 @@ class Checkpoint {
   bool wants(std::string_view name) const;
   std::unique_ptr<Sink> sink_for(std::string_view name);      // null: not wanted
   void report(const Error& error);                            // an image could not be read to its end
-  // All came. Images that should be there and are not become errors; `folder` goes before their names.
-  void finish(std::string_view folder);
+  // All came. Of a whole set, images that should be there and are not become errors; `folder` goes before their names.
+  void finish(std::string_view folder, bool is_whole = true);
 
   // In the order of pstree.img; without that image those tasks that have images of their own.
   std::span<const Task> tasks() const;
@@ -92,12 +92,13 @@ class CheckpointReader : public Decoding {
   struct Found {
     std::string folder;                                       // for people: "dump/", "c1.tar.zst:checkpoint/"
     Checkpoint checkpoint;
+    bool is_set = false;                                      // not one image by itself
     bool has_tree() const;                                    // is there any task of pstree.img?
   };
   std::vector<Found>& finish(std::string_view input);
 
  private:
-  Checkpoint& at(std::string_view folder);
+  Found& at(std::string_view folder);
 
   Needs needs_;
   std::vector<Found> found_;

@@ -86,7 +86,7 @@ struct Socket {
 // "IPV4", "STREAM", "TCP", "LISTEN"; numbers without a name as decimal text.
 std::string family_name(std::uint32_t family);
 std::string socket_type_name(std::uint32_t type);
-std::string protocol_name(std::uint32_t family, std::uint32_t protocol);
+std::string protocol_name(std::uint32_t family, std::uint32_t protocol);   // netlink: "ROUTE"; packet: "0x0800"
 std::string socket_state_name(std::uint32_t state);
 
 struct Thread {
