@@ -1,5 +1,6 @@
 #include "common/parallel.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <list>
 #include <mutex>
@@ -143,12 +144,13 @@ class Crew {
   const MakeReceiver& make_;
   std::mutex source_;
   Pieces pieces_;
-  bool any_ = false;
+  std::atomic<bool> any_ = false;
   Orders orders_;
 };
 
 void Crew::work() {
   for (;;) {
+    // Held while there is no room, too: pieces get their places in the order in which they come.
     std::unique_lock lock{source_};
     const auto piece = pieces_.next();
     PieceOutput* output = piece ? orders_.begin() : nullptr;
@@ -157,9 +159,7 @@ void Crew::work() {
     const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
     Selected selected{program_, *receiver};
     const Step step = piece->read(selected);
-    lock.lock();
-    any_ |= selected.any();
-    lock.unlock();
+    if (selected.any()) any_ = true;
     orders_.end(*output, step);
   }
 }
