@@ -1,10 +1,13 @@
 // crit-grep: entries that say what is asked for.
+#include <cstring>
 #include <unistd.h>
 
-#include "common/filter.hpp"
+#include "common/colour.hpp"
+#include "common/images_out.hpp"
 #include "common/inputs.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
+#include "critpipe/writer.hpp"
 
 namespace critpipe {
 
@@ -18,154 +21,217 @@ constexpr Option rows[] = {
     {'m', "max-count", "N", "Stop after N matches."},
     {0, "lines", nullptr, "Print matches as JSON, one a line, as crit-tojson --lines does."},
     {0, "json", nullptr, "The same as --lines."},
-    {0, "pretty", nullptr, "With --lines: annotated fields as people read them."},
+    {0, "pretty", nullptr, "Print JSON with annotated fields as people read them."},
     {0, "any", "REGEX", "Keep entries with a text or bytes field that REGEX fits; there is no EXPR then."},
     {'i', "ignore-case", nullptr, "With --any: upper and lower case are the same."},
     {'F', "fixed-strings", nullptr, "With --any: a plain text, no regular expression."},
-    {0, "color", "WHEN", "Colour JSON lines: auto, always or never."},
     {0, "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
+    {0, "stream", nullptr, "Write an image stream even of one image."},
 };
-constexpr Options groups[] = {rows, input_options};
+constexpr Options groups[] = {rows, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
     {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "how many entries are lazy"},
     {"crit-grep --lines 'vmas[status & VMA_AREA_HEAP]' c1.tar.zst", "tasks with a heap"},
-    {"crit-grep --any password -l DIR", "images that hold the word"},
+    {"crit-grep -l --any password DIR", "images that hold the word"},
 };
 
 enum class Form : std::uint8_t { images, lines, count, names, nothing };
-
-class Grep final : public Decoding {
- public:
-  Grep(Program& program, Output& output, Expression& expression, Form form);
-  bool wants(std::string_view name) override;
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { output_.flush() == Step::go ? program_.report(error) : void(); }
-  std::uint64_t total() const { return total_; }
-
- private:
-  Program& program_;
-  Output& output_;
-  Expression& expression_;
-  Form form_;
-  SelectOptions options_;
-  bool several_;
-  std::uint64_t total_ = 0;
-};
-
-// One image as its own bytes.
-class ImageBytes final : public Sink {
- public:
-  explicit ImageBytes(Output& output) : output_{output} {}
-  Step begin(const Image& image) override {
-    if (image.head == Head::common) word(common_magic);
-    if (image.head == Head::service) word(service_magic);
-    word(image.kind->magic);
-    return output_.step();
-  }
-  Step entry(const Entry& entry) override { return message(entry.payload); }
-  Step part(const Part& part) override { return part.message ? message(part.payload) : Step::go; }
-  Step bytes(Bytes bytes) override {
-    output_.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    return output_.step();
-  }
-  Step padding(Bytes padding) override { return bytes(padding); }
-
- private:
-  void word(std::uint32_t word) {
-    char* at = output_.reserve(4);
-    std::memcpy(at, &word, 4);
-    output_.commit(at + 4);
-  }
-  Step message(Bytes payload) {
-    word(static_cast<std::uint32_t>(payload.size()));
-    return bytes(payload);
-  }
-  Output& output_;
-};
-
-// The number of entries, or only the name of an image with any.
-class Count final : public Sink {
- public:
-  Count(Output& output, bool named, bool name_only) : output_{output}, named_{named}, name_only_{name_only} {}
-  Step begin(const Image& image) override {
-    name_ = image.name;
-    if (name_only_) output_.write(name_ + "\n");
-    return output_.step();
-  }
-  Step entry(const Entry&) override { ++entries_; return Step::go; }
-  Step end() override {
-    if (!name_only_) output_.write((named_ ? name_ + ":" : "") + std::to_string(entries_) + "\n");
-    return output_.step();
-  }
-  void fail(const Error&) override { (void)end(); }
-
- private:
-  Output& output_;
-  bool named_, name_only_;
-  std::string name_;
-  std::uint64_t entries_ = 0;
-};
-
-class Nothing final : public Sink {
- public:
-  Step entry(const Entry&) override { return Step::go; }
-};
-
-Grep::Grep(Program& program, Output& output, Expression& expression, Form form)
-    : Decoding{limits_of(program)}, program_{program}, output_{output}, expression_{expression}, form_{form} {
-  options_.invert = program.has("invert-match");
-  options_.most = form == Form::nothing ? 1 : program.number("max-count", options_.most);
-  options_.keep_head = form == Form::images;
-  options_.always_begin = form == Form::images || form == Form::count;
-  several_ = program.arguments().size() > 2;
-}
-
-bool Grep::wants(std::string_view name) {
-  const Kind* kind = kind_of_name(name);
-  return wanted(program_, name) && !(kind && kind->is_raw());
-}
-
-std::unique_ptr<Sink> Grep::sink_for(const Member& member) {
-  std::unique_ptr<Sink> to;
-  JsonOptions json{.form = JsonOptions::Form::lines, .pretty = program_.has("pretty")};
-  switch (form_) {
-    case Form::images: to = std::make_unique<ImageBytes>(output_); break;
-    case Form::lines: to = std::make_unique<JsonSink>(output_, json); break;
-    case Form::count: to = std::make_unique<Count>(output_, several_ || member.in_set, false); break;
-    case Form::names: to = std::make_unique<Count>(output_, true, true); break;
-    case Form::nothing: to = std::make_unique<Nothing>(); break;
-  }
-  return std::make_unique<Select>(expression_, options_, std::move(to), total_);
-}
 
 Form form_of(Program& program) {
   if (program.has("quiet")) return Form::nothing;
   if (program.has("count")) return Form::count;
   if (program.has("files-with-matches")) return Form::names;
-  if (program.has("lines") || program.has("json") || isatty(STDOUT_FILENO)) return Form::lines;
-  return Form::images;
+  for (const char* option : {"lines", "json", "pretty"})
+    if (program.has(option)) return Form::lines;
+  return isatty(STDOUT_FILENO) && !program.has("output") ? Form::lines : Form::images;
+}
+
+class Grep : public Decoding {
+ public:
+  Grep(Program& program, Expression& expression) : Decoding{limits_of(program)}, program_{program}, expression_{expression} {
+    options_.invert = program.has("invert-match");
+    options_.most = program.number("max-count", options_.most);
+  }
+  bool wants(std::string_view name) final {
+    const Kind* kind = kind_of_name(name);
+    return !kind || !kind->is_raw();
+  }
+  std::unique_ptr<Sink> sink_for(const Member& member) final {
+    const Kind* kind = kind_of_name(member.name);
+    if (!kind || !kind->is_raw()) return std::make_unique<Select>(expression_, options_, target(member), total_);
+    Error error{Reason::raw_image, member.place};
+    error.name = std::string{kind->about} + "; it has no entries (--memory searches pages)";
+    report(error);
+    return nullptr;
+  }
+  bool reads_raw() const final { return false; }
+  virtual int commit() = 0;
+  std::uint64_t total() const { return total_; }
+
+ protected:
+  virtual std::unique_ptr<Sink> target(const Member& member) = 0;
+  bool several(const Member& member) const { return member.in_set || program_.arguments().size() > 1; }
+
+  Program& program_;
+  Expression& expression_;
+  SelectOptions options_;
+  std::uint64_t total_ = 0;
+};
+
+// Matches as images: one as itself, several as an image stream.
+class ToImages final : public Grep {
+ public:
+  ToImages(Program& program, Expression& expression) : Grep{program, expression}, images_{images_out(program)} {
+    options_.keep_head = true;
+    options_.always_begin = true;
+  }
+  void report(const Error& error) override { program_.report(error); }
+  int commit() override { return images_->commit(); }
+
+ private:
+  class Image;
+  std::unique_ptr<Sink> target(const Member& member) override;
+
+  std::unique_ptr<ImagesOut> images_;
+};
+
+// A plain image is there even if nothing of it matches; of a set only those with a match.
+class ToImages::Image final : public Sink {
+ public:
+  Image(ImagesOut& images, const Member& member, bool several) : images_{images}, name_{member.name}, several_{several} {}
+  ~Image() override { (void)close(false); }
+  Step begin(const critpipe::Image& image) override {
+    image_ = image;
+    return several_ ? Step::go : open();
+  }
+  Step entry(const Entry& entry) override {
+    if (!sink_ && open() == Step::stop) return Step::stop;
+    return sink_->entry(entry);
+  }
+  Step part(const Part& part) override { return sink_->part(part); }
+  Step bytes(Bytes bytes) override { return sink_->bytes(bytes); }
+  Step padding(Bytes bytes) override { return sink_->padding(bytes); }
+  Step close() override { return sink_->close(); }
+  Step end() override { return close(true); }
+  void fail(const Error& error) override {
+    if (sink_) sink_->fail(error);
+  }
+
+ private:
+  Step open() {
+    output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
+    if (!output_) return Step::stop;
+    sink_ = std::make_unique<ImageSink>(*output_);
+    return sink_->begin(image_);
+  }
+  Step close(bool whole) {
+    Output* output = std::exchange(output_, nullptr);
+    return output ? images_.close(output, whole) : Step::go;
+  }
+
+  ImagesOut& images_;
+  std::string name_;
+  bool several_;
+  critpipe::Image image_;
+  Output* output_ = nullptr;
+  std::unique_ptr<ImageSink> sink_;
+};
+
+std::unique_ptr<Sink> ToImages::target(const Member& member) {
+  if (several(member)) images_->expect_stream();
+  return std::make_unique<Image>(*images_, member, several(member));
+}
+
+// Matches as text.
+class ToText final : public Grep {
+ public:
+  ToText(Program& program, Expression& expression, Form form)
+      : Grep{program, expression}, form_{form}, destination_{program, Destination::Content::text} {
+    options_.always_begin = form == Form::count;
+    if (form == Form::nothing) options_.most = std::min<std::uint64_t>(options_.most, 1);
+    if (wants_colour(program, destination_.fd())) colour_ = std::make_unique<ColourOutput>(destination_.output());
+  }
+  void report(const Error& error) override {
+    if (flush() == Step::go) program_.report(error);
+  }
+  int commit() override {
+    (void)flush();
+    return destination_.commit();
+  }
+
+ private:
+  class Count;
+  std::unique_ptr<Sink> target(const Member& member) override;
+  Output& output() { return colour_ ? *colour_ : destination_.output(); }
+  Step flush() {
+    if (colour_) (void)colour_->flush();
+    return destination_.output().flush();
+  }
+
+  Form form_;
+  Destination destination_;
+  std::unique_ptr<ColourOutput> colour_;
+};
+
+// How many entries match, or only the name of an image where some do.
+class ToText::Count final : public Sink {
+ public:
+  Count(ToText& to, const Member& member) : to_{to}, name_{member.name}, named_{to.several(member)} {}
+  Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
+  Step entry(const Entry&) override {
+    ++entries_;
+    return Step::go;
+  }
+  Step end() override {
+    if (to_.form_ != Form::count) return Step::go;
+    return print((named_ ? name_ + ":" : "") + std::to_string(entries_));
+  }
+  void fail(const Error&) override { (void)end(); }
+
+ private:
+  Step print(const std::string& line) {
+    to_.destination_.output().write(line + "\n");
+    return to_.destination_.output().step();
+  }
+
+  ToText& to_;
+  std::string name_;
+  bool named_;
+  std::uint64_t entries_ = 0;
+};
+
+std::unique_ptr<Sink> ToText::target(const Member& member) {
+  if (form_ != Form::lines) return std::make_unique<Count>(*this, member);
+  JsonOptions options;
+  options.form = JsonOptions::Form::lines;
+  options.pretty = program_.has("pretty");
+  return std::make_unique<JsonSink>(output(), options);
+}
+
+Error parse(Program& program, Expression& expression) {
+  if (const auto pattern = program.value("any"))
+    return expression.parse_any(*pattern, {program.has("ignore-case"), program.has("fixed-strings")});
+  return expression.parse(program.take_argument("an expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
 }
 
 int run(Program& program) {
   Expression expression;
-  Error fault;
-  if (const auto pattern = program.value("any")) {
-    fault = expression.parse_any(*pattern, {program.has("ignore-case"), program.has("fixed-strings")});
-  } else {
-    if (program.arguments().empty()) program.usage("an expression is missing");
-    fault = expression.parse(program.arguments()[0]);
+  if (const Error error = parse(program, expression)) {
+    program.report(error);
+    return exit_error;
   }
-  if (fault) { program.report(fault); return exit_error; }
   const Form form = form_of(program);
-  Destination destination{program, form == Form::images ? Destination::Content::binary : Destination::Content::text};
-  Grep grep{program, destination.output(), expression, form};
-  for (std::size_t i = 1; i < program.arguments().size(); ++i) (void)read_input(program.arguments()[i], grep, {});
-  if (grep.total() == 0) {
-    if (Error error = expression.unanswered()) program.report(error);
+  std::unique_ptr<Grep> grep;
+  if (form == Form::images) grep = std::make_unique<ToImages>(program, expression);
+  else grep = std::make_unique<ToText>(program, expression, form);
+  if (program.number("max-count", 1) > 0) (void)read_inputs(program, *grep);
+  if (grep->total() == 0) {
+    if (const Error error = expression.unanswered()) grep->report(error);
     program.set_exit_code(exit_no);
   }
-  return destination.commit();
+  const int code = grep->commit();
+  return form == Form::nothing && grep->total() > 0 ? int{exit_done} : code;
 }
 
 }  // namespace

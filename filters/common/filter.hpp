@@ -75,6 +75,8 @@ class Program {
   // A number with an optional K, M, G, T; usage error and exit where it is none.
   std::uint64_t number(std::string_view option, std::uint64_t otherwise);
   const std::vector<std::string>& arguments() const { return arguments_; }
+  // Takes the first argument away from the others; usage error with `missing` where there is none.
+  std::string take_argument(const char* missing);
   // The arguments, or "-" where there is none; usage error where standard input is then a terminal.
   std::vector<std::string> inputs();
 

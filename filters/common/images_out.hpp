@@ -31,6 +31,8 @@ class ImagesOut {
   virtual Output* open(const std::string& name, const Kind* kind, OutForm form) = 0;
   // Not whole: it is not ended in a stream, and left out of a folder.
   virtual Step close(Output* output, bool whole) = 0;
+  // What goes out is a stream, even if no image comes.
+  virtual void expect_stream() {}
   // All is written. Returns the exit code.
   virtual int commit() = 0;
 };

@@ -57,6 +57,13 @@ std::uint64_t Program::number(std::string_view option, std::uint64_t otherwise) 
   return number << shift;
 }
 
+std::string Program::take_argument(const char* missing) {
+  if (arguments_.empty()) usage(missing);
+  std::string first = std::move(arguments_.front());
+  arguments_.erase(arguments_.begin());
+  return first;
+}
+
 std::vector<std::string> Program::inputs() {
   if (!arguments_.empty()) return arguments_;
   if (isatty(STDIN_FILENO)) usage("no input: name an image, a directory or an archive, or pipe one in");

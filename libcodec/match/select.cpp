@@ -120,8 +120,10 @@ Step Select::close() {
 
 Step Select::end() { return begun_ ? to_->end() : Step::go; }
 
+// Where no entry is on its way, what was handed on is complete.
 void Select::fail(const Error& error) {
-  if (begun_) to_->fail(error);
+  if (state_ == State::selected) to_->fail(error);
+  else (void)end();
 }
 
 }  // namespace critpipe
