@@ -6,16 +6,9 @@
 #include <thread>
 
 #include "codec/testing.hpp"
-#include "core.pb.h"
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/explore.hpp"
 #include "critpipe/stats.hpp"
-#include "fdinfo.pb.h"
-#include "fs.pb.h"
-#include "mm.pb.h"
-#include "pagemap.pb.h"
-#include "pstree.pb.h"
-#include "stats.pb.h"
 
 namespace critpipe {
 namespace {
@@ -27,100 +20,58 @@ constexpr Explorer explorers[] = {Explorer::ps, Explorer::fds, Explorer::mems, E
 constexpr Needs everything{.ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true,
                            .queues = true};
 
-std::string task_entry(std::uint32_t pid, std::uint32_t parent) {
-  oracle::pstree_entry entry;
-  entry.set_pid(pid);
-  entry.set_ppid(parent);
-  entry.set_pgid(pid);
-  entry.set_sid(1);
-  return framed(entry);
+// An entry of a message, from JSON with ' for ".
+std::string entry(std::string_view message, std::string json) {
+  std::ranges::replace(json, '\'', '"');
+  std::string payload;
+  const Error error = encode_message(*find_message(message), json, payload);
+  EXPECT_FALSE(error) << to_string(error);
+  return framed(payload);
 }
 
-std::string core(const std::string& comm, std::uint32_t state = 1) {
-  oracle::core_entry entry;
-  entry.set_mtype(oracle::core_entry::X86_64);
-  oracle::task_core_entry& task = *entry.mutable_tc();
-  task.set_task_state(state);
-  task.set_exit_code(0);
-  task.set_personality(0);
-  task.set_flags(0);
-  task.set_blk_sigset(0);
-  task.set_comm(comm);
-  return head("CORE") + framed(entry);
+std::string text(std::uint64_t number) { return std::to_string(number); }
+
+std::string task_entry(std::uint64_t pid, std::uint64_t parent) {
+  return entry("pstree_entry", "{'pid': " + text(pid) + ", 'ppid': " + text(parent) + ", 'pgid': 1, 'sid': 1}");
 }
 
-std::string ids(std::uint32_t files) {
-  oracle::task_kobj_ids_entry entry;
-  entry.set_vm_id(1);
-  entry.set_files_id(files);
-  entry.set_fs_id(1);
-  entry.set_sighand_id(1);
-  return head("IDS") + framed(entry);
+std::string core(const std::string& comm, std::uint64_t state = 1) {
+  return head("CORE") + entry("core_entry", "{'mtype': 'X86_64', 'tc': {'task_state': " + text(state) +
+                                                ", 'exit_code': 0, 'personality': 0, 'flags': 0, 'blk_sigset': 0, "
+                                                "'comm': '" + comm + "'}}");
 }
 
-std::string regular_file(std::uint32_t id, const std::string& name) {
-  oracle::file_entry entry;
-  entry.set_type(oracle::REG);
-  entry.set_id(id);
-  oracle::reg_file_entry& file = *entry.mutable_reg();
-  file.set_id(id);
-  file.set_flags(0);
-  file.set_pos(0);
-  file.mutable_fown()->set_uid(0);
-  file.mutable_fown()->set_euid(0);
-  file.mutable_fown()->set_signum(0);
-  file.mutable_fown()->set_pid_type(0);
-  file.mutable_fown()->set_pid(0);
-  file.set_name(name);
-  return framed(entry);
+std::string ids(std::uint64_t files) {
+  return head("IDS") +
+         entry("task_kobj_ids_entry", "{'vm_id': 1, 'files_id': " + text(files) + ", 'fs_id': 1, 'sighand_id': 1}");
 }
 
-std::string descriptor(std::uint32_t fd, std::uint32_t id) {
-  oracle::fdinfo_entry entry;
-  entry.set_id(id);
-  entry.set_flags(0);
-  entry.set_type(oracle::REG);
-  entry.set_fd(fd);
-  return framed(entry);
+std::string regular_file(std::uint64_t id, const std::string& name) {
+  return entry("file_entry", "{'type': 'REG', 'id': " + text(id) + ", 'reg': {'id': " + text(id) +
+                                 ", 'flags': 0, 'pos': 0, 'fown': {'uid': 0, 'euid': 0, 'signum': 0, 'pid_type': 0, "
+                                 "'pid': 0}, 'name': '" + name + "'}}");
 }
 
-std::string address_space(std::uint32_t exe, std::uint64_t page_size) {
-  oracle::mm_entry entry;
-  for (const auto* field : {"mm_start_code", "mm_end_code", "mm_start_data", "mm_end_data", "mm_start_stack", "mm_start_brk",
-                            "mm_brk", "mm_arg_start", "mm_arg_end", "mm_env_start", "mm_env_end"})
-    entry.GetReflection()->SetUInt64(&entry, entry.GetDescriptor()->FindFieldByName(field), 0x1000);
-  entry.set_exe_file_id(exe);
-  entry.add_mm_saved_auxv(6);
-  entry.add_mm_saved_auxv(page_size);
-  oracle::vma_entry& mapping = *entry.add_vmas();
-  mapping.set_start(0x10000);
-  mapping.set_end(0x30000);
-  mapping.set_pgoff(0);
-  mapping.set_shmid(exe);
-  mapping.set_prot(5);
-  mapping.set_flags(2);
-  mapping.set_status(1 | 1 << 6);
-  mapping.set_fd(-1);
-  return head("MM") + framed(entry);
+std::string descriptor(std::uint64_t fd, std::uint64_t id) {
+  return entry("fdinfo_entry", "{'id': " + text(id) + ", 'flags': 0, 'type': 'REG', 'fd': " + text(fd) + "}");
+}
+
+std::string address_space(std::uint64_t exe, std::uint64_t page_size) {
+  return head("MM") +
+         entry("mm_entry", "{'mm_start_code': 1, 'mm_end_code': 1, 'mm_start_data': 1, 'mm_end_data': 1, "
+                           "'mm_start_stack': 1, 'mm_start_brk': 1, 'mm_brk': 1, 'mm_arg_start': 1, 'mm_arg_end': 1, "
+                           "'mm_env_start': 1, 'mm_env_end': 1, 'exe_file_id': " + text(exe) +
+                           ", 'mm_saved_auxv': [6, " + text(page_size) + "], 'vmas': [{'start': 65536, 'end': 196608, "
+                           "'pgoff': 0, 'shmid': " + text(exe) + ", 'prot': 5, 'flags': 2, 'status': 65, 'fd': -1}]}");
 }
 
 std::string pagemap(std::uint64_t vaddr, std::uint64_t pages) {
-  oracle::pagemap_head begin;
-  begin.set_pages_id(1);
-  oracle::pagemap_entry entry;
-  entry.set_vaddr(vaddr);
-  entry.set_compat_nr_pages(0);
-  entry.set_nr_pages(pages);
-  entry.set_flags(4);
-  return head("PAGEMAP") + framed(begin) + framed(entry);
+  return head("PAGEMAP") + entry("pagemap_head", "{'pages_id': 1}") +
+         entry("pagemap_entry", "{'vaddr': " + text(vaddr) + ", 'compat_nr_pages': 0, 'flags': 4, 'nr_pages': " +
+                                    text(pages) + "}");
 }
 
-std::string directories() {
-  oracle::fs_entry entry;
-  entry.set_cwd_id(1);
-  entry.set_root_id(2);
-  return head("FS") + framed(entry);
-}
+std::string directories() { return head("FS") + entry("fs_entry", "{'cwd_id': 1, 'root_id': 2}"); }
 
 // Two tasks that share their descriptors.
 Images small_set() {
@@ -181,9 +132,9 @@ std::string all_answers(const Checkpoint& checkpoint) {
 }
 
 std::string errors_of(const Checkpoint& checkpoint) {
-  std::string text;
-  for (const Error& error : checkpoint.errors()) text += to_string(error) + "\n";
-  return text;
+  std::string all;
+  for (const Error& error : checkpoint.errors()) all += to_string(error) + "\n";
+  return all;
 }
 
 TEST(Checkpoint, JoinsWhatImagesSay) {
@@ -281,8 +232,8 @@ TEST(Checkpoint, TreesHaveEveryTaskOnce) {
   std::mt19937 random{7};
   for (int round = 0; round < 200; ++round) {
     std::string tasks = head("PSTREE");
-    const std::uint32_t count = 1 + random() % 12;
-    for (std::uint32_t pid = 1; pid <= count; ++pid) tasks += task_entry(1 + random() % count, random() % (count + 2));
+    const std::size_t count = 1 + random() % 12;
+    for (std::size_t i = 0; i < count; ++i) tasks += task_entry(1 + random() % count, random() % (count + 2));
     const Checkpoint checkpoint = checkpoint_of({{"pstree.img", tasks}}, Needs{});
     const auto tree = checkpoint.tree();
     ASSERT_EQ(tree.size(), count);
@@ -296,8 +247,8 @@ TEST(Checkpoint, TreesHaveEveryTaskOnce) {
 
 TEST(Checkpoint, AChainOfTasksNeedsNoStack) {
   std::string tasks = head("PSTREE");
-  constexpr std::uint32_t count = 20000;
-  for (std::uint32_t pid = 1; pid <= count; ++pid) tasks += task_entry(pid, pid - 1);
+  constexpr std::size_t count = 20000;
+  for (std::size_t pid = 1; pid <= count; ++pid) tasks += task_entry(pid, pid - 1);
   const Checkpoint checkpoint = checkpoint_of({{"pstree.img", tasks}}, Needs{});
   EXPECT_EQ(checkpoint.tree().back().depth, count - 1);
   EXPECT_GT(answer(checkpoint, Explorer::ps, {.form = ExploreOptions::Form::json}).size(), count * 100u);
@@ -350,16 +301,10 @@ TEST(Explore, WordsOfBothTools) {
 }
 
 TEST(Statistics, AbsentIsNotZero) {
-  oracle::stats_entry entry;
-  oracle::dump_stats_entry& dump = *entry.mutable_dump();
-  dump.set_freezing_time(1);
-  dump.set_frozen_time(4294967295);
-  dump.set_memdump_time(0);
-  dump.set_memwrite_time(0);
-  dump.set_pages_scanned(10);
-  dump.set_pages_skipped_parent(0);
-  dump.set_pages_written(0);
-  const std::string image = head("STATS") + framed(entry);
+  const std::string image =
+      head("STATS") + entry("stats_entry", "{'dump': {'freezing_time': 1, 'frozen_time': 4294967295, 'memdump_time': 0, "
+                                           "'memwrite_time': 0, 'pages_scanned': 10, 'pages_skipped_parent': 0, "
+                                           "'pages_written': 0}}");
   StatisticsReader reader;
   Member member;
   member.name = member.place = "stats-dump";
