@@ -43,14 +43,13 @@ constexpr Collected own_mapped_image{{}, files, take_own_image};
 
 class Collector final : public Sink {
  public:
-  Collector(Model& model, std::string_view name) : model_{model}, name_{name} {}
+  Collector(Model& model, std::string_view name) : model_{model}, number_{number_in(name)} {}
 
   // What the image holds decides, not its name.
   Step begin(const Image& image) override {
     if (image.is_raw()) return Step::go;
     row_ = collected_of(*image.kind);
     if (row_ && !row_->needed(model_.needs)) row_ = nullptr;
-    number_ = number_in(name_, *image.kind);
     return Step::go;
   }
   Step entry(const Entry& entry) override {
@@ -60,9 +59,8 @@ class Collector final : public Sink {
 
  private:
   Model& model_;
-  std::string name_;
+  std::uint32_t number_;
   const Collected* row_ = nullptr;
-  std::uint32_t number_ = 0;
 };
 
 }  // namespace
@@ -82,11 +80,12 @@ bool is_needed(const Needs& needs, std::string_view name) {
   return row && row->needed(needs);
 }
 
-std::uint32_t number_in(std::string_view name, const Kind& kind) {
-  const std::size_t place = kind.file.find('%');
-  if (place == kind.file.npos || name.size() <= place) return 0;
+std::uint32_t number_in(std::string_view name) {
+  const Kind* kind = kind_of_name(name);
+  const std::size_t place = kind ? kind->file.find('%') : std::string_view::npos;
+  if (place == std::string_view::npos) return 0;
   std::uint32_t number = 0;
-  std::from_chars(name.data() + place, name.data() + name.size(), number, kind.file[place + 1] == 'x' ? 16 : 10);
+  std::from_chars(name.data() + place, name.data() + name.size(), number, kind->file[place + 1] == 'x' ? 16 : 10);
   return number;
 }
 

@@ -22,8 +22,8 @@ const Collected* collected_of(const Kind& kind);       // null: no explorer look
 
 bool is_needed(const Needs& needs, std::string_view name);
 
-// The number in "core-12.img", or in "tcp-stream-1f.img".
-std::uint32_t number_in(std::string_view name, const Kind& kind);
+// The number in "core-12.img", or in "tcp-stream-1f.img"; 0 where there is none.
+std::uint32_t number_in(std::string_view name);
 
 std::unique_ptr<Sink> make_collector(Checkpoint::Model& model, std::string_view name);
 

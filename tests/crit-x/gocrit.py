@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Holds the JSON of crit-x against that of go-criu's crit, key by key, on real checkpoints.
+
+usage: gocrit.py BIN CORPUS        CORPUS has dev/ and dev-expected/gocrit/SET/x.WHAT.json
+
+Every key that go-criu prints must be in ours with the same value, and none of its keys may be in ours where it has none,
+but for the differences of the table below.
+"""
+import collections
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+
+KEYS = {
+    "ps": {"pid", "pgid", "sid", "comm", "children"},
+    "fds": {"pid", "files", "fd", "type", "path"},
+    "mems": {"pid", "exe", "mems", "start", "end", "protection", "resource"},
+    "rss": {"pid", "rss", "phy_addr", "phy_pages", "vmas", "addr", "pages", "resource"},
+    "sk": {"pid", "sockets", "fd", "fd_type", "family", "protocol", "type", "state", "src_addr", "src_port", "dest_addr",
+           "dest_port", "send_buf", "recv_buf"},
+}
+
+
+def is_file(value):
+    return isinstance(value, str) and not re.match(r"\[|ips\[|shmem\[|packet\[", value)
+
+
+# (what, where, is it that difference?, why ours is right)
+DIFFERENCES = (
+    ("mems", "/mems/resource", lambda go, ours: is_file(ours) and go in (None, " (s)", " *"),
+     "go-criu drops the name of a file that is mapped from its start"),
+    ("mems", "/mems/resource", lambda go, ours: "memfd:" in str(ours) and str(go).startswith("unknown"),
+     "go-criu looks for a memfd among the regular files"),
+    ("mems", "/mems/resource", lambda go, ours: re.match(r"(ips|shmem|packet)\[", str(go)) and str(go)[:3] == str(ours)[:3],
+     "go-criu numbers shared objects from 0, crit from 1"),
+    ("rss", "/rss/resource", lambda go, ours: str(ours).startswith("memfd:"), "as above"),
+    ("sk", "/sockets/type", lambda go, ours: go is None or go.isdigit(),
+     "go-criu takes the protocol of packet and netlink sockets for their type"),
+    ("sk", "/sockets/protocol", lambda go, ours: go == "IP" and ours == "0", "protocol 0 of netlink is not IP"),
+)
+
+
+def answer(path):
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            return file.read()
+    if os.path.exists(path + ".gz"):
+        with gzip.open(path + ".gz") as file:
+            return file.read()
+    return None
+
+
+def chosen(value, what, place=""):
+    """Only what go-criu has keys for. Its `pages` is one of mappings, ours also one of runs."""
+    if isinstance(value, list):
+        return [chosen(one, what, place) for one in value]
+    if isinstance(value, dict):
+        return {key: chosen(one, what, f"{place}/{key}") for key, one in value.items()
+                if key in KEYS[what] and f"{place}/{key}" != "/rss/pages"}
+    return value
+
+
+def ordered(value):
+    """go-criu prints the children of a task in a random order."""
+    if isinstance(value, dict):
+        return {key: sorted(map(ordered, one), key=lambda child: child["pid"]) if key == "children" else one
+                for key, one in value.items()}
+    return value
+
+
+def differences(go, ours, place=""):
+    if isinstance(go, dict) and isinstance(ours, dict):
+        for key in sorted(set(go) | set(ours)):
+            yield from differences(go.get(key), ours.get(key), f"{place}/{key}")
+    elif isinstance(go, list) and isinstance(ours, list) and len(go) == len(ours):
+        for one, other in zip(go, ours):
+            yield from differences(one, other, place)
+    elif go != ours:
+        yield place, go, ours
+
+
+def counts_no_pages(go):
+    """Before CRIU 4.2 the count stands in a field that go-criu does not look at."""
+    return any("phy_pages" not in run for task in go for run in task.get("rss", []))
+
+
+def main():
+    programs, corpus = sys.argv[1:3]
+    counts, failed = collections.Counter(), 0
+    answers = os.path.join(corpus, "dev-expected", "gocrit")
+    for folder, _, names in sorted(os.walk(answers)):
+        name = os.path.relpath(folder, answers)
+        for what in KEYS:
+            theirs = answer(os.path.join(folder, f"x.{what}.json")) if any(n.startswith(f"x.{what}.") for n in names) else None
+            if not theirs or not os.path.isdir(os.path.join(corpus, "dev", name)):
+                continue
+            go = json.loads(theirs)
+            if what == "rss" and counts_no_pages(go):
+                counts["rss of images whose pages go-criu does not count"] += 1
+                continue
+            done = subprocess.run([os.path.join(programs, "crit-x"), os.path.join(corpus, "dev", name), what, "--json"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            ours = chosen(json.loads(done.stdout), what)
+            counts[what] += 1
+            for place, one, other in differences(ordered(go), ordered(ours)):
+                if any(what == w and place == p and right(one, other) for w, p, right, _ in DIFFERENCES):
+                    counts[f"{what} where ours is right"] += 1
+                    continue
+                failed += 1
+                print(f"FAIL {name}: {what}: {place}: go-criu {one!r}, ours {other!r}"[:300])
+    for what, count in sorted(counts.items()):
+        print(f"{what}: {count}")
+    print(f"{failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
