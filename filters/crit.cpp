@@ -172,6 +172,7 @@ constexpr Example examples[] = {
 
 }  // namespace
 
-const Filter filter{"crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, true};
+const Filter filter{"crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, commands,
+                    std::size(commands)};
 
 }  // namespace critpipe

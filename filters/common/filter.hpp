@@ -46,7 +46,10 @@ struct Filter {
   std::span<const Example> examples;
   std::span<const Options> options;       // groups: its own first, then shared ones
   int (*run)(Program& program);
-  bool dispatches = false;                // the first word chooses what the rest means
+  const Filter* commands = nullptr;       // the first word names one of these, or another program
+  std::size_t nr_commands = 0;
+
+  bool dispatches() const { return commands != nullptr; }
 };
 
 extern const Filter filter;               // the one row of each program

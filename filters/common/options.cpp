@@ -10,14 +10,6 @@ namespace critpipe {
 
 namespace {
 
-template <typename Use>
-void each_option(const Filter& row, Use use) {
-  for (const Options& group : row.options)
-    for (const Option& option : group) use(option);
-  use(Option{'h', "help", nullptr, "Print this and exit."});
-  use(Option{0, "version", nullptr, "Print the version and exit."});
-}
-
 std::string spelled(const Option& option) {
   std::string text = option.letter ? std::string{"-"} + option.letter + ", " : "    ";
   text += std::string{"--"} + option.name;
@@ -118,64 +110,20 @@ std::string manual_options(const Filter& row) {
   return text;
 }
 
-std::string bash_completion(const Filter& row) {
-  std::string function = std::string{"_"} + row.name;
-  for (char& c : function)
-    if (c == '-') c = '_';
-  std::string words, files, directories;
-  each_option(row, [&](const Option& option) {
-    const std::string name = std::string{"--"} + option.name;
-    words += " " + name + (option.value && option.value[0] != '[' ? "=" : "");
-    std::string& values = option.complete == Option::directories ? directories : files;
-    if (option.complete != Option::none) {
-      values += (values.empty() ? "" : "|") + name;
-      if (option.letter) values += std::string{"|-"} + option.letter;
-    }
-  });
-  std::string text = function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
-  text += "  [ \"$current\" = '=' ] && current=\n  [ \"$previous\" = '=' ] && previous=${COMP_WORDS[COMP_CWORD-2]}\n";
-  text += "  case $previous in\n";
-  if (!files.empty()) text += "    " + files + ") COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n";
-  if (!directories.empty()) text += "    " + directories + ") COMPREPLY=($(compgen -d -- \"$current\")); return ;;\n";
-  text += "  esac\n  case $current in\n    -*)\n      COMPREPLY=($(compgen -W '" + words.substr(1) + "' -- \"$current\"))\n";
-  text += "      [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace ;;\n    *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n  esac\n}\n";
-  return text + "complete -o filenames -F " + function + " " + row.name + "\n";
-}
-
-std::string zsh_completion(const Filter& row) {
-  std::string text = std::string{"#compdef "} + row.name + "\n_arguments -s";
-  each_option(row, [&](const Option& option) {
-    std::string help = option.help;
-    for (std::size_t at = 0; (at = help.find_first_of("[]:'", at)) != help.npos; at += 2)
-      help.replace(at, 1, help[at] == '\'' ? "’" : std::string{"\\"} + help[at]);
-    const bool optional = option.value && option.value[0] == '[';
-    std::string value;
-    if (option.value) {
-      value = optional ? "::" : ":";
-      value += optional ? std::string{option.value + 2, std::strlen(option.value) - 3} : std::string{option.value};
-      value += option.complete == Option::files ? ":_files" : option.complete == Option::directories ? ":_files -/" : ":";
-    }
-    const std::string name = std::string{"--"} + option.name + (option.value ? (optional ? "=-" : "=") : "");
-    text += " \\\n  '" + name + "[" + help + "]" + value + "'";
-    if (option.letter) text += std::string{" \\\n  '-"} + option.letter + (option.value ? "+" : "") + "[" + help + "]" + value + "'";
-  });
-  return text + " \\\n  '*:input:_files'\n";
-}
-
 Program parse_command_line(const Filter& row, int argc, char** argv) {
   std::vector<std::string> words;
   std::vector<Program::Given> given;
   bool options_end = false;
   for (int i = 1; i < argc; ++i) {
-    const std::string word = options_end || row.dispatches ? argv[i] : whole_name(row, argv[i]);
+    const std::string word = options_end || row.dispatches() ? argv[i] : whole_name(row, argv[i]);
     if (word == "--") options_end = true;
-    if (!options_end && !(row.dispatches && i > 1)) answer_about_itself(row, word);
+    if (!options_end && !(row.dispatches() && i > 1)) answer_about_itself(row, word);
     // A value that may be left out stands behind a = or not at all: the next word is another.
     if (!options_end && has_optional_value(row, word)) given.push_back({word.substr(2), ""});
     else words.push_back(word);
   }
   const std::string name = called_as(argc, argv, row);
-  if (row.dispatches) return Program{row, name, std::move(words), {}};
+  if (row.dispatches()) return Program{row, name, std::move(words), {}};
 
   CLI::App app;
   app.set_help_flag();

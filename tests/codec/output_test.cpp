@@ -89,7 +89,7 @@ TEST(Output, RollbackTakesBackToTheMark) {
 TEST(Output, WhatIsTooLongToBeHeldStays) {
   Probe output;
   output.mark();
-  std::string wanted = pattern(2 * held_output_bytes);
+  std::string wanted = pattern(8 * held_output_bytes);
   output.write(wanted);
   EXPECT_FALSE(output.rollback());
   output.write("after");
