@@ -70,7 +70,7 @@ void expect_prefix(const TestImage& image, std::size_t size, const std::string& 
   Cut cut = decoded(image, size);
   if (is_border) {
     EXPECT_FALSE(cut.error) << to_string(cut.error);
-    // Behind the head stands an image without entries.
+    // The head alone is an image without entries, which has a line of its own.
     if (cut.lines.ends_with("\"entries\": []}\n")) cut.lines.clear();
   } else {
     EXPECT_TRUE(name_of(cut.error.reason).starts_with("cut_")) << to_string(cut.error);
