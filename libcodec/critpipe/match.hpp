@@ -54,6 +54,7 @@ class Expression {
 class Matching {
  public:
   Matching(Expression& expression, const Image& image);
+  ~Matching();
 
   // Is there an entry, as far as its kind tells, for which the answer is `wanted`?
   bool can(bool wanted) const;
@@ -63,13 +64,14 @@ class Matching {
   // The answer for the last entry, now that its extra is known: is there one, and has it bytes?
   bool look_at_extra(bool there, bool filled) const;
 
+  // What Sink::many gets: entries at the front that are written in the usual way, whose answer is not `wanted`. Behind
+  // them may stand one whose answer is `wanted`; its payload, which is checked and canonical, is then not empty.
+  struct Others { std::size_t bytes = 0; std::uint64_t entries = 0; Bytes wanted = {}; };
+  Others pass_others(Bytes unchecked, bool wanted) const;
+
  private:
-  const Expression::Program* program_;
-  const void* first_;                // plans
-  const void* later_;
-  std::uint64_t constant_ = 0;       // bits that hold for every entry
-  std::uint64_t possible_ = 0;
-  std::uint64_t bits_ = 0;
+  struct Inner;
+  std::unique_ptr<Inner> inner_;
 };
 
 struct SelectOptions {
@@ -86,6 +88,7 @@ class Select final : public Sink {
   ~Select() override;
   Step begin(const Image& image) override;
   Step entry(const Entry& entry) override;
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
   Step part(const Part& part) override;
   Step bytes(Bytes bytes) override;
   Step padding(Bytes bytes) override;

@@ -147,55 +147,91 @@ Error Expression::unanswered() const {
   return {};
 }
 
-Matching::Matching(Expression& expression, const Image& image) : program_{expression.program_.get()} {
+struct Matching::Inner {
+  const Expression::Program& program;
+  const Plan& first;
+  const Plan& later;
+  std::uint64_t constant = 0;          // bits that hold for every entry
+  std::uint64_t possible = 0;
+  std::uint64_t bits = 0;
+  std::vector<Simple> simple = {};     // of later entries
+};
+
+Matching::Matching(Expression& expression, const Image& image) {
   Expression::Program& program = *expression.program_;
-  const Plan* first = program.planner.plan(program.clause, *image.kind->first);
-  const Plan* later = program.planner.plan(program.clause, *image.kind->later);
-  first_ = first;
-  later_ = later;
-  possible_ = first->possible | later->possible | program.extra_bits;
+  const Plan& first = *program.planner.plan(program.clause, *image.kind->first);
+  const Plan& later = *program.planner.plan(program.clause, *image.kind->later);
+  inner_ = std::make_unique<Inner>(program, first, later);
+  inner_->possible = first.possible | later.possible | program.extra_bits;
+  bool by_entry = program.extra_bits != 0;
   for (const auto& [special, check] : program.specials) {
-    possible_ |= check.bit;
+    inner_->possible |= check.bit;
+    by_entry |= special == Special::index;
     if (special == Special::index) continue;
     const bool magic = special == Special::magic;
-    const auto fits = [&check = check](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
+    const auto fits = [&](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
     bool truth = fits(magic ? image.kind->magic_name : image.name);
     // A kind that shares its magic has a name of its own: SHMEM_PAGEMAP.
     if (magic && check.kind == Check::Kind::text && image.kind->name != image.kind->magic_name)
       truth = check.invert ? truth && fits(image.kind->name) : truth || fits(image.kind->name);
     if (check.kind == Check::Kind::range) truth = holds(check, image.kind->magic);
-    if (truth) constant_ |= check.bit;
+    if (truth) inner_->constant |= check.bit;
   }
-  program.note(image.kind->first, possible_);
-  program.note(image.kind->later, possible_);
+  program.note(image.kind->first, inner_->possible);
+  program.note(image.kind->later, inner_->possible);
+  if (!by_entry) inner_->simple = simple_fields(*image.kind->later, later);
 }
+
+Matching::~Matching() = default;
 
 bool Matching::can(bool wanted) const {
-  const std::uint64_t known = ~possible_ | program_->image_bits;
-  return can_end_in(program_->jumps, wanted, known, constant_);
+  const std::uint64_t known = ~inner_->possible | inner_->program.image_bits;
+  return can_end_in(inner_->program.jumps, wanted, known, inner_->constant);
 }
 
-bool Matching::asks_for_extra() const { return program_->extra_bits != 0; }
+bool Matching::asks_for_extra() const { return inner_->program.extra_bits != 0; }
 
 bool Matching::look(const Entry& entry) {
-  bits_ = constant_;
-  if (!program_->specials.empty()) [[unlikely]]
-    for (const auto& [special, check] : program_->specials)
-      if (special == Special::index && holds(check, entry.index)) bits_ |= check.bit;
-  const Plan& plan = *static_cast<const Plan*>(entry.index == 0 ? first_ : later_);
+  std::uint64_t& bits = inner_->bits = inner_->constant;
+  for (const auto& [special, check] : inner_->program.specials)
+    if (special == Special::index && holds(check, entry.index)) bits |= check.bit;
+  const Plan& plan = entry.index == 0 ? inner_->first : inner_->later;
   if (entry.canonical) [[likely]] {
-    match::look(plan, entry.payload, bits_);
+    match::look(plan, entry.payload, bits);
   } else {
     const std::string written = canonical(*entry.message, entry.payload);
-    match::look(plan, std::as_bytes(std::span{written}), bits_);
+    match::look(plan, std::as_bytes(std::span{written}), bits);
   }
-  return decide(program_->jumps, bits_);
+  return decide(inner_->program.jumps, bits);
 }
 
 bool Matching::look_at_extra(bool there, bool filled) const {
-  const std::uint64_t bits = bits_ | (there ? program_->has_extra_bits : 0) |
-                             (filled ? program_->filled_extra_bits : 0);
-  return decide(program_->jumps, bits);
+  const std::uint64_t bits = inner_->bits | (there ? inner_->program.has_extra_bits : 0) |
+                             (filled ? inner_->program.filled_extra_bits : 0);
+  return decide(inner_->program.jumps, bits);
+}
+
+Matching::Others Matching::pass_others(Bytes unchecked, bool wanted) const {
+  constexpr std::size_t slack = 8;       // that a varint is read with
+  Others others;
+  if (inner_->simple.empty()) return others;
+  const std::span<const Simple> fields = inner_->simple;
+  const Jumps& jumps = inner_->program.jumps;
+  while (unchecked.size() - others.bytes >= 4 + slack) {
+    const Bytes rest = unchecked.subspan(others.bytes);
+    const std::size_t size = load_u32(rest.data());
+    if (size > rest.size() - 4 - slack) break;
+    const Bytes payload = rest.subspan(4, size);
+    std::uint64_t bits = inner_->constant;
+    if (!look_simply(fields, payload, bits)) break;
+    if (decide(jumps, bits) == wanted) {
+      others.wanted = payload;
+      break;
+    }
+    others.bytes += 4 + size;
+    ++others.entries;
+  }
+  return others;
 }
 
 }  // namespace critpipe

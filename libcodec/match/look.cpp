@@ -159,6 +159,10 @@ bool holds(const Check& check, Bytes bytes) {
   }
 }
 
+void look_at_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
+  look_at_integer(slot, wire, bits);
+}
+
 void look(const Plan& plan, Bytes payload, std::uint64_t& bits) {
   const Plan::Slot* slot = plan.slots.data();
   const Plan::Slot* const last = slot + plan.slots.size();

@@ -89,8 +89,27 @@ struct Scope {
   Jumps jumps;
 };
 
+// What is asked of one varint that is no address.
+void look_at_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits);
+inline void look_at_varint(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
+  if (slot.way != Plan::Slot::Way::one_range) return look_at_varints(slot, wire, bits);
+  if (slot.range.holds(wire)) bits |= slot.bit;
+}
+
 // Requires: payload is checked and canonical.
 void look(const Plan& plan, Bytes payload, std::uint64_t& bits);
+
+// A message of single varints, as nearly all entries are written: the fields that may come and what is asked of each.
+struct Simple {
+  std::uint32_t tag;
+  bool required;
+  std::uint64_t most;              // a larger value is not of that type
+  const Plan::Slot* slot;          // null: nobody asks
+};
+// Empty: the message has other fields.
+std::vector<Simple> simple_fields(const Message& message, const Plan& plan);
+// False: this is not the usual way, or nothing that can be. May read 8 bytes behind the payload.
+bool look_simply(std::span<const Simple> fields, Bytes unchecked, std::uint64_t& bits);
 
 // What a value must be for the test to hold. A fault says why the field cannot be tested so.
 Error check_of(const Test& test, const Field& field, Check& check);

@@ -58,6 +58,23 @@ Step Select::entry(const Entry& entry) {
   return Step::go;
 }
 
+Sink::Taken Select::many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) {
+  Taken taken;
+  if (hopeless_) return taken;
+  const Kind& kind = *held_->image.kind;
+  while (taken.step == Step::go) {
+    const Matching::Others others = matching_->pass_others(unchecked.subspan(taken.bytes), !options_.invert);
+    taken.bytes += others.bytes;
+    taken.entries += others.entries;
+    if (others.wanted.empty()) break;
+    const Entry entry{index + taken.entries, offset + taken.bytes, kind.later, others.wanted, true, &kind};
+    taken.bytes += 4 + others.wanted.size();
+    ++taken.entries;
+    taken.step = hand_on(entry) == Step::stop ? Step::stop : close();
+  }
+  return taken;
+}
+
 void Select::keep_head(const Entry& entry) {
   if (options_.keep_head && entry.kind->first != entry.kind->later) held_->head.keep(entry);
 }
