@@ -77,6 +77,7 @@ bool JsonEncoder::Parser::take_element_start() {
   const char* at = window_.at(at_);
   if (*at == ']') return bad(at, "a comma is too much before ]");
   if (*at != '{') return fail(Reason::bad_json_value, at, "an entry is an object: {...}");
+  if (take_small_elements()) return flush(block_bytes);
   if (scan_ <= at_) {
     scan_ = at_;
     cutter_.restart();
@@ -87,11 +88,31 @@ bool JsonEncoder::Parser::take_element_start() {
   return true;
 }
 
+// Elements as they usually look. False: the next one does not; if others before it did, it is read by itself, so that
+// those behind it have their chance.
+bool JsonEncoder::Parser::take_small_elements() {
+  const char* const end = window_.end();
+  const char* after = nullptr;                       // the last of them
+  for (const char* at = window_.at(at_); out_.size() < block_bytes; at = after + 2) {
+    const char* const next = *at == '{' ? entry_.small_entry(at, end) : nullptr;
+    if (!next) break;
+    after = next;
+    if (key_ == Key::entry || end - after < 3 || after[0] != ',' || after[1] != ' ') break;
+  }
+  alone_ = after_small_ && !after;
+  after_small_ = after != nullptr;
+  if (!after) return false;
+  at_ = scan_ = window_.offset_of(after);
+  cutter_.restart();
+  state_ = key_ == Key::entry ? State::after_value : State::separator;
+  return true;
+}
+
 bool JsonEncoder::Parser::take_element() {
   char* end = window_.end();
   char* from = window_.at(scan_);
   if (end - from > static_cast<std::ptrdiff_t>(batch_bytes)) end = from + batch_bytes;
-  const bool one = key_ == Key::entry || continued_;
+  const bool one = key_ == Key::entry || continued_ || alone_;
   const Cutter::Cut cut = cutter_.scan(from, end, one ? Cutter::Until::first : Cutter::Until::last);
   scan_ = window_.offset_of(cut.at);
   if (!cut.value_end) return scan_ != window_.end_offset() || wait_for_element();

@@ -1,6 +1,7 @@
 #include "encode/entry.hpp"
 
 #include "critpipe/entry.hpp"
+#include "encode/small.hpp"
 #include "encode/text.hpp"
 
 namespace critpipe {
@@ -40,6 +41,21 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   }
   if (place.open == no_part) ++nr_entries_;
   return true;
+}
+
+const char* EntryEncoder::small_entry(const char* at, const char* end) {
+  if (kind_->extra.shape != Extra::Shape::nothing || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
+  const std::size_t begin = out_.size();
+  out_.word(std::uint32_t{0});
+  at = encode_small(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
+  if (!at) {
+    out_.truncate(begin);
+    return nullptr;
+  }
+  const auto size = static_cast<std::uint32_t>(out_.size() - begin - sizeof(std::uint32_t));
+  std::memcpy(out_.data() + begin, &size, sizeof size);
+  ++nr_entries_;
+  return at;
 }
 
 // Size and payload.

@@ -26,6 +26,8 @@ class EntryEncoder final : private OtherKeys {
 
   void begin_image(const Kind& kind, std::uint64_t nr_entries = 0);
   bool entry(ondemand::object object, const Place& place);
+  // An entry as crit-tojson prints it, the short way. Returns where it ends; null: entry() is to read it.
+  const char* small_entry(const char* at, const char* end);
   const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }
 

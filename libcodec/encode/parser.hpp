@@ -79,6 +79,7 @@ class JsonEncoder::Parser {
   bool start_value(char first);
   bool take_first_element();
   bool take_element_start();
+  bool take_small_elements();
   bool take_element();
   bool take_separator();
   bool wait_for_element();
@@ -131,6 +132,8 @@ class JsonEncoder::Parser {
   Cutter cutter_;
   ondemand::parser simdjson_;
   bool continued_ = false;                           // the element is the rest of one
+  bool after_small_ = false;                         // elements were read the short way
+  bool alone_ = false;                               // the element is not, but others around it
   int open_part_ = 0;
   std::uint64_t next_try_ = 0;                       // size of an element at which to look for a long extra
   Base64Decoder base64_{Base64Decoder::Text::json};

@@ -1,42 +1,11 @@
 // The only place that reads bytes which nobody has vouched for.
-#include "critpipe/entry.hpp"
+#include "entry/clean.hpp"
 
 namespace critpipe {
 
 namespace {
 
 bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
-
-// A varint of two bytes or more in its shortest form.
-inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
-  if (end - at >= 8) [[likely]] {
-    const std::uint64_t word = load_u64(at);
-    const std::uint64_t ends = ~word & 0x8080808080808080;
-    if (ends != 0) [[likely]] {
-      value = join_sevens(word & (ends ^ (ends - 1)));
-      at += (std::countr_zero(ends) >> 3) + 1;
-      return at[-1] != std::byte{0};
-    }
-  }
-  value = 0;
-  for (unsigned shift = 0; shift < 64 && at != end; shift += 7) {
-    const auto byte = std::to_integer<std::uint64_t>(*at++);
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) return byte != 0 && (shift < 63 || byte == 1);
-  }
-  return false;
-}
-
-// Is the value in the form that an encoder would write for its type?
-inline bool clean_integer(Type type, std::uint64_t value) {
-  switch (type) {
-    case Type::uint32: case Type::sint32: return value >> 32 == 0;
-    case Type::int32: case Type::enumeration:
-      return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value))) == value;
-    case Type::boolean: return value <= 1;
-    default: return true;
-  }
-}
 
 // Moves past the value of a field. False: it needs the long way.
 inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth) {

@@ -1,6 +1,8 @@
 // Documents and lines around what the Printer prints.
 #include "sink/json_writer.hpp"
 
+#include "sink/json_small.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -151,6 +153,31 @@ void JsonSink::Writer::entry(const Entry& entry) {
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
 }
 
+// Small entries of a document that is not pretty, up to the first that is not as usual.
+Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
+  Taken taken;
+  if (!plain_) return taken;
+  const Message& message = *kind_->later;
+  const std::byte* from = unchecked.data();
+  const std::byte* const end = from + unchecked.size();
+  char* at = output_.reserve(0);
+  while (end - from >= 4) {
+    const std::size_t size = load_u32(from);
+    if (size > static_cast<std::size_t>(end - from) - 4) break;
+    at = output_.more(at, small_room + 2);
+    char* const printed = put_small(put_text(at, ", ", 2), message, {from + 4, size});
+    if (!printed) break;
+    at = printed;
+    from += 4 + size;
+    ++taken.entries;
+  }
+  output_.commit(at);
+  nr_entries_ += taken.entries;
+  taken.bytes = static_cast<std::size_t>(from - unchecked.data());
+  taken.step = step();
+  return taken;
+}
+
 // The usual case: a document that is not pretty, nothing after the message.
 void JsonSink::Writer::plain_entry(const Entry& entry) {
   char* at = output_.reserve(member_room);
@@ -236,6 +263,7 @@ JsonSink::~JsonSink() = default;
 
 Step JsonSink::begin(const Image& image) { writer_->begin(image); return writer_->step(); }
 Step JsonSink::entry(const Entry& entry) { writer_->entry(entry); return writer_->step(); }
+Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
 Step JsonSink::part(const Part& part) { writer_->part(part); return writer_->step(); }
 Step JsonSink::bytes(Bytes bytes) { writer_->bytes(bytes); return writer_->step(); }
 Step JsonSink::padding(Bytes bytes) { writer_->padding(bytes); return writer_->step(); }

@@ -5,6 +5,7 @@
 
 #include "critpipe/entry.hpp"
 #include "critpipe/output.hpp"
+#include "sink/json_small.hpp"
 #include "text/number.hpp"
 
 namespace critpipe {
@@ -18,6 +19,7 @@ const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, c
 char* put_string(Output& output, char* at, Bytes text);                  // with quotes; what is no UTF-8 as {"base64"}
 char* put_base64(Output& output, char* at, Bytes bytes);                 // with quotes
 char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, int depth);
+char* put_enumerator(char* at, const Field& field, std::uint64_t wire);
 // The pretty forms of annotated values.
 char* put_annotated(char* at, const Field& field, std::int64_t value, bool hex);
 char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes);
@@ -37,7 +39,6 @@ class Printer {
  private:
   char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
   char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
-  char* enumerator(char* at, const Field& field, std::uint64_t wire);
   char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
   char* unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first);
   char* key(char* at, const Field& field, int depth, bool first);
@@ -149,24 +150,11 @@ inline char* Printer<human, indent>::integer(char* at, const Field& field, std::
 }
 
 template <bool human, bool indent>
-char* Printer<human, indent>::enumerator(char* at, const Field& field, std::uint64_t wire) {
-  const auto number = static_cast<std::uint64_t>(as_integer(Type::enumeration, wire));
-  for (const Name& name : field.enum_values())
-    if (name.value == number) {
-      *at++ = '"';
-      at = put_text(at, name.name.data(), name.name.size());
-      *at++ = '"';
-      return at;
-    }
-  return put_signed(at, static_cast<std::int64_t>(number));
-}
-
-template <bool human, bool indent>
 char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
   switch (field.type) {
     case Type::boolean:
       return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
-    case Type::enumeration: return enumerator(at, field, trusted_varint(from));
+    case Type::enumeration: return put_enumerator(at, field, trusted_varint(from));
     case Type::fixed32: case Type::sfixed32: case Type::float32:
       from += 4;
       return integer(at, field, load_u32(from - 4), hex);
@@ -177,6 +165,10 @@ char* Printer<human, indent>::value(char* at, const Field& field, const std::byt
       const auto size = static_cast<std::size_t>(trusted_varint(from));
       const Bytes inside{from, size};
       from += size;
+      if (!human && !indent && field.type == Type::message) {
+        at = output_.more(at, small_room + member_room);
+        if (char* const printed = put_small(at, field.message(), inside)) return printed;
+      }
       if (field.type == Type::message)
         return object(at, field.message(), inside, depth, hex || (human && field.show == Show::hex));
       if (field.type == Type::string) return put_string(output_, at, inside);

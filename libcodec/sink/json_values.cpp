@@ -120,6 +120,18 @@ char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes)
   return put_escaped_string(output, at, quoted);
 }
 
+char* put_enumerator(char* at, const Field& field, std::uint64_t wire) {
+  const auto number = static_cast<std::uint64_t>(as_integer(Type::enumeration, wire));
+  for (const Name& name : field.enum_values())
+    if (name.value == number) {
+      *at++ = '"';
+      at = put_view(at, name.name);
+      *at++ = '"';
+      return at;
+    }
+  return put_signed(at, static_cast<std::int64_t>(number));
+}
+
 char* put_annotated(char* at, const Field& field, std::int64_t value, bool hex) {
   const bool is_signed = field.type == Type::int32 || field.type == Type::int64 || field.type == Type::sint32 ||
                          field.type == Type::sint64 || field.type == Type::sfixed32 || field.type == Type::sfixed64;

@@ -17,6 +17,7 @@ class JsonSink::Writer {
 
   void begin(const Image& image);
   void entry(const Entry& entry);
+  Taken many(Bytes unchecked);
   void part(const Part& part);
   void bytes(Bytes bytes);
   void padding(Bytes bytes);

@@ -1,5 +1,6 @@
 #include "text/escape.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #if defined(__SSE2__)
@@ -64,16 +65,19 @@ char* put_character(char* at, std::string_view text, std::size_t i, std::size_t 
 std::size_t copy_plain(char* at, std::string_view text, std::size_t i) {
   const std::size_t start = i;
 #if defined(__SSE2__)
-  for (; i + 16 <= text.size(); i += 16) {
-    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + i));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(at + (i - start)), block);
+  // The last block may overlap the one before it.
+  while (i < text.size() && text.size() - start >= 16) {
+    const std::size_t from = std::min(i, text.size() - 16);
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at + (from - start)), block);
     // Signed comparison: bytes from 0x80 up count as below 0x20.
     const __m128i low = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
     const __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
     const __m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
     const __m128i del = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
     const int mask = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), _mm_or_si128(slash, del)));
-    if (mask != 0) return i - start + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    if (mask != 0) return from - start + static_cast<std::size_t>(__builtin_ctz(static_cast<unsigned>(mask)));
+    i = from + 16;
   }
 #endif
   for (; i < text.size(); ++i) {
@@ -110,6 +114,10 @@ std::size_t whole_characters(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text.size();
   while (most > 0 && (byte_at(text, most) & 0xc0) == 0x80) --most;
   return most;
+}
+
+char* put_plain(char* at, std::string_view text) {
+  return copy_plain(at, text, 0) == text.size() ? at + text.size() : nullptr;
 }
 
 char* put_escaped(char* at, std::string_view text) {

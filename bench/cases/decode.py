@@ -1,0 +1,62 @@
+"""A pagemap of 5,000,000 entries to JSON
+
+As CRIU 4.1 writes it, which every peer knows, and as CRIU 4.2 does. BinaryToJsonString is what a program costs that is
+written straight against libprotobuf; it gets all entries as one message, so that types are looked up once.
+"""
+import json
+
+
+def plain(text):
+    """Go and protobuf print 64-bit numbers as texts; CRIU 4.1 called the count by another name."""
+    text = text.replace(b'"compat_nr_pages"', b'"nr_pages"')
+    document = json.loads(text)
+    entries = document.get("head", []) + document["entries"]
+    return [{key: int(value) for key, value in entry.items()} for entry in entries]
+
+
+def peers_on(case, image):
+    """(label, command, stdin) of each peer that prints a pagemap."""
+    commands = [(label, [path, "decode"]) for label, path in case.peers("crit-native", "crit-trixie", "crit-go")]
+    return commands + [("protobuf's BinaryToJsonString", [case.tool("bench-protobuf"), image])]
+
+
+def check(case, ours):
+    small = case.data.image("pagemap-4.1", 2000)
+    answer = plain(case.output([case.program("crit-tojson"), small]))
+    for label, command in peers_on(case, small):
+        if (theirs := case.ask(label, command, stdin=small)) is not None:
+            case.equal(f"{label}: the same entries of 2,000", answer, plain(theirs))
+    back = case.output([case.program("crit-tojson"), ours], [case.program("crit-fromjson")])
+    case.equal("encoded again: the same bytes of all entries", back, ours.read_bytes())
+
+
+def peer_entries(case, label):
+    """Peers take seconds for so many."""
+    return case.size(40_000 if "Python" in label else 200_000, 2000)
+
+
+def run(case):
+    nr = case.size(5_000_000)
+    image = case.data.image("pagemap-4.1", nr)
+    check(case, image)
+    size = len(case.output([case.program("crit-tojson"), image]))
+    runners = [case.ours(["crit-tojson", image])]
+    for label in [label for label, _ in peers_on(case, image)]:
+        part = case.data.image("pagemap-4.1", peer_entries(case, label))
+        command = dict(peers_on(case, part))[label]
+        runners.append(case.runner(label, command, stdin=part, scale=nr / peer_entries(case, label)))
+    runners += [case.cat(image), case.memcpy(size)]
+    rows = case.race("to /dev/null, image of CRIU 4.1", runners, image.stat().st_size, nr)
+    case.against(rows, "crit-tojson", {"go-criu": 100, "Python crit": 300})
+
+    newer = case.data.image("pagemap", nr)
+    size = len(case.output([case.program("crit-tojson"), newer]))
+    out = case.data.path("out.json")
+    rows = case.race("to /dev/null and to a file, image of CRIU 4.2", [
+        case.ours(["crit-tojson", newer]),
+        case.ours(["crit-tojson", newer], name="crit-tojson to a file", stdout=out),
+        case.cat(newer), case.memcpy(size)], newer.stat().st_size, nr)
+    for name in ("crit-tojson", "crit-tojson to a file"):
+        case.target(f"{name}: image", newer.stat().st_size / rows[name]["median"], 600e6, "B/s")
+        case.target(f"{name}: JSON", size / rows[name]["median"], 2.4e9, "B/s")
+    case.memory(rows["crit-tojson"])

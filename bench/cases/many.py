@@ -1,0 +1,32 @@
+"""10,000 small checkpoints: every entry as a JSON line"""
+
+
+def run(case):
+    nr = case.size(10_000)
+    folders = case.data.many(nr)
+    size = sum(path.stat().st_size for path in folders[0].iterdir()) * nr
+    program = case.program("crit-tojson")
+    jobs = ["-j1", "-j2"] if b"-j" in case.output([program, "--help"]) else []
+    one = case.output([program, "--lines", *jobs[:1], *folders[:10]])
+    first = case.output([program, "--lines", *jobs[:1], folders[0]])
+    case.equal("lines of ten are ten times those of one", one.count(b"\n"), 10 * first.count(b"\n"))
+    for more in jobs[1:]:
+        two = case.output([program, "--lines", more, *folders[:10]])
+        case.equal("two threads print what one prints", one, two)
+    if not jobs:
+        case.miss("crit-tojson -j")
+    runners = [case.ours(["crit-tojson", "--lines", *filter(None, [job]), *folders], name=f"crit-tojson {job}".strip())
+               for job in jobs or [""]]
+    images = [path for folder in folders[:20] for path in sorted(folder.iterdir())]
+    for label, path in case.peers("crit-native"):
+        shell = 'program=$1; shift; for image; do "$program" decode -i "$image"; done'
+        runners.append(case.runner(f"{label}, a process an image", ["sh", "-c", shell, "sh", path, *images],
+                                   scale=nr / 20))
+    part = min(nr, 2_000)          # the names of all would not fit a command line
+    every = [path for folder in folders[:part] for path in sorted(folder.iterdir())]
+    runners.append(case.runner("cat of all files", ["cat", *every], role="limit", scale=nr / part))
+    rows = case.race(f"{len(images) // 20} images each", runners, size)
+    if jobs:
+        quicker = rows["crit-tojson -j1"]["median"] / rows["crit-tojson -j2"]["median"]
+        case.target("speed of two threads over one", quicker, 1.7, "x")
+    case.memory(rows[runners[0].name])
