@@ -1,4 +1,6 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
+#include <utility>
+
 #include "common/filter.hpp"
 #include "common/images_out.hpp"
 #include "common/inputs.hpp"
@@ -56,37 +58,42 @@ class Cat final : public Decoding {
   OutForm form(const Member& member) const {
     if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
     if (!has_selection(program_)) return OutForm::stream;
-    return selects_one(program_) || nr_wanted_ == 1 ? OutForm::image : OutForm::unknown;
+    return selects_one(program_) || nr_wanted_ == 1 ? OutForm::image : OutForm::one_or_stream;
   }
 
   Program& program_;
   ImagesOut& images_;
   Slice slice_;
   std::uint64_t nr_wanted_;      // of a directory
-  Output* last_ = nullptr;
+  Output* last_ = nullptr;       // of the member that began last
 };
 
 // One image on its way.
 class Cat::One final : public ImageSink {
  public:
-  One(Cat& cat, Output& output) : ImageSink{output, cat.slice_}, cat_{cat}, output_{output} {}
+  One(Cat& cat, const Member& member)
+      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.name}, form_{cat.form(member)} {}
   ~One() override {
-    if (!closed_) (void)cat_.images_.close(&output_, false);
+    if (output_) (void)cat_.images_.close(output_, false);
   }
-  Step end() override {
-    closed_ = true;
-    return cat_.images_.close(&output_, true);
+  Step begin(const Image& image) override {
+    output_ = cat_.images_.open(name_, image.kind, form_);
+    cat_.last_ = output_;
+    write_to(output_);
+    return ImageSink::begin(image);
   }
+  Step end() override { return output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go; }
 
  private:
   Cat& cat_;
-  Output& output_;
-  bool closed_ = false;
+  std::string name_;
+  OutForm form_;
+  Output* output_ = nullptr;
 };
 
 std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
-  last_ = images_.open(member.name, kind_of_name(member.name), form(member));
-  return last_ ? std::make_unique<One>(*this, *last_) : nullptr;
+  last_ = nullptr;
+  return std::make_unique<One>(*this, member);
 }
 
 // A line for each image.

@@ -1,12 +1,13 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
 #include <cerrno>
-#include <cstring>
+#include <map>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/filter.hpp"
 #include "common/images_out.hpp"
+#include "common/inputs.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe {
@@ -14,113 +15,138 @@ namespace critpipe {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "pages-from", "DIR", "Take raw images (pages, ...) that the JSON only names from DIR.", Option::directories},
+    {0, "pages-from", "DIR", "Take raw images whose bytes are not in the JSON from DIR.", Option::directories},
+    {0, "link", nullptr, "With --into and --pages-from: link these files instead of copying them."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
+    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
-constexpr Options groups[] = {rows, images_out_options, output_options};
+constexpr Options groups[] = {images_out_options, output_options, rows};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode give the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},
-    {"crit-tojson DIR | EDIT | crit-fromjson --pages-from DIR --into NEW", "edit a whole checkpoint"},
+    {"crit-tojson DIR | jq -c EDIT | crit-fromjson --pages-from DIR --into NEW", "edit a checkpoint"},
 };
 
-// Images as they come out of the JSON: one without a name is itself, named ones make a stream or a folder.
+// The images go where images_out() says, raw ones that the JSON only names are fetched.
 class FromJson final : public EncodeSink {
  public:
-  FromJson(Program& program, ImagesOut& images) : program_{program}, images_{images} {}
-  ~FromJson() override { (void)close(false); }
+  FromJson(Program& program, ImagesOut& images) : program_{program}, images_{images} {
+    const auto path = program.value("pages-from");
+    if (path && (folder_ = open(path->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+      program.report(system_error(Reason::io_open, *path, errno));
+    folder_name_ = path.value_or("");
+  }
+  ~FromJson() override {
+    for (const auto& [name, output] : paused_) (void)images_.close(output, false);
+    drop();
+    if (folder_ >= 0) ::close(folder_);
+  }
 
-  Step begin(std::string_view name) override {
-    const bool named = !name.empty() && name != "-";
-    output_ = images_.open(std::string{named ? name : "-"}, kind_of_name(name), named ? OutForm::unknown : OutForm::image);
+  Step begin(const Begin& image) override;
+  Step bytes(Bytes bytes) override {
+    if (output_) output_->pass(bytes);
+    return output_ ? output_->step() : Step::go;
+  }
+  Step pause() override {
+    paused_[name_] = std::exchange(output_, nullptr);
     return Step::go;
   }
-  Step bytes(Bytes bytes) override {
-    if (!output_) return Step::go;
-    output_->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    return output_->step();
-  }
-  Step end() override { return close(true); }
+  Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
   Step missing_raw(std::string_view name, std::uint64_t size) override;
+  // The image that is open is not whole.
+  void drop() {
+    if (output_) (void)images_.close(std::exchange(output_, nullptr), false);
+  }
 
  private:
-  Step close(bool whole) {
-    Output* const output = output_;
-    output_ = nullptr;
-    return output ? images_.close(output, whole) : Step::go;
-  }
+  Step fetch(const std::string& name, int fd, std::uint64_t size);
 
   Program& program_;
   ImagesOut& images_;
+  int folder_ = -1;
+  std::string folder_name_;
+  std::string name_;
   Output* output_ = nullptr;
+  std::map<std::string, Output*> paused_;
 };
 
-// Opens a raw image of the checkpoint that the JSON came from; -1: the error says why.
-int open_raw(const std::optional<std::string>& folder, std::string_view name, std::uint64_t size, Error& error) {
-  error = {Reason::raw_image, std::string{name}};
-  if (!folder) {
-    error.name = "its bytes are not in the JSON; crit-tojson --raw puts them there, or use --pages-from DIR";
-    return -1;
-  }
-  const std::string path = *folder + "/" + std::string{name};
-  const int fd = name.find('/') == name.npos ? open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-  struct stat status {};
-  if (fd < 0 || fstat(fd, &status) != 0) error = system_error(Reason::io_open, path, errno);
-  else if (!S_ISREG(status.st_mode)) error.name = path + " is no plain file";
-  else if (static_cast<std::uint64_t>(status.st_size) != size)
-    error.name = "the JSON says " + std::to_string(size) + " bytes, " + path + " has " + std::to_string(status.st_size);
-  else return fd;
-  if (fd >= 0) close(fd);
-  return -1;
-}
-
-Step FromJson::missing_raw(std::string_view name, std::uint64_t size) {
-  Error error;
-  const int fd = open_raw(program_.value("pages-from"), name, size, error);
-  if (fd < 0) {
-    program_.report(error);
+// One image without a name is itself. Entries one a line have a name even if they are all of one image.
+Step FromJson::begin(const Begin& image) {
+  name_ = image.name.empty() ? "-" : image.name;
+  if (const auto paused = paused_.find(name_); paused != paused_.end()) {
+    output_ = paused->second;
+    paused_.erase(paused);
     return Step::go;
   }
-  Step step = begin(name);
-  std::uint64_t done = output_ ? output_->pass_file(fd, size) : size;
-  std::vector<char> block(output_ && done < size ? block_bytes : 0);
-  while (done < size && step == Step::go) {
-    const ssize_t got = pread(fd, block.data(), block.size(), static_cast<off_t>(done));
-    if (got <= 0) {
-      program_.report(system_error(Reason::io_read, std::string{name}, got < 0 ? errno : EIO));
-      break;
-    }
-    output_->write({block.data(), static_cast<std::size_t>(got)});
-    step = output_->step();
-    done += static_cast<std::uint64_t>(got);
-  }
-  ::close(fd);
-  return close(done == size) == Step::stop ? Step::stop : step;
+  const OutForm form = image.lines || image.name.empty() ? OutForm::one_or_error : OutForm::stream;
+  output_ = images_.open(name_, image.kind, form);
+  return Step::go;
 }
 
-void read_json(Program& program, const std::string& input, EncodeSink& sink, const Limits& limits) {
-  const int fd = input == "-" ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return program.report(system_error(Reason::io_open, input, errno));
-  JsonEncoder encoder{sink, input, limits};
-  std::vector<std::byte> block(block_bytes);
-  ssize_t size = 0;
+Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
+  const std::string name{given};
+  Error error{Reason::raw_image, name};
+  error.name = "its bytes are not in the JSON; crit-tojson --raw puts them there, --pages-from takes them from a folder";
+  if (folder_ < 0) return program_.report(error), Step::go;
+  const std::string place = folder_name_ + "/" + name;
+  const bool plain_name = name.find('/') == name.npos;
+  const int fd = plain_name ? openat(folder_, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+  struct stat status;
   Step step = Step::go;
-  while (step == Step::go && ((size = read(fd, block.data(), block.size())) > 0 || (size < 0 && errno == EINTR)))
-    if (size > 0) step = encoder.feed({block.data(), static_cast<std::size_t>(size)});
-  if (step == Step::go && size < 0) program.report(system_error(Reason::io_read, input, errno));
-  if (step == Step::go) step = encoder.finish();
+  if (!plain_name) {
+    error = {Reason::bad_name, name};
+    error.name = "--pages-from looks into no folder below DIR";
+    program_.report(error);
+  } else if (fd < 0 || fstat(fd, &status) != 0) {
+    program_.report(system_error(Reason::io_open, place, errno));
+  } else if (!S_ISREG(status.st_mode)) {
+    error = {Reason::bad_member, place};
+    error.name = S_ISDIR(status.st_mode) ? "folder" : "device or pipe";
+    program_.report(error);
+  } else if (static_cast<std::uint64_t>(status.st_size) != size) {
+    const auto have = static_cast<std::uint64_t>(status.st_size);
+    program_.report({Reason::bad_size, place, Error::nowhere, Error::nowhere, size, have});
+  } else {
+    step = fetch(name, fd, size);
+  }
+  if (fd >= 0) ::close(fd);
+  return step;
+}
+
+Step FromJson::fetch(const std::string& name, int fd, std::uint64_t size) {
+  if (program_.has("link") && images_.link(name, fd)) return Step::go;
+  Output* output = images_.open(name, nullptr, OutForm::stream);
+  if (!output) return Step::go;
+  std::uint64_t done = output->pass_file(fd, size);
+  std::vector<std::byte> block(done < size ? block_bytes : 0);
+  while (done < size && output->step() == Step::go) {
+    const ssize_t got = read(fd, block.data(), std::min<std::uint64_t>(block.size(), size - done));
+    if (got <= 0) break;
+    output->pass(Bytes{block}.first(static_cast<std::size_t>(got)));
+    done += static_cast<std::uint64_t>(got);
+  }
+  if (done < size)
+    program_.report({Reason::changed, folder_name_ + "/" + name, Error::nowhere, Error::nowhere, size - done});
+  return images_.close(output, done == size);
+}
+
+void read_json(Program& program, const std::string& input, FromJson& sink) {
+  const auto reader = open_bytes(input, source_options(program));
+  JsonEncoder encoder{sink, input, limits_of(program)};
+  Step step = Step::go;
+  for (Bytes text; step == Step::go && !(text = reader->read()).empty();) step = encoder.feed(text);
+  if (step == Step::go && reader->error()) program.report(reader->error());
+  else if (step == Step::go) step = encoder.finish();
   if (step == Step::stop && encoder.error()) program.report(encoder.error());
-  if (fd != STDIN_FILENO) close(fd);
+  sink.drop();
 }
 
 int run(Program& program) {
-  Limits limits;
-  limits.entry_bytes = program.number("max-entry", limits.entry_bytes);
   const auto inputs = program.inputs();
   const auto images = images_out(program);
   {
     FromJson sink{program, *images};
-    for (const std::string& input : inputs) read_json(program, input, sink, limits);
+    for (const std::string& input : inputs) read_json(program, input, sink);
   }
   return images->commit();
 }

@@ -10,19 +10,26 @@ namespace critpipe {
 
 namespace {
 
+// Of some kinds there is only one image, so it needs no name.
+std::string name_or_kind(const std::string& name, const Kind* kind) {
+  const bool one_name = kind && !kind->file.empty() && kind->file.find('%') == kind->file.npos;
+  return name == "-" && one_name ? std::string{kind->file} : name;
+}
+
 class ToOutput final : public ImagesOut {
  public:
   explicit ToOutput(Program& program);
-  Output* open(const std::string& name, const Kind*, OutForm form) override;
+  Output* open(const std::string& name, const Kind* kind, OutForm form) override;
   Step close(Output* output, bool whole) override;
-  void expect_stream() override { expected_ = true; }
   int commit() override;
 
  private:
   class One;
   Step take(const std::string& name, Bytes bytes);
   std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size);
+  bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
   Step decide(OutForm form);
+  void decide_by_size();
   Output& below() { return packed_ ? *packed_ : destination_.output(); }
 
   Program& program_;
@@ -30,7 +37,6 @@ class ToOutput final : public ImagesOut {
   std::unique_ptr<ZstdOutput> packed_;
   StreamWriter stream_;
   bool forced_;                      // --stream
-  bool expected_ = false;            // an empty stream is an answer
   OutForm form_ = OutForm::stream;
   std::uint64_t nr_images_ = 0;
   std::string held_name_;
@@ -84,11 +90,12 @@ Step ToOutput::decide(OutForm form) {
   return below().step();
 }
 
-Output* ToOutput::open(const std::string& name, const Kind*, OutForm form) {
+Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) {
+  const std::string known = name_or_kind(name, kind);
   if (nr_images_ == 0) {
     form_ = forced_ ? OutForm::stream : form;
-    held_name_ = name;
-  } else if (form_ == OutForm::unknown) {
+    held_name_ = known;
+  } else if (is_open()) {
     (void)decide(OutForm::stream);
   } else if (form_ == OutForm::image) {
     Error error{Reason::usage, name};
@@ -97,23 +104,26 @@ Output* ToOutput::open(const std::string& name, const Kind*, OutForm form) {
     return nullptr;
   }
   ++nr_images_;
-  return &open_.emplace_back(*this, name);
+  return &open_.emplace_back(*this, known);
 }
 
+// What is too long to be held.
+void ToOutput::decide_by_size() { (void)decide(form_ == OutForm::one_or_stream ? OutForm::stream : OutForm::image); }
+
 Step ToOutput::take(const std::string& name, Bytes bytes) {
-  if (form_ == OutForm::unknown && held_.size() + bytes.size() <= held_image_bytes) {
+  if (is_open() && held_.size() + bytes.size() <= held_image_bytes) {
     held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return Step::go;
   }
-  if (form_ == OutForm::unknown) (void)decide(OutForm::stream);
+  if (is_open()) decide_by_size();
   if (form_ == OutForm::stream) return stream_.data(name, bytes);
   below().pass(bytes);
   return below().step();
 }
 
 std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size) {
-  if (form_ == OutForm::unknown && size <= held_image_bytes) return 0;
-  if (form_ == OutForm::unknown) (void)decide(OutForm::stream);
+  if (is_open() && size <= held_image_bytes) return 0;
+  if (is_open()) decide_by_size();
   return form_ == OutForm::stream ? stream_.pass_file(name, fd, size) : below().pass_file(fd, size);
 }
 
@@ -128,9 +138,9 @@ Step ToOutput::close(Output* output, bool whole) {
 }
 
 int ToOutput::commit() {
-  if (form_ == OutForm::unknown) (void)decide(OutForm::image);
-  // Mostly nothing is written where there was nothing: an empty stream would look like a whole set.
-  if (form_ == OutForm::stream && (nr_images_ > 0 || expected_)) (void)stream_.finish();
+  if (is_open()) (void)decide(OutForm::image);
+  // Nothing at all is written where there was nothing: an empty stream would look like a whole set.
+  if (form_ == OutForm::stream && nr_images_ > 0) (void)stream_.finish();
   if (packed_ && packed_->finish() == Step::stop && packed_->error()) program_.report(packed_->error());
   return destination_.commit();
 }
@@ -144,6 +154,7 @@ class ToFolder final : public ImagesOut {
   }
   Output* open(const std::string& name, const Kind* kind, OutForm) override;
   Step close(Output* output, bool whole) override;
+  bool link(const std::string& name, int fd) override { return !folder_.error() && folder_.link(name, fd); }
   int commit() override;
 
  private:
@@ -154,11 +165,8 @@ class ToFolder final : public ImagesOut {
 
 Output* ToFolder::open(const std::string& name, const Kind* kind, OutForm) {
   if (folder_.error()) return nullptr;
-  // An image from a pipe has no name; of some kinds there is only one.
-  const bool one_name = kind && kind->file.find('%') == kind->file.npos;
-  const std::string file = name == "-" && one_name ? std::string{kind->file} : name;
   Error error;
-  Output* output = folder_.create(file, error);
+  Output* output = folder_.create(name_or_kind(name, kind), error);
   if (!output) program_.report(error);
   return output;
 }

@@ -20,19 +20,21 @@ namespace critpipe {
 enum class OutForm : std::uint8_t {
   image,       // one, as itself
   stream,
-  unknown      // the first is held until it ends or a second one begins: then it is known. What is too long to be held
-               // becomes a stream
+  // The first is held until it ends or a second one begins: then it is known. One that is too long to be held:
+  one_or_stream,   // becomes a stream
+  one_or_error     // goes out as itself, and a second one is an error
 };
 
 class ImagesOut {
  public:
   virtual ~ImagesOut() = default;
-  // Null: reported, and the image is to be passed over. kind may be null. The first image's form counts for all.
+  // Null: reported, and the image is to be passed over. "-" is no name: the image gets that of its kind, if there is
+  // only one of that; kind may be null. The first image's form counts for all.
   virtual Output* open(const std::string& name, const Kind* kind, OutForm form) = 0;
   // Not whole: it is not ended in a stream, and left out of a folder.
   virtual Step close(Output* output, bool whole) = 0;
-  // What goes out is a stream, even if no image comes.
-  virtual void expect_stream() {}
+  // Puts an open file into a folder as a link. False: not possible here.
+  virtual bool link(const std::string&, int) { return false; }
   // All is written. Returns the exit code.
   virtual int commit() = 0;
 };

@@ -1,5 +1,5 @@
-// Reads the pieces of all inputs on several threads. What they write comes out in the order of the pieces, the same bytes
-// as with one thread: the piece whose turn it is writes through, the others wait with a bounded amount of text.
+// Reads the pieces of all inputs on several threads. What they write comes out in the order of the pieces, the same
+// bytes as with one thread: the piece whose turn it is writes through, the others wait with a bounded amount of text.
 #pragma once
 
 #include <functional>

@@ -1,9 +1,9 @@
 // Documents of interleaved images, one after the other.
 //
-// Each image writes into a voice of its own. The first that has much to say speaks: its text goes out as it comes. What
-// the others say is held; a document that ends waits for the speaker's end. When too much is held, the speaker pauses at
-// the next border of an entry (its document ends with "continued": true), what is complete goes out, and the one that
-// holds most speaks.
+// Each image writes into a voice of its own. The first that has much to say speaks: its text goes out as it comes.
+// What the others say is held; a document that ends waits for the speaker's end. When too much is held, the speaker
+// pauses at the next border of an entry (its document ends with "continued": true), what is complete goes out, and the
+// one that holds most speaks.
 #pragma once
 
 #include <list>

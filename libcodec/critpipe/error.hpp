@@ -71,6 +71,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_members, limit, "{name} is one member too many")                                                             \
   X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
   X(limit_packing, limit, "compressed more than {want} times over")                                                    \
+  X(bad_size, data, "has {have} bytes, not {want}")                                                                   \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
   X(missing_image, data, "this image is missing")                                                                      \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")

@@ -31,6 +31,8 @@ class FolderWriter {
   const Error& error() const { return error_; }     // why it cannot be used
   // A new file of mode 0600. Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
+  // The same file as that of an open descriptor, as another link to it. False: it cannot be, and nothing was made.
+  bool link(const std::string& name, int fd);
   // Not whole: it is removed.
   Error close(Output* file, bool whole);
   Error commit();

@@ -74,9 +74,13 @@ std::string json_string(std::string_view text);
 // What encode_json finds. For each image: begin, bytes*, end; or begin, bytes*, pause, others, begin again, ...
 class EncodeSink {
  public:
+  struct Begin {
+    std::string_view name;           // empty where the JSON gives none
+    const Kind* kind = nullptr;      // null: raw
+    bool lines = false;              // its entries come one a line
+  };
   virtual ~EncodeSink() = default;
-  // name is empty where the JSON gives none.
-  virtual Step begin(std::string_view name) = 0;
+  virtual Step begin(const Begin& image) = 0;
   virtual Step bytes(Bytes) = 0;
   virtual Step pause() { return Step::go; }
   virtual Step end() = 0;

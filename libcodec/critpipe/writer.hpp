@@ -30,7 +30,9 @@ struct Slice {
 // held_output_bytes of it are out at most.
 class ImageSink : public Sink {
  public:
-  explicit ImageSink(Output& output, const Slice& slice = {}) : output_{output}, slice_{slice} {}
+  // Null: nothing is written, until write_to() names an output.
+  explicit ImageSink(Output* output, const Slice& slice = {}) : output_{output}, slice_{slice} {}
+  void write_to(Output* output) { output_ = output; }
   Step begin(const Image& image) override;
   Step entry(const Entry& entry) override;
   Step part(const Part& part) override;
@@ -41,12 +43,13 @@ class ImageSink : public Sink {
   void fail(const Error& error) override;
 
  private:
-  void write(Bytes bytes) { output_.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}); }
+  Step step() const { return output_ ? output_->step() : Step::go; }
+  void write(Bytes bytes) { output_->write({reinterpret_cast<const char*>(bytes.data()), bytes.size()}); }
   void write_word(std::uint32_t word);
 
-  Output& output_;
+  Output* output_;
   Slice slice_;
-  bool kept_ = true;                // the entry is in the slice
+  bool kept_ = false;               // the entry is in the slice
 };
 
 class StreamWriter {

@@ -103,7 +103,7 @@ bool JsonEncoder::Parser::start_image(bool lines) {
   if (same && !(document_.index == std::uint64_t{0} && entry_.nr_entries() > 0)) return true;
   if (!end_image()) return false;
   image_ = {true, lines, document_.image, document_.kind, head};
-  if (!deliver(sink_.begin(image_.name))) return false;
+  if (!deliver(sink_.begin({image_.name, image_.kind, image_.lines}))) return false;
   if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
   out_.word(document_.kind->magic);
@@ -114,7 +114,7 @@ bool JsonEncoder::Parser::start_image(bool lines) {
 bool JsonEncoder::Parser::start_raw() {
   if (!end_image()) return false;
   image_ = {true, false, document_.image, nullptr, Head::none};
-  if (!deliver(sink_.begin(image_.name))) return false;
+  if (!deliver(sink_.begin({image_.name, image_.kind, image_.lines}))) return false;
   resume_image();
   return true;
 }

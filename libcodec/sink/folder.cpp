@@ -136,6 +136,18 @@ Output* FolderWriter::create(const std::string& name, Error& error) {
   return &open_.emplace_back(name, fd, path_ + "/" + name).output;
 }
 
+bool FolderWriter::link(const std::string& name, int fd) {
+  if (fault_of_name(name) || !make_folders(hidden_fd_, name, &folders_)) return false;
+  const std::string folder = folder_of(name);
+  const int to = folder.empty() ? dup(hidden_fd_) : open_below(hidden_fd_, folder, O_RDONLY | O_DIRECTORY);
+  const std::string from = "/proc/self/fd/" + std::to_string(fd);
+  const std::string last{last_part(name)};
+  const bool done = to >= 0 && linkat(AT_FDCWD, from.c_str(), to, last.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  if (to >= 0) ::close(to);
+  if (done) names_.push_back(name);
+  return done;
+}
+
 Error FolderWriter::close(Output* file, bool whole) {
   const auto open = std::ranges::find_if(open_, [&](const Open& one) { return &one.output == file; });
   Error error;

@@ -4,52 +4,55 @@
 namespace critpipe {
 
 void ImageSink::write_word(std::uint32_t word) {
-  char* at = output_.reserve(sizeof word);
+  char* at = output_->reserve(sizeof word);
   std::memcpy(at, &word, sizeof word);
-  output_.commit(at + sizeof word);
+  output_->commit(at + sizeof word);
 }
 
 Step ImageSink::begin(const Image& image) {
+  if (!output_) return Step::go;
   if (image.head == Head::common) write_word(common_magic);
   if (image.head == Head::service) write_word(service_magic);
   if (!image.is_raw()) write_word(image.kind->magic);
-  return output_.step();
+  return step();
 }
 
 Step ImageSink::entry(const Entry& entry) {
   const bool is_head = entry.index == 0 && entry.kind->first != entry.kind->later;
-  kept_ = is_head || (entry.index >= slice_.begin && entry.index < slice_.end);
+  kept_ = output_ && (is_head || (entry.index >= slice_.begin && entry.index < slice_.end));
   if (!kept_) return Step::go;
-  output_.mark();
+  output_->mark();
   write_word(static_cast<std::uint32_t>(entry.payload.size()));
   write(entry.payload);
-  return output_.step();
+  return step();
 }
 
 Step ImageSink::part(const Part& part) {
   if (!kept_ || !part.message) return Step::go;
   write_word(static_cast<std::uint32_t>(part.payload.size()));
   write(part.payload);
-  return output_.step();
+  return step();
 }
 
 Step ImageSink::bytes(Bytes bytes) {
   if (kept_) write(bytes);
-  return output_.step();
+  return step();
 }
 
 Step ImageSink::padding(Bytes bytes) { return ImageSink::bytes(bytes); }
 
 Step ImageSink::close() {
-  output_.release();
-  return output_.step();
+  if (kept_) output_->release();
+  return step();
 }
 
 Step ImageSink::raw(Bytes bytes) {
-  output_.pass(bytes);
-  return output_.step();
+  if (output_) output_->pass(bytes);
+  return step();
 }
 
-void ImageSink::fail(const Error&) { (void)output_.rollback(); }
+void ImageSink::fail(const Error&) {
+  if (kept_) (void)output_->rollback();
+}
 
 }  // namespace critpipe

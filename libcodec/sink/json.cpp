@@ -44,14 +44,14 @@ void JsonSink::Writer::end_object(int depth, bool empty) {
 // {"image": NAME, "magic": KIND, "head": ...
 void JsonSink::Writer::head(const Image& image) {
   put("{");
-  const bool named = options_.form != JsonOptions::Form::document || image.is_raw();
+  const bool named = options_.form != JsonOptions::Form::document;
   if (named) {
     key("image", 1, true);
     put_quoted(name_);
   }
   if (image.is_raw()) {
     if (!kind_) return;
-    key("kind", 1, false);
+    key("kind", 1, !named);
     put_quoted(kind_->name);
     return;
   }
@@ -81,7 +81,7 @@ void JsonSink::Writer::open_document() {
   if (image.is_raw()) {
     head(image);
     if (!options_.raw) return;
-    key("raw", 1, false);
+    key("raw", 1, !kind_ && options_.form == JsonOptions::Form::document);
     put("\"");
     base64_ = {};
     return;
@@ -207,7 +207,7 @@ void JsonSink::Writer::end() {
     if (options_.raw) {
       close_base64();
     } else {
-      key("size", 1, false);
+      key("size", 1, !kind_ && options_.form == JsonOptions::Form::document);
       output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
     }
   } else if (options_.form == JsonOptions::Form::lines) {

@@ -23,7 +23,7 @@ struct Result final : EncodeSink {
   std::size_t nr_ended = 0;
   std::size_t largest = 0;
 
-  Step begin(std::string_view name) override { images.emplace_back(name, ""); return Step::go; }
+  Step begin(const Begin& image) override { images.emplace_back(image.name, ""); return Step::go; }
   Step bytes(Bytes bytes) override {
     images.back().second.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     largest = std::max(largest, bytes.size());

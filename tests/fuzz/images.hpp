@@ -20,8 +20,8 @@ class Images final : public EncodeSink {
   };
   std::vector<Named> all;
 
-  Step begin(std::string_view name) override {
-    all.push_back({std::string{name}, "", false});
+  Step begin(const Begin& image) override {
+    all.push_back({std::string{image.name}, "", false});
     return Step::go;
   }
   Step bytes(Bytes bytes) override {
