@@ -9,6 +9,8 @@ constexpr Option rows[] = {
     {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
     {'c', "contents", nullptr, "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
     {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
+    {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
+    {0, "pid", "PID", "Only this process; may be given again."},
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
     {0, "page-size", "SIZE", "The page size, where the images do not tell."},
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
@@ -28,7 +30,7 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary}, {"contents", summary},
+    {"summary", summary}, {"list", list}, {"by", sum_by},
 };
 
 int run(Program& program) {

@@ -1,4 +1,5 @@
 // What the modes share.
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -69,6 +70,41 @@ std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping) {
   return text;
 }
 
+void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping) {
+  if (!mapping) {
+    json.null();
+    return;
+  }
+  json.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
+  json.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
+  json.key("kind").text(name_of(mapping->kind())).key("name").text(checkpoint.name_of(*mapping)).end('}');
+}
+
+Users users_of(const Checkpoint& checkpoint) {
+  Users users;
+  for (const Task& task : checkpoint.tasks())
+    for (const Mapping& mapping : task.memory.mappings)
+      if (const auto object = shared_object(checkpoint, mapping)) {
+        Use& use = users[*object];
+        if (!use.mapping) use.mapping = &mapping;
+        if (use.pids.empty() || use.pids.back() != task.pid) use.pids.push_back(task.pid);
+      }
+  return users;
+}
+
+Chosen::Chosen(Program& program) {
+  for (const std::string& text : program.values("pid")) {
+    char* end = nullptr;
+    const unsigned long long pid = std::strtoull(text.c_str(), &end, 10);
+    if (text.empty() || *end != '\0') program.usage("--pid takes a number, not " + text);
+    pids_.push_back(pid);
+  }
+}
+
+bool Chosen::operator()(MemoryId memory) const {
+  return pids_.empty() || (!memory.shmem && std::ranges::find(pids_, memory.id) != pids_.end());
+}
+
 SurveyOptions survey_options(Program& program, Progress& progress) {
   SurveyOptions options;
   options.limits = limits_of(program);
@@ -91,7 +127,7 @@ Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::str
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);
   if (PageFolder* folder = set.folder()) {
-    // The survey has reported what is wrong with the set's own images; parents are new.
+    // The survey has said what is wrong with the set's own pagemaps; those of parents are new.
     std::size_t& reported = reported_[&set];
     for (; reported < folder->errors().size(); ++reported)
       if (!folder->errors()[reported].image.starts_with(set.directory + "/pagemap-"))

@@ -3,17 +3,6 @@
 
 namespace critpipe {
 
-Users users_of(const Checkpoint& checkpoint) {
-  Users users;
-  for (const Task& task : checkpoint.tasks())
-    for (const Mapping& mapping : task.memory.mappings)
-      if (const auto object = shared_object(checkpoint, mapping)) {
-        auto& pids = users[*object];
-        if (pids.empty() || pids.back() != task.pid) pids.push_back(task.pid);
-      }
-  return users;
-}
-
 int summary(Program& program) {
   Destination destination{program, Destination::Content::text};
   Progress progress{program};

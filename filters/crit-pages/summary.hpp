@@ -5,10 +5,6 @@
 
 namespace critpipe {
 
-// Shared objects and the processes that map them.
-using Users = std::map<MemoryId, std::vector<std::uint32_t>>;
-Users users_of(const Checkpoint& checkpoint);
-
 using SurveyedSets = std::vector<std::unique_ptr<SurveyedSet>>;
 void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool contents, JsonWriter& json);
 void print_text_summary(const SurveyedSets& sets, const PageSurvey& survey, bool contents, Output& output);

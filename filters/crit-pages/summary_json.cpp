@@ -97,7 +97,7 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (memory.memory.shmem) {
     json_.key("users").begin('[');
     if (const auto found = users.find(memory.memory); found != users.end())
-      for (const std::uint32_t pid : found->second) json_.number(pid);
+      for (const std::uint32_t pid : found->second.pids) json_.number(pid);
     json_.end(']');
   }
   if (several_) json_.key("checkpoint").text(set.name);

@@ -91,7 +91,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (memory.memory.shmem) {
     std::string pids;
     if (const auto found = users.find(memory.memory); found != users.end())
-      for (const std::uint32_t pid : found->second) pids += formatted(pids.empty() ? "%u" : " %u", pid);
+      for (const std::uint32_t pid : found->second.pids) pids += formatted(pids.empty() ? "%u" : " %u", pid);
     line("used by", pids.empty() ? std::string{"no process"} : pids);
   }
   if (contents_ && memory.contents) contents(*memory.contents, set.page_size);

@@ -3,7 +3,7 @@
 //     PageFolder folder{"checkpoint/3"};
 //     MemoryReader reader{folder, {.shmem = false, .id = 7}, 4096};
 //     reader.stretches(0x1000, 0x9000, [&](const Stretch& stretch) {
-//       if (stretch.where == Stretch::Where::stored) reader.read(stretch, 0, buffer) ...;
+//       if (stretch.where == Stretch::Where::stored) folder.read(stretch, 4096, 0, buffer) ...;
 //       return Step::go;
 //     });
 //
@@ -71,26 +71,38 @@ struct Stretch {
   std::uint64_t nr_pages = 0;
   Where where = Where::hole;
   std::uint32_t level = 0;       // of the directory that knows; 0: the first
+  MemoryId memory = {};          // in whose pagemap it was found
   std::uint64_t pages_id = 0;
   std::uint64_t page = 0;        // number of the first page in that image
   std::uint32_t flags = 0;       // of the entry in the first directory
 };
 
-// A directory with images, and those above it. What cannot be read is in errors(), once.
-class PageFolder {
+// Pagemaps by whose they are, and those of the parent.
+class PageStore {
+ public:
+  virtual ~PageStore() = default;
+  // Null: there is none, or it is damaged. Lives until forget(), or as long as the store.
+  virtual const Pagemap* pagemap(MemoryId memory) = 0;
+  // Null: no link, or it leads nowhere or in a circle.
+  virtual PageStore* parent() = 0;
+};
+
+// A directory with images, and those above it. Pagemaps and parents are read when they are first asked for, and kept.
+// What cannot be read is in errors(), once.
+class PageFolder final : public PageStore {
  public:
   explicit PageFolder(std::string path, const Limits& limits = {});
-  ~PageFolder();
+  ~PageFolder() override;
   PageFolder(const PageFolder&) = delete;
   PageFolder& operator=(const PageFolder&) = delete;
 
   const std::string& path() const { return path_; }
-  // Read at the first call, and kept until forget(). Null: there is none, or it is damaged.
-  const Pagemap* pagemap(MemoryId memory);
+  const Pagemap* pagemap(MemoryId memory) override;
   void forget(MemoryId memory);                  // here and in all parents
-  // Null: no link, or it leads nowhere or in a circle. Opened at the first call.
-  PageFolder* parent();
+  PageFolder* parent() override;
   bool has_parent_link() const;
+  // Bytes of a stored stretch from `skip` on. Reasons: io_open, io_read, cut_pages.
+  Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
   // Open for reading until the next call; -1 with errno.
   int pages_fd(std::uint64_t pages_id);
 
@@ -116,24 +128,23 @@ class PageFolder {
   std::vector<Error> errors_;
 };
 
-// One memory in address order. Not for several threads at once, nor are its folder's other readers.
+// One memory in address order. Not for several threads at once, nor are other readers of its store.
 class MemoryReader {
  public:
+  using Visit = std::function<Step(const Stretch&)>;
+
   // Requires: page_size is a multiple of smallest_page.
-  MemoryReader(PageFolder& folder, MemoryId memory, std::uint64_t page_size);
+  MemoryReader(PageStore& store, MemoryId memory, std::uint64_t page_size)
+      : store_{store}, memory_{memory}, page_size_{page_size} {}
 
   // Covers [begin, end), which is widened to whole pages, without gaps, in ascending order. False: `visit` stopped.
-  bool stretches(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Stretch&)>& visit);
-  // Bytes of a stored stretch from `skip` on. Reasons: io_open, io_read, cut_pages.
-  Error read(const Stretch& stretch, std::uint64_t skip, std::span<std::byte> into);
-  bool has_pagemap() { return folder_.pagemap(memory_) != nullptr; }
-  std::uint64_t page_size() const { return page_size_; }
+  bool stretches(std::uint64_t begin, std::uint64_t end, const Visit& visit);
 
  private:
   struct Walk;
-  bool walk(Walk& walk, PageFolder& folder, std::uint32_t level, std::uint64_t begin, std::uint64_t end);
+  bool walk(Walk& walk, PageStore& store, std::uint32_t level, std::uint64_t begin, std::uint64_t end);
 
-  PageFolder& folder_;
+  PageStore& store_;
   MemoryId memory_;
   std::uint64_t page_size_;
 };

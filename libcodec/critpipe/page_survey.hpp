@@ -11,45 +11,16 @@
 // and about 32 bytes a distinct page; over the budget, distinct pages are estimated. With `runs`, 32 bytes a run.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "critpipe/checkpoint.hpp"
-#include "critpipe/memory.hpp"
-#include "critpipe/page_facts.hpp"
+#include "critpipe/page_totals.hpp"
+#include "critpipe/process_memory.hpp"
 
 namespace critpipe {
-
-struct PageTotals {
-  std::uint64_t entries = 0, pages = 0;
-  std::uint64_t present = 0, parent = 0, lazy = 0;       // pages with that flag; one page may have several
-  std::uint64_t absent = 0;                              // neither present nor in the parent
-  std::uint64_t present_parent = 0, present_lazy = 0;    // with both flags
-  PageRun first = {}, last = {};                         // lowest and highest; Requires: entries > 0
-  std::array<std::uint64_t, 46> lengths = {};            // entries by bit width of nr_pages
-  std::array<PageRun, 4> largest = {};                   // nr_pages 0: there are fewer
-  bool ascending = true;
-
-  void add(std::span<const PageRun> runs);
-  void add(const PageTotals& other);                     // all but first, last and ascending
-};
-
-struct ContentTotals {
-  std::uint64_t scanned = 0;     // pages that were there to read; the counts below are of these
-  std::uint64_t zero = 0;
-  std::uint64_t holes = 0;       // of the zero pages: those that take no room in the file. Smallest pages
-  std::uint64_t distinct = 0;    // different contents; the zero page is one
-  std::uint64_t shared = 0;      // of them: those that a memory counted earlier has too
-  bool exact = true;             // of distinct and shared
-  std::array<std::uint64_t, nr_page_classes> classes = {};
-
-  std::uint64_t duplicate() const { return scanned - std::min(distinct, scanned); }
-  void add(const ContentTotals& other);                  // all but distinct, shared, exact
-};
 
 struct SurveyedMemory {
   MemoryId memory;
@@ -71,7 +42,7 @@ struct SurveyedPages {
   ContentTotals contents;        // of one that no pagemap claims, or over the budget
 };
 
-struct SurveyedSet {
+struct SurveyedSet final : PageStore {
   std::string name;              // for people: the input, and the folder in it
   std::string directory;         // where its images are files; empty: in an archive or a stream
   std::unique_ptr<Checkpoint> checkpoint;
@@ -82,14 +53,15 @@ struct SurveyedSet {
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
 
-  // The runs: kept ones, or read from the directory, then until the next call. Null: damaged, see the folder's errors.
-  const Pagemap* pagemap(MemoryId memory);
+  // Runs: kept ones, or read from the directory; then until forget().
+  const Pagemap* pagemap(MemoryId memory) override;
+  PageStore* parent() override;
+  void forget(MemoryId memory);
   PageFolder* folder();          // null: not a directory
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;
 
  private:
   std::unique_ptr<PageFolder> folder_;
-  std::optional<MemoryId> loaded_;
 };
 
 struct SurveyOptions {
@@ -101,6 +73,8 @@ struct SurveyOptions {
   std::uint64_t budget_bytes = ~std::uint64_t{0};
   unsigned nr_threads = 1;
   Limits limits = {};
+  // Runs of a pagemap that comes alone, as they come; they are not kept.
+  std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> alone = {};
   std::function<bool(std::string_view)> wanted = {};                       // names of images; none: all
   std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};   // bytes of pages; all may be 0: unknown
 };
@@ -125,8 +99,5 @@ class PageSurvey final : public Decoding {
  private:
   std::unique_ptr<SurveyWork> work_;
 };
-
-// The shared object behind a mapping: its pagemap is pagemap-shmem-ID. Nothing for private memory and regular files.
-std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 
 }  // namespace critpipe

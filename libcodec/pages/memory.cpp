@@ -8,23 +8,21 @@
 namespace critpipe {
 
 struct MemoryReader::Walk {
-  const std::function<Step(const Stretch&)>& visit;
+  const Visit& visit;
+  MemoryId memory;
   std::uint64_t page_size;
   std::uint32_t flags = 0;         // of the entry in the first directory
 
   bool emit(Stretch::Where where, std::uint32_t level, std::uint64_t begin, std::uint64_t end,
             std::uint64_t pages_id = 0, std::uint64_t page = 0) const {
     if (begin >= end) return true;
-    return visit({begin, (end - begin) / page_size, where, level, pages_id, page, flags}) == Step::go;
+    return visit({begin, (end - begin) / page_size, where, level, memory, pages_id, page, flags}) == Step::go;
   }
 };
 
-MemoryReader::MemoryReader(PageFolder& folder, MemoryId memory, std::uint64_t page_size)
-    : folder_{folder}, memory_{memory}, page_size_{page_size} {}
-
-bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std::uint64_t begin, std::uint64_t end) {
+bool MemoryReader::walk(Walk& walk, PageStore& store, std::uint32_t level, std::uint64_t begin, std::uint64_t end) {
   const Stretch::Where uncovered = level == 0 ? Stretch::Where::hole : Stretch::Where::missing;
-  const Pagemap* pagemap = folder.pagemap(memory_);
+  const Pagemap* pagemap = store.pagemap(memory_);
   if (!pagemap) return walk.emit(uncovered, level, begin, end);
   std::uint64_t at = begin;
   for (auto run = pagemap->at_vaddr(begin, page_size_); run != pagemap->runs.end() && run->vaddr < end; ++run) {
@@ -37,7 +35,7 @@ bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std
     if (level == 0) walk.flags = run->flags;
     bool go = true;
     if (run->is_parent()) {
-      PageFolder* const parent = folder.parent();
+      PageStore* const parent = store.parent();
       go = parent ? this->walk(walk, *parent, level + 1, from, to) : walk.emit(Stretch::Where::missing, level, from, to);
     } else if (run->is_present()) {
       go = walk.emit(Stretch::Where::stored, level, from, to, pagemap->pages_id,
@@ -52,20 +50,20 @@ bool MemoryReader::walk(Walk& walk, PageFolder& folder, std::uint32_t level, std
   return walk.emit(uncovered, level, at, end);
 }
 
-bool MemoryReader::stretches(std::uint64_t begin, std::uint64_t end, const std::function<Step(const Stretch&)>& visit) {
+bool MemoryReader::stretches(std::uint64_t begin, std::uint64_t end, const Visit& visit) {
   begin -= begin % page_size_;
   if (end % page_size_ != 0) end = std::min(max_address, end) / page_size_ * page_size_ + page_size_;
-  Walk walk{visit, page_size_};
-  return this->walk(walk, folder_, 0, begin, end);
+  Walk walk{visit, memory_, page_size_};
+  return this->walk(walk, store_, 0, begin, end);
 }
 
-Error MemoryReader::read(const Stretch& stretch, std::uint64_t skip, std::span<std::byte> into) {
-  PageFolder* folder = &folder_;
+Error PageFolder::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into) {
+  PageFolder* folder = this;
   for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
   const std::string name = folder->path() + "/" + pages_name(stretch.pages_id);
   const int fd = folder->pages_fd(stretch.pages_id);
   if (fd < 0) return system_error(Reason::io_open, name, errno);
-  const std::uint64_t begin = stretch.page * page_size_ + skip;
+  const std::uint64_t begin = stretch.page * page_size + skip;
   for (std::size_t done = 0; done < into.size();) {
     const ssize_t size = pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(begin + done));
     if (size < 0 && errno == EINTR) continue;

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "checkpoint/model.hpp"
-
 namespace critpipe {
 
 namespace {
@@ -25,8 +23,11 @@ Whose whose(std::string_view name) {
 // Sums over a pagemap; it is entered into its set when it turns out to be one.
 class MemorySink final : public PagemapSink {
  public:
-  MemorySink(SurveyedSet& set, std::string name, std::string place, bool keep_runs, std::function<void(const Error&)> report)
-      : set_{set}, name_{std::move(name)}, place_{std::move(place)}, keep_runs_{keep_runs}, report_{std::move(report)} {}
+  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options, const std::function<void(const Error&)>& report)
+      : set_{set}, name_{file_of(member.name)}, place_{member.place}, report_{report} {
+    if (!member.in_set && options.alone) alone_ = &options.alone;
+    keep_runs_ = options.runs && set.directory.empty() && !alone_;
+  }
 
   Step end() override {
     if (memory_) memory_->pagemap.seal();
@@ -51,6 +52,7 @@ class MemorySink final : public PagemapSink {
   Step runs(std::span<const PageRun> runs) override {
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
+    if (alone_) return (*alone_)(*memory_, runs);
     if (keep_runs_)
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
@@ -66,8 +68,9 @@ class MemorySink final : public PagemapSink {
  private:
   SurveyedSet& set_;
   std::string name_, place_;
+  const std::function<Step(const SurveyedMemory&, std::span<const PageRun>)>* alone_ = nullptr;
   bool keep_runs_;
-  std::function<void(const Error&)> report_;
+  const std::function<void(const Error&)>& report_;
   SurveyedMemory* memory_ = nullptr;
 };
 
@@ -201,8 +204,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
   if (other) return nullptr;
-  return std::make_unique<MemorySink>(set, file, member.place, work_->options.runs && set.directory.empty(),
-                                      work_->report);
+  return std::make_unique<MemorySink>(set, member, work_->options, work_->report);
 }
 
 void PageSurvey::report(const Error& error) { work_->report(error); }
@@ -236,33 +238,20 @@ PageFolder* SurveyedSet::folder() {
 }
 
 const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
-  if (!folder()) {
-    const auto found = memories.find(memory);
-    return found == memories.end() ? nullptr : &found->second.pagemap;
-  }
-  if (loaded_ && *loaded_ != memory) folder_->forget(*loaded_);
-  loaded_ = memory;
-  return folder_->pagemap(memory);
+  if (folder()) return folder_->pagemap(memory);
+  const auto found = memories.find(memory);
+  return found == memories.end() ? nullptr : &found->second.pagemap;
+}
+
+PageStore* SurveyedSet::parent() { return folder() ? folder_->parent() : nullptr; }
+
+void SurveyedSet::forget(MemoryId memory) {
+  if (folder()) folder_->forget(memory);
 }
 
 const SurveyedPages* SurveyedSet::image_of(const SurveyedMemory& memory) const {
   const auto found = images.find(memory.pagemap.pages_id);
   return found == images.end() ? nullptr : &found->second;
-}
-
-std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping) {
-  switch (mapping.kind()) {
-    case Mapping::Kind::shmem: case Mapping::Kind::sysv: return MemoryId{true, mapping.shmid};
-    case Mapping::Kind::memfd: {
-      const File* file = checkpoint.file_of(mapping);
-      if (!file) return {};
-      const auto& memfds = checkpoint.model().memfds;
-      const auto inode = memfds.find(number_of(*file, "inode_id"));
-      if (inode == memfds.end()) return {};
-      return MemoryId{true, inode->second.shmid};
-    }
-    default: return {};
-  }
 }
 
 }  // namespace critpipe

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "critpipe/page_survey.hpp"
+#include "critpipe/page_totals.hpp"
 
 namespace critpipe {
 
