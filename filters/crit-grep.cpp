@@ -123,7 +123,7 @@ class ToImages::Image final : public Sink {
   Step open() {
     output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
     if (!output_) return Step::stop;
-    sink_ = std::make_unique<ImageSink>(*output_);
+    sink_ = std::make_unique<ImageSink>(output_);
     return sink_->begin(image_);
   }
   Step close(bool whole) {

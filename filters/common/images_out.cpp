@@ -21,6 +21,7 @@ class ToOutput final : public ImagesOut {
   explicit ToOutput(Program& program);
   Output* open(const std::string& name, const Kind* kind, OutForm form) override;
   Step close(Output* output, bool whole) override;
+  void expect_stream() override { expected_ = true; }
   int commit() override;
 
  private:
@@ -37,6 +38,7 @@ class ToOutput final : public ImagesOut {
   std::unique_ptr<ZstdOutput> packed_;
   StreamWriter stream_;
   bool forced_;                      // --stream
+  bool expected_ = false;            // an empty stream is an answer
   OutForm form_ = OutForm::stream;
   std::uint64_t nr_images_ = 0;
   std::string held_name_;
@@ -139,8 +141,8 @@ Step ToOutput::close(Output* output, bool whole) {
 
 int ToOutput::commit() {
   if (is_open()) (void)decide(OutForm::image);
-  // Nothing at all is written where there was nothing: an empty stream would look like a whole set.
-  if (form_ == OutForm::stream && nr_images_ > 0) (void)stream_.finish();
+  // Mostly nothing is written where there was nothing: an empty stream would look like a whole set.
+  if (form_ == OutForm::stream && (nr_images_ > 0 || expected_)) (void)stream_.finish();
   if (packed_ && packed_->finish() == Step::stop && packed_->error()) program_.report(packed_->error());
   return destination_.commit();
 }

@@ -35,6 +35,8 @@ class ImagesOut {
   virtual Step close(Output* output, bool whole) = 0;
   // Puts an open file into a folder as a link. False: not possible here.
   virtual bool link(const std::string&, int) { return false; }
+  // What goes out is a stream, even if no image comes.
+  virtual void expect_stream() {}
   // All is written. Returns the exit code.
   virtual int commit() = 0;
 };

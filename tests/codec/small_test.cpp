@@ -167,7 +167,7 @@ TEST(Small, AmongOthers) {
                                  "{\"cwd_id\": 1, \"root_id\": 2 }"};
   struct Joined final : EncodeSink {
     std::string image;
-    Step begin(std::string_view) override { return Step::go; }
+    Step begin(const Begin&) override { return Step::go; }
     Step bytes(Bytes bytes) override {
       image.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
       return Step::go;
