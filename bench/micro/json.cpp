@@ -30,7 +30,7 @@ class NoOutput final : public Output {
 
 class NoImage final : public EncodeSink {
  public:
-  Step begin(std::string_view) override { return Step::go; }
+  Step begin(const Begin&) override { return Step::go; }
   Step bytes(Bytes bytes) override {
     benchmark::DoNotOptimize(bytes.data());
     return Step::go;
