@@ -41,9 +41,11 @@ void take_memfd(Model& model, std::uint32_t, const Entry& entry) {
 }
 
 void take_tty_info(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<TtyInfo> reader{
-      "tty_info_entry",
-      {{"id", put<&TtyInfo::id>}, {"type", put<&TtyInfo::type>}, {"sid", put<&TtyInfo::sid>}, {"pgrp", put<&TtyInfo::pgrp>}}};
+  static const Reader<TtyInfo> reader{"tty_info_entry",
+                                      {{"id", put<&TtyInfo::id>},
+                                       {"type", put<&TtyInfo::type>},
+                                       {"sid", put<&TtyInfo::sid>},
+                                       {"pgrp", put<&TtyInfo::pgrp>}}};
   static const Field& pty = *reader.message().find("pty");
   static const Field& index = *pty.message().find("index");
   TtyInfo info;
@@ -62,7 +64,9 @@ struct Packet {
 }  // namespace
 
 void take_packet(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<Packet> reader{"sk_packet_entry", {{"id_for", put<&Packet::id_for>}, {"length", put<&Packet::length>}}};
+  static const Reader<Packet> reader{
+      "sk_packet_entry",
+      {{"id_for", put<&Packet::id_for>}, {"length", put<&Packet::length>}}};
   Packet packet;
   reader.read(entry.payload, packet);
   model.unix_queues[packet.id_for] += packet.length;

@@ -13,27 +13,41 @@ namespace {
 
 const Reader<Mapping>& mapping_reader() {
   static const Reader<Mapping> reader{"vma_entry",
-                                      {{"start", put<&Mapping::start>}, {"end", put<&Mapping::end>}, {"pgoff", put<&Mapping::pgoff>},
-                                       {"shmid", put<&Mapping::shmid>}, {"prot", put<&Mapping::prot>}, {"flags", put<&Mapping::flags>},
+                                      {{"start", put<&Mapping::start>},
+                                       {"end", put<&Mapping::end>},
+                                       {"pgoff", put<&Mapping::pgoff>},
+                                       {"shmid", put<&Mapping::shmid>},
+                                       {"prot", put<&Mapping::prot>},
+                                       {"flags", put<&Mapping::flags>},
                                        {"status", put<&Mapping::status>}}};
   return reader;
 }
 
 const Reader<Ids>& ids_reader() {
-  static const Reader<Ids> reader{
-      "task_kobj_ids_entry",
-      {{"vm_id", put<&Ids::vm>}, {"files_id", put<&Ids::files>}, {"fs_id", put<&Ids::fs>}, {"sighand_id", put<&Ids::sighand>},
-       {"pid_ns_id", put<&Ids::pid_ns>}, {"net_ns_id", put<&Ids::net_ns>}, {"ipc_ns_id", put<&Ids::ipc_ns>},
-       {"uts_ns_id", put<&Ids::uts_ns>}, {"mnt_ns_id", put<&Ids::mnt_ns>}, {"user_ns_id", put<&Ids::user_ns>},
-       {"cgroup_ns_id", put<&Ids::cgroup_ns>}, {"time_ns_id", put<&Ids::time_ns>}}};
+  static const Reader<Ids> reader{"task_kobj_ids_entry",
+                                  {{"vm_id", put<&Ids::vm>},
+                                   {"files_id", put<&Ids::files>},
+                                   {"fs_id", put<&Ids::fs>},
+                                   {"sighand_id", put<&Ids::sighand>},
+                                   {"pid_ns_id", put<&Ids::pid_ns>},
+                                   {"net_ns_id", put<&Ids::net_ns>},
+                                   {"ipc_ns_id", put<&Ids::ipc_ns>},
+                                   {"uts_ns_id", put<&Ids::uts_ns>},
+                                   {"mnt_ns_id", put<&Ids::mnt_ns>},
+                                   {"user_ns_id", put<&Ids::user_ns>},
+                                   {"cgroup_ns_id", put<&Ids::cgroup_ns>},
+                                   {"time_ns_id", put<&Ids::time_ns>}}};
   return reader;
 }
 
 }  // namespace
 
 void take_pstree(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<Task> reader{
-      "pstree_entry", {{"pid", put<&Task::pid>}, {"ppid", put<&Task::ppid>}, {"pgid", put<&Task::pgid>}, {"sid", put<&Task::sid>}}};
+  static const Reader<Task> reader{"pstree_entry",
+                                   {{"pid", put<&Task::pid>},
+                                    {"ppid", put<&Task::ppid>},
+                                    {"pgid", put<&Task::pgid>},
+                                    {"sid", put<&Task::sid>}}};
   Task task;
   task.in_tree = true;
   reader.read(entry.payload, task, [&](const Value& threads) {
@@ -53,7 +67,9 @@ struct TaskCore {
 void take_task_core(Model& model, std::uint32_t pid, std::string_view machine, Bytes payload) {
   static const Reader<TaskCore> reader{
       "task_core_entry",
-      {{"task_state", put<&TaskCore::state>}, {"exit_code", put<&TaskCore::exit_code>}, {"comm", put<&TaskCore::comm>}}};
+      {{"task_state", put<&TaskCore::state>},
+       {"exit_code", put<&TaskCore::exit_code>},
+       {"comm", put<&TaskCore::comm>}}};
   TaskCore core;
   reader.read(payload, core);
   Task& task = model.found[pid];
@@ -78,8 +94,11 @@ std::string_view machine_name(const Reader<Core>& reader, std::uint32_t machine)
 
 // A thread that does not lead has no task_core_entry, and a task has one in all releases.
 void take_core(Model& model, std::uint32_t tid, const Entry& entry) {
-  static const Reader<Core> reader{"core_entry", {{"mtype", put<&Core::machine>}, {"tc", put<&Core::task>}, {"ids", put<&Core::ids>},
-                                                  {"thread_core", put<&Core::thread>}}};
+  static const Reader<Core> reader{"core_entry",
+                                   {{"mtype", put<&Core::machine>},
+                                    {"tc", put<&Core::task>},
+                                    {"ids", put<&Core::ids>},
+                                    {"thread_core", put<&Core::thread>}}};
   Core core;
   reader.read(entry.payload, core);
   if (core.task.data()) take_task_core(model, tid, machine_name(reader, core.machine), core.task);
@@ -103,10 +122,18 @@ void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
   using Space = AddressSpace;
   static const Reader<Space> reader{
       "mm_entry",
-      {{"mm_start_code", put<&Space::start_code>}, {"mm_end_code", put<&Space::end_code>}, {"mm_start_data", put<&Space::start_data>},
-       {"mm_end_data", put<&Space::end_data>}, {"mm_start_stack", put<&Space::start_stack>}, {"mm_start_brk", put<&Space::start_brk>},
-       {"mm_brk", put<&Space::brk>}, {"mm_arg_start", put<&Space::arg_start>}, {"mm_arg_end", put<&Space::arg_end>},
-       {"mm_env_start", put<&Space::env_start>}, {"mm_env_end", put<&Space::env_end>}, {"exe_file_id", put<&Space::exe_id>}}};
+      {{"mm_start_code", put<&Space::start_code>},
+       {"mm_end_code", put<&Space::end_code>},
+       {"mm_start_data", put<&Space::start_data>},
+       {"mm_end_data", put<&Space::end_data>},
+       {"mm_start_stack", put<&Space::start_stack>},
+       {"mm_start_brk", put<&Space::start_brk>},
+       {"mm_brk", put<&Space::brk>},
+       {"mm_arg_start", put<&Space::arg_start>},
+       {"mm_arg_end", put<&Space::arg_end>},
+       {"mm_env_start", put<&Space::env_start>},
+       {"mm_env_end", put<&Space::env_end>},
+       {"exe_file_id", put<&Space::exe_id>}}};
   static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.found[pid];
@@ -140,7 +167,9 @@ struct OldRun {
 void take_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
   static const Reader<OldRun> reader{
       "pagemap_entry",
-      {{"vaddr", put<&OldRun::vaddr>}, {"compat_nr_pages", put<&OldRun::compat_nr_pages>}, {"in_parent", put<&OldRun::in_parent>}}};
+      {{"vaddr", put<&OldRun::vaddr>},
+       {"compat_nr_pages", put<&OldRun::compat_nr_pages>},
+       {"in_parent", put<&OldRun::in_parent>}}};
   static const Field& flags = *reader.message().find("flags");
   static const Field& nr_pages = *reader.message().find("nr_pages");
   Task& task = model.found[pid];
@@ -167,8 +196,11 @@ void take_fs(Model& model, std::uint32_t pid, const Entry& entry) {
 }
 
 void take_fdinfo(Model& model, std::uint32_t files_id, const Entry& entry) {
-  static const Reader<Descriptor> reader{"fdinfo_entry", {{"id", put<&Descriptor::file_id>}, {"flags", put<&Descriptor::flags>},
-                                                          {"type", put<&Descriptor::type>}, {"fd", put<&Descriptor::fd>}}};
+  static const Reader<Descriptor> reader{"fdinfo_entry",
+                                         {{"id", put<&Descriptor::file_id>},
+                                          {"flags", put<&Descriptor::flags>},
+                                          {"type", put<&Descriptor::type>},
+                                          {"fd", put<&Descriptor::fd>}}};
   reader.read(entry.payload, model.tables[files_id].emplace_back());
 }
 

@@ -7,8 +7,10 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::uint32_t regular = 1 << 0, stack = 1 << 1, vsyscall = 1 << 2, vdso = 1 << 3, file_private = 1 << 6,
-                        file_shared = 1 << 7, anon_shared = 1 << 8, sysv = 1 << 10, socket = 1 << 11, grows_down = 0x100;
+constexpr std::uint32_t regular = 1 << 0, stack = 1 << 1, vsyscall = 1 << 2,
+                        vdso = 1 << 3, file_private = 1 << 6,
+                        file_shared = 1 << 7, anon_shared = 1 << 8,
+                        sysv = 1 << 10, socket = 1 << 11, grows_down = 0x100;
 
 // Shared objects are numbered from 1 as they are met, over all tasks.
 class Numbers {

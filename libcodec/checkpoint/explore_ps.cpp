@@ -49,7 +49,8 @@ void print_table(const Exploring& exploring, const Branches& branches) {
     if (!exploring.options.threads) continue;
     for (const Thread& thread : task->threads)
       if (thread.tid != task->pid)
-        exploring.write(columns_of(exploring, *task, thread.tid) + "   " + indent + exploring.shown(thread.comm) + "\n");
+        exploring.write(columns_of(exploring, *task, thread.tid) + "   " +
+                        indent + exploring.shown(thread.comm) + "\n");
   }
 }
 

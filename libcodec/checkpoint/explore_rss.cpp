@@ -22,15 +22,19 @@ std::vector<Mapping> by_address(const std::vector<Mapping>& mappings) {
 // Walks runs and mappings side by side; both ascend. Says for each run where its mappings begin and end.
 class Overlaps {
  public:
-  Overlaps(const std::vector<Mapping>& mappings, std::uint64_t page_size) : mappings_{mappings}, page_size_{page_size} {}
+   Overlaps(const std::vector<Mapping> &mappings, std::uint64_t page_size)
+       : mappings_{mappings}, page_size_{page_size} {}
 
-  std::span<const Mapping> of(const Run& run) {
-    if (run.vaddr < last_) go_back(run.vaddr);
-    last_ = run.vaddr;
-    while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
-    std::size_t end = at_;
-    while (end < mappings_.size() && mappings_[end].start < end_of(run)) ++end;
-    return std::span{mappings_}.subspan(at_, end - at_);
+   std::span<const Mapping> of(const Run &run) {
+     if (run.vaddr < last_)
+       go_back(run.vaddr);
+     last_ = run.vaddr;
+     while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr)
+       ++at_;
+     std::size_t end = at_;
+     while (end < mappings_.size() && mappings_[end].start < end_of(run))
+       ++end;
+     return std::span{mappings_}.subspan(at_, end - at_);
   }
 
  private:
@@ -60,7 +64,10 @@ std::string_view mark_of(const Run& run) {
 }
 
 std::string name_text(const Exploring& exploring, const Mapping& mapping, std::string_view unknown) {
-  return mapping.status & has_name ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown) : std::string{};
+  return mapping.status & has_name
+             ? path_text(exploring, exploring.checkpoint.file_of(mapping),
+                         unknown)
+             : std::string{};
 }
 
 struct Walk {

@@ -94,7 +94,9 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   const bool is_unix = descriptor.type == type_unix, is_inet = descriptor.type == type_inet;
   if (is_inet) put_text(json, "family", family_name(socket.family));
   if (!is_unix)
-    json.key("protocol").text(is_inet ? protocol_name(socket.family, socket.protocol) : std::to_string(socket.protocol));
+    json.key("protocol")
+        .text(is_inet ? protocol_name(socket.family, socket.protocol)
+                      : std::to_string(socket.protocol));
   if (socket.type != 0) json.key("type").text(socket_type_name(socket.type));
   if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   put_text(json, "src_addr", socket.source);

@@ -1,6 +1,6 @@
 // Fields of a message into members of a struct, bound by name. Internal.
 //
-//     static const Reader<Mapping> reader{"vma_entry", {{"start", put<&Mapping::start>}, {"prot", put<&Mapping::prot>}}};
+//     static const Reader<Mapping> reader{"vma_entry", {{"start", put<&Mapping::start>}, {"end", put<&Mapping::end>}}};
 //     reader.read(entry.payload, mapping);
 #pragma once
 

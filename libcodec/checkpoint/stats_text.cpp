@@ -87,8 +87,11 @@ struct Summary {
   const char* name;
   Choose* choose;
 };
-constexpr Summary summaries[] = {{"total", sum_of},           {"p50", percentile_of<50>},      {"p90", percentile_of<90>},
-                                 {"p99", percentile_of<99>}, {"maximum", percentile_of<100>}};
+constexpr Summary summaries[] = {{"total", sum_of},
+                                 {"p50", percentile_of<50>},
+                                 {"p90", percentile_of<90>},
+                                 {"p99", percentile_of<99>},
+                                 {"maximum", percentile_of<100>}};
 
 // The share of all is not the sum of shares.
 std::optional<double> share_of_all(std::span<const Statistics* const> all) {

@@ -58,8 +58,10 @@ bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }
 bool Mapping::is_shared() const { return flags & map_shared; }
 
 std::string_view name_of(Mapping::Kind kind) {
-  constexpr std::string_view names[] = {"anon", "heap", "stack", "file", "memfd", "shmem", "sysv", "socket", "aio", "vdso",
-                                        "vvar", "vsyscall", "shadow_stack", "uprobes", "guard"};
+  constexpr std::string_view names[] = {
+      "anon",  "heap",     "stack",        "file",    "memfd",
+      "shmem", "sysv",     "socket",       "aio",     "vdso",
+      "vvar",  "vsyscall", "shadow_stack", "uprobes", "guard"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -7,8 +7,8 @@
 //
 // Which images are read follows from the Needs; the others are passed over. They may come in any order, from any source
 // and of any release: files in one image or one image a kind, mappings in mm-N or vmas-N. What is damaged or missing is
-// in errors(), and the rest stands. Memory is in proportion to what was asked for. Views live as long as the Checkpoint.
-// Distinct objects may be used by distinct threads; a finished one by many.
+// in errors(), and the rest stands. Memory is in proportion to what was asked for. Views live as long as the
+// Checkpoint. Distinct objects may be used by distinct threads; a finished one by many.
 //
 // Sources of the facts: criu/pstree.c, criu/files.c, criu/mem.c.
 #pragma once

@@ -4,9 +4,9 @@
 //     Checkpoint checkpoint = read_checkpoint("dump/", needs_of(Explorer::mems, options));
 //     explore(checkpoint, Explorer::mems, output, options);
 //
-// Text is that of `crit x`, byte for byte where crit answers rightly; sk is ours. JSON has the keys of go-criu's explorers
-// with the same values where those are right, and further ones after them; crit-x(1) lists all. Text that is no UTF-8
-// stands in JSON with U+FFFD for each bad byte.
+// Text is that of `crit x`, byte for byte where crit answers rightly; sk is ours. JSON has the keys of go-criu's
+// explorers with the same values where those are right, and further ones after them; crit-x(1) lists all. Text that is
+// no UTF-8 stands in JSON with U+FFFD for each bad byte.
 //
 // Sources of the facts: crit/crit/__main__.py, go-criu's crit/explore.go (the shapes of the answers).
 #pragma once

@@ -176,7 +176,8 @@ TEST(Checkpoint, ReadsOnlyWhatIsNeeded) {
   const Checkpoint tasks{Needs{}};
   EXPECT_TRUE(tasks.wants("pstree.img"));
   EXPECT_TRUE(tasks.wants("core-1.img"));
-  for (const char* name : {"mm-1.img", "pagemap-1.img", "files.img", "fdinfo-2.img", "ids-1.img", "pages-1.img", "x.log"})
+  for (const char *name : {"mm-1.img", "pagemap-1.img", "files.img",
+                           "fdinfo-2.img", "ids-1.img", "pages-1.img", "x.log"})
     EXPECT_FALSE(tasks.wants(name)) << name;
   const Checkpoint mappings{Needs{.mappings = true}};
   EXPECT_TRUE(mappings.wants("mm-1.img"));
@@ -206,7 +207,9 @@ TEST(Checkpoint, EveryPrefixOfEveryImage) {
       const Checkpoint checkpoint = checkpoint_of(images);
       EXPECT_NE(all_answers(checkpoint), "");
       if (size < 8) {
-        EXPECT_NE(errors_of(checkpoint).find("set/" + whole[i].first), std::string::npos) << whole[i].first << " " << size;
+        EXPECT_NE(errors_of(checkpoint).find("set/" + whole[i].first),
+                  std::string::npos)
+            << whole[i].first << " " << size;
       }
     }
 }
@@ -302,9 +305,13 @@ TEST(Explore, WordsOfBothTools) {
 
 TEST(Statistics, AbsentIsNotZero) {
   const std::string image =
-      head("STATS") + entry("stats_entry", "{'dump': {'freezing_time': 1, 'frozen_time': 4294967295, 'memdump_time': 0, "
-                                           "'memwrite_time': 0, 'pages_scanned': 10, 'pages_skipped_parent': 0, "
-                                           "'pages_written': 0}}");
+      head("STATS") +
+      entry(
+          "stats_entry",
+          "{'dump': {'freezing_time': 1, 'frozen_time': 4294967295, "
+          "'memdump_time': 0, "
+          "'memwrite_time': 0, 'pages_scanned': 10, 'pages_skipped_parent': 0, "
+          "'pages_written': 0}}");
   StatisticsReader reader;
   Member member;
   member.name = member.place = "stats-dump";

@@ -3,9 +3,9 @@
 
 usage: reference.py BIN CHECKPOINTS [CORPUS]
 
-CHECKPOINTS has a folder for each checkpoint. Of each, the text of ps, fds, mems and rss and the lines of sk are made here
-once more, from what crit-tojson prints, and compared; then the checkpoint is packed (tar, tar.gz, tar.zst, image stream)
-and asked again. CORPUS has dev/ and dev-expected/, with crit's answers as x.WHAT.txt and go-criu's in gocrit/.
+CHECKPOINTS has a folder for each checkpoint. Of each, the text of ps, fds, mems and rss and the lines of sk are made
+here once more, from what crit-tojson prints, and compared; then the checkpoint is packed (tar, tar.gz, tar.zst, image
+stream) and asked again. CORPUS has dev/ and dev-expected/, with crit's answers as x.WHAT.txt.
 """
 import gzip
 import json
@@ -208,8 +208,8 @@ def sockets(images):
 
 
 def our_sockets(lines):
-    return [(one["pid"], one["fd"], one["fd_type"], one.get("inode", 0), one.get("src_port", 0), one.get("dest_port", 0),
-             one.get("receive_queue")) for one in map(json.loads, lines.splitlines())]
+    return [(one["pid"], one["fd"], one["fd_type"], one.get("inode", 0), one.get("src_port", 0),
+             one.get("dest_port", 0), one.get("receive_queue")) for one in map(json.loads, lines.splitlines())]
 
 
 class Checker:
@@ -225,7 +225,8 @@ class Checker:
             return
         self.failed += 1
         at = next((i for i, (a, b) in enumerate(zip(ours, theirs)) if a != b), min(len(ours), len(theirs)))
-        print(f"FAIL {what}: at {at}: ours {ours[max(0, at - 80):at + 80]!r}, wanted {theirs[max(0, at - 80):at + 80]!r}")
+        near = slice(max(0, at - 80), at + 80)
+        print(f"FAIL {what}: at {at}: ours {ours[near]!r}, wanted {theirs[near]!r}")
 
     def packed(self, folder, work):
         """The same images as archives and as a stream."""
@@ -296,7 +297,7 @@ def corpus(checker, folder):
         done = checker.x(path, what)
         theirs = answer(os.path.join(folder, "dev-expected", name, f"x.{what}.txt")) or b""
         if done.returncode not in (0, 2):
-            checker.check(f"{name}: {what} exit", done.returncode, 0)
+            checker.check(f"{name}: {what} exit", [done.returncode], [0])
         if code == 0:
             theirs = re.sub(rb"(?m) +$", b"", theirs) if what == "rss" else theirs
             checker.check(f"{name}: {what} as crit", as_crit(what, done.stdout), theirs)
