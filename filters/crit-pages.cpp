@@ -10,7 +10,13 @@ constexpr Option rows[] = {
     {'c', "contents", nullptr, "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
     {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
     {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
-    {0, "pid", "PID", "Only this process; may be given again."},
+    {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
+    {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
+    {'x', "hex", nullptr, "With --at, a hexdump in any case."},
+    {0, "argv", nullptr, "Print the command line of processes, one word a line."},
+    {0, "env", nullptr, "Print the environment of processes."},
+    {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
+    {'p', "pid", "PID", "Only this process; may be given again."},
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
     {0, "page-size", "SIZE", "The page size, where the images do not tell."},
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
@@ -30,7 +36,8 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary}, {"list", list}, {"by", sum_by},
+    {"summary", summary}, {"list", list}, {"by", sum_by}, {"at", extract}, {"argv", process_texts}, {"env", process_texts},
+    {"auxv", process_texts},
 };
 
 int run(Program& program) {

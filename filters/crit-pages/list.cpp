@@ -113,7 +113,8 @@ int list(Program& program) {
   alone.checkpoint = std::make_unique<Checkpoint>(Needs{});
   if (options.page_size != 0) alone.page_size = options.page_size;
   const SurveyedMemory* current = nullptr;
-  options.alone = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
+  options.on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
+    if (!memory.alone || !chosen(memory.memory)) return Step::go;
     if (current != &memory) {
       lister.begin_set(alone, program.arguments().size() > 1);
       lister.begin_memory(memory);

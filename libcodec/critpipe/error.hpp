@@ -49,6 +49,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
   X(no_parent, data, "the parent is not there: {name}")                                                                \
+  X(no_bytes, data, "{name}")                                                                                         \
+  X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")             \
   X(bad_parents, data, "parents form a circle: {name}")                                                                \
   X(io_open, io, "cannot open: {name}")                                                                                \
   X(io_read, io, "cannot read: {name}")                                                                                \

@@ -86,6 +86,9 @@ class FactStore {
   std::size_t nr_pages_ = 0;
 };
 
+// Facts of all whole pages of a pages image in a file. Reasons: io_open, io_read, cut_pages.
+Error scan_pages_file(const std::string& path, unsigned nr_threads, FactStore& facts);
+
 // Counts different contents: exactly while a table of hashes fits in the budget, then with HyperLogLog.
 //
 // Pages belong to a member (a process), members to a set (a checkpoint). Members come one after the other; only once

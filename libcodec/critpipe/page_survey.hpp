@@ -25,6 +25,7 @@ namespace critpipe {
 struct SurveyedMemory {
   MemoryId memory;
   bool named = true;             // false: an image from a pipe; memory is not known
+  bool alone = false;            // not one of a set
   std::string place;             // of the pagemap
   PageTotals totals;
   Pagemap pagemap;               // pages_id and nr_present always; runs on demand
@@ -73,8 +74,10 @@ struct SurveyOptions {
   std::uint64_t budget_bytes = ~std::uint64_t{0};
   unsigned nr_threads = 1;
   Limits limits = {};
-  // Runs of a pagemap that comes alone, as they come; they are not kept.
-  std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> alone = {};
+  // Runs as they come. Those of a pagemap that comes alone are not kept then.
+  std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
+  // A sink for a pages image that is no file of its own, in place of the survey's own; null: that one.
+  std::function<std::unique_ptr<Sink>(SurveyedSet&, std::uint64_t pages_id)> pages_sink = {};
   std::function<bool(std::string_view)> wanted = {};                       // names of images; none: all
   std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};   // bytes of pages; all may be 0: unknown
 };

@@ -24,10 +24,8 @@ Whose whose(std::string_view name) {
 class MemorySink final : public PagemapSink {
  public:
   MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options, const std::function<void(const Error&)>& report)
-      : set_{set}, name_{file_of(member.name)}, place_{member.place}, report_{report} {
-    if (!member.in_set && options.alone) alone_ = &options.alone;
-    keep_runs_ = options.runs && set.directory.empty() && !alone_;
-  }
+      : set_{set}, name_{file_of(member.name)}, place_{member.place}, alone_{!member.in_set}, options_{options},
+        report_{report} {}
 
   Step end() override {
     if (memory_) memory_->pagemap.seal();
@@ -45,6 +43,7 @@ class MemorySink final : public PagemapSink {
     memory_ = &set_.memories[of.memory];
     memory_->memory = memory_->pagemap.memory = of.memory;
     memory_->named = of.named;
+    memory_->alone = alone_;
     memory_->place = place_;
     memory_->pagemap.pages_id = pages_id;
     return Step::go;
@@ -52,11 +51,10 @@ class MemorySink final : public PagemapSink {
   Step runs(std::span<const PageRun> runs) override {
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
-    if (alone_) return (*alone_)(*memory_, runs);
-    if (keep_runs_)
+    if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
-    return Step::go;
+    return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
     memory_->complete = false;
@@ -68,8 +66,8 @@ class MemorySink final : public PagemapSink {
  private:
   SurveyedSet& set_;
   std::string name_, place_;
-  const std::function<Step(const SurveyedMemory&, std::span<const PageRun>)>* alone_ = nullptr;
-  bool keep_runs_;
+  bool alone_;
+  const SurveyOptions& options_;
   const std::function<void(const Error&)>& report_;
   SurveyedMemory* memory_ = nullptr;
 };
@@ -198,6 +196,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     SurveyedPages& image = set.images[*pages_id];
     image.place = member.place;
     image.on_disk = member.fd >= 0;
+    auto sink = work_->options.pages_sink && !image.on_disk ? work_->options.pages_sink(set, *pages_id) : nullptr;
+    if (sink) return sink;
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
   }
   const Kind* kind = kind_of_name(file);
