@@ -24,7 +24,7 @@ constexpr Options groups[] = {images_out_options, output_options, rows};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode give the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},
-    {"crit-tojson DIR | jq -c EDIT | crit-fromjson --pages-from DIR --into NEW", "edit a checkpoint"},
+    {"crit-tojson DIR | sed s/old/new/ | crit-fromjson --pages-from DIR --into NEW", "edit a checkpoint"},
 };
 
 // The images go where images_out() says, raw ones that the JSON only names are fetched.

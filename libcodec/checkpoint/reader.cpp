@@ -22,7 +22,8 @@ CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : D
 CheckpointReader::Found& CheckpointReader::at(std::string_view folder) {
   for (std::size_t i = found_.size(); i-- > 0;)
     if (found_[i].folder == folder) return found_[i];
-  return found_.emplace_back(std::string{folder}, Checkpoint{needs_});
+  found_.push_back({std::string{folder}, Checkpoint{needs_}, false});
+  return found_.back();
 }
 
 bool CheckpointReader::wants(std::string_view name) { return is_needed(needs_, last_part(name)); }

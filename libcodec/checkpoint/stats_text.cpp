@@ -165,14 +165,14 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
   std::vector<Row> rows{{of == Statistics::Of::dump ? "DUMP (times in ms)" : "RESTORE (times in ms)", {}}};
   for (const Column& column : columns) rows[0].cells.emplace_back(column.head);
   for (const Statistics* one : chosen) {
-    Row& row = rows.emplace_back(one->name);
+    Row& row = rows.emplace_back(Row{one->name});
     for (const Column& column : columns) {
       const auto value = column.value(*one, column.field);
       row.cells.push_back(value ? column.text(*value) : "-");
     }
   }
   for (const Summary& summary : summaries) {
-    Row& row = rows.emplace_back(summary.name);
+    Row& row = rows.emplace_back(Row{summary.name});
     for (const Column& column : columns) row.cells.push_back(summary_text(chosen, column, summary.choose));
   }
   print_rows(output, rows);

@@ -161,7 +161,7 @@ Matching::Matching(Expression& expression, const Image& image) {
   Expression::Program& program = *expression.program_;
   const Plan& first = *program.planner.plan(program.clause, *image.kind->first);
   const Plan& later = *program.planner.plan(program.clause, *image.kind->later);
-  inner_ = std::make_unique<Inner>(program, first, later);
+  inner_.reset(new Inner{program, first, later});
   inner_->possible = first.possible | later.possible | program.extra_bits;
   bool by_entry = program.extra_bits != 0;
   for (const auto& [special, check] : program.specials) {
@@ -169,7 +169,7 @@ Matching::Matching(Expression& expression, const Image& image) {
     by_entry |= special == Special::index;
     if (special == Special::index) continue;
     const bool magic = special == Special::magic;
-    const auto fits = [&](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
+    const auto fits = [&check = check](std::string_view text) { return holds(check, std::as_bytes(std::span{text})); };
     bool truth = fits(magic ? image.kind->magic_name : image.name);
     // A kind that shares its magic has a name of its own: SHMEM_PAGEMAP.
     if (magic && check.kind == Check::Kind::text && image.kind->name != image.kind->magic_name)
