@@ -15,7 +15,6 @@ struct Raw {
   std::optional<std::uint64_t> nr_pages;
 };
 
-constexpr std::byte tag_of(unsigned number) { return static_cast<std::byte>(number << 3); }
 
 // In any order, with unknown fields between.
 Raw read_slowly(const Message& message, Bytes payload) {

@@ -154,8 +154,8 @@ inline std::vector<TestImage> test_images(std::uintmax_t largest) {
     }
   }
   std::ranges::sort(images, {}, &TestImage::bytes);
-  const auto same = std::ranges::unique(images, {}, &TestImage::bytes);
-  images.erase(same.begin(), same.end());
+  const auto same = [](const TestImage& a, const TestImage& b) { return a.bytes == b.bytes; };
+  images.erase(std::unique(images.begin(), images.end(), same), images.end());
   return images;
 }
 
