@@ -148,7 +148,7 @@ TEST(Json, SizesOfExtrasAsPeopleReadThem) {
 }
 
 TEST(Json, RawImages) {
-  EXPECT_EQ(json("abc", {}, "pages-1.img"), "{\"image\": \"pages-1.img\", \"kind\": \"PAGES\", \"size\": 3}\n");
+  EXPECT_EQ(json("abc", {}, "pages-1.img"), "{\"kind\": \"PAGES\", \"size\": 3}\n");
   EXPECT_EQ(json("", {.form = Form::lines}, "pages-1.img"),
             "{\"image\": \"pages-1.img\", \"kind\": \"PAGES\", \"size\": 0}\n");
   for (const std::size_t piece : {0, 1, 2, 3, 4})
