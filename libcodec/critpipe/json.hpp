@@ -77,7 +77,7 @@ class EncodeSink {
   struct Begin {
     std::string_view name;           // empty where the JSON gives none
     const Kind* kind = nullptr;      // null: raw
-    bool lines = false;              // its entries come one a line
+    bool lines = false;              // its entries come one a line, or it has none
   };
   virtual ~EncodeSink() = default;
   virtual Step begin(const Begin& image) = 0;

@@ -60,16 +60,15 @@ bool JsonEncoder::Parser::start_value(char first) {
   document_.has_entries = true;
   state_ = one ? State::element_start : State::first_element;
   if (!one) ++at_;
-  return start_image(one);
+  return !one || start_image(true, false);
 }
 
 bool JsonEncoder::Parser::take_first_element() {
   if (!skip_blanks()) return false;
-  state_ = State::element_start;
-  if (peek() != ']') return true;
-  ++at_;
-  state_ = State::after_value;
-  return true;
+  const bool empty = peek() == ']';
+  state_ = empty ? State::after_value : State::element_start;
+  if (empty) ++at_;
+  return start_image(false, empty);
 }
 
 bool JsonEncoder::Parser::take_element_start() {

@@ -106,7 +106,7 @@ bool JsonEncoder::Parser::take_known(std::string_view token) {
     if (key_ != Key::entries) return true;
     if (!document_.kind) return document_.held_key = Key::entries, document_.held_begin = at_, true;
     document_.has_entries = true;
-    return start_image(false);
+    return start_image(false, true);
   }
   const bool is_text = token[0] == '"';
   if (key_ == Key::index || key_ == Key::size) return take_number(token);

@@ -96,14 +96,14 @@ bool JsonEncoder::Parser::flush(std::size_t threshold, std::size_t keep) {
 }
 
 // {"magic": ...} and what is known of the image by now -> its first bytes, unless its last entry has just been read.
-bool JsonEncoder::Parser::start_image(bool lines) {
+bool JsonEncoder::Parser::start_image(bool lines, bool empty) {
   const Head head = document_.head.value_or(document_.kind->head);
   const bool same = lines && image_.open && image_.lines && image_.name == document_.image &&
                     image_.kind == document_.kind && image_.head == head;
   if (same && !(document_.index == std::uint64_t{0} && entry_.nr_entries() > 0)) return true;
   if (!end_image()) return false;
   image_ = {true, lines, document_.image, document_.kind, head};
-  if (!deliver(sink_.begin({image_.name, image_.kind, image_.lines}))) return false;
+  if (!deliver(sink_.begin({image_.name, image_.kind, lines || empty}))) return false;
   if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
   out_.word(document_.kind->magic);
@@ -114,7 +114,7 @@ bool JsonEncoder::Parser::start_image(bool lines) {
 bool JsonEncoder::Parser::start_raw() {
   if (!end_image()) return false;
   image_ = {true, false, document_.image, nullptr, Head::none};
-  if (!deliver(sink_.begin({image_.name, image_.kind, image_.lines}))) return false;
+  if (!deliver(sink_.begin({image_.name, nullptr, false}))) return false;
   resume_image();
   return true;
 }

@@ -96,7 +96,7 @@ class JsonEncoder::Parser {
   bool end_extra_text();
 
   // Images.
-  bool start_image(bool lines);
+  bool start_image(bool lines, bool empty);
   bool start_raw();
   bool end_image();
   bool pause_image();
