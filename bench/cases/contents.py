@@ -4,16 +4,11 @@ import json
 
 
 def counted(path):
-    """Slowly, and with nothing of ours."""
-    zero, seen, pages = 0, {}, path.read_bytes()
-    for at in range(0, len(pages), 4096):
-        page = pages[at:at + 4096]
-        if page.count(0) == 4096:
-            zero += 1
-        else:
-            digest = hashlib.sha256(page).digest()
-            seen[digest] = seen.get(digest, 0) + 1
-    return {"zero": zero, "distinct": len(seen), "duplicate": sum(seen.values()) - len(seen)}
+    """Slowly, and with nothing of ours. The zero page is one of the distinct ones."""
+    content = path.read_bytes()
+    pages = [content[at:at + 4096] for at in range(0, len(content), 4096)]
+    distinct = len({hashlib.sha256(page).digest() for page in pages})
+    return {"zero": pages.count(bytes(4096)), "distinct": distinct, "duplicate": len(pages) - distinct}
 
 
 def run(case):

@@ -17,15 +17,16 @@ def run(case):
         case.miss("crit-tojson -j")
     runners = [case.ours(["crit-tojson", "--lines", *filter(None, [job]), *folders], name=f"crit-tojson {job}".strip())
                for job in jobs or [""]]
-    images = [path for folder in folders[:20] for path in sorted(folder.iterdir())]
+    some = case.size(4, 1)
+    images = [path for folder in folders[:some] for path in sorted(folder.iterdir())]
     for label, path in case.peers("crit-native"):
         shell = 'program=$1; shift; for image; do "$program" decode -i "$image"; done'
         runners.append(case.runner(f"{label}, a process an image", ["sh", "-c", shell, "sh", path, *images],
-                                   scale=nr / 20))
+                                   scale=nr / some))
     part = min(nr, 2_000)          # the names of all would not fit a command line
     every = [path for folder in folders[:part] for path in sorted(folder.iterdir())]
     runners.append(case.runner("cat of all files", ["cat", *every], role="limit", scale=nr / part))
-    rows = case.race(f"{len(images) // 20} images each", runners, size)
+    rows = case.race(f"{len(images) // some} images each", runners, size)
     if jobs:
         quicker = rows["crit-tojson -j1"]["median"] / rows["crit-tojson -j2"]["median"]
         case.target("speed of two threads over one", quicker, 1.7, "x")

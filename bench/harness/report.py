@@ -1,6 +1,7 @@
 """Results to a report: README.md, raw.csv, plots."""
 import csv
 import datetime
+import re
 
 import machine
 import place
@@ -105,25 +106,36 @@ def case_text(result):
 
 
 def quotient(row, ours):
-    return times(row["median"] / ours["median"]) + "×" + (" ¹" if row["scale"] != 1 else "")
+    return times(row["median"] / ours["median"]) + "×" + ("¹" if row["scale"] != 1 else "")
+
+
+def fastest_versions(rows):
+    """Of several versions of a peer the fastest."""
+    best = {}
+    for row in rows:
+        family = re.sub(r" [0-9.]+", "", row["name"])
+        if family not in best or row["median"] < best[family]["median"]:
+            best[family] = row
+    return best.values()
 
 
 def short_table(results):
-    """The table for the project's README: the first race of each case that times a peer."""
-    lines = ["| question | critpipe | memory | peers take | limits take |", "|---|--:|--:|---|---|"]
+    """The table for the project's README: the first race of each case."""
+    head = ["question", "critpipe", "memory", "the others take", "the limit takes"]
+    rows = []
     for result in results:
         for table in result["tables"][:1]:
             ours = ours_of(table)
+            peers = fastest_versions(row for row in table["rows"] if row["role"] == "peer")
+            limits = [row for row in table["rows"] if row["role"] == "limit"]
             if not ours:
                 continue
-            of_role = {role: [row for row in table["rows"] if row["role"] == role] for role in ("peer", "limit")}
-            peers = [f"{row['name']} {quotient(row, ours)}" for row in of_role["peer"]]
-            limits = [f"{row['name']} {row['median'] / ours['median']:.2g}" for row in of_role["limit"]]
             speed = f", {rate(table['bytes'] / ours['median'])}" if table["bytes"] else ""
-            cells = [result["question"].splitlines()[0], seconds(ours["median"]) + speed, mebibytes(ours["peak_bytes"]),
-                     ", ".join(peers) or "–", ", ".join(limits) or "–"]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines)
+            question = result["question"].splitlines()[0]
+            rows.append([question, seconds(ours["median"]) + speed, mebibytes(ours["peak_bytes"]),
+                         ", ".join(f"{row['name']} {quotient(row, ours)}" for row in peers) or "–",
+                         ", ".join(f"{row['name']} {row['median'] / ours['median']:.2g}×" for row in limits) or "–"])
+    return "\n".join(markdown(head, rows))
 
 
 def overview(results):
@@ -150,7 +162,8 @@ def write(results):
     busy = max(result["busy"] for result in results)
     if busy > 0.2:
         lines += [f"**Other programs used up to {busy:.1f} processors meanwhile: do not trust these figures.**", ""]
-    lines += [short_table(results), "", "![All cases](overview.svg)", "", "## Machine", "", "| | |", "|---|---|"]
+    lines += [short_table(results), "", "¹ Measured on a part of the input and multiplied.", "",
+              "![All cases](overview.svg)", "", "## Machine", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in machine.table().items()]
     lines += ["", *[case_text(result) for result in results]]
     (to / "README.md").write_text("\n".join(lines), encoding="utf-8")
