@@ -184,7 +184,7 @@ char* Printer<human, indent>::addresses(char* at, const Field& field, const std:
   std::vector<std::uint32_t> words{static_cast<std::uint32_t>(trusted_varint(from))};
   while (from != end) {
     const std::byte* next_at = from;
-    if (trusted_varint(next_at) >> 3 != field.number) break;
+    if (trusted_varint(next_at) != field.tag) break;
     words.push_back(static_cast<std::uint32_t>(trusted_varint(next_at)));
     from = next_at;
   }
