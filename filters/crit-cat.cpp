@@ -41,7 +41,10 @@ Slice parse_slice(Program& program) {
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
-      : Decoding{limits_of(program)}, program_{program}, images_{images}, slice_{parse_slice(program)},
+      : Decoding{limits_of(program)},
+        program_{program},
+        images_{images},
+        slice_{parse_slice(program)},
         nr_wanted_{count_wanted(program)} {}
 
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -64,8 +67,8 @@ class Cat final : public Decoding {
   Program& program_;
   ImagesOut& images_;
   Slice slice_;
-  std::uint64_t nr_wanted_;      // of a directory
-  Output* last_ = nullptr;       // of the member that began last
+  std::uint64_t nr_wanted_;  // of a directory
+  Output* last_ = nullptr;   // of the member that began last
 };
 
 // One image on its way.

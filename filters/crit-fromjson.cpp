@@ -86,7 +86,8 @@ Step FromJson::begin(const Begin& image) {
 Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
   const std::string name{given};
   Error error{Reason::raw_image, name};
-  error.name = "its bytes are not in the JSON; crit-tojson --raw puts them there, --pages-from takes them from a folder";
+  error.name =
+      "its bytes are not in the JSON; crit-tojson --raw puts them there, --pages-from takes them from a folder";
   if (folder_ < 0) return program_.report(error), Step::go;
   const std::string place = folder_name_ + "/" + name;
   const bool plain_name = name.find('/') == name.npos;

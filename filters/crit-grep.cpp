@@ -50,7 +50,8 @@ Form form_of(Program& program) {
 
 class Grep : public Decoding {
  public:
-  Grep(Program& program, Expression& expression) : Decoding{limits_of(program)}, program_{program}, expression_{expression} {
+  Grep(Program& program, Expression& expression)
+      : Decoding{limits_of(program)}, program_{program}, expression_{expression} {
     options_.invert = program.has("invert-match");
     options_.most = program.number("max-count", options_.most);
   }
@@ -100,7 +101,8 @@ class ToImages final : public Grep {
 // A plain image is there even if nothing of it matches; of a set only those with a match.
 class ToImages::Image final : public Sink {
  public:
-  Image(ImagesOut& images, const Member& member, bool several) : images_{images}, name_{member.name}, several_{several} {}
+  Image(ImagesOut& images, const Member& member, bool several)
+      : images_{images}, name_{member.name}, several_{several} {}
   ~Image() override { (void)close(false); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
@@ -255,6 +257,7 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{"crit-grep", "find entries of images, and bytes in memory", "EXPR [INPUT...]", examples, groups, run};
+const Filter filter{"crit-grep", "find entries of images, and bytes in memory", "EXPR [INPUT...]", examples, groups,
+                    run};
 
 }  // namespace critpipe

@@ -7,7 +7,8 @@ namespace {
 
 constexpr Option rows[] = {
     {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
-    {'c', "contents", nullptr, "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
+    {'c', "contents", nullptr,
+     "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
     {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
     {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
     {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
@@ -36,8 +37,8 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary}, {"list", list}, {"by", sum_by}, {"at", extract}, {"argv", process_texts}, {"env", process_texts},
-    {"auxv", process_texts},
+    {"summary", summary},    {"list", list},         {"by", sum_by},          {"at", extract},
+    {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts},
 };
 
 int run(Program& program) {

@@ -43,8 +43,7 @@ int run(Program& program) {
   }
   if (program.has("json") || program.has("lines"))
     print_statistics_json(destination.output(), reader.statistics(), program.has("lines"));
-  else
-    print_text(program, destination.output(), reader.statistics());
+  else print_text(program, destination.output(), reader.statistics());
   if (destination.output().flush() == Step::go)
     for (const Error& error : reader.errors()) program.report(error);
   return destination.commit();

@@ -84,9 +84,8 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  read_inputs(program, destination.output(), [&](Output& output, const Report& report) {
-    return std::make_unique<ToJson>(program, output, report);
-  });
+  read_inputs(program, destination.output(),
+              [&](Output& output, const Report& report) { return std::make_unique<ToJson>(program, output, report); });
   return destination.commit();
 }
 

@@ -61,7 +61,7 @@ std::string_view input_of(const Found& found) {
 
 // Beside a checkpoint with tasks, what a pre-dump has left in the same archive is no checkpoint of its own.
 bool is_shown(const Found& found, std::span<const Found> all) {
-  const auto takes_its_place = [&](const Found &other) {
+  const auto takes_its_place = [&](const Found& other) {
     return other.has_tree() && input_of(other) == input_of(found);
   };
   return found.has_tree() || std::ranges::none_of(all, takes_its_place);
@@ -76,8 +76,7 @@ std::string label_of(const Found& found) {
 Step show(Program& program, Output& output, const Found& found, Explorer explorer, const ExploreOptions& options) {
   if (!options.label.empty() && options.form == ExploreOptions::Form::text)
     output.write("==> " + options.label + " <==\n");
-  if (explore(found.checkpoint, explorer, output, options) == Step::stop ||
-      output.flush() == Step::stop)
+  if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
   return Step::go;

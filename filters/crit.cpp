@@ -90,8 +90,8 @@ class Count final : public Sink {
   Step end() override {
     const bool headed = image_.kind->first != image_.kind->later && image_.kind->extra.shape == Extra::Shape::nothing;
     const std::uint64_t count = headed && entries_ > 0 ? entries_ - 1 : entries_;
-    output_.write("{\n    \"magic\": \"" + std::string{image_.kind->magic_name} + "\",\n    \"count\": " +
-                  std::to_string(count) + "\n}\n");
+    output_.write("{\n    \"magic\": \"" + std::string{image_.kind->magic_name} +
+                  "\",\n    \"count\": " + std::to_string(count) + "\n}\n");
     return output_.step();
   }
 
@@ -172,7 +172,7 @@ constexpr Example examples[] = {
 
 }  // namespace
 
-const Filter filter{"crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, commands,
-                    std::size(commands)};
+const Filter filter{
+    "crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, commands, std::size(commands)};
 
 }  // namespace critpipe

@@ -96,7 +96,7 @@ constexpr std::uint32_t pagemap_magic = 0x56084025;
 constexpr std::uint64_t lazy = 2;
 constexpr std::uint64_t present = 4;
 
-enum class Release { v4_1, v4_2 };      // where a pagemap has its counts: field 2, or field 5 and a zero in field 2
+enum class Release { v4_1, v4_2 };  // where a pagemap has its counts: field 2, or field 5 and a zero in field 2
 
 void put_run(File& file, Message& entry, Release release, std::uint64_t vaddr, std::uint64_t nr_pages,
              std::uint64_t flags) {
@@ -173,7 +173,7 @@ void write_mm(const std::vector<Mapping>& mappings, const std::string& path) {
   file.head(0x57492820);
   Message mm;
   const std::uint64_t start = mappings.front().start;
-  const std::uint64_t bounds[] = {start, start + 64, start + 64, start + 128, mappings.back().end, start + 128,
+  const std::uint64_t bounds[] = {start,       start + 64,  start + 64,  start + 128, mappings.back().end, start + 128,
                                   start + 256, start + 256, start + 300, start + 300, start + 400};
   for (unsigned field = 1; const std::uint64_t bound : bounds) mm.number(field++, bound);
   mm.number(12, 1);
@@ -254,9 +254,9 @@ class Pages {
       put(i, i % 32 == 0 ? random_.below(256) : lowest + random_.below(1ull << 32));
   }
   void fill_text() {
-    constexpr std::string_view words[] = {"the ",   "connection ", "request ", "of ",        "user ", "failed: ",
-                                          "GET ",   "/index.html ", "in ",     "HTTP/1.1\n", "was ",  "status=200 ",
-                                          "while ", "memory ",     "error ",   "\n"};
+    constexpr std::string_view words[] = {
+        "the ", "connection ", "request ", "of ",         "user ",  "failed: ", "GET ",   "/index.html ",
+        "in ",  "HTTP/1.1\n",  "was ",     "status=200 ", "while ", "memory ",  "error ", "\n"};
     page_.clear();
     while (page_.size() < page) page_ += words[random_.below(std::size(words))];
     page_.resize(page);

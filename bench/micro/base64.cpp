@@ -62,7 +62,9 @@ void base64_from_critpipe(benchmark::State& state) {
 BENCHMARK(base64_from_critpipe);
 
 #ifdef HAVE_OPENSSL
-const unsigned char* unsigned_of(const std::string& text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* unsigned_of(const std::string& text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 void base64_to_openssl(benchmark::State& state) {
   const std::string bytes = noise();

@@ -79,8 +79,8 @@ void decode_protobuf(benchmark::State& state) {
   for (auto _ : state)
     for (const std::string& payload : all) {
       std::string json;
-      const auto status = pb::util::BinaryToJsonString(
-          types.get(), "type.googleapis.com/critpipe.oracle.pagemap_entry", payload, &json, options);
+      const auto status = pb::util::BinaryToJsonString(types.get(), "type.googleapis.com/critpipe.oracle.pagemap_entry",
+                                                       payload, &json, options);
       benchmark::DoNotOptimize(status.ok());
     }
   count(state, image().size());

@@ -23,8 +23,8 @@ namespace {
 
 struct Known {
   std::uint32_t magic;
-  const char* file;            // where the messages are
-  const char* head;            // the message of the first entry, if it is another one
+  const char* file;  // where the messages are
+  const char* head;  // the message of the first entry, if it is another one
   const char* entry;
 };
 

@@ -25,7 +25,7 @@ struct Total {
   long peak_kib = 0;
   double user = 0;
   double system = 0;
-  int status = 0;             // of the last stage that failed
+  int status = 0;  // of the last stage that failed
 };
 
 [[noreturn]] void die(const char* what) {
@@ -39,7 +39,9 @@ double now() {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-double seconds(const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6; }
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+}
 
 // Counts the instructions of all children in user space; -1 where the machine does not let us.
 int open_counter() {
@@ -106,7 +108,9 @@ int main(int argc, char** argv) {
   const double taken = now() - begin;
   std::int64_t instructions = -1;
   if (counter < 0 || read(counter, &instructions, sizeof instructions) != sizeof instructions) instructions = -1;
-  dprintf(3, "{\"seconds\": %.9f, \"user\": %.6f, \"system\": %.6f, \"peak_kib\": %ld, \"status\": %d, \"instructions\": %lld}\n",
+  dprintf(3,
+          "{\"seconds\": %.9f, \"user\": %.6f, \"system\": %.6f, \"peak_kib\": %ld, \"status\": %d, \"instructions\": "
+          "%lld}\n",
           taken, total.user, total.system, total.peak_kib, total.status, static_cast<long long>(instructions));
   return 0;
 }

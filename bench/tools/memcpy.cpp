@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   for (unsigned long long left = std::strtoull(argv[1], nullptr, 10); left > 0;) {
     const auto piece = static_cast<std::size_t>(std::min<unsigned long long>(left, block));
     std::memcpy(to.data(), from.data() + at, piece);
-    asm volatile("" : : "r"(to.data()) : "memory");     // or the copy would be left out
+    asm volatile("" : : "r"(to.data()) : "memory");  // or the copy would be left out
     at = (at + block) % from.size();
     left -= piece;
   }

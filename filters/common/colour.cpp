@@ -32,11 +32,13 @@ void ColourOutput::between(char c) {
   }
   line_ += c;
   switch (c) {
-    case '{': case '[':
+    case '{':
+    case '[':
       nesting_ += c;
       key_next_ = c == '{';
       break;
-    case '}': case ']':
+    case '}':
+    case ']':
       if (!nesting_.empty()) nesting_.pop_back();
       break;
     case ',': key_next_ = !nesting_.empty() && nesting_.back() == '{'; break;

@@ -27,7 +27,7 @@ class ColourOutput final : public Output {
 
   Output& below_;
   std::string line_;
-  std::string nesting_;          // { or [
+  std::string nesting_;  // { or [
   In in_ = In::between;
   bool key_next_ = false;
   bool escaped_ = false;

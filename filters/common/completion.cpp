@@ -49,7 +49,8 @@ std::string bash_commands(const Filter& row) {
   std::string names;
   for (std::size_t i = 0; i < row.nr_commands; ++i) names += std::string{command_of(row.commands[i])} + " ";
   std::string text = "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"--help --version " + names +
-                     "$(compgen -c " + row.name + "- | sed 's/^" + row.name + "-//')\" -- \"$current\"))\n    return\n  fi\n";
+                     "$(compgen -c " + row.name + "- | sed 's/^" + row.name +
+                     "-//')\" -- \"$current\"))\n    return\n  fi\n";
   text += "  case ${COMP_WORDS[1]} in\n";
   for (std::size_t i = 0; i < row.nr_commands; ++i)
     text += "  " + std::string{command_of(row.commands[i])} + ")\n" + bash_cases(row.commands[i], "    ") + "    ;;\n";
@@ -71,7 +72,9 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
     if (option.value) {
       value = optional ? "::" : ":";
       value += value_name(option);
-      value += option.complete == Option::files ? ":_files" : option.complete == Option::directories ? ":_files -/" : ":";
+      value += option.complete == Option::files         ? ":_files"
+               : option.complete == Option::directories ? ":_files -/"
+                                                        : ":";
     }
     const std::string help = std::string{"["} + zsh_text(option.help) + "]" + value + "'";
     text += " \\\n" + margin + "  '--" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
@@ -99,7 +102,8 @@ std::string bash_completion(const Filter& row) {
   std::string function = std::string{"_"} + row.name;
   for (char& c : function)
     if (c == '-') c = '_';
-  std::string text = function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
+  std::string text =
+      function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
   text += "  [ \"$current\" = '=' ] && current=\n  [ \"$previous\" = '=' ] && previous=${COMP_WORDS[COMP_CWORD-2]}\n";
   text += row.dispatches() ? bash_commands(row) : bash_cases(row, "  ");
   return text + "}\ncomplete -o filenames -F " + function + " " + row.name + "\n";

@@ -21,10 +21,10 @@
 namespace critpipe {
 
 struct Option {
-  char letter;                 // 0: none
-  const char* name;            // without --
-  const char* value;           // null: a switch; else what it takes: "FILE"
-  const char* help;            // one sentence
+  char letter;        // 0: none
+  const char* name;   // without --
+  const char* value;  // null: a switch; else what it takes: "FILE"
+  const char* help;   // one sentence
   enum Values : std::uint8_t { none, files, directories } complete = none;
 };
 
@@ -41,18 +41,18 @@ class Program;
 
 struct Filter {
   const char* name;
-  const char* purpose;                    // one line
-  const char* arguments;                  // "[INPUT...]"
+  const char* purpose;    // one line
+  const char* arguments;  // "[INPUT...]"
   std::span<const Example> examples;
-  std::span<const Options> options;       // groups: its own first, then shared ones
+  std::span<const Options> options;  // groups: its own first, then shared ones
   int (*run)(Program& program);
-  const Filter* commands = nullptr;       // the first word names one of these, or another program
+  const Filter* commands = nullptr;  // the first word names one of these, or another program
   std::size_t nr_commands = 0;
 
   bool dispatches() const { return commands != nullptr; }
 };
 
-extern const Filter filter;               // the one row of each program
+extern const Filter filter;  // the one row of each program
 
 // Rows that several filters share.
 inline constexpr Option output_options[] = {
@@ -70,7 +70,7 @@ inline constexpr Option input_options[] = {
 class Program {
  public:
   bool has(std::string_view option) const;
-  std::optional<std::string> value(std::string_view option) const;      // the last one given
+  std::optional<std::string> value(std::string_view option) const;  // the last one given
   std::vector<std::string> values(std::string_view option) const;
   // A number with an optional K, M, G, T; usage error and exit where it is none.
   std::uint64_t number(std::string_view option, std::uint64_t otherwise);
@@ -82,21 +82,23 @@ class Program {
 
   // One line on stderr; sets the exit code.
   void report(const Error& error);
-  void note(std::string_view message);                                   // a line that changes no exit code
-  [[noreturn]] void usage(const std::string& message);                   // says what to do; exit 2
+  void note(std::string_view message);                  // a line that changes no exit code
+  [[noreturn]] void usage(const std::string& message);  // says what to do; exit 2
   int exit_code() const { return failed_ ? exit_error : code_; }
   void set_exit_code(int code) { code_ = code; }
   bool failed() const { return failed_; }
   // Ends the output: a failed write is reported, unless nobody reads any more.
   int finish(Output& output);
 
-  struct Given { std::string name, value; };
+  struct Given {
+    std::string name, value;
+  };
   Program(const Filter& row, std::string name, std::vector<std::string> arguments, std::vector<Given> given)
       : row_{row}, name_{std::move(name)}, arguments_{std::move(arguments)}, given_{std::move(given)} {}
 
  private:
   const Filter& row_;
-  std::string name_;                       // as it was called
+  std::string name_;  // as it was called
   std::vector<std::string> arguments_;
   std::vector<Given> given_;
   int code_ = exit_done;
@@ -109,7 +111,7 @@ class Destination {
   enum class Content : std::uint8_t { text, binary };
   // Binary never goes to a terminal: usage error with a hint.
   Destination(Program& program, Content content);
-  ~Destination();                          // without commit() the new file is removed
+  ~Destination();  // without commit() the new file is removed
   Output& output() { return *output_; }
   int fd() const { return output_->fd(); }
   bool is_file() const { return !path_.empty(); }

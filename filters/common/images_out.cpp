@@ -37,8 +37,8 @@ class ToOutput final : public ImagesOut {
   Destination destination_;
   std::unique_ptr<ZstdOutput> packed_;
   StreamWriter stream_;
-  bool forced_;                      // --stream
-  bool expected_ = false;            // an empty stream is an answer
+  bool forced_;            // --stream
+  bool expected_ = false;  // an empty stream is an answer
   OutForm form_ = OutForm::stream;
   std::uint64_t nr_images_ = 0;
   std::string held_name_;
@@ -74,8 +74,10 @@ std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below) {
 }
 
 ToOutput::ToOutput(Program& program)
-    : program_{program}, destination_{program, Destination::Content::binary},
-      packed_{packed_output(program, destination_.output())}, stream_{below()},
+    : program_{program},
+      destination_{program, Destination::Content::binary},
+      packed_{packed_output(program, destination_.output())},
+      stream_{below()},
       forced_{program.has("stream")} {}
 
 Step ToOutput::decide(OutForm form) {

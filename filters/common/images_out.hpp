@@ -18,11 +18,11 @@ namespace critpipe {
 // Images may be open at the same time; each has an Output of its own.
 
 enum class OutForm : std::uint8_t {
-  image,       // one, as itself
+  image,  // one, as itself
   stream,
   // The first is held until it ends or a second one begins: then it is known. One that is too long to be held:
-  one_or_stream,   // becomes a stream
-  one_or_error     // goes out as itself, and a second one is an error
+  one_or_stream,  // becomes a stream
+  one_or_error    // goes out as itself, and a second one is an error
 };
 
 class ImagesOut {

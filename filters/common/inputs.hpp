@@ -6,13 +6,13 @@
 
 namespace critpipe {
 
-Limits limits_of(Program& program);                              // --max-entry
-SourceOptions source_options(Program& program);                  // --all, --max-size
+Limits limits_of(Program& program);              // --max-entry
+SourceOptions source_options(Program& program);  // --all, --max-size
 
 // Does the name fit --only and --except? With several inputs also without the name of its input.
 bool wanted(const Program& program, std::string_view name);
-bool has_selection(const Program& program);                      // is there any --only or --except?
-bool selects_one(const Program& program);                        // one --only that is a name, of one input
+bool has_selection(const Program& program);  // is there any --only or --except?
+bool selects_one(const Program& program);    // one --only that is a name, of one input
 
 // How many members of the only input --only and --except leave, where that is a directory; else unknown.
 std::uint64_t count_wanted(Program& program);

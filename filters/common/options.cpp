@@ -89,7 +89,8 @@ std::string help_text(const Filter& row) {
   text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
   each_option(row, [&](const Option& option) {
     const std::string left = "  " + spelled(option);
-    text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help + "\n";
+    text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help +
+            "\n";
   });
   const std::string page{row.name, std::strcspn(row.name, " ")};
   return text + "\nMore: man " + page + "\n";

@@ -20,7 +20,7 @@ void each_option(const Filter& row, Use use) {
 }
 
 std::string help_text(const Filter& row);
-std::string manual_options(const Filter& row);              // Markdown for the OPTIONS of the manual
+std::string manual_options(const Filter& row);  // Markdown for the OPTIONS of the manual
 std::string bash_completion(const Filter& row);
 std::string zsh_completion(const Filter& row);
 

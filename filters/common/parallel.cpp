@@ -13,7 +13,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t held_piece_bytes = 256 << 10;
-constexpr std::size_t pieces_a_thread = 4;         // that may be done before their turn
+constexpr std::size_t pieces_a_thread = 4;  // that may be done before their turn
 constexpr std::uint64_t max_threads = 64;
 
 class Orders;
@@ -25,7 +25,7 @@ class PieceOutput final : public Output {
   void report(const Error& error);
 
   std::string held;
-  std::vector<std::pair<std::size_t, Error>> errors;   // behind so many bytes of held
+  std::vector<std::pair<std::size_t, Error>> errors;  // behind so many bytes of held
   bool done = false;
 
  private:
@@ -133,7 +133,9 @@ void Orders::end(PieceOutput& piece, Step step) {
 class Crew {
  public:
   Crew(Program& program, Output& output, const MakeReceiver& make, std::size_t threads)
-      : program_{program}, make_{make}, pieces_{program.inputs(), source_options(program)},
+      : program_{program},
+        make_{make},
+        pieces_{program.inputs(), source_options(program)},
         orders_{program, output, threads * pieces_a_thread} {}
 
   void work();

@@ -51,8 +51,7 @@ std::uint64_t Program::number(std::string_view option, std::uint64_t otherwise) 
   if (*end != '\0') unit = units.find(static_cast<char>(std::toupper(*end)));
   const unsigned shift = unit == units.npos ? 0 : static_cast<unsigned>(10 * (unit + 1));
   const bool good = end != text->c_str() && errno == 0 && (*text)[0] != '-' &&
-                    (*end == '\0' || (unit != units.npos && end[1] == '\0')) &&
-                    (number << shift) >> shift == number;
+                    (*end == '\0' || (unit != units.npos && end[1] == '\0')) && (number << shift) >> shift == number;
   if (!good) usage("--" + std::string{option} + " takes a number such as 4096, 0x1000, 64K or 1G, not " + *text);
   return number << shift;
 }
@@ -123,8 +122,7 @@ int Destination::commit() {
   if (temporary_.empty() || program_.failed()) return program_.exit_code();
   if (close(output_->fd()) != 0 || rename(temporary_.c_str(), path_.c_str()) != 0)
     program_.report(system_error(Reason::io_write, path_, errno));
-  else
-    temporary_.clear();
+  else temporary_.clear();
   return program_.exit_code();
 }
 

@@ -32,7 +32,8 @@ void Progress::show(std::uint64_t done_bytes, std::uint64_t all_bytes) {
   if (all_bytes > 0) line += " of " + size_text(all_bytes);
   line += ", " + size_text(static_cast<std::uint64_t>(rate)) + "/s";
   if (all_bytes > done_bytes && rate > 0)
-    line += ", " + std::to_string(static_cast<std::uint64_t>(static_cast<double>(all_bytes - done_bytes) / rate) + 1) + " s left";
+    line += ", " + std::to_string(static_cast<std::uint64_t>(static_cast<double>(all_bytes - done_bytes) / rate) + 1) +
+            " s left";
   shown_ = true;
   if (::write(STDERR_FILENO, line.data(), line.size()) < 0) on_ = false;
 }

@@ -10,13 +10,13 @@ namespace critpipe {
 
 class Progress {
  public:
-  explicit Progress(const Program& program);       // off with --no-progress, and where stderr is no terminal
+  explicit Progress(const Program& program);  // off with --no-progress, and where stderr is no terminal
   ~Progress() { clear(); }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void show(std::uint64_t done_bytes, std::uint64_t all_bytes);      // all 0: not known
-  void clear();                                    // takes the line away, before anything else is printed
+  void show(std::uint64_t done_bytes, std::uint64_t all_bytes);  // all 0: not known
+  void clear();                                                  // takes the line away, before anything else is printed
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -25,6 +25,6 @@ class Progress {
   Clock::time_point start_, last_;
 };
 
-std::string size_text(std::uint64_t bytes);        // "1.5 MiB"
+std::string size_text(std::uint64_t bytes);  // "1.5 MiB"
 
 }  // namespace critpipe

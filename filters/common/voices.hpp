@@ -22,7 +22,7 @@ class Voices {
   Output& open();
   // Says whom to ask for a pause. Requires: the sink writes into that output and lives until close().
   void bind(Output& voice, JsonSink& sink);
-  Step close(Output& voice);        // its document is complete
+  Step close(Output& voice);  // its document is complete
 
  private:
   class Voice;
@@ -34,7 +34,7 @@ class Voices {
 
   Output& output_;
   Limits limits_;
-  std::list<Voice> voices_;         // in the order in which they began
+  std::list<Voice> voices_;  // in the order in which they began
   std::list<std::string> complete_;
   Voice* speaker_ = nullptr;
   std::size_t held_bytes_ = 0;

@@ -26,8 +26,10 @@ std::string formatted(const char* form, ...) {
 }
 
 std::string flags_text(std::uint32_t flags) {
-  constexpr struct { std::uint32_t flag; const char* name; } names[] = {
-      {PageRun::present, "present"}, {PageRun::parent, "parent"}, {PageRun::lazy, "lazy"}};
+  constexpr struct {
+    std::uint32_t flag;
+    const char* name;
+  } names[] = {{PageRun::present, "present"}, {PageRun::parent, "parent"}, {PageRun::lazy, "lazy"}};
   std::string text;
   for (const auto& [flag, name] : names) {
     if (!(flags & flag)) continue;
@@ -56,7 +58,8 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory) {
 
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory) {
   if (!memory.named) return "pagemap";
-  std::string text = formatted(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
+  std::string text =
+      formatted(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
   const Task* task = task_of(set, memory.memory);
   if (task && !task->comm.empty()) text += ' ' + visible(task->comm);
   return text;
@@ -121,7 +124,8 @@ SurveyOptions survey_options(Program& program, Progress& progress) {
 }
 
 Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs)
-    : program_{program}, survey_{std::move(options), [&program](const Error& error) { program.report(error); }},
+    : program_{program},
+      survey_{std::move(options), [&program](const Error& error) { program.report(error); }},
       sets_{&survey_.read(inputs, source_options(program))} {}
 
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {

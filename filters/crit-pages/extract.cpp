@@ -119,13 +119,24 @@ std::vector<std::string> strings_in(const std::string& bytes) {
   return strings;
 }
 
-constexpr struct { std::uint64_t key; const char* name; } auxiliary_names[] = {
-    {2, "AT_EXECFD"}, {3, "AT_PHDR"}, {4, "AT_PHENT"}, {5, "AT_PHNUM"}, {6, "AT_PAGESZ"}, {7, "AT_BASE"},
-    {8, "AT_FLAGS"}, {9, "AT_ENTRY"}, {10, "AT_NOTELF"}, {11, "AT_UID"}, {12, "AT_EUID"}, {13, "AT_GID"},
-    {14, "AT_EGID"}, {15, "AT_PLATFORM"}, {16, "AT_HWCAP"}, {17, "AT_CLKTCK"}, {18, "AT_FPUCW"}, {23, "AT_SECURE"},
-    {24, "AT_BASE_PLATFORM"}, {25, "AT_RANDOM"}, {26, "AT_HWCAP2"}, {27, "AT_RSEQ_FEATURE_SIZE"},
-    {28, "AT_RSEQ_ALIGN"}, {29, "AT_HWCAP3"}, {30, "AT_HWCAP4"}, {31, "AT_EXECFN"}, {32, "AT_SYSINFO"},
-    {33, "AT_SYSINFO_EHDR"}, {51, "AT_MINSIGSTKSZ"}};
+constexpr struct {
+  std::uint64_t key;
+  const char* name;
+} auxiliary_names[] = {{2, "AT_EXECFD"},         {3, "AT_PHDR"},
+                       {4, "AT_PHENT"},          {5, "AT_PHNUM"},
+                       {6, "AT_PAGESZ"},         {7, "AT_BASE"},
+                       {8, "AT_FLAGS"},          {9, "AT_ENTRY"},
+                       {10, "AT_NOTELF"},        {11, "AT_UID"},
+                       {12, "AT_EUID"},          {13, "AT_GID"},
+                       {14, "AT_EGID"},          {15, "AT_PLATFORM"},
+                       {16, "AT_HWCAP"},         {17, "AT_CLKTCK"},
+                       {18, "AT_FPUCW"},         {23, "AT_SECURE"},
+                       {24, "AT_BASE_PLATFORM"}, {25, "AT_RANDOM"},
+                       {26, "AT_HWCAP2"},        {27, "AT_RSEQ_FEATURE_SIZE"},
+                       {28, "AT_RSEQ_ALIGN"},    {29, "AT_HWCAP3"},
+                       {30, "AT_HWCAP4"},        {31, "AT_EXECFN"},
+                       {32, "AT_SYSINFO"},       {33, "AT_SYSINFO_EHDR"},
+                       {51, "AT_MINSIGSTKSZ"}};
 
 std::string auxiliary_name(std::uint64_t key) {
   const auto found = std::ranges::find(auxiliary_names, key, [](const auto& row) { return row.key; });
@@ -135,7 +146,10 @@ std::string auxiliary_name(std::uint64_t key) {
 class TextPrinter {
  public:
   TextPrinter(Program& program, Destination& destination, bool several)
-      : output_{destination.output()}, json_{output_, false}, as_json_{program.has("json")}, several_{several},
+      : output_{destination.output()},
+        json_{output_, false},
+        as_json_{program.has("json")},
+        several_{several},
         escape_{isatty(destination.fd()) != 0} {}
 
   void begin(const Process& process);
@@ -146,7 +160,9 @@ class TextPrinter {
   }
 
  private:
-  void line(const std::string& text) { output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n'); }
+  void line(const std::string& text) {
+    output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n');
+  }
 
   Output& output_;
   JsonWriter json_;
@@ -214,15 +230,14 @@ int process_texts(Program& program) {
   Fetch fetch{program};
   const auto processes = chosen_processes(program, fetch.surveyed(), true);
   if (processes.empty()) return program.exit_code();
-  constexpr std::uint64_t longest = 32 << 20;            // the kernel lets them take a quarter of the stack
+  constexpr std::uint64_t longest = 32 << 20;  // the kernel lets them take a quarter of the stack
   std::vector<std::string> texts;
   std::vector<std::pair<std::size_t, std::size_t>> numbers(processes.size(), {~std::size_t{0}, ~std::size_t{0}});
   const auto locate = [&](const Process& process, std::uint64_t begin, std::uint64_t end) {
     texts.emplace_back();
     if (begin < end && end - begin <= longest && end < max_address)
       fetch.locate({process.set, process.task, begin, end}, zeros);
-    else
-      fetch.locate({process.set, process.task, 0, 0}, zeros);
+    else fetch.locate({process.set, process.task, 0, 0}, zeros);
     return texts.size() - 1;
   };
   for (std::size_t i = 0; i < processes.size(); ++i) {

@@ -12,11 +12,11 @@ struct Fetch::Part {
   std::size_t request = 0;
   SurveyedSet* set = nullptr;
   Stretch stretch = {};
-  std::uint64_t skip = 0;          // bytes of the stretch before those that are wanted
+  std::uint64_t skip = 0;  // bytes of the stretch before those that are wanted
   std::uint64_t size = 0;
 
   bool is_stored() const { return stretch.where == Stretch::Where::stored; }
-  std::uint64_t offset() const { return stretch.page * set->page_size + skip; }    // in the pages image
+  std::uint64_t offset() const { return stretch.page * set->page_size + skip; }  // in the pages image
 };
 
 // A pages image from a pipe, in memory.
@@ -51,7 +51,9 @@ bool is_pipe(const std::string& input) {
 Fetch::~Fetch() = default;
 
 Fetch::Fetch(Program& program)
-    : program_{program}, progress_{program}, held_limit_{program.number("memory", std::uint64_t{1} << 30)},
+    : program_{program},
+      progress_{program},
+      held_limit_{program.number("memory", std::uint64_t{1} << 30)},
       is_pipe_{std::ranges::any_of(program.inputs(), is_pipe)} {
   const Chosen chosen{program};
   SurveyOptions options = survey_options(program, progress_);
@@ -83,7 +85,8 @@ void Fetch::report_missing(const Request& request, const Stretch& stretch) {
     case Stretch::Where::missing: error.name += "are in a parent that is not here, or lacks them"; break;
     default:
       if (!mapping) error.name += "are in no mapping";
-      else if (mapping->kind() == Mapping::Kind::file) error.name += "are as in " + request.set->checkpoint->name_of(*mapping);
+      else if (mapping->kind() == Mapping::Kind::file)
+        error.name += "are as in " + request.set->checkpoint->name_of(*mapping);
       else error.name += "are not stored: zeros, if nothing else is known of them (--holes zero)";
   }
   program_.report(error);
@@ -146,8 +149,8 @@ class Fetch::Assembly {
   Fetch& fetch_;
   const std::vector<Part>& parts_;
   const Take& take_;
-  std::vector<std::vector<std::byte>> waiting_;        // bytes of a part that is not next
-  std::vector<std::uint64_t> done_;                    // bytes that have come
+  std::vector<std::vector<std::byte>> waiting_;  // bytes of a part that is not next
+  std::vector<std::uint64_t> done_;              // bytes that have come
   std::size_t next_ = 0;
   std::uint64_t waiting_bytes_ = 0;
   bool over_limit_ = false;
@@ -159,7 +162,8 @@ Step Fetch::Assembly::feed(const SurveyedSet& set, std::uint64_t pages_id, std::
     if (part.set != &set || !part.is_stored() || part.stretch.pages_id != pages_id) continue;
     const std::uint64_t at = part.offset() + done_[i];
     if (done_[i] == part.size || at < offset || at >= offset + bytes.size()) continue;
-    const Bytes here = bytes.subspan(at - offset).first(std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at));
+    const Bytes here =
+        bytes.subspan(at - offset).first(std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at));
     done_[i] += here.size();
     if (i == next_) {
       if (take_(part.request, here) == Step::stop) return Step::stop;
@@ -252,7 +256,7 @@ std::vector<Process> chosen_processes(Program& program, Surveyed& surveyed, bool
   const Chosen chosen{program};
   std::vector<Process> found;
   std::string pids;
-  static std::deque<Task> unknown;                       // of pagemaps without the other images of their task
+  static std::deque<Task> unknown;  // of pagemaps without the other images of their task
   for (const auto& set : surveyed.sets())
     for (const auto& [id, memory] : set->memories) {
       if (id.shmem || !memory.named || !chosen(id)) continue;
@@ -266,7 +270,8 @@ std::vector<Process> chosen_processes(Program& program, Surveyed& surveyed, bool
     }
   if (found.empty()) {
     Error error{Reason::usage};
-    error.name.assign(program.has("pid") ? "no such process with memory in the input" : "no process with memory in the input");
+    error.name.assign(program.has("pid") ? "no such process with memory in the input"
+                                         : "no process with memory in the input");
     if (!program.failed()) program.report(error);
   }
   if (found.size() > 1 && !several) program.usage("--pid chooses one of these processes: " + pids);

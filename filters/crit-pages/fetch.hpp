@@ -31,7 +31,7 @@ class Fetch {
   struct Part;
   class Held;
   class Assembly;
-  Step by_position(const Part& part, const Take& take);        // of a directory, and zeros
+  Step by_position(const Part& part, const Take& take);  // of a directory, and zeros
   Step from_stream(const Take& take);
   void report_missing(const Request& request, const Stretch& stretch);
 

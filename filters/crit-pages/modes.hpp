@@ -53,19 +53,19 @@ class Chosen {
 
 // Shared objects and the processes that map them, in order.
 struct Use {
-  const Mapping* mapping = nullptr;        // the first
+  const Mapping* mapping = nullptr;  // the first
   std::vector<std::uint32_t> pids = {};
 };
 using Users = std::map<MemoryId, Use>;
 Users users_of(const Checkpoint& checkpoint);
 
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* form, ...);
-std::string flags_text(std::uint32_t flags);                       // "present,lazy"
-std::string visible(std::string_view text);                        // control characters are escaped
-std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);     // "66 maps01", "shmem 8940"
+std::string flags_text(std::uint32_t flags);                                    // "present,lazy"
+std::string visible(std::string_view text);                                     // control characters are escaped
+std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);  // "66 maps01", "shmem 8940"
 const Task* task_of(const SurveyedSet& set, MemoryId memory);
-void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);   // an object, or null
-std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);    // "r-xp /usr/lib/libc.so.6"
+void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
+std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
 
 // Whether to draw with colours and with UTF-8.
 bool wants_colour(const Program& program, int fd);

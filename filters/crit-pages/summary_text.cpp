@@ -49,20 +49,24 @@ void Text::totals(const PageTotals& totals, std::uint64_t page_size) {
 void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
   const char* about = contents.exact ? "" : "~";
   pages("zero", contents.zero, page_size);
-  if (contents.holes > 0) line("holes", formatted("%10llu  %s of the zero pages take no room in the file",
-                                               Unsigned{contents.holes * smallest_page / page_size},
-                                               size_text(contents.holes * smallest_page).c_str()));
+  if (contents.holes > 0)
+    line("holes", formatted("%10llu  %s of the zero pages take no room in the file",
+                            Unsigned{contents.holes * smallest_page / page_size},
+                            size_text(contents.holes * smallest_page).c_str()));
   line("duplicate", formatted("%10s  %s", formatted("%s%llu", about, Unsigned{contents.duplicate()}).c_str(),
-                           size_text(contents.duplicate() * page_size).c_str()));
-  line("distinct", formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
-                          size_text(contents.distinct * page_size).c_str(),
-                          contents.exact ? "" : formatted(", estimated; standard error %.1f%%",
-                                                       100 * DistinctPages::relative_error()).c_str()));
+                              size_text(contents.duplicate() * page_size).c_str()));
+  line("distinct",
+       formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
+                 size_text(contents.distinct * page_size).c_str(),
+                 contents.exact
+                     ? ""
+                     : formatted(", estimated; standard error %.1f%%", 100 * DistinctPages::relative_error()).c_str()));
   std::string classes;
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
     if (contents.classes[i] == 0) continue;
     if (!classes.empty()) classes += "  ";
-    classes += formatted("%s:%llu", std::string{name_of(static_cast<PageClass>(i))}.c_str(), Unsigned{contents.classes[i]});
+    classes +=
+        formatted("%s:%llu", std::string{name_of(static_cast<PageClass>(i))}.c_str(), Unsigned{contents.classes[i]});
   }
   if (!classes.empty()) line("looks like", classes);
 }
@@ -72,19 +76,20 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   totals(memory.totals, set.page_size);
   if (memory.totals.entries > 0)
     line("addresses", formatted("0x%llx-0x%llx", Unsigned{memory.totals.first.vaddr},
-                             Unsigned{end_of(memory.totals.last, set.page_size)}));
+                                Unsigned{end_of(memory.totals.last, set.page_size)}));
   std::string largest;
   for (const PageRun& run : memory.totals.largest)
-    if (run.nr_pages > 0) largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
-                                            Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
+    if (run.nr_pages > 0)
+      largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
+                           Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
   if (!largest.empty()) line("largest", largest);
   const std::uint64_t claimed = memory.pagemap.nr_present * set.page_size;
   const std::string name = pages_name(memory.pagemap.pages_id);
   if (const SurveyedPages* image = set.image_of(memory)) {
     const std::uint64_t size = image->size_bytes;
     line("image", formatted("%s, %llu bytes%s", name.c_str(), Unsigned{size},
-                         size == claimed ? ", as the pagemap says"
-                                         : formatted("; the pagemap says %llu", Unsigned{claimed}).c_str()));
+                            size == claimed ? ", as the pagemap says"
+                                            : formatted("; the pagemap says %llu", Unsigned{claimed}).c_str()));
   } else {
     line("image", formatted("%s, not there; the pagemap says %llu bytes", name.c_str(), Unsigned{claimed}));
   }
@@ -101,7 +106,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
 void Text::estimate(const char* what, const CompressionEstimate& estimate, std::uint64_t bytes) {
   const double size = estimate.ratio * static_cast<double>(bytes);
   line(what, formatted("about %s (%.0f%% +- %.1f, from %s)", size_text(static_cast<std::uint64_t>(size)).c_str(),
-                    100 * estimate.ratio, 100 * estimate.error, size_text(estimate.sampled_bytes).c_str()));
+                       100 * estimate.ratio, 100 * estimate.error, size_text(estimate.sampled_bytes).c_str()));
 }
 
 void Text::estimates(const SurveyedSet& set) {

@@ -8,7 +8,7 @@ namespace critpipe {
 
 // The vector is a flat list of keys and values.
 std::uint64_t page_size_in(const Message& message, Bytes payload) {
-  constexpr std::uint64_t page_size_key = 6;    // AT_PAGESZ
+  constexpr std::uint64_t page_size_key = 6;  // AT_PAGESZ
   static const Field& vector = *find_message("mm_entry")->find("mm_saved_auxv");
   std::uint64_t key = 0, size = 0;
   bool is_value = false;

@@ -18,7 +18,7 @@ struct Collected {
   Take* take;
 };
 
-const Collected* collected_of(const Kind& kind);       // null: no explorer looks at it
+const Collected* collected_of(const Kind& kind);  // null: no explorer looks at it
 
 bool is_needed(const Needs& needs, std::string_view name);
 

@@ -30,10 +30,12 @@ void take_watch(Model& model, std::uint32_t, const Entry& entry) {
 }
 
 void take_memfd(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<MemfdInode> reader{
-      "memfd_inode_entry",
-      {{"inode_id", put<&MemfdInode::inode_id>}, {"size", put<&MemfdInode::size>}, {"shmid", put<&MemfdInode::shmid>},
-       {"seals", put<&MemfdInode::seals>}, {"name", put<&MemfdInode::name>}}};
+  static const Reader<MemfdInode> reader{"memfd_inode_entry",
+                                         {{"inode_id", put<&MemfdInode::inode_id>},
+                                          {"size", put<&MemfdInode::size>},
+                                          {"shmid", put<&MemfdInode::shmid>},
+                                          {"seals", put<&MemfdInode::seals>},
+                                          {"name", put<&MemfdInode::name>}}};
   MemfdInode inode;
   reader.read(entry.payload, inode);
   const std::uint64_t id = inode.inode_id;
@@ -64,9 +66,8 @@ struct Packet {
 }  // namespace
 
 void take_packet(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<Packet> reader{
-      "sk_packet_entry",
-      {{"id_for", put<&Packet::id_for>}, {"length", put<&Packet::length>}}};
+  static const Reader<Packet> reader{"sk_packet_entry",
+                                     {{"id_for", put<&Packet::id_for>}, {"length", put<&Packet::length>}}};
   Packet packet;
   reader.read(entry.payload, packet);
   model.unix_queues[packet.id_for] += packet.length;

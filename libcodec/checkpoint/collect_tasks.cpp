@@ -43,11 +43,9 @@ const Reader<Ids>& ids_reader() {
 }  // namespace
 
 void take_pstree(Model& model, std::uint32_t, const Entry& entry) {
-  static const Reader<Task> reader{"pstree_entry",
-                                   {{"pid", put<&Task::pid>},
-                                    {"ppid", put<&Task::ppid>},
-                                    {"pgid", put<&Task::pgid>},
-                                    {"sid", put<&Task::sid>}}};
+  static const Reader<Task> reader{
+      "pstree_entry",
+      {{"pid", put<&Task::pid>}, {"ppid", put<&Task::ppid>}, {"pgid", put<&Task::pgid>}, {"sid", put<&Task::sid>}}};
   Task task;
   task.in_tree = true;
   reader.read(entry.payload, task, [&](const Value& threads) {
@@ -65,11 +63,10 @@ struct TaskCore {
 };
 
 void take_task_core(Model& model, std::uint32_t pid, std::string_view machine, Bytes payload) {
-  static const Reader<TaskCore> reader{
-      "task_core_entry",
-      {{"task_state", put<&TaskCore::state>},
-       {"exit_code", put<&TaskCore::exit_code>},
-       {"comm", put<&TaskCore::comm>}}};
+  static const Reader<TaskCore> reader{"task_core_entry",
+                                       {{"task_state", put<&TaskCore::state>},
+                                        {"exit_code", put<&TaskCore::exit_code>},
+                                        {"comm", put<&TaskCore::comm>}}};
   TaskCore core;
   reader.read(payload, core);
   Task& task = model.found[pid];
@@ -120,20 +117,19 @@ void take_ids(Model& model, std::uint32_t pid, const Entry& entry) {
 
 void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
   using Space = AddressSpace;
-  static const Reader<Space> reader{
-      "mm_entry",
-      {{"mm_start_code", put<&Space::start_code>},
-       {"mm_end_code", put<&Space::end_code>},
-       {"mm_start_data", put<&Space::start_data>},
-       {"mm_end_data", put<&Space::end_data>},
-       {"mm_start_stack", put<&Space::start_stack>},
-       {"mm_start_brk", put<&Space::start_brk>},
-       {"mm_brk", put<&Space::brk>},
-       {"mm_arg_start", put<&Space::arg_start>},
-       {"mm_arg_end", put<&Space::arg_end>},
-       {"mm_env_start", put<&Space::env_start>},
-       {"mm_env_end", put<&Space::env_end>},
-       {"exe_file_id", put<&Space::exe_id>}}};
+  static const Reader<Space> reader{"mm_entry",
+                                    {{"mm_start_code", put<&Space::start_code>},
+                                     {"mm_end_code", put<&Space::end_code>},
+                                     {"mm_start_data", put<&Space::start_data>},
+                                     {"mm_end_data", put<&Space::end_data>},
+                                     {"mm_start_stack", put<&Space::start_stack>},
+                                     {"mm_start_brk", put<&Space::start_brk>},
+                                     {"mm_brk", put<&Space::brk>},
+                                     {"mm_arg_start", put<&Space::arg_start>},
+                                     {"mm_arg_end", put<&Space::arg_end>},
+                                     {"mm_env_start", put<&Space::env_start>},
+                                     {"mm_env_end", put<&Space::env_end>},
+                                     {"exe_file_id", put<&Space::exe_id>}}};
   static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.found[pid];
@@ -165,11 +161,10 @@ struct OldRun {
 
 // Releases before 4.2 count in field 2, those before 3.5 have no flags.
 void take_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
-  static const Reader<OldRun> reader{
-      "pagemap_entry",
-      {{"vaddr", put<&OldRun::vaddr>},
-       {"compat_nr_pages", put<&OldRun::compat_nr_pages>},
-       {"in_parent", put<&OldRun::in_parent>}}};
+  static const Reader<OldRun> reader{"pagemap_entry",
+                                     {{"vaddr", put<&OldRun::vaddr>},
+                                      {"compat_nr_pages", put<&OldRun::compat_nr_pages>},
+                                      {"in_parent", put<&OldRun::in_parent>}}};
   static const Field& flags = *reader.message().find("flags");
   static const Field& nr_pages = *reader.message().find("nr_pages");
   Task& task = model.found[pid];

@@ -38,8 +38,8 @@ void append_hex_byte(std::string& text, unsigned char byte) {
 // Appends one character of UTF-8, or a byte that is none.
 void append_shown(std::string& text, std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
-  const bool is_utf8_control = character.size() == 2 && first == 0xc2 &&
-                               static_cast<unsigned char>(character[1]) < 0xa0;
+  const bool is_utf8_control =
+      character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
   if (character == "\n") text += "\\n";
   else if (character == "\t") text += "\\t";
   else if (character == "\\") text += "\\\\";
@@ -71,9 +71,7 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
   return output.step();
 }
 
-std::string Exploring::shown(std::string_view name) const {
-  return options.escape ? escaped(name) : std::string{name};
-}
+std::string Exploring::shown(std::string_view name) const { return options.escape ? escaped(name) : std::string{name}; }
 
 std::string escaped(std::string_view name) {
   std::string text;

@@ -18,8 +18,7 @@ constexpr Directory directories[] = {{"cwd", &Task::cwd_id}, {"root", &Task::roo
 void print_files(const Exploring& exploring, const Task& task) {
   exploring.write(format("%u\n", task.pid));
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task))
-    exploring.write(format("\t%7u: ", descriptor.fd) +
-                    shown_file(exploring, descriptor.type, descriptor.file_id) +
+    exploring.write(format("\t%7u: ", descriptor.fd) + shown_file(exploring, descriptor.type, descriptor.file_id) +
                     "\n");
   if (!task.has_directories) return;
   for (const Directory& directory : directories)

@@ -7,10 +7,9 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::uint32_t regular = 1 << 0, stack = 1 << 1, vsyscall = 1 << 2,
-                        vdso = 1 << 3, file_private = 1 << 6,
-                        file_shared = 1 << 7, anon_shared = 1 << 8,
-                        sysv = 1 << 10, socket = 1 << 11, grows_down = 0x100;
+constexpr std::uint32_t regular = 1 << 0, stack = 1 << 1, vsyscall = 1 << 2, vdso = 1 << 3, file_private = 1 << 6,
+                        file_shared = 1 << 7, anon_shared = 1 << 8, sysv = 1 << 10, socket = 1 << 11,
+                        grows_down = 0x100;
 
 // Shared objects are numbered from 1 as they are met, over all tasks.
 class Numbers {
@@ -22,8 +21,8 @@ class Numbers {
 };
 
 std::string file_resource(const Exploring& exploring, const Mapping& mapping) {
-  std::string text = path_text(exploring, exploring.checkpoint.file_of(mapping),
-                               exploring.is_text() ? "unknown path" : "unknown");
+  std::string text =
+      path_text(exploring, exploring.checkpoint.file_of(mapping), exploring.is_text() ? "unknown path" : "unknown");
   if (mapping.pgoff != 0) text += format(" + 0x%lx", mapping.pgoff);
   if (mapping.status & file_shared) text += " (s)";
   return text;

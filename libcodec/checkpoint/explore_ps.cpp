@@ -12,10 +12,10 @@ struct IdRow {
   std::uint32_t Ids::*id;
 };
 constexpr IdRow id_rows[] = {
-    {"vm", &Ids::vm},           {"files", &Ids::files},         {"fs", &Ids::fs},         {"sighand", &Ids::sighand},
-    {"pid_ns", &Ids::pid_ns},   {"net_ns", &Ids::net_ns},       {"ipc_ns", &Ids::ipc_ns}, {"uts_ns", &Ids::uts_ns},
-    {"mnt_ns", &Ids::mnt_ns},   {"user_ns", &Ids::user_ns},     {"cgroup_ns", &Ids::cgroup_ns},
-    {"time_ns", &Ids::time_ns},
+    {"vm", &Ids::vm},           {"files", &Ids::files},         {"fs", &Ids::fs},
+    {"sighand", &Ids::sighand}, {"pid_ns", &Ids::pid_ns},       {"net_ns", &Ids::net_ns},
+    {"ipc_ns", &Ids::ipc_ns},   {"uts_ns", &Ids::uts_ns},       {"mnt_ns", &Ids::mnt_ns},
+    {"user_ns", &Ids::user_ns}, {"cgroup_ns", &Ids::cgroup_ns}, {"time_ns", &Ids::time_ns},
 };
 constexpr std::uint32_t Ids::*shown_ids[] = {&Ids::pid_ns, &Ids::net_ns, &Ids::mnt_ns, &Ids::user_ns};
 
@@ -49,15 +49,15 @@ void print_table(const Exploring& exploring, const Branches& branches) {
     if (!exploring.options.threads) continue;
     for (const Thread& thread : task->threads)
       if (thread.tid != task->pid)
-        exploring.write(columns_of(exploring, *task, thread.tid) + "   " +
-                        indent + exploring.shown(thread.comm) + "\n");
+        exploring.write(columns_of(exploring, *task, thread.tid) + "   " + indent + exploring.shown(thread.comm) +
+                        "\n");
   }
 }
 
 // The last of each depth: after it its line ends.
 std::vector<bool> last_children(const Branches& branches) {
   std::vector<bool> is_last(branches.size());
-  std::vector<bool> open;                                  // does a later task have that depth, under the same parent?
+  std::vector<bool> open;  // does a later task have that depth, under the same parent?
   for (std::size_t i = branches.size(); i-- > 0;) {
     const std::size_t depth = branches[i].depth;
     if (open.size() <= depth) open.resize(depth + 1, false);
@@ -86,7 +86,7 @@ std::string tree_label(const Exploring& exploring, const Task& task) {
 void print_tree(const Exploring& exploring, const Branches& branches) {
   const Lines& lines = exploring.options.unicode ? unicode : ascii;
   const std::vector<bool> is_last = last_children(branches);
-  std::vector<const char*> under;                          // what goes on below each ancestor, the roots aside
+  std::vector<const char*> under;  // what goes on below each ancestor, the roots aside
   for (std::size_t i = 0; i < branches.size(); ++i) {
     const auto& [task, depth] = branches[i];
     under.resize(depth == 0 ? 0 : depth - 1);

@@ -22,19 +22,16 @@ std::vector<Mapping> by_address(const std::vector<Mapping>& mappings) {
 // Walks runs and mappings side by side; both ascend. Says for each run where its mappings begin and end.
 class Overlaps {
  public:
-   Overlaps(const std::vector<Mapping> &mappings, std::uint64_t page_size)
-       : mappings_{mappings}, page_size_{page_size} {}
+  Overlaps(const std::vector<Mapping>& mappings, std::uint64_t page_size)
+      : mappings_{mappings}, page_size_{page_size} {}
 
-   std::span<const Mapping> of(const Run &run) {
-     if (run.vaddr < last_)
-       go_back(run.vaddr);
-     last_ = run.vaddr;
-     while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr)
-       ++at_;
-     std::size_t end = at_;
-     while (end < mappings_.size() && mappings_[end].start < end_of(run))
-       ++end;
-     return std::span{mappings_}.subspan(at_, end - at_);
+  std::span<const Mapping> of(const Run& run) {
+    if (run.vaddr < last_) go_back(run.vaddr);
+    last_ = run.vaddr;
+    while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
+    std::size_t end = at_;
+    while (end < mappings_.size() && mappings_[end].start < end_of(run)) ++end;
+    return std::span{mappings_}.subspan(at_, end - at_);
   }
 
  private:
@@ -64,10 +61,8 @@ std::string_view mark_of(const Run& run) {
 }
 
 std::string name_text(const Exploring& exploring, const Mapping& mapping, std::string_view unknown) {
-  return mapping.status & has_name
-             ? path_text(exploring, exploring.checkpoint.file_of(mapping),
-                         unknown)
-             : std::string{};
+  return mapping.status & has_name ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown)
+                                   : std::string{};
 }
 
 struct Walk {
@@ -75,10 +70,11 @@ struct Walk {
   std::vector<Mapping> mappings;
   std::uint64_t page_size;
   Overlaps overlaps;
-  const Mapping* shown = nullptr;      // the last one
+  const Mapping* shown = nullptr;  // the last one
 
   Walk(const Exploring& exploring, const Task& of)
-      : task{of}, mappings{by_address(of.memory.mappings)},
+      : task{of},
+        mappings{by_address(of.memory.mappings)},
         page_size{of.memory.page_size ? of.memory.page_size : exploring.checkpoint.page_size()},
         overlaps{mappings, page_size} {}
   std::uint64_t pages_of(const Mapping& mapping) const {
@@ -137,7 +133,7 @@ void put_run(Exploring& exploring, Walk& walk, const Run& run) {
   if (!resource.empty()) json.key("resource").text(resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
   json.key("bytes").number(run.nr_pages > ~std::uint64_t{0} / walk.page_size ? ~std::uint64_t{0}
-                                                                            : run.nr_pages * walk.page_size);
+                                                                             : run.nr_pages * walk.page_size);
   put_flags(json, run);
 }
 

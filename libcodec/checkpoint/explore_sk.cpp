@@ -57,8 +57,8 @@ void print_header(const Exploring& exploring) {
 
 void print_socket(const Exploring& exploring, const Task& task, const Descriptor& descriptor, const Socket& socket) {
   const bool has_protocol = descriptor.type != type_unix;
-  std::string line = format("%7u %6u %-7s", task.pid, descriptor.fd,
-                            std::string{domain_of(descriptor.type, socket.family)}.c_str());
+  std::string line =
+      format("%7u %6u %-7s", task.pid, descriptor.fd, std::string{domain_of(descriptor.type, socket.family)}.c_str());
   line += format(" %-9s %-14s %-11s", or_dash(socket.type != 0, socket_type_name(socket.type)).c_str(),
                  or_dash(has_protocol && socket.family != 0, protocol_name(socket.family, socket.protocol)).c_str(),
                  or_dash(socket.state != 0, socket_state_name(socket.state)).c_str());
@@ -95,8 +95,7 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   if (is_inet) put_text(json, "family", family_name(socket.family));
   if (!is_unix)
     json.key("protocol")
-        .text(is_inet ? protocol_name(socket.family, socket.protocol)
-                      : std::to_string(socket.protocol));
+        .text(is_inet ? protocol_name(socket.family, socket.protocol) : std::to_string(socket.protocol));
   if (socket.type != 0) json.key("type").text(socket_type_name(socket.type));
   if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   put_text(json, "src_addr", socket.source);

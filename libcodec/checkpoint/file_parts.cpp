@@ -69,16 +69,16 @@ std::string path_part(const Exploring& exploring, const File& file) {
 }
 
 std::string namespace_part(const Exploring&, const File& file) {
-  constexpr Name flags[] = {{"time", 0x80},       {"mnt", 0x20000},     {"cgroup", 0x2000000}, {"uts", 0x4000000},
-                            {"ipc", 0x8000000},   {"user", 0x10000000}, {"pid", 0x20000000},   {"net", 0x40000000}};
+  constexpr Name flags[] = {{"time", 0x80},     {"mnt", 0x20000},     {"cgroup", 0x2000000}, {"uts", 0x4000000},
+                            {"ipc", 0x8000000}, {"user", 0x10000000}, {"pid", 0x20000000},   {"net", 0x40000000}};
   const std::uint64_t flag = number_of(file, "ns_cflag");
   const auto found = std::ranges::find(flags, flag, &Name::value);
   return found == std::end(flags) ? format("0x%lx", flag) : std::string{found->name};
 }
 
 std::string timer_part(const Exploring&, const File& file) {
-  constexpr Name clocks[] = {{"realtime", 0}, {"monotonic", 1}, {"boottime", 7}, {"realtime_alarm", 8},
-                             {"boottime_alarm", 9}};
+  constexpr Name clocks[] = {
+      {"realtime", 0}, {"monotonic", 1}, {"boottime", 7}, {"realtime_alarm", 8}, {"boottime_alarm", 9}};
   const std::uint64_t clock = number_of(file, "clockid");
   const auto found = std::ranges::find(clocks, clock, &Name::value);
   std::string text = found == std::end(clocks) ? format("clock %lu", clock) : std::string{found->name};

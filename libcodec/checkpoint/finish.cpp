@@ -61,9 +61,7 @@ class Missing {
     if (model_.has_image(name) || !named_.insert(folder_ + name).second) return;
     model_.errors.push_back({Reason::missing_image, folder_ + name});
   }
-  void want(std::string_view word, std::uint64_t number) {
-    want(std::string{word} + std::to_string(number) + ".img");
-  }
+  void want(std::string_view word, std::uint64_t number) { want(std::string{word} + std::to_string(number) + ".img"); }
 
  private:
   Model& model_;

@@ -36,20 +36,20 @@ struct TtyInfo {
 };
 
 struct Waiting {
-  std::uint64_t received = 0, sent = 0;    // bytes
+  std::uint64_t received = 0, sent = 0;  // bytes
 };
 
 struct Checkpoint::Model {
   explicit Model(const Needs& what) : needs{what} {}
 
   Needs needs;
-  std::vector<Task> tasks;                                       // of pstree.img, then those without it
-  std::unordered_map<std::uint32_t, std::size_t> task_index;     // pid -> the first of that pid
-  std::unordered_map<std::uint32_t, Task> found;                 // while filling: what other images say
+  std::vector<Task> tasks;                                    // of pstree.img, then those without it
+  std::unordered_map<std::uint32_t, std::size_t> task_index;  // pid -> the first of that pid
+  std::unordered_map<std::uint32_t, Task> found;              // while filling: what other images say
   std::unordered_map<std::uint32_t, std::string> thread_names;
-  std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;      // by files id
-  std::unordered_map<std::uint64_t, File> files;                 // by file_key
-  std::map<std::pair<const Kind*, std::uint32_t>, std::size_t> watches;   // entries of a kind by file id
+  std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;     // by files id
+  std::unordered_map<std::uint64_t, File> files;                         // by file_key
+  std::map<std::pair<const Kind*, std::uint32_t>, std::size_t> watches;  // entries of a kind by file id
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
   std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;  // by file id: bytes waiting to be received
@@ -65,8 +65,8 @@ struct Checkpoint::Model {
 };
 
 // Of a field that the file's message has, by name.
-std::uint64_t number_of(const File& file, std::string_view field);      // 0 where it is absent
-std::string_view text_of(const File& file, std::string_view field);     // of a string or bytes field
+std::uint64_t number_of(const File& file, std::string_view field);   // 0 where it is absent
+std::string_view text_of(const File& file, std::string_view field);  // of a string or bytes field
 
 constexpr std::uint64_t file_key(std::uint32_t type, std::uint32_t id) { return std::uint64_t{type} << 32 | id; }
 

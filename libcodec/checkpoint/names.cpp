@@ -31,8 +31,10 @@ std::string numbered(std::string_view word, std::uint64_t number) {
 
 std::string Checkpoint::path_of(const File& file) const {
   switch (file.type) {
-    case type_reg: case type_unix: return std::string{text_of(file, "name")};
-    case type_fifo: case type_tty: return path_of_regular(*model_, number_of(file, "regf_id"));
+    case type_reg:
+    case type_unix: return std::string{text_of(file, "name")};
+    case type_fifo:
+    case type_tty: return path_of_regular(*model_, number_of(file, "regf_id"));
     case type_memfd: {
       const auto inode = model_->memfds.find(number_of(file, "inode_id"));
       return inode == model_->memfds.end() ? std::string{} : "memfd:" + inode->second.name;
@@ -45,13 +47,15 @@ std::string Checkpoint::name_of(const Mapping& mapping) const {
   const Mapping::Kind kind = mapping.kind();
   switch (kind) {
     case Mapping::Kind::anon: return {};
-    case Mapping::Kind::file: case Mapping::Kind::memfd: {
+    case Mapping::Kind::file:
+    case Mapping::Kind::memfd: {
       const File* file = file_of(mapping);
       const std::string path = file ? path_of(*file) : std::string{};
       return path.empty() ? numbered("file", mapping.shmid) : path;
     }
-    case Mapping::Kind::shmem: case Mapping::Kind::sysv: case Mapping::Kind::socket:
-      return numbered(critpipe::name_of(kind), mapping.shmid);
+    case Mapping::Kind::shmem:
+    case Mapping::Kind::sysv:
+    case Mapping::Kind::socket: return numbered(critpipe::name_of(kind), mapping.shmid);
     default: {
       std::string text = "[";
       text += critpipe::name_of(kind);

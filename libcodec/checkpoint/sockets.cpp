@@ -12,20 +12,20 @@ namespace {
 
 enum : std::uint32_t { af_unix = 1, af_netlink = 16, af_packet = 17, tcp = 6 };
 
-constexpr Name families[] = {{"UNIX", 1}, {"IPV4", 2}, {"BRIDGE", 7}, {"IPV6", 10}, {"KEY", 15}, {"NETLINK", 16},
-                             {"PACKET", 17}};
+constexpr Name families[] = {{"UNIX", 1}, {"IPV4", 2},     {"BRIDGE", 7}, {"IPV6", 10},
+                             {"KEY", 15}, {"NETLINK", 16}, {"PACKET", 17}};
 constexpr Name socket_types[] = {{"STREAM", 1}, {"DGRAM", 2}, {"RAW", 3}, {"RDM", 4}, {"SEQPACKET", 5}, {"PACKET", 10}};
-constexpr Name protocols[] = {{"IP", 0}, {"ICMP", 1}, {"IGMP", 2}, {"TCP", 6}, {"UDP", 17}, {"ICMPV6", 58},
-                              {"UDPLITE", 136}, {"RAW", 255}};
-constexpr Name states[] = {{"ESTABLISHED", 1}, {"SYN_SENT", 2}, {"SYN_RECV", 3}, {"FIN_WAIT1", 4}, {"FIN_WAIT2", 5},
-                           {"TIME_WAIT", 6}, {"CLOSE", 7}, {"CLOSE_WAIT", 8}, {"LAST_ACK", 9}, {"LISTEN", 10},
-                           {"CLOSING", 11}, {"NEW_SYN_RECV", 12}};
+constexpr Name protocols[] = {{"IP", 0},   {"ICMP", 1},    {"IGMP", 2},      {"TCP", 6},
+                              {"UDP", 17}, {"ICMPV6", 58}, {"UDPLITE", 136}, {"RAW", 255}};
+constexpr Name states[] = {{"ESTABLISHED", 1}, {"SYN_SENT", 2},  {"SYN_RECV", 3}, {"FIN_WAIT1", 4},
+                           {"FIN_WAIT2", 5},   {"TIME_WAIT", 6}, {"CLOSE", 7},    {"CLOSE_WAIT", 8},
+                           {"LAST_ACK", 9},    {"LISTEN", 10},   {"CLOSING", 11}, {"NEW_SYN_RECV", 12}};
 
 constexpr Name netlink_protocols[] = {
-    {"ROUTE", 0},       {"USERSOCK", 2},    {"FIREWALL", 3},   {"SOCK_DIAG", 4},  {"NFLOG", 5},
-    {"XFRM", 6},        {"SELINUX", 7},     {"ISCSI", 8},      {"AUDIT", 9},      {"FIB_LOOKUP", 10},
-    {"CONNECTOR", 11},  {"NETFILTER", 12},  {"IP6_FW", 13},    {"DNRTMSG", 14},   {"KOBJECT_UEVENT", 15},
-    {"GENERIC", 16},    {"SCSITRANSPORT", 18}, {"ECRYPTFS", 19}, {"RDMA", 20},    {"CRYPTO", 21},
+    {"ROUTE", 0},      {"USERSOCK", 2},       {"FIREWALL", 3},  {"SOCK_DIAG", 4}, {"NFLOG", 5},
+    {"XFRM", 6},       {"SELINUX", 7},        {"ISCSI", 8},     {"AUDIT", 9},     {"FIB_LOOKUP", 10},
+    {"CONNECTOR", 11}, {"NETFILTER", 12},     {"IP6_FW", 13},   {"DNRTMSG", 14},  {"KOBJECT_UEVENT", 15},
+    {"GENERIC", 16},   {"SCSITRANSPORT", 18}, {"ECRYPTFS", 19}, {"RDMA", 20},     {"CRYPTO", 21},
     {"SMC", 22}};
 
 std::string name_in(std::span<const Name> names, std::uint32_t value) {

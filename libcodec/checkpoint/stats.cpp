@@ -145,8 +145,7 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
 void StatisticsReader::finish(std::string_view input) {
   const bool had_error = !errors_.empty() && errors_.back().image.starts_with(input);
   if (first_ == statistics_.size() && !had_error) errors_.push_back({Reason::no_statistics, std::string{input}});
-  for (; first_ < statistics_.size(); ++first_)
-    statistics_[first_].page_size = page_size_.value_or(default_page_size_);
+  for (; first_ < statistics_.size(); ++first_) statistics_[first_].page_size = page_size_.value_or(default_page_size_);
   page_size_.reset();
 }
 

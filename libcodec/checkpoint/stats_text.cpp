@@ -63,8 +63,8 @@ std::vector<Column> columns_of(Statistics::Of of) {
   std::vector<Column> columns;
   for (const StatisticsField& field : fields_of(of))
     if (!field.column.empty())
-      columns.push_back({field.column, field_value,
-                         field.unit == Unit::microseconds ? milliseconds_text : count_text, field.name});
+      columns.push_back(
+          {field.column, field_value, field.unit == Unit::microseconds ? milliseconds_text : count_text, field.name});
   if (of == Statistics::Of::restore) return columns;
   columns.push_back({"BYTES", written_bytes, bytes_text, {}});
   columns.push_back({"SHARE", share, percent_text, {}});

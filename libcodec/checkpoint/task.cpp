@@ -15,20 +15,11 @@ struct StatusRow {
 
 // The first that fits. A mapping of SysV or socket memory is also a shared one, a memfd's also one of a file.
 constexpr StatusRow status_rows[] = {
-    {bit(16), Mapping::Kind::guard},
-    {bit(10), Mapping::Kind::sysv},
-    {bit(11), Mapping::Kind::socket},
-    {bit(13), Mapping::Kind::aio},
-    {bit(14), Mapping::Kind::memfd},
-    {bit(6) | bit(7), Mapping::Kind::file},
-    {bit(1), Mapping::Kind::stack},
-    {bit(2), Mapping::Kind::vsyscall},
-    {bit(3), Mapping::Kind::vdso},
-    {bit(12), Mapping::Kind::vvar},
-    {bit(5), Mapping::Kind::heap},
-    {bit(15), Mapping::Kind::shadow_stack},
-    {bit(17), Mapping::Kind::uprobes},
-    {bit(8), Mapping::Kind::shmem},
+    {bit(16), Mapping::Kind::guard},   {bit(10), Mapping::Kind::sysv},    {bit(11), Mapping::Kind::socket},
+    {bit(13), Mapping::Kind::aio},     {bit(14), Mapping::Kind::memfd},   {bit(6) | bit(7), Mapping::Kind::file},
+    {bit(1), Mapping::Kind::stack},    {bit(2), Mapping::Kind::vsyscall}, {bit(3), Mapping::Kind::vdso},
+    {bit(12), Mapping::Kind::vvar},    {bit(5), Mapping::Kind::heap},     {bit(15), Mapping::Kind::shadow_stack},
+    {bit(17), Mapping::Kind::uprobes}, {bit(8), Mapping::Kind::shmem},
 };
 
 constexpr std::uint32_t grows_down = 0x100;
@@ -58,10 +49,9 @@ bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }
 bool Mapping::is_shared() const { return flags & map_shared; }
 
 std::string_view name_of(Mapping::Kind kind) {
-  constexpr std::string_view names[] = {
-      "anon",  "heap",     "stack",        "file",    "memfd",
-      "shmem", "sysv",     "socket",       "aio",     "vdso",
-      "vvar",  "vsyscall", "shadow_stack", "uprobes", "guard"};
+  constexpr std::string_view names[] = {"anon",  "heap",     "stack",        "file",    "memfd",
+                                        "shmem", "sysv",     "socket",       "aio",     "vdso",
+                                        "vvar",  "vsyscall", "shadow_stack", "uprobes", "guard"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -27,12 +27,12 @@ namespace critpipe {
 
 // Tasks are always there: pids, name, state.
 struct Needs {
-  bool ids = false;              // which objects and namespaces tasks share
-  bool threads = false;          // names of threads
-  bool descriptors = false;      // descriptor tables, working and root directories, files of all types
-  bool mappings = false;         // address spaces, and the files that are mapped
-  bool pagemaps = false;         // which pages of tasks are stored
-  bool queues = false;           // bytes waiting in sockets
+  bool ids = false;          // which objects and namespaces tasks share
+  bool threads = false;      // names of threads
+  bool descriptors = false;  // descriptor tables, working and root directories, files of all types
+  bool mappings = false;     // address spaces, and the files that are mapped
+  bool pagemaps = false;     // which pages of tasks are stored
+  bool queues = false;       // bytes waiting in sockets
 };
 
 class Checkpoint {
@@ -45,8 +45,8 @@ class Checkpoint {
   // Filling, for readers that look at images in other ways too. Names are those of images, without a folder; "-" is
   // an image that has none. A sink must be gone before *this is.
   bool wants(std::string_view name) const;
-  std::unique_ptr<Sink> sink_for(std::string_view name);      // null: not wanted
-  void report(const Error& error);                            // an image could not be read to its end
+  std::unique_ptr<Sink> sink_for(std::string_view name);  // null: not wanted
+  void report(const Error& error);                        // an image could not be read to its end
   // All came. Of a whole set, images that should be there and are not become errors; `folder` goes before their names.
   void finish(std::string_view folder, bool is_whole = true);
 
@@ -55,7 +55,10 @@ class Checkpoint {
   const Task* find_task(std::uint32_t pid) const;
   // Depth first, children in the order of pstree.img. Every task is there once: those whose parent is missing, or that
   // are their own ancestors, begin a tree of their own.
-  struct Branch { const Task* task; std::size_t depth; };
+  struct Branch {
+    const Task* task;
+    std::size_t depth;
+  };
   std::vector<Branch> tree() const;
 
   // Sorted as in the image; the same for tasks that share their table.
@@ -63,9 +66,9 @@ class Checkpoint {
   // Null: not in the images.
   const File* find_file(std::uint32_t type, std::uint32_t id) const;
   const File* file_of(const Mapping& mapping) const;
-  const File* directory(std::uint32_t id) const;              // cwd_id, root_id, exe_id
-  std::string path_of(const File& file) const;                // also a memfd's name; empty: it has none
-  std::optional<Socket> socket_of(const File& file) const;    // nothing: no socket
+  const File* directory(std::uint32_t id) const;            // cwd_id, root_id, exe_id
+  std::string path_of(const File& file) const;              // also a memfd's name; empty: it has none
+  std::optional<Socket> socket_of(const File& file) const;  // nothing: no socket
   // "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous memory.
   std::string name_of(const Mapping& mapping) const;
   // Of the machine that was dumped: what an auxiliary vector says, else 4096.
@@ -73,7 +76,7 @@ class Checkpoint {
 
   std::span<const Error> errors() const;
 
-  struct Model;                                               // internal
+  struct Model;  // internal
   const Model& model() const { return *model_; }
 
  private:
@@ -90,10 +93,10 @@ class CheckpointReader : public Decoding {
   void report(const Error& error) override;
   // Call after the last input. There is at least one, that of `input` if there was nothing to read.
   struct Found {
-    std::string folder;                                       // for people: "dump/", "c1.tar.zst:checkpoint/"
+    std::string folder;  // for people: "dump/", "c1.tar.zst:checkpoint/"
     Checkpoint checkpoint;
-    bool is_set = false;                                      // not one image by itself
-    bool has_tree() const;                                    // is there any task of pstree.img?
+    bool is_set = false;    // not one image by itself
+    bool has_tree() const;  // is there any task of pstree.img?
   };
   std::vector<Found>& finish(std::string_view input);
 
@@ -102,7 +105,7 @@ class CheckpointReader : public Decoding {
 
   Needs needs_;
   std::vector<Found> found_;
-  std::vector<Error> homeless_;                               // of no folder that is known
+  std::vector<Error> homeless_;  // of no folder that is known
 };
 
 // One input, one checkpoint: of several folders the one that holds a tree of tasks. Errors, also of the input itself,

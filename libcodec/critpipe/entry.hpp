@@ -1,7 +1,7 @@
 // Fields of one payload, in place.
 //
-// A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length fits.
-// Values are views into the payload; nothing allocates.
+// A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length
+// fits. Values are views into the payload; nothing allocates.
 //
 //     for (Fields fields{*entry.message, entry.payload}; fields.next();) {
 //       const Value& value = fields.value();
@@ -25,8 +25,16 @@ namespace critpipe {
 
 static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
 
-inline std::uint32_t load_u32(const std::byte* at) { std::uint32_t word; std::memcpy(&word, at, 4); return word; }
-inline std::uint64_t load_u64(const std::byte* at) { std::uint64_t word; std::memcpy(&word, at, 8); return word; }
+inline std::uint32_t load_u32(const std::byte* at) {
+  std::uint32_t word;
+  std::memcpy(&word, at, 4);
+  return word;
+}
+inline std::uint64_t load_u64(const std::byte* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
+}
 
 // The low seven bits of each byte, pushed together.
 inline std::uint64_t join_sevens(std::uint64_t word) {
@@ -39,7 +47,8 @@ inline std::uint64_t join_sevens(std::uint64_t word) {
 // Reads a varint that is known to end, and moves past it.
 inline std::uint64_t trusted_varint(const std::byte*& at) {
   std::uint64_t value = std::to_integer<std::uint64_t>(*at++);
-  if (value < 0x80) [[likely]] return value;
+  if (value < 0x80) [[likely]]
+    return value;
   value &= 0x7f;
   for (int shift = 7;; shift += 7) {
     const auto byte = std::to_integer<std::uint64_t>(*at++);
@@ -64,20 +73,22 @@ inline std::uint64_t trusted_varint(const std::byte*& at, const std::byte* end) 
 }
 
 struct Value {
-  const Field* field = nullptr;    // null: not in the schema, or of another wire type than the schema says
+  const Field* field = nullptr;  // null: not in the schema, or of another wire type than the schema says
   std::uint32_t number = 0;
   Wire wire = Wire::varint;
-  std::uint64_t integer = 0;       // varint and fixed values as they are on the wire; see as_integer
-  Bytes bytes = {};                // length-delimited values, and the inside of a group
+  std::uint64_t integer = 0;  // varint and fixed values as they are on the wire; see as_integer
+  Bytes bytes = {};           // length-delimited values, and the inside of a group
 };
 
 // The integer that a wire value of that type means, sign-extended: sint32, int32, bool, ... 32-bit types keep their low
 // 32 bits, as protobuf's parsers do.
 inline std::int64_t as_integer(Type type, std::uint64_t wire) {
   switch (type) {
-    case Type::int32: case Type::enumeration: case Type::sfixed32:
-      return static_cast<std::int32_t>(static_cast<std::uint32_t>(wire));
-    case Type::uint32: case Type::fixed32: return static_cast<std::uint32_t>(wire);
+    case Type::int32:
+    case Type::enumeration:
+    case Type::sfixed32: return static_cast<std::int32_t>(static_cast<std::uint32_t>(wire));
+    case Type::uint32:
+    case Type::fixed32: return static_cast<std::uint32_t>(wire);
     case Type::sint32: {
       const auto low = static_cast<std::uint32_t>(wire);
       return static_cast<std::int32_t>((low >> 1) ^ (~(low & 1) + 1));
@@ -95,7 +106,7 @@ class Fields {
       : message_{message}, at_{payload.data()}, end_{payload.data() + payload.size()} {}
   bool next();
   const Value& value() const { return value_; }
-  const std::byte* at() const { return at_; }      // behind the value
+  const std::byte* at() const { return at_; }  // behind the value
 
  private:
   const Message& message_;

@@ -21,21 +21,21 @@
 namespace critpipe {
 
 enum class Explorer : std::uint8_t { ps, fds, mems, rss, sk };
-std::optional<Explorer> explorer_named(std::string_view word);     // also go-criu's fd and mem
+std::optional<Explorer> explorer_named(std::string_view word);  // also go-criu's fd and mem
 
 struct ExploreOptions {
   enum class Form : std::uint8_t {
     text,
-    json,       // one document for a checkpoint
-    lines       // one object a line: a task, a file, a mapping, a run of pages, a socket
+    json,  // one document for a checkpoint
+    lines  // one object a line: a task, a file, a mapping, a run of pages, a socket
   };
   Form form = Form::text;
-  bool detail = false;       // more columns; files named for what they are; in JSON their whole messages
-  bool threads = false;      // ps: a line a thread
-  bool tree = false;         // ps: drawn
-  bool unicode = false;      // drawn with lines of Unicode
-  bool escape = false;       // text: control characters in names are escaped, as a terminal needs it
-  std::string label = {};    // lines: value of a first key "checkpoint"; empty: no such key
+  bool detail = false;     // more columns; files named for what they are; in JSON their whole messages
+  bool threads = false;    // ps: a line a thread
+  bool tree = false;       // ps: drawn
+  bool unicode = false;    // drawn with lines of Unicode
+  bool escape = false;     // text: control characters in names are escaped, as a terminal needs it
+  std::string label = {};  // lines: value of a first key "checkpoint"; empty: no such key
 };
 
 Needs needs_of(Explorer explorer, const ExploreOptions& options);

@@ -28,7 +28,7 @@ class FolderWriter {
   FolderWriter(const FolderWriter&) = delete;
   FolderWriter& operator=(const FolderWriter&) = delete;
 
-  const Error& error() const { return error_; }     // why it cannot be used
+  const Error& error() const { return error_; }  // why it cannot be used
   // A new file of mode 0600. Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
   // The same file as that of an open descriptor, as another link to it. False: it cannot be, and nothing was made.
@@ -46,14 +46,14 @@ class FolderWriter {
   void discard();
 
   std::string path_;
-  std::string hidden_;               // name of the hidden folder
+  std::string hidden_;  // name of the hidden folder
   int fd_ = -1;
   int hidden_fd_ = -1;
   bool replace_;
   bool made_ = false;
   bool done_ = false;
-  std::vector<std::string> names_;   // complete
-  std::vector<std::string> folders_; // made in the hidden one, outer ones first
+  std::vector<std::string> names_;    // complete
+  std::vector<std::string> folders_;  // made in the hidden one, outer ones first
   std::list<Open> open_;
   Error error_;
 };

@@ -36,8 +36,8 @@ namespace critpipe {
 using Bytes = std::span<const std::byte>;
 
 struct Image {
-  std::string_view name;            // as the source names it; "-" where there is none
-  const Kind* kind = nullptr;       // null: raw, and its name tells nothing
+  std::string_view name;       // as the source names it; "-" where there is none
+  const Kind* kind = nullptr;  // null: raw, and its name tells nothing
   Head head = Head::none;
 
   bool is_raw() const { return head == Head::none; }
@@ -45,20 +45,20 @@ struct Image {
 
 // A message and where it stands. Views live until the sink returns.
 struct Entry {
-  std::uint64_t index;              // 0-based
-  std::uint64_t offset;             // of the size word, in the decoded image
-  const Message* message;           // a field table
-  Bytes payload;                    // checked
-  bool canonical;                   // written as CRIU writes: ascending numbers, shortest varints, nothing twice
+  std::uint64_t index;     // 0-based
+  std::uint64_t offset;    // of the size word, in the decoded image
+  const Message* message;  // a field table
+  Bytes payload;           // checked
+  bool canonical;          // written as CRIU writes: ascending numbers, shortest varints, nothing twice
   const Kind* kind;
 };
 
 // A piece of extra that belongs together. Its bytes follow in any number of calls.
 struct Part {
-  std::string_view name;            // "inq", "outq"; else empty
-  Extra::Shape shape;               // bytes, units (of 2 bytes) or nested: `message` then bytes
-  std::uint64_t size;               // bytes that will come; a claim until they have; `unknown` for the rest of a file
-  const Message* message = nullptr; // nested: its table and its checked payload
+  std::string_view name;             // "inq", "outq"; else empty
+  Extra::Shape shape;                // bytes, units (of 2 bytes) or nested: `message` then bytes
+  std::uint64_t size;                // bytes that will come; a claim until they have; `unknown` for the rest of a file
+  const Message* message = nullptr;  // nested: its table and its checked payload
   Bytes payload = {};
   bool canonical = true;
 
@@ -71,7 +71,11 @@ struct Part {
 class Sink {
  public:
   // What many() took; step as anywhere.
-  struct Taken { std::size_t bytes = 0; std::uint64_t entries = 0; Step step = Step::go; };
+  struct Taken {
+    std::size_t bytes = 0;
+    std::uint64_t entries = 0;
+    Step step = Step::go;
+  };
   virtual ~Sink() = default;
   virtual Step begin(const Image&) { return Step::go; }
   virtual Step entry(const Entry&) = 0;
@@ -81,12 +85,12 @@ class Sink {
   virtual Taken many(Bytes /*unchecked*/, std::uint64_t /*index*/, std::uint64_t /*offset*/) { return {}; }
   virtual Step part(const Part&) { return Step::go; }
   virtual Step bytes(Bytes) { return Step::go; }
-  virtual Step padding(Bytes) { return Step::go; }   // the zeros (or not) after a part
-  virtual Step close() { return Step::go; }          // the entry and its extra are complete
+  virtual Step padding(Bytes) { return Step::go; }  // the zeros (or not) after a part
+  virtual Step close() { return Step::go; }         // the entry and its extra are complete
   virtual Step raw(Bytes) { return Step::go; }
-  virtual Step pass_over(std::uint64_t) { return Step::go; }   // so many raw bytes, unread, in place of raw()
+  virtual Step pass_over(std::uint64_t) { return Step::go; }  // so many raw bytes, unread, in place of raw()
   virtual Step end() { return Step::go; }
-  virtual void fail(const Error&) {}                 // nothing more comes; what came is right
+  virtual void fail(const Error&) {}  // nothing more comes; what came is right
 };
 
 class Decoder {
@@ -103,9 +107,9 @@ class Decoder {
 
   const Error& error() const { return error_; }
   const Image& image() const { return image_; }
-  std::uint64_t offset() const { return offset_; }        // of the next byte that is not consumed
+  std::uint64_t offset() const { return offset_; }  // of the next byte that is not consumed
   std::uint64_t nr_entries() const { return nr_entries_; }
-  std::size_t held() const { return carry_.size(); }      // bytes of a message that is not complete
+  std::size_t held() const { return carry_.size(); }  // bytes of a message that is not complete
 
  private:
   enum class State : std::uint8_t { magic, kind_magic, entries, part, padding, nested, raw };
@@ -134,15 +138,15 @@ class Decoder {
   Error error_;
   State state_ = State::magic;
   bool stopped_ = false;
-  bool chunked_ = false;                 // ghost file in chunks
+  bool chunked_ = false;  // ghost file in chunks
   std::uint64_t offset_ = 0;
   std::uint64_t nr_entries_ = 0;
-  std::size_t need_ = 4;                 // bytes that the next step wants in one piece
-  std::vector<std::byte> carry_;         // the beginning of what is not complete yet
-  std::uint64_t left_ = 0;               // bytes of the part that are still to come
+  std::size_t need_ = 4;          // bytes that the next step wants in one piece
+  std::vector<std::byte> carry_;  // the beginning of what is not complete yet
+  std::uint64_t left_ = 0;        // bytes of the part that are still to come
   std::uint64_t padding_ = 0;
-  std::uint64_t nested_left_ = 0;        // messages of a nested extra that are still to come
-  std::uint64_t second_left_ = 0;        // size of the second part
+  std::uint64_t nested_left_ = 0;  // messages of a nested extra that are still to come
+  std::uint64_t second_left_ = 0;  // size of the second part
   bool second_pending_ = false;
 };
 

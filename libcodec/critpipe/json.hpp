@@ -9,7 +9,8 @@
 //     7                       in place of an enum's name: a value without one
 //     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
 //                             "fixed64" | "bytes" | "group": value}
-//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (fields out of
+//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (fields out
+//     of
 //                             order, long varints); it counts as long as the fields beside it still say the same
 //     "error": "..."          last in an entry or a document that could not be read to its end; it is not encoded
 //     "continued": true       last in a document of an image that goes on in a later one, where images of a stream were
@@ -29,17 +30,17 @@ namespace critpipe {
 
 struct JsonOptions {
   enum class Form : std::uint8_t {
-    document,       // {"magic": ..., "entries": [...]}
-    named_document, // {"image": NAME, "magic": ..., "entries": [...]}, one a line
-    lines           // {"image": NAME, "magic": ..., "index": N, "entry": {...}}, one entry a line; an image without
-                    // entries is one named document
+    document,        // {"magic": ..., "entries": [...]}
+    named_document,  // {"image": NAME, "magic": ..., "entries": [...]}, one a line
+    lines            // {"image": NAME, "magic": ..., "index": N, "entry": {...}}, one entry a line; an image without
+                     // entries is one named document
   };
   Form form = Form::document;
-  bool pretty = false;       // annotated fields as people read them; documents are indented
-  bool payload = true;       // extras; otherwise their size: "... <64KB>"
-  bool newline = true;       // after a document
-  bool wire = true;          // "head" and "_wire", which only the way back needs
-  bool raw = false;          // the bytes of raw images as base64; otherwise their size
+  bool pretty = false;  // annotated fields as people read them; documents are indented
+  bool payload = true;  // extras; otherwise their size: "... <64KB>"
+  bool newline = true;  // after a document
+  bool wire = true;     // "head" and "_wire", which only the way back needs
+  bool raw = false;     // the bytes of raw images as base64; otherwise their size
 };
 
 class JsonSink : public Sink {
@@ -75,9 +76,9 @@ std::string json_string(std::string_view text);
 class EncodeSink {
  public:
   struct Begin {
-    std::string_view name;           // empty where the JSON gives none
-    const Kind* kind = nullptr;      // null: raw
-    bool lines = false;              // its entries come one a line, or it has none
+    std::string_view name;       // empty where the JSON gives none
+    const Kind* kind = nullptr;  // null: raw
+    bool lines = false;          // its entries come one a line, or it has none
   };
   virtual ~EncodeSink() = default;
   virtual Step begin(const Begin& image) = 0;
@@ -94,7 +95,7 @@ class JsonEncoder {
   JsonEncoder(EncodeSink& sink, std::string_view source_name, const Limits& limits = {});
   ~JsonEncoder();
   Step feed(Bytes text);
-  Step finish();                       // stop: error() says why
+  Step finish();  // stop: error() says why
   // The image in which the fault lies, the entry, and the offset in the JSON text.
   const Error& error() const;
 

@@ -16,16 +16,16 @@ class JsonWriter {
  public:
   JsonWriter(Output& output, bool indent) : output_{output}, indent_{indent} {}
 
-  JsonWriter& begin(char bracket);         // '{' or '['
+  JsonWriter& begin(char bracket);  // '{' or '['
   JsonWriter& end(char bracket);
   JsonWriter& key(std::string_view name);  // of our own: nothing in it is escaped
   JsonWriter& number(std::uint64_t value);
-  JsonWriter& number_text(std::string_view digits);    // a number that is text already
+  JsonWriter& number_text(std::string_view digits);  // a number that is text already
   JsonWriter& boolean(bool value);
   JsonWriter& null();
-  JsonWriter& text(std::string_view text); // a byte that is not part of UTF-8 becomes U+FFFD
-  JsonWriter& hex(std::uint64_t value);    // as text, without 0x
-  JsonWriter& message(const Message& message, Bytes payload);     // as crit-tojson prints it
+  JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
+  JsonWriter& hex(std::uint64_t value);                        // as text, without 0x
+  JsonWriter& message(const Message& message, Bytes payload);  // as crit-tojson prints it
   void line_end() { output_.write("\n"); }
 
  private:
@@ -35,7 +35,7 @@ class JsonWriter {
   Output& output_;
   bool indent_;
   bool after_key_ = false;
-  std::vector<bool> has_members_;          // of what is open
+  std::vector<bool> has_members_;  // of what is open
 };
 
 }  // namespace critpipe

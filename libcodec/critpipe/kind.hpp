@@ -17,10 +17,10 @@ namespace critpipe {
 // What stands before the entries. CRIU wrote images of version 1 (bare) up to 1.2, of version 1.1 since; a reader
 // knows the head words by their values and need not know the inventory.
 enum class Head : std::uint8_t {
-  bare,      // kind magic
-  common,    // 0x54564319, kind magic
-  service,   // 0x55105940, kind magic
-  none       // a raw image: no magic, no entries
+  bare,     // kind magic
+  common,   // 0x54564319, kind magic
+  service,  // 0x55105940, kind magic
+  none      // a raw image: no magic, no entries
 };
 
 constexpr std::uint32_t common_magic = 0x54564319;
@@ -30,16 +30,16 @@ constexpr std::uint32_t service_magic = 0x55105940;
 struct Extra {
   enum class Shape : std::uint8_t {
     nothing,
-    bytes,     // first + second bytes; with two names they are two parts
-    units,     // first * unit bytes, then zeros up to a multiple of padding
-    padded,    // first bytes, then zeros up to a multiple of padding; nothing if the field `unless` is true
-    nested,    // first times: size, message, second bytes of it, zeros up to a multiple of padding
-    ghost      // on the first entry: the rest of the file, unless `unless` is true; on later ones: first bytes
+    bytes,   // first + second bytes; with two names they are two parts
+    units,   // first * unit bytes, then zeros up to a multiple of padding
+    padded,  // first bytes, then zeros up to a multiple of padding; nothing if the field `unless` is true
+    nested,  // first times: size, message, second bytes of it, zeros up to a multiple of padding
+    ghost    // on the first entry: the rest of the file, unless `unless` is true; on later ones: first bytes
   };
   Shape shape = Shape::nothing;
   std::string_view first = {};
   std::string_view second = {};
-  std::string_view first_name = {};    // names of the two parts in JSON
+  std::string_view first_name = {};  // names of the two parts in JSON
   std::string_view second_name = {};
   std::string_view unless = {};
   std::string_view nested_message = {};
@@ -48,15 +48,15 @@ struct Extra {
 };
 
 struct Kind {
-  std::string_view name;           // unique
-  std::string_view magic_name;     // what JSON says; PAGEMAP for SHMEM_PAGEMAP too; empty for raw images
-  std::uint32_t magic;             // 0 for raw images
-  Head head;                       // what the newest CRIU writes
-  std::string_view file;           // "pagemap-%u.img": %u a number, %x lower-case hex, %s a word
-  const Message* first;            // message of the first entry; null for raw images
-  const Message* later;            // message of the others
+  std::string_view name;        // unique
+  std::string_view magic_name;  // what JSON says; PAGEMAP for SHMEM_PAGEMAP too; empty for raw images
+  std::uint32_t magic;          // 0 for raw images
+  Head head;                    // what the newest CRIU writes
+  std::string_view file;        // "pagemap-%u.img": %u a number, %x lower-case hex, %s a word
+  const Message* first;         // message of the first entry; null for raw images
+  const Message* later;         // message of the others
   Extra extra;
-  std::string_view about;          // a few words for people; for a raw image what it holds and what reads it
+  std::string_view about;  // a few words for people; for a raw image what it holds and what reads it
 
   bool is_raw() const { return first == nullptr; }
 };

@@ -15,17 +15,17 @@ struct Limits {
   std::uint64_t waiting_json_bytes = std::uint64_t{256} << 20;
 };
 
-constexpr int max_nesting = 64;                      // messages in messages; apparmor namespaces nest freely
-constexpr std::size_t block_bytes = 256 << 10;       // what sources hand on and outputs write at a time
-constexpr std::size_t held_extra_bytes = 4 << 20;    // JSON extra up to this size may stand before other keys
-constexpr std::size_t held_output_bytes = 1 << 20;   // of an entry that may still have to be taken back
+constexpr int max_nesting = 64;                     // messages in messages; apparmor namespaces nest freely
+constexpr std::size_t block_bytes = 256 << 10;      // what sources hand on and outputs write at a time
+constexpr std::size_t held_extra_bytes = 4 << 20;   // JSON extra up to this size may stand before other keys
+constexpr std::size_t held_output_bytes = 1 << 20;  // of an entry that may still have to be taken back
 
-constexpr int max_packings = 4;                      // zstd in gzip in ...
-constexpr std::size_t max_name_bytes = 4095;         // of a member, with its folders
+constexpr int max_packings = 4;               // zstd in gzip in ...
+constexpr std::size_t max_name_bytes = 4095;  // of a member, with its folders
 constexpr std::size_t max_name_part_bytes = 255;
-constexpr std::size_t max_members = 1 << 20;         // of one archive or image stream
-constexpr std::size_t max_open_members = 512;        // of an image stream, at the same time
-constexpr std::size_t held_image_bytes = 4 << 20;    // of a first image, until it is known whether others follow
+constexpr std::size_t max_members = 1 << 20;           // of one archive or image stream
+constexpr std::size_t max_open_members = 512;          // of an image stream, at the same time
+constexpr std::size_t held_image_bytes = 4 << 20;      // of a first image, until it is known whether others follow
 constexpr std::size_t held_documents_bytes = 8 << 20;  // of images that another one interrupts
 // What is held in memory of compressed input may be this many times as large as what was read of it; the first
 // free_held_bytes are free.

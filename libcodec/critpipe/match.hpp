@@ -1,12 +1,13 @@
 // Conditions on entries: which ones say what is asked for.
 //
-//     vaddr >= 0x7f0000000000 && nr_pages > 16      reg.name =~ /\.so/       vmas[status & VMA_AREA_STACK && prot & PROT_EXEC]
-//     flags & PE_LAZY        dst_addr == 10.0.0.0/8        has(tc.timers) && !(tc.comm == "nginx")         ..comm == "sh"
+//     vaddr >= 0x7f0000000000 && nr_pages > 16      reg.name =~ /\.so/       vmas[status & VMA_AREA_STACK && prot &
+//     PROT_EXEC] flags & PE_LAZY        dst_addr == 10.0.0.0/8        has(tc.timers) && !(tc.comm == "nginx") ..comm ==
+//     "sh"
 //
 // A path begins at the entry's message; `..path` begins at any message in it, `*` is any field. A test holds when any
 // element or place that the path leads to makes it true; where there is none it does not hold, != as little as ==.
-// `path[...]` is a condition on one element. By itself a path means: there, and not 0, false or empty. Names that pretty
-// JSON shows stand for their values. image, magic, index and extra belong to the image and the entry as a whole.
+// `path[...]` is a condition on one element. By itself a path means: there, and not 0, false or empty. Names that
+// pretty JSON shows stand for their values. image, magic, index and extra belong to the image and the entry as a whole.
 //
 // An Expression is made once; a Matching is one for the kind of one image, and walks each payload once, over the fields
 // that are named. A Select is a Sink that hands on the entries that match:
@@ -66,7 +67,11 @@ class Matching {
 
   // What Sink::many gets: entries at the front that are written in the usual way, whose answer is not `wanted`. Behind
   // them may stand one whose answer is `wanted`; its payload, which is checked and canonical, is then not empty.
-  struct Others { std::size_t bytes = 0; std::uint64_t entries = 0; Bytes wanted = {}; };
+  struct Others {
+    std::size_t bytes = 0;
+    std::uint64_t entries = 0;
+    Bytes wanted = {};
+  };
   Others pass_others(Bytes unchecked, bool wanted) const;
 
  private:
@@ -76,8 +81,8 @@ class Matching {
 
 struct SelectOptions {
   bool invert = false;
-  bool keep_head = false;            // the first entry of another message (pagemap_head, ...) comes before what matches
-  bool always_begin = false;         // `to` sees begin and end also where nothing matches
+  bool keep_head = false;     // the first entry of another message (pagemap_head, ...) comes before what matches
+  bool always_begin = false;  // `to` sees begin and end also where nothing matches
   std::uint64_t most = ~std::uint64_t{0};
 };
 
@@ -111,8 +116,8 @@ class Select final : public Sink {
   std::unique_ptr<Matching> matching_;
   std::unique_ptr<Held> held_;
   State state_ = State::idle;
-  bool hopeless_ = false;            // no entry of this image can match
-  bool waits_ = false;               // for the extra
+  bool hopeless_ = false;  // no entry of this image can match
+  bool waits_ = false;     // for the extra
   bool begun_ = false;
 };
 

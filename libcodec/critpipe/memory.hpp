@@ -9,7 +9,7 @@
 //
 // A directory's parent is where its link `parent` leads. A page that an entry places in the parent is looked up in the
 // pagemap of the same name there, and may again be in that one's parent. A missing link, pagemap or entry is a fault,
-// never zeros. Only a run that no entry covers is a hole: zeros in anonymous memory, the file's bytes in a mapping of one.
+// never zeros. Only a run that no entry covers is a hole: zeros in anonymous memory, the bytes of a mapped file.
 //
 // Sources of the facts: criu/pagemap.c (read_parent_page, try_open_parent).
 #pragma once
@@ -39,7 +39,7 @@ struct Pagemap {
   const PageRun* at_page(std::uint64_t page) const;
 
  private:
-  std::vector<std::uint32_t> by_page_;       // only where the order of pages is not that of addresses
+  std::vector<std::uint32_t> by_page_;  // only where the order of pages is not that of addresses
 };
 
 // Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.
@@ -62,19 +62,19 @@ class PagemapLoader final : public PagemapSink {
 // A stretch of addresses and where its content is.
 struct Stretch {
   enum class Where : std::uint8_t {
-    stored,      // in pages image `pages_id` of the directory `level` steps up from the first
-    hole,        // no entry covers it, or one that says that nothing is stored
-    lazy,        // left behind for a lazy restore: it is not in the images
-    missing      // said to be in a parent that is not there or does not have it
+    stored,  // in pages image `pages_id` of the directory `level` steps up from the first
+    hole,    // no entry covers it, or one that says that nothing is stored
+    lazy,    // left behind for a lazy restore: it is not in the images
+    missing  // said to be in a parent that is not there or does not have it
   };
   std::uint64_t vaddr = 0;
   std::uint64_t nr_pages = 0;
   Where where = Where::hole;
-  std::uint32_t level = 0;       // of the directory that knows; 0: the first
-  MemoryId memory = {};          // in whose pagemap it was found
+  std::uint32_t level = 0;  // of the directory that knows; 0: the first
+  MemoryId memory = {};     // in whose pagemap it was found
   std::uint64_t pages_id = 0;
-  std::uint64_t page = 0;        // number of the first page in that image
-  std::uint32_t flags = 0;       // of the entry in the first directory
+  std::uint64_t page = 0;   // number of the first page in that image
+  std::uint32_t flags = 0;  // of the entry in the first directory
 };
 
 // Pagemaps by whose they are, and those of the parent.
@@ -98,7 +98,7 @@ class PageFolder final : public PageStore {
 
   const std::string& path() const { return path_; }
   const Pagemap* pagemap(MemoryId memory) override;
-  void forget(MemoryId memory);                  // here and in all parents
+  void forget(MemoryId memory);  // here and in all parents
   PageFolder* parent() override;
   bool has_parent_link() const;
   // Bytes of a stored stretch from `skip` on. Reasons: io_open, io_read, cut_pages.
@@ -106,7 +106,7 @@ class PageFolder final : public PageStore {
   // Open for reading until the next call; -1 with errno.
   int pages_fd(std::uint64_t pages_id);
 
-  const std::vector<Error>& errors() const { return errors_; }     // here and in parents
+  const std::vector<Error>& errors() const { return errors_; }  // here and in parents
 
  private:
   PageFolder(std::string path, PageFolder& child);
@@ -119,12 +119,12 @@ class PageFolder final : public PageStore {
   std::string path_;
   Limits limits_;
   PageFolder* child_ = nullptr;
-  PageFolder* first_ = this;                     // keeps what all of a chain share
+  PageFolder* first_ = this;  // keeps what all of a chain share
   std::uint64_t device_ = 0, inode_ = 0;
   bool parent_known_ = false;
   std::unique_ptr<PageFolder> parent_;
   std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps_;
-  std::array<OpenPages, 16> open_pages_;         // the most recent first
+  std::array<OpenPages, 16> open_pages_;  // the most recent first
   std::vector<Error> errors_;
 };
 

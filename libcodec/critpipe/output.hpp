@@ -30,27 +30,29 @@ class Output {
 
   // Room for `room` bytes at the place where the next ones go. Views of earlier bytes end here.
   char* reserve(std::size_t room) {
-    if (static_cast<std::size_t>(end_ - at_) < room) [[unlikely]] make_room(room);
+    if (static_cast<std::size_t>(end_ - at_) < room) [[unlikely]]
+      make_room(room);
     return at_;
   }
   void commit(char* at) { at_ = at; }
   // commit and reserve at once: for writers that keep the place in a register.
   char* more(char* at, std::size_t room) {
-    if (static_cast<std::size_t>(end_ - at) >= room) [[likely]] return at;
+    if (static_cast<std::size_t>(end_ - at) >= room) [[likely]]
+      return at;
     at_ = at;
     make_room(room);
     return at_;
   }
   void write(std::string_view text);
-  void pass(std::span<const std::byte> bytes);      // a large block goes out without a copy
+  void pass(std::span<const std::byte> bytes);  // a large block goes out without a copy
   // Has the kernel move up to `size` bytes from the file's offset on. Returns how many were; the rest is to be read.
   std::uint64_t pass_file(int fd, std::uint64_t size) { return flush() == Step::go ? move(fd, size) : 0; }
 
   void mark() { mark_ = at_; }
   void release() { mark_ = nullptr; }
-  bool rollback();                 // to the mark; false if the bytes are gone, or there is no mark
+  bool rollback();  // to the mark; false if the bytes are gone, or there is no mark
 
-  Step flush();                    // stop: error() says why, or the reader went away
+  Step flush();  // stop: error() says why, or the reader went away
   Step step() const { return failed_ ? Step::stop : Step::go; }
   const Error& error() const { return error_; }
 
@@ -86,10 +88,16 @@ class FileOutput final : public Output {
 
 class StringOutput final : public Output {
  public:
-  std::string take() { (void)flush(); return std::move(text_); }
+  std::string take() {
+    (void)flush();
+    return std::move(text_);
+  }
 
  private:
-  bool drain(const char* bytes, std::size_t size) override { text_.append(bytes, size); return true; }
+  bool drain(const char* bytes, std::size_t size) override {
+    text_.append(bytes, size);
+    return true;
+  }
   std::string text_;
 };
 

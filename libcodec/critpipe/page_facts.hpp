@@ -25,12 +25,12 @@ namespace critpipe {
 // A guess, from every eighth line of 64 bytes; only zero is certain.
 enum class PageClass : std::uint8_t {
   zero,
-  sparse,      // few bytes are not zero
-  text,        // printable ASCII
-  code,        // x86-64 instructions
-  pointers,    // a quarter or more of the words look like addresses
-  random,      // encrypted, compressed or noise
-  data         // anything else
+  sparse,    // few bytes are not zero
+  text,      // printable ASCII
+  code,      // x86-64 instructions
+  pointers,  // a quarter or more of the words look like addresses
+  random,    // encrypted, compressed or noise
+  data       // anything else
 };
 constexpr std::size_t nr_page_classes = 7;
 std::string_view name_of(PageClass page_class);
@@ -59,7 +59,7 @@ struct PageScanner {
   bool (*works_here)();
   void (*scan)(const std::byte* pages, std::size_t nr_pages, PageFact* facts);
 };
-std::span<const PageScanner> all_page_scanners();      // the best that works first
+std::span<const PageScanner> all_page_scanners();  // the best that works first
 const PageScanner& page_scanner();
 
 // Facts by number of smallest page, for any number of pages. Stretches that were never written count as zero, so that
@@ -97,50 +97,57 @@ class DistinctPages {
  public:
   struct Group {
     std::uint64_t distinct = 0;
-    std::vector<std::uint8_t> sketch = {};             // empty while exact
+    std::vector<std::uint8_t> sketch = {};  // empty while exact
   };
   struct Member : Group {
     std::uint32_t number = 0;
-    std::uint64_t shared = 0;                          // contents that an earlier member has too; while exact
+    std::uint64_t shared = 0;  // contents that an earlier member has too; while exact
   };
-  struct Count { std::uint64_t pages = 0; bool exact = true; };
+  struct Count {
+    std::uint64_t pages = 0;
+    bool exact = true;
+  };
 
   explicit DistinctPages(std::uint64_t budget_bytes = ~std::uint64_t{0});
   ~DistinctPages();
 
-  void expect(std::uint64_t nr_pages);                 // so many more may come: the table grows once
+  void expect(std::uint64_t nr_pages);  // so many more may come: the table grows once
   void begin_set(Group& set);
   void begin_member(Member& member);
   void add(Member& member, std::span<const PageFact> facts);
   bool is_exact() const { return exact_; }
-  void give_up();                                      // estimates from here on, also of what came before
+  void give_up();  // estimates from here on, also of what came before
 
   static Count count(const Group& group);
   Count in_all() const { return count(all_); }
-  static double relative_error();                      // of an estimate, one standard deviation
+  static double relative_error();  // of an estimate, one standard deviation
 
  private:
-  struct Slot { std::uint64_t low; std::uint32_t high; std::uint32_t member; };    // member 0: free
+  struct Slot {
+    std::uint64_t low;
+    std::uint32_t high;
+    std::uint32_t member;
+  };  // member 0: free
 
   void add(Member& member, const PageFact& fact);
   void grow(std::uint64_t nr_slots);
   void release();
 
   std::uint64_t budget_bytes_;
-  std::span<Slot> slots_;                              // a power of two, three quarters full at most
+  std::span<Slot> slots_;  // a power of two, three quarters full at most
   std::uint64_t used_ = 0;
   std::uint32_t nr_members_ = 0;
   std::uint32_t first_of_set_ = 1;
   bool exact_ = true;
-  Member* member_ = nullptr;                           // the current ones
+  Member* member_ = nullptr;  // the current ones
   Group* set_ = nullptr;
   Group all_;
 };
 
 // What a compressor would make of pages, from a sample of them.
 struct CompressionEstimate {
-  double ratio = 0;              // compressed / plain
-  double error = 0;              // of the ratio, one standard deviation
+  double ratio = 0;  // compressed / plain
+  double error = 0;  // of the ratio, one standard deviation
   std::uint64_t sampled_bytes = 0;
 };
 

@@ -24,32 +24,32 @@ namespace critpipe {
 
 struct SurveyedMemory {
   MemoryId memory;
-  bool named = true;             // false: an image from a pipe; memory is not known
-  bool alone = false;            // not one of a set
-  std::string place;             // of the pagemap
+  bool named = true;   // false: an image from a pipe; memory is not known
+  bool alone = false;  // not one of a set
+  std::string place;   // of the pagemap
   PageTotals totals;
-  Pagemap pagemap;               // pages_id and nr_present always; runs on demand
-  bool complete = true;          // false: the pagemap ended in a fault
+  Pagemap pagemap;       // pages_id and nr_present always; runs on demand
+  bool complete = true;  // false: the pagemap ended in a fault
   std::optional<ContentTotals> contents;
 };
 
 struct SurveyedPages {
   std::string place;
-  bool on_disk = false;          // place is a file that can be read by position
+  bool on_disk = false;  // place is a file that can be read by position
   std::uint64_t size_bytes = 0;
   bool complete = true;
-  bool claimed = false;          // a pagemap names it
-  FactStore facts;               // if they are kept
-  ContentTotals contents;        // of one that no pagemap claims, or over the budget
+  bool claimed = false;    // a pagemap names it
+  FactStore facts;         // if they are kept
+  ContentTotals contents;  // of one that no pagemap claims, or over the budget
 };
 
 struct SurveyedSet final : PageStore {
-  std::string name;              // for people: the input, and the folder in it
-  std::string directory;         // where its images are files; empty: in an archive or a stream
+  std::string name;       // for people: the input, and the folder in it
+  std::string directory;  // where its images are files; empty: in an archive or a stream
   std::unique_ptr<Checkpoint> checkpoint;
   std::uint64_t page_size = smallest_page;
   std::map<MemoryId, SurveyedMemory> memories;
-  std::map<std::uint64_t, SurveyedPages> images;         // by pages_id
+  std::map<std::uint64_t, SurveyedPages> images;  // by pages_id
   PageTotals totals;
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
@@ -58,7 +58,7 @@ struct SurveyedSet final : PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
   void forget(MemoryId memory);
-  PageFolder* folder();          // null: not a directory
+  PageFolder* folder();  // null: not a directory
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;
 
  private:
@@ -66,11 +66,11 @@ struct SurveyedSet final : PageStore {
 };
 
 struct SurveyOptions {
-  bool mappings = true;                // names of tasks and mappings; page size
-  bool runs = false;                   // keep them, but for directories: those are read again
-  bool contents = false;               // read the pages
+  bool mappings = true;   // names of tasks and mappings; page size
+  bool runs = false;      // keep them, but for directories: those are read again
+  bool contents = false;  // read the pages
   bool keep_facts = false;
-  std::uint64_t page_size = 0;         // 0: what the images say
+  std::uint64_t page_size = 0;  // 0: what the images say
   std::uint64_t budget_bytes = ~std::uint64_t{0};
   unsigned nr_threads = 1;
   Limits limits = {};
@@ -78,11 +78,11 @@ struct SurveyOptions {
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   // A sink for a pages image that is no file of its own, in place of the survey's own; null: that one.
   std::function<std::unique_ptr<Sink>(SurveyedSet&, std::uint64_t pages_id)> pages_sink = {};
-  std::function<bool(std::string_view)> wanted = {};                       // names of images; none: all
-  std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};   // bytes of pages; all may be 0: unknown
+  std::function<bool(std::string_view)> wanted = {};                         // names of images; none: all
+  std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};  // bytes of pages; all may be 0: unknown
 };
 
-struct SurveyWork;             // internal
+struct SurveyWork;  // internal
 
 class PageSurvey final : public Decoding {
  public:
@@ -95,7 +95,7 @@ class PageSurvey final : public Decoding {
   const ContentTotals& contents() const;
 
   bool wants(std::string_view name) override;
-  bool reads_raw() const override { return false; }      // sinks say it one by one
+  bool reads_raw() const override { return false; }  // sinks say it one by one
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
 

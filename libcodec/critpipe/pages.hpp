@@ -38,9 +38,9 @@ namespace critpipe {
 
 // A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
-constexpr std::uint64_t smallest_page = 4096;           // every page size is this times a power of two
+constexpr std::uint64_t smallest_page = 4096;  // every page size is this times a power of two
 constexpr std::uint64_t largest_page = 1 << 20;
-constexpr std::uint64_t max_address = ~(largest_page - 1);   // ranges of addresses end here at the latest
+constexpr std::uint64_t max_address = ~(largest_page - 1);  // ranges of addresses end here at the latest
 
 // Consecutive pages of one entry.
 struct PageRun {
@@ -48,11 +48,11 @@ struct PageRun {
 
   std::uint64_t vaddr = 0;
   std::uint64_t nr_pages = 0;
-  std::uint64_t page = 0;        // number of its first page in the pages image; of the next present one if it has none
-  std::uint32_t flags = 0;       // as they are meant, whatever the generation
+  std::uint64_t page = 0;   // number of its first page in the pages image; of the next present one if it has none
+  std::uint32_t flags = 0;  // as they are meant, whatever the generation
 
-  bool is_present() const { return flags & present; }          // takes room in the pages image
-  bool is_parent() const { return flags & parent; }            // its content is in the parent, even if present
+  bool is_present() const { return flags & present; }  // takes room in the pages image
+  bool is_parent() const { return flags & parent; }    // its content is in the parent, even if present
   bool is_lazy() const { return flags & lazy; }
   bool is_here() const { return (flags & (parent | present)) == present; }
 };
@@ -60,7 +60,7 @@ struct PageRun {
 // Whose memory: a task's, or a shared object's.
 struct MemoryId {
   bool shmem = false;
-  std::uint64_t id = 0;          // pid; or shmid
+  std::uint64_t id = 0;  // pid; or shmid
   auto operator<=>(const MemoryId&) const = default;
 };
 
@@ -80,11 +80,11 @@ class PagemapReader {
   Sink::Taken next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset, std::span<PageRun>& runs);
 
   std::uint64_t pages_id() const { return pages_id_; }
-  std::uint64_t nr_entries() const { return nr_entries_; }      // of runs, so far
+  std::uint64_t nr_entries() const { return nr_entries_; }  // of runs, so far
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t nr_present() const { return next_page_; }
-  bool ascending() const { return ascending_; }                 // and without overlaps, at the smallest page size
-  const Error& error() const { return error_; }                 // offset and entry are set, image is not
+  bool ascending() const { return ascending_; }  // and without overlaps, at the smallest page size
+  const Error& error() const { return error_; }  // offset and entry are set, image is not
 
  private:
   bool place(PageRun& run, std::uint64_t index, std::uint64_t offset);
@@ -107,7 +107,7 @@ class PagemapSink : public Sink {
  protected:
   virtual Step head(std::uint64_t /*pages_id*/) { return Step::go; }
   virtual Step runs(std::span<const PageRun> runs) = 0;
-  virtual void refused(const Error& error) = 0;      // an entry that cannot be; no runs come after it
+  virtual void refused(const Error& error) = 0;  // an entry that cannot be; no runs come after it
   const PagemapReader& reader() const { return reader_; }
 
  private:

@@ -19,9 +19,23 @@
 namespace critpipe {
 
 enum class Type : std::uint8_t {
-  int32, int64, uint32, uint64, sint32, sint64, boolean, enumeration,  // varints
-  fixed32, sfixed32, float32, fixed64, sfixed64, float64,              // fixed width
-  string, bytes, message                                               // length-delimited
+  int32,
+  int64,
+  uint32,
+  uint64,
+  sint32,
+  sint64,
+  boolean,
+  enumeration,  // varints
+  fixed32,
+  sfixed32,
+  float32,
+  fixed64,
+  sfixed64,
+  float64,  // fixed width
+  string,
+  bytes,
+  message  // length-delimited
 };
 
 enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, group_end = 4, fixed32 = 5 };
@@ -29,13 +43,13 @@ enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, 
 // How a field looks in the human (pretty) form of the JSON; conv is the only one that the plain form shows too.
 enum class Show : std::uint8_t {
   plain,
-  hex,        // "0x1f"; on a message it holds for every integer inside
-  dev,        // "MAJ:MIN", kernel's packing: minor in the low 20 bits
-  old_dev,    // "MAJ:MIN", glibc's 64-bit dev_t packing
-  flags,      // names of bits: names()
-  dict,       // name of a value: names()
-  ip_address, // a repeated uint32 of 1 or 4 words
-  unix_name   // bytes as quoted-printable text
+  hex,         // "0x1f"; on a message it holds for every integer inside
+  dev,         // "MAJ:MIN", kernel's packing: minor in the low 20 bits
+  old_dev,     // "MAJ:MIN", glibc's 64-bit dev_t packing
+  flags,       // names of bits: names()
+  dict,        // name of a value: names()
+  ip_address,  // a repeated uint32 of 1 or 4 words
+  unix_name    // bytes as quoted-printable text
 };
 
 struct Name {
@@ -48,49 +62,51 @@ struct Message;
 struct Field {
   static constexpr std::size_t key_room = 48;
 
-  char key[key_room];          // `, "name": ` and zeros; a first field leaves out the first two bytes
+  char key[key_room];  // `, "name": ` and zeros; a first field leaves out the first two bytes
   std::uint8_t key_size;
   Type type;
   Show show;
   bool repeated;
-  bool required;               // and written by every release since 1.0
-  std::uint8_t required_bit;   // place in Message::required
-  std::uint16_t type_index;    // of the message or the enum
-  std::uint16_t names_index;   // of the flag or dictionary names
-  std::uint16_t tag;           // number << 3 | wire()
+  bool required;              // and written by every release since 1.0
+  std::uint8_t required_bit;  // place in Message::required
+  std::uint16_t type_index;   // of the message or the enum
+  std::uint16_t names_index;  // of the flag or dictionary names
+  std::uint16_t tag;          // number << 3 | wire()
   std::uint32_t number;
 
   std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }
-  const Message& message() const;                     // Requires: type == Type::message
-  std::span<const Name> enum_values() const;          // Requires: type == Type::enumeration
-  std::span<const Name> names() const;                // Requires: show is flags or dict
+  const Message& message() const;             // Requires: type == Type::message
+  std::span<const Name> enum_values() const;  // Requires: type == Type::enumeration
+  std::span<const Name> names() const;        // Requires: show is flags or dict
   Wire wire() const;
-  bool is_integer() const { return type <= Type::sint64 || type == Type::fixed32 || type == Type::sfixed32 ||
-                                   type == Type::fixed64 || type == Type::sfixed64; }
+  bool is_integer() const {
+    return type <= Type::sint64 || type == Type::fixed32 || type == Type::sfixed32 || type == Type::fixed64 ||
+           type == Type::sfixed64;
+  }
 };
 
 struct Message {
   static constexpr std::uint8_t no_field = 0xff;
 
   std::string_view name;
-  const Field* fields;             // ascending number
-  const std::uint8_t* by_number;   // number -> place in fields, or no_field
-  std::uint64_t required;          // one bit a required field
+  const Field* fields;            // ascending number
+  const std::uint8_t* by_number;  // number -> place in fields, or no_field
+  std::uint64_t required;         // one bit a required field
   std::uint16_t nr_fields;
-  std::uint16_t nr_numbers;        // size of by_number: the highest number + 1
+  std::uint16_t nr_numbers;  // size of by_number: the highest number + 1
 
   std::span<const Field> all() const { return {fields, nr_fields}; }
   const Field* find(std::uint32_t number) const {
     if (number >= nr_numbers || by_number[number] == no_field) return nullptr;
     return fields + by_number[number];
   }
-  const Field* find(std::string_view field_name) const;   // linear; for expressions and JSON keys out of order
+  const Field* find(std::string_view field_name) const;  // linear; for expressions and JSON keys out of order
 };
 
 // All messages and lists of names, in the order of their index; defined by the generated source.
 extern const std::span<const Message> all_messages;
 extern const std::span<const std::span<const Name>> all_enums;
-extern const std::span<const std::span<const Name>> all_names;   // rows of proto/flags.inc
+extern const std::span<const std::span<const Name>> all_names;  // rows of proto/flags.inc
 
 const Message* find_message(std::string_view name);
 

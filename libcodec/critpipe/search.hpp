@@ -10,8 +10,8 @@
 //
 // What a match is does not depend on how memory is cut into blocks: of each pattern by itself, the match that begins
 // first; of those the longest, or the shortest where the pattern has a lazy quantifier; then the next one behind it.
-// Patterns see bytes: `.` is one, but for a newline. A pattern without a bound (`a.*b`) is taken to its end when nothing
-// longer follows within max_lookahead bytes. Matches do not cross a gap.
+// Patterns see bytes: `.` is one, but for a newline. A pattern without a bound (`a.*b`) is taken to its end when
+// nothing longer follows within max_lookahead bytes. Matches do not cross a gap.
 //
 // Patterns that no search in one pass can find (back references, look-around), that match nothing at all, or that would
 // take unreasonable memory are refused with a reason.
@@ -27,18 +27,18 @@ namespace critpipe {
 
 constexpr std::size_t max_patterns = 100'000;
 constexpr std::size_t max_pattern_bytes = 16 << 10;
-constexpr std::size_t max_unbounded_patterns = 64;      // each takes a pass of its own
-constexpr std::size_t max_bounded_match = 16 << 10;     // longer: counts as unbounded
+constexpr std::size_t max_unbounded_patterns = 64;   // each takes a pass of its own
+constexpr std::size_t max_bounded_match = 16 << 10;  // longer: counts as unbounded
 constexpr std::size_t max_lookahead = 64 << 10;
 constexpr std::size_t max_context = 64 << 10;
-constexpr std::size_t max_shown = 4 << 10;              // bytes of a match that are handed out
+constexpr std::size_t max_shown = 4 << 10;  // bytes of a match that are handed out
 
 struct PatternText {
   enum class Form : std::uint8_t { regex, literal, hexbytes };
-  std::string text;                   // hexbytes: "de ad ?? e?", a ? is any half byte
+  std::string text;  // hexbytes: "de ad ?? e?", a ? is any half byte
   Form form = Form::regex;
-  bool caseless = false;              // ASCII letters
-  bool utf16 = false;                 // as UTF-16, little endian
+  bool caseless = false;  // ASCII letters
+  bool utf16 = false;     // as UTF-16, little endian
 };
 
 class Patterns {
@@ -53,7 +53,7 @@ class Patterns {
   std::size_t size() const;
   const std::string& text(std::size_t number) const;
 
-  struct Compiled;                    // internal
+  struct Compiled;  // internal
 
  private:
   friend class Search;
@@ -64,7 +64,7 @@ struct Found {
   std::uint64_t address;
   std::uint64_t length;
   std::size_t pattern;
-  Bytes before, match, after;         // match: at most max_shown bytes from its start; views live until the return
+  Bytes before, match, after;  // match: at most max_shown bytes from its start; views live until the return
 };
 
 // Requires: the patterns outlive it. Not for several threads.

@@ -21,7 +21,7 @@
 // directory or an archive only images are read (*.img, stats-*, irmap-cache), other files on demand; links are not
 // followed. Directories are read in the order of names, numbers by value; archives and streams as they come.
 //
-// Sources of the facts: criu-image-streamer's image_patcher and capture (framing), pax and ustar as libarchive reads them.
+// Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
 
 #include <cstdint>
@@ -37,16 +37,16 @@ namespace critpipe {
 struct Member {
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
-  std::string name;              // within the set: "core-1.img"; "-" for an image from a pipe
-  std::string place;             // for people: "c1.tar.zst:checkpoint/core-1.img"
-  std::uint64_t id = 0;          // unique within a run
+  std::string name;      // within the set: "core-1.img"; "-" for an image from a pipe
+  std::string place;     // for people: "c1.tar.zst:checkpoint/core-1.img"
+  std::uint64_t id = 0;  // unique within a run
   std::uint64_t size = unknown;
-  bool in_set = false;           // one of a directory, an archive or an image stream, even if the only one
-  bool interleaved = false;      // bytes of others may come before its end
-  bool is_image = true;          // false: other data that travels with a set, never decoded
+  bool in_set = false;             // one of a directory, an archive or an image stream, even if the only one
+  bool interleaved = false;        // bytes of others may come before its end
+  bool is_image = true;            // false: other data that travels with a set, never decoded
   std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
-  int fd = -1;                   // an open file that holds exactly this member from its offset on: it can be read
-                                 // again with pread; else -1. Stays the source's
+  int fd = -1;                     // an open file that holds exactly this member from its offset on: it can be read
+                                   // again with pread; else -1. Stays the source's
 };
 
 // Calls: wants, begin, take_file?, needs_bytes?, bytes*, end or fail; for several members in turns or interleaved.
@@ -68,15 +68,15 @@ class Receiver {
 };
 
 struct SourceOptions {
-  bool all_members = false;                    // of directories and archives: also those that are no images
-  std::uint64_t max_bytes = Member::unknown;   // of one input, unpacked
+  bool all_members = false;                   // of directories and archives: also those that are no images
+  std::uint64_t max_bytes = Member::unknown;  // of one input, unpacked
 };
 
 // What can be read by itself, at the same time as others: a member of a directory, a file, the shards of one stream.
 class Piece {
  public:
   virtual ~Piece() = default;
-  virtual Step read(Receiver& receiver) = 0;   // once
+  virtual Step read(Receiver& receiver) = 0;  // once
 };
 
 // All pieces of some inputs, in order. Inputs that are shards of one image stream are joined. An input that cannot be
@@ -85,7 +85,7 @@ class Pieces {
  public:
   explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
   ~Pieces();
-  std::unique_ptr<Piece> next();               // null: that was all
+  std::unique_ptr<Piece> next();  // null: that was all
 
  private:
   class Queue;
@@ -108,7 +108,7 @@ class Decoding : public Receiver {
   virtual std::unique_ptr<Sink> sink_for(const Member& member) = 0;
   // Does anything look at the bytes of raw images? Where not, they are passed over where that is possible.
   virtual bool reads_raw() const { return true; }
-  virtual void report(const Error& error) = 0;      // image is the member's place
+  virtual void report(const Error& error) = 0;  // image is the member's place
 
   Step begin(const Member& member) final;
   bool needs_bytes(const Member& member) final;

@@ -22,10 +22,10 @@ namespace critpipe {
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };
 
-  std::string name = {};                                   // of the checkpoint, or of the image
+  std::string name = {};  // of the checkpoint, or of the image
   Of of = Of::dump;
   std::uint64_t page_size = 4096;
-  std::vector<std::optional<std::uint64_t>> values = {};   // in the order of fields_of(of)
+  std::vector<std::optional<std::uint64_t>> values = {};  // in the order of fields_of(of)
 
   // By the name of the field in dump_stats_entry or restore_stats_entry; nothing: absent, or no such field.
   std::optional<std::uint64_t> value(std::string_view field) const;
@@ -36,9 +36,9 @@ struct Statistics {
 
 struct StatisticsField {
   enum class Unit : std::uint8_t { microseconds, pages, count };
-  std::string_view name;     // in the message
-  std::string_view label;    // for people
-  std::string_view column;   // head of its column; empty: not in the table
+  std::string_view name;    // in the message
+  std::string_view label;   // for people
+  std::string_view column;  // head of its column; empty: not in the table
   Unit unit;
 };
 std::span<const StatisticsField> fields_of(Statistics::Of of);
@@ -62,8 +62,8 @@ class StatisticsReader final : public Decoding {
   class AddressSpaces;
 
   std::uint64_t default_page_size_;
-  std::optional<std::uint64_t> page_size_;       // of this input
-  std::size_t first_ = 0;                        // of this input, in statistics_
+  std::optional<std::uint64_t> page_size_;  // of this input
+  std::size_t first_ = 0;                   // of this input, in statistics_
   std::vector<Statistics> statistics_;
   std::vector<Error> errors_;
 };

@@ -17,7 +17,7 @@
 namespace critpipe {
 
 enum class TaskState : std::uint32_t { unknown = 0, alive = 1, dead = 2, stopped = 3, zombie = 6 };
-std::string_view name_of(TaskState state);             // "alive"
+std::string_view name_of(TaskState state);  // "alive"
 
 // Tasks with the same number share the object; 0: not said.
 struct Ids {
@@ -27,42 +27,56 @@ struct Ids {
 
 struct Mapping {
   enum class Kind : std::uint8_t {
-    anon, heap, stack, file, memfd, shmem, sysv, socket, aio, vdso, vvar, vsyscall, shadow_stack, uprobes, guard
+    anon,
+    heap,
+    stack,
+    file,
+    memfd,
+    shmem,
+    sysv,
+    socket,
+    aio,
+    vdso,
+    vvar,
+    vsyscall,
+    shadow_stack,
+    uprobes,
+    guard
   };
 
-  std::uint64_t start = 0, end = 0;    // addresses; end is exclusive
-  std::uint64_t pgoff = 0;             // bytes into the file
-  std::uint64_t shmid = 0;             // of the shared object, or the id of the file
+  std::uint64_t start = 0, end = 0;  // addresses; end is exclusive
+  std::uint64_t pgoff = 0;           // bytes into the file
+  std::uint64_t shmid = 0;           // of the shared object, or the id of the file
   std::uint32_t prot = 0, flags = 0, status = 0;
 
   Kind kind() const;
-  bool has_file() const;               // shmid is the id of a file: a regular one or a memfd
+  bool has_file() const;  // shmid is the id of a file: a regular one or a memfd
   bool is_shared() const;
 };
-std::string_view name_of(Mapping::Kind kind);          // "heap"
-std::string protection_of(const Mapping& mapping);     // "r-x"
+std::string_view name_of(Mapping::Kind kind);       // "heap"
+std::string protection_of(const Mapping& mapping);  // "r-x"
 
 constexpr std::uint32_t page_parent = 1, page_lazy = 2, page_present = 4;
 
 // A row of a pagemap. The flags of old releases are turned into those of new ones.
 struct Run {
   std::uint64_t vaddr = 0, nr_pages = 0;
-  std::uint32_t flags = 0;             // page_parent | page_lazy | page_present
+  std::uint32_t flags = 0;  // page_parent | page_lazy | page_present
 };
 
 struct AddressSpace {
   std::uint64_t start_code = 0, end_code = 0, start_data = 0, end_data = 0, start_stack = 0, start_brk = 0, brk = 0;
-  std::uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;    // command line and environment
-  std::uint32_t exe_id = 0;            // of the file
-  std::uint64_t page_size = 0;         // from the auxiliary vector; 0: it does not say
-  std::vector<std::uint64_t> auxv;     // key, value, key, value, ...
-  std::vector<Mapping> mappings;       // as they stand in the image: ascending, guards last
+  std::uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;  // command line and environment
+  std::uint32_t exe_id = 0;                                              // of the file
+  std::uint64_t page_size = 0;      // from the auxiliary vector; 0: it does not say
+  std::vector<std::uint64_t> auxv;  // key, value, key, value, ...
+  std::vector<Mapping> mappings;    // as they stand in the image: ascending, guards last
 };
 
 struct Descriptor {
   std::uint32_t fd = 0, file_id = 0, type = 0, flags = 0;
 };
-std::string_view type_name(std::uint32_t type);        // "REG", "INETSK"; empty for a type that the schema lacks
+std::string_view type_name(std::uint32_t type);  // "REG", "INETSK"; empty for a type that the schema lacks
 
 // What a descriptor, a mapping or a directory refers to. Fields walks the payload.
 struct File {
@@ -73,37 +87,37 @@ struct File {
 
 // A socket of any family, as far as its family goes.
 struct Socket {
-  std::uint32_t family = 0, type = 0, protocol = 0, state = 0;    // AF_*, SOCK_*, IPPROTO_*, TCP_*; 0: not saved
+  std::uint32_t family = 0, type = 0, protocol = 0, state = 0;  // AF_*, SOCK_*, IPPROTO_*, TCP_*; 0: not saved
   std::uint32_t inode = 0;
-  std::string source = {}, destination = {};    // addresses; a unix socket's name, abstract ones begin with a zero byte
-  std::uint32_t source_port = 0, destination_port = 0;            // netlink: port ids
-  std::uint32_t peer = 0;                       // unix: its inode
-  std::uint32_t interface = 0;                  // packet
-  std::uint32_t send_buffer = 0, receive_buffer = 0;              // bytes that fit
-  bool has_queues = false;                      // waiting bytes are saved, and were asked for
-  std::uint64_t received = 0, sent = 0;         // bytes that wait to be read, to be acknowledged
+  std::string source = {}, destination = {};  // addresses; a unix socket's name, abstract ones begin with a zero byte
+  std::uint32_t source_port = 0, destination_port = 0;  // netlink: port ids
+  std::uint32_t peer = 0;                               // unix: its inode
+  std::uint32_t interface = 0;                          // packet
+  std::uint32_t send_buffer = 0, receive_buffer = 0;    // bytes that fit
+  bool has_queues = false;                              // waiting bytes are saved, and were asked for
+  std::uint64_t received = 0, sent = 0;                 // bytes that wait to be read, to be acknowledged
 };
 // "IPV4", "STREAM", "TCP", "LISTEN"; numbers without a name as decimal text.
 std::string family_name(std::uint32_t family);
 std::string socket_type_name(std::uint32_t type);
-std::string protocol_name(std::uint32_t family, std::uint32_t protocol);   // netlink: "ROUTE"; packet: "0x0800"
+std::string protocol_name(std::uint32_t family, std::uint32_t protocol);  // netlink: "ROUTE"; packet: "0x0800"
 std::string socket_state_name(std::uint32_t state);
 
 struct Thread {
   std::uint32_t tid = 0;
-  std::string comm = {};               // empty where the image does not say (before CRIU 3.14)
+  std::string comm = {};  // empty where the image does not say (before CRIU 3.14)
 };
 
 struct Task {
   std::uint32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
-  bool in_tree = false;                // pstree.img has it; otherwise only other images do
+  bool in_tree = false;  // pstree.img has it; otherwise only other images do
   TaskState state = TaskState::unknown;
   std::uint32_t exit_code = 0;
   std::string comm = {};
-  std::string_view machine = {};       // "X86_64"; empty: not said
-  std::vector<Thread> threads = {};    // its own first; with names if these were asked for
+  std::string_view machine = {};     // "X86_64"; empty: not said
+  std::vector<Thread> threads = {};  // its own first; with names if these were asked for
   Ids ids = {};
-  bool has_memory = false, has_pagemap = false, has_directories = false;     // were these images there?
+  bool has_memory = false, has_pagemap = false, has_directories = false;  // were these images there?
   AddressSpace memory = {};
   std::vector<Run> pagemap = {};
   std::uint32_t cwd_id = 0, root_id = 0, umask = 0;

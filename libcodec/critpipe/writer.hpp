@@ -49,7 +49,7 @@ class ImageSink : public Sink {
 
   Output* output_;
   Slice slice_;
-  bool kept_ = false;               // the entry is in the slice
+  bool kept_ = false;  // the entry is in the slice
 };
 
 class StreamWriter {
@@ -61,8 +61,8 @@ class StreamWriter {
   Step data(std::string_view name, Bytes bytes);
   // Moves `size` bytes from the file's offset on. Returns how many there were; fewer: the file must not be ended.
   std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size);
-  Step end(std::string_view name);   // of a file, which may be empty
-  Step finish();                     // of the image: no data may follow
+  Step end(std::string_view name);  // of a file, which may be empty
+  Step finish();                    // of the image: no data may follow
 
  private:
   void select(std::string_view name);
@@ -79,7 +79,7 @@ class ZstdOutput final : public Output {
  public:
   ZstdOutput(Output& below, int level, int threads);
   ~ZstdOutput() override;
-  Step finish();                     // ends the frame
+  Step finish();  // ends the frame
 
  private:
   bool drain(const char* bytes, std::size_t size) override;

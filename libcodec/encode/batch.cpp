@@ -9,7 +9,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t batch_bytes = block_bytes;
-constexpr std::uint64_t json_per_byte = 4;         // text of an entry to its bytes, at most
+constexpr std::uint64_t json_per_byte = 4;  // text of an entry to its bytes, at most
 
 // The first control character in a string.
 const char* find_control(const char* begin, const char* end) {
@@ -37,7 +37,8 @@ bool JsonEncoder::Parser::start_value(char first) {
   const char* at = window_.at(at_);
   if (key_ == Key::raw) {
     if (first != '"') return fail(Reason::bad_json_value, at, "\"raw\" wants base64 in a text");
-    if (document_.has_entries || document_.has_raw) return fail(Reason::bad_json_value, at, "the image has its bytes already");
+    if (document_.has_entries || document_.has_raw)
+      return fail(Reason::bad_json_value, at, "the image has its bytes already");
     document_.has_raw = true;
     ++at_;
     base64_ = Base64Decoder{Base64Decoder::Text::json};
@@ -91,7 +92,7 @@ bool JsonEncoder::Parser::take_element_start() {
 // those behind it have their chance.
 bool JsonEncoder::Parser::take_small_elements() {
   const char* const end = window_.end();
-  const char* after = nullptr;                       // the last of them
+  const char* after = nullptr;  // the last of them
   for (const char* at = window_.at(at_); out_.size() < block_bytes; at = after + 2) {
     const char* const next = *at == '{' ? entry_.small_entry(at, end) : nullptr;
     if (!next) break;
@@ -162,7 +163,7 @@ bool JsonEncoder::Parser::read_batch(char* begin, char* end, bool single) {
   auto error = simdjson_.iterate(text).get(document);
   if (!error) error = document.get_array().get(array);
   if (error) return single ? fail_batch(error, begin, end) : read_one_by_one(begin, end, false);
-  const char* last = nullptr;                        // the last entry that was good
+  const char* last = nullptr;  // the last entry that was good
   for (auto item : array) {
     ondemand::value value;
     const std::size_t good_size = out_.size();
@@ -197,7 +198,9 @@ bool JsonEncoder::Parser::fail_batch(simdjson::error_code error, const char* beg
 
 // The batch has a fault that concerns more than an entry, or whose place depends on what stands around it.
 bool JsonEncoder::Parser::read_one_by_one(char* at, char* end, bool wants_comma) {
-  const auto skip = [&] { while (at != end && is_json_blank(*at)) ++at; };
+  const auto skip = [&] {
+    while (at != end && is_json_blank(*at)) ++at;
+  };
   for (;; wants_comma = true) {
     skip();
     if (at == end) return true;
@@ -226,7 +229,8 @@ bool JsonEncoder::Parser::read_entry(ondemand::value& value) {
     return entry_.fault().set(Reason::bad_json_value, token.data(), "an entry is an object: {...}");
   if (const auto error = value.get_object().get(object)) return entry_.json_error(error, token.data());
   if (!entry_.entry(object, {token.data(), continued_, EntryEncoder::no_part})) return false;
-  if (entry_.is_incomplete()) [[unlikely]] note_incomplete(entry_.error_text());
+  if (entry_.is_incomplete()) [[unlikely]]
+    note_incomplete(entry_.error_text());
   return true;
 }
 

@@ -31,7 +31,7 @@ CRITPIPE_INLINE Masks masks_of(const char* block) {
   Masks masks;
   for (int at = 0; at < 64; at += 16) {
     const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + at));
-    const __m128i lower = _mm_or_si128(text, _mm_set1_epi8(0x20));   // [ is { and ] is } without that bit
+    const __m128i lower = _mm_or_si128(text, _mm_set1_epi8(0x20));  // [ is { and ] is } without that bit
     masks.quote |= bits_of(_mm_cmpeq_epi8(text, _mm_set1_epi8('"')), at);
     masks.backslash |= bits_of(_mm_cmpeq_epi8(text, _mm_set1_epi8('\\')), at);
     masks.open |= bits_of(_mm_cmpeq_epi8(lower, _mm_set1_epi8('{')), at);
@@ -72,7 +72,10 @@ struct CutterLoop {
     carry = 0;
     while (backslash != 0) {
       const int at = std::countr_zero(backslash);
-      if (at + 1 == n) { carry = 1; break; }
+      if (at + 1 == n) {
+        carry = 1;
+        break;
+      }
       const std::uint64_t next = std::uint64_t{2} << at;
       found |= next;
       backslash &= ~next & (backslash - 1);
@@ -85,7 +88,10 @@ struct CutterLoop {
                                    Cutter::Until until, Cutter::Cut& cut) {
     for (std::uint64_t both = open | close; both != 0; both &= both - 1) {
       const int at = std::countr_zero(both);
-      if (open >> at & 1) { ++cutter.depth_; continue; }
+      if (open >> at & 1) {
+        ++cutter.depth_;
+        continue;
+      }
       if (cutter.depth_ == 0) {
         cut.at = block + at;
         cut.closed = true;

@@ -15,11 +15,11 @@ namespace critpipe {
 
 class Cutter {
  public:
-  enum class Until : std::uint8_t { first, last };   // first: stops after the first value
+  enum class Until : std::uint8_t { first, last };  // first: stops after the first value
   struct Cut {
     const char* at;
     const char* value_end;
-    bool closed;               // stopped at a bracket that closes what is around the values
+    bool closed;  // stopped at a bracket that closes what is around the values
   };
 
   void restart() { *this = Cutter{}; }
@@ -27,12 +27,15 @@ class Cutter {
   Cut scan(const char* at, const char* end, Until until);
   bool in_string() const { return in_string_ != 0; }
   std::int64_t depth() const { return depth_; }
-  void leave_string() { in_string_ = 0; escaped_ = 0; }   // somebody else has read up to after its quote
+  void leave_string() {
+    in_string_ = 0;
+    escaped_ = 0;
+  }  // somebody else has read up to after its quote
 
  private:
   friend struct CutterLoop;
-  std::uint64_t in_string_ = 0;    // all bits set: the next character stands in a string
-  std::uint64_t escaped_ = 0;      // 1: the next character follows a backslash
+  std::uint64_t in_string_ = 0;  // all bits set: the next character stands in a string
+  std::uint64_t escaped_ = 0;    // 1: the next character follows a backslash
   std::int64_t depth_ = 0;
 };
 

@@ -8,7 +8,7 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t scalar_bytes = 64 << 10;     // a name or number in a document is shorter
+constexpr std::size_t scalar_bytes = 64 << 10;  // a name or number in a document is shorter
 
 bool is_scalar_end(char c) { return c == ',' || c == '}' || c == ']' || is_json_blank(c); }
 
@@ -39,9 +39,9 @@ bool JsonEncoder::Parser::take_key() {
     return fail(Reason::limit_json, at, "a key", scalar_bytes);
   }
   constexpr std::pair<std::string_view, Key> keys[] = {
-      {"image", Key::image}, {"magic", Key::magic}, {"head", Key::head}, {"index", Key::index},
-      {"entries", Key::entries}, {"entry", Key::entry}, {"raw", Key::raw}, {"size", Key::size}, {"error", Key::error},
-      {"continued", Key::continued}};
+      {"image", Key::image},     {"magic", Key::magic},        {"head", Key::head}, {"index", Key::index},
+      {"entries", Key::entries}, {"entry", Key::entry},        {"raw", Key::raw},   {"size", Key::size},
+      {"error", Key::error},     {"continued", Key::continued}};
   const std::string_view inside{at + 1, static_cast<std::size_t>(end - at - 2)};
   key_ = Key::other;
   for (const auto& [name, key] : keys)
@@ -87,7 +87,8 @@ bool JsonEncoder::Parser::scalar(std::string_view& token) {
   const char* at = *begin == '"' ? find_string_end(begin + 1, end) : std::find_if(begin, end, is_scalar_end);
   if (!at || at == end) {
     if (at && *begin == '"') return token = {begin, at}, true;
-    if (end - begin > static_cast<std::ptrdiff_t>(scalar_bytes)) fail(Reason::limit_json, begin, "a value", scalar_bytes);
+    if (end - begin > static_cast<std::ptrdiff_t>(scalar_bytes))
+      fail(Reason::limit_json, begin, "a value", scalar_bytes);
     return false;
   }
   token = {begin, at};
@@ -142,7 +143,8 @@ bool JsonEncoder::Parser::take_number(std::string_view token) {
   else fault = parse_json_integer(token, value);
   if (stopped_) return false;
   if (fault != NumberFault::none || value.negative)
-    return fail(Reason::bad_json_value, token.data(), "\"index\" and \"size\" want numbers, not " + quoted_for_error(token));
+    return fail(Reason::bad_json_value, token.data(),
+                "\"index\" and \"size\" want numbers, not " + quoted_for_error(token));
   (key_ == Key::index ? document_.index : document_.size) = value.magnitude;
   return true;
 }
@@ -167,7 +169,9 @@ bool JsonEncoder::Parser::take_head(const std::string& name, const char* at) {
   if (name == "bare") document_.head = Head::bare;
   else if (name == "common") document_.head = Head::common;
   else if (name == "service") document_.head = Head::service;
-  else return fail(Reason::bad_json_value, at, "\"head\" is \"bare\", \"common\" or \"service\", not " + quoted_for_error(name));
+  else
+    return fail(Reason::bad_json_value, at,
+                "\"head\" is \"bare\", \"common\" or \"service\", not " + quoted_for_error(name));
   return true;
 }
 
@@ -237,7 +241,8 @@ bool JsonEncoder::Parser::end_document() {
     if (!end_image() || !deliver(sink_.missing_raw(document_.image, *document_.size))) return false;
   } else if (!document_.error) {
     if (document_.held_key != Key::other || !document_.kind)
-      return fail(Reason::bad_json_value, at, "\"magic\" is missing: the kind of the image, as \"CORE\" or \"PAGEMAP\"");
+      return fail(Reason::bad_json_value, at,
+                  "\"magic\" is missing: the kind of the image, as \"CORE\" or \"PAGEMAP\"");
     return fail(Reason::bad_json_value, at, "\"entries\" is missing");
   }
   ++at_;

@@ -18,13 +18,14 @@ Error encode_message(const Message& message, std::string_view json, std::string&
   auto error = parser.iterate(text).get(document);
   if (!error) error = document.get_array().get(array);
   if (error) encoder.json_error(error, begin);
-  else for (auto item : array) {
-    ondemand::object object;
-    error = std::move(item).get_object().get(object);
-    if (error) encoder.json_error(error, begin);
-    else if (nr_values++ == 0) encoder.message(message, object, begin, 0);
-    if (error || nr_values > 1 || fault.reason != Reason::none) break;
-  }
+  else
+    for (auto item : array) {
+      ondemand::object object;
+      error = std::move(item).get_object().get(object);
+      if (error) encoder.json_error(error, begin);
+      else if (nr_values++ == 0) encoder.message(message, object, begin, 0);
+      if (error || nr_values > 1 || fault.reason != Reason::none) break;
+    }
   Checked checked;
   if (fault.reason == Reason::none && nr_values != 1) fault.set(Reason::bad_json, begin, "one object is wanted");
   if (fault.reason == Reason::none && encoder.has_unknown() && !check(message, out.from(0), checked))

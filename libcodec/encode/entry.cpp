@@ -19,7 +19,8 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   extra_at_ = nullptr;
   says_error_ = false;
   if (incomplete_)
-    return fault_.set(Reason::bad_json_value, place.at, "an entry follows one that says \"error\"; it would be misread");
+    return fault_.set(Reason::bad_json_value, place.at,
+                      "an entry follows one that says \"error\"; it would be misread");
   const std::size_t begin = out_.size();
   if (continued_) {
     static constexpr Message none{"the rest of an entry", nullptr, nullptr, 0, 0, 0};
@@ -78,7 +79,8 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
   if (fields_.has_unknown() && !check_unknown(message, out_.from(begin), at)) return false;
   if (wired_.there) prefer_wire(message, wired_, out_, begin);
   const std::uint64_t size = out_.size() - begin;
-  if (size > limits_.entry_bytes) return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
+  if (size > limits_.entry_bytes)
+    return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
   const auto word = static_cast<std::uint32_t>(size);
   std::memcpy(out_.data() + begin - sizeof word, &word, sizeof word);
   return !has_extra || find_lengths(message, out_.from(begin), at);
@@ -89,7 +91,8 @@ bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& know
   const std::string_view token = token_of(value);
   if (key == "extra") return take_extra(value);
   if (key == "error") return take_error(token);
-  if (continued_) return fault_.set(Reason::bad_json_value, token.data(), "an extra over 4 MiB must stand last in its entry");
+  if (continued_)
+    return fault_.set(Reason::bad_json_value, token.data(), "an extra over 4 MiB must stand last in its entry");
   if (key == "_wire") return take_wire(token, wired_);
   known = false;
   return true;
@@ -132,7 +135,9 @@ bool EntryEncoder::check_unknown(const Message& message, Bytes payload, const ch
   if (check(message, payload, checked)) return true;
   return fault_.set(Reason::bad_json_value, at,
                     "with its \"_unknown\" fields the message would not be readable: " +
-                        to_string({.reason = checked.reason, .want = checked.want, .have = checked.have,
+                        to_string({.reason = checked.reason,
+                                   .want = checked.want,
+                                   .have = checked.have,
                                    .name = checked.field ? std::string{checked.field->name()} : ""}));
 }
 

@@ -17,9 +17,9 @@ class EntryEncoder final : private OtherKeys {
  public:
   static constexpr int no_part = -1;
   struct Place {
-    const char* at;              // where the object begins
-    bool continued = false;      // the rest of an entry
-    int open = no_part;          // this part of the extra follows in pieces
+    const char* at;          // where the object begins
+    bool continued = false;  // the rest of an entry
+    int open = no_part;      // this part of the extra follows in pieces
   };
 
   EntryEncoder(WireBuffer& out, const Limits& limits) : out_{out}, limits_{limits} {}
@@ -31,12 +31,12 @@ class EntryEncoder final : private OtherKeys {
   const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }
 
-  bool part_bytes(std::uint64_t size, const char* at);    // so many have been appended to out
+  bool part_bytes(std::uint64_t size, const char* at);  // so many have been appended to out
   int nr_parts() const { return kind_->extra.second_name.empty() ? 1 : 2; }
 
   JsonFault& fault() { return fault_; }
   bool json_error(simdjson::error_code code, const char* at) { return fields_.json_error(code, at); }
-  bool is_incomplete() const { return incomplete_; }      // an entry has said so: nothing may follow
+  bool is_incomplete() const { return incomplete_; }  // an entry has said so: nothing may follow
   const std::string& error_text() const { return error_text_; }
 
  private:
@@ -45,7 +45,7 @@ class EntryEncoder final : private OtherKeys {
     std::uint64_t padding = 0;
     bool known = true;
   };
-  struct Wired {                       // what "_wire" says
+  struct Wired {  // what "_wire" says
     bool there = false;
     WireBuffer bytes;
   };
@@ -83,7 +83,7 @@ class EntryEncoder final : private OtherKeys {
 
   WireBuffer& out_;
   const Limits& limits_;
-  WireBuffer held_;                    // the extra of the entry until its lengths are known
+  WireBuffer held_;  // the extra of the entry until its lengths are known
   Wired wired_;
   JsonFault fault_;
   MessageEncoder fields_{out_, fault_};
@@ -93,20 +93,22 @@ class EntryEncoder final : private OtherKeys {
   const Kind* kind_ = nullptr;
   const Message* nested_message_ = nullptr;
   std::uint64_t nr_entries_ = 0;
-  bool chunked_ = false;               // a ghost file in chunks
-  bool go_ghost_ = false;              // one that go-criu has read, with zeros too many
+  bool chunked_ = false;   // a ghost file in chunks
+  bool go_ghost_ = false;  // one that go-criu has read, with zeros too many
   bool incomplete_ = false;
-  bool says_error_ = false;            // the entry that is being read
+  bool says_error_ = false;  // the entry that is being read
   std::string error_text_;
 
   bool continued_ = false;
-  const char* extra_at_ = nullptr;     // null: the entry has no such key
-  struct { std::size_t begin = 0, size = 0; } parts_[2];    // in held_
+  const char* extra_at_ = nullptr;  // null: the entry has no such key
+  struct {
+    std::size_t begin = 0, size = 0;
+  } parts_[2];  // in held_
   std::uint64_t nr_nested_ = 0;
-  bool has_extra_ = false;             // not null, that is
+  bool has_extra_ = false;  // not null, that is
   Length lengths_[2];
-  int next_part_ = 0;                  // to be written
-  std::uint64_t streamed_ = 0;         // of that part
+  int next_part_ = 0;           // to be written
+  std::uint64_t streamed_ = 0;  // of that part
 };
 
 }  // namespace critpipe

@@ -42,13 +42,17 @@ bool EntryEncoder::take_extra(ondemand::value& value) {
   };
   switch (kind_->extra.shape) {
     case Extra::Shape::nothing:
-      return fault_.set(Reason::bad_json_value, extra_at_, "images of kind " + std::string{kind_->name} + " have no extra");
+      return fault_.set(Reason::bad_json_value, extra_at_,
+                        "images of kind " + std::string{kind_->name} + " have no extra");
     case Extra::Shape::bytes:
-      if (nr_parts() == 2 && text[0] != '"') return wants('{', "an object of two base64 texts") && take_parts(value, extra_at_);
+      if (nr_parts() == 2 && text[0] != '"')
+        return wants('{', "an object of two base64 texts") && take_parts(value, extra_at_);
       return wants('"', "base64 text") && held_bytes(token, 0);
-    case Extra::Shape::padded: case Extra::Shape::ghost: return wants('"', "base64 text") && held_bytes(token, 0);
+    case Extra::Shape::padded:
+    case Extra::Shape::ghost: return wants('"', "base64 text") && held_bytes(token, 0);
     case Extra::Shape::units: return take_units(value, token);
-    case Extra::Shape::nested: return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
+    case Extra::Shape::nested:
+      return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
   }
   return true;
 }
@@ -74,11 +78,12 @@ bool EntryEncoder::take_parts(ondemand::value& value, const char* at) {
     const int part = key == part_name(0) ? 0 : key == part_name(1) ? 1 : no_part;
     if (part == no_part)
       return fault_.set(Reason::bad_json_value, token.data(),
-                        "the extra of " + std::string{kind_->name} + " has the keys " +
-                            quoted_for_error(part_name(0)) + " and " + quoted_for_error(part_name(1)));
+                        "the extra of " + std::string{kind_->name} + " has the keys " + quoted_for_error(part_name(0)) +
+                            " and " + quoted_for_error(part_name(1)));
     if (is_null(token)) continue;
     if (part < next_part_ && continued_)
-      return fault_.set(Reason::bad_json_value, token.data(), quoted_for_error(key) + " stands twice, and is too large for that");
+      return fault_.set(Reason::bad_json_value, token.data(),
+                        quoted_for_error(key) + " stands twice, and is too large for that");
     if (!held_bytes(token, part)) return false;
   }
   return true;

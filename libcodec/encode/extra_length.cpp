@@ -73,8 +73,8 @@ bool EntryEncoder::put_nested(const char* at) {
   if (nr_nested_ == 0 && wanted != 0) return left_out(at, {wanted, 0, false});
   if (nr_nested_ != wanted)
     return fault_.set(Reason::bad_json_value, extra_at_ ? extra_at_ : at,
-                      '"' + std::string{kind_->extra.first} + "\" is " + std::to_string(wanted) + ", and the extra has " +
-                          std::to_string(nr_nested_) + " messages");
+                      '"' + std::string{kind_->extra.first} + "\" is " + std::to_string(wanted) +
+                          ", and the extra has " + std::to_string(nr_nested_) + " messages");
   out_.append(held_.data(), held_.size());
   return true;
 }
@@ -92,9 +92,9 @@ bool EntryEncoder::fill_part(std::uint64_t have, const Length& length, WireBuffe
     return true;
   }
   const std::string which = name.empty() ? "the extra" : quoted_for_error(name) + " of the extra";
-  return fault_.set(Reason::bad_json_value, at,
-                    which + " has " + std::to_string(have) + " bytes, and the message says " +
-                        std::to_string(length.size));
+  return fault_.set(
+      Reason::bad_json_value, at,
+      which + " has " + std::to_string(have) + " bytes, and the message says " + std::to_string(length.size));
 }
 
 // go-criu reads a ghost file past its end, by the eight bytes of the head.

@@ -61,14 +61,15 @@ inline bool MessageEncoder::field(const Message& message, const Field& field, on
                                   Seen& seen) {
   const auto index = static_cast<std::size_t>(&field - message.fields);
   if (seen.has(index)) [[unlikely]] {
-    remove_field(message, field, out_, seen.begin);   // the last one counts
+    remove_field(message, field, out_, seen.begin);  // the last one counts
     seen.required &= field.required ? ~(std::uint64_t{1} << field.required_bit) : ~std::uint64_t{0};
   }
   seen.add(index);
   const std::string_view token = token_of(value);
   if (token.empty()) return json_error(simdjson::TAPE_ERROR, nullptr);
   if (token[0] == 'n' && is_null(token)) return true;
-  if (field.number < seen.last) [[unlikely]] seen.sorted = false;
+  if (field.number < seen.last) [[unlikely]]
+    seen.sorted = false;
   seen.last = field.number;
   if (field.repeated) return list(field, value, token.data(), depth);
   if (field.required) seen.required |= std::uint64_t{1} << field.required_bit;
@@ -95,9 +96,11 @@ bool MessageEncoder::other_key(const Message& message, const char* key, ondemand
 }
 
 bool MessageEncoder::finish(const Message& message, const char* at, const Seen& seen) {
-  if (!seen.sorted) [[unlikely]] sort_fields(message, out_, seen.begin);
+  if (!seen.sorted) [[unlikely]]
+    sort_fields(message, out_, seen.begin);
   const std::uint64_t required = message.required & ~seen.required;
-  if (required == 0) [[likely]] return true;
+  if (required == 0) [[likely]]
+    return true;
   if (old_pagemap(message, seen.begin)) return true;
   return missing(message, at, required);
 }
@@ -114,7 +117,10 @@ bool MessageEncoder::old_pagemap(const Message& message, std::size_t begin) {
     if (!value.field) continue;
     has_vaddr |= value.number == vaddr;
     has_compat |= value.number == compat_nr_pages;
-    if (value.number == nr_pages) { has_count = true; count.magnitude = value.integer; }
+    if (value.number == nr_pages) {
+      has_count = true;
+      count.magnitude = value.integer;
+    }
   }
   if (!has_vaddr || has_compat || !has_count || count.magnitude >> 32 != 0) return false;
   remove_field(message, *message.find(nr_pages), out_, begin);
@@ -143,8 +149,8 @@ bool MessageEncoder::list(const Field& field, ondemand::value& value, const char
     if (const auto error = std::move(item).get(element)) return json_error(error, at);
     const std::string_view token = token_of(element);
     if (token.empty()) return json_error(simdjson::TAPE_ERROR, at);
-    const bool good = field.show == Show::ip_address && token[0] == '"' ? addresses(field, token)
-                                                                        : one(field, element, token, depth);
+    const bool good =
+        field.show == Show::ip_address && token[0] == '"' ? addresses(field, token) : one(field, element, token, depth);
     if (!good) return false;
   }
   return true;
@@ -153,9 +159,11 @@ bool MessageEncoder::list(const Field& field, ondemand::value& value, const char
 inline bool MessageEncoder::one(const Field& field, ondemand::value& value, std::string_view token, int depth) {
   switch (field.type) {
     case Type::message: return nested(field, value, token.data(), depth);
-    case Type::string: case Type::bytes: return text(field, value, token);
+    case Type::string:
+    case Type::bytes: return text(field, value, token);
     case Type::boolean: return boolean(field, token);
-    case Type::float32: case Type::float64: return put_double(field, token);
+    case Type::float32:
+    case Type::float64: return put_double(field, token);
     default: return number(field, token);
   }
 }

@@ -24,7 +24,7 @@ struct JsonFault {
   std::string name = {};
   std::uint64_t want = 0;
   std::uint64_t have = 0;
-  bool vague = false;                  // simdjson found it, and knows the place better
+  bool vague = false;  // simdjson found it, and knows the place better
 
   bool set(Reason why, const char* where, std::string what, std::uint64_t wanted = 0, std::uint64_t had = 0) {
     *this = {why, where, std::move(what), wanted, had, false};
@@ -47,19 +47,19 @@ class MessageEncoder {
   // Appends the payload of the message that the object says; `at` is where the object begins.
   bool message(const Message& message, ondemand::object object, const char* at, int depth, OtherKeys* others = nullptr);
   // What has been seen since begin_entry().
-  bool has_unknown() const { return has_unknown_; }   // fields that are not made from the schema, and want checking
-  bool is_go() const { return is_go_; }               // go-criu's dialect: 64-bit numbers in quotes
+  bool has_unknown() const { return has_unknown_; }  // fields that are not made from the schema, and want checking
+  bool is_go() const { return is_go_; }              // go-criu's dialect: 64-bit numbers in quotes
   void begin_entry() { has_unknown_ = is_go_ = false; }
 
   // Appends what a base64 string token means.
   bool base64(std::string_view token, WireBuffer& out);
-  bool integer(std::string_view token, Integer& out);       // number or text with a number
+  bool integer(std::string_view token, Integer& out);  // number or text with a number
   bool json_error(simdjson::error_code code, const char* at);
 
  private:
   // Which fields a message has so far.
   struct Seen {
-    std::size_t begin;                 // of the message in the buffer
+    std::size_t begin;  // of the message in the buffer
     std::uint64_t required = 0;
     std::array<std::uint64_t, 4> fields = {};
     std::uint32_t last = 0;
@@ -108,7 +108,7 @@ class MessageEncoder {
 
   WireBuffer& out_;
   JsonFault& fault_;
-  const Message* in_ = nullptr;        // whose fields are being read, for errors
+  const Message* in_ = nullptr;  // whose fields are being read, for errors
   bool has_unknown_ = false;
   bool is_go_ = false;
   std::string scratch_;

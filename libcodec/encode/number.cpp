@@ -23,7 +23,10 @@ NumberFault parse_digits(std::string_view text, int base, std::uint64_t& out) {
   out = 0;
   bool too_large = false, after_digit = false;
   for (const char c : text) {
-    if (c == '_' && after_digit) { after_digit = false; continue; }
+    if (c == '_' && after_digit) {
+      after_digit = false;
+      continue;
+    }
     const int digit = digit_value(c);
     if (digit >= base) return NumberFault::not_a_number;
     after_digit = true;
@@ -61,7 +64,7 @@ bool is_json_number(std::string_view text, bool& is_float) {
 }
 
 NumberFault integer_of_double(double value, Integer& out) {
-  constexpr double exact = 9007199254740992.0;   // 2^53
+  constexpr double exact = 9007199254740992.0;  // 2^53
   if (std::abs(value) > exact) return NumberFault::rounded;
   if (std::trunc(value) != value) return NumberFault::fraction;
   out = {static_cast<std::uint64_t>(std::abs(value)), value < 0};

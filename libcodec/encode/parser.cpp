@@ -28,17 +28,20 @@ bool JsonEncoder::Parser::step() {
   if (stopped_) return false;
   switch (state_) {
     case State::between: return take_between();
-    case State::first_key: case State::key: return take_key();
+    case State::first_key:
+    case State::key: return take_key();
     case State::colon: return take_colon();
     case State::value: return take_value();
     case State::after_value: return take_after_value();
     case State::skip_string: return skip_string();
-    case State::skip_brackets: case State::hold: return skip_brackets();
+    case State::skip_brackets:
+    case State::hold: return skip_brackets();
     case State::first_element: return take_first_element();
     case State::element_start: return take_element_start();
     case State::element: return take_element();
     case State::separator: return take_separator();
-    case State::extra_text: case State::raw_text: return take_base64();
+    case State::extra_text:
+    case State::raw_text: return take_base64();
   }
   return false;
 }

@@ -24,11 +24,21 @@ class JsonEncoder::Parser {
 
  private:
   enum class State : std::uint8_t {
-    between,                                         // documents
-    first_key, key, colon, value, after_value,       // of a document
-    skip_string, skip_brackets, hold,                // values that nobody wants, or wants yet
-    first_element, element_start, element, separator,
-    extra_text, raw_text                             // base64 in pieces
+    between,  // documents
+    first_key,
+    key,
+    colon,
+    value,
+    after_value,  // of a document
+    skip_string,
+    skip_brackets,
+    hold,  // values that nobody wants, or wants yet
+    first_element,
+    element_start,
+    element,
+    separator,
+    extra_text,
+    raw_text  // base64 in pieces
   };
   enum class Key : std::uint8_t { other, image, magic, head, index, entries, entry, raw, size, error, continued };
   struct Document {
@@ -38,13 +48,13 @@ class JsonEncoder::Parser {
     std::optional<std::uint64_t> index, size;
     std::optional<std::string> error;
     bool has_image = false, has_entries = false, has_raw = false, continued = false;
-    Key held_key = Key::other;                       // a value that waits for its "magic"
+    Key held_key = Key::other;  // a value that waits for its "magic"
     std::uint64_t held_begin = 0;
-    std::uint64_t resume_at = 0;                     // not 0: the held value is being read
+    std::uint64_t resume_at = 0;  // not 0: the held value is being read
   };
   struct OpenImage {
     bool open = false;
-    bool lines = false;                              // its entries come as documents of their own
+    bool lines = false;  // its entries come as documents of their own
     std::string name;
     const Kind* kind = nullptr;
     Head head = Head::none;
@@ -57,7 +67,7 @@ class JsonEncoder::Parser {
   };
 
   void take(std::string_view text);
-  bool step();                                       // false: wants more text, or has stopped
+  bool step();  // false: wants more text, or has stopped
 
   // Documents.
   bool take_between();
@@ -104,7 +114,7 @@ class JsonEncoder::Parser {
   bool flush(std::size_t threshold, std::size_t keep = 0);
   bool deliver(Step step);
 
-  bool skip_blanks();                                // false: the text ends first
+  bool skip_blanks();  // false: the text ends first
   char peek() { return *window_.at(at_); }
   bool fail(Reason reason, const char* at, std::string name, std::uint64_t want = 0);
   bool fail_entry();
@@ -116,26 +126,26 @@ class JsonEncoder::Parser {
   std::string source_name_;
   Limits limits_;
   Error error_;
-  Error incomplete_;                                 // reported at the end
+  Error incomplete_;  // reported at the end
   bool stopped_ = false;
   bool any_document_ = false;
 
   UnicodeReader reader_;
   Window window_;
-  std::uint64_t at_ = 0;                             // the next character to be read
-  std::uint64_t scan_ = 0;                           // to be seen by the cutter
+  std::uint64_t at_ = 0;    // the next character to be read
+  std::uint64_t scan_ = 0;  // to be seen by the cutter
   State state_ = State::between;
   Key key_ = Key::other;
   Document document_;
   OpenImage image_;
-  std::map<std::string, Paused> paused_;             // images that go on in a later document
+  std::map<std::string, Paused> paused_;  // images that go on in a later document
   Cutter cutter_;
   ondemand::parser simdjson_;
-  bool continued_ = false;                           // the element is the rest of one
-  bool after_small_ = false;                         // elements were read the short way
-  bool alone_ = false;                               // the element is not, but others around it
+  bool continued_ = false;    // the element is the rest of one
+  bool after_small_ = false;  // elements were read the short way
+  bool alone_ = false;        // the element is not, but others around it
   int open_part_ = 0;
-  std::uint64_t next_try_ = 0;                       // size of an element at which to look for a long extra
+  std::uint64_t next_try_ = 0;  // size of an element at which to look for a long extra
   Base64Decoder base64_{Base64Decoder::Text::json};
   WireBuffer out_;
   EntryEncoder entry_{out_, limits_};

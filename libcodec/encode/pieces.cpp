@@ -9,7 +9,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t piece_characters = 64 << 10;
-constexpr std::size_t kept_bytes = 8;              // what the end of an extra may take back
+constexpr std::size_t kept_bytes = 8;  // what the end of an extra may take back
 
 std::string_view trim_end(std::string_view text) {
   while (!text.empty() && is_json_blank(text.back())) text.remove_suffix(1);
@@ -66,7 +66,8 @@ bool JsonEncoder::Parser::start_extra_text() {
     return fail_entry();
   }
   if (entry_.is_incomplete())
-    return fail(Reason::bad_json_value, begin, "\"error\" stands before an extra over 4 MiB, where it cannot be obeyed");
+    return fail(Reason::bad_json_value, begin,
+                "\"error\" stands before an extra over 4 MiB, where it cannot be obeyed");
   at_ = window_.offset_of(quote) + 1;
   open_part_ = part;
   base64_ = Base64Decoder{Base64Decoder::Text::json};
@@ -94,18 +95,20 @@ bool JsonEncoder::Parser::take_base64() {
     at += piece.size();
     at_ += piece.size();
     if (base64_.fault() != Base64Decoder::Fault::none) break;
-    if (state_ == State::extra_text && !entry_.part_bytes(static_cast<std::uint64_t>(done - out), at)) return fail_entry();
+    if (state_ == State::extra_text && !entry_.part_bytes(static_cast<std::uint64_t>(done - out), at))
+      return fail_entry();
     if (!flush(block_bytes, kept_bytes)) return false;
   }
   if (after && base64_.fault() == Base64Decoder::Fault::none) {
     std::byte* out = out_.reserve(Base64Decoder::room(0));
     const std::byte* done = base64_.finish(out);
     out_.commit(done);
-    if (state_ == State::extra_text && !entry_.part_bytes(static_cast<std::uint64_t>(done - out), at)) return fail_entry();
+    if (state_ == State::extra_text && !entry_.part_bytes(static_cast<std::uint64_t>(done - out), at))
+      return fail_entry();
   }
   if (base64_.fault() != Base64Decoder::Fault::none)
-    return fail(Reason::bad_json_value, window_.at(std::max(begin_offset + base64_.characters(), at_ - piece_characters)),
-                base64_.sentence());
+    return fail(Reason::bad_json_value,
+                window_.at(std::max(begin_offset + base64_.characters(), at_ - piece_characters)), base64_.sentence());
   if (!after) return false;
   ++at_;
   if (state_ == State::extra_text) return end_extra_text();

@@ -13,10 +13,14 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t small_room = 8192;             // of a payload; what is longer goes the long way
-constexpr std::size_t value_room = 128;              // tags, numbers, and lengths that turn out longer
+constexpr std::size_t small_room = 8192;  // of a payload; what is longer goes the long way
+constexpr std::size_t value_room = 128;   // tags, numbers, and lengths that turn out longer
 
-std::uint64_t load_text(const char* at) { std::uint64_t word; std::memcpy(&word, at, 8); return word; }
+std::uint64_t load_text(const char* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
+}
 
 // Does the text go on with the key of the field? The first one stands without its comma and blank.
 inline bool has_key(const char* at, const Field& field, std::size_t skip) {
@@ -74,7 +78,7 @@ inline const char* plain_end(const char* at, const char* end) {
   for (; at < end; at += 16) {
     const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i quote = _mm_cmpeq_epi8(text, _mm_set1_epi8('"'));
-    const __m128i other = _mm_or_si128(_mm_cmplt_epi8(text, _mm_set1_epi8(0x20)),    // and bytes from 0x80 on
+    const __m128i other = _mm_or_si128(_mm_cmplt_epi8(text, _mm_set1_epi8(0x20)),  // and bytes from 0x80 on
                                        _mm_cmpeq_epi8(text, _mm_set1_epi8('\\')));
     const int mask = _mm_movemask_epi8(_mm_or_si128(quote, other));
     if (mask == 0) continue;
@@ -97,7 +101,7 @@ inline std::byte* put_varint(std::byte* out, std::uint64_t value) {
     return out + 1;
   }
   if (value >> 56 != 0) return WireBuffer::put_varint(out, value);
-  const unsigned size = (static_cast<unsigned>(std::bit_width(value)) * 9 + 64) >> 6;    // a seventh, rounded up
+  const unsigned size = (static_cast<unsigned>(std::bit_width(value)) * 9 + 64) >> 6;  // a seventh, rounded up
   value = (value & 0x000000000fffffff) | (value & 0x00fffffff0000000) << 4;
   value = (value & 0x00003fff00003fff) | (value & 0x0fffc0000fffc000) << 2;
   value = (value & 0x007f007f007f007f) | (value & 0x3f803f803f803f80) << 1;
@@ -134,7 +138,7 @@ class Walk {
   Place nested(Place place, const Field& field, int depth) const;
 
   const char* const end_;
-  const std::byte* const limit_;     // a value that begins before it has room
+  const std::byte* const limit_;  // a value that begins before it has room
 };
 
 inline std::byte* put_tag(std::byte* out, const Field& field) {
@@ -160,7 +164,7 @@ Place Walk::object(Place place, const Message& message, int depth) const {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
   std::size_t skip = 2;
-  ++place.at;                        // {
+  ++place.at;  // {
   while (*place.at != '}') {
     for (;; ++field) {
       if (field == fields_end) return nowhere;
@@ -181,9 +185,14 @@ Place Walk::object(Place place, const Message& message, int depth) const {
 
 Place Walk::long_value(Place place, const Field& field, int depth) const {
   switch (field.type) {
-    case Type::int32: case Type::int64: case Type::uint32: case Type::uint64: case Type::sint32: case Type::sint64:
-      return number(place, field);
-    case Type::boolean: case Type::enumeration: return word(place, field);
+    case Type::int32:
+    case Type::int64:
+    case Type::uint32:
+    case Type::uint64:
+    case Type::sint32:
+    case Type::sint64: return number(place, field);
+    case Type::boolean:
+    case Type::enumeration: return word(place, field);
     case Type::string: return text(place);
     case Type::message: return depth < max_nesting ? nested(place, field, depth) : nowhere;
     default: return nowhere;
@@ -209,11 +218,19 @@ inline Place Walk::number(Place place, const Field& field) const {
   place.at = take_digits(place.at + negative, value);
   if (!place.at || (negative && value == 0)) return nowhere;
   switch (field.type) {
-    case Type::uint64: if (negative) return nowhere; break;
-    case Type::uint32: if (negative || value >> 32 != 0) return nowhere; break;
-    case Type::int32: if (value >> 31 != 0) return nowhere; [[fallthrough]];
+    case Type::uint64:
+      if (negative) return nowhere;
+      break;
+    case Type::uint32:
+      if (negative || value >> 32 != 0) return nowhere;
+      break;
+    case Type::int32:
+      if (value >> 31 != 0) return nowhere;
+      [[fallthrough]];
     case Type::int64: value = negative ? std::uint64_t{0} - value : value; break;
-    case Type::sint32: if (value >> 31 != 0) return nowhere; [[fallthrough]];
+    case Type::sint32:
+      if (value >> 31 != 0) return nowhere;
+      [[fallthrough]];
     default: value = 2 * value - negative; break;
   }
   place.out = put_varint(place.out, value);

@@ -105,7 +105,10 @@ bool is_camel_case_of(std::string_view key, std::string_view field_name) {
   std::size_t at = 0;
   bool upper = false;
   for (const char c : field_name) {
-    if (c == '_') { upper = true; continue; }
+    if (c == '_') {
+      upper = true;
+      continue;
+    }
     const char wanted = upper && c >= 'a' && c <= 'z' ? static_cast<char>(c & ~0x20) : c;
     if (at == key.size() || key[at++] != wanted) return false;
     upper = false;

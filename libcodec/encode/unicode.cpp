@@ -64,12 +64,22 @@ void UnicodeReader::detect() {
   using namespace std::string_view_literals;
   const std::string_view start = carry_;
   std::size_t mark = 0;
-  if (start.starts_with("\0\0\xfe\xff"sv)) { encoding_ = Encoding::utf32_be; mark = 4; }
-  else if (start.starts_with("\xff\xfe\0\0"sv)) { encoding_ = Encoding::utf32_le; mark = 4; }
-  else if (start.starts_with("\xfe\xff"sv)) { encoding_ = Encoding::utf16_be; mark = 2; }
-  else if (start.starts_with("\xff\xfe"sv)) { encoding_ = Encoding::utf16_le; mark = 2; }
-  else if (start.starts_with("\xef\xbb\xbf"sv)) { encoding_ = Encoding::utf8; mark = 3; }
-  else if (start.size() >= 4 && start[0] == 0) encoding_ = start[1] == 0 ? Encoding::utf32_be : Encoding::utf16_be;
+  if (start.starts_with("\0\0\xfe\xff"sv)) {
+    encoding_ = Encoding::utf32_be;
+    mark = 4;
+  } else if (start.starts_with("\xff\xfe\0\0"sv)) {
+    encoding_ = Encoding::utf32_le;
+    mark = 4;
+  } else if (start.starts_with("\xfe\xff"sv)) {
+    encoding_ = Encoding::utf16_be;
+    mark = 2;
+  } else if (start.starts_with("\xff\xfe"sv)) {
+    encoding_ = Encoding::utf16_le;
+    mark = 2;
+  } else if (start.starts_with("\xef\xbb\xbf"sv)) {
+    encoding_ = Encoding::utf8;
+    mark = 3;
+  } else if (start.size() >= 4 && start[0] == 0) encoding_ = start[1] == 0 ? Encoding::utf32_be : Encoding::utf16_be;
   else if (start.size() >= 4 && start[1] == 0)
     encoding_ = start[2] == 0 && start[3] == 0 ? Encoding::utf32_le : Encoding::utf16_le;
   else if (start.size() == 2 && start[0] == 0) encoding_ = Encoding::utf16_be;
@@ -95,7 +105,8 @@ std::string_view UnicodeReader::next_utf8() {
   }
   text.remove_suffix(tail);
   block_.remove_prefix(text.size());
-  if (is_valid(text)) [[likely]] return text;
+  if (is_valid(text)) [[likely]]
+    return text;
   bad_ = true;
   return valid_prefix(text);
 }

@@ -16,8 +16,8 @@ namespace critpipe {
 class UnicodeReader {
  public:
   void put(Bytes block) { block_ = {reinterpret_cast<const char*>(block.data()), block.size()}; }
-  void finish();                   // nothing follows the last block
-  std::string_view next();         // lives until the next call; empty: the block is used up
+  void finish();            // nothing follows the last block
+  std::string_view next();  // lives until the next call; empty: the block is used up
   bool is_bad() const { return bad_; }
 
  private:
@@ -33,7 +33,7 @@ class UnicodeReader {
   bool finished_ = false;
   bool bad_ = false;
   std::string_view block_;
-  std::string carry_;              // the beginning of a character, or of the text
+  std::string carry_;  // the beginning of a character, or of the text
   std::string out_;
   std::uint32_t high_surrogate_ = 0;
 };

@@ -13,8 +13,11 @@ struct Form {
   std::string_view key;
   Wire wire;
 };
-constexpr Form forms[] = {{"varint", Wire::varint}, {"fixed32", Wire::fixed32}, {"fixed64", Wire::fixed64},
-                          {"bytes", Wire::bytes}, {"group", Wire::group}};
+constexpr Form forms[] = {{"varint", Wire::varint},
+                          {"fixed32", Wire::fixed32},
+                          {"fixed64", Wire::fixed64},
+                          {"bytes", Wire::bytes},
+                          {"group", Wire::group}};
 
 const Form* find_form(std::string_view key) {
   for (const Form& form : forms)
@@ -102,7 +105,8 @@ bool MessageEncoder::unknown_value(std::uint32_t number, Wire wire, std::string_
   }
   Integer value;
   if (!integer(token, value))
-    return fault_.set(Reason::bad_json_value, token.data(), "wants an integer, not " + quoted_for_error(trim_json(token)));
+    return fault_.set(Reason::bad_json_value, token.data(),
+                      "wants an integer, not " + quoted_for_error(trim_json(token)));
   const std::uint64_t bits = value.negative ? std::uint64_t{0} - value.magnitude : value.magnitude;
   if (wire == Wire::fixed32 && !value.negative && bits >> 32 != 0)
     return fault_.set(Reason::bad_json_value, token.data(), "a fixed32 has 32 bits");

@@ -10,18 +10,22 @@ namespace critpipe {
 namespace {
 
 struct Range {
-  std::uint64_t lowest;      // magnitude of the most negative value
+  std::uint64_t lowest;  // magnitude of the most negative value
   std::uint64_t highest;
   std::string_view name;
 };
 
 Range range_of(Type type) {
   switch (type) {
-    case Type::uint32: case Type::fixed32: return {0, 0xffffffff, "uint32"};
-    case Type::int32: case Type::sint32: case Type::sfixed32: case Type::enumeration:
-      return {0x80000000, 0x7fffffff, "int32"};
-    case Type::int64: case Type::sint64: case Type::sfixed64:
-      return {std::uint64_t{1} << 63, ~std::uint64_t{0} >> 1, "int64"};
+    case Type::uint32:
+    case Type::fixed32: return {0, 0xffffffff, "uint32"};
+    case Type::int32:
+    case Type::sint32:
+    case Type::sfixed32:
+    case Type::enumeration: return {0x80000000, 0x7fffffff, "int32"};
+    case Type::int64:
+    case Type::sint64:
+    case Type::sfixed64: return {std::uint64_t{1} << 63, ~std::uint64_t{0} >> 1, "int64"};
     default: return {0, ~std::uint64_t{0}, "uint64"};
   }
 }
@@ -67,15 +71,18 @@ bool MessageEncoder::put_integer(const Field& field, Integer value, const char* 
   }
   const std::uint64_t number = value.negative ? std::uint64_t{0} - value.magnitude : value.magnitude;
   const auto zigzag = [&] { return number << 1 ^ (value.negative ? ~std::uint64_t{0} : 0); };
-  std::byte* out = WireBuffer::put_varint(out_.reserve(2 * WireBuffer::varint_room), tag_of(field.number, field.wire()));
+  std::byte* out =
+      WireBuffer::put_varint(out_.reserve(2 * WireBuffer::varint_room), tag_of(field.number, field.wire()));
   switch (field.type) {
-    case Type::fixed32: case Type::sfixed32: {
+    case Type::fixed32:
+    case Type::sfixed32: {
       const auto word = static_cast<std::uint32_t>(number);
       std::memcpy(out, &word, sizeof word);
       out += sizeof word;
       break;
     }
-    case Type::fixed64: case Type::sfixed64:
+    case Type::fixed64:
+    case Type::sfixed64:
       std::memcpy(out, &number, sizeof number);
       out += sizeof number;
       break;
@@ -166,7 +173,9 @@ bool MessageEncoder::device(const Field& field, std::string_view text, const cha
     return wrong(field, at, quoted_for_error(text) + ": a number is too large for the bits that it has");
   out.negative = false;
   if (kernel) out.magnitude = a << 20 | b;
-  else out.magnitude = (a & 0xfff) << 8 | (a & ~std::uint64_t{0xfff}) << 32 | (b & 0xff) | (b & ~std::uint64_t{0xff}) << 12;
+  else
+    out.magnitude =
+        (a & 0xfff) << 8 | (a & ~std::uint64_t{0xfff}) << 32 | (b & 0xff) | (b & ~std::uint64_t{0xff}) << 12;
   return true;
 }
 

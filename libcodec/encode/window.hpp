@@ -10,8 +10,8 @@ namespace critpipe {
 
 class Window {
  public:
-  static constexpr std::size_t front_room = 64;    // writable before the first character
-  static constexpr std::size_t back_room = 192;    // writable after the last one; simdjson reads there
+  static constexpr std::size_t front_room = 64;  // writable before the first character
+  static constexpr std::size_t back_room = 192;  // writable after the last one; simdjson reads there
 
   Window();
   // Moves the text: pointers end here, offsets stay.
@@ -23,10 +23,12 @@ class Window {
   char* end() { return base_ + size_; }
 
  private:
-  struct Free { void operator()(char* text) const; };
+  struct Free {
+    void operator()(char* text) const;
+  };
   std::unique_ptr<char, Free> buffer_;
-  std::size_t capacity_ = 0;       // of text
-  char* base_ = nullptr;           // the character at base_offset_
+  std::size_t capacity_ = 0;  // of text
+  char* base_ = nullptr;      // the character at base_offset_
   std::uint64_t base_offset_ = 0;
   std::size_t size_ = 0;
 };

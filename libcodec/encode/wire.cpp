@@ -63,7 +63,11 @@ std::vector<Place> places_of(const Message& message, Bytes payload) {
       case Wire::varint: trusted_varint(at); break;
       case Wire::fixed64: at += 8; break;
       case Wire::fixed32: at += 4; break;
-      case Wire::bytes: { const auto size = trusted_varint(at); at += size; break; }
+      case Wire::bytes: {
+        const auto size = trusted_varint(at);
+        at += size;
+        break;
+      }
       case Wire::group: ++depth; break;
       case Wire::group_end: --depth; break;
     }

@@ -31,7 +31,8 @@ class WireBuffer {
   void truncate(std::size_t size) { size_ = size; }
 
   std::byte* reserve(std::size_t room) {
-    if (capacity_ - size_ < room) [[unlikely]] grow(room);
+    if (capacity_ - size_ < room) [[unlikely]]
+      grow(room);
     return bytes_.get() + size_;
   }
   void commit(const std::byte* end) { size_ = static_cast<std::size_t>(end - bytes_.get()); }
@@ -47,7 +48,9 @@ class WireBuffer {
     size_ += size;
   }
   template <typename Word>
-  void word(Word value) { append(&value, sizeof value); }
+  void word(Word value) {
+    append(&value, sizeof value);
+  }
   void varint(std::uint64_t value) { commit(put_varint(reserve(varint_room), value)); }
 
   // Bytes whose length stands before them: open, append, close. A good estimate saves moving them.
@@ -68,7 +71,9 @@ class WireBuffer {
  private:
   void grow(std::size_t room);
 
-  struct Free { void operator()(std::byte* bytes) const; };
+  struct Free {
+    void operator()(std::byte* bytes) const;
+  };
   std::unique_ptr<std::byte[], Free> bytes_;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;

@@ -31,9 +31,10 @@ void append_tag(std::string& out, std::uint32_t number, Wire wire) {
 // The varint that an encoder of that type writes for what a parser reads.
 std::uint64_t shortest(Type type, std::uint64_t wire) {
   switch (type) {
-    case Type::uint32: case Type::sint32: return static_cast<std::uint32_t>(wire);
-    case Type::int32: case Type::enumeration:
-      return static_cast<std::uint64_t>(as_integer(Type::int32, wire));
+    case Type::uint32:
+    case Type::sint32: return static_cast<std::uint32_t>(wire);
+    case Type::int32:
+    case Type::enumeration: return static_cast<std::uint64_t>(as_integer(Type::int32, wire));
     case Type::boolean: return wire != 0;
     default: return wire;
   }
@@ -74,8 +75,14 @@ void append_packed(std::string& out, const Value& packed) {
   one.bytes = {};
   while (at != end) {
     switch (one.wire) {
-      case Wire::fixed32: one.integer = load_u32(at); at += 4; break;
-      case Wire::fixed64: one.integer = load_u64(at); at += 8; break;
+      case Wire::fixed32:
+        one.integer = load_u32(at);
+        at += 4;
+        break;
+      case Wire::fixed64:
+        one.integer = load_u64(at);
+        at += 8;
+        break;
       default: one.integer = trusted_varint(at); break;
     }
     append_value(out, one);
@@ -108,7 +115,8 @@ std::string canonical(const Message& message, Bytes payload) {
   std::string out;
   out.reserve(payload.size());
   for (auto begin = values.begin(); begin != values.end();) {
-    const auto end = std::find_if(begin, values.end(), [&](const Value& value) { return group(value) != group(*begin); });
+    const auto end =
+        std::find_if(begin, values.end(), [&](const Value& value) { return group(value) != group(*begin); });
     append_field(out, {begin, end});
     begin = end;
   }

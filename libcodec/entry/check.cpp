@@ -19,7 +19,8 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
       }
       return clean_varint(at, end, value) && clean_integer(field.type, value);
     }
-    case Wire::fixed32: case Wire::fixed64: {
+    case Wire::fixed32:
+    case Wire::fixed64: {
       const std::ptrdiff_t size = field.wire() == Wire::fixed32 ? 4 : 8;
       if (end - at < size) return false;
       at += size;
@@ -58,7 +59,7 @@ bool clean_message(const Message& message, const std::byte* at, const std::byte*
       if (field->required) return false;
     }
     if (!clean_value(*field, at, end, depth)) return false;
-    if (!field->repeated) ++field;      // a list stays in place until another number comes
+    if (!field->repeated) ++field;  // a list stays in place until another number comes
   }
   for (; field != fields_end; ++field)
     if (field->required) return false;
@@ -143,7 +144,8 @@ inline bool Checker::value(const Field& field, const std::byte*& at, const std::
       if (!varint(at, end, number)) return false;
       if (!clean_integer(field.type, number)) result.canonical = false;
       return true;
-    case Wire::fixed32: case Wire::fixed64: {
+    case Wire::fixed32:
+    case Wire::fixed64: {
       const std::ptrdiff_t size = field.wire() == Wire::fixed32 ? 4 : 8;
       if (end - at < size)
         return fail(Reason::bad_length, at, &field, static_cast<std::uint64_t>(size),
@@ -223,7 +225,8 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
     const std::byte* const tag_at = at;
     std::uint64_t tag;
     if (!varint(at, end, tag)) return false;
-    if (tag < 8 || tag >> 3 > max_field_number) [[unlikely]] return fail(Reason::bad_field_number, tag_at);
+    if (tag < 8 || tag >> 3 > max_field_number) [[unlikely]]
+      return fail(Reason::bad_field_number, tag_at);
     const auto number = static_cast<std::uint32_t>(tag >> 3);
     const Field* field = message.find(number);
     if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
@@ -240,14 +243,16 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
     last = number;
     last_field = field;
   }
-  if (message.required & ~seen) [[unlikely]] note_missing(message, message.required & ~seen, start);
+  if (message.required & ~seen) [[unlikely]]
+    note_missing(message, message.required & ~seen, start);
   return true;
 }
 
 }  // namespace
 
 bool check(const Message& message, Bytes payload, Checked& verdict) {
-  if (clean_message(message, payload.data(), payload.data() + payload.size(), 0)) [[likely]] return true;
+  if (clean_message(message, payload.data(), payload.data() + payload.size(), 0)) [[likely]]
+    return true;
   Checker checker{payload.data(), verdict};
   checker.message(message, payload.data(), payload.data() + payload.size(), 0);
   if (verdict.reason == Reason::none && !checker.missing().field) return true;

@@ -31,7 +31,8 @@ inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64
 // A tag of one or two bytes; 0, which is none, where it is longer or no tag. Requires: at != end.
 inline std::uint32_t clean_tag(const std::byte*& at, const std::byte* end) {
   const auto low = std::to_integer<std::uint32_t>(*at++);
-  if (low < 0x80) [[likely]] return low;
+  if (low < 0x80) [[likely]]
+    return low;
   if (at == end) return 0;
   const auto high = std::to_integer<std::uint32_t>(*at++);
   return high == 0 || high >= 0x80 ? 0 : (low & 0x7f) | high << 7;
@@ -41,7 +42,8 @@ inline std::uint32_t clean_tag(const std::byte*& at, const std::byte* end) {
 inline bool clean_length(const std::byte*& at, const std::byte* end, std::size_t& size) {
   if (at == end) return false;
   std::uint64_t value = std::to_integer<std::uint64_t>(*at);
-  if (value < 0x80) [[likely]] ++at;
+  if (value < 0x80) [[likely]]
+    ++at;
   else if (!clean_varint(at, end, value)) return false;
   size = static_cast<std::size_t>(value);
   return value <= static_cast<std::uint64_t>(end - at);
@@ -50,8 +52,10 @@ inline bool clean_length(const std::byte*& at, const std::byte* end, std::size_t
 // Is the value in the form that an encoder would write for its type?
 inline bool clean_integer(Type type, std::uint64_t value) {
   switch (type) {
-    case Type::uint32: case Type::sint32: return value >> 32 == 0;
-    case Type::int32: case Type::enumeration:
+    case Type::uint32:
+    case Type::sint32: return value >> 32 == 0;
+    case Type::int32:
+    case Type::enumeration:
       return static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(value))) == value;
     case Type::boolean: return value <= 1;
     default: return true;

@@ -14,10 +14,9 @@ struct Row {
   std::string_view sentence;
 };
 
-constexpr auto rows = std::to_array<Row>({
-    {"none", Fault::data, ""},
+constexpr auto rows = std::to_array<Row>({{"none", Fault::data, ""},
 #define X(reason, fault, sentence) {#reason, Fault::fault, sentence},
-    CRITPIPE_REASONS(X)
+                                          CRITPIPE_REASONS(X)
 #undef X
 });
 
@@ -53,7 +52,10 @@ void append_sentence(std::string& out, const Error& error) {
     const std::string_view place = rest.substr(open + 1, close - open - 1);
     if (place == "want") out += std::to_string(error.want);
     if (place == "have") out += std::to_string(error.have);
-    if (place == "have:x") { out += "0x"; append_hex(out, error.have); }
+    if (place == "have:x") {
+      out += "0x";
+      append_hex(out, error.have);
+    }
     if (place == "name") append_visible(out, error.name);
     rest.remove_prefix(close + 1);
   }

@@ -42,8 +42,14 @@ bool Fields::next() {
   value_.bytes = {};
   switch (value_.wire) {
     case Wire::varint: value_.integer = trusted_varint(at_); break;
-    case Wire::fixed64: value_.integer = load_u64(at_); at_ += 8; break;
-    case Wire::fixed32: value_.integer = load_u32(at_); at_ += 4; break;
+    case Wire::fixed64:
+      value_.integer = load_u64(at_);
+      at_ += 8;
+      break;
+    case Wire::fixed32:
+      value_.integer = load_u32(at_);
+      at_ += 4;
+      break;
     case Wire::bytes: {
       const auto size = trusted_varint(at_);
       value_.bytes = {at_, static_cast<std::size_t>(size)};

@@ -28,14 +28,14 @@ namespace {
 
 using critpipe::Name;
 
-constexpr std::size_t max_required = 64;      // bits of Message::required
-constexpr std::size_t max_fields = 255;       // places that a byte can name, but for no_field
-constexpr std::uint32_t max_number = 4095;    // by_number has one byte a number
+constexpr std::size_t max_required = 64;    // bits of Message::required
+constexpr std::size_t max_fields = 255;     // places that a byte can name, but for no_field
+constexpr std::uint32_t max_number = 4095;  // by_number has one byte a number
 constexpr std::size_t max_index = 0xffff;
 
 struct NameList {
   std::string_view key;
-  std::string_view field;   // empty: any field with that flags option
+  std::string_view field;  // empty: any field with that flags option
   std::vector<Name> names;
 };
 
@@ -109,8 +109,8 @@ std::vector<const pb::FieldDescriptor*> ascending_fields(const pb::Descriptor& m
 bool is_required(const pb::FieldDescriptor& field) {
   const std::string message = spelled(*field.containing_type());
   return field.is_required() && !std::ranges::any_of(late_fields, [&](const LateField& late) {
-    return late.message == message && late.field == field.name();
-  });
+           return late.message == message && late.field == field.name();
+         });
 }
 
 // A row for a field that does not exist is a slip of the pen, and would hide that an old image is refused.
@@ -124,24 +124,24 @@ void check_late_fields(const Schema& schema) {
 
 const char* type_name(const pb::FieldDescriptor& field) {
   switch (field.type()) {
-    case pb::FieldDescriptor::TYPE_INT32:    return "int32";
-    case pb::FieldDescriptor::TYPE_INT64:    return "int64";
-    case pb::FieldDescriptor::TYPE_UINT32:   return "uint32";
-    case pb::FieldDescriptor::TYPE_UINT64:   return "uint64";
-    case pb::FieldDescriptor::TYPE_SINT32:   return "sint32";
-    case pb::FieldDescriptor::TYPE_SINT64:   return "sint64";
-    case pb::FieldDescriptor::TYPE_BOOL:     return "boolean";
-    case pb::FieldDescriptor::TYPE_ENUM:     return "enumeration";
-    case pb::FieldDescriptor::TYPE_FIXED32:  return "fixed32";
+    case pb::FieldDescriptor::TYPE_INT32: return "int32";
+    case pb::FieldDescriptor::TYPE_INT64: return "int64";
+    case pb::FieldDescriptor::TYPE_UINT32: return "uint32";
+    case pb::FieldDescriptor::TYPE_UINT64: return "uint64";
+    case pb::FieldDescriptor::TYPE_SINT32: return "sint32";
+    case pb::FieldDescriptor::TYPE_SINT64: return "sint64";
+    case pb::FieldDescriptor::TYPE_BOOL: return "boolean";
+    case pb::FieldDescriptor::TYPE_ENUM: return "enumeration";
+    case pb::FieldDescriptor::TYPE_FIXED32: return "fixed32";
     case pb::FieldDescriptor::TYPE_SFIXED32: return "sfixed32";
-    case pb::FieldDescriptor::TYPE_FLOAT:    return "float32";
-    case pb::FieldDescriptor::TYPE_FIXED64:  return "fixed64";
+    case pb::FieldDescriptor::TYPE_FLOAT: return "float32";
+    case pb::FieldDescriptor::TYPE_FIXED64: return "fixed64";
     case pb::FieldDescriptor::TYPE_SFIXED64: return "sfixed64";
-    case pb::FieldDescriptor::TYPE_DOUBLE:   return "float64";
-    case pb::FieldDescriptor::TYPE_STRING:   return "string";
-    case pb::FieldDescriptor::TYPE_BYTES:    return "bytes";
-    case pb::FieldDescriptor::TYPE_MESSAGE:  return "message";
-    case pb::FieldDescriptor::TYPE_GROUP:    break;
+    case pb::FieldDescriptor::TYPE_DOUBLE: return "float64";
+    case pb::FieldDescriptor::TYPE_STRING: return "string";
+    case pb::FieldDescriptor::TYPE_BYTES: return "bytes";
+    case pb::FieldDescriptor::TYPE_MESSAGE: return "message";
+    case pb::FieldDescriptor::TYPE_GROUP: break;
   }
   fail(field.full_name() + ": groups are not supported");
 }
@@ -153,9 +153,8 @@ struct Look {
 
 // A list that proto/flags.inc does not have leaves the fallback: the value stays readable as a number.
 Look look_up(std::string_view key, std::string_view field, const char* show, const char* fallback) {
-  const auto row = std::ranges::find_if(name_lists, [&](const NameList& list) {
-    return list.key == key && list.field == field;
-  });
+  const auto row =
+      std::ranges::find_if(name_lists, [&](const NameList& list) { return list.key == key && list.field == field; });
   if (row == name_lists.end()) return {fallback, 0};
   return {show, static_cast<std::size_t>(row - name_lists.begin())};
 }
@@ -176,11 +175,14 @@ Look look_of(const pb::FieldDescriptor& field) {
 std::uint32_t tag_of(const pb::FieldDescriptor& field) {
   const auto wire = [&]() -> std::uint32_t {
     switch (field.type()) {
-      case pb::FieldDescriptor::TYPE_FIXED64: case pb::FieldDescriptor::TYPE_SFIXED64:
+      case pb::FieldDescriptor::TYPE_FIXED64:
+      case pb::FieldDescriptor::TYPE_SFIXED64:
       case pb::FieldDescriptor::TYPE_DOUBLE: return 1;
-      case pb::FieldDescriptor::TYPE_STRING: case pb::FieldDescriptor::TYPE_BYTES:
+      case pb::FieldDescriptor::TYPE_STRING:
+      case pb::FieldDescriptor::TYPE_BYTES:
       case pb::FieldDescriptor::TYPE_MESSAGE: return 2;
-      case pb::FieldDescriptor::TYPE_FIXED32: case pb::FieldDescriptor::TYPE_SFIXED32:
+      case pb::FieldDescriptor::TYPE_FIXED32:
+      case pb::FieldDescriptor::TYPE_SFIXED32:
       case pb::FieldDescriptor::TYPE_FLOAT: return 5;
       default: return 0;
     }
@@ -200,9 +202,9 @@ void write_field(std::ostream& out, const Schema& schema, const pb::FieldDescrip
   const std::size_t key_size = field.name().size() + 6;
   if (key_size >= critpipe::Field::key_room) fail(field.full_name() + ": name does not fit Field::key_room");
   const Look look = look_of(field);
-  out << "  {\", \\\"" << field.name() << "\\\": \", " << key_size << ", Type::" << type_name(field) << ", Show::"
-      << look.show << ", " << word(field.is_repeated()) << ", " << word(is_required(field)) << ", " << required_bit
-      << ", " << type_index(schema, field) << ", " << look.names << ", " << tag_of(field) << ", "
+  out << "  {\", \\\"" << field.name() << "\\\": \", " << key_size << ", Type::" << type_name(field)
+      << ", Show::" << look.show << ", " << word(field.is_repeated()) << ", " << word(is_required(field)) << ", "
+      << required_bit << ", " << type_index(schema, field) << ", " << look.names << ", " << tag_of(field) << ", "
       << field.number() << "},\n";
 }
 
@@ -236,7 +238,7 @@ void write_messages(std::ostream& out, const Schema& schema) {
     out << "  // " << name << "\n";
     write_fields_of(out, schema, *message, masks[message]);
   }
-  out << "  {}\n};\n\nconstexpr std::uint8_t places[] = {\n";   // a last one, so that neither is ever empty
+  out << "  {}\n};\n\nconstexpr std::uint8_t places[] = {\n";  // a last one, so that neither is ever empty
   for (const auto& [name, message] : schema.messages) {
     out << "  ";
     for (unsigned place : places_by_number(*message)) out << place << ",";
@@ -292,9 +294,11 @@ void write_tables(std::ostream& out, const Schema& schema) {
   write_messages(out, schema);
   out << "\nconstinit const std::span<const Message> all_messages{message_table};\n"
          "constinit const std::span<const std::span<const Name>> all_enums{enum_table, "
-      << schema.enums.size() << "};\n"
+      << schema.enums.size()
+      << "};\n"
          "constinit const std::span<const std::span<const Name>> all_names{names_table, "
-      << name_lists.size() << "};\n"
+      << name_lists.size()
+      << "};\n"
          "\n}  // namespace critpipe\n";
 }
 
@@ -311,11 +315,14 @@ void write_index(std::ostream& out, const Schema& schema) {
   const std::size_t count = schema.messages.size();
   out << "// Made by fieldgen from proto/*.proto; changes here are lost.\n#pragma once\n\n#include <cstdint>\n"
          "#include <string_view>\n\n#include \"critpipe/schema.hpp\"\n\nnamespace critpipe {\n\n"
-         "extern const Message message_table[" << count << "];\n\n"
+         "extern const Message message_table["
+      << count
+      << "];\n\n"
          "// What a compile-time check may know of a message: its singular fields of two types, each between blanks.\n"
          "struct MessageIndex {\n  std::string_view name;\n  std::string_view integers;\n"
          "  std::string_view booleans;\n};\n\n"
-         "// In the order of message_table.\ninline constexpr MessageIndex message_index[" << count << "] = {\n";
+         "// In the order of message_table.\ninline constexpr MessageIndex message_index["
+      << count << "] = {\n";
   for (const auto& [name, message] : schema.messages) {
     const std::string integers = field_list(*message, [](const pb::FieldDescriptor& field) {
       const auto type = field.cpp_type();
@@ -329,7 +336,9 @@ void write_index(std::ostream& out, const Schema& schema) {
   }
   out << "};\n\n// The message of that name; one that does not exist is an error of the compiler.\n"
          "consteval const Message* message_named(std::string_view name) {\n"
-         "  for (std::size_t i = 0; i < " << count << "; ++i)\n"
+         "  for (std::size_t i = 0; i < "
+      << count
+      << "; ++i)\n"
          "    if (message_index[i].name == name) return message_table + i;\n"
          "  throw \"no such message\";\n}\n\n}  // namespace critpipe\n";
 }

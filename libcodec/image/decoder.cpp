@@ -41,7 +41,8 @@ std::size_t Decoder::consume(Bytes block) {
     const Bytes rest = block.subspan(used);
     std::size_t step = 0;
     switch (state_) {
-      case State::magic: case State::kind_magic: step = take_magic(rest); break;
+      case State::magic:
+      case State::kind_magic: step = take_magic(rest); break;
       case State::entries: step = take_entries(rest); break;
       case State::part: step = take_part_bytes(rest); break;
       case State::padding: step = take_padding(rest); break;
@@ -89,7 +90,7 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
 std::size_t Decoder::take_entries(Bytes block) {
   std::size_t at = 0;
   const bool bare = image_.kind->extra.shape == Extra::Shape::nothing;
-  bool many = bare && block.size() <= limits_.entry_bytes;     // until the sink takes none
+  bool many = bare && block.size() <= limits_.entry_bytes;  // until the sink takes none
   while (state_ == State::entries && !stopped_ && block.size() - at >= 4) {
     if (many && nr_entries_ > 0) {
       const Sink::Taken taken = sink_.many(block.subspan(at), nr_entries_, offset_);
@@ -121,7 +122,8 @@ std::size_t Decoder::take_entries(Bytes block) {
     at += 4 + size;
     offset_ += 4 + size;
     if (!deliver(sink_.entry(entry))) break;
-    if (bare) [[likely]] deliver(sink_.close());
+    if (bare) [[likely]]
+      deliver(sink_.close());
     else start_extra(entry);
   }
   if (state_ == State::entries) need_ = 4;
@@ -152,8 +154,8 @@ bool Decoder::deliver(Step step) {
 void Decoder::fail(Reason reason, std::uint64_t offset, std::uint64_t want, std::uint64_t have, std::string name) {
   const bool in_magic = state_ == State::magic || state_ == State::kind_magic || state_ == State::raw;
   const bool in_extra = state_ == State::part || state_ == State::padding || state_ == State::nested;
-  error_ = {reason, name_, offset, in_magic ? Error::nowhere : nr_entries_ - (in_extra ? 1 : 0), want, have,
-            std::move(name)};
+  error_ = {reason, name_, offset,         in_magic ? Error::nowhere : nr_entries_ - (in_extra ? 1 : 0),
+            want,   have,  std::move(name)};
   stopped_ = true;
   sink_.fail(error_);
 }
@@ -162,7 +164,8 @@ Step Decoder::finish() {
   if (stopped_) return Step::stop;
   const std::uint64_t have = carry_.size();
   switch (state_) {
-    case State::magic: case State::kind_magic: fail(Reason::cut_magic, offset_, 4, have); break;
+    case State::magic:
+    case State::kind_magic: fail(Reason::cut_magic, offset_, 4, have); break;
     case State::entries:
       if (have >= 4) fail(Reason::cut_payload, offset_ + 4, need_ - 4, have - 4);
       else if (have > 0) fail(Reason::cut_size, offset_, 4, have);

@@ -50,9 +50,7 @@ bool Decoder::start_extra(const Entry& entry) {
     case Extra::Shape::padded:
       size = unless ? 0 : length(extra.first);
       return start_part({{}, Extra::Shape::bytes, size}, padding_of(size, extra.padding));
-    case Extra::Shape::nested:
-      nested_left_ = length(extra.first);
-      return next_part();
+    case Extra::Shape::nested: nested_left_ = length(extra.first); return next_part();
     case Extra::Shape::ghost:
       if (entry.index == 0) {
         chunked_ = unless;

@@ -13,7 +13,10 @@ constexpr Extra nothing;
 
 constexpr Extra bytes(std::string_view first, std::string_view second = {}, std::string_view first_name = {},
                       std::string_view second_name = {}) {
-  return {.shape = Extra::Shape::bytes, .first = first, .second = second, .first_name = first_name,
+  return {.shape = Extra::Shape::bytes,
+          .first = first,
+          .second = second,
+          .first_name = first_name,
           .second_name = second_name};
 }
 
@@ -27,8 +30,8 @@ constexpr Extra padded(std::string_view length, std::uint8_t padding, std::strin
 
 constexpr Extra nested(std::string_view count, std::string_view message, std::string_view length,
                        std::uint8_t padding) {
-  return {.shape = Extra::Shape::nested, .first = count, .second = length, .nested_message = message,
-          .padding = padding};
+  return {
+      .shape = Extra::Shape::nested, .first = count, .second = length, .nested_message = message, .padding = padding};
 }
 
 constexpr Extra ghost(std::string_view unless, std::string_view length) {
@@ -130,7 +133,7 @@ consteval bool rows_are_sound() {
   for (const Kind& kind : kinds) {
     check_file(kind.file);
     check_extra(kind);
-    if (kind.head != Head::none) check_magic(kind);   // g++ with -fsanitize=undefined cannot ask is_raw() here
+    if (kind.head != Head::none) check_magic(kind);  // g++ with -fsanitize=undefined cannot ask is_raw() here
     for (const Kind* earlier = kinds; earlier != &kind; ++earlier) check_pair(kind, *earlier);
   }
   return true;

@@ -21,7 +21,9 @@ struct Subject {
   const Field* field = nullptr;
 
   Show show() const { return field ? field->show : Show::plain; }
-  bool is_bits() const { return type != Type::enumeration && (show() == Show::flags || show() == Show::hex || show() == Show::plain); }
+  bool is_bits() const {
+    return type != Type::enumeration && (show() == Show::flags || show() == Show::hex || show() == Show::plain);
+  }
   std::span<const Name> names() const {
     if (type == Type::enumeration) return field->enum_values();
     if (show() == Show::flags || show() == Show::dict) return field->names();
@@ -128,13 +130,15 @@ void bound(Compare compare, const Literal& number, bool with_sign, Range& range)
   const std::uint64_t most = ~std::uint64_t{0};
   range.low = 0;
   switch (compare) {
-    case Compare::equal: case Compare::unequal:
+    case Compare::equal:
+    case Compare::unequal:
       if (outside != 0) return always(range, compare == Compare::unequal);
       range.low = place;
       range.span = 0;
       range.invert = compare == Compare::unequal;
       return;
-    case Compare::less: case Compare::greater_equal:
+    case Compare::less:
+    case Compare::greater_equal:
       if (outside != 0) return always(range, (outside > 0) == (compare == Compare::less));
       if (place == 0) return always(range, compare == Compare::greater_equal);
       range.span = place - 1;
@@ -228,12 +232,14 @@ Error text_check(const Test& test, Check& check) {
       if (!test.mask.empty()) return fault(test.mask[0].column, test.written + " is a text: no bits");
       check.kind = Check::Kind::filled;
       return {};
-    case Compare::matches: case Compare::matches_not:
+    case Compare::matches:
+    case Compare::matches_not:
       check.kind = Check::Kind::pattern;
       check.pattern = test.regex.compiled;
       check.invert = test.compare == Compare::matches_not;
       return {};
-    case Compare::equal: case Compare::unequal: break;
+    case Compare::equal:
+    case Compare::unequal: break;
     default: return fault(test.values[0].column, test.written + " is a text: there are ==, != and =~");
   }
   const Literal& literal = test.values[0];

@@ -14,11 +14,11 @@ struct Expression::Program {
   Planner planner;
   Jumps jumps;
   std::vector<std::pair<Special, Check>> specials;
-  std::uint64_t image_bits = 0;        // of tests that every entry of an image answers alike
+  std::uint64_t image_bits = 0;  // of tests that every entry of an image answers alike
   std::uint64_t has_extra_bits = 0, filled_extra_bits = 0;
   std::uint64_t extra_bits = 0;
   std::uint64_t answered = 0;
-  std::vector<const Message*> seen;    // messages of the images so far
+  std::vector<const Message*> seen;  // messages of the images so far
 
   Error compile_patterns(Clause& of);
   Error prepare();
@@ -141,8 +141,8 @@ Error Expression::unanswered() const {
   for (const Test& test : program_->clause.tests) {
     const std::uint64_t bit = bit_of(program_->clause, test);
     if (program_->answered & bit) continue;
-    return fault(test.column, "no image of the input has a field " + test.written +
-                                  near_paths(test, program_->seen) + program_->kinds_with(bit));
+    return fault(test.column, "no image of the input has a field " + test.written + near_paths(test, program_->seen) +
+                                  program_->kinds_with(bit));
   }
   return {};
 }
@@ -151,10 +151,10 @@ struct Matching::Inner {
   const Expression::Program& program;
   const Plan& first;
   const Plan& later;
-  std::uint64_t constant = 0;          // bits that hold for every entry
+  std::uint64_t constant = 0;  // bits that hold for every entry
   std::uint64_t possible = 0;
   std::uint64_t bits = 0;
-  std::vector<Simple> simple = {};     // of later entries
+  std::vector<Simple> simple = {};  // of later entries
 };
 
 Matching::Matching(Expression& expression, const Image& image) {
@@ -206,13 +206,13 @@ bool Matching::look(const Entry& entry) {
 }
 
 bool Matching::look_at_extra(bool there, bool filled) const {
-  const std::uint64_t bits = inner_->bits | (there ? inner_->program.has_extra_bits : 0) |
-                             (filled ? inner_->program.filled_extra_bits : 0);
+  const std::uint64_t bits =
+      inner_->bits | (there ? inner_->program.has_extra_bits : 0) | (filled ? inner_->program.filled_extra_bits : 0);
   return decide(inner_->program.jumps, bits);
 }
 
 Matching::Others Matching::pass_others(Bytes unchecked, bool wanted) const {
-  constexpr std::size_t slack = 8;       // that a varint is read with
+  constexpr std::size_t slack = 8;  // that a varint is read with
   Others others;
   if (inner_->simple.empty()) return others;
   const std::span<const Simple> fields = inner_->simple;

@@ -76,7 +76,8 @@ inline const std::byte* skip_varint(const std::byte* at, const std::byte* end) {
     if (ends != 0) return at + (std::countr_zero(ends) >> 3) + 1;
     at += 8;
   }
-  while (std::to_integer<unsigned>(*at++) >= 0x80) {}
+  while (std::to_integer<unsigned>(*at++) >= 0x80) {
+  }
   return at;
 }
 
@@ -113,8 +114,7 @@ std::string printed(Bytes bytes) {
 
 bool holds_text(const Check& check, Bytes bytes) {
   const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-  if (check.kind == Check::Kind::text)
-    return text == check.text || (check.unix_name && printed(bytes) == check.text);
+  if (check.kind == Check::Kind::text) return text == check.text || (check.unix_name && printed(bytes) == check.text);
   if (check.pattern->is_in(bytes)) return true;
   if (!check.unix_name) return false;
   const std::string shown = printed(bytes);
@@ -123,12 +123,9 @@ bool holds_text(const Check& check, Bytes bytes) {
 
 const std::byte* look_at(const Plan::Slot& slot, const std::byte* at, const std::byte* end, std::uint64_t& bits) {
   switch (slot.way) {
-    case Plan::Slot::Way::one_range: case Plan::Slot::Way::integers:
-      look_at_integer(slot, trusted_varint(at, end), bits);
-      return at;
-    case Plan::Slot::Way::address:
-      look_at_address(slot, at, end, bits);
-      return at;
+    case Plan::Slot::Way::one_range:
+    case Plan::Slot::Way::integers: look_at_integer(slot, trusted_varint(at, end), bits); return at;
+    case Plan::Slot::Way::address: look_at_address(slot, at, end, bits); return at;
     case Plan::Slot::Way::bytes: {
       const auto size = static_cast<std::size_t>(trusted_varint(at, end));
       look_at_bytes(slot, {at, size}, bits);

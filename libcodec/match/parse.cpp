@@ -125,8 +125,8 @@ Error Parser::comparison(Test& test) {
     Compare compare;
   };
   constexpr Sign signs[] = {
-      {"=~", Compare::matches}, {"!~", Compare::matches_not}, {"==", Compare::equal}, {"!=", Compare::unequal},
-      {"<=", Compare::less_equal}, {">=", Compare::greater_equal}, {"<", Compare::less}, {">", Compare::greater},
+      {"=~", Compare::matches},    {"!~", Compare::matches_not},   {"==", Compare::equal}, {"!=", Compare::unequal},
+      {"<=", Compare::less_equal}, {">=", Compare::greater_equal}, {"<", Compare::less},   {">", Compare::greater},
   };
   if (!scan_.next_is("&&") && scan_.accept("&"))
     if (Error error = bits(test.mask)) return error;

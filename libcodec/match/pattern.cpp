@@ -39,7 +39,8 @@ Error Pattern::compile(const Regex& regex) {
   const char* text = regex.text.c_str();
   const hs_error_t result =
       regex.literal && !regex.text.empty()
-          ? hs_compile_lit(text, flags_of(regex), regex.text.size(), HS_MODE_BLOCK, nullptr, &engine_->database, &refused)
+          ? hs_compile_lit(text, flags_of(regex), regex.text.size(), HS_MODE_BLOCK, nullptr, &engine_->database,
+                           &refused)
           : hs_compile(text, flags_of(regex), HS_MODE_BLOCK, nullptr, &engine_->database, &refused);
   if (result != HS_SUCCESS) {
     Error error = fault(regex.column, "no pattern that can be searched for: " +

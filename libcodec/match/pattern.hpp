@@ -1,7 +1,7 @@
 // Regular expressions on texts of entries. Internal.
 //
-// Hyperscan answers in one pass without going back; what it cannot do that way (look-around, back references) it refuses
-// with a reason. It sees bytes, not characters, so that no text of an image is unfit for it.
+// Hyperscan answers in one pass without going back; what it cannot do that way (look-around, back references) it
+// refuses with a reason. It sees bytes, not characters, so that no text of an image is unfit for it.
 #pragma once
 
 #include <memory>

@@ -46,7 +46,7 @@ bool can_end_in(const Jumps& jumps, bool wanted, std::uint64_t known, std::uint6
   const int end = wanted ? Jump::yes : Jump::no;
   std::vector<bool> reached(jumps.size());
   reached.back() = true;
-  for (std::size_t at = jumps.size(); at-- > 0;) {        // jumps only lead down
+  for (std::size_t at = jumps.size(); at-- > 0;) {  // jumps only lead down
     if (!reached[at]) continue;
     const Jump& jump = jumps[at];
     for (const bool set : {true, false}) {

@@ -32,20 +32,24 @@ struct Range {
 // One test of one value; sets the bit of its test.
 struct Check {
   enum class Kind : std::uint8_t {
-    present, range,
-    filled, text, pattern,       // of bytes
-    among,                       // an enum's values that a pattern fits
-    address, inside
+    present,
+    range,
+    filled,
+    text,
+    pattern,  // of bytes
+    among,    // an enum's values that a pattern fits
+    address,
+    inside
   };
   Kind kind = Kind::present;
-  bool invert = false;           // other kinds than range
-  bool unix_name = false;        // is looked at as it is and as quoted-printable text
-  std::uint64_t bit = 0;         // one is set
+  bool invert = false;     // other kinds than range
+  bool unix_name = false;  // is looked at as it is and as quoted-printable text
+  std::uint64_t bit = 0;   // one is set
   Range range = {};
   std::string text = {};
   const Pattern* pattern = nullptr;
   std::vector<std::uint64_t> values = {};
-  Address value = {};            // address: under its mask
+  Address value = {};  // address: under its mask
   std::uint32_t address_mask[4] = {};
   const Scope* scope = nullptr;
 };
@@ -57,13 +61,13 @@ struct Plan {
     Way way = Way::bytes;
     bool repeated = false;
     const Field* field = nullptr;
-    std::uint64_t bit = 0;             // of the only check, a range
+    std::uint64_t bit = 0;  // of the only check, a range
     Range range = {};
     const Plan* inside = nullptr;
     std::vector<Check> checks = {};
   };
   std::vector<Slot> slots;
-  std::uint64_t possible = 0;          // bits that this plan or one inside it may set
+  std::uint64_t possible = 0;  // bits that this plan or one inside it may set
 };
 
 // The tree as jumps: look at a bit, go on or end.
@@ -72,13 +76,14 @@ struct Jump {
   std::uint8_t bit;
   int if_set, if_clear;
 };
-using Jumps = std::vector<Jump>;         // begins with the last one
+using Jumps = std::vector<Jump>;  // begins with the last one
 
 Jumps jumps_of(const Clause& clause);
 inline bool decide(const Jumps& jumps, std::uint64_t bits) {
   const Jump* const first = jumps.data();
   int at = static_cast<int>(jumps.size()) - 1;
-  do at = bits >> first[at].bit & 1 ? first[at].if_set : first[at].if_clear; while (at >= 0);
+  do at = bits >> first[at].bit & 1 ? first[at].if_set : first[at].if_clear;
+  while (at >= 0);
   return at == Jump::yes;
 }
 // Can it end in `wanted` when of the bits `known` those in `bits` are set, and of the others nothing is known?
@@ -103,8 +108,8 @@ void look(const Plan& plan, Bytes payload, std::uint64_t& bits);
 struct Simple {
   std::uint32_t tag;
   bool required;
-  std::uint64_t most;              // a larger value is not of that type
-  const Plan::Slot* slot;          // null: nobody asks
+  std::uint64_t most;      // a larger value is not of that type
+  const Plan::Slot* slot;  // null: nobody asks
 };
 // Empty: the message has other fields.
 std::vector<Simple> simple_fields(const Message& message, const Plan& plan);
@@ -137,7 +142,7 @@ class Planner {
   using States = std::vector<State>;
   struct Found {
     bool usable = false;
-    Error fault = {};            // of the field that comes nearest: the one with the highest `have`
+    Error fault = {};  // of the field that comes nearest: the one with the highest `have`
   };
 
   Plan* plan(const Clause& clause, const Message& message, const States& states);

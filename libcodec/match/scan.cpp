@@ -144,7 +144,10 @@ bool Scanner::escape(std::string& text) {
     case 't': text += '\t'; return true;
     case 'r': text += '\r'; return true;
     case '0': text += '\0'; return true;
-    case '\\': case '"': case '\'': case '/': text += c; return true;
+    case '\\':
+    case '"':
+    case '\'':
+    case '/': text += c; return true;
     case 'x': {
       const int high = at_ < text_.size() ? hex_digit(text_[at_]) : -1;
       const int low = at_ + 1 < text_.size() ? hex_digit(text_[at_ + 1]) : -1;

@@ -20,7 +20,7 @@ struct Select::Held {
   Image image = {};
   Copy head = {};
   Copy entry = {};
-  std::vector<Part> parts = {};      // empty ones before the first that has bytes
+  std::vector<Part> parts = {};  // empty ones before the first that has bytes
 };
 
 Select::Select(Expression& expression, const SelectOptions& options, std::unique_ptr<Sink> to, std::uint64_t& total)
@@ -120,9 +120,7 @@ Step Select::bytes(Bytes bytes) {
   return state_ == State::selected ? to_->bytes(bytes) : Step::go;
 }
 
-Step Select::padding(Bytes bytes) {
-  return state_ == State::selected ? to_->padding(bytes) : Step::go;
-}
+Step Select::padding(Bytes bytes) { return state_ == State::selected ? to_->padding(bytes) : Step::go; }
 
 Step Select::close() {
   if (state_ == State::waiting && settle(false) == Step::stop) return Step::stop;

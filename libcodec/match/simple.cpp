@@ -10,8 +10,10 @@ namespace {
 std::uint64_t most_of(Type type) {
   switch (type) {
     case Type::boolean: return 1;
-    case Type::uint32: case Type::sint32: return 0xffffffff;
-    case Type::int32: case Type::enumeration: return 0x7fffffff;
+    case Type::uint32:
+    case Type::sint32: return 0xffffffff;
+    case Type::int32:
+    case Type::enumeration: return 0x7fffffff;
     default: return ~std::uint64_t{0};
   }
 }

@@ -14,11 +14,13 @@ namespace {
 // Blocks 0..31 are the first stratum, all taken; each further one is as large as all before it and gives 8 blocks.
 constexpr std::uint64_t first_blocks = 32;
 constexpr std::uint64_t samples_of_later = 8;
-constexpr int zstd_level = 3;                  // zstd's own default, and podman's
+constexpr int zstd_level = 3;  // zstd's own default, and podman's
 
 unsigned stratum_of(std::uint64_t block) { return static_cast<unsigned>(std::bit_width(block / first_blocks)); }
 std::uint64_t begin_of(unsigned stratum) { return stratum == 0 ? 0 : first_blocks << (stratum - 1); }
-std::uint64_t step_of(unsigned stratum) { return stratum == 0 ? 1 : std::max<std::uint64_t>(begin_of(stratum) / samples_of_later, 1); }
+std::uint64_t step_of(unsigned stratum) {
+  return stratum == 0 ? 1 : std::max<std::uint64_t>(begin_of(stratum) / samples_of_later, 1);
+}
 
 }  // namespace
 
@@ -43,8 +45,10 @@ void CompressionSample::add(std::uint64_t block, Bytes bytes) {
   if (!compressors_) compressors_ = std::make_unique<Compressors>();
   auto& room = compressors_->room;
   const auto* plain = reinterpret_cast<const char*>(bytes.data());
-  const std::size_t zstd = ZSTD_compressCCtx(compressors_->zstd.get(), room.data(), room.size(), plain, bytes.size(), zstd_level);
-  const int lz4 = LZ4_compress_default(plain, room.data(), static_cast<int>(bytes.size()), static_cast<int>(room.size()));
+  const std::size_t zstd =
+      ZSTD_compressCCtx(compressors_->zstd.get(), room.data(), room.size(), plain, bytes.size(), zstd_level);
+  const int lz4 =
+      LZ4_compress_default(plain, room.data(), static_cast<int>(bytes.size()), static_cast<int>(room.size()));
   Stratum& stratum = strata_[stratum_of(block)];
   const auto size = static_cast<double>(bytes.size());
   const auto put = [&](Sum& sum, double compressed) {

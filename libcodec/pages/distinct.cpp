@@ -56,7 +56,7 @@ void DistinctPages::begin_member(Member& member) {
 }
 
 void DistinctPages::add(Member& member, std::span<const PageFact> facts) {
-  constexpr std::size_t ahead = 12;      // the table is larger than the caches
+  constexpr std::size_t ahead = 12;  // the table is larger than the caches
   for (std::size_t i = 0; i < facts.size(); ++i) {
     if (exact_) {
       __builtin_prefetch(&slots_[facts[std::min(i + ahead, facts.size() - 1)].low & (slots_.size() - 1)]);

@@ -21,8 +21,12 @@ void scan_bytes(const std::byte* pages, std::size_t nr_pages, PageFact* facts) {
 
 constexpr PageScanner scanners[] = {
 #if defined(__x86_64__)
-    {"avx512", [] { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("popcnt"); }, scan_bytes<scan_pages_avx512>},
+    {"avx512",
+     [] {
+       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+              __builtin_cpu_supports("popcnt");
+     },
+     scan_bytes<scan_pages_avx512>},
     {"avx2", [] { return __builtin_cpu_supports("avx2") != 0; }, scan_bytes<scan_pages_avx2>},
 #endif
     {"plain", [] { return true; }, scan_bytes<scan_pages_plain>},
@@ -38,7 +42,8 @@ std::string_view name_of(PageClass page_class) { return class_names[static_cast<
 std::span<const PageScanner> all_page_scanners() { return scanners; }
 
 const PageScanner& page_scanner() {
-  static const PageScanner& best = *std::ranges::find_if(scanners, [](const auto& scanner) { return scanner.works_here(); });
+  static const PageScanner& best =
+      *std::ranges::find_if(scanners, [](const auto& scanner) { return scanner.works_here(); });
   return best;
 }
 

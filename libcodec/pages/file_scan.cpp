@@ -13,7 +13,7 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t read_bytes = 64 << 10;               // with what is computed from it, fits in the second cache
+constexpr std::size_t read_bytes = 64 << 10;  // with what is computed from it, fits in the second cache
 constexpr std::uint64_t parts_of_read = read_bytes / smallest_page;
 constexpr std::uint64_t parts_of_block = CompressionSample::block_bytes / smallest_page;
 static_assert(FactStore::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
@@ -21,7 +21,9 @@ static_assert(FactStore::chunk_pages % parts_of_read == 0 && parts_of_read % par
 class OpenImage {
  public:
   explicit OpenImage(const std::string& path) : fd_{open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
-  ~OpenImage() { if (fd_ >= 0) close(fd_); }
+  ~OpenImage() {
+    if (fd_ >= 0) close(fd_);
+  }
   OpenImage(const OpenImage&) = delete;
   OpenImage& operator=(const OpenImage&) = delete;
   int fd() const { return fd_; }
@@ -49,11 +51,13 @@ std::vector<std::uint64_t> reads_of(int fd, std::uint64_t first, std::uint64_t c
   const std::uint64_t end = first + count;
   for (std::uint64_t at = first; at < end;) {
     const off_t data = lseek(fd, static_cast<off_t>(at * smallest_page), SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;               // only a hole is left
+    if (data < 0 && errno == ENXIO) break;  // only a hole is left
     if (data >= 0) at = std::max(at, static_cast<std::uint64_t>(data) / read_bytes * parts_of_read);
     if (at >= end) break;
     const off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-    const std::uint64_t until = hole < 0 ? end : std::min<std::uint64_t>(end, (static_cast<std::uint64_t>(hole) + smallest_page - 1) / smallest_page);
+    const std::uint64_t until =
+        hole < 0 ? end
+                 : std::min<std::uint64_t>(end, (static_cast<std::uint64_t>(hole) + smallest_page - 1) / smallest_page);
     for (; at < until; at += parts_of_read) reads.push_back(at);
   }
   return reads;
@@ -62,8 +66,8 @@ std::vector<std::uint64_t> reads_of(int fd, std::uint64_t first, std::uint64_t c
 // One window of a file, read by all threads.
 struct Window {
   int fd;
-  std::uint64_t end;                     // of the pages that count, in smallest pages
-  std::uint64_t first_block;             // number of the image's first block for the sample
+  std::uint64_t end;          // of the pages that count, in smallest pages
+  std::uint64_t first_block;  // number of the image's first block for the sample
   FactStore& facts;
   std::span<const std::uint64_t> reads;
   std::atomic<std::size_t> next{0};
@@ -80,13 +84,16 @@ struct Window {
       const std::uint64_t got = size < 0 ? 0 : static_cast<std::uint64_t>(size) / smallest_page;
       if (got < count) {
         std::uint64_t known = short_at;
-        while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {}
+        while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
+        }
       }
-      scan_pages({bytes.data(), got * smallest_page}, facts.chunk(first / FactStore::chunk_pages) + first % FactStore::chunk_pages);
+      scan_pages({bytes.data(), got * smallest_page},
+                 facts.chunk(first / FactStore::chunk_pages) + first % FactStore::chunk_pages);
       for (std::uint64_t part = 0; part < got; part += parts_of_block) {
         const std::uint64_t block = first_block + (first + part) / parts_of_block;
         if (sample && CompressionSample::takes(block))
-          sample->add(block, Bytes{bytes}.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page));
+          sample->add(block,
+                      Bytes{bytes}.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page));
       }
     }
   }
@@ -128,7 +135,8 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     const std::uint64_t end = std::min<std::uint64_t>(window.short_at, first + count);
     ready(first, end - first, nr_holes);
     if (end < first + count)
-      return {Reason::cut_pages, path, end * smallest_page, Error::nowhere, nr_parts * smallest_page, end * smallest_page};
+      return {Reason::cut_pages,  path, end * smallest_page, Error::nowhere, nr_parts * smallest_page,
+              end * smallest_page};
   }
   return {};
 }

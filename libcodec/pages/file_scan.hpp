@@ -11,10 +11,10 @@ namespace critpipe {
 
 struct FileScan {
   std::string path;
-  std::uint64_t nr_parts;                // smallest pages that are looked at
+  std::uint64_t nr_parts;  // smallest pages that are looked at
   unsigned nr_threads;
-  FactStore& facts;                      // filled chunk by chunk
-  CompressionSample* sample = nullptr;   // of blocks from first_block on
+  FactStore& facts;                     // filled chunk by chunk
+  CompressionSample* sample = nullptr;  // of blocks from first_block on
   std::uint64_t first_block = 0;
 
   std::uint64_t nr_blocks() const;

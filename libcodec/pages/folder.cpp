@@ -104,9 +104,8 @@ PageFolder* PageFolder::parent() {
 
 int PageFolder::pages_fd(std::uint64_t pages_id) {
   auto& all = first_->open_pages_;
-  auto known = std::ranges::find_if(all, [&](const OpenPages& open) {
-    return open.folder == this && open.pages_id == pages_id && open.fd >= 0;
-  });
+  auto known = std::ranges::find_if(
+      all, [&](const OpenPages& open) { return open.folder == this && open.pages_id == pages_id && open.fd >= 0; });
   if (known == all.end()) {
     const int fd = open((path_ + "/" + pages_name(pages_id)).c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) return -1;

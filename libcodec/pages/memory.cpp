@@ -11,7 +11,7 @@ struct MemoryReader::Walk {
   const Visit& visit;
   MemoryId memory;
   std::uint64_t page_size;
-  std::uint32_t flags = 0;         // of the entry in the first directory
+  std::uint32_t flags = 0;  // of the entry in the first directory
 
   bool emit(Stretch::Where where, std::uint32_t level, std::uint64_t begin, std::uint64_t end,
             std::uint64_t pages_id = 0, std::uint64_t page = 0) const {
@@ -36,7 +36,8 @@ bool MemoryReader::walk(Walk& walk, PageStore& store, std::uint32_t level, std::
     bool go = true;
     if (run->is_parent()) {
       PageStore* const parent = store.parent();
-      go = parent ? this->walk(walk, *parent, level + 1, from, to) : walk.emit(Stretch::Where::missing, level, from, to);
+      go =
+          parent ? this->walk(walk, *parent, level + 1, from, to) : walk.emit(Stretch::Where::missing, level, from, to);
     } else if (run->is_present()) {
       go = walk.emit(Stretch::Where::stored, level, from, to, pagemap->pages_id,
                      run->page + (from - run->vaddr) / page_size_);

@@ -15,7 +15,6 @@ struct Raw {
   std::optional<std::uint64_t> nr_pages;
 };
 
-
 // In any order, with unknown fields between.
 Raw read_slowly(const Message& message, Bytes payload) {
   Raw raw;
@@ -41,7 +40,8 @@ constexpr std::size_t max_payload = 5 * (1 + max_varint);
 inline bool varint(const std::byte*& at, std::uint64_t& value) {
   std::uint64_t word = load_u64(at);
   const std::uint64_t ends = ~word & 0x8080808080808080;
-  if (ends == 0) [[unlikely]] return false;
+  if (ends == 0) [[unlikely]]
+    return false;
   at += (std::countr_zero(ends) >> 3) + 1;
   word &= (ends ^ (ends - 1)) & 0x7f7f7f7f7f7f7f7f;
   word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
@@ -101,14 +101,18 @@ inline PageRun run_of(const Raw& raw) {
 inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_t offset) {
   const std::uint64_t size = run.nr_pages * smallest_page;
   if (run.nr_pages > max_pages - nr_pages_ || run.vaddr > ~std::uint64_t{0} - size) [[unlikely]] {
-    error_ = {run.nr_pages > max_pages - nr_pages_ ? Reason::limit_pages : Reason::bad_run, "", offset, index,
-              max_pages, run.nr_pages};
+    error_ = {run.nr_pages > max_pages - nr_pages_ ? Reason::limit_pages : Reason::bad_run,
+              "",
+              offset,
+              index,
+              max_pages,
+              run.nr_pages};
     return false;
   }
   run.page = next_page_;
   ++nr_entries_;
   nr_pages_ += run.nr_pages;
-  next_page_ += run.nr_pages & -std::uint64_t{run.is_present()};       // no branch: flags alternate
+  next_page_ += run.nr_pages & -std::uint64_t{run.is_present()};  // no branch: flags alternate
   ascending_ &= run.vaddr >= end_;
   end_ = run.vaddr + size;
   return true;

@@ -17,7 +17,7 @@ struct PageFact;
 namespace {
 
 constexpr size_t page_bytes = 4096;
-constexpr size_t sampled_stride = 512;       // one line of 64 bytes in each
+constexpr size_t sampled_stride = 512;  // one line of 64 bytes in each
 constexpr uint32_t sampled_bytes = page_bytes / sampled_stride * 64;
 constexpr uint32_t sampled_words = sampled_bytes / 8;
 

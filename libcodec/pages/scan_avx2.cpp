@@ -21,9 +21,7 @@ struct Avx2Lanes {
     return true;
   }
 
-  static uint32_t sum_bytes(__m256i bytes) {
-    return sum_words(_mm256_sad_epu8(bytes, _mm256_setzero_si256()));
-  }
+  static uint32_t sum_bytes(__m256i bytes) { return sum_words(_mm256_sad_epu8(bytes, _mm256_setzero_si256())); }
   static uint32_t sum_words(__m256i words) {
     const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     return static_cast<uint32_t>(_mm_cvtsi128_si64(_mm_add_epi64(half, _mm_unpackhi_epi64(half, half))));
@@ -39,7 +37,8 @@ struct Avx2Lanes {
         // Unsigned ranges: byte - first <= length, with max as the comparison.
         const __m256i print = _mm256_sub_epi8(bytes, _mm256_set1_epi8(0x20));
         const __m256i space = _mm256_sub_epi8(bytes, _mm256_set1_epi8('\t'));
-        const __m256i is_print = _mm256_cmpeq_epi8(_mm256_max_epu8(print, _mm256_set1_epi8(0x5e)), _mm256_set1_epi8(0x5e));
+        const __m256i is_print =
+            _mm256_cmpeq_epi8(_mm256_max_epu8(print, _mm256_set1_epi8(0x5e)), _mm256_set1_epi8(0x5e));
         const __m256i is_space = _mm256_cmpeq_epi8(_mm256_max_epu8(space, _mm256_set1_epi8(4)), _mm256_set1_epi8(4));
         printable = _mm256_sub_epi8(printable, _mm256_or_si256(is_print, is_space));
         high = _mm256_sub_epi8(high, _mm256_cmpgt_epi8(nothing, bytes));
@@ -53,7 +52,8 @@ struct Avx2Lanes {
         pointers = _mm256_sub_epi64(pointers, _mm256_andnot_si256(none, _mm256_cmpeq_epi64(beyond, nothing)));
       }
     }
-    return {sum_bytes(zero), sum_bytes(printable), sum_bytes(high), sum_bytes(rex), sum_bytes(move), sum_words(pointers)};
+    return {sum_bytes(zero), sum_bytes(printable), sum_bytes(high),
+            sum_bytes(rex),  sum_bytes(move),      sum_words(pointers)};
   }
 };
 

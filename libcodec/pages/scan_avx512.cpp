@@ -29,15 +29,15 @@ struct Avx512Lanes {
       const __m512i bytes = load(page + line);
       const __m512i upper = _mm512_srli_epi64(bytes, 32);
       counts.zero += ones(_mm512_testn_epi8_mask(bytes, bytes));
-      counts.printable += ones(
-          _mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(0x20)), _mm512_set1_epi8(0x5f)) |
-          _mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8('\t')), _mm512_set1_epi8(5)));
+      counts.printable +=
+          ones(_mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8(0x20)), _mm512_set1_epi8(0x5f)) |
+               _mm512_cmplt_epu8_mask(_mm512_sub_epi8(bytes, _mm512_set1_epi8('\t')), _mm512_set1_epi8(5)));
       counts.high += ones(_mm512_movepi8_mask(bytes));
       counts.rex += ones(_mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(0x48)));
       counts.move += ones(_mm512_cmpeq_epi8_mask(_mm512_or_si512(bytes, _mm512_set1_epi8(2)),
                                                  _mm512_set1_epi8(static_cast<char>(0x8b))));
-      counts.pointers += ones(_mm512_cmplt_epu64_mask(_mm512_sub_epi64(upper, _mm512_set1_epi64(1)),
-                                                      _mm512_set1_epi64(0xffff)));
+      counts.pointers +=
+          ones(_mm512_cmplt_epu64_mask(_mm512_sub_epi64(upper, _mm512_set1_epi64(1)), _mm512_set1_epi64(0xffff)));
     }
     return counts;
   }

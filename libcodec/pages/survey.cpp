@@ -23,8 +23,13 @@ Whose whose(std::string_view name) {
 // Sums over a pagemap; it is entered into its set when it turns out to be one.
 class MemorySink final : public PagemapSink {
  public:
-  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options, const std::function<void(const Error&)>& report)
-      : set_{set}, name_{file_of(member.name)}, place_{member.place}, alone_{!member.in_set}, options_{options},
+  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
+             const std::function<void(const Error&)>& report)
+      : set_{set},
+        name_{file_of(member.name)},
+        place_{member.place},
+        alone_{!member.in_set},
+        options_{options},
         report_{report} {}
 
   Step end() override {
@@ -103,7 +108,7 @@ class StreamedPages final : public PagesSink {
   SurveyedPages& image_;
   bool contents_;
   bool passed_over_ = false;
-  std::uint64_t block_ = 0;                  // of block_bytes_
+  std::uint64_t block_ = 0;  // of block_bytes_
   std::vector<std::byte> block_bytes_;
 };
 
@@ -212,10 +217,11 @@ void PageSurvey::report(const Error& error) { work_->report(error); }
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
-                                                           const SourceOptions& options) {
+                                                            const SourceOptions& options) {
   for (const std::string& input : inputs) {
     struct stat status;
-    if (input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) work_->directories.push_back(input);
+    if (input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+      work_->directories.push_back(input);
   }
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())

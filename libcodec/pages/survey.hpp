@@ -11,9 +11,9 @@ namespace critpipe {
 
 struct SetState {
   SurveyedSet* set = nullptr;
-  std::string place;                     // what stands before the names of its images
+  std::string place;  // what stands before the names of its images
   CompressionSample sample;
-  std::uint64_t nr_blocks = 0;           // of CompressionSample, given out
+  std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
   DistinctPages::Group distinct;
 };
 
@@ -31,13 +31,13 @@ struct SurveyWork {
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
-  std::vector<std::string> directories;                  // of the inputs
+  std::vector<std::string> directories;  // of the inputs
   std::vector<std::unique_ptr<SurveyedSet>> sets;
-  std::vector<std::unique_ptr<SetState>> states;         // of the sets
+  std::vector<std::unique_ptr<SetState>> states;  // of the sets
   std::map<std::string, std::size_t, std::less<>> by_folder;
   DistinctPages distinct;
-  std::uint64_t done_bytes = 0, all_bytes = 0;           // for progress
-  std::uint64_t fact_bytes = 0;                          // of streams, kept until the end
+  std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
+  std::uint64_t fact_bytes = 0;                 // of streams, kept until the end
   ContentTotals contents;
 };
 

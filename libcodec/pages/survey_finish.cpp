@@ -10,15 +10,14 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                            const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
   FileScan scan{image.place, nr_parts, options.nr_threads, image.facts, &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
-  const Error error = scan.run(
-      [&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
-      [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
-        image.contents.holes += nr_holes;
-        ready(first, count);
-        if (!options.keep_facts) image.facts.drop(first / FactStore::chunk_pages);
-        done_bytes += count * smallest_page;
-        if (options.progress) options.progress(done_bytes, all_bytes);
-      });
+  const Error error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
+                               [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
+                                 image.contents.holes += nr_holes;
+                                 ready(first, count);
+                                 if (!options.keep_facts) image.facts.drop(first / FactStore::chunk_pages);
+                                 done_bytes += count * smallest_page;
+                                 if (options.progress) options.progress(done_bytes, all_bytes);
+                               });
   if (!error) return;
   image.complete = false;
   report(error);
@@ -32,7 +31,7 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages::Member member;
-  DistinctPages alone{options.budget_bytes};             // what nobody claims is not compared with the others
+  DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
   DistinctPages& counter = memory ? distinct : alone;
   counter.begin_member(member);
   std::vector<PageFact> pages;

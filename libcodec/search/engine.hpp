@@ -30,28 +30,28 @@ using Scratch = std::unique_ptr<hs_scratch_t, FreeScratch>;
 
 struct Pattern {
   enum class Kind : std::uint8_t { fixed, bounded, unbounded };
-  std::string text;                   // as it was given
-  std::string source;                 // for the engine
-  std::string bytes;                  // of a literal
+  std::string text;    // as it was given
+  std::string source;  // for the engine
+  std::string bytes;   // of a literal
   unsigned flags = 0;
   Kind kind = Kind::fixed;
   Traits traits = {};
-  std::uint64_t shortest = 0, longest = 0;      // bytes of a match
-  std::size_t place = 0;              // among those of its kind
+  std::uint64_t shortest = 0, longest = 0;  // bytes of a match
+  std::size_t place = 0;                    // among those of its kind
 };
 
 // For the second look. Anchored: all ends of a match that begins at the first byte, or behind it at the second.
 struct Closer {
   std::size_t pattern = 0;
-  Database starts;                    // of a block, with starts; null where that is too much for the engine
-  Database here, behind_one;          // anchored; only where they are needed
+  Database starts;            // of a block, with starts; null where that is too much for the engine
+  Database here, behind_one;  // anchored; only where they are needed
 };
 
 struct Stream {
   Database database;
   bool unbounded = false;
-  bool lazy = false;                  // starts again behind each match
-  std::size_t pattern = 0;            // of an unbounded one
+  bool lazy = false;        // starts again behind each match
+  std::size_t pattern = 0;  // of an unbounded one
 };
 
 }  // namespace critpipe::search
@@ -63,11 +63,11 @@ struct Patterns::Compiled {
   bool literals_only = true;
   std::unordered_set<std::string> known;
   std::vector<search::Stream> streams;
-  std::vector<search::Closer> closers;          // of bounded and unbounded patterns
-  std::vector<std::size_t> bounded;             // patterns
-  std::vector<std::uint64_t> widths;            // by pattern; 0: not fixed
+  std::vector<search::Closer> closers;  // of bounded and unbounded patterns
+  std::vector<std::size_t> bounded;     // patterns
+  std::vector<std::uint64_t> widths;    // by pattern; 0: not fixed
   search::Scratch scratch;
-  std::uint64_t widest = 0;                     // of fixed and bounded ones
+  std::uint64_t widest = 0;  // of fixed and bounded ones
   std::size_t nr_unbounded = 0;
 
   Error measure(search::Pattern& pattern);

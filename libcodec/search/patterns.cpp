@@ -113,13 +113,14 @@ Error Patterns::Compiled::compile_shared() {
   hs_database_t* made = nullptr;
   hs_compile_error_t* refused = nullptr;
   const auto count = static_cast<unsigned>(sources.size());
-  const hs_error_t result =
-      literals_only ? hs_compile_lit_multi(sources.data(), flags.data(), numbers.data(), sizes.data(), count,
-                                           HS_MODE_STREAM, nullptr, &made, &refused)
-                    : hs_compile_multi(sources.data(), flags.data(), numbers.data(), count, HS_MODE_STREAM, nullptr,
-                                       &made, &refused);
+  const hs_error_t result = literals_only
+                                ? hs_compile_lit_multi(sources.data(), flags.data(), numbers.data(), sizes.data(),
+                                                       count, HS_MODE_STREAM, nullptr, &made, &refused)
+                                : hs_compile_multi(sources.data(), flags.data(), numbers.data(), count, HS_MODE_STREAM,
+                                                   nullptr, &made, &refused);
   if (result != HS_SUCCESS) {
-    const bool one = refused && refused->expression >= 0 && static_cast<std::size_t>(refused->expression) < numbers.size();
+    const bool one =
+        refused && refused->expression >= 0 && static_cast<std::size_t>(refused->expression) < numbers.size();
     return refuse_as(one ? patterns[numbers[static_cast<std::size_t>(refused->expression)]] : Pattern{}, refused);
   }
   streams.push_back({Database{made}, false, false, 0});

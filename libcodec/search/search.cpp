@@ -11,7 +11,7 @@ using namespace search;
 namespace {
 
 constexpr std::size_t slice_bytes = 256 << 10;
-constexpr std::size_t max_waiting = 1 << 16;        // matches that wait for one that begins before them
+constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that begins before them
 
 }  // namespace
 
@@ -29,9 +29,9 @@ class Search::Machine {
     Machine* machine = nullptr;
     const Stream* of = nullptr;
     hs_stream_t* stream = nullptr;
-    std::uint64_t base = 0;                         // position of the stream's first byte
+    std::uint64_t base = 0;  // position of the stream's first byte
     std::unique_ptr<UnboundedTracker> tracker = {};
-    bool took = false;                              // a lazy pattern's match ended the scan
+    bool took = false;  // a lazy pattern's match ended the scan
   };
 
   static int note_shared(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* live);
@@ -57,17 +57,20 @@ class Search::Machine {
   Scratch scratch_;
   Looker looker_;
   Window window_;
-  std::uint64_t address_ = 0;                       // of the stretch
+  std::uint64_t address_ = 0;  // of the stretch
   bool open_ = false;
   bool stopped_ = false;
   std::vector<Live> live_;
-  std::vector<std::uint64_t> behind_;               // of fixed patterns
+  std::vector<std::uint64_t> behind_;  // of fixed patterns
   std::vector<BoundedTracker> bounded_;
-  std::vector<std::size_t> place_of_;               // pattern -> bounded tracker
-  std::vector<Match> matches_;                      // of this slice
-  std::deque<Match> waiting_;                       // for the bytes behind them, and for earlier ones
-  struct Head { Bytes before, match; std::vector<std::byte> bytes; };
-  std::map<std::pair<std::uint64_t, std::size_t>, Head> heads_;     // of matches that began long ago
+  std::vector<std::size_t> place_of_;  // pattern -> bounded tracker
+  std::vector<Match> matches_;         // of this slice
+  std::deque<Match> waiting_;          // for the bytes behind them, and for earlier ones
+  struct Head {
+    Bytes before, match;
+    std::vector<std::byte> bytes;
+  };
+  std::map<std::pair<std::uint64_t, std::size_t>, Head> heads_;  // of matches that began long ago
   std::vector<std::byte> before_, shown_, after_;
 };
 
@@ -81,9 +84,13 @@ hs_scratch_t* copy_of(const hs_scratch_t* scratch) {
 }  // namespace
 
 Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context, Report report)
-    : compiled_{compiled}, context_{std::min(context, max_context)}, report_{std::move(report)},
-      scratch_{copy_of(compiled.scratch.get())}, looker_{compiled, scratch_.get()},
-      behind_(compiled.patterns.size()), place_of_(compiled.patterns.size()) {
+    : compiled_{compiled},
+      context_{std::min(context, max_context)},
+      report_{std::move(report)},
+      scratch_{copy_of(compiled.scratch.get())},
+      looker_{compiled, scratch_.get()},
+      behind_(compiled.patterns.size()),
+      place_of_(compiled.patterns.size()) {
   for (std::size_t i = 0; i < compiled.patterns.size(); ++i) {
     if (compiled.patterns[i].kind != Pattern::Kind::bounded) continue;
     place_of_[i] = bounded_.size();
@@ -275,8 +282,9 @@ void Search::Machine::keep_head(const Match& match, std::uint64_t first) {
   if (match.begin < window_.first() || match.begin >= first + context_) return;
   const auto [row, is_new] = heads_.try_emplace({match.begin, match.pattern});
   if (!is_new) return;
-  const std::uint64_t from = std::max({window_.start(), window_.first(), match.begin - std::min(match.begin, context_)});
-  const Bytes bytes = window_.view(from, match.begin + max_shown, shown_);      // it may still grow
+  const std::uint64_t from =
+      std::max({window_.start(), window_.first(), match.begin - std::min(match.begin, context_)});
+  const Bytes bytes = window_.view(from, match.begin + max_shown, shown_);  // it may still grow
   Head& head = row->second;
   head.bytes.assign(bytes.begin(), bytes.end());
   head.before = Bytes{head.bytes}.first(static_cast<std::size_t>(match.begin - from));

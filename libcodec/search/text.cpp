@@ -86,7 +86,8 @@ std::size_t atom_size(std::string_view regex) {
   std::size_t at = 1;
   if (at < regex.size() && regex[at] == '^') ++at;
   if (at < regex.size() && regex[at] == ']') ++at;
-  while (at < regex.size() && regex[at] != ']') at += regex[at] == '\\' ? 2 : regex.compare(at, 2, "[:") == 0 ? regex.find(":]", at) - at + 2 : 1;
+  while (at < regex.size() && regex[at] != ']')
+    at += regex[at] == '\\' ? 2 : regex.compare(at, 2, "[:") == 0 ? regex.find(":]", at) - at + 2 : 1;
   return std::min(regex.size(), at + 1);
 }
 

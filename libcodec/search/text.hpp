@@ -13,8 +13,8 @@ Error to_regex(const PatternText& pattern, std::string& regex);
 Error to_bytes(const PatternText& pattern, std::string& bytes);
 
 struct Traits {
-  bool lazy = false;                  // has a lazy quantifier
-  bool sees_neighbours = false;       // \b, ^ and the like: what stands before a match matters
+  bool lazy = false;             // has a lazy quantifier
+  bool sees_neighbours = false;  // \b, ^ and the like: what stands before a match matters
 };
 Traits traits_of(std::string_view regex);
 

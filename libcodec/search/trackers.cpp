@@ -6,7 +6,7 @@ namespace critpipe::search {
 
 namespace {
 
-constexpr std::uint64_t far = 16 << 10;      // hidden starts nearer than this are looked for in place
+constexpr std::uint64_t far = 16 << 10;  // hidden starts nearer than this are looked for in place
 
 const char* text_of(Bytes bytes) { return reinterpret_cast<const char*>(bytes.data()); }
 
@@ -26,10 +26,11 @@ bool Looker::try_start(const Closer& closer, const Window& window, std::uint64_t
   const bool lazy = compiled_.patterns[closer.pattern].traits.lazy;
   const Bytes bytes = window.view(from, to, bytes_);
   std::uint64_t end = 0;
-  scan_block(with_neighbour ? closer.behind_one : closer.here, bytes, scratch_, [&](std::uint64_t, std::uint64_t found_to) {
-    end = from + found_to;
-    return !lazy;
-  });
+  scan_block(with_neighbour ? closer.behind_one : closer.here, bytes, scratch_,
+             [&](std::uint64_t, std::uint64_t found_to) {
+               end = from + found_to;
+               return !lazy;
+             });
   if (end == 0) return false;
   found = {at, end};
   return true;

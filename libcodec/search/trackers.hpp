@@ -9,7 +9,7 @@
 namespace critpipe::search {
 
 struct Match {
-  std::uint64_t begin, end;           // positions
+  std::uint64_t begin, end;  // positions
   std::size_t pattern;
 };
 
@@ -18,7 +18,9 @@ class Looker {
  public:
   Looker(const Patterns::Compiled& compiled, hs_scratch_t* scratch) : compiled_{compiled}, scratch_{scratch} {}
 
-  struct Stretch { std::uint64_t begin, end; };
+  struct Stretch {
+    std::uint64_t begin, end;
+  };
   // The match that begins first in [from, to), of those the longest, or for a lazy pattern the shortest.
   bool first_match(const Closer& closer, const Window& window, std::uint64_t from, std::uint64_t to, Stretch& found);
   // All ends in (from, to] with their first starts from `from` on.
@@ -42,17 +44,19 @@ class BoundedTracker {
   void note_end(std::uint64_t end);
   // `last`: nothing comes behind the window.
   void settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches);
-  std::uint64_t earliest(std::uint64_t now) const;     // where the next match may begin
+  std::uint64_t earliest(std::uint64_t now) const;  // where the next match may begin
 
  private:
-  struct Ends { std::uint64_t first, last; };
+  struct Ends {
+    std::uint64_t first, last;
+  };
   void drop_to(std::uint64_t end);
 
   const Pattern& pattern_;
   const Closer& closer_;
   std::size_t number_;
-  std::uint64_t behind_ = 0;          // the last match ended here
-  std::deque<Ends> ends_;             // ascending, apart
+  std::uint64_t behind_ = 0;  // the last match ended here
+  std::deque<Ends> ends_;     // ascending, apart
 };
 
 // Matches of an unbounded pattern that may still grow.
@@ -65,11 +69,19 @@ class UnboundedTracker {
   // True: starts have been hidden for long. Search again from behind() on, after restart().
   bool settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches);
   std::uint64_t behind() const { return behind_; }
-  void restart() { candidates_.clear(); floor_ = behind_; }
+  void restart() {
+    candidates_.clear();
+    floor_ = behind_;
+  }
   // Takes a match as it is. For lazy patterns.
-  Match take(std::uint64_t begin, std::uint64_t end) { behind_ = end; return {begin, end, number_}; }
+  Match take(std::uint64_t begin, std::uint64_t end) {
+    behind_ = end;
+    return {begin, end, number_};
+  }
 
-  struct Candidate { std::uint64_t begin, end; };
+  struct Candidate {
+    std::uint64_t begin, end;
+  };
   const std::deque<Candidate>& candidates() const { return candidates_; }
 
  private:

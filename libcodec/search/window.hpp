@@ -36,8 +36,8 @@ class Window {
     block_ = {};
   }
 
-  std::uint64_t start() const { return start_; }                       // of the stretch
-  std::uint64_t first() const { return block_at_ - tail_.size(); }     // what can be looked at
+  std::uint64_t start() const { return start_; }                    // of the stretch
+  std::uint64_t first() const { return block_at_ - tail_.size(); }  // what can be looked at
   std::uint64_t end() const { return block_at_ + block_.size(); }
 
   // The bytes from `from` to `to`, as far as they are here; put together in `scratch` where they lie apart.

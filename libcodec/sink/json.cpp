@@ -125,8 +125,10 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 }
 
 void JsonSink::Writer::entry(const Entry& entry) {
-  if (paused_) [[unlikely]] resume();
-  if (plain_ && entry.canonical) [[likely]] return plain_entry(entry);
+  if (paused_) [[unlikely]]
+    resume();
+  if (plain_ && entry.canonical) [[likely]]
+    return plain_entry(entry);
   output_.mark();
   in_entry_ = true;
   no_member_ = true;
@@ -191,7 +193,8 @@ void JsonSink::Writer::plain_entry(const Entry& entry) {
 }
 
 void JsonSink::Writer::close() {
-  if (!in_entry_) [[likely]] return;
+  if (!in_entry_) [[likely]]
+    return;
   if (kind_->extra.shape != Extra::Shape::nothing) close_extra();
   end_object(entry_depth, no_member_);
   if (options_.form == JsonOptions::Form::lines) put("}\n");
@@ -225,7 +228,7 @@ void JsonSink::Writer::end() {
 
 void JsonSink::Writer::fail(const Error& error) {
   Error shown = error;
-  shown.image.clear();                // the document is about this image
+  shown.image.clear();  // the document is about this image
   const std::string text = to_string(shown);
   if (in_entry_ && !output_.rollback()) {
     // A part of its extra is out already: say so where a reader of the entry sees it.
@@ -261,16 +264,43 @@ void JsonSink::Writer::fail(const Error& error) {
 JsonSink::JsonSink(Output& output, const JsonOptions& options) : writer_{std::make_unique<Writer>(output, options)} {}
 JsonSink::~JsonSink() = default;
 
-Step JsonSink::begin(const Image& image) { writer_->begin(image); return writer_->step(); }
-Step JsonSink::entry(const Entry& entry) { writer_->entry(entry); return writer_->step(); }
+Step JsonSink::begin(const Image& image) {
+  writer_->begin(image);
+  return writer_->step();
+}
+Step JsonSink::entry(const Entry& entry) {
+  writer_->entry(entry);
+  return writer_->step();
+}
 Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
-Step JsonSink::part(const Part& part) { writer_->part(part); return writer_->step(); }
-Step JsonSink::bytes(Bytes bytes) { writer_->bytes(bytes); return writer_->step(); }
-Step JsonSink::padding(Bytes bytes) { writer_->padding(bytes); return writer_->step(); }
-Step JsonSink::close() { writer_->close(); return writer_->step(); }
-Step JsonSink::raw(Bytes bytes) { writer_->raw(bytes); return writer_->step(); }
-Step JsonSink::pass_over(std::uint64_t size) { writer_->pass_over(size); return writer_->step(); }
-Step JsonSink::end() { writer_->end(); return writer_->step(); }
+Step JsonSink::part(const Part& part) {
+  writer_->part(part);
+  return writer_->step();
+}
+Step JsonSink::bytes(Bytes bytes) {
+  writer_->bytes(bytes);
+  return writer_->step();
+}
+Step JsonSink::padding(Bytes bytes) {
+  writer_->padding(bytes);
+  return writer_->step();
+}
+Step JsonSink::close() {
+  writer_->close();
+  return writer_->step();
+}
+Step JsonSink::raw(Bytes bytes) {
+  writer_->raw(bytes);
+  return writer_->step();
+}
+Step JsonSink::pass_over(std::uint64_t size) {
+  writer_->pass_over(size);
+  return writer_->step();
+}
+Step JsonSink::end() {
+  writer_->end();
+  return writer_->step();
+}
 void JsonSink::fail(const Error& error) { writer_->fail(error); }
 bool JsonSink::pause() { return writer_->pause(); }
 

@@ -99,7 +99,8 @@ void JsonSink::Writer::bytes(Bytes bytes) {
   if (!options_.payload) return;
   if (open_ != Open::units) return put_base64_bytes(bytes);
   for (const std::byte byte : bytes) {
-    if (odd_) put_unit(static_cast<std::uint16_t>(std::to_integer<unsigned>(byte) << 8 | std::to_integer<unsigned>(half_)));
+    if (odd_)
+      put_unit(static_cast<std::uint16_t>(std::to_integer<unsigned>(byte) << 8 | std::to_integer<unsigned>(half_)));
     else half_ = byte;
     odd_ = !odd_;
   }

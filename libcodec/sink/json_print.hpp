@@ -16,8 +16,8 @@ constexpr std::size_t member_room = 1024;
 char* put_newline(char* at, int depth);
 const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, const std::byte* end);
 // Both take texts of any size, and write out what fills the buffer.
-char* put_string(Output& output, char* at, Bytes text);                  // with quotes; what is no UTF-8 as {"base64"}
-char* put_base64(Output& output, char* at, Bytes bytes);                 // with quotes
+char* put_string(Output& output, char* at, Bytes text);   // with quotes; what is no UTF-8 as {"base64"}
+char* put_base64(Output& output, char* at, Bytes bytes);  // with quotes
 char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, int depth);
 char* put_enumerator(char* at, const Field& field, std::uint64_t wire);
 // The pretty forms of annotated values.
@@ -65,7 +65,8 @@ inline char* Printer<human, indent>::key(char* at, const Field& field, int depth
   // Whole vectors; what is beyond the key is overwritten by what follows.
   const char* const from = reinterpret_cast<const char*>(&field) + skip;
   std::memcpy(at, from, 32);
-  if (field.key_size > 32) [[unlikely]] std::memcpy(at + 32, from + 32, 16);
+  if (field.key_size > 32) [[unlikely]]
+    std::memcpy(at + 32, from + 32, 16);
   return at + field.key_size - skip;
 }
 
@@ -84,7 +85,7 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
     const std::byte* const tag_at = from;
     const auto tag = static_cast<std::uint32_t>(trusted_varint(from));
     const Field* const last = field;
-    while (field != fields_end && field->tag < tag) ++field;      // canonical: both ascend
+    while (field != fields_end && field->tag < tag) ++field;  // canonical: both ascend
     if (in_list && field == last && field->tag == tag) {
       at = next(at, depth + 1);
     } else {
@@ -108,7 +109,8 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
       }
     }
     const bool number = field->type == Type::uint64 || field->type == Type::uint32;
-    if (!human && number) [[likely]] at = put_decimal(at, trusted_varint(from, end));
+    if (!human && number) [[likely]]
+      at = put_decimal(at, trusted_varint(from, end));
     else at = value(at, *field, from, depth + in_list, hex);
   }
   if (in_list) at = close_list(output_.more(at, member_room), depth);
@@ -143,8 +145,10 @@ inline char* Printer<human, indent>::integer(char* at, const Field& field, std::
   if constexpr (human)
     if (hex || field.show != Show::plain) return put_annotated(at, field, as_integer(field.type, wire), hex);
   switch (field.type) {
-    case Type::uint32: case Type::fixed32: return put_decimal(at, static_cast<std::uint32_t>(wire));
-    case Type::uint64: case Type::fixed64: return put_decimal(at, wire);
+    case Type::uint32:
+    case Type::fixed32: return put_decimal(at, static_cast<std::uint32_t>(wire));
+    case Type::uint64:
+    case Type::fixed64: return put_decimal(at, wire);
     default: return put_signed(at, as_integer(field.type, wire));
   }
 }
@@ -152,16 +156,17 @@ inline char* Printer<human, indent>::integer(char* at, const Field& field, std::
 template <bool human, bool indent>
 char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
   switch (field.type) {
-    case Type::boolean:
-      return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
+    case Type::boolean: return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
     case Type::enumeration: return put_enumerator(at, field, trusted_varint(from));
-    case Type::fixed32: case Type::sfixed32: case Type::float32:
-      from += 4;
-      return integer(at, field, load_u32(from - 4), hex);
-    case Type::fixed64: case Type::sfixed64: case Type::float64:
-      from += 8;
-      return integer(at, field, load_u64(from - 8), hex);
-    case Type::string: case Type::bytes: case Type::message: {
+    case Type::fixed32:
+    case Type::sfixed32:
+    case Type::float32: from += 4; return integer(at, field, load_u32(from - 4), hex);
+    case Type::fixed64:
+    case Type::sfixed64:
+    case Type::float64: from += 8; return integer(at, field, load_u64(from - 8), hex);
+    case Type::string:
+    case Type::bytes:
+    case Type::message: {
       const auto size = static_cast<std::size_t>(trusted_varint(from));
       const Bytes inside{from, size};
       from += size;

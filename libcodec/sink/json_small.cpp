@@ -42,7 +42,8 @@ inline char* put_key(char* at, const Field& field, std::size_t skip) {
   // Whole vectors; what is beyond the key is overwritten by what follows.
   const char* const from = reinterpret_cast<const char*>(&field) + skip;
   std::memcpy(at, from, 32);
-  if (field.key_size > 32) [[unlikely]] std::memcpy(at + 32, from + 32, 16);
+  if (field.key_size > 32) [[unlikely]]
+    std::memcpy(at + 32, from + 32, 16);
   return at + field.key_size - skip;
 }
 
@@ -61,13 +62,13 @@ class Walk {
     return at <= limit_ && static_cast<std::size_t>(limit_ - at) >= size;
   }
 
-  const char* const limit_;        // value_room before the end
+  const char* const limit_;  // value_room before the end
 };
 
 char* Walk::object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth) {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
-  std::size_t skip = 2;            // no comma before the first
+  std::size_t skip = 2;  // no comma before the first
   *at++ = '{';
   while (from != end) {
     const std::uint32_t tag = clean_tag(from, end);
@@ -117,7 +118,8 @@ char* Walk::number(char* at, const Field& field, const std::byte*& from, const s
   if (wire < 0x80) ++from;
   else if (!clean_varint(from, end, wire) || !clean_integer(field.type, wire)) return nullptr;
   switch (field.type) {
-    case Type::uint32: case Type::uint64: return put_decimal(at, wire);
+    case Type::uint32:
+    case Type::uint64: return put_decimal(at, wire);
     case Type::boolean:
       if (wire > 1) return nullptr;
       return wire != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);

@@ -47,7 +47,9 @@ char* put_major_minor(char* at, std::uint64_t major, std::uint64_t minor) {
 char* put_flags(char* at, std::span<const Name> names, std::uint64_t value) {
   *at++ = '"';
   const char* const start = at;
-  const auto separate = [&] { if (at != start) at = put_view(at, " | "); };
+  const auto separate = [&] {
+    if (at != start) at = put_view(at, " | ");
+  };
   for (const Name& name : names)
     if (name.value != 0 && (value & name.value) == name.value) {
       separate();
@@ -94,7 +96,8 @@ const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, c
 }
 
 char* put_string(Output& output, char* at, Bytes text) {
-  if (!is_utf8(text_of(text))) [[unlikely]] return put_base64_object(output, at, text);
+  if (!is_utf8(text_of(text))) [[unlikely]]
+    return put_base64_object(output, at, text);
   return put_escaped_string(output, at, text_of(text));
 }
 

@@ -11,7 +11,7 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t deepest_indent = 64;       // tasks may nest as deep as there are tasks
+constexpr std::size_t deepest_indent = 64;  // tasks may nest as deep as there are tasks
 
 }  // namespace
 

@@ -23,7 +23,7 @@ class JsonSink::Writer {
   void padding(Bytes bytes);
   void close();
   void raw(Bytes bytes);
-  void pass_over(std::uint64_t size) { raw_bytes_ += size; }    // unread, so the size is what is printed
+  void pass_over(std::uint64_t size) { raw_bytes_ += size; }  // unread, so the size is what is printed
   void end();
   void fail(const Error& error);
   bool pause();
@@ -36,7 +36,7 @@ class JsonSink::Writer {
   void put_quoted(std::string_view text) {
     output_.commit(put_string(output_, output_.reserve(member_room), std::as_bytes(std::span{text})));
   }
-  void item(int depth, bool first);             // the comma and the line before a member
+  void item(int depth, bool first);  // the comma and the line before a member
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
   void open_document();
@@ -58,17 +58,17 @@ class JsonSink::Writer {
   std::string name_;
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
-  std::uint64_t nr_entries_ = 0;      // complete
-  std::uint64_t nr_before_ = 0;       // in earlier documents of the image
+  std::uint64_t nr_entries_ = 0;  // complete
+  std::uint64_t nr_before_ = 0;   // in earlier documents of the image
   bool begun_ = false;
   bool paused_ = false;
   bool in_entry_ = false;
-  bool no_member_ = true;             // of the entry's object yet
+  bool no_member_ = true;  // of the entry's object yet
   bool in_extra_ = false;
-  bool no_item_ = true;               // of the extra's list
+  bool no_item_ = true;  // of the extra's list
   Open open_ = Open::nothing;
   bool named_parts_ = false;
-  bool odd_ = false;                  // half a unit is carried
+  bool odd_ = false;  // half a unit is carried
   std::byte half_{};
   std::uint64_t extra_bytes_ = 0;
   std::uint64_t raw_bytes_ = 0;

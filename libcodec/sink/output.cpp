@@ -17,8 +17,7 @@ void Output::make_room(std::size_t room) {
   const bool keep = mark_ && static_cast<std::size_t>(at_ - mark_) <= held_output_bytes;
   char* written_to = keep ? mark_ : at_;
   const auto kept = static_cast<std::size_t>(at_ - written_to);
-  if (written_to != begin && !failed_)
-    failed_ = !drain(begin, static_cast<std::size_t>(written_to - begin));
+  if (written_to != begin && !failed_) failed_ = !drain(begin, static_cast<std::size_t>(written_to - begin));
   if (kept + room > capacity_) {
     capacity_ = std::max(2 * capacity_, 2 * (kept + room));
     std::unique_ptr<char[]> larger{new char[capacity_]};
@@ -82,8 +81,8 @@ bool FileOutput::drain(const char* bytes, std::size_t size) {
   return true;
 }
 
-// Between files copy_file_range, which shares blocks where a file system can; else sendfile, which lends a pipe the pages
-// of the file's cache. Where neither works nothing is moved, and reading the file says why.
+// Between files copy_file_range, which shares blocks where a file system can; else sendfile, which lends a pipe the
+// pages of the file's cache. Where neither works nothing is moved, and reading the file says why.
 std::uint64_t FileOutput::move(int fd, std::uint64_t size) {
   std::uint64_t moved = 0;
   bool ranges = true;

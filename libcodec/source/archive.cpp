@@ -99,7 +99,8 @@ bool ArchiveReader::open() {
     case Packing::xz: library_->archive_read_support_filter_xz(handle); break;
     case Packing::lz4: library_->archive_read_support_filter_lz4(handle); break;
     case Packing::bzip2: library_->archive_read_support_filter_bzip2(handle); break;
-    case Packing::none: case Packing::zstd: break;
+    case Packing::none:
+    case Packing::zstd: break;
   }
   library_->archive_read_support_format_raw(handle);
   library_->archive_read_support_format_empty(handle);

@@ -13,14 +13,34 @@
 namespace critpipe {
 
 // Rows of the functions that are used; each becomes a member of the same name.
-#define CRITPIPE_ARCHIVE_FUNCTIONS(X)                                                                                  \
-  X(archive_read_new) X(archive_read_free) X(archive_error_string) X(archive_read_support_format_tar)                  \
-  X(archive_read_support_format_raw) X(archive_read_support_format_empty) X(archive_read_support_filter_gzip)          \
-  X(archive_read_support_filter_xz) X(archive_read_support_filter_lz4) X(archive_read_support_filter_bzip2)            \
-  X(archive_read_set_read_callback) X(archive_read_set_skip_callback) X(archive_read_set_callback_data)                \
-  X(archive_read_open1) X(archive_read_next_header) X(archive_read_data_block) X(archive_read_data_skip)               \
-  X(archive_entry_pathname) X(archive_entry_pathname_utf8) X(archive_entry_hardlink) X(archive_entry_hardlink_utf8)    \
-  X(archive_entry_filetype) X(archive_entry_size) X(archive_entry_sparse_count) X(archive_set_error)
+// clang-format off
+#define CRITPIPE_ARCHIVE_FUNCTIONS(X) \
+  X(archive_read_new) \
+  X(archive_read_free) \
+  X(archive_error_string) \
+  X(archive_read_support_format_tar) \
+  X(archive_read_support_format_raw) \
+  X(archive_read_support_format_empty) \
+  X(archive_read_support_filter_gzip) \
+  X(archive_read_support_filter_xz) \
+  X(archive_read_support_filter_lz4) \
+  X(archive_read_support_filter_bzip2) \
+  X(archive_read_set_read_callback) \
+  X(archive_read_set_skip_callback) \
+  X(archive_read_set_callback_data) \
+  X(archive_read_open1) \
+  X(archive_read_next_header) \
+  X(archive_read_data_block) \
+  X(archive_read_data_skip) \
+  X(archive_entry_pathname) \
+  X(archive_entry_pathname_utf8) \
+  X(archive_entry_hardlink) \
+  X(archive_entry_hardlink_utf8) \
+  X(archive_entry_filetype) \
+  X(archive_entry_size) \
+  X(archive_entry_sparse_count) \
+  X(archive_set_error)
+// clang-format on
 
 struct ArchiveLibrary {
 #define X(function) decltype(&::function) function = nullptr;

@@ -11,7 +11,7 @@ struct Decoding::Open {
   std::string name;
   std::string place;
   std::unique_ptr<Sink> sink;
-  std::optional<Decoder> decoder;      // none: other data, handed on as a raw image is
+  std::optional<Decoder> decoder;  // none: other data, handed on as a raw image is
 
   Open(const Member& member, std::unique_ptr<Sink> with)
       : id{member.id}, name{member.name}, place{member.place}, sink{std::move(with)} {}

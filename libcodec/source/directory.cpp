@@ -11,7 +11,9 @@ namespace critpipe {
 
 namespace {
 
-struct Close { void operator()(DIR* stream) const { closedir(stream); } };
+struct Close {
+  void operator()(DIR* stream) const { closedir(stream); }
+};
 
 // Adds the names of one folder; false: errno says why not.
 bool list(int at, const char* path, bool below, bool all, std::vector<Directory::Entry>& entries) {
@@ -34,8 +36,7 @@ bool list(int at, const char* path, bool below, bool all, std::vector<Directory:
 Error list_directory(Directory& directory, const SourceOptions& options) {
   auto& entries = directory.entries;
   const int fd = directory.file.fd();
-  if (!list(fd, ".", false, options.all_members, entries))
-    return system_error(Reason::io_read, directory.place, errno);
+  if (!list(fd, ".", false, options.all_members, entries)) return system_error(Reason::io_read, directory.place, errno);
   const bool has_set = std::ranges::any_of(entries, [](const auto& entry) { return entry.name.ends_with(".img"); });
   if (!has_set && !list(fd, "checkpoint", true, options.all_members, entries) && errno != ENOENT && errno != ENOTDIR)
     return system_error(Reason::io_read, directory.place + "/checkpoint", errno);

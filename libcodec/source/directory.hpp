@@ -11,8 +11,8 @@ struct Directory {
   std::string place;
   std::string prefix;
   struct Entry {
-    std::string name;              // within the set
-    bool below;                    // in the folder `checkpoint`
+    std::string name;  // within the set
+    bool below;        // in the folder `checkpoint`
     bool is_image;
   };
   std::vector<Entry> entries = {};

@@ -9,13 +9,13 @@ namespace critpipe {
 struct Form {
   Receiver& receiver;
   const SourceOptions& options;
-  std::string place;               // of the input
-  std::string prefix;              // before the names of members
+  std::string place;   // of the input
+  std::string prefix;  // before the names of members
   std::uint64_t next_id;
 };
 
 Step read_tar(PeekReader& reader, Form form);
-bool is_tar(Bytes begin);          // wants 512 bytes
+bool is_tar(Bytes begin);  // wants 512 bytes
 
 // The shards of one image stream.
 struct Shard {
@@ -23,7 +23,7 @@ struct Shard {
   std::string place;
 };
 Step read_stream(std::vector<Shard>& shards, Form form);
-bool is_stream(PeekReader& reader, std::uint64_t& sequence);   // of the first marker
+bool is_stream(PeekReader& reader, std::uint64_t& sequence);  // of the first marker
 
 // Hands on what the reader gives as the bytes of a member that has begun, and ends it.
 Step read_member(ByteReader& reader, const Member& member, Receiver& receiver);

@@ -38,8 +38,7 @@ bool unpack_all(Opened& opened, const SourceOptions& options) {
     }
     reader = bounded(unpack(packing, std::move(reader), opened.place), opened.place, options);
     opened.size = Member::unknown;
-    if (opened.name.ends_with(suffix_of(packing)))
-      opened.name.erase(opened.name.size() - suffix_of(packing).size());
+    if (opened.name.ends_with(suffix_of(packing))) opened.name.erase(opened.name.size() - suffix_of(packing).size());
   }
   return true;
 }

@@ -52,7 +52,8 @@ bool parse_marker(Bytes rest, Marker& marker) {
         marker.body = Marker::Body::data;
         marker.size = static_cast<std::uint32_t>(value);
         break;
-      case file_end_field: case image_end_field:
+      case file_end_field:
+      case image_end_field:
         if (value != 1) return false;
         marker.body = field == file_end_field ? Marker::Body::file_end : Marker::Body::image_end;
         break;
@@ -78,7 +79,8 @@ void append_marker(std::string& out, const Marker& marker) {
       append_key(message, data_field, Wire::varint);
       append_varint(message, marker.size);
       break;
-    case Marker::Body::file_end: case Marker::Body::image_end:
+    case Marker::Body::file_end:
+    case Marker::Body::image_end:
       append_key(message, marker.body == Marker::Body::file_end ? file_end_field : image_end_field, Wire::varint);
       append_varint(message, 1);
       break;

@@ -19,7 +19,7 @@ struct Marker {
   enum class Body : std::uint8_t { none, name, data, file_end, image_end };
   std::uint64_t sequence = 0;
   Body body = Body::none;
-  std::uint32_t size = 0;          // of the data
+  std::uint32_t size = 0;  // of the data
   std::string name = {};
 };
 

@@ -30,7 +30,7 @@ class Names {
 
  private:
   bool insert(std::uint64_t hash);
-  std::vector<std::uint64_t> table_;   // of a power of two, half full at most; 0: free
+  std::vector<std::uint64_t> table_;  // of a power of two, half full at most; 0: free
   std::size_t count_ = 0;
 };
 

@@ -17,8 +17,13 @@ struct Row {
 using namespace std::string_view_literals;
 
 constexpr Row rows[] = {
-    {Packing::zstd, "\x28\xb5\x2f\xfd"sv, ".zst"}, {Packing::gzip, "\x1f\x8b\x08"sv, ".gz"},
-    {Packing::xz, "\xfd" "7zXZ\0"sv, ".xz"},       {Packing::lz4, "\x04\x22\x4d\x18"sv, ".lz4"},
+    {Packing::zstd, "\x28\xb5\x2f\xfd"sv, ".zst"},
+    {Packing::gzip, "\x1f\x8b\x08"sv, ".gz"},
+    {Packing::xz,
+     "\xfd"
+     "7zXZ\0"sv,
+     ".xz"},
+    {Packing::lz4, "\x04\x22\x4d\x18"sv, ".lz4"},
     {Packing::bzip2, "BZh"sv, ".bz2"},
 };
 

@@ -15,9 +15,7 @@ class DirectoryPiece final : public Piece {
  public:
   DirectoryPiece(std::shared_ptr<const Directory> directory, std::size_t index, std::uint64_t id)
       : directory_{std::move(directory)}, index_{index}, id_{id} {}
-  Step read(Receiver& receiver) override {
-    return read_entry(*directory_, directory_->entries[index_], id_, receiver);
-  }
+  Step read(Receiver& receiver) override { return read_entry(*directory_, directory_->entries[index_], id_, receiver); }
 
  private:
   std::shared_ptr<const Directory> directory_;
@@ -90,7 +88,7 @@ class Pieces::Queue {
   SourceOptions options_;
   std::vector<std::string> names_;
   std::size_t next_input_ = 0;
-  std::vector<Opened> waiting_;              // one that was opened to see whether it is a shard of the one before
+  std::vector<Opened> waiting_;  // one that was opened to see whether it is a shard of the one before
   std::shared_ptr<const Directory> directory_;
   std::size_t next_entry_ = 0;
   std::uint64_t nr_pieces_ = 0;

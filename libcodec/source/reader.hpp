@@ -33,14 +33,14 @@ class FileReader final : public ByteReader {
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
 
   int fd() const { return file_.fd(); }
-  void taken(std::uint64_t size) { left_ -= size; }            // by someone else, from its offset on
+  void taken(std::uint64_t size) { left_ -= size; }                             // by someone else, from its offset on
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 
  private:
   File file_;
   std::string place_;
   bool is_regular_ = false;
-  std::uint64_t left_ = 0;          // of a regular file
+  std::uint64_t left_ = 0;  // of a regular file
   std::vector<std::byte> block_;
 };
 
@@ -62,8 +62,8 @@ class PeekReader final : public ByteReader {
   bool more();
 
   Reader below_;
-  std::vector<std::byte> held_;     // what peek() had to put together
-  Bytes ready_;                     // in held_ or in a block of the reader below
+  std::vector<std::byte> held_;  // what peek() had to put together
+  Bytes ready_;                  // in held_ or in a block of the reader below
 };
 
 // Stops where more than `most` bytes came: limit_size.
@@ -86,8 +86,8 @@ class BoundedReader final : public ByteReader {
 
 enum class Packing : std::uint8_t { none, zstd, gzip, xz, lz4, bzip2 };
 
-Packing packing_of(Bytes begin);                      // by its magic; wants 6 bytes
-std::string_view suffix_of(Packing packing);          // ".zst"
+Packing packing_of(Bytes begin);              // by its magic; wants 6 bytes
+std::string_view suffix_of(Packing packing);  // ".zst"
 Reader unpack(Packing packing, Reader below, std::string place);
 Reader unpack_zstd(Reader below, std::string place);
 Reader unpack_by_archive(Packing packing, Reader below, std::string place);

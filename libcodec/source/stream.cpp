@@ -20,7 +20,7 @@ class Stream {
  private:
   struct Lane {
     Shard* shard;
-    Marker next = {};                // what comes next, where has_next
+    Marker next = {};  // what comes next, where has_next
     bool has_next = false;
     bool ended = false;
   };
@@ -46,7 +46,7 @@ class Stream {
   OpenFiles open_;
   OpenFiles::iterator current_ = open_.end();
   Names names_;
-  std::uint64_t sequence_ = 0;       // of the next marker
+  std::uint64_t sequence_ = 0;  // of the next marker
   bool image_ended_ = false;
   bool failed_ = false;
 };
@@ -183,7 +183,8 @@ Step Stream::take(Lane& lane) {
     case Body::name: return select(lane.next.name);
     case Body::data: return take_data(lane);
     case Body::file_end: return end_file();
-    case Body::image_end: case Body::none: image_ended_ = true;
+    case Body::image_end:
+    case Body::none: image_ended_ = true;
   }
   return Step::go;
 }

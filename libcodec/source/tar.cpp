@@ -36,7 +36,7 @@ class Tar {
   const ArchiveLibrary* library_ = nullptr;
   ArchiveHandle handle_{nullptr, {nullptr}};
   Names names_;
-  std::string root_;                 // the folder of the first member, with its slash
+  std::string root_;  // the folder of the first member, with its slash
   bool has_root_ = false;
   bool has_image_ = false;
 };

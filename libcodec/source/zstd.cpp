@@ -34,7 +34,9 @@ class ZstdReader final : public ByteReader {
   int poll_fd() const override { return -1; }
 
  private:
-  struct Free { void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); } };
+  struct Free {
+    void operator()(ZSTD_DStream* stream) const { ZSTD_freeDStream(stream); }
+  };
 
   bool refill() {
     const Bytes block = below_->read();
@@ -56,7 +58,7 @@ class ZstdReader final : public ByteReader {
   ZSTD_inBuffer in_{nullptr, 0, 0};
   std::uint64_t packed_ = 0;
   bool in_frame_ = false;
-  bool full_ = false;              // the last call filled the block, so there may be more
+  bool full_ = false;  // the last call filled the block, so there may be more
 };
 
 }  // namespace

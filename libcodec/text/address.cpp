@@ -86,7 +86,8 @@ std::optional<Address> parse_ipv6(std::string_view text) {
     if (parse_groups(text, groups, 8) != 8) return {};
   } else {
     unsigned before[8], after[8];
-    const int nr_before = text.substr(0, gap).find('.') == text.npos ? parse_groups(text.substr(0, gap), before, 7) : -1;
+    const int nr_before =
+        text.substr(0, gap).find('.') == text.npos ? parse_groups(text.substr(0, gap), before, 7) : -1;
     const int nr_after = parse_groups(text.substr(gap + 2), after, 7);
     if (nr_before < 0 || nr_after < 0 || nr_before + nr_after > 7) return {};
     for (int i = 0; i < nr_before; ++i) groups[i] = before[i];
@@ -124,7 +125,10 @@ char* write_ipv6(char* out, const std::uint32_t (&words)[4]) {
   for (int i = 0; i < 8;) {
     int end = i;
     while (end < 8 && groups[end] == 0) ++end;
-    if (end - i > gap_size) { gap = i; gap_size = end - i; }
+    if (end - i > gap_size) {
+      gap = i;
+      gap_size = end - i;
+    }
     i = end + 1;
   }
   for (int i = 0; i < 8;) {

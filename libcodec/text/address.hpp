@@ -18,10 +18,10 @@ constexpr std::size_t address_room = 48;
 
 // Both return the end of the text, which has no zero byte.
 char* write_ipv4(char* out, std::uint32_t word);
-char* write_ipv6(char* out, const std::uint32_t (&words)[4]);   // v4-mapped ones as ::ffff:1.2.3.4
+char* write_ipv6(char* out, const std::uint32_t (&words)[4]);  // v4-mapped ones as ::ffff:1.2.3.4
 
 struct Address {
-  std::size_t nr_words;            // 1 or 4
+  std::size_t nr_words;  // 1 or 4
   std::uint32_t words[4];
 };
 

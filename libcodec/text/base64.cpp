@@ -70,7 +70,11 @@ inline std::byte* Base64Decoder::character(unsigned char c, std::byte* out) {
 std::byte* Base64Decoder::escaped(unsigned char c, std::byte* out) {
   if (escape_ == after_backslash) {
     escape_ = 0;
-    if (c == 'u') { escape_ = 4; code_unit_ = 0; return out; }
+    if (c == 'u') {
+      escape_ = 4;
+      code_unit_ = 0;
+      return out;
+    }
     if (c == '/') return character(c, out);
     if (std::strchr("\"\\bfnrt", c) == nullptr || c == 0) fault_ = Fault::escape;
     return out;
@@ -124,7 +128,10 @@ std::byte* Base64Decoder::feed(std::string_view text, std::byte* out) {
 
 std::byte* Base64Decoder::finish(std::byte* out) {
   if (fault_ != Fault::none) return out;
-  if (escape_ != 0) { fault_ = Fault::escape; return out; }
+  if (escape_ != 0) {
+    fault_ = Fault::escape;
+    return out;
+  }
   const std::uint64_t left = nr_data_ % 4;
   if (left == 1) fault_ = Fault::one_left;
   else if (left != 0 && nr_padding_ < 4 - left) fault_ = Fault::padding;
@@ -138,7 +145,8 @@ std::string Base64Decoder::sentence() const {
   switch (fault_) {
     case Fault::none: return "";
     case Fault::one_left:
-      return "base64 has " + std::to_string(nr_data_) + " characters of data, 1 more than a multiple of 4; some are lost";
+      return "base64 has " + std::to_string(nr_data_) +
+             " characters of data, 1 more than a multiple of 4; some are lost";
     case Fault::padding: return "base64 ends early, or its = at the end is lost";
     case Fault::control: return "a control character in a string; JSON wants it as \\n or \\u00XX";
     case Fault::escape: return "an escape that JSON does not have";

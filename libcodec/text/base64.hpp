@@ -34,7 +34,7 @@ class Base64Encoder {
     return (bytes / base64_line_bytes + 2) * (base64_line_characters + 2) + 64;
   }
   char* feed(Bytes block, char* out);
-  char* finish(char* out);             // writes the last line; then ready for the next text
+  char* finish(char* out);  // writes the last line; then ready for the next text
 
  private:
   std::byte carry_[base64_line_bytes];
@@ -44,7 +44,7 @@ class Base64Encoder {
 // Python's lenient rule: characters outside the alphabet are skipped (also - and _), = counts only at the end.
 class Base64Decoder {
  public:
-  enum class Text : std::uint8_t { plain, json };   // json: between the quotes of a JSON string, escapes and all
+  enum class Text : std::uint8_t { plain, json };  // json: between the quotes of a JSON string, escapes and all
   enum class Fault : std::uint8_t { none, one_left, padding, control, escape };
 
   explicit Base64Decoder(Text text = Text::plain) : json_{text == Text::json} {}
@@ -52,11 +52,11 @@ class Base64Decoder {
   // Room for what feed() writes for so many characters and finish() after it.
   static constexpr std::size_t room(std::size_t characters) { return characters / 4 * 3 + 3 + 64; }
   std::byte* feed(std::string_view text, std::byte* out);
-  std::byte* finish(std::byte* out);   // writes what the last characters hold
+  std::byte* finish(std::byte* out);  // writes what the last characters hold
 
   Fault fault() const { return fault_; }
-  std::string sentence() const;        // of the fault, for people
-  std::uint64_t characters() const { return characters_; }   // taken so far: where the fault is
+  std::string sentence() const;                             // of the fault, for people
+  std::uint64_t characters() const { return characters_; }  // taken so far: where the fault is
 
  private:
   std::byte* slow(std::string_view text, std::byte* out);
@@ -65,11 +65,11 @@ class Base64Decoder {
 
   bool json_;
   Fault fault_ = Fault::none;
-  std::uint8_t escape_ = 0;            // characters of an escape still to come; 5: the one after the backslash
+  std::uint8_t escape_ = 0;  // characters of an escape still to come; 5: the one after the backslash
   std::uint16_t code_unit_ = 0;
   std::uint32_t bits_ = 0;
-  std::uint64_t nr_data_ = 0;          // characters of the alphabet
-  std::uint64_t nr_padding_ = 0;       // = since the last of them
+  std::uint64_t nr_data_ = 0;     // characters of the alphabet
+  std::uint64_t nr_padding_ = 0;  // = since the last of them
   std::uint64_t characters_ = 0;
 };
 

@@ -30,18 +30,18 @@ CRITPIPE_AVX2 __m256i encode_24(const std::byte* in) {
   const auto* late = reinterpret_cast<const __m128i*>(in + 8);
   const __m256i bytes = _mm256_shuffle_epi8(
       _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(at)), _mm_loadu_si128(late), 1),
-      _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10,
-                       5, 4, 6, 5, 8, 7, 9, 8, 11, 10, 12, 11, 14, 13, 15, 14));
-  const __m256i high = _mm256_mulhi_epu16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x0fc0fc00)),
-                                          _mm256_set1_epi32(0x04000040));
-  const __m256i low = _mm256_mullo_epi16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x003f03f0)),
-                                         _mm256_set1_epi32(0x01000010));
+      _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10, 5, 4, 6, 5, 8, 7, 9, 8, 11, 10, 12, 11, 14,
+                       13, 15, 14));
+  const __m256i high =
+      _mm256_mulhi_epu16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x0fc0fc00)), _mm256_set1_epi32(0x04000040));
+  const __m256i low =
+      _mm256_mullo_epi16(_mm256_and_si256(bytes, _mm256_set1_epi32(0x003f03f0)), _mm256_set1_epi32(0x01000010));
   const __m256i values = _mm256_or_si256(high, low);
   const __m256i below_26 = _mm256_cmpgt_epi8(_mm256_set1_epi8(26), values);
-  const __m256i range = _mm256_or_si256(_mm256_subs_epu8(values, _mm256_set1_epi8(51)),
-                                        _mm256_and_si256(below_26, _mm256_set1_epi8(13)));
-  const __m256i shifts = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 65, 0, 0));
+  const __m256i range =
+      _mm256_or_si256(_mm256_subs_epu8(values, _mm256_set1_epi8(51)), _mm256_and_si256(below_26, _mm256_set1_epi8(13)));
+  const __m256i shifts =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(71, -4, -4, -4, -4, -4, -4, -4, -4, -4, -4, -19, -16, 65, 0, 0));
   return _mm256_add_epi8(_mm256_shuffle_epi8(shifts, range), values);
 }
 
@@ -63,19 +63,21 @@ CRITPIPE_AVX2 bool decode_32(const char* in, std::byte* out) {
   const __m256i slash = _mm256_set1_epi8(0x2f);
   const __m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), slash);
   const __m256i low = _mm256_and_si256(text, slash);
-  const __m256i wrong_low = _mm256_shuffle_epi8(
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1a,
-                                                0x1b, 0x1b, 0x1b, 0x1a)), low);
-  const __m256i wrong_high = _mm256_shuffle_epi8(
-      _mm256_broadcastsi128_si256(_mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10,
-                                                0x10, 0x10, 0x10, 0x10)), high);
+  const __m256i wrong_low =
+      _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_setr_epi8(0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11,
+                                                                    0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a)),
+                          low);
+  const __m256i wrong_high =
+      _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_setr_epi8(0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08,
+                                                                    0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10)),
+                          high);
   if (!_mm256_testz_si256(wrong_low, wrong_high)) return false;
-  const __m256i shifts = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0));
-  const __m256i values = _mm256_add_epi8(
-      text, _mm256_shuffle_epi8(shifts, _mm256_add_epi8(_mm256_cmpeq_epi8(text, slash), high)));
-  const __m256i words = _mm256_madd_epi16(_mm256_maddubs_epi16(values, _mm256_set1_epi32(0x01400140)),
-                                          _mm256_set1_epi32(0x00011000));
+  const __m256i shifts =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 16, 19, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0));
+  const __m256i values =
+      _mm256_add_epi8(text, _mm256_shuffle_epi8(shifts, _mm256_add_epi8(_mm256_cmpeq_epi8(text, slash), high)));
+  const __m256i words =
+      _mm256_madd_epi16(_mm256_maddubs_epi16(values, _mm256_set1_epi32(0x01400140)), _mm256_set1_epi32(0x00011000));
   const __m256i bytes = _mm256_shuffle_epi8(
       words, _mm256_broadcastsi128_si256(_mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1)));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
@@ -83,8 +85,8 @@ CRITPIPE_AVX2 bool decode_32(const char* in, std::byte* out) {
   return true;
 }
 
-__attribute__((target("avx2")))
-Base64Loops::Progress decode_avx2(const char* in, const char* end, bool json, std::byte* out) {
+__attribute__((target("avx2"))) Base64Loops::Progress decode_avx2(const char* in, const char* end, bool json,
+                                                                  std::byte* out) {
   for (;;) {
     while (end - in >= base64_line_room(json) && base64_line_ends(in + 76, json)) {
       if (!decode_32(in, out) || !decode_32(in + 32, out + 24) || !decode_32(in + 44, out + 33)) break;
@@ -111,8 +113,8 @@ constexpr auto encode_order = [] {
   return order;
 }();
 
-__attribute__((target("avx512f,avx512bw,avx512vbmi")))
-char* encode_avx512(const std::byte* in, std::size_t nr_lines, char* out) {
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) char* encode_avx512(const std::byte* in, std::size_t nr_lines,
+                                                                           char* out) {
   const __m512i order = _mm512_loadu_si512(encode_order.data());
   const __m512i alphabet = _mm512_loadu_si512(base64_alphabet);
   for (; nr_lines != 0; --nr_lines, in += 57, out += 78) {
@@ -135,14 +137,15 @@ CRITPIPE_AVX512 bool decode_64(const char* in, std::byte* out, __m512i order, __
   const __m512i text = _mm512_loadu_si512(in);
   const __m512i values = _mm512_permutex2var_epi8(first, text, second);
   if (_mm512_movepi8_mask(_mm512_or_si512(values, text)) != 0) return false;
-  const __m512i words = _mm512_madd_epi16(_mm512_maddubs_epi16(values, _mm512_set1_epi32(0x01400140)),
-                                          _mm512_set1_epi32(0x00011000));
+  const __m512i words =
+      _mm512_madd_epi16(_mm512_maddubs_epi16(values, _mm512_set1_epi32(0x01400140)), _mm512_set1_epi32(0x00011000));
   _mm512_storeu_si512(out, _mm512_permutexvar_epi8(order, words));
   return true;
 }
 
-__attribute__((target("avx512f,avx512bw,avx512vbmi")))
-Base64Loops::Progress decode_avx512(const char* in, const char* end, bool json, std::byte* out) {
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) Base64Loops::Progress decode_avx512(const char* in,
+                                                                                           const char* end, bool json,
+                                                                                           std::byte* out) {
   const __m512i order = _mm512_loadu_si512(decode_order.data());
   const __m512i first = _mm512_loadu_si512(base64_values), second = _mm512_loadu_si512(base64_values + 64);
   for (;;) {

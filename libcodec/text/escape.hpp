@@ -7,10 +7,10 @@
 
 namespace critpipe {
 
-constexpr std::size_t max_escape = 6;    // JSON bytes that one byte of UTF-8 may become
+constexpr std::size_t max_escape = 6;  // JSON bytes that one byte of UTF-8 may become
 
-bool is_utf8(std::string_view text);     // as Python sees it: no surrogates, no overlong forms
-std::size_t utf8_prefix(std::string_view text);      // bytes at the front that are UTF-8
+bool is_utf8(std::string_view text);             // as Python sees it: no surrogates, no overlong forms
+std::size_t utf8_prefix(std::string_view text);  // bytes at the front that are UTF-8
 
 // How many bytes at the front may be escaped by themselves: all, or up to a character's border, at most `most`.
 std::size_t whole_characters(std::string_view text, std::size_t most);

@@ -7,7 +7,7 @@
 
 namespace critpipe {
 
-constexpr std::size_t max_number_text = 24;   // "-9223372036854775808", "18446744073709551615", and room to overwrite
+constexpr std::size_t max_number_text = 24;  // "-9223372036854775808", "18446744073709551615", and room to overwrite
 
 namespace detail {
 

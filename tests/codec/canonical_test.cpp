@@ -47,7 +47,7 @@ TEST(Canonical, GroupsStayWhole) {
 }
 
 TEST(Canonical, NarrowTypesKeepTheirLowBits) {
-  EXPECT_EQ(rewritten("fs_entry", hex("08 8180808010 10 02")), hex("08 01 10 02"));          // uint32
+  EXPECT_EQ(rewritten("fs_entry", hex("08 8180808010 10 02")), hex("08 01 10 02"));             // uint32
   EXPECT_EQ(rewritten("pagemap_entry", hex("08 01 10 01 18 8002")), hex("08 01 10 01 18 01"));  // bool
 }
 

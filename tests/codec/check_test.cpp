@@ -75,16 +75,19 @@ TEST(Check, PackedValuesFillTheirBytes) {
 }
 
 TEST(Check, WhatIsCanonical) {
-  const struct { const char *message, *payload; bool canonical; } rows[] = {
+  const struct {
+    const char *message, *payload;
+    bool canonical;
+  } rows[] = {
       {"fs_entry", "08 01 10 02", true},
       {"fs_entry", "08 01 10 ffffffff0f", true},
-      {"fs_entry", "10 02 08 01", false},                  // descending
-      {"fs_entry", "08 01 08 01 10 02", false},            // twice
-      {"fs_entry", "08 8100 10 02", false},                // a longer varint than needed
+      {"fs_entry", "10 02 08 01", false},        // descending
+      {"fs_entry", "08 01 08 01 10 02", false},  // twice
+      {"fs_entry", "08 8100 10 02", false},      // a longer varint than needed
       {"fs_entry", "8800 01 10 02", false},
-      {"fs_entry", "08 01 10 ffffffff1f", false},          // more than 32 bits
+      {"fs_entry", "08 01 10 ffffffff1f", false},  // more than 32 bits
       {"fs_entry", "08 01 10 ffffffffffffffffff01", false},
-      {"fs_entry", "08 01 10 02 f801 01", true},           // unknown, but in its place
+      {"fs_entry", "08 01 10 02 f801 01", true},  // unknown, but in its place
       {"fs_entry", "f801 01 08 01 10 02", false},
       {"pagemap_entry", "08 01 10 01 18 01", true},
       {"pagemap_entry", "08 01 10 01 18 02", false},       // true is 1

@@ -14,11 +14,11 @@ namespace critpipe {
 namespace {
 
 using namespace testing;
-using Images = std::vector<std::pair<std::string, std::string>>;     // names and bytes
+using Images = std::vector<std::pair<std::string, std::string>>;  // names and bytes
 
 constexpr Explorer explorers[] = {Explorer::ps, Explorer::fds, Explorer::mems, Explorer::rss, Explorer::sk};
-constexpr Needs everything{.ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true,
-                           .queues = true};
+constexpr Needs everything{
+    .ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true, .queues = true};
 
 // An entry of a message, from JSON with ' for ".
 std::string entry(std::string_view message, std::string json) {
@@ -38,7 +38,8 @@ std::string task_entry(std::uint64_t pid, std::uint64_t parent) {
 std::string core(const std::string& comm, std::uint64_t state = 1) {
   return head("CORE") + entry("core_entry", "{'mtype': 'X86_64', 'tc': {'task_state': " + text(state) +
                                                 ", 'exit_code': 0, 'personality': 0, 'flags': 0, 'blk_sigset': 0, "
-                                                "'comm': '" + comm + "'}}");
+                                                "'comm': '" +
+                                                comm + "'}}");
 }
 
 std::string ids(std::uint64_t files) {
@@ -49,7 +50,8 @@ std::string ids(std::uint64_t files) {
 std::string regular_file(std::uint64_t id, const std::string& name) {
   return entry("file_entry", "{'type': 'REG', 'id': " + text(id) + ", 'reg': {'id': " + text(id) +
                                  ", 'flags': 0, 'pos': 0, 'fown': {'uid': 0, 'euid': 0, 'signum': 0, 'pid_type': 0, "
-                                 "'pid': 0}, 'name': '" + name + "'}}");
+                                 "'pid': 0}, 'name': '" +
+                                 name + "'}}");
 }
 
 std::string descriptor(std::uint64_t fd, std::uint64_t id) {
@@ -57,18 +59,20 @@ std::string descriptor(std::uint64_t fd, std::uint64_t id) {
 }
 
 std::string address_space(std::uint64_t exe, std::uint64_t page_size) {
-  return head("MM") +
-         entry("mm_entry", "{'mm_start_code': 1, 'mm_end_code': 1, 'mm_start_data': 1, 'mm_end_data': 1, "
-                           "'mm_start_stack': 1, 'mm_start_brk': 1, 'mm_brk': 1, 'mm_arg_start': 1, 'mm_arg_end': 1, "
-                           "'mm_env_start': 1, 'mm_env_end': 1, 'exe_file_id': " + text(exe) +
-                           ", 'mm_saved_auxv': [6, " + text(page_size) + "], 'vmas': [{'start': 65536, 'end': 196608, "
-                           "'pgoff': 0, 'shmid': " + text(exe) + ", 'prot': 5, 'flags': 2, 'status': 65, 'fd': -1}]}");
+  return head("MM") + entry("mm_entry",
+                            "{'mm_start_code': 1, 'mm_end_code': 1, 'mm_start_data': 1, 'mm_end_data': 1, "
+                            "'mm_start_stack': 1, 'mm_start_brk': 1, 'mm_brk': 1, 'mm_arg_start': 1, 'mm_arg_end': 1, "
+                            "'mm_env_start': 1, 'mm_env_end': 1, 'exe_file_id': " +
+                                text(exe) + ", 'mm_saved_auxv': [6, " + text(page_size) +
+                                "], 'vmas': [{'start': 65536, 'end': 196608, "
+                                "'pgoff': 0, 'shmid': " +
+                                text(exe) + ", 'prot': 5, 'flags': 2, 'status': 65, 'fd': -1}]}");
 }
 
 std::string pagemap(std::uint64_t vaddr, std::uint64_t pages) {
   return head("PAGEMAP") + entry("pagemap_head", "{'pages_id': 1}") +
-         entry("pagemap_entry", "{'vaddr': " + text(vaddr) + ", 'compat_nr_pages': 0, 'flags': 4, 'nr_pages': " +
-                                    text(pages) + "}");
+         entry("pagemap_entry",
+               "{'vaddr': " + text(vaddr) + ", 'compat_nr_pages': 0, 'flags': 4, 'nr_pages': " + text(pages) + "}");
 }
 
 std::string directories() { return head("FS") + entry("fs_entry", "{'cwd_id': 1, 'root_id': 2}"); }
@@ -176,8 +180,8 @@ TEST(Checkpoint, ReadsOnlyWhatIsNeeded) {
   const Checkpoint tasks{Needs{}};
   EXPECT_TRUE(tasks.wants("pstree.img"));
   EXPECT_TRUE(tasks.wants("core-1.img"));
-  for (const char *name : {"mm-1.img", "pagemap-1.img", "files.img",
-                           "fdinfo-2.img", "ids-1.img", "pages-1.img", "x.log"})
+  for (const char* name :
+       {"mm-1.img", "pagemap-1.img", "files.img", "fdinfo-2.img", "ids-1.img", "pages-1.img", "x.log"})
     EXPECT_FALSE(tasks.wants(name)) << name;
   const Checkpoint mappings{Needs{.mappings = true}};
   EXPECT_TRUE(mappings.wants("mm-1.img"));
@@ -207,8 +211,7 @@ TEST(Checkpoint, EveryPrefixOfEveryImage) {
       const Checkpoint checkpoint = checkpoint_of(images);
       EXPECT_NE(all_answers(checkpoint), "");
       if (size < 8) {
-        EXPECT_NE(errors_of(checkpoint).find("set/" + whole[i].first),
-                  std::string::npos)
+        EXPECT_NE(errors_of(checkpoint).find("set/" + whole[i].first), std::string::npos)
             << whole[i].first << " " << size;
       }
     }
@@ -225,7 +228,7 @@ TEST(Checkpoint, EveryImageMissing) {
 
 TEST(Checkpoint, AnImageOfAnotherKindUnderAName) {
   Images images = small_set();
-  std::swap(images[1].second, images[9].second);      // core-1 and mm-1
+  std::swap(images[1].second, images[9].second);  // core-1 and mm-1
   const Checkpoint checkpoint = checkpoint_of(images);
   EXPECT_EQ(checkpoint.find_task(1)->comm, "init");
   EXPECT_TRUE(checkpoint.find_task(1)->has_memory);
@@ -304,14 +307,11 @@ TEST(Explore, WordsOfBothTools) {
 }
 
 TEST(Statistics, AbsentIsNotZero) {
-  const std::string image =
-      head("STATS") +
-      entry(
-          "stats_entry",
-          "{'dump': {'freezing_time': 1, 'frozen_time': 4294967295, "
-          "'memdump_time': 0, "
-          "'memwrite_time': 0, 'pages_scanned': 10, 'pages_skipped_parent': 0, "
-          "'pages_written': 0}}");
+  const std::string image = head("STATS") + entry("stats_entry",
+                                                  "{'dump': {'freezing_time': 1, 'frozen_time': 4294967295, "
+                                                  "'memdump_time': 0, "
+                                                  "'memwrite_time': 0, 'pages_scanned': 10, 'pages_skipped_parent': 0, "
+                                                  "'pages_written': 0}}");
   StatisticsReader reader;
   Member member;
   member.name = member.place = "stats-dump";

@@ -100,7 +100,7 @@ TEST(Decoder, AnEmptyMessageIsAnEntry) {
 TEST(Decoder, CutSizesAndPayloads) {
   const std::string image = head("FS") + framed(fs(1));
   EXPECT_EQ(calls(image + "ab"), calls(image).substr(0, calls(image).size() - 4) +
-            "fail -: offset 16: entry 1: size of entry cut short: need 4 bytes, have 2\n");
+                                     "fail -: offset 16: entry 1: size of entry cut short: need 4 bytes, have 2\n");
   EXPECT_EQ(calls(image.substr(0, image.size() - 1)),
             "begin FS head 1\nfail -: offset 12: entry 0: payload cut short: need 4 bytes, have 3\n");
   EXPECT_EQ(calls(head("FS") + word(5)),
@@ -122,8 +122,9 @@ TEST(Decoder, ASizeIsAClaim) {
 TEST(Decoder, AFaultInAMessageIsNamedByItsByte) {
   expect_end(calls(head("FS") + framed(fs(1)) + framed(hex("08 01"))),
              "fail -: offset 20: entry 1: required field root_id is missing\n");
-  EXPECT_EQ(calls(head("FS") + framed(hex("08 01 10 80"))),
-            "begin FS head 1\nfail -: offset 15: entry 0: varint is longer than 10 bytes or does not end in the message\n");
+  EXPECT_EQ(
+      calls(head("FS") + framed(hex("08 01 10 80"))),
+      "begin FS head 1\nfail -: offset 15: entry 0: varint is longer than 10 bytes or does not end in the message\n");
 }
 
 TEST(Decoder, BytesAfterAnEntry) {
@@ -278,7 +279,7 @@ TEST(Decoder, ASinkMayStopAtAnyCall) {
   *sem.mutable_desc() = desc();
   sem.set_nsems(1);
   const std::string image = head("IPCNS_SEM") + framed(sem) + "ab" + std::string(6, '\0');
-  const int nr_calls = 7;   // begin, entry, part, bytes, padding, close, end
+  const int nr_calls = 7;  // begin, entry, part, bytes, padding, close, end
   for (int after = 1; after <= nr_calls; ++after) {
     Stopper stopper{after};
     Decoder decoder{stopper, "-"};

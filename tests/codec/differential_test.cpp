@@ -24,7 +24,8 @@ void expect_same(const std::string& ours, const std::string& theirs) {
   if (ours == theirs) return;
   const auto at = static_cast<std::size_t>(std::ranges::mismatch(ours, theirs).in1 - ours.begin());
   const std::size_t begin = at < 80 ? 0 : at - 80;
-  ADD_FAILURE() << "at " << at << ":\n  ours:   " << ours.substr(begin, 160) << "\n  theirs: " << theirs.substr(begin, 160);
+  ADD_FAILURE() << "at " << at << ":\n  ours:   " << ours.substr(begin, 160)
+                << "\n  theirs: " << theirs.substr(begin, 160);
 }
 
 void compare(const Message& table, const google::protobuf::Message& message) {

@@ -44,7 +44,7 @@ TEST(Json, Forms) {
             "{\"image\": \"fs-1.img\", \"magic\": \"FS\", \"entries\": [" + std::string{fs_json} + "]}\n");
   EXPECT_EQ(json(fs_image + framed(fs_payload), {.form = Form::lines}),
             "{\"image\": \"-\", \"magic\": \"FS\", \"index\": 0, \"entry\": " + std::string{fs_json} + "}\n" +
-            "{\"image\": \"-\", \"magic\": \"FS\", \"index\": 1, \"entry\": " + std::string{fs_json} + "}\n");
+                "{\"image\": \"-\", \"magic\": \"FS\", \"index\": 1, \"entry\": " + std::string{fs_json} + "}\n");
   EXPECT_EQ(json(fs_image, {.pretty = true}),
             "{\n    \"magic\": \"FS\",\n    \"entries\": [\n        {\n"
             "            \"cwd_id\": 1,\n            \"root_id\": 2\n        }\n    ]\n}\n");
@@ -70,7 +70,8 @@ TEST(Json, AnUnusualHeadIsNamed) {
   EXPECT_EQ(json(word(service_magic) + magic), "{\"magic\": \"FS\", \"head\": \"service\", \"entries\": []}\n");
   EXPECT_EQ(json(magic, {.wire = false}), "{\"magic\": \"FS\", \"entries\": []}\n");
   EXPECT_EQ(json(magic + framed(fs_payload), {.form = Form::lines}),
-            "{\"image\": \"-\", \"magic\": \"FS\", \"head\": \"bare\", \"index\": 0, \"entry\": " + std::string{fs_json} + "}\n");
+            "{\"image\": \"-\", \"magic\": \"FS\", \"head\": \"bare\", \"index\": 0, \"entry\": " +
+                std::string{fs_json} + "}\n");
 }
 
 TEST(Json, SharedMagicsHaveOneName) {
@@ -78,9 +79,11 @@ TEST(Json, SharedMagicsHaveOneName) {
 }
 
 TEST(Json, UnknownFieldsComeLast) {
-  const std::string payload = fs_payload + hex("f801 96 01 fd01 01000000 f901 ffffffffffffffff fa01 03 616263 fb01 08 01 fc01");
+  const std::string payload =
+      fs_payload + hex("f801 96 01 fd01 01000000 f901 ffffffffffffffff fa01 03 616263 fb01 08 01 fc01");
   EXPECT_EQ(json(head("FS") + framed(payload)),
-            "{\"magic\": \"FS\", \"entries\": [{\"cwd_id\": 1, \"root_id\": 2, \"_unknown\": [{\"field\": 31, \"varint\": 150}, "
+            "{\"magic\": \"FS\", \"entries\": [{\"cwd_id\": 1, \"root_id\": 2, \"_unknown\": [{\"field\": 31, "
+            "\"varint\": 150}, "
             "{\"field\": 31, \"fixed32\": 1}, {\"field\": 31, \"fixed64\": 18446744073709551615}, "
             "{\"field\": 31, \"bytes\": \"YWJj\\n\"}, {\"field\": 31, \"group\": \"CAE=\\n\"}]}]}\n");
   expect_json(json(head("FS") + framed(payload), {.pretty = true}));
@@ -139,9 +142,11 @@ TEST(Json, NamedPartsAreAnObject) {
 }
 
 TEST(Json, SizesOfExtrasAsPeopleReadThem) {
-  const struct { std::size_t bytes; const char* text; } rows[] = {
-      {0, "0B"}, {5, "5B"}, {1023, "1023B"}, {1024, "1KB"}, {1025, "1.0KB"}, {1500, "1.5KB"}, {65536, "64KB"},
-      {1048575, "1024.0KB"}, {1048576, "1MB"}, {1572864, "1.5MB"}};
+  const struct {
+    std::size_t bytes;
+    const char* text;
+  } rows[] = {{0, "0B"},       {5, "5B"},       {1023, "1023B"},       {1024, "1KB"},    {1025, "1.0KB"},
+              {1500, "1.5KB"}, {65536, "64KB"}, {1048575, "1024.0KB"}, {1048576, "1MB"}, {1572864, "1.5MB"}};
   for (const auto& row : rows)
     expect_end(json(head("PIPES_DATA") + pipe_entry(row.bytes) + std::string(row.bytes, 'x'), {.payload = false}),
                std::string{"\"extra\": \"... <"} + row.text + ">\"}]}\n");
@@ -152,8 +157,7 @@ TEST(Json, RawImages) {
   EXPECT_EQ(json("", {.form = Form::lines}, "pages-1.img"),
             "{\"image\": \"pages-1.img\", \"kind\": \"PAGES\", \"size\": 0}\n");
   for (const std::size_t piece : {0, 1, 2, 3, 4})
-    EXPECT_EQ(json("abcd", {.raw = true}, "pages-1.img", piece),
-              "{\"kind\": \"PAGES\", \"raw\": \"YWJjZA==\\n\"}\n");
+    EXPECT_EQ(json("abcd", {.raw = true}, "pages-1.img", piece), "{\"kind\": \"PAGES\", \"raw\": \"YWJjZA==\\n\"}\n");
 }
 
 TEST(Json, AFaultClosesTheDocument) {
@@ -162,8 +166,9 @@ TEST(Json, AFaultClosesTheDocument) {
   EXPECT_EQ(json(image), "{\"magic\": \"FS\", \"entries\": [" + std::string{fs_json} + "], " + error);
   EXPECT_EQ(json(image, {.form = Form::lines}, "fs-1.img"),
             "{\"image\": \"fs-1.img\", \"magic\": \"FS\", \"index\": 0, \"entry\": " + std::string{fs_json} + "}\n" +
-            "{\"image\": \"fs-1.img\", \"magic\": \"FS\", " + error);
-  expect_end(json(image, {.pretty = true}), "        }\n    ],\n    \"error\": \"offset 20: entry 1: "
+                "{\"image\": \"fs-1.img\", \"magic\": \"FS\", " + error);
+  expect_end(json(image, {.pretty = true}),
+             "        }\n    ],\n    \"error\": \"offset 20: entry 1: "
              "payload cut short: need 99 bytes, have 0\"\n}\n");
 }
 
@@ -204,8 +209,8 @@ TEST(Json, AFaultAfterALongMessage) {
     for (const bool with_payload : {false, true})
       for (const Form form : {Form::document, Form::lines})
         for (const char* extra : {"", "abc"}) {
-          const std::string text =
-              json(head("PIPES_DATA") + framed(payload) + extra, {.form = form, .pretty = pretty, .payload = with_payload});
+          const std::string text = json(head("PIPES_DATA") + framed(payload) + extra,
+                                        {.form = form, .pretty = pretty, .payload = with_payload});
           expect_json(text);
         }
 }
@@ -216,12 +221,11 @@ TEST(Json, TextsThatAreNoUtf8) {
     const auto* field = file.GetDescriptor()->FindFieldByName(name);
     if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_UINT32)
       file.GetReflection()->SetUInt32(&file, field, 1);
-    else
-      file.GetReflection()->SetUInt64(&file, field, 1);
+    else file.GetReflection()->SetUInt64(&file, field, 1);
   }
   for (const char* name : {"uid", "euid", "signum", "pid_type", "pid"})
-    file.mutable_fown()->GetReflection()->SetUInt32(
-        file.mutable_fown(), file.fown().GetDescriptor()->FindFieldByName(name), 0);
+    file.mutable_fown()->GetReflection()->SetUInt32(file.mutable_fown(),
+                                                    file.fown().GetDescriptor()->FindFieldByName(name), 0);
   file.set_name("/a\xff");
   expect_end(json(head("REG_FILES") + framed(file)), "\"name\": {\"base64\": \"L2H/\\n\"}}]}\n");
   file.set_name("/é\"\\");

@@ -8,35 +8,37 @@ namespace critpipe {
 namespace {
 
 TEST(Kind, FileNames) {
-  const struct { const char *path, *kind; } rows[] = {
-    {"inventory.img", "INVENTORY"},
-    {"core-1.img", "CORE"},
-    {"core-4294967295.img", "CORE"},
-    {"checkpoint/core-1.img", "CORE"},
-    {"./a/pages-1.img/core-1.img", "CORE"},
-    {"pagemap-1.img", "PAGEMAP"},
-    {"pagemap-shmem-1.img", "SHMEM_PAGEMAP"},
-    {"pages-1.img", "PAGES"},
-    {"ghost-file-1f.img", "GHOST_FILE"},
-    {"tcp-stream-a0b1.img", "TCP_STREAM"},
-    {"tmpfs-1.tar.gz.img", "TMPFS_IMG"},
-    {"tmpfs-dev-1.tar.gz.img", "TMPFS_DEV"},
-    {"binfmt-misc.img", "BINFMT_MISC"},
-    {"binfmt-misc-7.img", "BINFMT_MISC_OLD"},
-    {"signal-s-1.img", "SIGNAL"},
-    {"signal-p-1.img", "PSIGNAL"},
-    {"netns-1.img", "NETNS"},
-    {"netns-ct-1.img", "NETNF_CT"},
-    {"netns-exp-1.img", "NETNF_EXP"},
-    {"route-1.img", "ROUTE"},
-    {"route6-1.img", "ROUTE6"},
-    {"stats-dump", "STATS"},
-    {"stats-restore", "STATS"},
-    {"irmap-cache", "IRMAP_CACHE"},
-    {"amdgpu-pages-1-0a2f.img", "AMDGPU_KFD_PAGES"},
-    {"amdgpu-drm-pages-1-2-0a2f.img", "AMDGPU_DRM_PAGES"},
-    {"amdgpu-renderD-128.img", "AMDGPU_RENDER_NODE"},
-    {"amdgpu-dmabuf_3.img", "AMDGPU_DMABUF"},
+  const struct {
+    const char *path, *kind;
+  } rows[] = {
+      {"inventory.img", "INVENTORY"},
+      {"core-1.img", "CORE"},
+      {"core-4294967295.img", "CORE"},
+      {"checkpoint/core-1.img", "CORE"},
+      {"./a/pages-1.img/core-1.img", "CORE"},
+      {"pagemap-1.img", "PAGEMAP"},
+      {"pagemap-shmem-1.img", "SHMEM_PAGEMAP"},
+      {"pages-1.img", "PAGES"},
+      {"ghost-file-1f.img", "GHOST_FILE"},
+      {"tcp-stream-a0b1.img", "TCP_STREAM"},
+      {"tmpfs-1.tar.gz.img", "TMPFS_IMG"},
+      {"tmpfs-dev-1.tar.gz.img", "TMPFS_DEV"},
+      {"binfmt-misc.img", "BINFMT_MISC"},
+      {"binfmt-misc-7.img", "BINFMT_MISC_OLD"},
+      {"signal-s-1.img", "SIGNAL"},
+      {"signal-p-1.img", "PSIGNAL"},
+      {"netns-1.img", "NETNS"},
+      {"netns-ct-1.img", "NETNF_CT"},
+      {"netns-exp-1.img", "NETNF_EXP"},
+      {"route-1.img", "ROUTE"},
+      {"route6-1.img", "ROUTE6"},
+      {"stats-dump", "STATS"},
+      {"stats-restore", "STATS"},
+      {"irmap-cache", "IRMAP_CACHE"},
+      {"amdgpu-pages-1-0a2f.img", "AMDGPU_KFD_PAGES"},
+      {"amdgpu-drm-pages-1-2-0a2f.img", "AMDGPU_DRM_PAGES"},
+      {"amdgpu-renderD-128.img", "AMDGPU_RENDER_NODE"},
+      {"amdgpu-dmabuf_3.img", "AMDGPU_DMABUF"},
   };
   for (const auto& row : rows) {
     const Kind* kind = kind_of_name(row.path);
@@ -46,11 +48,30 @@ TEST(Kind, FileNames) {
 }
 
 TEST(Kind, NamesOfNoKind) {
-  for (const char* path :
-       {"", "/", "core-1.img/", "core-.img", "core-1x.img", "core-a.img", "core--1.img", "core-1.img.zst",
-        "xcore-1.img", "core.img", "CORE-1.img", "tcp-stream-A0.img", "tcp-stream-0x1.img", "ghost-file-.img",
-        "pagemap-shmem-.img", "pagemap-shmem-x.img", "stats-", "stats-dump.img", "irmap-cache.img",
-        "tmpfs-dev-.tar.gz.img", "descriptors.json", "parent", "dump.log", "pages-1"})
+  for (const char* path : {"",
+                           "/",
+                           "core-1.img/",
+                           "core-.img",
+                           "core-1x.img",
+                           "core-a.img",
+                           "core--1.img",
+                           "core-1.img.zst",
+                           "xcore-1.img",
+                           "core.img",
+                           "CORE-1.img",
+                           "tcp-stream-A0.img",
+                           "tcp-stream-0x1.img",
+                           "ghost-file-.img",
+                           "pagemap-shmem-.img",
+                           "pagemap-shmem-x.img",
+                           "stats-",
+                           "stats-dump.img",
+                           "irmap-cache.img",
+                           "tmpfs-dev-.tar.gz.img",
+                           "descriptors.json",
+                           "parent",
+                           "dump.log",
+                           "pages-1"})
     EXPECT_EQ(kind_of_name(path), nullptr) << path;
 }
 

@@ -20,8 +20,17 @@ constexpr int deepest = 6;
 template <typename Number>
 std::vector<Number> edge_numbers() {
   using Limits = std::numeric_limits<Number>;
-  std::vector<Number> numbers{0, 1, 127, 128, 16383, 16384, Limits::max(), Limits::min(), static_cast<Number>(~Number{0}),
-                              static_cast<Number>(Limits::max() - 1), static_cast<Number>(Limits::max() / 2 + 1)};
+  std::vector<Number> numbers{0,
+                              1,
+                              127,
+                              128,
+                              16383,
+                              16384,
+                              Limits::max(),
+                              Limits::min(),
+                              static_cast<Number>(~Number{0}),
+                              static_cast<Number>(Limits::max() - 1),
+                              static_cast<Number>(Limits::max() / 2 + 1)};
   for (int bit = 1; bit < Limits::digits; ++bit) numbers.push_back(static_cast<Number>(Number{1} << bit));
   return numbers;
 }
@@ -33,13 +42,41 @@ std::string every_byte(std::size_t times) {
 }
 
 const std::vector<std::string>& edge_texts() {
-  static const std::vector<std::string> texts{
-      "", "x", "/dev/null", std::string(300, 'y'), std::string(40000, 'z'), std::string("a\0b", 3), std::string(1, '\0'),
-      "quote\" back\\ slash/ <&>'", "\n\r\t\b\f\x01\x1f\x7f", "é€", "😀 and \xf4\x8f\xbf\xbf", "\xff", "a\xfe" "b",
-      "\xed\xa0\x80", "\xc0\x80", "\xe2\x82", "\xf5\x80\x80\x80", "\xf4\x90\x80\x80", every_byte(1), every_byte(300),
-      std::string(56, 'b'), std::string(57, 'b'), std::string(58, 'b'), std::string("\0abstract", 9), ".", "tail ",
-      "=3D", "a\r\nb", "a\r\nb\nc", "a\nb\r\nc", "lone\rcr", std::string(200, '='), std::string(76, 'q'),
-      std::string(77, 'q')};
+  static const std::vector<std::string> texts{"",
+                                              "x",
+                                              "/dev/null",
+                                              std::string(300, 'y'),
+                                              std::string(40000, 'z'),
+                                              std::string("a\0b", 3),
+                                              std::string(1, '\0'),
+                                              "quote\" back\\ slash/ <&>'",
+                                              "\n\r\t\b\f\x01\x1f\x7f",
+                                              "é€",
+                                              "😀 and \xf4\x8f\xbf\xbf",
+                                              "\xff",
+                                              "a\xfe"
+                                              "b",
+                                              "\xed\xa0\x80",
+                                              "\xc0\x80",
+                                              "\xe2\x82",
+                                              "\xf5\x80\x80\x80",
+                                              "\xf4\x90\x80\x80",
+                                              every_byte(1),
+                                              every_byte(300),
+                                              std::string(56, 'b'),
+                                              std::string(57, 'b'),
+                                              std::string(58, 'b'),
+                                              std::string("\0abstract", 9),
+                                              ".",
+                                              "tail ",
+                                              "=3D",
+                                              "a\r\nb",
+                                              "a\r\nb\nc",
+                                              "a\nb\r\nc",
+                                              "lone\rcr",
+                                              std::string(200, '='),
+                                              std::string(76, 'q'),
+                                              std::string(77, 'q')};
   return texts;
 }
 
@@ -58,9 +95,7 @@ class Setter {
   void number(std::uint32_t value) { put(value, &pb::Reflection::SetUInt32, &pb::Reflection::AddUInt32); }
   void number(std::uint64_t value) { put(value, &pb::Reflection::SetUInt64, &pb::Reflection::AddUInt64); }
   void number(bool value) { put(value, &pb::Reflection::SetBool, &pb::Reflection::AddBool); }
-  void text(std::string value) {
-    put(std::move(value), &pb::Reflection::SetString, &pb::Reflection::AddString);
-  }
+  void text(std::string value) { put(std::move(value), &pb::Reflection::SetString, &pb::Reflection::AddString); }
   // A number that the enum lacks is an unknown field to libprotobuf.
   void enumerator(int value) {
     if (field_.enum_type()->FindValueByNumber(value))
@@ -158,7 +193,7 @@ void fill_required(pb::Message& message, std::mt19937_64& random) {
 }  // namespace
 
 std::unique_ptr<pb::Message> new_message(std::string_view name) {
-  pb::SetLogHandler(nullptr);      // texts that are no UTF-8 are meant so
+  pb::SetLogHandler(nullptr);  // texts that are no UTF-8 are meant so
   const auto* type =
       pb::DescriptorPool::generated_pool()->FindMessageTypeByName("critpipe.oracle." + std::string{name});
   if (!type) throw std::runtime_error("no message " + std::string{name});

@@ -39,7 +39,8 @@ std::string pattern(std::size_t size) {
 }
 
 TEST(Output, KeepsOrderForPiecesOfAnySize) {
-  for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}, block_bytes - 1, block_bytes, block_bytes + 1, 3 * block_bytes}) {
+  for (const std::size_t piece :
+       {std::size_t{1}, std::size_t{1000}, block_bytes - 1, block_bytes, block_bytes + 1, 3 * block_bytes}) {
     StringOutput output;
     std::string wanted;
     for (int i = 0; i < 4; ++i) {

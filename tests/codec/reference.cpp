@@ -113,7 +113,10 @@ std::string quoted_printable(const std::string& bytes) {
     const bool lone_dot = c == '.' && column == 0 && (last || next == '\n' || next == '\r' || next == '\0');
     if (c > 126 || c == '=' || lone_dot || ((c == ' ' || c == '\t') && last) ||
         (c < 33 && c != '\t' && c != ' ' && c != '\r' && c != '\n')) {
-      if (column + 3 >= 76) { out += "=" + line_end; column = 0; }
+      if (column + 3 >= 76) {
+        out += "=" + line_end;
+        column = 0;
+      }
       char text[4];
       std::snprintf(text, sizeof text, "=%02X", c);
       out += text;
@@ -125,7 +128,10 @@ std::string quoted_printable(const std::string& bytes) {
       out += line_end;
       if (c == '\r') ++i;
     } else {
-      if (!last && next != '\n' && column + 1 >= 76) { out += "=" + line_end; column = 0; }
+      if (!last && next != '\n' && column + 1 >= 76) {
+        out += "=" + line_end;
+        column = 0;
+      }
       out += static_cast<char>(c);
       ++column;
     }
@@ -136,12 +142,17 @@ std::string quoted_printable(const std::string& bytes) {
 std::string from_quoted_printable(const std::string& text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '=') { out += text[i]; continue; }
+    if (text[i] != '=') {
+      out += text[i];
+      continue;
+    }
     if (i + 1 == text.size()) break;
     if (text[i + 1] == '\n' || text[i + 1] == '\r') i = std::min(text.find('\n', i), text.size());
-    else if (text[i + 1] == '=') { out += '='; ++i; }
-    else if (i + 2 < text.size() && std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
-             std::isxdigit(static_cast<unsigned char>(text[i + 2]))) {
+    else if (text[i + 1] == '=') {
+      out += '=';
+      ++i;
+    } else if (i + 2 < text.size() && std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
+               std::isxdigit(static_cast<unsigned char>(text[i + 2]))) {
       out += static_cast<char>(std::stoi(text.substr(i + 1, 2), nullptr, 16));
       i += 2;
     } else out += '=';
@@ -166,8 +177,7 @@ std::string address(const std::vector<std::uint32_t>& words) {
   // Unlike libc, crit writes no dotted quad in ::1.2.3.4.
   if (std::all_of(groups, groups + 6, [](auto group) { return group == 0; }) && groups[6] != 0)
     std::snprintf(text, sizeof text, "::%x:%x", ntohs(groups[6]), ntohs(groups[7]));
-  else
-    inet_ntop(AF_INET6, words.data(), text, sizeof text);
+  else inet_ntop(AF_INET6, words.data(), text, sizeof text);
   return text;
 }
 
@@ -222,7 +232,8 @@ class Printer {
     return joined("[", items, "]", depth);
   }
 
-  std::string value(const pb::Message& message, const pb::FieldDescriptor& field, int index, int depth, bool hex) const {
+  std::string value(const pb::Message& message, const pb::FieldDescriptor& field, int index, int depth,
+                    bool hex) const {
     const pb::Reflection& reflection = *message.GetReflection();
     const auto get = [&](auto one, auto of_many) {
       return index < 0 ? (reflection.*one)(message, &field) : (reflection.*of_many)(message, &field, index);
@@ -236,14 +247,14 @@ class Printer {
       case pb::FieldDescriptor::CPPTYPE_BOOL: return get(&R::GetBool, &R::GetRepeatedBool) ? "true" : "false";
       case pb::FieldDescriptor::CPPTYPE_ENUM: return enumerator(message, field, index);
       case pb::FieldDescriptor::CPPTYPE_MESSAGE: {
-        const pb::Message& inside = index < 0 ? reflection.GetMessage(message, &field)
-                                              : reflection.GetRepeatedMessage(message, &field, index);
+        const pb::Message& inside =
+            index < 0 ? reflection.GetMessage(message, &field) : reflection.GetRepeatedMessage(message, &field, index);
         return object(inside, depth, hex || (human_ && field.options().GetExtension(oracle::criu).hex()));
       }
       default: break;
     }
-    const std::string text = index < 0 ? reflection.GetString(message, &field)
-                                       : reflection.GetRepeatedString(message, &field, index);
+    const std::string text =
+        index < 0 ? reflection.GetString(message, &field) : reflection.GetRepeatedString(message, &field, index);
     if (field.type() == pb::FieldDescriptor::TYPE_STRING) return json_text(text);
     return field.options().GetExtension(oracle::criu).conv() == "unix_name" ? unix_name(text) : base64(text);
   }
@@ -254,7 +265,8 @@ class Printer {
       if (unknown.field(i).number() == field.number())
         return std::to_string(static_cast<std::int32_t>(unknown.field(i).varint()));
     return quoted((index < 0 ? message.GetReflection()->GetEnum(message, &field)
-                             : message.GetReflection()->GetRepeatedEnum(message, &field, index))->name());
+                             : message.GetReflection()->GetRepeatedEnum(message, &field, index))
+                      ->name());
   }
 
   template <typename Number>

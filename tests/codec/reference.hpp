@@ -8,9 +8,9 @@
 namespace critpipe::testing {
 
 struct ReferenceForm {
-  bool human = false;      // annotated values as people read them
+  bool human = false;  // annotated values as people read them
   bool indent = false;
-  int depth = 0;           // of the object in its document
+  int depth = 0;  // of the object in its document
 };
 std::string reference_json(const google::protobuf::Message& message, const ReferenceForm& form);
 

@@ -37,23 +37,23 @@ std::set<const pb::Descriptor*> oracle_messages() {
 
 Type type_of(const pb::FieldDescriptor& field) {
   switch (field.type()) {
-    case pb::FieldDescriptor::TYPE_INT32:    return Type::int32;
-    case pb::FieldDescriptor::TYPE_INT64:    return Type::int64;
-    case pb::FieldDescriptor::TYPE_UINT32:   return Type::uint32;
-    case pb::FieldDescriptor::TYPE_UINT64:   return Type::uint64;
-    case pb::FieldDescriptor::TYPE_SINT32:   return Type::sint32;
-    case pb::FieldDescriptor::TYPE_SINT64:   return Type::sint64;
-    case pb::FieldDescriptor::TYPE_BOOL:     return Type::boolean;
-    case pb::FieldDescriptor::TYPE_ENUM:     return Type::enumeration;
-    case pb::FieldDescriptor::TYPE_FIXED32:  return Type::fixed32;
+    case pb::FieldDescriptor::TYPE_INT32: return Type::int32;
+    case pb::FieldDescriptor::TYPE_INT64: return Type::int64;
+    case pb::FieldDescriptor::TYPE_UINT32: return Type::uint32;
+    case pb::FieldDescriptor::TYPE_UINT64: return Type::uint64;
+    case pb::FieldDescriptor::TYPE_SINT32: return Type::sint32;
+    case pb::FieldDescriptor::TYPE_SINT64: return Type::sint64;
+    case pb::FieldDescriptor::TYPE_BOOL: return Type::boolean;
+    case pb::FieldDescriptor::TYPE_ENUM: return Type::enumeration;
+    case pb::FieldDescriptor::TYPE_FIXED32: return Type::fixed32;
     case pb::FieldDescriptor::TYPE_SFIXED32: return Type::sfixed32;
-    case pb::FieldDescriptor::TYPE_FLOAT:    return Type::float32;
-    case pb::FieldDescriptor::TYPE_FIXED64:  return Type::fixed64;
+    case pb::FieldDescriptor::TYPE_FLOAT: return Type::float32;
+    case pb::FieldDescriptor::TYPE_FIXED64: return Type::fixed64;
     case pb::FieldDescriptor::TYPE_SFIXED64: return Type::sfixed64;
-    case pb::FieldDescriptor::TYPE_DOUBLE:   return Type::float64;
-    case pb::FieldDescriptor::TYPE_STRING:   return Type::string;
-    case pb::FieldDescriptor::TYPE_BYTES:    return Type::bytes;
-    default:                                 return Type::message;
+    case pb::FieldDescriptor::TYPE_DOUBLE: return Type::float64;
+    case pb::FieldDescriptor::TYPE_STRING: return Type::string;
+    case pb::FieldDescriptor::TYPE_BYTES: return Type::bytes;
+    default: return Type::message;
   }
 }
 
@@ -150,7 +150,7 @@ TEST(Schema, RequiredBitsAreOneAField) {
       mask |= bit;
     }
     EXPECT_EQ(mask, message.required);
-    EXPECT_EQ(std::popcount(mask), std::countr_one(mask));   // from bit 0, no gaps
+    EXPECT_EQ(std::popcount(mask), std::countr_one(mask));  // from bit 0, no gaps
   }
 }
 
@@ -171,25 +171,37 @@ TEST(Schema, MessagesAreFoundByName) {
 }
 
 TEST(Schema, ShowsFieldsAsTheOptionsSay) {
-  const struct { const char *message, *field; Show show; } rows[] = {
-    {"pagemap_entry", "vaddr", Show::hex},            {"pagemap_entry", "nr_pages", Show::plain},
-    {"pagemap_entry", "flags", Show::flags},          {"inotify_wd_entry", "s_dev", Show::dev},
-    {"irmap_cache_entry", "dev", Show::old_dev},      {"ghost_file_entry", "dev", Show::dev},
-    {"ghost_file_entry", "rdev", Show::old_dev},      {"inet_sk_entry", "src_addr", Show::ip_address},
-    {"inet_sk_entry", "family", Show::dict},          {"task_core_entry", "task_state", Show::dict},
-    {"unix_sk_entry", "name", Show::unix_name},       {"core_entry", "mtype", Show::plain},
+  const struct {
+    const char *message, *field;
+    Show show;
+  } rows[] = {
+      {"pagemap_entry", "vaddr", Show::hex},       {"pagemap_entry", "nr_pages", Show::plain},
+      {"pagemap_entry", "flags", Show::flags},     {"inotify_wd_entry", "s_dev", Show::dev},
+      {"irmap_cache_entry", "dev", Show::old_dev}, {"ghost_file_entry", "dev", Show::dev},
+      {"ghost_file_entry", "rdev", Show::old_dev}, {"inet_sk_entry", "src_addr", Show::ip_address},
+      {"inet_sk_entry", "family", Show::dict},     {"task_core_entry", "task_state", Show::dict},
+      {"unix_sk_entry", "name", Show::unix_name},  {"core_entry", "mtype", Show::plain},
   };
   for (const auto& row : rows) EXPECT_EQ(field(row.message, row.field).show, row.show) << row.message << row.field;
 }
 
 TEST(Schema, NamesComeFromTheRightList) {
-  const struct { const char *message, *field, *name; std::uint64_t value; } rows[] = {
-    {"vma_entry", "prot", "PROT_EXEC", 4},            {"vma_entry", "flags", "MAP_GROWSDOWN", 0x100},
-    {"vma_entry", "status", "VMA_UNSUPP", 0x80000000}, {"reg_file_entry", "flags", "O_CLOEXEC", 02000000},
-    {"memfd_inode_entry", "seals", "F_SEAL_GROW", 4}, {"pagemap_entry", "flags", "PE_PRESENT", 4},
-    {"task_core_entry", "task_state", "Stopped", 6},  {"inet_sk_entry", "family", "INET6", 10},
-    {"inet_sk_entry", "type", "PACKET", 10},          {"inet_sk_entry", "state", "LISTEN", 10},
-    {"inet_sk_entry", "proto", "UDPLITE", 136},       {"unix_sk_entry", "state", "CLOSE", 7},
+  const struct {
+    const char *message, *field, *name;
+    std::uint64_t value;
+  } rows[] = {
+      {"vma_entry", "prot", "PROT_EXEC", 4},
+      {"vma_entry", "flags", "MAP_GROWSDOWN", 0x100},
+      {"vma_entry", "status", "VMA_UNSUPP", 0x80000000},
+      {"reg_file_entry", "flags", "O_CLOEXEC", 02000000},
+      {"memfd_inode_entry", "seals", "F_SEAL_GROW", 4},
+      {"pagemap_entry", "flags", "PE_PRESENT", 4},
+      {"task_core_entry", "task_state", "Stopped", 6},
+      {"inet_sk_entry", "family", "INET6", 10},
+      {"inet_sk_entry", "type", "PACKET", 10},
+      {"inet_sk_entry", "state", "LISTEN", 10},
+      {"inet_sk_entry", "proto", "UDPLITE", 136},
+      {"unix_sk_entry", "state", "CLOSE", 7},
   };
   for (const auto& row : rows) {
     bool found = false;
@@ -211,7 +223,7 @@ TEST(Schema, RowsByHand) {
   EXPECT_EQ(mtype.enum_values()[1].name, "X86_64");
   EXPECT_EQ(field("core_entry", "tc").message().name, "task_core_entry");
   EXPECT_EQ(field("core_entry", "tc").wire(), Wire::bytes);
-  EXPECT_EQ(find_message("core_entry")->fields[2].name(), "tc");   // by number, not as declared
+  EXPECT_EQ(find_message("core_entry")->fields[2].name(), "tc");  // by number, not as declared
   EXPECT_FALSE(field("dump_stats_entry", "pages_lazy").required);
   EXPECT_EQ(find_message("marker")->find(3u)->name(), "file_data");
 }

@@ -83,7 +83,7 @@ TEST(Small, ReadsWhatTheReferencePrints) {
     ++nr_short;
     EXPECT_EQ(*payload, message.SerializePartialAsString());
   });
-  EXPECT_GT(nr_short, nr_all / 3);       // edge values are long numbers and odd texts
+  EXPECT_GT(nr_short, nr_all / 3);  // edge values are long numbers and odd texts
 }
 
 // Bytes changed, left out and put in anywhere.
@@ -131,11 +131,43 @@ TEST(Small, ReadsNothingThatIsWrong) {
 
 // Numbers at the edges of what a type holds and of what JSON calls a number.
 TEST(Small, NumbersAtTheEdges) {
-  const char* const numbers[] = {
-      "0", "-0", "00", "01", "1", "-1", "9", "10", "127", "128", "12345678", "123456789", "99999999", "100000000",
-      "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296", "999999999999999",
-      "1234567890123456", "9007199254740993", "9223372036854775807", "-9223372036854775808", "18446744073709551615",
-      "18446744073709551616", "1e3", "1.0", "+1", "", "-", "null", "true", "\"5\"", "\"REG\"", "[1]"};
+  const char* const numbers[] = {"0",
+                                 "-0",
+                                 "00",
+                                 "01",
+                                 "1",
+                                 "-1",
+                                 "9",
+                                 "10",
+                                 "127",
+                                 "128",
+                                 "12345678",
+                                 "123456789",
+                                 "99999999",
+                                 "100000000",
+                                 "2147483647",
+                                 "2147483648",
+                                 "-2147483648",
+                                 "-2147483649",
+                                 "4294967295",
+                                 "4294967296",
+                                 "999999999999999",
+                                 "1234567890123456",
+                                 "9007199254740993",
+                                 "9223372036854775807",
+                                 "-9223372036854775808",
+                                 "18446744073709551615",
+                                 "18446744073709551616",
+                                 "1e3",
+                                 "1.0",
+                                 "+1",
+                                 "",
+                                 "-",
+                                 "null",
+                                 "true",
+                                 "\"5\"",
+                                 "\"REG\"",
+                                 "[1]"};
   std::size_t nr_short = 0;
   struct Around {
     const char *message, *before, *after;
@@ -146,7 +178,8 @@ TEST(Small, NumbersAtTheEdges) {
       {"fdinfo_entry", "{\"id\": 1, \"flags\": 0, \"type\": ", ", \"fd\": 2}"},
       {"pstree_entry", "{\"pid\": 1, \"ppid\": 0, \"pgid\": 1, \"sid\": 1, \"threads\": [1, ", "]}"},
       {"vma_entry",
-       "{\"start\": 0, \"end\": 1, \"pgoff\": 2, \"shmid\": 3, \"prot\": 4, \"flags\": 5, \"status\": 6, \"fd\": ", "}"},
+       "{\"start\": 0, \"end\": 1, \"pgoff\": 2, \"shmid\": 3, \"prot\": 4, \"flags\": 5, \"status\": 6, \"fd\": ",
+       "}"},
   };
   for (const auto& [message, before, after] : all)
     for (const char* number : numbers) {

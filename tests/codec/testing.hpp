@@ -76,9 +76,15 @@ class Recorder final : public Sink {
   }
   Step bytes(Bytes bytes) override { return more("bytes ", bytes); }
   Step padding(Bytes bytes) override { return more("padding ", bytes); }
-  Step close() override { line("close"); return Step::go; }
+  Step close() override {
+    line("close");
+    return Step::go;
+  }
   Step raw(Bytes bytes) override { return more("raw ", bytes); }
-  Step end() override { line("end"); return Step::go; }
+  Step end() override {
+    line("end");
+    return Step::go;
+  }
   void fail(const Error& error) override { line("fail " + to_string(error)); }
 
   std::string take() { return std::exchange(text_, ""); }

@@ -111,7 +111,11 @@ TEST(Base64, AllLoopsKnowTheAlphabet) {
 
 TEST(Base64, DecodesLikePython) {
   using enum Base64Decoder::Fault;
-  const struct { std::string_view text; std::string bytes; Base64Decoder::Fault fault; } rows[] = {
+  const struct {
+    std::string_view text;
+    std::string bytes;
+    Base64Decoder::Fault fault;
+  } rows[] = {
       {"", "", none},
       {"YQ==", "a", none},
       {"YQ==\n", "a", none},
@@ -119,8 +123,8 @@ TEST(Base64, DecodesLikePython) {
       {"YWI=", "ab", none},
       {"YWJj", "abc", none},
       {"YWJj=", "abc", none},
-      {"YW-_Jj", "abc", none},              // the URL alphabet is skipped
-      {"YQ==YQ==", "a\x06\x10", none},      // padding only counts at the end
+      {"YW-_Jj", "abc", none},          // the URL alphabet is skipped
+      {"YQ==YQ==", "a\x06\x10", none},  // padding only counts at the end
       {"\xc3\xa9YQ==", "a", none},
       {"YQ", "", padding},
       {"YQ=", "", padding},
@@ -140,18 +144,15 @@ TEST(Base64, DecodesLikePython) {
 
 TEST(Base64, ReadsEscapesOfJson) {
   using enum Base64Decoder::Fault;
-  const struct { std::string_view text; std::string bytes; Base64Decoder::Fault fault; } rows[] = {
-      {R"(YQ==\n)", "a", none},
-      {R"(Y\nQ\r=\t=)", "a", none},
-      {R"(\/\/\/\/)", "\xff\xff\xff", none},
-      {R"(\u0059Q==)", "a", none},
-      {R"(\u00e9YQ==)", "a", none},
-      {R"(\"\\YQ==)", "a", none},
-      {R"(YQ==\x)", "", escape},
-      {R"(YQ==\u00g0)", "", escape},
-      {R"(YQ==\)", "", escape},
-      {R"(YQ==\u00)", "", escape},
-      {"YQ==\n", "", control},
+  const struct {
+    std::string_view text;
+    std::string bytes;
+    Base64Decoder::Fault fault;
+  } rows[] = {
+      {R"(YQ==\n)", "a", none},    {R"(Y\nQ\r=\t=)", "a", none},  {R"(\/\/\/\/)", "\xff\xff\xff", none},
+      {R"(\u0059Q==)", "a", none}, {R"(\u00e9YQ==)", "a", none},  {R"(\"\\YQ==)", "a", none},
+      {R"(YQ==\x)", "", escape},   {R"(YQ==\u00g0)", "", escape}, {R"(YQ==\)", "", escape},
+      {R"(YQ==\u00)", "", escape}, {"YQ==\n", "", control},
   };
   for (const auto& row : rows)
     for (std::size_t block : {1, 3, 100}) {
@@ -183,7 +184,9 @@ std::string quote_text(std::string_view bytes) {
 }
 
 TEST(Quoted, EncodesLikePython) {
-  const struct { std::string bytes, text; } rows[] = {
+  const struct {
+    std::string bytes, text;
+  } rows[] = {
       {"", ""},
       {"\0abs"s, "=00abs"},
       {"/run/a b", "/run/a b"},
@@ -213,9 +216,19 @@ TEST(Quoted, EncodesLikePython) {
 }
 
 TEST(Quoted, DecodesLikePython) {
-  const struct { std::string_view text; std::string_view bytes; } rows[] = {
-      {"=00=ab=AB", "\0\xab\xab"sv}, {"a=\nb", "ab"},  {"a=\r\nb", "ab"}, {"a=\rbc", "a"}, {"a==b", "a=b"},
-      {"a=", "a"},                   {"a=g1", "a=g1"}, {"a=1", "a=1"},    {"a ", "a "},
+  const struct {
+    std::string_view text;
+    std::string_view bytes;
+  } rows[] = {
+      {"=00=ab=AB", "\0\xab\xab"sv},
+      {"a=\nb", "ab"},
+      {"a=\r\nb", "ab"},
+      {"a=\rbc", "a"},
+      {"a==b", "a=b"},
+      {"a=", "a"},
+      {"a=g1", "a=g1"},
+      {"a=1", "a=1"},
+      {"a ", "a "},
   };
   for (const auto& row : rows) {
     std::string bytes;
@@ -248,13 +261,26 @@ std::string address_text(const Address& address) {
 }
 
 TEST(Address, BothWays) {
-  const struct { std::string_view text; std::string_view printed; } rows[] = {
-      {"0.0.0.0", "0.0.0.0"}, {"127.0.0.1", "127.0.0.1"}, {"255.255.255.255", "255.255.255.255"},
-      {"::", "::"}, {"::1", "::1"}, {"fe80::1%eth0", "fe80::1"}, {"2001:DB8::A", "2001:db8::a"},
-      {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"}, {"1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"},
-      {"1:0:0:2:0:0:0:3", "1:0:0:2::3"}, {"1:0:0:2:3:0:0:4", "1::2:3:0:0:4"}, {"0:0:1::", "0:0:1::"},
-      {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"}, {"::ffff:1.2.3.4", "::ffff:1.2.3.4"},
-      {"::1.2.3.4", "::102:304"}, {"64:ff9b::1.2.3.4", "64:ff9b::102:304"},
+  const struct {
+    std::string_view text;
+    std::string_view printed;
+  } rows[] = {
+      {"0.0.0.0", "0.0.0.0"},
+      {"127.0.0.1", "127.0.0.1"},
+      {"255.255.255.255", "255.255.255.255"},
+      {"::", "::"},
+      {"::1", "::1"},
+      {"fe80::1%eth0", "fe80::1"},
+      {"2001:DB8::A", "2001:db8::a"},
+      {"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8"},
+      {"1:0:2:3:4:5:6:7", "1:0:2:3:4:5:6:7"},
+      {"1:0:0:2:0:0:0:3", "1:0:0:2::3"},
+      {"1:0:0:2:3:0:0:4", "1::2:3:0:0:4"},
+      {"0:0:1::", "0:0:1::"},
+      {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
+      {"::ffff:1.2.3.4", "::ffff:1.2.3.4"},
+      {"::1.2.3.4", "::102:304"},
+      {"64:ff9b::1.2.3.4", "64:ff9b::102:304"},
   };
   for (const auto& row : rows) {
     const auto address = parse_address(row.text);
@@ -266,9 +292,10 @@ TEST(Address, BothWays) {
 }
 
 TEST(Address, Refuses) {
-  for (std::string_view text : {"", "1", "1.2.3", "1.2.3.4.5", "1.2.3.04", "1.2.3.256", "1.2.3.4/8", "1.2.3. 4", ":1::2",
-                                "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1.2.3.4::1", ":", ":::",
-                                "::1%", "::1%a%b", "1::2:3:4:5:6:7:8", "::1.2.3"})
+  for (std::string_view text :
+       {"",           "1",     "1.2.3",   "1.2.3.4.5",     "1.2.3.04",          "1.2.3.256",        "1.2.3.4/8",
+        "1.2.3. 4",   ":1::2", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::",          "g::",
+        "1.2.3.4::1", ":",     ":::",     "::1%",          "::1%a%b",           "1::2:3:4:5:6:7:8", "::1.2.3"})
     EXPECT_FALSE(parse_address(text)) << text;
 }
 

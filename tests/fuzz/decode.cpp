@@ -1,4 +1,4 @@
-// Any bytes as an image: no crash, the same answer however they arrive, JSON that is JSON, canonical forms that are fixed.
+// Any bytes as an image: no crash, one answer however they arrive, JSON that is JSON, canonical forms that are fixed.
 //
 // Input: name of the image, newline, a byte of options, the image.
 #include <simdjson.h>
@@ -77,8 +77,9 @@ void run(Bytes input) {
   const std::string_view name = take_line(input);
   const unsigned bits = take_byte(input);
   JsonOptions options;
-  options.form = bits % 4 == 3 ? JsonOptions::Form::lines : bits % 4 == 2 ? JsonOptions::Form::named_document
-                                                                          : JsonOptions::Form::document;
+  options.form = bits % 4 == 3   ? JsonOptions::Form::lines
+                 : bits % 4 == 2 ? JsonOptions::Form::named_document
+                                 : JsonOptions::Form::document;
   options.pretty = bits & 4;
   options.payload = !(bits & 8);
   options.raw = bits & 16;

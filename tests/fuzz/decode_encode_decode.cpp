@@ -26,8 +26,9 @@ void run(Bytes input) {
   if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) return;
   const unsigned bits = take_byte(input);
   JsonOptions options;
-  options.form = bits % 4 == 3 ? JsonOptions::Form::lines : bits % 4 == 2 ? JsonOptions::Form::named_document
-                                                                          : JsonOptions::Form::document;
+  options.form = bits % 4 == 3   ? JsonOptions::Form::lines
+                 : bits % 4 == 2 ? JsonOptions::Form::named_document
+                                 : JsonOptions::Form::document;
   options.pretty = bits & 4;
   options.raw = true;
   const Json json = decode(name, input, options);

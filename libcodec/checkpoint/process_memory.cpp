@@ -9,7 +9,8 @@ namespace critpipe {
 
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping) {
   switch (mapping.kind()) {
-    case Mapping::Kind::shmem: case Mapping::Kind::sysv: return MemoryId{true, mapping.shmid};
+    case Mapping::Kind::shmem:
+    case Mapping::Kind::sysv: return MemoryId{true, mapping.shmid};
     case Mapping::Kind::memfd: {
       const File* file = checkpoint.file_of(mapping);
       if (!file) return {};
@@ -40,7 +41,10 @@ const Mapping* MappingIndex::at(std::uint64_t vaddr) const {
 }
 
 ProcessMemory::ProcessMemory(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size)
-    : store_{store}, checkpoint_{checkpoint}, page_size_{page_size}, mappings_{task.memory.mappings},
+    : store_{store},
+      checkpoint_{checkpoint},
+      page_size_{page_size},
+      mappings_{task.memory.mappings},
       own_{store, {false, task.pid}, page_size} {}
 
 bool ProcessMemory::stretches(std::uint64_t begin, std::uint64_t end, const MemoryReader::Visit& visit) {
