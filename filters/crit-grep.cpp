@@ -6,6 +6,7 @@
 #include "common/images_out.hpp"
 #include "common/inputs.hpp"
 #include "common/voices.hpp"
+#include "crit-grep/memory.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/writer.hpp"
@@ -16,25 +17,27 @@ namespace {
 
 constexpr Option rows[] = {
     {'v', "invert-match", nullptr, "Keep the entries that do not match."},
-    {'c', "count", nullptr, "Print for each image how many entries match."},
-    {'l', "files-with-matches", nullptr, "Print the names of images with a match."},
+    {'c', "count", nullptr,
+     "Print for each image how many entries match; with --memory, for each process how many matches."},
+    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, processes."},
     {'q', "quiet", nullptr, "Print nothing; stop at the first match."},
     {'m', "max-count", "N", "Stop after N matches."},
     {0, "lines", nullptr, "Print matches as JSON, one a line, as crit-tojson --lines does."},
     {0, "json", nullptr, "The same as --lines."},
     {0, "pretty", nullptr, "Print JSON with annotated fields as people read them."},
     {0, "any", "REGEX", "Keep entries with a text or bytes field that REGEX fits; there is no EXPR then."},
-    {'i', "ignore-case", nullptr, "With --any: upper and lower case are the same."},
-    {'F', "fixed-strings", nullptr, "With --any: a plain text, no regular expression."},
+    {'i', "ignore-case", nullptr, "With --any and --memory: upper and lower case are the same."},
+    {'F', "fixed-strings", nullptr, "With --any and --memory: a plain text, no regular expression."},
     {0, "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
     {0, "stream", nullptr, "Write an image stream even of one image."},
 };
-constexpr Options groups[] = {rows, colour_options, input_options};
+constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
     {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "how many entries are lazy"},
     {"crit-grep --lines 'vmas[status & VMA_AREA_HEAP]' c1.tar.zst", "tasks with a heap"},
     {"crit-grep -l --any password DIR", "images that hold the word"},
+    {"crit-grep --memory --vma heap 'pass(word|phrase)' c1.tar.zst", "where that stands in memory"},
 };
 
 enum class Form : std::uint8_t { images, lines, count, names, nothing };
@@ -237,6 +240,7 @@ Error parse(Program& program, Expression& expression) {
 }
 
 int run(Program& program) {
+  if (program.has("memory")) return search_memory(program);
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);
@@ -257,7 +261,8 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{"crit-grep", "find entries of images, and bytes in memory", "EXPR [INPUT...]", examples, groups,
-                    run};
+const Filter filter{
+    "crit-grep", "find entries of images, and bytes in memory", "EXPR|--memory REGEX [INPUT...]", examples, groups,
+    run};
 
 }  // namespace critpipe

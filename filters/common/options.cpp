@@ -76,6 +76,16 @@ std::string called_as(int argc, char** argv, const Filter& row) {
   return std::string{path.substr(path.rfind('/') + 1)};
 }
 
+// CLI11 takes a word [a,b] apart as a list, which a pattern or a name is not: a mark behind the bracket keeps it whole.
+constexpr char mark = '\x01';
+
+std::string marked(std::string word) { return word.ends_with(']') ? word + mark : word; }
+
+std::string unmarked(std::string word) {
+  if (word.ends_with(mark)) word.pop_back();
+  return word;
+}
+
 }  // namespace
 
 std::string help_text(const Filter& row) {
@@ -139,14 +149,15 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
       return;
     }
     const auto take = [&given, key](const CLI::results_t& results) {
-      for (const std::string& result : results) given.push_back({key, result});
+      for (const std::string& result : results) given.push_back({key, unmarked(result)});
       return true;
     };
     app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   });
   Program program{row, name, {}, {}};
   try {
-    std::vector<std::string> reversed{words.rbegin(), words.rend()};
+    std::vector<std::string> reversed;
+    for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
     app.parse(reversed);
   } catch (const CLI::ExtrasError&) {
     for (const std::string& word : words)
@@ -158,6 +169,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     program.usage(error.what());
   }
+  for (std::string& argument : arguments) argument = unmarked(std::move(argument));
   return Program{row, name, std::move(arguments), std::move(given)};
 }
 

@@ -24,6 +24,7 @@ class JsonWriter {
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
+  JsonWriter& bytes(Bytes bytes);                              // as text where it is UTF-8, else {"base64": ...}
   JsonWriter& hex(std::uint64_t value);                        // as text, without 0x
   JsonWriter& message(const Message& message, Bytes payload);  // as crit-tojson prints it
   void line_end() { output_.write("\n"); }

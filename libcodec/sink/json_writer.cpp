@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "critpipe/json.hpp"
+#include "sink/json_print.hpp"
 #include "text/escape.hpp"
 #include "text/number.hpp"
 
@@ -80,6 +81,12 @@ JsonWriter& JsonWriter::null() {
 JsonWriter& JsonWriter::boolean(bool value) {
   separate();
   output_.write(value ? "true" : "false");
+  return *this;
+}
+
+JsonWriter& JsonWriter::bytes(Bytes bytes) {
+  separate();
+  output_.commit(put_string(output_, output_.reserve(member_room), bytes));
   return *this;
 }
 

@@ -1,0 +1,17 @@
+#include "critpipe/memory_search.hpp"
+
+#include "search/work.hpp"
+
+namespace critpipe {
+
+MemorySearch::MemorySearch(const Patterns& patterns, MemorySearchOptions options, Report report, Fault fault)
+    : work_{std::make_unique<Work>(patterns, std::move(options), std::move(report), std::move(fault))} {}
+MemorySearch::~MemorySearch() = default;
+
+Step MemorySearch::directory(const std::string& path, bool several) { return work_->search_directory(path, several); }
+
+Step MemorySearch::inputs(const std::vector<std::string>& inputs, const SourceOptions& options) {
+  return work_->search_inputs(inputs, options);
+}
+
+}  // namespace critpipe

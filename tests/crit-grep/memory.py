@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""memory: crit-grep --memory against a slow search over the assembled address spaces.
+
+usage: memory PROGRAMS CHECKPOINTS
+
+Real checkpoints, and one made here with patterns across every kind of border: between pages, between runs that touch,
+at a gap, into and out of pages of a parent, and in shared memory. Each as a directory, a tar, a tar in zstd and an image
+stream, given as a file and through a pipe in blocks of several sizes, with the pages before their pagemaps too.
+"""
+import io
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+
+PAGE = 4096
+PAGEMAP_HEAD = (0x54564319, 0x56084025)
+PRESENT, PARENT = 4, 1
+SHARED_MEMORY = 1 << 8 | 1 << 10       # VMA_ANON_SHARED, VMA_AREA_SYSVIPC
+BLOCKS = (4095, 4097, 1 << 20)
+failures = []
+checks = 0
+
+
+def expect(what, want, have):
+    global checks
+    checks += 1
+    if want != have:
+        failures.append(what)
+        lost, more = sorted(want - have)[:5], sorted(have - want)[:5]
+        print(f"FAIL {what}: wanted {len(want)}, have {len(have)}; lost {lost}, too many {more}")
+
+
+# Images, read and written by hand.
+
+def varint(number):
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes(out + bytes([number]))
+
+
+def message(*fields):
+    return b"".join(varint(number << 3) + varint(value) for number, value in fields)
+
+
+def image(*entries):
+    return struct.pack("<II", *PAGEMAP_HEAD) + b"".join(struct.pack("<I", len(entry)) + entry for entry in entries)
+
+
+def fields_of(payload):
+    fields, at = {}, 0
+
+    def number():
+        nonlocal at
+        value = shift = 0
+        while True:
+            byte = payload[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+    while at < len(payload):
+        tag = number()
+        if tag & 7 == 2:
+            size = number()
+            fields.setdefault(tag >> 3, []).append(payload[at:at + size])
+            at += size
+        else:
+            fields[tag >> 3] = number()
+    return fields
+
+
+def entries_of(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    at = 8
+    while at < len(data):
+        size, = struct.unpack_from("<I", data, at)
+        yield fields_of(data[at + 4:at + 4 + size])
+        at += 4 + size
+
+
+def runs_of(folder, pid):
+    """(vaddr, bytes or None) of each run; what a parent has is fetched there."""
+    head, *entries = entries_of(f"{folder}/pagemap-{pid}.img")
+    with open(f"{folder}/pages-{head[1]}.img", "rb") as file:
+        for entry in entries:
+            size = (entry.get(5) or entry[2]) * PAGE
+            flags = entry.get(4, PARENT if entry.get(3) else PRESENT)
+            if flags & PRESENT:
+                yield entry[1], file.read(size)
+            elif flags & PARENT:
+                for at in range(0, size, PAGE):
+                    yield entry[1] + at, page_of(f"{folder}/parent", pid, entry[1] + at)
+
+
+def page_of(folder, pid, address):
+    for vaddr, data in runs_of(folder, pid):
+        if data is not None and vaddr <= address < vaddr + len(data):
+            return data[address - vaddr:address - vaddr + PAGE]
+    return None
+
+
+def stretches(folder, pid):
+    begin, pieces = None, []
+    for vaddr, data in runs_of(folder, pid):
+        if begin is not None and vaddr != begin + sum(map(len, pieces)):
+            yield begin, b"".join(pieces)
+            begin = None
+        if begin is None:
+            begin, pieces = vaddr, []
+        pieces.append(data)
+    if begin is not None:
+        yield begin, b"".join(pieces)
+
+
+def numbers(folder, pattern):
+    return [int(name[1]) for name in (re.fullmatch(pattern, name) for name in os.listdir(folder)) if name]
+
+
+def slow_search(folder, pattern):
+    found = set()
+
+    def look(pid, begin, data):
+        found.update((pid, begin + match.start(), len(match[0])) for match in re.finditer(pattern, data, re.S))
+    for pid in numbers(folder, r"pagemap-(\d+)\.img"):
+        for begin, data in stretches(folder, pid):
+            look(pid, begin, data)
+    for shmem, pid, start, end, offset in shared_mappings(folder):
+        for begin, data in stretches(folder, f"shmem-{shmem}"):
+            hits = {(begin + match.start(), len(match[0])) for match in re.finditer(pattern, data, re.S)}
+            found.update((pid, at - offset + start, size) for at, size in hits
+                         if at >= offset and at - offset + start + size <= end)
+    return found
+
+
+def shared_mappings(folder):
+    """(shmid, pid, start, end, offset) of each mapping of shared memory whose pages are here."""
+    known = set(numbers(folder, r"pagemap-shmem-(\d+)\.img"))
+    for pid in numbers(folder, r"mm-(\d+)\.img"):
+        for mm in entries_of(f"{folder}/mm-{pid}.img"):
+            for vma in map(fields_of, mm.get(14, [])):
+                if vma[7] & SHARED_MEMORY and vma[4] in known:
+                    yield vma[4], pid, vma[1], vma[2], vma[3]
+
+
+# Inputs of every form.
+
+def tar_of(folder, backwards):
+    out = io.BytesIO()
+    names = sorted(name for name in os.listdir(folder) if not os.path.isdir(f"{folder}/{name}"))
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in reversed(names) if backwards else names:
+            tar.add(f"{folder}/{name}", name)
+    return out.getvalue()
+
+
+def packed(programs, folder):
+    yield "tar, pages after their pagemap", tar_of(folder, False)
+    backwards = tar_of(folder, True)
+    yield "tar, backwards", backwards
+    yield "tar.zst", subprocess.run(["zstd", "-q"], input=backwards, stdout=subprocess.PIPE, check=True).stdout
+    yield "image stream", subprocess.run([f"{programs}/crit-cat", "--stream", folder], stdout=subprocess.PIPE,
+                                         check=True).stdout
+
+
+def write(fd, data, block):
+    try:
+        for at in range(0, len(data), block):
+            os.write(fd, data[at:at + block])
+    except BrokenPipeError:
+        pass
+    os.close(fd)
+
+
+def search(command, data=None, block=1 << 20):
+    child = subprocess.Popen(command, stdin=subprocess.PIPE if data is not None else subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    if data is not None:
+        fd = os.dup(child.stdin.fileno())
+        child.stdin.close()
+        child.stdin = None
+        threading.Thread(target=write, args=(fd, data, block)).start()
+    out, err = child.communicate(timeout=300)
+    # Whose a memory file is stands in more images than the slow search reads.
+    lines = [line for line in map(json.loads, out.splitlines())
+             if line["pid"] is not None and not (line["mapping"] and line["mapping"]["kind"] == "memfd" and line["mapping"]["shared"])]
+    return {(line["pid"], line["vaddr"], line["length"]) for line in lines}, len(lines), err.decode(), child.returncode
+
+
+def check_all(programs, what, folder, patterns, options=(), forms=True, blocks=BLOCKS):
+    for pattern in patterns:
+        want = slow_search(folder, pattern.encode())
+        command = [f"{programs}/crit-grep", "--memory", "--json", *options, pattern]
+        found, lines, err, code = search([*command, folder])
+        expect(f"{what}: {pattern}: a directory", want, found)
+        expect(f"{what}: {pattern}: nothing twice", {len(found)}, {lines})
+        expect(f"{what}: {pattern}: exit code {code} {err}", {0 if found else 1}, {code})
+        if not forms:
+            continue
+        for form, data in packed(programs, folder):
+            for block in blocks:
+                have, _, err, _ = search(command, data, block)
+                expect(f"{what}: {pattern}: {form}, blocks of {block} {err}", found, have)
+
+
+def planted(folder, pages_of_parent):
+    """A checkpoint whose memory says NEEDLE across every border. Runs: present 2 pages, present 1 that touches, in the
+    parent 1 that touches, present 2 that touch, a gap, present 1."""
+    os.makedirs(folder)
+    base, size = 0x400000, 8 * PAGE
+    memory = bytearray(b"." * size)
+    for border in range(1, 8):
+        memory[border * PAGE - 3:border * PAGE + 3] = b"NEEDLE"
+    memory[0:6] = b"NEEDLE"
+    memory[size - 6:size] = b"NEEDLE"
+    page = lambda first, nr: bytes(memory[first * PAGE:(first + nr) * PAGE])
+    entries = [(0, 2, PRESENT), (2, 1, PRESENT), (3, 1, PARENT if pages_of_parent else PRESENT), (4, 2, PRESENT), (7, 1, PRESENT)]
+    write_set(folder, base, entries, page)
+    if pages_of_parent:
+        os.makedirs(folder + ".parent")
+        write_set(folder + ".parent", base, [(0, 8, PRESENT)], page)
+        os.symlink(f"../{os.path.basename(folder)}.parent", f"{folder}/parent")
+
+
+def write_set(folder, base, entries, page):
+    pagemap = [message((1, 1))] + [message((1, base + first * PAGE), (2, nr), (4, flags)) for first, nr, flags in entries]
+    with open(f"{folder}/pagemap-7.img", "wb") as file:
+        file.write(image(*pagemap))
+    with open(f"{folder}/pages-1.img", "wb") as file:
+        file.write(b"".join(page(first, nr) for first, nr, flags in entries if flags & PRESENT))
+
+
+def main():
+    programs, checkpoints = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as work:
+        planted(f"{work}/plain", False)
+        planted(f"{work}/child", True)
+        patterns = ["NEEDLE", "NE+DLE", "[A-Z]{3,9}", "EDLE", r"\.NEE|DLE\."]
+        check_all(programs, "planted", f"{work}/plain", patterns, blocks=(1, *BLOCKS))
+        check_all(programs, "planted, with a parent", f"{work}/child", patterns, forms=False)
+        want = {entry for entry in slow_search(f"{work}/plain", b"NEEDLE") if 0x401000 <= entry[1] < 0x403000}
+        have = search([f"{programs}/crit-grep", "--memory", "--json", "--range", "0x401000:0x403000", "NEEDLE",
+                       f"{work}/plain"])[0]
+        expect("--range", {entry for entry in want if entry[1] + entry[2] <= 0x403000}, have)
+    for name in sorted(os.listdir(checkpoints)):
+        folder = f"{checkpoints}/{name}"
+        if os.path.exists(f"{folder}/checkpoint"):
+            folder += "/checkpoint"
+        if not any(entry.startswith("pagemap-") for entry in os.listdir(folder)):
+            continue
+        small = sum(os.path.getsize(f"{folder}/{entry}") for entry in os.listdir(folder)) < 8 << 20
+        check_all(programs, name, folder, ["PATH=[^\\x00]+", "ELF", "[A-Za-z ]{5,40}"], forms=small, blocks=(4097,))
+    print(f"{checks - len(failures)} passed, {len(failures)} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
