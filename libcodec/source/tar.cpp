@@ -27,6 +27,7 @@ class Tar {
   Step zeros(const Member& member, std::uint64_t size);
   void report(Reason reason, const std::string& path, std::string name);
   Error fault();
+  Step fail(const Member& member, std::uint64_t offset);
   std::string below_root(std::string path, bool is_folder);
   static la_ssize_t next_block(archive*, void* self, const void** block);
   static la_int64_t skip(archive*, void* self, la_int64_t size);
@@ -39,6 +40,7 @@ class Tar {
   std::string root_;  // the folder of the first member, with its slash
   bool has_root_ = false;
   bool has_image_ = false;
+  bool broken_ = false;  // nothing more can be read
 };
 
 la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
@@ -104,7 +106,7 @@ std::string Tar::below_root(std::string path, bool is_folder) {
 
 Step Tar::read() {
   if (!open()) return Step::go;
-  for (;;) {
+  while (!broken_) {
     archive_entry* entry = nullptr;
     const int result = library_->archive_read_next_header(handle_.get(), &entry);
     if (result == ARCHIVE_EOF) break;
@@ -115,6 +117,7 @@ Step Tar::read() {
     form_.receiver.fail(nullptr, fault());
     return Step::go;
   }
+  if (broken_) return Step::go;
   // What is behind the end mark is nobody's, but a compressed archive says only at its end whether it was whole, and
   // whoever writes into a pipe wants to be read.
   reader_.skip(Member::unknown);
@@ -168,8 +171,14 @@ Step Tar::read_data(Member& member, archive_entry* entry) {
   if (form_.receiver.needs_bytes(member)) return read_blocks(member);
   if (library_->archive_read_data_skip(handle_.get()) >= ARCHIVE_WARN && !reader_.error())
     return form_.receiver.end(member);
+  return fail(member, Error::nowhere);
+}
+
+Step Tar::fail(const Member& member, std::uint64_t offset) {
   Error error = fault();
   error.image = member.place;
+  error.offset = offset;
+  broken_ = true;
   form_.receiver.fail(&member, error);
   return Step::go;
 }
@@ -182,13 +191,7 @@ Step Tar::read_blocks(Member& member) {
     la_int64_t offset = 0;
     const int result = library_->archive_read_data_block(handle_.get(), &data, &size, &offset);
     if (result == ARCHIVE_EOF) break;
-    if (result < ARCHIVE_WARN) {
-      Error error = fault();
-      error.image = member.place;
-      error.offset = at;
-      form_.receiver.fail(&member, error);
-      return Step::go;
-    }
+    if (result < ARCHIVE_WARN) return fail(member, at);
     member.packed = reader_.packed();
     const auto begin = static_cast<std::uint64_t>(offset);
     if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
