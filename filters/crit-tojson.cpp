@@ -61,6 +61,11 @@ class ToJson::Spoken final : public JsonSink {
     voices.bind(voice, *this);
   }
   ~Spoken() override { (void)voices_.close(voice_); }
+  Step close() override {
+    const Step step = JsonSink::close();
+    voices_.border(voice_);
+    return step;
+  }
 
  private:
   Voices& voices_;

@@ -51,6 +51,10 @@ bool Voices::make_room(Voice& voice) {
   return output_.step() == Step::go;
 }
 
+void Voices::at_border(Output& voice) {
+  if (speaker_ == &voice) (void)make_room(*speaker_);
+}
+
 void Voices::write_complete() {
   for (const std::string& text : complete_) {
     output_.pass(std::as_bytes(std::span{text}));

@@ -23,12 +23,17 @@ class Voices {
   // Says whom to ask for a pause. Requires: the sink writes into that output and lives until close().
   void bind(Output& voice, JsonSink& sink);
   Step close(Output& voice);  // its document is complete
+  // A border between entries, where it could pause.
+  void border(Output& voice) {
+    if (held_bytes_ > held_documents_bytes) at_border(voice);
+  }
 
  private:
   class Voice;
 
   bool take(Voice& voice, const char* bytes, std::size_t size);
   bool make_room(Voice& voice);
+  void at_border(Output& voice);
   void write_complete();
   void let_speak(Voice& voice);
 

@@ -66,7 +66,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_compression, data, "{name}")                                                                                \
   X(cut_compression, data, "{name} data cut short")                                                                 \
   X(bad_archive, data, "damaged archive: {name}")                                                                   \
-  X(cut_archive, data, "archive cut short: {name}")                                                                 \
+  X(cut_archive, data, "archive cut short")                                                                         \
   X(bad_name, data, "refused for its name: {name}")                                                                 \
   X(bad_member, data, "not a plain file but a {name}")                                                              \
   X(bad_duplicate, data, "the name {name} was there before")                                                        \

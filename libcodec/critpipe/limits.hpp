@@ -26,7 +26,7 @@ constexpr std::size_t max_name_part_bytes = 255;
 constexpr std::size_t max_members = 1 << 20;           // of one archive or image stream
 constexpr std::size_t max_open_members = 512;          // of an image stream, at the same time
 constexpr std::size_t held_image_bytes = 4 << 20;      // of a first image, until it is known whether others follow
-constexpr std::size_t held_documents_bytes = 8 << 20;  // of images that another one interrupts
+constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that another one interrupts
 // What is held in memory of compressed input may be this many times as large as what was read of it; the first
 // free_held_bytes are free.
 constexpr std::uint64_t max_held_ratio = 1000;

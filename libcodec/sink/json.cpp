@@ -158,7 +158,7 @@ void JsonSink::Writer::entry(const Entry& entry) {
 // Small entries of a document that is not pretty, up to the first that is not as usual.
 Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
   Taken taken;
-  if (!plain_) return taken;
+  if (!plain_ || paused_) return taken;
   const Message& message = *kind_->later;
   const std::byte* from = unchecked.data();
   const std::byte* const end = from + unchecked.size();

@@ -69,6 +69,7 @@ class ArchiveReader final : public ByteReader {
   const ArchiveLibrary* library_ = nullptr;
   ArchiveHandle handle_{nullptr, {nullptr}};
   std::uint64_t packed_ = 0;
+  bool past_end_ = false;  // more was wanted than there is
   bool ended_ = false;
 };
 
@@ -76,6 +77,7 @@ la_ssize_t ArchiveReader::next_block(archive* handle, void* self, const void** b
   auto& reader = *static_cast<ArchiveReader*>(self);
   const Bytes bytes = reader.below_->read();
   reader.packed_ += bytes.size();
+  reader.past_end_ = bytes.empty();
   if (bytes.empty() && reader.below_->error()) {
     reader.library_->archive_set_error(handle, EIO, "%s", "cannot read");
     return -1;
@@ -118,8 +120,9 @@ Bytes ArchiveReader::fail() {
   error_ = below_->error();
   if (error_) return {};
   const char* text = library_->archive_error_string(handle_.get());
-  error_ = {Reason::bad_compression, place_};
-  error_.name = std::string{suffix_of(packing_).substr(1)} + ": " + (text ? text : "damaged");
+  const std::string name{suffix_of(packing_).substr(1)};
+  error_ = {past_end_ ? Reason::cut_compression : Reason::bad_compression, place_};
+  error_.name = past_end_ ? name : name + ": " + (text ? text : "damaged");
   return {};
 }
 

@@ -27,6 +27,7 @@ class Tar {
   Step zeros(const Member& member, std::uint64_t size);
   void report(Reason reason, const std::string& path, std::string name);
   Error fault();
+  Step fail(const Member& member, std::uint64_t offset);
   std::string below_root(std::string path, bool is_folder);
   static la_ssize_t next_block(archive*, void* self, const void** block);
   static la_int64_t skip(archive*, void* self, la_int64_t size);
@@ -39,7 +40,15 @@ class Tar {
   std::string root_;  // the folder of the first member, with its slash
   bool has_root_ = false;
   bool has_image_ = false;
+  bool broken_ = false;  // nothing more can be read
 };
+
+// Without ./ before and / behind it.
+std::string plain_name(std::string path, bool is_folder) {
+  while (path.starts_with("./")) path.erase(0, path.find_first_not_of('/', 1));
+  while (is_folder && path.size() > 1 && path.back() == '/') path.pop_back();
+  return path == "." ? "" : path;
+}
 
 la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
   auto& tar = *static_cast<Tar*>(self);
@@ -87,11 +96,9 @@ void Tar::report(Reason reason, const std::string& path, std::string name) {
   form_.receiver.fail(nullptr, named_error(reason, form_.place + ":" + path, std::move(name)));
 }
 
-// The name within the set. Folders end with a slash.
+// The name within the set; empty for the folders that hold it.
 std::string Tar::below_root(std::string path, bool is_folder) {
-  while (path.starts_with("./")) path.erase(0, path.find_first_not_of('/', 1));
-  if (path.empty() || path == ".") return {};
-  if (is_folder && path.back() != '/') path += '/';
+  if (is_folder) path += '/';
   if (!has_root_) {
     has_root_ = true;
     root_ = path.substr(0, path.rfind('/') + 1);
@@ -104,17 +111,19 @@ std::string Tar::below_root(std::string path, bool is_folder) {
 
 Step Tar::read() {
   if (!open()) return Step::go;
-  for (;;) {
+  while (!broken_) {
     archive_entry* entry = nullptr;
     const int result = library_->archive_read_next_header(handle_.get(), &entry);
     if (result == ARCHIVE_EOF) break;
-    if (result == ARCHIVE_RETRY || result == ARCHIVE_WARN || result == ARCHIVE_OK) {
+    // ARCHIVE_RETRY would look for the next header in what may be anything.
+    if (result == ARCHIVE_WARN || result == ARCHIVE_OK) {
       if (read_entry(entry) == Step::stop) return Step::stop;
       continue;
     }
     form_.receiver.fail(nullptr, fault());
     return Step::go;
   }
+  if (broken_) return Step::go;
   // What is behind the end mark is nobody's, but a compressed archive says only at its end whether it was whole, and
   // whoever writes into a pipe wants to be read.
   reader_.skip(Member::unknown);
@@ -129,19 +138,17 @@ Step Tar::read_entry(archive_entry* entry) {
   const std::string path = text ? text : "";
   const auto type = library_->archive_entry_filetype(entry);
   const bool linked = library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry);
+  const std::string name = plain_name(path, type == AE_IFDIR);
+  if (name.empty()) return Step::go;
   Member member;
-  member.name = below_root(path, type == AE_IFDIR);
-  if (member.name.empty() || type == AE_IFDIR) {
-    if (member.name.empty()) return Step::go;
-    member.name.pop_back();
-  }
-  if (const char* why = fault_of_name(member.name)) {
+  member.is_image = type != AE_IFDIR && is_image_name(name);
+  has_image_ |= member.is_image;
+  if (const char* why = fault_of_name(name)) {
     report(Reason::bad_name, path.substr(0, max_name_bytes), why);
     return Step::go;
   }
+  member.name = below_root(name, type == AE_IFDIR);
   if (type == AE_IFDIR) return Step::go;
-  member.is_image = is_image_name(member.name);
-  has_image_ |= member.is_image;
   if (!member.is_image && !form_.options.all_members) return Step::go;
   if (type != AE_IFREG || linked) {
     const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
@@ -168,8 +175,14 @@ Step Tar::read_data(Member& member, archive_entry* entry) {
   if (form_.receiver.needs_bytes(member)) return read_blocks(member);
   if (library_->archive_read_data_skip(handle_.get()) >= ARCHIVE_WARN && !reader_.error())
     return form_.receiver.end(member);
+  return fail(member, Error::nowhere);
+}
+
+Step Tar::fail(const Member& member, std::uint64_t offset) {
   Error error = fault();
   error.image = member.place;
+  error.offset = offset;
+  broken_ = true;
   form_.receiver.fail(&member, error);
   return Step::go;
 }
@@ -182,13 +195,7 @@ Step Tar::read_blocks(Member& member) {
     la_int64_t offset = 0;
     const int result = library_->archive_read_data_block(handle_.get(), &data, &size, &offset);
     if (result == ARCHIVE_EOF) break;
-    if (result < ARCHIVE_WARN) {
-      Error error = fault();
-      error.image = member.place;
-      error.offset = at;
-      form_.receiver.fail(&member, error);
-      return Step::go;
-    }
+    if (result < ARCHIVE_WARN) return fail(member, at);
     member.packed = reader_.packed();
     const auto begin = static_cast<std::uint64_t>(offset);
     if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;

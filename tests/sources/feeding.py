@@ -10,14 +10,14 @@ FEEDS = ("file", "pipe", "bytes")
 
 def feed(fd, data, feed_form):
     def run():
-        at = 0
+        at, view = 0, memoryview(data)
         chance = random.Random(len(data))
         try:
             while at < len(data):
                 size = chance.choice((1, 7, 512, 4096)) if len(data) > 200_000 else 1
                 if feed_form == "pipe":
                     size = len(data)
-                at += os.write(fd, data[at:at + size])
+                at += os.write(fd, view[at:at + size])
         except BrokenPipeError:
             pass
         os.close(fd)
