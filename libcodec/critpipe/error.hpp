@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 enum class Fault : std::uint8_t { usage, io, data, limit };
 

@@ -18,7 +18,7 @@
 
 #include "critpipe/output.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 class FolderWriter {
  public:

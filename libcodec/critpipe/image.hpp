@@ -31,7 +31,7 @@
 #include "critpipe/kind.hpp"
 #include "critpipe/limits.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 using Bytes = std::span<const std::byte>;
 

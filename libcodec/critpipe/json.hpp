@@ -26,7 +26,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 struct JsonOptions {
   enum class Form : std::uint8_t {

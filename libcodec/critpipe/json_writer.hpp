@@ -10,7 +10,7 @@
 #include "critpipe/schema.hpp"
 #include "critpipe/image.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 class JsonWriter {
  public:

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 struct Limits {
   // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000

@@ -25,7 +25,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 class Expression {
  public:

@@ -19,7 +19,7 @@
 #include "critpipe/error.hpp"
 #include "critpipe/limits.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 class Output {
  public:

@@ -20,7 +20,7 @@
 #include "critpipe/page_totals.hpp"
 #include "critpipe/process_memory.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 struct SurveyedMemory {
   MemoryId memory;

@@ -8,7 +8,7 @@
 
 #include "critpipe/page_facts.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 struct PageTotals {
   std::uint64_t entries = 0, pages = 0;

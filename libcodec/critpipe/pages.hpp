@@ -34,7 +34,7 @@
 
 #include "critpipe/entry.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 // A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;

@@ -16,7 +16,7 @@
 #include <span>
 #include <string_view>
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 enum class Type : std::uint8_t {
   int32,

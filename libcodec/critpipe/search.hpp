@@ -23,7 +23,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 constexpr std::size_t max_patterns = 100'000;
 constexpr std::size_t max_pattern_bytes = 16 << 10;

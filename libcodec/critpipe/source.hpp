@@ -31,7 +31,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 // One image (or other file) of an input.
 struct Member {

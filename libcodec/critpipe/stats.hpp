@@ -17,7 +17,7 @@
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 
-namespace critpipe {
+namespace [[gnu::visibility("default")]] critpipe {
 
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };

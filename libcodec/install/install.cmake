@@ -1,0 +1,23 @@
+# The library as others find it: headers, both libraries, find_package(critpipe), pkg-config.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/critpipe)
+set_target_properties(critpipe PROPERTIES EXPORT_NAME critpipe_static)
+install(TARGETS ${libraries} EXPORT critpipe COMPONENT development
+        LIBRARY COMPONENT library NAMELINK_COMPONENT development)
+install(DIRECTORY critpipe/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/critpipe COMPONENT development
+        FILES_MATCHING PATTERN "*.hpp")
+install(EXPORT critpipe NAMESPACE critpipe:: FILE critpipeTargets.cmake DESTINATION ${package_dir}
+        COMPONENT development)
+
+configure_package_config_file(install/critpipeConfig.cmake.in critpipeConfig.cmake INSTALL_DESTINATION ${package_dir}
+                              NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(critpipeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipeConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/critpipeConfigVersion.cmake
+        DESTINATION ${package_dir} COMPONENT development)
+
+# Directories in critpipe.pc are relative to the prefix, unless they were given as absolute ones.
+cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
+cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+configure_file(install/critpipe.pc.in critpipe.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+        COMPONENT development)
