@@ -53,7 +53,8 @@ Sum& Sums::sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping*
   std::string key;
   switch (by_) {
     case By::vma:
-      key = formatted("%d %020llu %020llu", memory.memory.shmem, Unsigned{memory.memory.id}, mapping ? Unsigned{mapping->start} : 0ull);
+      key = formatted("%d %020llu %020llu", memory.memory.shmem, Unsigned{memory.memory.id},
+                      mapping ? Unsigned{mapping->start} : 0ull);
       if (!mapping) key += " -";
       break;
     case By::file:
@@ -112,7 +113,8 @@ void Sums::add(SurveyedSet& set, const SurveyedMemory& memory, const Pagemap& pa
     while (at < end) {
       while (next != mappings.all().end() && (*next)->end <= at) ++next;
       const bool inside = next != mappings.all().end() && (*next)->start <= at;
-      const std::uint64_t border = next == mappings.all().end() ? end : std::min(end, inside ? (*next)->end : (*next)->start);
+      const std::uint64_t border =
+          next == mappings.all().end() ? end : std::min(end, inside ? (*next)->end : (*next)->start);
       const std::uint64_t until = std::max(at + set.page_size, border / set.page_size * set.page_size);
       take(sum_of(set, memory, inside ? *next : nullptr, run.flags), set, memory, run, (at - run.vaddr) / set.page_size,
            (until - at) / set.page_size);
@@ -131,7 +133,8 @@ std::vector<const Sum*> Sums::in_order() const {
 }
 
 std::string Sums::title(const Sum& sum) const {
-  const std::string whose = several_ && by_ != By::file && by_ != By::flags ? visible(sum.checkpoint) + ": " : std::string{};
+  const bool names_set = several_ && by_ != By::file && by_ != By::flags;
+  const std::string whose = names_set ? visible(sum.checkpoint) + ": " : std::string{};
   const auto found = sum.set->memories.find(sum.memory);
   const std::string who = found == sum.set->memories.end() ? std::string{} : memory_text(*sum.set, found->second);
   switch (by_) {
@@ -151,7 +154,10 @@ std::string Sums::title(const Sum& sum) const {
 void Sums::print_text(Output& output) {
   output.write(formatted("%10s %10s %10s %10s %12s%s  %s\n", "PAGES", "PRESENT", "PARENT", "LAZY", "HERE",
                          contents_ ? formatted(" %10s", "ZERO").c_str() : "",
-                         by_ == By::vma ? "MAPPING" : by_ == By::file ? "FILE" : by_ == By::process ? "PROCESS" : "FLAGS"));
+                         by_ == By::vma       ? "MAPPING"
+                         : by_ == By::file    ? "FILE"
+                         : by_ == By::process ? "PROCESS"
+                                              : "FLAGS"));
   for (const Sum* sum : in_order())
     output.write(formatted("%10llu %10llu %10llu %10llu %12s%s  %s\n", Unsigned{sum->pages}, Unsigned{sum->present},
                            Unsigned{sum->parent}, Unsigned{sum->lazy}, size_text(sum->present * sum->page_size).c_str(),

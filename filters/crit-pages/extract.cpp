@@ -146,7 +146,9 @@ class TextPrinter {
   }
 
  private:
-  void line(const std::string& text) { output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n'); }
+  void line(const std::string& text) {
+    output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n');
+  }
 
   Output& output_;
   JsonWriter json_;

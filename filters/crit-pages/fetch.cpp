@@ -83,7 +83,8 @@ void Fetch::report_missing(const Request& request, const Stretch& stretch) {
     case Stretch::Where::missing: error.name += "are in a parent that is not here, or lacks them"; break;
     default:
       if (!mapping) error.name += "are in no mapping";
-      else if (mapping->kind() == Mapping::Kind::file) error.name += "are as in " + request.set->checkpoint->name_of(*mapping);
+      else if (mapping->kind() == Mapping::Kind::file)
+        error.name += "are as in " + request.set->checkpoint->name_of(*mapping);
       else error.name += "are not stored: zeros, if nothing else is known of them (--holes zero)";
   }
   program_.report(error);
@@ -159,7 +160,8 @@ Step Fetch::Assembly::feed(const SurveyedSet& set, std::uint64_t pages_id, std::
     if (part.set != &set || !part.is_stored() || part.stretch.pages_id != pages_id) continue;
     const std::uint64_t at = part.offset() + done_[i];
     if (done_[i] == part.size || at < offset || at >= offset + bytes.size()) continue;
-    const Bytes here = bytes.subspan(at - offset).first(std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at));
+    const auto size = std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at);
+    const Bytes here = bytes.subspan(at - offset).first(size);
     done_[i] += here.size();
     if (i == next_) {
       if (take_(part.request, here) == Step::stop) return Step::stop;
@@ -266,7 +268,8 @@ std::vector<Process> chosen_processes(Program& program, Surveyed& surveyed, bool
     }
   if (found.empty()) {
     Error error{Reason::usage};
-    error.name.assign(program.has("pid") ? "no such process with memory in the input" : "no process with memory in the input");
+    error.name.assign(program.has("pid") ? "no such process with memory in the input"
+                                         : "no process with memory in the input");
     if (!program.failed()) program.report(error);
   }
   if (found.size() > 1 && !several) program.usage("--pid chooses one of these processes: " + pids);
