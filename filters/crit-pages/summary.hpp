@@ -10,6 +10,8 @@ void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
 void print_text_summary(const SurveyedSets& sets, const PageSurvey& survey, bool contents, Output& output);
 
 // The address behind a run.
-inline std::uint64_t end_of(const PageRun& run, std::uint64_t page_size) { return run.vaddr + run.nr_pages * page_size; }
+inline std::uint64_t end_of(const PageRun& run, std::uint64_t page_size) {
+  return run.vaddr + run.nr_pages * page_size;
+}
 
 }  // namespace critpipe
