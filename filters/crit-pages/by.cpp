@@ -138,8 +138,8 @@ std::vector<const Sum*> Sums::in_order() const {
 }
 
 std::string Sums::title(const Sum& sum) const {
-  const std::string whose =
-      several_ && by_ != By::file && by_ != By::flags ? visible(sum.checkpoint) + ": " : std::string{};
+  const bool names_set = several_ && by_ != By::file && by_ != By::flags;
+  const std::string whose = names_set ? visible(sum.checkpoint) + ": " : std::string{};
   const auto found = sum.set->memories.find(sum.memory);
   const std::string who = found == sum.set->memories.end() ? std::string{} : memory_text(*sum.set, found->second);
   switch (by_) {

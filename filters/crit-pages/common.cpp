@@ -58,8 +58,8 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory) {
 
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory) {
   if (!memory.named) return "pagemap";
-  std::string text =
-      formatted(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
+  const unsigned long long id = memory.memory.id;
+  std::string text = formatted(memory.memory.shmem ? "shmem %llu" : "%llu", id);
   const Task* task = task_of(set, memory.memory);
   if (task && !task->comm.empty()) text += ' ' + visible(task->comm);
   return text;
@@ -123,9 +123,9 @@ SurveyOptions survey_options(Program& program, Progress& progress) {
   return options;
 }
 
-Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs)
-    : program_{program},
-      survey_{std::move(options), [&program](const Error& error) { program.report(error); }},
+Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report)
+    : report_{report ? std::move(report) : [&program](const Error& error) { program.report(error); }},
+      survey_{std::move(options), report_},
       sets_{&survey_.read(inputs, source_options(program))} {}
 
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
@@ -135,7 +135,7 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
     std::size_t& reported = reported_[&set];
     for (; reported < folder->errors().size(); ++reported)
       if (!folder->errors()[reported].image.starts_with(set.directory + "/pagemap-"))
-        program_.report(folder->errors()[reported]);
+        report_(folder->errors()[reported]);
   }
   return pagemap;
 }

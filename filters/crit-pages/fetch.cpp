@@ -162,8 +162,8 @@ Step Fetch::Assembly::feed(const SurveyedSet& set, std::uint64_t pages_id, std::
     if (part.set != &set || !part.is_stored() || part.stretch.pages_id != pages_id) continue;
     const std::uint64_t at = part.offset() + done_[i];
     if (done_[i] == part.size || at < offset || at >= offset + bytes.size()) continue;
-    const Bytes here =
-        bytes.subspan(at - offset).first(std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at));
+    const auto size = std::min<std::uint64_t>(part.size - done_[i], offset + bytes.size() - at);
+    const Bytes here = bytes.subspan(at - offset).first(size);
     done_[i] += here.size();
     if (i == next_) {
       if (take_(part.request, here) == Step::stop) return Step::stop;

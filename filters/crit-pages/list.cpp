@@ -49,8 +49,8 @@ void Lister::begin_memory(const SurveyedMemory& memory) {
   const auto use = users_.find(memory.memory);
   use_ = memory.memory.shmem && use != users_.end() ? &use->second : nullptr;
   image_ = pages_name(memory.pagemap.pages_id);
-  if (!as_json_)
-    output_.write((several_ ? visible(set_->name) + ": " : std::string{}) + memory_text(*set_, memory) + '\n');
+  if (as_json_) return;
+  output_.write((several_ ? visible(set_->name) + ": " : std::string{}) + memory_text(*set_, memory) + '\n');
 }
 
 void Lister::text(const PageRun& run) {
@@ -63,9 +63,8 @@ void Lister::text(const PageRun& run) {
     line += "  " + mapping_text(*set_->checkpoint, *mapping);
     // CRIU joins pages of neighbours.
     std::size_t more = 0;
-    for (auto next = mappings_.from(run.vaddr) + 1; next != mappings_.all().end() && (*next)->start < end_of(run);
-         ++next)
-      ++more;
+    auto next = mappings_.from(run.vaddr) + 1;
+    for (; next != mappings_.all().end() && (*next)->start < end_of(run); ++next) ++more;
     if (more > 0) line += formatted(" and %zu more", more);
   }
   output_.write(line + '\n');

@@ -65,8 +65,8 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
     if (contents.classes[i] == 0) continue;
     if (!classes.empty()) classes += "  ";
-    classes +=
-        formatted("%s:%llu", std::string{name_of(static_cast<PageClass>(i))}.c_str(), Unsigned{contents.classes[i]});
+    const std::string name{name_of(static_cast<PageClass>(i))};
+    classes += formatted("%s:%llu", name.c_str(), Unsigned{contents.classes[i]});
   }
   if (!classes.empty()) line("looks like", classes);
 }

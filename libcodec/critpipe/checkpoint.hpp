@@ -112,4 +112,4 @@ class CheckpointReader : public Decoding {
 // are in the checkpoint's errors().
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

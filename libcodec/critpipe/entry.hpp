@@ -128,4 +128,4 @@ void append_varint(std::string& out, std::uint64_t value);
 // message stands twice. Unknown fields keep their place by number. Linear in time and memory, up to sorting.
 std::string canonical(const Message& message, Bytes payload);
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -113,4 +113,4 @@ Error system_error(Reason reason, std::string image, int number);  // name: stre
 // Go on, or stop early without a fault (a reader that went away, enough seen).
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -58,4 +58,4 @@ class FolderWriter {
   Error error_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

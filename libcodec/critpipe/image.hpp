@@ -167,4 +167,4 @@ inline Checked check(const Message& message, Bytes payload) {
   return verdict;
 }
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -107,4 +107,4 @@ class JsonEncoder {
 // One entry's JSON object -> payload. For edits and tests. Reasons: bad_json, bad_json_value, bad_missing.
 Error encode_message(const Message& message, std::string_view json, std::string& payload);
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

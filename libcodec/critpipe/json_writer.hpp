@@ -39,4 +39,4 @@ class JsonWriter {
   std::vector<bool> has_members_;  // of what is open
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -71,4 +71,4 @@ const Kind* find_kind(std::string_view name);
 // decides, the name only tells kinds apart that share a magic, and raw images.
 const Kind* kind_of_name(std::string_view path);
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -32,4 +32,4 @@ constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that another
 constexpr std::uint64_t max_held_ratio = 1000;
 constexpr std::uint64_t free_held_bytes = 16 << 20;
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

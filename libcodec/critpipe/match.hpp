@@ -121,4 +121,4 @@ class Select final : public Sink {
   bool begun_ = false;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

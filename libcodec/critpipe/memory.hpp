@@ -149,4 +149,4 @@ class MemoryReader {
   std::uint64_t page_size_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

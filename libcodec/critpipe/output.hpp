@@ -101,4 +101,4 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -151,4 +151,4 @@ struct CompressionEstimate {
   std::uint64_t sampled_bytes = 0;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

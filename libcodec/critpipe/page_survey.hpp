@@ -103,4 +103,4 @@ class PageSurvey final : public Decoding {
   std::unique_ptr<SurveyWork> work_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -37,4 +37,4 @@ struct ContentTotals {
   void add(const ContentTotals& other);  // all but distinct, shared, exact
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -132,4 +132,4 @@ class PagesSink : public Sink {
   std::vector<std::byte> carry_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -115,4 +115,4 @@ inline std::span<const Name> Field::enum_values() const { return all_enums[type_
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
 inline Wire Field::wire() const { return static_cast<Wire>(tag & 7); }
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

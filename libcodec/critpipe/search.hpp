@@ -84,4 +84,4 @@ class Search {
   std::unique_ptr<Machine> machine_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -148,4 +148,4 @@ class ByteReader {
   Error error_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -75,4 +75,4 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
 // One object a line, or an array of them.
 void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines);
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -126,4 +126,4 @@ struct Task {
   bool is_running() const { return state != TaskState::dead && state != TaskState::zombie; }
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe

@@ -90,4 +90,4 @@ class ZstdOutput final : public Output {
   std::unique_ptr<Context> context_;
 };
 
-}  // namespace critpipe
+}  // namespace gnu::visibility("default")]]critpipe
