@@ -23,7 +23,7 @@
 #include "critpipe/source.hpp"
 #include "critpipe/task.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // Tasks are always there: pids, name, state.
 struct Needs {
@@ -112,4 +112,4 @@ class CheckpointReader : public Decoding {
 // are in the checkpoint's errors().
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -21,7 +21,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/schema.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
 
@@ -128,4 +128,4 @@ void append_varint(std::string& out, std::uint64_t value);
 // message stands twice. Unknown fields keep their place by number. Linear in time and memory, up to sorting.
 std::string canonical(const Message& message, Bytes payload);
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

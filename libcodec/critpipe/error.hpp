@@ -15,7 +15,9 @@
 #include <string_view>
 #include <utility>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 enum class Fault : std::uint8_t { usage, io, data, limit };
 
@@ -113,4 +115,4 @@ Error system_error(Reason reason, std::string image, int number);  // name: stre
 // Go on, or stop early without a fault (a reader that went away, enough seen).
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -18,7 +18,7 @@
 
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class FolderWriter {
  public:
@@ -58,4 +58,4 @@ class FolderWriter {
   Error error_;
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

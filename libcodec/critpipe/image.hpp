@@ -31,7 +31,7 @@
 #include "critpipe/kind.hpp"
 #include "critpipe/limits.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 using Bytes = std::span<const std::byte>;
 
@@ -167,4 +167,4 @@ inline Checked check(const Message& message, Bytes payload) {
   return verdict;
 }
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -26,7 +26,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct JsonOptions {
   enum class Form : std::uint8_t {
@@ -107,4 +107,4 @@ class JsonEncoder {
 // One entry's JSON object -> payload. For edits and tests. Reasons: bad_json, bad_json_value, bad_missing.
 Error encode_message(const Message& message, std::string_view json, std::string& payload);
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

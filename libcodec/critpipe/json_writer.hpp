@@ -10,7 +10,7 @@
 #include "critpipe/schema.hpp"
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class JsonWriter {
  public:
@@ -39,4 +39,4 @@ class JsonWriter {
   std::vector<bool> has_members_;  // of what is open
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

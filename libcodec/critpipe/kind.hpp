@@ -12,7 +12,7 @@
 
 #include "critpipe/schema.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // What stands before the entries. CRIU wrote images of version 1 (bare) up to 1.2, of version 1.1 since; a reader
 // knows the head words by their values and need not know the inventory.
@@ -71,4 +71,4 @@ const Kind* find_kind(std::string_view name);
 // decides, the name only tells kinds apart that share a magic, and raw images.
 const Kind* kind_of_name(std::string_view path);
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 struct Limits {
   // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000
@@ -32,4 +34,4 @@ constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that another
 constexpr std::uint64_t max_held_ratio = 1000;
 constexpr std::uint64_t free_held_bytes = 16 << 20;
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -25,7 +25,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class Expression {
  public:
@@ -121,4 +121,4 @@ class Select final : public Sink {
   bool begun_ = false;
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -19,7 +19,7 @@
 #include "critpipe/error.hpp"
 #include "critpipe/limits.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class Output {
  public:
@@ -101,4 +101,4 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

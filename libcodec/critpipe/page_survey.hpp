@@ -20,7 +20,7 @@
 #include "critpipe/page_totals.hpp"
 #include "critpipe/process_memory.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct SurveyedMemory {
   MemoryId memory;
@@ -103,4 +103,4 @@ class PageSurvey final : public Decoding {
   std::unique_ptr<SurveyWork> work_;
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

@@ -16,7 +16,9 @@
 #include <span>
 #include <string_view>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 enum class Type : std::uint8_t {
   int32,
@@ -115,4 +117,4 @@ inline std::span<const Name> Field::enum_values() const { return all_enums[type_
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
 inline Wire Field::wire() const { return static_cast<Wire>(tag & 7); }
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

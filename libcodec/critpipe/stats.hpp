@@ -17,7 +17,7 @@
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };
@@ -75,4 +75,4 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
 // One object a line, or an array of them.
 void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines);
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe

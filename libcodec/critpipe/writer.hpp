@@ -17,7 +17,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // Entries [begin, end), counted from 0 as everywhere; the head of a pagemap or ghost file is one, and always stays.
 struct Slice {
@@ -90,4 +90,4 @@ class ZstdOutput final : public Output {
   std::unique_ptr<Context> context_;
 };
 
-}  // namespace gnu::visibility("default")]]critpipe
+}  // namespace critpipe
