@@ -132,6 +132,12 @@ class List::Count final : public Sink {
     bytes_ += 4 + entry.payload.size();
     return Step::go;
   }
+  Taken many(Bytes unchecked, std::uint64_t, std::uint64_t) override {
+    const Taken taken = take_clean(*image_.kind->later, unchecked);
+    bytes_ += taken.bytes;
+    entries_ += taken.entries;
+    return taken;
+  }
   Step part(const Part& part) override {
     bytes_ += part.message ? 4 + part.payload.size() : 0;
     return Step::go;
