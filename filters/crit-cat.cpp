@@ -21,7 +21,7 @@ constexpr Example examples[] = {
     {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
     {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
     {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
-    {"crit-cat c1.tar.zst --into DIR", "the images as files, without a temporary folder"},
+    {"crit-cat c1.tar.zst --into NEW", "the images as files, without a temporary folder"},
     {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
 };
 
