@@ -21,7 +21,7 @@ constexpr Example examples[] = {
     {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
     {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
     {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
-    {"crit-cat c1.tar.zst --into DIR", "the images as files, without a temporary folder"},
+    {"crit-cat c1.tar.zst --into NEW", "the images as files, without a temporary folder"},
     {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
 };
 
@@ -131,6 +131,12 @@ class List::Count final : public Sink {
   Step entry(const Entry& entry) override {
     bytes_ += 4 + entry.payload.size();
     return Step::go;
+  }
+  Taken many(Bytes unchecked, std::uint64_t, std::uint64_t) override {
+    const Taken taken = take_clean(*image_.kind->later, unchecked);
+    bytes_ += taken.bytes;
+    entries_ += taken.entries;
+    return taken;
   }
   Step part(const Part& part) override {
     bytes_ += part.message ? 4 + part.payload.size() : 0;

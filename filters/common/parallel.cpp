@@ -1,5 +1,6 @@
 #include "common/parallel.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <list>
@@ -13,12 +14,14 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t held_piece_bytes = 256 << 10;
+constexpr std::size_t batch_bytes = 64 << 10;  // of text that pieces taken together come to, by what was seen
+constexpr std::size_t max_batch = 16;
 constexpr std::size_t pieces_a_thread = 4;  // that may be done before their turn
 constexpr std::uint64_t max_threads = 64;
 
 class Orders;
 
-// The text of one piece.
+// The text of one piece, or of a few small ones.
 class PieceOutput final : public Output {
  public:
   explicit PieceOutput(Orders& orders) : Output{block_bytes / 4}, orders_{orders} {}
@@ -27,6 +30,7 @@ class PieceOutput final : public Output {
   std::string held;
   std::vector<std::pair<std::size_t, Error>> errors;  // behind so many bytes of held
   bool done = false;
+  std::size_t size = 0;
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
@@ -91,6 +95,7 @@ void Orders::write_held(PieceOutput& piece) {
 }
 
 bool Orders::write(PieceOutput& piece, const char* bytes, std::size_t size) {
+  piece.size += size;
   Lock lock{mutex_};
   if (!is_first(piece) && piece.held.size() + size <= held_piece_bytes) {
     piece.held.append(bytes, size);
@@ -139,6 +144,7 @@ class Crew {
         orders_{program, output, threads * pieces_a_thread} {}
 
   void work();
+  std::vector<std::unique_ptr<Piece>> take();
   bool any() const { return any_; }
 
  private:
@@ -146,22 +152,42 @@ class Crew {
   const MakeReceiver& make_;
   std::mutex source_;
   Pieces pieces_;
+  std::atomic<std::size_t> bytes_a_piece_ = batch_bytes;
   std::atomic<bool> any_ = false;
   Orders orders_;
 };
+
+// Small pieces are taken together: the order of each would cost more than it does.
+std::vector<std::unique_ptr<Piece>> Crew::take() {
+  std::vector<std::unique_ptr<Piece>> batch;
+  const std::size_t most =
+      std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_a_piece_, 1), 1, max_batch);
+  while (batch.size() < most) {
+    auto piece = pieces_.next();
+    if (!piece) break;
+    const bool is_last = piece->is_open();
+    batch.push_back(std::move(piece));
+    if (is_last) break;
+  }
+  return batch;
+}
 
 void Crew::work() {
   for (;;) {
     // Held while there is no room, too: pieces get their places in the order in which they come.
     std::unique_lock lock{source_};
-    const auto piece = pieces_.next();
-    PieceOutput* output = piece ? orders_.begin() : nullptr;
+    const auto batch = take();
+    PieceOutput* output = batch.empty() ? nullptr : orders_.begin();
     lock.unlock();
     if (!output) return;
     const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
     Selected selected{program_, *receiver};
-    const Step step = piece->read(selected);
+    Step step = Step::go;
+    for (const auto& piece : batch)
+      if ((step = piece->read(selected)) == Step::stop) break;
     if (selected.any()) any_ = true;
+    (void)output->flush();
+    bytes_a_piece_ = std::max(output->size / batch.size(), bytes_a_piece_ / 2);
     orders_.end(*output, step);
   }
 }

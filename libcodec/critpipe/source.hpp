@@ -77,6 +77,7 @@ class Piece {
  public:
   virtual ~Piece() = default;
   virtual Step read(Receiver& receiver) = 0;  // once
+  virtual bool is_open() const = 0;           // it holds a descriptor and a block
 };
 
 // All pieces of some inputs, in order. Inputs that are shards of one image stream are joined. An input that cannot be

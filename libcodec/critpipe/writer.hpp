@@ -35,6 +35,7 @@ class ImageSink : public Sink {
   void write_to(Output* output) { output_ = output; }
   Step begin(const Image& image) override;
   Step entry(const Entry& entry) override;
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
   Step part(const Part& part) override;
   Step bytes(Bytes bytes) override;
   Step padding(Bytes bytes) override;
@@ -49,6 +50,7 @@ class ImageSink : public Sink {
 
   Output* output_;
   Slice slice_;
+  const Kind* kind_ = nullptr;
   bool kept_ = false;  // the entry is in the slice
 };
 

@@ -1,4 +1,5 @@
 // The only place that reads bytes which nobody has vouched for.
+#include "critpipe/image.hpp"
 #include "entry/clean.hpp"
 
 namespace critpipe {
@@ -268,6 +269,21 @@ bool check(const Message& message, Bytes payload, Checked& verdict) {
   }
   verdict = checker.missing();
   return false;
+}
+
+Sink::Taken take_clean(const Message& message, Bytes unchecked) {
+  Sink::Taken taken;
+  const std::byte* at = unchecked.data();
+  const std::byte* const end = at + unchecked.size();
+  while (end - at >= 4) {
+    const std::size_t size = load_u32(at);
+    if (size > static_cast<std::size_t>(end - at) - 4) break;
+    if (!clean_message(message, at + 4, at + 4 + size, 0)) break;
+    at += 4 + size;
+    ++taken.entries;
+  }
+  taken.bytes = static_cast<std::size_t>(at - unchecked.data());
+  return taken;
 }
 
 }  // namespace critpipe

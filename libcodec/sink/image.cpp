@@ -10,6 +10,7 @@ void ImageSink::write_word(std::uint32_t word) {
 }
 
 Step ImageSink::begin(const Image& image) {
+  kind_ = image.kind;
   if (!output_) return Step::go;
   if (image.head == Head::common) write_word(common_magic);
   if (image.head == Head::service) write_word(service_magic);
@@ -25,6 +26,14 @@ Step ImageSink::entry(const Entry& entry) {
   write_word(static_cast<std::uint32_t>(entry.payload.size()));
   write(entry.payload);
   return step();
+}
+
+Sink::Taken ImageSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t) {
+  if (!output_ || index < slice_.begin || slice_.end != Slice::open) return {};
+  Taken taken = take_clean(*kind_->later, unchecked);
+  output_->pass(unchecked.first(taken.bytes));
+  taken.step = step();
+  return taken;
 }
 
 Step ImageSink::part(const Part& part) {

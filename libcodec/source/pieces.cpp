@@ -15,6 +15,7 @@ class DirectoryPiece final : public Piece {
  public:
   DirectoryPiece(std::shared_ptr<const Directory> directory, std::size_t index, std::uint64_t id)
       : directory_{std::move(directory)}, index_{index}, id_{id} {}
+  bool is_open() const override { return false; }
   Step read(Receiver& receiver) override { return read_entry(*directory_, directory_->entries[index_], id_, receiver); }
 
  private:
@@ -26,6 +27,7 @@ class DirectoryPiece final : public Piece {
 class FailedPiece final : public Piece {
  public:
   explicit FailedPiece(Error error) : error_{std::move(error)} {}
+  bool is_open() const override { return false; }
   Step read(Receiver& receiver) override {
     receiver.fail(nullptr, error_);
     return Step::go;
@@ -40,6 +42,7 @@ class InputPiece final : public Piece {
   InputPiece(std::vector<Opened> opened, const SourceOptions& options, std::string prefix, std::uint64_t id)
       : opened_{std::move(opened)}, options_{options}, prefix_{std::move(prefix)}, id_{id} {}
 
+  bool is_open() const override { return true; }
   Step read(Receiver& receiver) override {
     Opened& first = opened_.front();
     if (first.form == Opened::Form::tar) return read_tar(*first.reader, form(receiver));

@@ -5,7 +5,7 @@ usage: forms.py BIN FOLDER [ARCHIVES]
 
 FOLDER holds checkpoint directories. Each is packed as tar (of several makers), tar.gz, tar.zst, tar.xz, tar.lz4, tar.bz2,
 image stream, shards, compressed stream; each form is read as a file, from a pipe and byte by byte, and must decode as the
-directory does. ARCHIVES holds archives that podman and criu-image-streamer made.
+directory does, on one core and on several. ARCHIVES holds archives that podman and criu-image-streamer made.
 """
 import bz2
 import gzip
@@ -127,8 +127,9 @@ def one_checkpoint(name, path):
     except image_stream.Malformed as why:
         return check(f"{name}: the stream is malformed", False, why)
     check(f"{name}: the stream holds the images", read == files and list(read) == list(files))
-    want, err, code = feeding.run([TOJSON, "--raw", path])
+    want, err, code = feeding.run([TOJSON, "--raw", "-j1", path])
     check(f"{name}: crit-tojson", code == 0 and err == "", err)
+    check(f"{name}: -j4", feeding.run([TOJSON, "--raw", "-j4", path]) == (want, "", 0))
     for form, data in every_form(files, stream):
         for how in feeding.FEEDS:
             if how == "bytes" and len(data) > 2_000_000:
@@ -181,11 +182,23 @@ def archives(path):
         check(f"{name}: decodes", feeding.run([TOJSON, archive])[1:] == ("", 0))
 
 
-count = 0
+def on_several_cores(paths):
+    """Inputs that are decoded at the same time come out in order, with their errors in between."""
+    command = [TOJSON, "--lines", *paths, "/missing", paths[0]]
+    want = feeding.run([*command, "-j1"])
+    check("-j1: exit", want[2] == 2 and want[1].endswith("/missing: cannot open: No such file or directory\n"), want[1:])
+    for number in range(2, 7):
+        check(f"-j{number}: as -j1", feeding.run([*command, f"-j{number}"]) == want)
+
+
+count, paths = 0, []
 for entry in sorted(os.scandir(sys.argv[2]), key=lambda entry: entry.name):
     if entry.is_dir() and read_folder(entry.path):
         one_checkpoint(entry.name, entry.path)
+        paths.append(entry.path)
         count += 1
+if paths:
+    on_several_cores(paths)
 if len(sys.argv) > 3 and os.path.isdir(sys.argv[3]):
     archives(sys.argv[3])
 check("there are checkpoints", count > 0)
