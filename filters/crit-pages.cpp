@@ -17,6 +17,7 @@ constexpr Option rows[] = {
     {0, "argv", nullptr, "Print the command line of processes, one word a line."},
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
+    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
     {'p', "pid", "PID", "Only this process; may be given again."},
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
     {0, "page-size", "SIZE", "The page size, where the images do not tell."},
@@ -37,8 +38,8 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary},    {"list", list},         {"by", sum_by},          {"at", extract},
-    {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts},
+    {"summary", summary}, {"list", list}, {"by", sum_by}, {"at", extract}, {"argv", process_texts}, {"env", process_texts},
+    {"auxv", process_texts}, {"check", check_pages},
 };
 
 int run(Program& program) {

@@ -123,10 +123,9 @@ SurveyOptions survey_options(Program& program, Progress& progress) {
   return options;
 }
 
-Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs)
-    : program_{program},
-      survey_{std::move(options), [&program](const Error& error) { program.report(error); }},
-      sets_{&survey_.read(inputs, source_options(program))} {}
+Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report)
+    : report_{report ? std::move(report) : [&program](const Error& error) { program.report(error); }},
+      survey_{std::move(options), report_}, sets_{&survey_.read(inputs, source_options(program))} {}
 
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);
@@ -135,7 +134,7 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
     std::size_t& reported = reported_[&set];
     for (; reported < folder->errors().size(); ++reported)
       if (!folder->errors()[reported].image.starts_with(set.directory + "/pagemap-"))
-        program_.report(folder->errors()[reported]);
+        report_(folder->errors()[reported]);
   }
   return pagemap;
 }

@@ -27,15 +27,16 @@ SurveyOptions survey_options(Program& program, Progress& progress);
 // A survey whose errors are reported. Views end with it.
 class Surveyed {
  public:
-  Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs);
-  explicit Surveyed(Program& program, const SurveyOptions& options) : Surveyed{program, options, program.inputs()} {}
+  using Report = std::function<void(const Error&)>;
+  Surveyed(Program& program, const SurveyOptions& options) : Surveyed{program, options, program.inputs()} {}
+  Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report = {});
   std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
   const PageSurvey& survey() const { return survey_; }
   // The runs of a memory; what is wrong with its image is reported.
   const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
 
  private:
-  Program& program_;
+  Report report_;
   PageSurvey survey_;
   std::vector<std::unique_ptr<SurveyedSet>>* sets_;
   std::map<const SurveyedSet*, std::size_t> reported_;

@@ -17,6 +17,9 @@ namespace [[gnu::visibility("default")]] critpipe {
 // The shared object behind a mapping. Nothing for private memory and regular files.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 
+// A memfd of the images: its pages are there even where nobody maps it.
+bool is_memfd(const Checkpoint& checkpoint, MemoryId memory);
+
 // Mappings by address; guards, which lie inside of others, are left out. Views of the mappings.
 class MappingIndex {
  public:
