@@ -7,8 +7,7 @@ namespace {
 
 constexpr Option rows[] = {
     {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
-    {'c', "contents", nullptr,
-     "Read the pages as well: zero, duplicate and distinct ones, what they look like and compress to."},
+    {'c', "contents", nullptr, "Read the pages too: zero, duplicate, distinct; what they look like and compress to."},
     {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
     {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
     {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
@@ -17,6 +16,7 @@ constexpr Option rows[] = {
     {0, "argv", nullptr, "Print the command line of processes, one word a line."},
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
+    {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
     {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
     {'p', "pid", "PID", "Only this process; may be given again."},
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
@@ -38,8 +38,9 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary}, {"list", list}, {"by", sum_by}, {"at", extract}, {"argv", process_texts}, {"env", process_texts},
-    {"auxv", process_texts}, {"check", check_pages},
+    {"summary", summary},    {"list", list},          {"by", sum_by},          {"at", extract},
+    {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts}, {"diff", difference},
+    {"check", check_pages},
 };
 
 int run(Program& program) {

@@ -1,0 +1,154 @@
+// --diff: what has become of the pages of one checkpoint in another.
+#include <algorithm>
+
+#include "crit-pages/difference.hpp"
+
+namespace critpipe {
+
+namespace {
+
+using Unsigned = unsigned long long;
+
+// Of a mapping; the null one is for pages in none.
+struct Part {
+  const SurveyedSet* set = nullptr;
+  const Mapping* mapping = nullptr;
+  DifferenceCounts counts = {};
+};
+
+class Differences {
+ public:
+  Differences(Program& program, Contents& first, Contents& second, Output& output)
+      : first_{first}, second_{second}, output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+
+  void memory(MemoryId id);
+  void total();
+  bool any() const { return total_.differ(); }
+
+ private:
+  Part& part_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings, const Users& users, MemoryId id);
+  void text(MemoryId id, const DifferenceCounts& sum);
+  void json(MemoryId id);
+
+  Contents& first_;
+  Contents& second_;
+  Output& output_;
+  JsonWriter json_;
+  bool as_json_;
+  std::map<std::uint64_t, Part> parts_;          // by start of the mapping
+  DifferenceCounts total_;
+};
+
+std::string counts_text(const DifferenceCounts& counts) {
+  return formatted("%10llu %10llu %10llu %10llu %10llu", Unsigned{counts.changed}, Unsigned{counts.added},
+                   Unsigned{counts.gone}, Unsigned{counts.moved}, Unsigned{counts.same}) +
+         (counts.unknown > 0 ? formatted("  (%llu not in the images)", Unsigned{counts.unknown}) : std::string{});
+}
+
+MappingIndex mappings_of(const SurveyedSet& set, MemoryId id) {
+  const Task* task = task_of(set, id);
+  return task ? MappingIndex{task->memory.mappings} : MappingIndex{};
+}
+
+Part& Differences::part_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings, const Users& users,
+                           MemoryId id) {
+  const Mapping* mapping = nullptr;
+  if (!id.shmem) mapping = mappings.at(vaddr);
+  else if (const auto use = users.find(id); use != users.end()) mapping = use->second.mapping;
+  Part& part = parts_[mapping && !id.shmem ? mapping->start : 0];
+  if (!part.set) {
+    part.set = &set;
+    part.mapping = mapping;
+  }
+  return part;
+}
+
+void Differences::memory(MemoryId id) {
+  parts_.clear();
+  struct Side { MappingIndex mappings; Users users; };
+  const Side sides[] = {{mappings_of(first_.set(), id), id.shmem ? users_of(*first_.set().checkpoint) : Users{}},
+                        {mappings_of(second_.set(), id), id.shmem ? users_of(*second_.set().checkpoint) : Users{}}};
+  compare(first_, second_, id, [&](bool in_second, std::uint64_t vaddr, std::uint64_t nr_pages, Counter counter) {
+    SurveyedSet& set = in_second ? second_.set() : first_.set();
+    const Side& side = sides[in_second];
+    while (nr_pages > 0) {
+      Part& part = part_of(set, vaddr, side.mappings, side.users, id);
+      const bool ends = part.mapping && !id.shmem && part.mapping->end > vaddr;
+      const std::uint64_t until = ends ? (part.mapping->end - vaddr) / set.page_size : nr_pages;
+      const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, nr_pages);
+      part.counts.*counter += here;
+      vaddr += here * set.page_size;
+      nr_pages -= here;
+    }
+  });
+  DifferenceCounts sum;
+  for (const auto& [start, part] : parts_) sum.add(part.counts);
+  total_.add(sum);
+  if (as_json_) json(id);
+  else if (sum.differ() || sum.unknown > 0) text(id, sum);
+}
+
+void Differences::text(MemoryId id, const DifferenceCounts& sum) {
+  SurveyedSet& set = second_.set().memories.contains(id) ? second_.set() : first_.set();
+  output_.write(counts_text(sum) + "  " + memory_text(set, set.memories.at(id)) + '\n');
+  for (const auto& [start, part] : parts_) {
+    if (!part.counts.differ() && part.counts.unknown == 0) continue;
+    std::string line = counts_text(part.counts) + "    ";
+    if (!part.mapping) line += "no mapping";
+    else if (id.shmem) line += mapping_text(*part.set->checkpoint, *part.mapping);
+    else line += formatted("0x%llx-0x%llx ", Unsigned{part.mapping->start}, Unsigned{part.mapping->end}) +
+                 mapping_text(*part.set->checkpoint, *part.mapping);
+    output_.write(line + '\n');
+  }
+}
+
+void Differences::json(MemoryId id) {
+  for (const auto& [start, part] : parts_) {
+    json_.begin('{').key(id.shmem ? "shmem" : "pid").number(id.id);
+    print_mapping(json_.key("mapping"), *part.set->checkpoint, part.mapping);
+    const DifferenceCounts& counts = part.counts;
+    json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);
+    json_.key("moved").number(counts.moved).key("same").number(counts.same).key("unknown").number(counts.unknown);
+    json_.end('}').line_end();
+  }
+}
+
+void Differences::total() {
+  if (!as_json_ && (total_.differ() || total_.unknown > 0)) output_.write(counts_text(total_) + "  total\n");
+}
+
+}  // namespace
+
+int difference(Program& program) {
+  if (program.arguments().size() != 2) program.usage("--diff takes two checkpoints");
+  Destination destination{program, Destination::Content::text};
+  Progress progress{program};
+  const Chosen chosen{program};
+  SurveyOptions options = survey_options(program, progress);
+  options.runs = options.contents = options.keep_facts = true;
+  Surveyed surveyed{program, options};
+  progress.clear();
+  auto& sets = surveyed.sets();
+  if (sets.size() != 2 && program.failed()) return program.exit_code();
+  if (sets.size() != 2) program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
+  if (sets[0]->page_size != sets[1]->page_size) program.usage("the checkpoints have pages of different sizes");
+  Contents first{program, *sets[0], options.nr_threads}, second{program, *sets[1], options.nr_threads};
+  Output& output = destination.output();
+  Differences differences{program, first, second, output};
+  std::map<MemoryId, bool> ids;
+  for (const auto& set : sets)
+    for (const auto& [id, memory] : set->memories) ids[id] = true;
+  if (!program.has("json"))
+    output.write(formatted("%10s %10s %10s %10s %10s  %s\n", "CHANGED", "ADDED", "GONE", "MOVED", "SAME", "MEMORY"));
+  for (const auto& [id, unused] : ids) {
+    if (!chosen(id)) continue;
+    for (const auto& set : sets) surveyed.pagemap(*set, id);
+    differences.memory(id);
+    for (const auto& set : sets) set->forget(id);
+  }
+  differences.total();
+  if (differences.any()) program.set_exit_code(exit_no);
+  return destination.commit();
+}
+
+}  // namespace critpipe
