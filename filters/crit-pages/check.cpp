@@ -11,6 +11,10 @@ namespace {
 
 using Unsigned = unsigned long long;
 
+std::string pages_text(std::uint64_t count) {
+  return formatted(count == 1 ? "%llu page" : "%llu pages", Unsigned{count});
+}
+
 class Findings {
  public:
   Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
@@ -165,11 +169,12 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
   if (stretch.where == Stretch::Where::missing || stretch.where == Stretch::Where::lazy) {
     PageStore* store = &set_;
     for (std::uint32_t level = 0; level < stretch.level && store->parent(); ++level) store = store->parent();
-    std::string why = formatted("but are not there (%u steps up)", std::max(stretch.level, 1u));
+    std::string why = "which does not have them";
+    if (stretch.level > 1) why += formatted(" (%u steps up)", stretch.level);
     if (stretch.where == Stretch::Where::lazy) why = "which left them behind for a lazy restore";
     else if (stretch.level == 0 && !store->parent()) why = "but there is none";
     findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
-                  formatted("%llu pages should be in the parent, ", Unsigned{stretch.nr_pages}) + why);
+                  pages_text(stretch.nr_pages) + " should be in the parent, " + why);
     return;
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
@@ -182,15 +187,14 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
     known->second = static_cast<std::uint64_t>(status.st_size) / set_.page_size;
   if (stretch.page + stretch.nr_pages > known->second)
     findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
-                  formatted("%llu pages should be in %s, which has %llu pages", Unsigned{stretch.nr_pages},
-                            path.c_str(), Unsigned{known->second}));
+                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
 }
 
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
   if (set_.directory.empty()) {
-    findings_.add({memory.place}, "parent", formatted("%llu pages are in the parent, which an archive does not have",
-                                                      Unsigned{memory.totals.parent}));
+    findings_.add({memory.place}, "parent",
+                  pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;
   }
   // What follows without a gap and lacks the same is one finding.
@@ -250,6 +254,7 @@ int check_pages(Program& program) {
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
+    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;      // SetCheck names them
     if (fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();
