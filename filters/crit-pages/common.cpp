@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
-#include <unistd.h>
 
 #include "crit-pages/modes.hpp"
 
@@ -137,14 +136,6 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
         report_(folder->errors()[reported]);
   }
   return pagemap;
-}
-
-bool wants_colour(const Program& program, int fd) {
-  const std::string when = program.value("color").value_or("auto");
-  if (when == "always" || when == "never") return when == "always";
-  const char* no_colour = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
-  return isatty(fd) && !(no_colour && *no_colour) && terminal && std::string_view{terminal} != "dumb";
 }
 
 bool locale_is_utf8() {
