@@ -1,4 +1,5 @@
 // crit-pages: what is in a checkpoint's memory.
+#include "common/colour.hpp"
 #include "crit-pages/modes.hpp"
 
 namespace critpipe {
@@ -17,6 +18,8 @@ constexpr Option rows[] = {
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
     {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
+    {'m', "map", nullptr, "Draw the address spaces, a mapping a line."},
+    {0, "html", "FILE", "Write a page with the same picture, to zoom and hover, to FILE.", Option::files},
     {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
     {'p', "pid", "PID", "Only this process; may be given again."},
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
@@ -24,9 +27,8 @@ constexpr Option rows[] = {
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
     {0, "no-progress", nullptr, "Do not show how far it is."},
-    {0, "color", "WHEN", "Use colours: auto, always or never."},
 };
-constexpr Options groups[] = {rows, output_options, input_options};
+constexpr Options groups[] = {rows, colour_options, output_options, input_options};
 constexpr Example examples[] = {
     {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
     {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
@@ -38,9 +40,9 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary},    {"list", list},          {"by", sum_by},
-    {"at", extract},         {"argv", process_texts}, {"env", process_texts},
-    {"auxv", process_texts}, {"diff", difference},    {"check", check_pages},
+    {"summary", summary},    {"list", list},          {"by", sum_by},          {"at", extract},
+    {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts}, {"diff", difference},
+    {"check", check_pages},  {"map", draw_map},      {"html", write_html},
 };
 
 int run(Program& program) {

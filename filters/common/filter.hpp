@@ -110,7 +110,8 @@ class Destination {
  public:
   enum class Content : std::uint8_t { text, binary };
   // Binary never goes to a terminal: usage error with a hint.
-  Destination(Program& program, Content content);
+  // `option` names the file.
+  Destination(Program& program, Content content, const char* option = "output");
   ~Destination();  // without commit() the new file is removed
   Output& output() { return *output_; }
   int fd() const { return output_->fd(); }

@@ -86,8 +86,8 @@ int Program::finish(Output& output) {
   return exit_code();
 }
 
-Destination::Destination(Program& program, Content content) : program_{program} {
-  if (const auto path = program.value("output"); path && *path != "-") {
+Destination::Destination(Program& program, Content content, const char* option) : program_{program} {
+  if (const auto path = program.value(option); path && *path != "-") {
     path_ = *path;
     struct stat status;
     if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
-#include <unistd.h>
 
 #include "crit-pages/modes.hpp"
 
@@ -58,8 +57,8 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory) {
 
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory) {
   if (!memory.named) return "pagemap";
-  const unsigned long long id = memory.memory.id;
-  std::string text = formatted(memory.memory.shmem ? "shmem %llu" : "%llu", id);
+  std::string text =
+      formatted(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
   const Task* task = task_of(set, memory.memory);
   if (task && !task->comm.empty()) text += ' ' + visible(task->comm);
   return text;
@@ -125,8 +124,7 @@ SurveyOptions survey_options(Program& program, Progress& progress) {
 
 Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report)
     : report_{report ? std::move(report) : [&program](const Error& error) { program.report(error); }},
-      survey_{std::move(options), report_},
-      sets_{&survey_.read(inputs, source_options(program))} {}
+      survey_{std::move(options), report_}, sets_{&survey_.read(inputs, source_options(program))} {}
 
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);
@@ -138,14 +136,6 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
         report_(folder->errors()[reported]);
   }
   return pagemap;
-}
-
-bool wants_colour(const Program& program, int fd) {
-  const std::string when = program.value("color").value_or("auto");
-  if (when == "always" || when == "never") return when == "always";
-  const char* no_colour = std::getenv("NO_COLOR");
-  const char* terminal = std::getenv("TERM");
-  return isatty(fd) && !(no_colour && *no_colour) && terminal && std::string_view{terminal} != "dumb";
 }
 
 bool locale_is_utf8() {

@@ -68,8 +68,6 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory);
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
 std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
 
-// Whether to draw with colours and with UTF-8.
-bool wants_colour(const Program& program, int fd);
 bool locale_is_utf8();
 
 }  // namespace critpipe

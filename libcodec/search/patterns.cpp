@@ -8,6 +8,8 @@ using namespace search;
 
 namespace {
 
+// Beyond that, what reports starts takes Hyperscan more than a second to make: it grows with the third power.
+constexpr std::size_t longest_with_start = 500;
 constexpr std::size_t max_literal_bytes = 4 << 10;
 
 struct FreeInfo {
@@ -134,7 +136,8 @@ Error Patterns::Compiled::compile_closer(std::size_t number) {
   closer.pattern = number;
   hs_compile_error_t* refused = nullptr;
   const bool bounded = pattern.kind == Pattern::Kind::bounded;
-  if (!bounded || !pattern.traits.sees_neighbours) {
+  const bool quick = pattern.shortest <= longest_with_start;
+  if (!bounded || (quick && !pattern.traits.sees_neighbours)) {
     if (compile_one(pattern.source, pattern.flags | HS_FLAG_SOM_LEFTMOST, HS_MODE_BLOCK, closer.starts, refused) !=
         HS_SUCCESS) {
       if (!bounded) return refuse_as(pattern, refused);

@@ -53,7 +53,7 @@ def fields_of(data):
 def entries_of(path):
     with open(path, "rb") as file:
         data = file.read()
-    at = 8
+    at = 4 if data[:4] == MAGICS[4:] else 8          # the oldest images have one magic
     while at < len(data):
         size, = struct.unpack_from("<I", data, at)
         yield dict(fields_of(data[at + 4:at + 4 + size]))
