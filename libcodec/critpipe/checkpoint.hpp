@@ -23,7 +23,7 @@
 #include "critpipe/source.hpp"
 #include "critpipe/task.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // Tasks are always there: pids, name, state.
 struct Needs {

@@ -21,7 +21,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/schema.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
 

@@ -15,7 +15,9 @@
 #include <string_view>
 #include <utility>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 enum class Fault : std::uint8_t { usage, io, data, limit };
 

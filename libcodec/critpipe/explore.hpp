@@ -18,7 +18,7 @@
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 enum class Explorer : std::uint8_t { ps, fds, mems, rss, sk };
 std::optional<Explorer> explorer_named(std::string_view word);  // also go-criu's fd and mem

@@ -18,7 +18,7 @@
 
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class FolderWriter {
  public:

@@ -31,7 +31,7 @@
 #include "critpipe/kind.hpp"
 #include "critpipe/limits.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 using Bytes = std::span<const std::byte>;
 

@@ -26,7 +26,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct JsonOptions {
   enum class Form : std::uint8_t {

@@ -10,7 +10,7 @@
 #include "critpipe/schema.hpp"
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class JsonWriter {
  public:

@@ -12,7 +12,7 @@
 
 #include "critpipe/schema.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // What stands before the entries. CRIU wrote images of version 1 (bare) up to 1.2, of version 1.1 since; a reader
 // knows the head words by their values and need not know the inventory.

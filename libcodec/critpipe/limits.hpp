@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 struct Limits {
   // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000

@@ -22,7 +22,7 @@
 #include "critpipe/limits.hpp"
 #include "critpipe/pages.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // All runs of a pagemap, to look up: by address, and by page number for those who saw the pages first.
 struct Pagemap {

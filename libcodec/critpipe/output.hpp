@@ -19,7 +19,7 @@
 #include "critpipe/error.hpp"
 #include "critpipe/limits.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 class Output {
  public:

@@ -20,7 +20,7 @@
 
 #include "critpipe/pages.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // A guess, from every eighth line of 64 bytes; only zero is certain.
 enum class PageClass : std::uint8_t {

@@ -20,7 +20,7 @@
 #include "critpipe/page_totals.hpp"
 #include "critpipe/process_memory.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct SurveyedMemory {
   MemoryId memory;

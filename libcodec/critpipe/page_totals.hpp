@@ -8,7 +8,7 @@
 
 #include "critpipe/page_facts.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct PageTotals {
   std::uint64_t entries = 0, pages = 0;

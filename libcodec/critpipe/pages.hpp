@@ -34,7 +34,7 @@
 
 #include "critpipe/entry.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
@@ -103,12 +103,12 @@ class PagemapSink : public Sink {
  public:
   Step entry(const Entry& entry) final;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) final;
+  const PagemapReader& reader() const { return reader_; }
 
  protected:
   virtual Step head(std::uint64_t /*pages_id*/) { return Step::go; }
   virtual Step runs(std::span<const PageRun> runs) = 0;
   virtual void refused(const Error& error) = 0;  // an entry that cannot be; no runs come after it
-  const PagemapReader& reader() const { return reader_; }
 
  private:
   PagemapReader reader_;

@@ -12,7 +12,7 @@
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/memory.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // The shared object behind a mapping. Nothing for private memory and regular files.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);

@@ -16,7 +16,9 @@
 #include <span>
 #include <string_view>
 
-namespace [[gnu::visibility("default")]] critpipe {
+#include "critpipe/api.hpp"
+
+namespace CRITPIPE_API critpipe {
 
 enum class Type : std::uint8_t {
   int32,

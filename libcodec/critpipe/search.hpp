@@ -23,7 +23,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 constexpr std::size_t max_patterns = 100'000;
 constexpr std::size_t max_pattern_bytes = 16 << 10;
@@ -83,5 +83,11 @@ class Search {
   class Machine;
   std::unique_ptr<Machine> machine_;
 };
+
+class MemoryFolder;
+struct Task;
+// Searches all that is stored of a process: matches go on from one run of pages to the next,
+// through parents and shared objects, where addresses do. Errors are those of MemoryFolder::read_stored.
+Error search_memory(MemoryFolder& folder, const Task& task, Search& search);
 
 }  // namespace critpipe

@@ -31,7 +31,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // One image (or other file) of an input.
 struct Member {

@@ -17,7 +17,7 @@
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };

@@ -14,7 +14,7 @@
 
 #include "critpipe/image.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 enum class TaskState : std::uint32_t { unknown = 0, alive = 1, dead = 2, stopped = 3, zombie = 6 };
 std::string_view name_of(TaskState state);  // "alive"

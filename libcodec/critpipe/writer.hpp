@@ -17,7 +17,7 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace [[gnu::visibility("default")]] critpipe {
+namespace CRITPIPE_API critpipe {
 
 // Entries [begin, end), counted from 0 as everywhere; the head of a pagemap or ghost file is one, and always stays.
 struct Slice {

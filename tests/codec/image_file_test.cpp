@@ -1,0 +1,118 @@
+// Whole images: loaded, edited, written.
+#include <gtest/gtest.h>
+
+#include "codec/testing.hpp"
+#include "critpipe/image_file.hpp"
+
+namespace critpipe {
+namespace {
+
+using namespace testing;
+
+std::string bytes_of(const std::filesystem::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+std::string written(const StoredImage& image) {
+  StringOutput output;
+  EXPECT_EQ(image.write(output), Step::go);
+  return output.take();
+}
+
+// Every image of real checkpoints, those with extras too, is written as it was read.
+TEST(StoredImage, WritesWhatItRead) {
+  std::size_t images = 0, extras = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator{TEST_CHECKPOINTS}) {
+    if (!file.is_regular_file()) continue;
+    StoredImage image;
+    if (const Error error = image.load(file.path().string()); error || !image.kind || image.head == Head::none)
+      continue;
+    EXPECT_EQ(written(image), bytes_of(file.path())) << file.path();
+    ++images;
+    for (const StoredEntry& entry : image.entries) extras += !entry.extra.empty();
+  }
+  EXPECT_GT(images, 500u);
+  EXPECT_GT(extras, 20u);
+}
+
+TEST(StoredImage, SaysWhatIsWrongAndKeepsWhatCame) {
+  StoredImage image;
+  EXPECT_EQ(image.load(TEST_CHECKPOINTS "/nowhere.img").reason, Reason::io_open);
+  const std::string path = ::testing::TempDir() + "critpipe-image-file-test.img";
+  std::ofstream{path, std::ios::binary} << head("FS") + framed(hex("0801 1002")) + word(9) + "x";
+  const Error error = image.load(path);
+  EXPECT_EQ(error.reason, Reason::cut_payload);
+  EXPECT_EQ(error.image, path);
+  ASSERT_EQ(image.entries.size(), 1u);
+  EXPECT_EQ(image.entries[0].integer("root_id"), 2);
+  std::filesystem::remove(path);
+}
+
+StoredEntry entry_of(std::string_view message, std::string_view json) {
+  StoredEntry entry{find_message(message), {}, {}};
+  EXPECT_FALSE(encode_message(*entry.message, json, entry.payload));
+  return entry;
+}
+
+TEST(SetField, KeepsTheOthersAndTheOrder) {
+  StoredEntry fs = entry_of("fs_entry", R"({"cwd_id": 1, "root_id": 2, "umask": 18})");
+  const std::string before = fs.payload;
+  EXPECT_FALSE(fs.set("root_id", 300));
+  EXPECT_EQ(fs.payload, hex("0801 10ac02 1812"));
+  EXPECT_FALSE(fs.set("root_id", 2u));
+  EXPECT_EQ(fs.payload, before);
+  fs.payload += hex("d00f 05 1007");  // an unknown field, then root_id once more
+  EXPECT_EQ(fs.integer("root_id"), 7);
+  EXPECT_FALSE(fs.set("root_id", 2));
+  EXPECT_EQ(fs.payload, before + hex("d00f 05"));
+}
+
+TEST(SetField, ReachesIntoMessages) {
+  StoredEntry file = entry_of("file_entry", R"({"type": 1, "id": 4})");
+  EXPECT_FALSE(file.set("reg.name", "/etc/passwd"));
+  EXPECT_FALSE(file.set("reg.pos", std::uint64_t{1} << 63));
+  EXPECT_FALSE(file.set("reg.id", 4));
+  EXPECT_EQ(file.text("reg.name"), "/etc/passwd");
+  EXPECT_EQ(static_cast<std::uint64_t>(file.integer("reg.pos")), std::uint64_t{1} << 63);
+  EXPECT_EQ(file.integer("reg.id"), 4);
+  EXPECT_EQ(file.integer("id"), 4);
+  EXPECT_EQ(file.text("pipe.name"), "");
+}
+
+TEST(SetField, RefusesWhatAFieldCannotHold) {
+  StoredEntry fs = entry_of("fs_entry", R"({"cwd_id": 1, "root_id": 2})");
+  const std::string before = fs.payload;
+  EXPECT_EQ(to_string(fs.set("cwd_id", -1)), "field cwd_id cannot hold this value");
+  EXPECT_EQ(to_string(fs.set("cwd_id", std::uint64_t{1} << 32)), "field cwd_id cannot hold this value");
+  EXPECT_EQ(to_string(fs.set("cwd_id", "seven")), "field cwd_id cannot hold this value");
+  EXPECT_EQ(to_string(fs.set("cwd_id.x", 1)), "field cwd_id has no fields of its own");
+  EXPECT_EQ(to_string(fs.set("place", 1)), "field place is not in fs_entry");
+  StoredEntry tree = entry_of("pstree_entry", R"({"pid": 1, "ppid": 0, "pgid": 1, "sid": 1, "threads": [1]})");
+  EXPECT_EQ(to_string(tree.set("threads", 1)), "field threads is repeated");
+  EXPECT_EQ(fs.payload, before);
+}
+
+// Signed fields, too, of every message: the encoder of JSON writes the same bytes.
+TEST(SetField, AgreesWithTheEncoder) {
+  std::size_t compared = 0;
+  for (const Message& message : all_messages)
+    for (const Field& field : message.all()) {
+      if (field.repeated || message.required || !field.is_integer() || field.show != Show::plain) continue;
+      if (field.type == Type::boolean || field.type == Type::enumeration) continue;
+      for (const std::int64_t value : {0l, 1l, -1l, 127l, -128l, 2147483647l, -2147483648l}) {
+        std::string by_json, by_set;
+        const std::string json = "{\"" + std::string{field.name()} + "\": " + std::to_string(value) + "}";
+        const Error refused = encode_message(message, json, by_json);
+        const Error error = set_field(message, by_set, field.name(), value);
+        if (error && refused) continue;
+        EXPECT_FALSE(error) << json << to_string(error);
+        EXPECT_EQ(by_set, by_json) << json;
+        ++compared;
+      }
+    }
+  EXPECT_GE(compared, 50u);
+}
+
+}  // namespace
+}  // namespace critpipe
