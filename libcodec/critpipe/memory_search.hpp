@@ -21,7 +21,7 @@
 #include "critpipe/source.hpp"
 #include "critpipe/task.hpp"
 
-namespace critpipe {
+namespace CRITPIPE_API critpipe {
 
 // Only this memory is searched, as if there were no other. Empty lists: all.
 struct MemoryFilter {
