@@ -40,7 +40,7 @@ struct Mode {
   int (*run)(Program& program);
 };
 constexpr Mode modes[] = {
-    {"summary", summary},    {"list", list},          {"by", sum_by},          {"at", extract},
+    {"summary", summary},    {"list", list},         {"by", sum_by},          {"at", extract},
     {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts}, {"diff", difference},
     {"check", check_pages},  {"map", draw_map},      {"html", write_html},
 };

@@ -58,7 +58,7 @@ class EntryCheck {
   std::uint64_t bits_of_addresses() const { return bits_; }
 
  private:
-  static constexpr std::uint64_t enough = 20;            // findings of a kind; a damaged pagemap has one in each entry
+  static constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap has one in each entry
 
   void add(const PageRun& run, const char* finding, const std::string& sentence) {
     if (++counts_[finding] <= enough)
@@ -69,7 +69,7 @@ class EntryCheck {
   Findings& findings_;
   std::string image_;
   std::map<std::string, std::uint64_t> counts_;
-  std::uint64_t entry_ = 0;                              // the head is entry 0
+  std::uint64_t entry_ = 0;  // the head is entry 0
   std::uint64_t end_ = 0, last_vaddr_ = 0;
   std::uint64_t bits_ = 0;
 };
@@ -111,7 +111,7 @@ class SetCheck {
   Findings& findings_;
   Surveyed& surveyed_;
   SurveyedSet& set_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;    // level, pages_id -> pages there
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;  // level, pages_id -> pages there
 };
 
 void SetCheck::sizes() {
@@ -124,8 +124,9 @@ void SetCheck::sizes() {
     const std::uint64_t claimed = memory.pagemap.nr_present * set_.page_size;
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
-      findings_.add({memory.place}, "missing", formatted("%s is missing; it should have %llu bytes",
-                                                         pages_name(pages_id).c_str(), Unsigned{claimed}));
+      findings_.add(
+          {memory.place}, "missing",
+          formatted("%s is missing; it should have %llu bytes", pages_name(pages_id).c_str(), Unsigned{claimed}));
     if (!image || image->size_bytes == claimed || !memory.complete) continue;
     findings_.add({image->place}, "size",
                   formatted("%llu bytes, but the entries of %s make up %llu", Unsigned{image->size_bytes},
@@ -133,8 +134,9 @@ void SetCheck::sizes() {
   }
   for (const auto& [pages_id, image] : set_.images) {
     if (image.size_bytes % set_.page_size != 0)
-      findings_.add({image.place}, "size", formatted("%llu bytes are not a multiple of the page size %llu",
-                                                     Unsigned{image.size_bytes}, Unsigned{set_.page_size}));
+      findings_.add({image.place}, "size",
+                    formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
+                              Unsigned{set_.page_size}));
     if (!image.claimed) findings_.add({image.place}, "unclaimed", "no pagemap names it");
   }
 }
@@ -156,7 +158,7 @@ void SetCheck::owners() {
       const PageRun& run = pagemap->runs[i];
       std::uint64_t at = run.vaddr;
       const std::uint64_t end = run.vaddr + run.nr_pages * set_.page_size;
-      for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at)); ) at = mapping->end;
+      for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at));) at = mapping->end;
       if (at < end) findings_.add({memory.place, Error::nowhere, at}, "mapping", "pages in no mapping");
     }
   }
@@ -254,7 +256,7 @@ int check_pages(Program& program) {
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
-    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;      // SetCheck names them
+    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;  // SetCheck names them
     if (fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();

@@ -124,7 +124,8 @@ SurveyOptions survey_options(Program& program, Progress& progress) {
 
 Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report)
     : report_{report ? std::move(report) : [&program](const Error& error) { program.report(error); }},
-      survey_{std::move(options), report_}, sets_{&survey_.read(inputs, source_options(program))} {}
+      survey_{std::move(options), report_},
+      sets_{&survey_.read(inputs, source_options(program))} {}
 
 const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);

@@ -126,7 +126,7 @@ void compare(Contents& first, Contents& second, MemoryId memory, const CountPage
     if (!was) return count(false, vaddr, nr_pages, &DifferenceCounts::unknown);
     if (!was->is_zero()) {
       Left& rest = left[*was];
-      if (rest.gone == 0) return;                // moved away
+      if (rest.gone == 0) return;  // moved away
       --rest.gone;
     }
     count(false, vaddr, 1, &DifferenceCounts::gone);

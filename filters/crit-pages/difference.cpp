@@ -35,7 +35,7 @@ class Differences {
   Output& output_;
   JsonWriter json_;
   bool as_json_;
-  std::map<std::uint64_t, Part> parts_;          // by start of the mapping
+  std::map<std::uint64_t, Part> parts_;  // by start of the mapping
   DifferenceCounts total_;
 };
 
@@ -65,7 +65,10 @@ Part& Differences::part_of(SurveyedSet& set, std::uint64_t vaddr, const MappingI
 
 void Differences::memory(MemoryId id) {
   parts_.clear();
-  struct Side { MappingIndex mappings; Users users; };
+  struct Side {
+    MappingIndex mappings;
+    Users users;
+  };
   const Side sides[] = {{mappings_of(first_.set(), id), id.shmem ? users_of(*first_.set().checkpoint) : Users{}},
                         {mappings_of(second_.set(), id), id.shmem ? users_of(*second_.set().checkpoint) : Users{}}};
   compare(first_, second_, id, [&](bool in_second, std::uint64_t vaddr, std::uint64_t nr_pages, Counter counter) {
@@ -96,8 +99,9 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
     std::string line = counts_text(part.counts) + "    ";
     if (!part.mapping) line += "no mapping";
     else if (id.shmem) line += mapping_text(*part.set->checkpoint, *part.mapping);
-    else line += formatted("0x%llx-0x%llx ", Unsigned{part.mapping->start}, Unsigned{part.mapping->end}) +
-                 mapping_text(*part.set->checkpoint, *part.mapping);
+    else
+      line += formatted("0x%llx-0x%llx ", Unsigned{part.mapping->start}, Unsigned{part.mapping->end}) +
+              mapping_text(*part.set->checkpoint, *part.mapping);
     output_.write(line + '\n');
   }
 }

@@ -16,8 +16,8 @@ class Contents {
   struct Run {
     std::uint64_t vaddr = 0;
     std::uint64_t nr_pages = 0;
-    std::uint64_t page = 0;                // in the image of facts
-    const FactStore* facts = nullptr;      // of all its pages; null: they are somewhere, but not here
+    std::uint64_t page = 0;            // in the image of facts
+    const FactStore* facts = nullptr;  // of all its pages; null: they are somewhere, but not here
   };
   // What is stored of a memory, in ascending order.
   std::vector<Run> runs(MemoryId memory);
@@ -31,7 +31,7 @@ class Contents {
   Program& program_;
   SurveyedSet& set_;
   unsigned nr_threads_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, FactStore> parents_;     // level, pages_id
+  std::map<std::pair<std::uint32_t, std::uint64_t>, FactStore> parents_;  // level, pages_id
 };
 
 struct DifferenceCounts {

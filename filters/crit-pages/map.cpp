@@ -25,7 +25,7 @@ class Map {
 
   Output& output_;
   bool colour_, utf8_;
-  std::uint64_t width_ = 40;           // cells of a mapping
+  std::uint64_t width_ = 40;  // cells of a mapping
 };
 
 Map::Map(Program& program, Output& output, int fd)

@@ -94,10 +94,10 @@ void without_mappings(SurveyedSet& set, MemoryId memory, const std::function<voi
 
 const PageStateRow& row_of(PageState state) {
   static constexpr PageStateRow rows[nr_page_states] = {
-      {"not stored", "#e8e8e8", "90", "·", '.'},    {"as in the file", "#7fc8d8", "36", "░", 'f'},
-      {"zero", "#b0b0b0", "37", "□", '0'},          {"present", "#3a9d4f", "32", "█", '#'},
-      {"shared", "#b05ac8", "35", "▓", 's'},        {"in the parent", "#3f6fd8", "34", "▒", 'p'},
-      {"lazy", "#e8b020", "33", "◌", 'l'},          {"missing in the parent", "#d83030", "31", "✗", '!'},
+      {"not stored", "#e8e8e8", "90", "·", '.'}, {"as in the file", "#7fc8d8", "36", "░", 'f'},
+      {"zero", "#b0b0b0", "37", "□", '0'},       {"present", "#3a9d4f", "32", "█", '#'},
+      {"shared", "#b05ac8", "35", "▓", 's'},     {"in the parent", "#3f6fd8", "34", "▒", 'p'},
+      {"lazy", "#e8b020", "33", "◌", 'l'},       {"missing in the parent", "#d83030", "31", "✗", '!'},
   };
   return rows[static_cast<std::size_t>(state)];
 }

@@ -9,10 +9,10 @@ enum class PageState : std::uint8_t { hole, file, zero, present, shared, parent,
 constexpr std::size_t nr_page_states = 8;
 struct PageStateRow {
   const char* name;
-  const char* colour;      // of the page
-  const char* terminal;    // SGR
-  const char* block;       // UTF-8
-  char letter;             // without it
+  const char* colour;    // of the page
+  const char* terminal;  // SGR
+  const char* block;     // UTF-8
+  char letter;           // without it
 };
 const PageStateRow& row_of(PageState state);
 
@@ -25,8 +25,8 @@ struct Row {
     PageState state = PageState::hole;
     std::uint32_t flags = 0;
   };
-  std::vector<Segment> segments;                 // without gaps
-  std::uint64_t counts[nr_page_states] = {};     // pages
+  std::vector<Segment> segments;              // without gaps
+  std::uint64_t counts[nr_page_states] = {};  // pages
 };
 
 // The rows of a memory, in address order, one at a time.

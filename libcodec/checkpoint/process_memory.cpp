@@ -24,9 +24,8 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
 }
 
 bool is_memfd(const Checkpoint& checkpoint, MemoryId memory) {
-  return memory.shmem && std::ranges::any_of(checkpoint.model().memfds, [memory](const auto& memfd) {
-           return memfd.second.shmid == memory.id;
-         });
+  return memory.shmem && std::ranges::any_of(checkpoint.model().memfds,
+                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id; });
 }
 
 MappingIndex::MappingIndex(std::span<const Mapping> mappings) {

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""agree: what crit-x says of a checkpoint agrees with /proc as it was just before the dump.
+
+usage: agree BIN IMAGES PROC        BIN: where crit-x is; PROC: made by `inside dump` (a folder a process)
+"""
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import sys
+
+BIN, IMAGES, PROC = sys.argv[1:]
+STATES = {"Z": "dead", "T": "stopped", "t": "stopped"}      # CRIU calls a zombie dead
+ANONYMOUS = {"eventfd": "EVENTFD", "eventpoll": "EVENTPOLL", "timerfd": "TIMERFD", "signalfd": "SIGNALFD",
+             "inotify": "INOTIFY", "fanotify": "FANOTIFY", "pidfd": "PIDFD"}
+TCP_STATES = {1: "ESTABLISHED", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
+problems = []
+compared = {"tasks": 0, "descriptors": 0, "mappings": 0, "sockets": 0}
+
+
+def explore(word):
+    done = subprocess.run([f"{BIN}/crit-x", IMAGES, word, "--lines"], stdout=subprocess.PIPE, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def read(pid, name):
+    with open(f"{PROC}/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def want(what, wanted, have):
+    if wanted != have:
+        problems.append(f"{what}: /proc said {wanted!r}, crit-x says {have!r}")
+
+
+def check_tasks(pids):
+    ours = {task["pid"]: task for task in explore("ps")}
+    want("processes", sorted(pids), sorted(ours))
+    for pid in set(pids) & set(ours):
+        task = ours[pid]
+        comm, rest = re.fullmatch(r"\d+ \((.*)\) (.*)\n", read(pid, "stat"), re.DOTALL).groups()
+        state, ppid, pgid, sid = rest.split()[:4]
+        want(f"comm of {pid}", comm, task["comm"])
+        want(f"state of {pid}", STATES.get(state, "alive"), task["state"])
+        want(f"group and session of {pid}", [int(pgid), int(sid)], [task["pgid"], task["sid"]])
+        if task["ppid"]:
+            want(f"parent of {pid}", int(ppid), task["ppid"])
+        if state != "Z":
+            want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        compared["tasks"] += 1
+
+
+def check_descriptors(pids):
+    ours = {(one["pid"], one["fd"]): one for one in explore("fds")}
+    for pid in pids:
+        there = dict(line.split("\t", 1) for line in read(pid, "fds").splitlines() if "\t" in line)
+        want(f"descriptors of {pid}", sorted(there, key=int),
+             sorted((fd for one, fd in ours if one == pid and fd.isdigit()), key=int))
+        for fd, target in there.items():
+            one = ours.get((pid, fd))
+            if not one:
+                continue
+            compared["descriptors"] += 1
+            where = f"descriptor {fd} of {pid}"
+            anonymous = re.fullmatch(r"anon_inode:\[?(\w+)\]?", target)
+            if target.startswith("socket:"):
+                want(where, True, one["type"] in ("INETSK", "UNIXSK", "NETLINKSK", "PACKETSK"))
+            elif target.startswith("pipe:"):
+                want(where, "PIPE", one["type"])
+            elif anonymous:
+                want(where, ANONYMOUS.get(anonymous[1], one["type"]), one["type"])
+            elif target.startswith("/") and one["type"] == "REG" and not target.endswith(" (deleted)"):
+                want(where, target, one["path"])
+
+
+def check_mappings(pids):
+    ours = {pid: {} for pid in pids}
+    for one in explore("mems"):
+        if one.get("kind") not in ("guard",) and one["pid"] in ours:
+            ours[one["pid"]][(int(one["start"], 16), int(one["end"], 16))] = one
+    for pid in pids:
+        there = {}
+        for line in read(pid, "maps").splitlines():
+            start, end, protection, name = re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \d+ *(.*)", line).groups()
+            if name in ("[vsyscall]", "[vvar]", "[vvar_vclock]", "[vdso]"):
+                continue
+            there[int(start, 16), int(end, 16)] = (protection, name)
+        mine = {key: one for key, one in ours[pid].items() if one["kind"] not in ("vdso", "vvar", "vsyscall")}
+        want(f"mappings of {pid}", sorted(there), sorted(mine))
+        for key in set(there) & set(mine):
+            protection, name = there[key]
+            one = mine[key]
+            where = f"mapping {key[0]:x} of {pid}"
+            compared["mappings"] += 1
+            want(where, protection[:3], one["protection"])
+            want(where + ", shared", protection[3] == "s", one["shared"])
+            if name.startswith("/") and not name.endswith(" (deleted)"):
+                want(where, name, one.get("path"))
+            if name in ("[heap]", "[stack]"):
+                want(where, name[1:-1], one["kind"])
+
+
+def address_of(text, is_v6):
+    """0100007F:1F90 -> 127.0.0.1, 8080"""
+    digits, port = text.split(":")
+    words = struct.pack(f"={len(digits) // 8}I", *(int(digits[i:i + 8], 16) for i in range(0, len(digits), 8)))
+    return socket.inet_ntop(socket.AF_INET6 if is_v6 else socket.AF_INET, words), int(port, 16)
+
+
+def check_sockets(pids):
+    ours = {(one["pid"], str(one["fd"])): one for one in explore("sk")}
+    for pid in pids:
+        inodes = {match[2]: match[1] for match in re.finditer(r"(\d+)\tsocket:\[(\d+)\]", read(pid, "fds"))}
+        want(f"sockets of {pid}", sorted(inodes.values(), key=int),
+             sorted((fd for one, fd in ours if one == pid), key=int))
+        for protocol in ("tcp", "tcp6", "udp", "udp6"):
+            for line in read(pid, protocol).splitlines()[1:]:
+                words = line.split()
+                one = ours.get((pid, inodes.get(words[9])))
+                if not one:
+                    continue
+                compared["sockets"] += 1
+                where = f"socket {inodes[words[9]]} of {pid}"
+                is_v6 = protocol.endswith("6")
+                want(where, protocol[:3].upper(), one["protocol"])
+                want(where + ", source", address_of(words[1], is_v6), (one["src_addr"], one["src_port"]))
+                want(where + ", destination", address_of(words[2], is_v6),
+                     (one.get("dest_addr"), one.get("dest_port", 0)))
+                if protocol.startswith("tcp") and int(words[3], 16) in TCP_STATES:
+                    want(where + ", state", TCP_STATES[int(words[3], 16)], one["state"])
+        for line in read(pid, "unix").split("\n")[1:]:
+            words = line.split(None, 7)
+            if len(words) < 8 or not words[7].startswith("/"):
+                continue
+            one = ours.get((pid, inodes.get(words[6])))
+            if one:
+                compared["sockets"] += 1
+                want(f"socket {inodes[words[6]]} of {pid}", words[7], one["src_addr"])
+
+
+def main():
+    pids = sorted(int(name) for name in os.listdir(PROC))
+    check_tasks(pids)
+    alive = [pid for pid in pids if " (zombie)" not in read(pid, "status")]
+    check_descriptors(alive)
+    check_mappings(alive)
+    check_sockets(alive)
+    for line in problems[:20]:
+        print(line, file=sys.stderr)
+    print(" ".join(f"{count} {what}" for what, count in compared.items()))
+    return 1 if problems or not compared["mappings"] else 0
+
+
+sys.exit(main())
