@@ -3,11 +3,11 @@
 
 usage: reference.py BIN CHECKPOINTS...
 
-Below CHECKPOINTS each folder with pagemaps is a checkpoint. Of each, --summary, --contents, --list and --at are worked
-out here once more, from the bytes of the images, with parents where there are links; --summary also of a tar of it, and
-its sums against what CRIU wrote in stats-dump. Then from each with pages a chain of three is made, with every second run
-in a parent and pagemaps of the oldest generation at its bottom: its bytes must be those of the first, --diff must see no
-difference, --check no fault.
+Below CHECKPOINTS each folder with pagemaps is a checkpoint. Of each, --summary, --contents, --list and --at are
+worked out here once more, from the bytes of the images, with parents where there are links; --summary also of a tar
+of it, and its sums against what CRIU wrote in stats-dump. Then from each with pages a chain of three is made, with
+every second run in a parent and pagemaps of the oldest generation at its bottom: its bytes must be those of the
+first, --diff must see no difference, --check no fault.
 """
 import json
 import os
@@ -137,7 +137,8 @@ class Tester:
         self.content_figures(answer["total"], everything, f"{where} total")
 
     def content_figures(self, have, pages, what):
-        want = {"zero": pages.count(bytes(PAGE)), "distinct": len(set(pages)), "duplicate": len(pages) - len(set(pages))}
+        distinct = len(set(pages))
+        want = {"zero": pages.count(bytes(PAGE)), "distinct": distinct, "duplicate": len(pages) - distinct}
         for key, value in want.items():
             self.same(have[key], value, f"{what} {key}")
 
