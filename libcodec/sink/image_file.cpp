@@ -35,6 +35,7 @@ class Loader final : public ImageSink {
     entry_ = {entry.message, {reinterpret_cast<const char*>(entry.payload.data()), entry.payload.size()}, {}};
     return Step::go;
   }
+  Taken many(Bytes, std::uint64_t, std::uint64_t) override { return {}; }  // each is kept by itself
   Step close() override {
     (void)ImageSink::close();
     entry_.extra = extra_.take();
