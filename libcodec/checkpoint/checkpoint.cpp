@@ -110,7 +110,7 @@ const File* Checkpoint::file_of(const Mapping& mapping) const {
 
 const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }
 
-std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : 4096; }
+std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : model_->usual_page_size; }
 
 std::span<const Error> Checkpoint::errors() const { return model_->errors; }
 

@@ -87,6 +87,12 @@ std::string_view machine_name(const Reader<Core>& reader, std::uint32_t machine)
   return found == names.end() ? std::string_view{} : found->name;
 }
 
+// What most kernels of the architecture are built with, where it is not 4096.
+std::uint64_t usual_page_size(std::string_view machine) {
+  if (machine == "PPC64") return 64 << 10;
+  return machine == "LOONGARCH64" ? 16 << 10 : 0;
+}
+
 }  // namespace
 
 // A thread that does not lead has no task_core_entry, and a task has one in all releases.
@@ -98,6 +104,7 @@ void take_core(Model& model, std::uint32_t tid, const Entry& entry) {
                                     {"thread_core", put<&Core::thread>}}};
   Core core;
   reader.read(entry.payload, core);
+  if (const auto usual = usual_page_size(machine_name(reader, core.machine))) model.usual_page_size = usual;
   if (core.task.data()) take_task_core(model, tid, machine_name(reader, core.machine), core.task);
   if (core.ids.data() && needs_ids(model.needs)) {
     Ids& own = model.found[tid].ids;

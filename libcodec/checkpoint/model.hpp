@@ -56,7 +56,8 @@ struct Checkpoint::Model {
   std::unordered_map<std::uint32_t, Waiting> tcp_queues;         // by inode
   std::unordered_set<std::string> seen;                          // names of images
   std::vector<Error> errors;
-  std::uint64_t page_size = 0;
+  std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
+  std::uint64_t usual_page_size = 4096;  // of the architecture
   Arena arena;
 
   void add_file(const FileType& row, std::uint32_t id, Bytes payload);

@@ -248,7 +248,7 @@ Step Inputs::finish() {
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
     for (auto& [id, pages] : set->pages) {
       if (!pages.waiting) continue;
-      const auto give = [&](const Found& found) {
+      const auto give = [this, &folder = folder, &pages = pages](const Found& found) {
         return work_.report({folder,
                              {},
                              {},

@@ -5,7 +5,7 @@
 namespace critpipe {
 
 MemorySearch::MemorySearch(const Patterns& patterns, MemorySearchOptions options, Report report, Fault fault)
-    : work_{std::make_unique<Work>(patterns, std::move(options), std::move(report), std::move(fault))} {}
+    : work_{new Work{patterns, std::move(options), std::move(report), std::move(fault)}} {}
 MemorySearch::~MemorySearch() = default;
 
 Step MemorySearch::directory(const std::string& path, bool several) { return work_->search_directory(path, several); }

@@ -28,8 +28,7 @@ class Window {
       tail_.assign(block_.end() - static_cast<std::ptrdiff_t>(keep), block_.end());
     } else {
       const std::size_t old = std::min(keep - block_.size(), tail_.size());
-      std::memmove(tail_.data(), tail_.data() + (tail_.size() - old), old);
-      tail_.resize(old);
+      tail_.erase(tail_.begin(), tail_.end() - static_cast<std::ptrdiff_t>(old));
       tail_.insert(tail_.end(), block_.begin(), block_.end());
     }
     block_at_ = end();
