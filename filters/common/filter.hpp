@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/leftover.hpp"
 #include "critpipe/error.hpp"
 #include "critpipe/output.hpp"
 
@@ -123,6 +124,7 @@ class Destination {
   Program& program_;
   std::string path_;
   std::string temporary_;
+  std::unique_ptr<Leftover> leftover_;  // temporary_
   std::unique_ptr<FileOutput> output_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <list>
 
+#include "common/leftover.hpp"
 #include "critpipe/folder.hpp"
 #include "critpipe/writer.hpp"
 
@@ -153,7 +154,10 @@ int ToOutput::commit() {
 class ToFolder final : public ImagesOut {
  public:
   ToFolder(Program& program, const std::string& path)
-      : program_{program}, partial_{program.has("partial")}, folder_{path, program.has("force")} {
+      : program_{program},
+        partial_{program.has("partial")},
+        folder_{path, program.has("force")},
+        leftover_{folder_.error() ? "" : folder_.hidden_path(), folder_.is_new()} {
     if (folder_.error()) program.report(folder_.error());
   }
   Output* open(const std::string& name, const Kind* kind, OutForm) override;
@@ -165,6 +169,7 @@ class ToFolder final : public ImagesOut {
   Program& program_;
   bool partial_;
   FolderWriter folder_;
+  Leftover leftover_;
 };
 
 Output* ToFolder::open(const std::string& name, const Kind* kind, OutForm) {
@@ -183,8 +188,9 @@ Step ToFolder::close(Output* output, bool whole) {
 
 int ToFolder::commit() {
   if (folder_.error() || (program_.failed() && !partial_)) return program_.exit_code();
-  const Error error = folder_.commit();
-  if (error) program_.report(error);
+  leftover_.keep([&] {
+    if (const Error error = folder_.commit()) program_.report(error);
+  });
   return program_.exit_code();
 }
 

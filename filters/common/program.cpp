@@ -100,6 +100,7 @@ Destination::Destination(Program& program, Content content, const char* option) 
     temporary_ = path_ + ".XXXXXX";
     const int fd = mkostemp(temporary_.data(), O_CLOEXEC);
     if (fd < 0) program.usage(path_ + ": cannot write: " + std::strerror(errno));
+    leftover_ = std::make_unique<Leftover>(temporary_);
     const mode_t mask = umask(0);
     umask(mask);
     if (stat(path_.c_str(), &status) == 0) fchmod(fd, status.st_mode & 07777);
@@ -120,9 +121,10 @@ int Destination::commit() {
   program_.finish(*output_);
   if (path_.empty()) return program_.exit_code();
   if (temporary_.empty() || program_.failed()) return program_.exit_code();
-  if (close(output_->fd()) != 0 || rename(temporary_.c_str(), path_.c_str()) != 0)
-    program_.report(system_error(Reason::io_write, path_, errno));
-  else temporary_.clear();
+  bool done = close(output_->fd()) == 0;
+  if (done) leftover_->keep([&] { done = rename(temporary_.c_str(), path_.c_str()) == 0; });
+  if (done) temporary_.clear();
+  else program_.report(system_error(Reason::io_write, path_, errno));
   return program_.exit_code();
 }
 

@@ -29,6 +29,9 @@ class FolderWriter {
   FolderWriter& operator=(const FolderWriter&) = delete;
 
   const Error& error() const { return error_; }  // why it cannot be used
+  // The hidden folder, for who must remove it when the program is ended; and is the folder itself new?
+  std::string hidden_path() const { return path_ + "/" + hidden_; }
+  bool is_new() const { return made_; }
   // A new file of mode 0600. Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
   // The same file as that of an open descriptor, as another link to it. False: it cannot be, and nothing was made.

@@ -45,23 +45,36 @@ ssize_t read_at(int fd, std::span<std::byte> into, std::uint64_t offset) {
   return static_cast<ssize_t>(done);
 }
 
-// Reads of at most parts_of_read pages that cover all of [first, first + count) but the holes of the file.
-std::vector<std::uint64_t> reads_of(int fd, std::uint64_t first, std::uint64_t count) {
-  std::vector<std::uint64_t> reads;
-  const std::uint64_t end = first + count;
-  for (std::uint64_t at = first; at < end;) {
-    const off_t data = lseek(fd, static_cast<off_t>(at * smallest_page), SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // only a hole is left
-    if (data >= 0) at = std::max(at, static_cast<std::uint64_t>(data) / read_bytes * parts_of_read);
-    if (at >= end) break;
-    const off_t hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
-    const std::uint64_t until =
-        hole < 0 ? end
-                 : std::min<std::uint64_t>(end, (static_cast<std::uint64_t>(hole) + smallest_page - 1) / smallest_page);
-    for (; at < until; at += parts_of_read) reads.push_back(at);
+// Where a file has data. Each place is asked for once, since some file systems look at every page up to the answer.
+class Extents {
+ public:
+  Extents(int fd, bool has_holes) : fd_{fd}, end_{has_holes ? 0 : ~std::uint64_t{0}} {}
+
+  // Reads of at most parts_of_read pages that cover all of [first, first + count) but holes. `first` only grows.
+  std::vector<std::uint64_t> reads(std::uint64_t first, std::uint64_t count) {
+    std::vector<std::uint64_t> reads;
+    const std::uint64_t end = first + count;
+    for (std::uint64_t at = first; at < end;) {
+      if (at >= end_) seek(at);
+      at = std::max(at, begin_);
+      for (; at < std::min(end, end_); at += parts_of_read) reads.push_back(at);
+    }
+    return reads;
   }
-  return reads;
-}
+
+ private:
+  // The next extent at or after a page, in pages: its begin on a border of reads.
+  void seek(std::uint64_t page) {
+    const off_t data = lseek(fd_, static_cast<off_t>(page * smallest_page), SEEK_DATA);
+    const off_t hole = data < 0 ? -1 : lseek(fd_, data, SEEK_HOLE);
+    end_ = hole < 0 ? ~std::uint64_t{0} : (static_cast<std::uint64_t>(hole) + smallest_page - 1) / smallest_page;
+    if (data >= 0) begin_ = static_cast<std::uint64_t>(data) / read_bytes * parts_of_read;
+    else if (errno == ENXIO) begin_ = end_;  // only a hole is left
+  }
+
+  int fd_;
+  std::uint64_t begin_ = 0, end_;
+};
 
 // One window of a file, read by all threads.
 struct Window {
@@ -120,11 +133,13 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   if (file.fd() < 0) return system_error(Reason::io_open, path, errno);
   // Its length may be mostly a hole.
   struct stat status;
-  if (fstat(file.fd(), &status) == 0)
-    stored(std::min(nr_parts, static_cast<std::uint64_t>(status.st_blocks) / (smallest_page / 512)));
+  std::uint64_t nr_stored = 0;
+  if (fstat(file.fd(), &status) == 0) nr_stored = static_cast<std::uint64_t>(status.st_blocks) / (smallest_page / 512);
+  stored(std::min(nr_parts, nr_stored));
+  Extents extents{file.fd(), nr_stored < nr_parts};
   for (std::uint64_t first = 0; first < nr_parts; first += FactStore::chunk_pages) {
     const std::uint64_t count = std::min<std::uint64_t>(FactStore::chunk_pages, nr_parts - first);
-    const auto reads = reads_of(file.fd(), first, count);
+    const auto reads = extents.reads(first, count);
     facts.grow(first + count);
     if (!reads.empty()) (void)facts.chunk(first / FactStore::chunk_pages);
     Window window{file.fd(), first + count, first_block, facts, reads};
