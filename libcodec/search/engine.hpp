@@ -70,6 +70,8 @@ struct Patterns::Compiled {
   std::uint64_t widest = 0;  // of fixed and bounded ones
   std::size_t nr_unbounded = 0;
 
+  // One that needs no engine.
+  bool is_one_literal() const { return literals_only && patterns.size() == 1 && patterns.front().flags == 0; }
   Error measure(search::Pattern& pattern);
   Error compile_shared();
   Error compile_closer(std::size_t number);

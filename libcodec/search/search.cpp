@@ -1,7 +1,9 @@
 // The search: blocks through the engine, its reports to trackers, their matches out in order.
 #include <algorithm>
 #include <map>
+#include <optional>
 
+#include "search/literal.hpp"
 #include "search/trackers.hpp"
 
 namespace critpipe {
@@ -10,7 +12,7 @@ using namespace search;
 
 namespace {
 
-constexpr std::size_t slice_bytes = 256 << 10;
+constexpr std::size_t slice_bytes = 1 << 20;
 constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that begins before them
 
 }  // namespace
@@ -42,6 +44,8 @@ class Search::Machine {
 
   Step slice(Bytes bytes);
   void scan(Live& live, Bytes bytes);
+  void scan_literal(Bytes bytes);
+  void find_literal(Bytes bytes, std::uint64_t base);
   void rescan(Live& live, std::uint64_t from);
   void settle(bool last);
   Step emit(bool last);
@@ -60,6 +64,7 @@ class Search::Machine {
   std::uint64_t address_ = 0;  // of the stretch
   bool open_ = false;
   bool stopped_ = false;
+  std::optional<LiteralFinder> literal_;  // in place of streams
   std::vector<Live> live_;
   std::vector<std::uint64_t> behind_;  // of fixed patterns
   std::vector<BoundedTracker> bounded_;
@@ -87,10 +92,11 @@ Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context
     : compiled_{compiled},
       context_{std::min(context, max_context)},
       report_{std::move(report)},
-      scratch_{copy_of(compiled.scratch.get())},
+      scratch_{compiled.scratch ? copy_of(compiled.scratch.get()) : nullptr},
       looker_{compiled, scratch_.get()},
       behind_(compiled.patterns.size()),
       place_of_(compiled.patterns.size()) {
+  if (compiled.is_one_literal()) literal_.emplace(compiled.patterns.front().bytes);
   for (std::size_t i = 0; i < compiled.patterns.size(); ++i) {
     if (compiled.patterns[i].kind != Pattern::Kind::bounded) continue;
     place_of_[i] = bounded_.size();
@@ -163,6 +169,7 @@ Step Search::Machine::feed(Bytes bytes) {
 
 Step Search::Machine::slice(Bytes bytes) {
   window_.open(bytes);
+  if (literal_) scan_literal(bytes);
   for (Live& live : live_) scan(live, bytes);
   settle(false);
   const Step step = emit(false);
@@ -170,6 +177,27 @@ Step Search::Machine::slice(Bytes bytes) {
   if (window_.end() > keep) keep_heads(window_.end() - keep);
   window_.close(keep);
   return step;
+}
+
+// First what began in the blocks before.
+void Search::Machine::scan_literal(Bytes bytes) {
+  const std::uint64_t block = window_.end() - bytes.size();
+  const std::uint64_t across = literal_->size() - 1;
+  literal_->learn(bytes);
+  if (window_.first() < block && across > 0) {
+    const std::uint64_t from = std::max({window_.first(), behind_[0], block - std::min(block, across)});
+    find_literal(window_.view(from, block + across, shown_), from);
+  }
+  find_literal(bytes, block);
+}
+
+void Search::Machine::find_literal(Bytes bytes, std::uint64_t base) {
+  std::uint64_t& behind = behind_[0];
+  std::size_t at = behind > base ? static_cast<std::size_t>(behind - base) : 0;
+  for (; (at = literal_->find(bytes, at)) != LiteralFinder::npos; at += literal_->size()) {
+    behind = base + at + literal_->size();
+    matches_.push_back({base + at, behind, 0});
+  }
 }
 
 void Search::Machine::scan(Live& live, Bytes bytes) {
