@@ -6,6 +6,7 @@
 //     bench-data mm MAPPINGS FILE            one entry
 //     bench-data extra BYTES FILE            one pipe with that much unread
 //     bench-data memory BYTES PID DIR        mm-PID.img, pagemap-PID.img and pages-PID.img: five kinds of pages
+//     bench-data fragments BYTES PID DIR     the same in runs of one page or two
 //
 // It shares no code with the library: a fault in a writer or a reader does not hide in both.
 #include <algorithm>
@@ -268,7 +269,9 @@ class Pages {
   std::string shared_[64];
 };
 
-void make_memory(std::uint64_t size, const std::string& pid, const std::string& folder) {
+enum class Cut { coarse, fine };  // into runs
+
+void make_memory(std::uint64_t size, Cut cut, const std::string& pid, const std::string& folder) {
   File pagemap{folder + "/pagemap-" + pid + ".img"};
   File pages{folder + "/pages-" + pid + ".img"};
   pagemap.head(pagemap_magic);
@@ -280,7 +283,8 @@ void make_memory(std::uint64_t size, const std::string& pid, const std::string& 
   std::uint64_t vaddr = lowest;
   std::uint64_t number = 0;
   for (const std::uint64_t nr_pages = size / page; number < nr_pages;) {
-    const std::uint64_t wanted = 1 + random.below(random.below(8) == 0 ? 64 : 6);
+    const std::uint64_t wanted =
+        cut == Cut::fine ? 1 + (random.below(4) == 0) : 1 + random.below(random.below(8) == 0 ? 64 : 6);
     const std::uint64_t run = std::min(wanted, nr_pages - number);
     if (mappings.empty() || random.below(200) == 0) mappings.push_back({vaddr, vaddr});
     put_run(pagemap, entry, Release::v4_1, vaddr, run, random.below(8) == 0 ? present | lazy : present);
@@ -302,7 +306,8 @@ int main(int argc, char** argv) {
   else if (what == "files") make_files(size, argv[3]);
   else if (what == "mm" && size > 0) make_mm(size, argv[3]);
   else if (what == "extra") make_extra(size, argv[3]);
-  else if (what == "memory" && size >= page && argc > 4) make_memory(size, argv[3], argv[4]);
-  else return std::fputs("usage: bench-data pagemap|pagemap-4.1|files|mm|extra|memory SIZE [PID] PLACE\n", stderr), 2;
+  else if (what == "memory" && size >= page && argc > 4) make_memory(size, Cut::coarse, argv[3], argv[4]);
+  else if (what == "fragments" && size >= page && argc > 4) make_memory(size, Cut::fine, argv[3], argv[4]);
+  else return std::fputs("usage: bench-data KIND SIZE [PID] PLACE (kinds: top of its source)\n", stderr), 2;
   return 0;
 }

@@ -44,16 +44,16 @@ class Data:
             os.rename(f"{folder}.new", folder)
         return folder
 
-    def memory(self, size):
+    def memory(self, size, kind="memory"):
         """A checkpoint with that many bytes of pages in one process: a real one of podman with another memory."""
-        folder = self.path(f"memory-{size}")
+        folder = self.path(f"{kind}-{size}")
         if not folder.exists():
             place.say(f"    making {folder.name}")
             new = pathlib.Path(f"{folder}.new")
             shutil.rmtree(new, ignore_errors=True)
             shutil.copytree(self.real() / "container", new)
             checkpoint = new / "checkpoint"
-            place.run(place.tool("bench-data"), "memory", size, 1, checkpoint)
+            place.run(place.tool("bench-data"), kind, size, 1, checkpoint)
             os.rename(new, folder)
         return folder
 

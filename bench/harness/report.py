@@ -66,6 +66,9 @@ def table_text(table):
     parts = sorted({fraction(row["scale"]) for row in table["rows"] if row["scale"] != 1})
     if parts:
         lines += ["", f"¹ Ran on a part of the input ({', '.join(parts)}); the time is multiplied, the memory is not."]
+    once = [row["name"] for row in table["rows"] if len(row["seconds"]) == 1]
+    if once:
+        lines += ["", f"Ran once: {', '.join(once)}."]
     return "\n".join(lines)
 
 
