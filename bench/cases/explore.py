@@ -1,4 +1,7 @@
-"""Mappings of a process with 100,000: crit x mems"""
+"""What crit x shows: a process with 100,000 mappings, one with 100,000 files, 10,000 tasks
+
+Tasks have an image each: there the limit is what opening and reading them costs.
+"""
 import shutil
 
 
@@ -11,19 +14,31 @@ def checkpoint(case, nr):
     return folder
 
 
-def run(case):
-    nr, part = case.size(100_000), case.size(10_000, 500)
-    large, small = checkpoint(case, nr), checkpoint(case, part)
-    ours = case.output([case.program("crit-x"), small, "mems"])
-    runners = [case.ours(["crit-x", large, "mems"])]
+def explored(case, explorer, large, small, scale, more=()):
+    """One explorer on a large checkpoint; peers on a part. Returns the rows."""
+    ours = case.output([case.program("crit-x"), small, explorer])
+    runners = [case.ours(["crit-x", large, explorer])]
     for label, path in case.peers("crit-native"):
-        command = [path, "x", small, "mems"]
+        command = [path, "x", small, explorer]
         if (theirs := case.ask(label, command)) is None:
             continue
-        case.equal(f"{label}: the same bytes of {part:,}", ours, theirs)
-        runners.append(case.runner(label, command, scale=nr / part))
+        case.equal(f"{explorer}: {label}: the same bytes", ours, theirs)
+        runners.append(case.runner(label, command, scale=scale))
     for label, path in case.peers("crit-go"):
-        runners.append(case.runner(f"{label}, as JSON", [path, "mems", small], scale=nr / part))
-    rows = case.race("crit x mems", runners, (large / "mm-1.img").stat().st_size, nr)
-    case.target("time", rows["crit-x"]["median"], 1, "s", at_least=False)
+        runners.append(case.runner(f"{label}, as JSON", [path, explorer, small], scale=scale))
+    size = sum(path.stat().st_size for path in large.iterdir())
+    rows = case.race(f"crit x {explorer}", [*runners, *more], size)
+    case.target(f"{explorer}: time", rows["crit-x"]["median"], 1, "s", at_least=False)
+    return rows
+
+
+def run(case):
+    nr, part = case.size(100_000), case.size(10_000, 500)
+    for explorer, make in (("mems", lambda count: checkpoint(case, count)), ("fds", case.data.descriptors)):
+        rows = explored(case, explorer, make(nr), make(part), nr / part)
+        case.against(rows, "crit-x", {"Python crit": 100})
+    tasks = case.data.tasks(case.size(10_000, 500))
+    reads = case.runner("cat of the images", ["sh", "-c", f"cd {tasks} && exec cat pstree.img core-*"])
+    reads.role = "limit"
+    rows = explored(case, "ps", tasks, tasks, 1, [reads])
     case.against(rows, "crit-x", {"Python crit": 100})

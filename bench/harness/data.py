@@ -99,6 +99,38 @@ class Data:
                     (one / name).write_bytes(content)
         return sorted(folder.iterdir())
 
+    def tasks(self, count):
+        """Tasks of one tree, with the core image of a real one each."""
+        folder = self.path(f"tasks-{count}")
+        if not folder.exists():
+            place.say(f"    making {folder.name}")
+            folder.mkdir(parents=True)
+            core = (self.real() / "container" / "checkpoint" / "core-1.img").read_bytes()
+            for pid in range(1, count + 1):
+                (folder / f"core-{pid}.img").write_bytes(core)
+            put_image(folder / "pstree.img", 0x50273030,
+                      (message((1, pid), (2, pid // 2), (3, 1), (4, 1), (5, pid)) for pid in range(1, count + 1)))
+        return folder
+
+    def descriptors(self, count):
+        """One task that has so many files open."""
+        folder = self.path(f"descriptors-{count}")
+        if not folder.exists():
+            place.say(f"    making {folder.name}")
+            shutil.copytree(self.tasks(1), folder)
+            real = self.real() / "container" / "checkpoint"
+            shutil.copy(real / "fs-1.img", folder)
+            shutil.copy(real / "mm-1.img", folder)
+            put_image(folder / "ids-1.img", 0x54432030, [message((1, 1), (2, 1), (3, 1), (4, 1))])
+            put_image(folder / "fdinfo-1.img", 0x56213732,
+                      (message((1, fd + 1), (2, 0), (3, 1), (4, fd)) for fd in range(count)))
+            nobody = message((1, 0), (2, 0), (3, 0), (4, 0), (5, 0))
+            put_image(folder / "files.img", 0x56303138,
+                      (message((1, 1), (2, at), (3, message((1, at), (2, 0), (3, 0), (5, nobody),
+                                                            (6, b"/usr/lib/file-%d" % at))))
+                       for at in range(1, count + 1)))
+        return folder
+
     def drop_unshared(self):
         if not self.folder.exists():
             return
@@ -110,6 +142,19 @@ class Data:
             if path.name.endswith(".tar.zst"):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()    # pylint: disable=expression-not-assigned
+
+
+def message(*fields):
+    """Fields of one message: integers, and bytes."""
+    return b"".join(varint(number << 3) + varint(value) if isinstance(value, int) else
+                    varint(number << 3 | 2) + varint(len(value)) + value for number, value in fields)
+
+
+def put_image(path, magic, entries):
+    with open(path, "wb") as file:
+        file.write(struct.pack("<II", 0x54564319, magic))
+        for entry in entries:
+            file.write(struct.pack("<I", len(entry)) + entry)
 
 
 def put_marker(file, number, field, value):

@@ -1,6 +1,7 @@
 // What the explorers share, and the choice of one.
 #include "critpipe/explore.hpp"
 
+#include <charconv>
 #include <cstdio>
 
 #include "checkpoint/explorers.hpp"
@@ -95,6 +96,13 @@ std::string joined(std::initializer_list<std::string_view> parts) {
   std::string text;
   for (const std::string_view part : parts) text += part;
   return text;
+}
+
+void append_hex(std::string& text, std::uint64_t value, std::size_t width) {
+  char digits[16];
+  const auto size = static_cast<std::size_t>(std::to_chars(digits, std::end(digits), value, 16).ptr - digits);
+  if (size < width) text.append(width - size, '0');
+  text.append(digits, size);
 }
 
 std::string format(const char* form, ...) {

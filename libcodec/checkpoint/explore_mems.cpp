@@ -1,4 +1,5 @@
 // mems: the mappings of each task.
+#include <algorithm>
 #include <unordered_map>
 
 #include "checkpoint/explorers.hpp"
@@ -23,7 +24,7 @@ class Numbers {
 std::string file_resource(const Exploring& exploring, const Mapping& mapping) {
   std::string text =
       path_text(exploring, exploring.checkpoint.file_of(mapping), exploring.is_text() ? "unknown path" : "unknown");
-  if (mapping.pgoff != 0) text += format(" + 0x%lx", mapping.pgoff);
+  if (mapping.pgoff != 0) append_hex(text += " + 0x", mapping.pgoff);
   if (mapping.status & file_shared) text += " (s)";
   return text;
 }
@@ -51,11 +52,19 @@ void print_mappings(const Exploring& exploring, const Task& task, Numbers& numbe
   exploring.write(format("%u\n", task.pid));
   if (!task.has_memory) return;
   exploring.write(format("\t%-36s    ", "exe") + path_text(exploring, exe, "unknown path") + "\n");
+  std::string line;
   for (const Mapping& mapping : task.memory.mappings) {
-    const std::string range = format("%08lx-%08lx", mapping.start, mapping.end);
+    line.assign(1, '\t');
+    append_hex(line, mapping.start, 8);
+    line += '-';
+    append_hex(line, mapping.end, 8);
+    line.resize(std::max<std::size_t>(line.size(), 37), ' ');
+    line += protection_of(mapping);
     const std::string resource = resource_of(exploring, mapping, numbers);
-    exploring.write(format("\t%-36s", range.c_str()) + protection_of(mapping) + (resource.empty() ? "" : " ") +
-                    resource + "\n");
+    if (!resource.empty()) line += ' ';
+    line += resource;
+    line += '\n';
+    exploring.write(line);
   }
 }
 

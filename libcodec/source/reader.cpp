@@ -31,6 +31,11 @@ FileReader::FileReader(File file, std::string place) : file_{std::move(file)}, p
   if (left_ > block_bytes) posix_fadvise(fd(), at, 0, POSIX_FADV_SEQUENTIAL);
 }
 
+FileReader::FileReader(File file, std::string place, std::uint64_t size)
+    : file_{std::move(file)}, place_{std::move(place)}, is_regular_{size > 0}, left_{size} {
+  if (left_ > block_bytes) posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
 Bytes FileReader::read() {
   if (is_regular_ && left_ == 0) return {};
   if (block_.empty()) block_.resize(is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes);

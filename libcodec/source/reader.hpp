@@ -28,6 +28,8 @@ class File {
 class FileReader final : public ByteReader {
  public:
   FileReader(File file, std::string place);
+  // A regular file of that size, at its begin.
+  FileReader(File file, std::string place, std::uint64_t size);
   Bytes read() override;
   std::uint64_t skip(std::uint64_t size) override;
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
