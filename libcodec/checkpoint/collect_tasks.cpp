@@ -140,6 +140,10 @@ void take_mm(Model& model, std::uint32_t pid, const Entry& entry) {
   static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.found[pid];
+  // Growing would copy a large one again and again.
+  constexpr std::size_t large = 64 << 10, usual_vma_bytes = 32;
+  if (model.needs.mappings && entry.payload.size() > large)
+    task.memory.mappings.reserve(entry.payload.size() / usual_vma_bytes);
   reader.read(entry.payload, task.memory, [&](const Value& value) {
     if (value.field == &auxv) each_integer(value, [&](std::uint64_t word) { task.memory.auxv.push_back(word); });
     if (value.field != &vmas || !model.needs.mappings) return;
