@@ -117,10 +117,10 @@ Destination::~Destination() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-int Destination::commit() {
+int Destination::commit(bool also_in_part) {
   program_.finish(*output_);
-  if (path_.empty()) return program_.exit_code();
-  if (temporary_.empty() || program_.failed()) return program_.exit_code();
+  const bool is_written = output_->step() == Step::go && (also_in_part || !program_.failed());
+  if (temporary_.empty() || !is_written) return program_.exit_code();
   bool done = close(output_->fd()) == 0;
   if (done) leftover_->keep([&] { done = rename(temporary_.c_str(), path_.c_str()) == 0; });
   if (done) temporary_.clear();

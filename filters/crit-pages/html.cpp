@@ -74,7 +74,7 @@ int write_html(Program& program) {
   script.write(";\n");
   if (script.flush() == Step::stop) return destination.commit();
   output.write(html_script);
-  return destination.commit();
+  return destination.commit(!surveyed.sets().empty());
 }
 
 }  // namespace critpipe
