@@ -104,11 +104,35 @@ class Fields {
   // Requires: payload was checked against message.
   Fields(const Message& message, Bytes payload)
       : message_{message}, at_{payload.data()}, end_{payload.data() + payload.size()} {}
-  bool next();
+  bool next() {
+    if (at_ == end_) return false;
+    const auto tag = std::to_integer<std::uint32_t>(*at_);
+    const auto wire = static_cast<Wire>(tag & 7);
+    if (tag >= 0x80 || (wire != Wire::varint && wire != Wire::bytes)) [[unlikely]]
+      return next_of_any();
+    ++at_;
+    value_.number = tag >> 3;
+    value_.wire = wire;
+    const Field* const field = message_.find(value_.number);
+    const std::uint64_t number = trusted_varint(at_, end_);
+    if (wire == Wire::varint) {
+      value_.integer = number;
+      value_.bytes = {};
+      value_.field = field && field->tag == tag ? field : nullptr;
+      return true;
+    }
+    value_.integer = 0;
+    value_.bytes = {at_, static_cast<std::size_t>(number)};
+    value_.field = field && (field->tag == tag || field->may_be_packed()) ? field : nullptr;
+    at_ += number;
+    return true;
+  }
   const Value& value() const { return value_; }
   const std::byte* at() const { return at_; }  // behind the value
 
  private:
+  bool next_of_any();  // longer tags, other wire types
+
   const Message& message_;
   const std::byte* at_;
   const std::byte* end_;

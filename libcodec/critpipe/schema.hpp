@@ -80,7 +80,8 @@ struct Field {
   const Message& message() const;             // Requires: type == Type::message
   std::span<const Name> enum_values() const;  // Requires: type == Type::enumeration
   std::span<const Name> names() const;        // Requires: show is flags or dict
-  Wire wire() const;
+  Wire wire() const { return static_cast<Wire>(tag & 7); }
+  bool may_be_packed() const { return repeated && wire() != Wire::bytes; }
   bool is_integer() const {
     return type <= Type::sint64 || type == Type::fixed32 || type == Type::sfixed32 || type == Type::fixed64 ||
            type == Type::sfixed64;
@@ -115,6 +116,5 @@ const Message* find_message(std::string_view name);
 inline const Message& Field::message() const { return all_messages[type_index]; }
 inline std::span<const Name> Field::enum_values() const { return all_enums[type_index]; }
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
-inline Wire Field::wire() const { return static_cast<Wire>(tag & 7); }
 
 }  // namespace critpipe

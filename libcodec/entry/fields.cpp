@@ -30,13 +30,12 @@ Bytes trusted_group(const std::byte*& at) {
 
 }  // namespace
 
-bool Fields::next() {
-  if (at_ == end_) return false;
+bool Fields::next_of_any() {
   const auto tag = static_cast<std::uint32_t>(trusted_varint(at_));
   value_.number = tag >> 3;
   value_.wire = static_cast<Wire>(tag & 7);
   const Field* field = message_.find(value_.number);
-  const bool packed = field && field->repeated && value_.wire == Wire::bytes && field->wire() != Wire::bytes;
+  const bool packed = field && value_.wire == Wire::bytes && field->may_be_packed();
   value_.field = field && (field->wire() == value_.wire || packed) ? field : nullptr;
   value_.integer = 0;
   value_.bytes = {};
