@@ -19,12 +19,6 @@ namespace critpipe {
   X(archive_read_free) \
   X(archive_error_string) \
   X(archive_read_support_format_tar) \
-  X(archive_read_support_format_raw) \
-  X(archive_read_support_format_empty) \
-  X(archive_read_support_filter_gzip) \
-  X(archive_read_support_filter_xz) \
-  X(archive_read_support_filter_lz4) \
-  X(archive_read_support_filter_bzip2) \
   X(archive_read_set_read_callback) \
   X(archive_read_set_skip_callback) \
   X(archive_read_set_callback_data) \

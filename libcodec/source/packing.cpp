@@ -44,9 +44,4 @@ std::string_view suffix_of(Packing packing) {
   return "";
 }
 
-Reader unpack(Packing packing, Reader below, std::string place) {
-  if (packing == Packing::zstd) return unpack_zstd(std::move(below), std::move(place));
-  return unpack_by_archive(packing, std::move(below), std::move(place));
-}
-
 }  // namespace critpipe

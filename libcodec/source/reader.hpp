@@ -91,7 +91,5 @@ enum class Packing : std::uint8_t { none, zstd, gzip, xz, lz4, bzip2 };
 Packing packing_of(Bytes begin);              // by its magic; wants 6 bytes
 std::string_view suffix_of(Packing packing);  // ".zst"
 Reader unpack(Packing packing, Reader below, std::string place);
-Reader unpack_zstd(Reader below, std::string place);
-Reader unpack_by_archive(Packing packing, Reader below, std::string place);
 
 }  // namespace critpipe
