@@ -18,7 +18,8 @@
 
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 class FolderWriter {
  public:
@@ -41,7 +42,7 @@ class FolderWriter {
   Error commit();
 
  private:
-  struct Open;
+  struct CRITPIPE_INNER Open;
 
   Error make(const std::string& path, bool replace);
   Error fault(const std::string& name) const;
@@ -62,3 +63,4 @@ class FolderWriter {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -17,7 +17,8 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Reads the image in a file, which may be compressed, into a sink; "-" is standard input. Stopping is no error.
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
@@ -62,3 +63,4 @@ struct StoredImage {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop
