@@ -11,6 +11,7 @@
 // a set is worse than none.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -61,6 +62,9 @@ class FolderWriter {
   std::list<Open> open_;
   Error error_;
 };
+
+// A file that is replaced as a whole, or made, with mode 0600: when `write` has failed, what was there before stays.
+Error replace_file(const std::string& path, const std::function<Error(Output&)>& write);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -128,7 +128,7 @@ class Decoding : public Receiver {
   std::vector<std::unique_ptr<Open>> open_;
 };
 
-// The bytes of one input that is no set, unpacked: for what reads text.
+// The bytes of one input that is no set, unpacked unless it is named as a raw image: for what reads text.
 class ByteReader;
 std::unique_ptr<ByteReader> open_bytes(const std::string& input, const SourceOptions& options = {});
 

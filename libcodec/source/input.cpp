@@ -102,6 +102,7 @@ Reader open_bytes(const std::string& input, const SourceOptions& options) {
   opened.place = input;
   OpenFile file{input == "-" ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd() < 0) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
+  if (is_raw_name(last_part(input))) return std::make_unique<FileReader>(std::move(file), input);
   open_file(opened, std::move(file), options);
   if (!unpack_all(opened, options)) return std::make_unique<FailedReader>(opened.error);
   return std::move(opened.reader);
