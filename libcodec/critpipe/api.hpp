@@ -1,5 +1,5 @@
-// What the shared library shows. A public header opens its namespace with this mark, so that what it declares is seen;
-// everything else is compiled to be hidden (libcodec/install/critpipe.map).
+// What the shared library shows: what public headers declare. Each keeps that between "visibility push(default)" and
+// "pop"; all else is compiled to be hidden. The mark is for what a public class keeps inside.
 #pragma once
 
-#define CRITPIPE_API [[gnu::visibility("default")]]
+#define CRITPIPE_INNER [[gnu::visibility("hidden")]]

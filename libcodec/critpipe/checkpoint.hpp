@@ -23,7 +23,8 @@
 #include "critpipe/source.hpp"
 #include "critpipe/task.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Tasks are always there: pids, name, state.
 struct Needs {
@@ -76,7 +77,7 @@ class Checkpoint {
 
   std::span<const Error> errors() const;
 
-  struct Model;  // internal
+  struct CRITPIPE_INNER Model;  // internal
   const Model& model() const { return *model_; }
 
  private:
@@ -113,3 +114,4 @@ class CheckpointReader : public Decoding {
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -21,7 +21,8 @@
 #include "critpipe/image.hpp"
 #include "critpipe/schema.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
 
@@ -153,3 +154,4 @@ void append_varint(std::string& out, std::uint64_t value);
 std::string canonical(const Message& message, Bytes payload);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

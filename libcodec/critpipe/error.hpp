@@ -17,7 +17,8 @@
 
 #include "critpipe/api.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 enum class Fault : std::uint8_t { usage, io, data, limit };
 
@@ -116,3 +117,4 @@ Error system_error(Reason reason, std::string image, int number);  // name: stre
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -18,7 +18,8 @@
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 enum class Explorer : std::uint8_t { ps, fds, mems, rss, sk };
 std::optional<Explorer> explorer_named(std::string_view word);  // also go-criu's fd and mem
@@ -44,3 +45,4 @@ Needs needs_of(Explorer explorer, const ExploreOptions& options);
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 // a set is worse than none.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -18,7 +19,8 @@
 
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 class FolderWriter {
  public:
@@ -41,7 +43,7 @@ class FolderWriter {
   Error commit();
 
  private:
-  struct Open;
+  struct CRITPIPE_INNER Open;
 
   Error make(const std::string& path, bool replace);
   Error fault(const std::string& name) const;
@@ -61,4 +63,8 @@ class FolderWriter {
   Error error_;
 };
 
+// A file that is replaced as a whole, or made, with mode 0600: when `write` has failed, what was there before stays.
+Error replace_file(const std::string& path, const std::function<Error(Output&)>& write);
+
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -31,7 +31,8 @@
 #include "critpipe/kind.hpp"
 #include "critpipe/limits.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 using Bytes = std::span<const std::byte>;
 
@@ -171,3 +172,4 @@ inline Checked check(const Message& message, Bytes payload) {
 Sink::Taken take_clean(const Message& message, Bytes unchecked);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

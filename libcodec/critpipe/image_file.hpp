@@ -6,7 +6,14 @@
 //     FileOutput file{STDOUT_FILENO, "standard output"};
 //     image.write(file);
 //
-// What was not changed is written as it was read, unknown fields and extras too.
+// What was not changed is written as it was read, unknown fields and extras too. As JSON and back in one call each:
+//
+//     StringOutput text;
+//     if (Error error = image_to_json("dump/utsns-11.img", text)) ...
+//     const std::string json = text.take();
+//     error = replace_file("dump/utsns-11.img", [&](Output& file) { return json_to_image(bytes_of(json), file); });
+//
+// A string is a path ("-" is standard input), Bytes are what stands in a file. Both ways stream: they hold one entry.
 #pragma once
 
 #include <concepts>
@@ -14,13 +21,30 @@
 #include <string_view>
 #include <vector>
 
+#include "critpipe/folder.hpp"
 #include "critpipe/image.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Reads the image in a file, which may be compressed, into a sink; "-" is standard input. Stopping is no error.
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
+// The same of bytes in memory, not compressed. The name, as that of a file, tells kinds apart that share a magic.
+Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits = {});
+
+inline Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
+
+// Image to JSON. What was read before a fault is printed and the document says "error"; json_to_image refuses it.
+Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {}, const Limits& limits = {});
+Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options = {},
+                    const Limits& limits = {});
+// The JSON of one image, in any form that crit-fromjson takes, to the image. After an error what was written is not to
+// be used. Reasons: bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON;
+// usage: a second image.
+Error json_to_image(const std::string& path, Output& image, const Limits& limits = {});
+Error json_to_image(Bytes json, Output& image, const Limits& limits = {});
 
 // An integer, an enum's number, a bool (0, 1), or the bytes of a text.
 struct FieldValue {
@@ -49,6 +73,10 @@ struct StoredEntry {
   std::int64_t integer(std::string_view path) const;
   std::string_view text(std::string_view path) const;
   Error set(std::string_view path, const FieldValue& value) { return set_field(*message, payload, path, value); }
+  // The message with all its fields, lists too, as it stands in an image's JSON, without the extra; and another in its
+  // place. The same one leaves the bytes as they are.
+  std::string json() const;
+  Error set_json(std::string_view json);
 };
 
 struct StoredImage {
@@ -58,7 +86,10 @@ struct StoredImage {
 
   // Entries before a fault are held.
   Error load(const std::string& path, const Limits& limits = {});
+  Error load(Bytes image, std::string_view name, const Limits& limits = {});
   Step write(Output& output) const;
+  Error save(const std::string& path) const;  // with replace_file
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -26,7 +26,8 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 struct JsonOptions {
   enum class Form : std::uint8_t {
@@ -62,7 +63,7 @@ class JsonSink : public Sink {
   bool pause();
 
  private:
-  class Writer;
+  class CRITPIPE_INNER Writer;
   std::unique_ptr<Writer> writer_;
 };
 
@@ -100,7 +101,7 @@ class JsonEncoder {
   const Error& error() const;
 
  private:
-  class Parser;
+  class CRITPIPE_INNER Parser;
   std::unique_ptr<Parser> parser_;
 };
 
@@ -108,3 +109,4 @@ class JsonEncoder {
 Error encode_message(const Message& message, std::string_view json, std::string& payload);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

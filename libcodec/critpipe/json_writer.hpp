@@ -10,7 +10,8 @@
 #include "critpipe/schema.hpp"
 #include "critpipe/image.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 class JsonWriter {
  public:
@@ -40,3 +41,4 @@ class JsonWriter {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

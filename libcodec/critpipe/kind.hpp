@@ -12,7 +12,8 @@
 
 #include "critpipe/schema.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // What stands before the entries. CRIU wrote images of version 1 (bare) up to 1.2, of version 1.1 since; a reader
 // knows the head words by their values and need not know the inventory.
@@ -72,3 +73,4 @@ const Kind* find_kind(std::string_view name);
 const Kind* kind_of_name(std::string_view path);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

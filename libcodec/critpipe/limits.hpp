@@ -7,7 +7,8 @@
 
 #include "critpipe/api.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 struct Limits {
   // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000
@@ -35,3 +36,4 @@ constexpr std::uint64_t max_held_ratio = 1000;
 constexpr std::uint64_t free_held_bytes = 16 << 20;
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -25,7 +25,8 @@
 
 #include "critpipe/image.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 class Expression {
  public:
@@ -47,7 +48,7 @@ class Expression {
 
  private:
   friend class Matching;
-  struct Program;
+  struct CRITPIPE_INNER Program;
   std::unique_ptr<Program> program_;
 };
 
@@ -75,7 +76,7 @@ class Matching {
   Others pass_others(Bytes unchecked, bool wanted) const;
 
  private:
-  struct Inner;
+  struct CRITPIPE_INNER Inner;
   std::unique_ptr<Inner> inner_;
 };
 
@@ -102,7 +103,7 @@ class Select final : public Sink {
   void fail(const Error& error) override;
 
  private:
-  struct Held;
+  struct CRITPIPE_INNER Held;
   enum class State : std::uint8_t { idle, waiting, selected };
   Step hand_on(const Entry& entry);
   void keep_head(const Entry& entry);
@@ -122,3 +123,4 @@ class Select final : public Sink {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

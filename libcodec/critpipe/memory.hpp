@@ -22,7 +22,8 @@
 #include "critpipe/limits.hpp"
 #include "critpipe/pages.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // All runs of a pagemap, to look up: by address, and by page number for those who saw the pages first.
 struct Pagemap {
@@ -141,7 +142,7 @@ class MemoryReader {
   bool stretches(std::uint64_t begin, std::uint64_t end, const Visit& visit);
 
  private:
-  struct Walk;
+  struct CRITPIPE_INNER Walk;
   bool walk(Walk& walk, PageStore& store, std::uint32_t level, std::uint64_t begin, std::uint64_t end);
 
   PageStore& store_;
@@ -150,3 +151,4 @@ class MemoryReader {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -18,7 +18,8 @@
 
 #include "critpipe/process_memory.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Not for several threads at once; distinct objects are.
 class MemoryFolder {
@@ -61,3 +62,4 @@ class MemoryFolder {
 std::uint64_t shared_bytes(const Task& task);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -21,7 +21,8 @@
 #include "critpipe/source.hpp"
 #include "critpipe/task.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Only this memory is searched, as if there were no other. Empty lists: all.
 struct MemoryFilter {
@@ -67,10 +68,11 @@ class MemorySearch {
   Step directory(const std::string& path, bool several);
   Step inputs(const std::vector<std::string>& inputs, const SourceOptions& options);
 
-  struct Work;  // internal
+  struct CRITPIPE_INNER Work;  // internal
 
  private:
   std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -19,7 +19,8 @@
 #include "critpipe/error.hpp"
 #include "critpipe/limits.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 class Output {
  public:
@@ -102,3 +103,4 @@ class StringOutput final : public Output {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

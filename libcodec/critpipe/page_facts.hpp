@@ -20,7 +20,8 @@
 
 #include "critpipe/pages.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // A guess, from every eighth line of 64 bytes; only zero is certain.
 enum class PageClass : std::uint8_t {
@@ -152,3 +153,4 @@ struct CompressionEstimate {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -20,7 +20,8 @@
 #include "critpipe/page_totals.hpp"
 #include "critpipe/process_memory.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 struct SurveyedMemory {
   MemoryId memory;
@@ -82,7 +83,7 @@ struct SurveyOptions {
   std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};  // bytes of pages; all may be 0: unknown
 };
 
-struct SurveyWork;  // internal
+struct CRITPIPE_INNER SurveyWork;  // internal
 
 class PageSurvey final : public Decoding {
  public:
@@ -104,3 +105,4 @@ class PageSurvey final : public Decoding {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -8,7 +8,8 @@
 
 #include "critpipe/page_facts.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 struct PageTotals {
   std::uint64_t entries = 0, pages = 0;
@@ -38,3 +39,4 @@ struct ContentTotals {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -34,7 +34,8 @@
 
 #include "critpipe/entry.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
@@ -133,3 +134,4 @@ class PagesSink : public Sink {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

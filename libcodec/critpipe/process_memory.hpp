@@ -12,7 +12,8 @@
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/memory.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // The shared object behind a mapping. Nothing for private memory and regular files.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
@@ -54,3 +55,4 @@ class ProcessMemory {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

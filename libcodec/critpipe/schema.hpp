@@ -18,7 +18,8 @@
 
 #include "critpipe/api.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 enum class Type : std::uint8_t {
   int32,
@@ -118,3 +119,4 @@ inline std::span<const Name> Field::enum_values() const { return all_enums[type_
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
 
 }  // namespace critpipe
+#pragma GCC visibility pop

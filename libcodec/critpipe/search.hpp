@@ -23,7 +23,8 @@
 
 #include "critpipe/image.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 constexpr std::size_t max_patterns = 100'000;
 constexpr std::size_t max_pattern_bytes = 16 << 10;
@@ -53,7 +54,7 @@ class Patterns {
   std::size_t size() const;
   const std::string& text(std::size_t number) const;
 
-  struct Compiled;  // internal
+  struct CRITPIPE_INNER Compiled;  // internal
 
  private:
   friend class Search;
@@ -80,7 +81,7 @@ class Search {
   Step end();
 
  private:
-  class Machine;
+  class CRITPIPE_INNER Machine;
   std::unique_ptr<Machine> machine_;
 };
 
@@ -91,3 +92,4 @@ struct Task;
 Error search_memory(MemoryFolder& folder, const Task& task, Search& search);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

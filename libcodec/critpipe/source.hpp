@@ -31,7 +31,8 @@
 
 #include "critpipe/image.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // One image (or other file) of an input.
 struct Member {
@@ -89,7 +90,7 @@ class Pieces {
   std::unique_ptr<Piece> next();  // null: that was all
 
  private:
-  class Queue;
+  class CRITPIPE_INNER Queue;
   std::unique_ptr<Queue> queue_;
 };
 
@@ -118,7 +119,7 @@ class Decoding : public Receiver {
   void fail(const Member* member, const Error& error) final;
 
  private:
-  struct Open;
+  struct CRITPIPE_INNER Open;
   Open* find(const Member& member);
   void close(const Member& member);
   Step settle(Open& open);
@@ -127,7 +128,7 @@ class Decoding : public Receiver {
   std::vector<std::unique_ptr<Open>> open_;
 };
 
-// The bytes of one input that is no set, unpacked: for what reads text.
+// The bytes of one input that is no set, unpacked unless it is named as a raw image: for what reads text.
 class ByteReader;
 std::unique_ptr<ByteReader> open_bytes(const std::string& input, const SourceOptions& options = {});
 
@@ -150,3 +151,4 @@ class ByteReader {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

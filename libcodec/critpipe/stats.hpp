@@ -17,7 +17,8 @@
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };
@@ -58,8 +59,8 @@ class StatisticsReader final : public Decoding {
   std::span<const Error> errors() const { return errors_; }
 
  private:
-  class Entries;
-  class AddressSpaces;
+  class CRITPIPE_INNER Entries;
+  class CRITPIPE_INNER AddressSpaces;
 
   std::uint64_t default_page_size_;
   std::optional<std::uint64_t> page_size_;  // of this input
@@ -76,3 +77,4 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
 void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines);
 
 }  // namespace critpipe
+#pragma GCC visibility pop

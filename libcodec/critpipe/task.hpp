@@ -14,7 +14,8 @@
 
 #include "critpipe/image.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 enum class TaskState : std::uint32_t { unknown = 0, alive = 1, dead = 2, stopped = 3, zombie = 6 };
 std::string_view name_of(TaskState state);  // "alive"
@@ -127,3 +128,4 @@ struct Task {
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

@@ -17,7 +17,8 @@
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
 
-namespace CRITPIPE_API critpipe {
+#pragma GCC visibility push(default)
+namespace critpipe {
 
 // Entries [begin, end), counted from 0 as everywhere; the head of a pagemap or ghost file is one, and always stays.
 struct Slice {
@@ -88,8 +89,9 @@ class ZstdOutput final : public Output {
   bool compress(const char* bytes, std::size_t size, bool last);
 
   Output& below_;
-  struct Context;
+  struct CRITPIPE_INNER Context;
   std::unique_ptr<Context> context_;
 };
 
 }  // namespace critpipe
+#pragma GCC visibility pop

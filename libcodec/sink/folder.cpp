@@ -211,4 +211,16 @@ FolderWriter::~FolderWriter() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+Error replace_file(const std::string& path, const std::function<Error(Output&)>& write) {
+  const std::string folder = folder_of(path), name{last_part(path)};
+  FolderWriter writer{folder.empty() ? path.starts_with('/') ? "/" : "." : folder, true};
+  Error error = writer.error();
+  Output* file = error ? nullptr : writer.create(name, error);
+  if (!file) return error;
+  error = write(*file);
+  const Error closed = writer.close(file, !error);
+  if (!error) error = closed;
+  return error ? error : writer.commit();
+}
+
 }  // namespace critpipe

@@ -18,6 +18,25 @@ Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
   return error;
 }
 
+Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits) {
+  Decoder decoder{sink, name, limits};
+  if (decoder.feed(image) == Step::go) (void)decoder.finish();
+  return decoder.error();
+}
+
+Error image_to_json(const std::string& path, Output& json, const JsonOptions& options, const Limits& limits) {
+  JsonSink sink{json, options};
+  const Error error = decode_image(path, sink, limits);
+  return json.flush() == Step::stop && !error ? json.error() : error;
+}
+
+Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options,
+                    const Limits& limits) {
+  JsonSink sink{json, options};
+  const Error error = decode_image(image, name, sink, limits);
+  return json.flush() == Step::stop && !error ? json.error() : error;
+}
+
 namespace {
 
 // Extras are put together by an ImageSink, as the image has them.
@@ -57,6 +76,23 @@ Error StoredImage::load(const std::string& path, const Limits& limits) {
   *this = {};
   Loader loader{*this};
   return decode_image(path, loader, limits);
+}
+
+Error StoredImage::load(Bytes image, std::string_view name, const Limits& limits) {
+  *this = {};
+  Loader loader{*this};
+  return decode_image(image, name, loader, limits);
+}
+
+Error StoredImage::save(const std::string& path) const {
+  if (!kind || head == Head::none) return {.reason = Reason::raw_image, .image = path, .name = "it is not held"};
+  return replace_file(path, [&](Output& file) { return write(file) == Step::stop ? file.error() : Error{}; });
+}
+
+std::string StoredEntry::json() const {
+  StringOutput output;
+  print_message(output, *message, bytes(), true, false);
+  return output.take();
 }
 
 Step StoredImage::write(Output& output) const {

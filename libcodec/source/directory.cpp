@@ -55,7 +55,7 @@ Step read_entry(const Directory& directory, const Directory::Entry& entry, std::
   member.in_set = true;
   member.is_image = entry.is_image;
   // O_NONBLOCK: a named pipe must not hold us. The folder `checkpoint` was no link when it was listed.
-  File file{openat(directory.file.fd(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  OpenFile file{openat(directory.file.fd(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
   struct stat status;
   if (file.fd() < 0 && errno == ELOOP) {
     receiver.fail(nullptr, named_error(Reason::bad_member, member.place, "link"));

@@ -7,7 +7,7 @@ namespace critpipe {
 
 // What was found in a directory, and the descriptor through which its files are opened.
 struct Directory {
-  File file;
+  OpenFile file;
   std::string place;
   std::string prefix;
   struct Entry {

@@ -29,7 +29,7 @@ bool is_stream(PeekReader& reader, std::uint64_t& sequence);  // of the first ma
 Step read_member(ByteReader& reader, const Member& member, Receiver& receiver);
 
 // A member that is an open file by itself, which it closes.
-Step read_file(File file, Member& member, Receiver& receiver);
+Step read_file(OpenFile file, Member& member, Receiver& receiver);
 
 bool is_raw_name(std::string_view name);
 

@@ -51,7 +51,7 @@ void recognise(Opened& opened) {
   else if (is_tar(reader.peek(512))) opened.form = Opened::Form::tar;
 }
 
-void open_file(Opened& opened, File file, const SourceOptions& options) {
+void open_file(Opened& opened, OpenFile file, const SourceOptions& options) {
   auto plain = std::make_unique<FileReader>(std::move(file), opened.place);
   opened.size = plain->size();
   opened.reader = bounded(std::move(plain), opened.place, options);
@@ -65,7 +65,7 @@ Opened open_input(const std::string& input, const std::string& short_name, const
   opened.place = input;
   opened.short_name = short_name;
   opened.name = is_stdin ? "-" : short_name;
-  File file{is_stdin ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
+  OpenFile file{is_stdin ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat status;
   if (file.fd() < 0 || fstat(file.fd(), &status) != 0) {
     opened.error = system_error(Reason::io_open, opened.place, errno);
@@ -100,8 +100,9 @@ class FailedReader final : public ByteReader {
 Reader open_bytes(const std::string& input, const SourceOptions& options) {
   Opened opened;
   opened.place = input;
-  File file{input == "-" ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
+  OpenFile file{input == "-" ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd() < 0) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
+  if (is_raw_name(last_part(input))) return std::make_unique<FileReader>(std::move(file), input);
   open_file(opened, std::move(file), options);
   if (!unpack_all(opened, options)) return std::make_unique<FailedReader>(opened.error);
   return std::move(opened.reader);

@@ -29,7 +29,7 @@ Step read_member(ByteReader& reader, const Member& given, Receiver& receiver) {
   }
 }
 
-Step read_file(File file, Member& member, Receiver& receiver) {
+Step read_file(OpenFile file, Member& member, Receiver& receiver) {
   FileReader reader{std::move(file), member.place, member.size};
   if (is_raw_name(member.name) || !member.is_image) member.fd = reader.fd();
   if (receiver.begin(member) == Step::stop) return Step::stop;

@@ -13,7 +13,7 @@ struct Opened {
   std::string name;        // of the image, if it is one
   std::string short_name;  // of the set, if it is one
   Error error = {};
-  File file = File{};                       // directory, raw
+  OpenFile file = OpenFile{};               // directory, raw
   std::unique_ptr<PeekReader> reader = {};  // image, tar, stream
   std::uint64_t sequence = 0;               // of a stream's first marker
   std::uint64_t size = Member::unknown;

@@ -164,7 +164,7 @@ Pieces::~Pieces() = default;
 std::unique_ptr<Piece> Pieces::next() { return queue_->next(); }
 
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options) {
-  Directory directory{File{input == "-" ? -1 : open(input.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}, input, ""};
+  Directory directory{OpenFile{input == "-" ? -1 : open(input.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)}, input, ""};
   if (directory.file.fd() < 0 || list_directory(directory, options)) return Member::unknown;
   return static_cast<std::uint64_t>(
       std::ranges::count_if(directory.entries, [&](const auto& entry) { return receiver.wants(entry.name); }));

@@ -9,16 +9,16 @@
 
 namespace critpipe {
 
-File& File::operator=(File&& other) noexcept {
+OpenFile& OpenFile::operator=(OpenFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   return *this;
 }
 
-File::~File() {
+OpenFile::~OpenFile() {
   if (fd_ > STDERR_FILENO) close(fd_);
 }
 
-FileReader::FileReader(File file, std::string place) : file_{std::move(file)}, place_{std::move(place)} {
+FileReader::FileReader(OpenFile file, std::string place) : file_{std::move(file)}, place_{std::move(place)} {
   struct stat status;
   const off_t at = lseek(fd(), 0, SEEK_CUR);
   if (at < 0 || fstat(fd(), &status) != 0) {
@@ -31,7 +31,7 @@ FileReader::FileReader(File file, std::string place) : file_{std::move(file)}, p
   if (left_ > block_bytes) posix_fadvise(fd(), at, 0, POSIX_FADV_SEQUENTIAL);
 }
 
-FileReader::FileReader(File file, std::string place, std::uint64_t size)
+FileReader::FileReader(OpenFile file, std::string place, std::uint64_t size)
     : file_{std::move(file)}, place_{std::move(place)}, is_regular_{size > 0}, left_{size} {
   if (left_ > block_bytes) posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
 }

@@ -11,12 +11,12 @@ namespace critpipe {
 using Reader = std::unique_ptr<ByteReader>;
 
 // An open descriptor, which it closes unless that is standard input.
-class File {
+class OpenFile {
  public:
-  explicit File(int fd = -1) : fd_{fd} {}
-  File(File&& other) noexcept : fd_{other.fd_} { other.fd_ = -1; }
-  File& operator=(File&& other) noexcept;
-  ~File();
+  explicit OpenFile(int fd = -1) : fd_{fd} {}
+  OpenFile(OpenFile&& other) noexcept : fd_{other.fd_} { other.fd_ = -1; }
+  OpenFile& operator=(OpenFile&& other) noexcept;
+  ~OpenFile();
   int fd() const { return fd_; }
 
  private:
@@ -27,9 +27,9 @@ class File {
 // before has changed: an error.
 class FileReader final : public ByteReader {
  public:
-  FileReader(File file, std::string place);
+  FileReader(OpenFile file, std::string place);
   // A regular file of that size, at its begin.
-  FileReader(File file, std::string place, std::uint64_t size);
+  FileReader(OpenFile file, std::string place, std::uint64_t size);
   Bytes read() override;
   std::uint64_t skip(std::uint64_t size) override;
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
@@ -39,7 +39,7 @@ class FileReader final : public ByteReader {
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 
  private:
-  File file_;
+  OpenFile file_;
   std::string place_;
   bool is_regular_ = false;
   std::uint64_t left_ = 0;  // of a regular file

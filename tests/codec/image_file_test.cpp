@@ -9,7 +9,7 @@ namespace {
 
 using namespace testing;
 
-std::string bytes_of(const std::filesystem::path& path) {
+std::string content_of(const std::filesystem::path& path) {
   std::ifstream file{path, std::ios::binary};
   return {std::istreambuf_iterator<char>{file}, {}};
 }
@@ -28,7 +28,7 @@ TEST(StoredImage, WritesWhatItRead) {
     StoredImage image;
     if (const Error error = image.load(file.path().string()); error || !image.kind || image.head == Head::none)
       continue;
-    EXPECT_EQ(written(image), bytes_of(file.path())) << file.path();
+    EXPECT_EQ(written(image), content_of(file.path())) << file.path();
     ++images;
     for (const StoredEntry& entry : image.entries) extras += !entry.extra.empty();
   }
@@ -112,6 +112,76 @@ TEST(SetField, AgreesWithTheEncoder) {
       }
     }
   EXPECT_GE(compared, 50u);
+}
+
+// Every image of real checkpoints goes through JSON, from its file and from memory, and each message through its own.
+TEST(ImageJson, GivesTheSameImage) {
+  std::size_t images = 0, raw = 0;
+  for (const auto& file : std::filesystem::recursive_directory_iterator{TEST_CHECKPOINTS}) {
+    const std::string path = file.path().string(), name = file.path().filename().string();
+    if (!file.is_regular_file() || file.file_size() > 1 << 20) continue;
+    StoredImage image;
+    if (image.load(path) || !image.kind) continue;
+    StringOutput from_file, from_memory, back;
+    const std::string content = content_of(path);
+    ASSERT_FALSE(image_to_json(path, from_file, {.raw = true}));
+    ASSERT_FALSE(image_to_json(bytes_of(content), name, from_memory, {.raw = true}));
+    const std::string json = from_file.take();
+    EXPECT_EQ(from_memory.take(), json);
+    const Error error = json_to_image(bytes_of(json), back);
+    EXPECT_FALSE(error) << path << to_string(error);
+    EXPECT_TRUE(back.take() == content) << path;
+    for (StoredEntry& entry : image.entries) EXPECT_FALSE(entry.set_json(entry.json()));
+    const bool is_raw = image.head == Head::none;
+    EXPECT_TRUE(is_raw || written(image) == content) << path;
+    ++(is_raw ? raw : images);
+  }
+  EXPECT_GT(images, 500u);
+  EXPECT_GT(raw, 10u);
+}
+
+TEST(ImageJson, SaysWhatIsWrong) {
+  const auto error_of = [](std::string_view json) {
+    StringOutput image;
+    return to_string(json_to_image(bytes_of(json), image));
+  };
+  EXPECT_EQ(error_of(""), "JSON: offset 0: JSON ends early: there is no document");
+  EXPECT_EQ(error_of(R"({"magic": "FS", "entries": [{"cwd_id": 1}]})"),
+            "JSON: offset 28: entry 0: required field root_id of fs_entry is missing");
+  EXPECT_EQ(error_of(R"({"magic": "FS", "entries": []} {"magic": "FS", "entries": []})"),
+            "a second image: there is room for one");
+  EXPECT_EQ(error_of(R"({"image": "pages-1.img", "size": 4096})"),
+            "pages-1.img: a raw image: its bytes are not in the JSON");
+  StringOutput image;
+  EXPECT_EQ(json_to_image(TEST_CHECKPOINTS "/nowhere.json", image).reason, Reason::io_open);
+  EXPECT_EQ(image_to_json(TEST_CHECKPOINTS "/nowhere.img", image).reason, Reason::io_open);
+  // What an image lacked is not made up on the way back.
+  StringOutput json, back;
+  EXPECT_EQ(image_to_json(bytes_of(head("FS") + word(9) + "x"), "fs-1.img", json).reason, Reason::cut_payload);
+  EXPECT_EQ(json_to_image(bytes_of(json.take()), back).reason, Reason::incomplete_json);
+}
+
+TEST(StoredImage, IsSavedInPlaceOrNotAtAll) {
+  const std::filesystem::path folder = std::filesystem::path{::testing::TempDir()} / "critpipe-save-test";
+  std::filesystem::create_directory(folder);
+  const std::string path = folder / "fs-1.img", before = head("FS") + framed(hex("0801 1002"));
+  std::ofstream{path, std::ios::binary} << before;
+  StoredImage image;
+  ASSERT_FALSE(image.load(bytes_of(before), "fs-1.img"));
+  ASSERT_FALSE(image.entries.at(0).set_json(R"({"cwd_id": 1, "root_id": 3})"));
+  EXPECT_EQ(image.entries[0].json(), R"({"cwd_id": 1, "root_id": 3})");
+  EXPECT_EQ(image.entries[0].set_json("{}").reason, Reason::bad_missing);
+  ASSERT_FALSE(image.save(path));
+  EXPECT_EQ(content_of(path), head("FS") + framed(hex("0801 1003")));
+  const Error error = replace_file(path, [](Output& file) {
+    file.write("half");
+    return Error{.reason = Reason::io_write, .image = "test"};
+  });
+  EXPECT_EQ(error.image, "test");
+  EXPECT_EQ(content_of(path), head("FS") + framed(hex("0801 1003")));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1);
+  EXPECT_EQ(StoredImage{}.save(path).reason, Reason::raw_image);
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace
