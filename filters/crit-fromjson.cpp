@@ -126,7 +126,7 @@ Step FromJson::fetch(const std::string& name, int fd, std::uint64_t size) {
     output->pass(Bytes{block}.first(static_cast<std::size_t>(got)));
     done += static_cast<std::uint64_t>(got);
   }
-  if (done < size)
+  if (done < size && output->step() == Step::go)
     program_.report({Reason::changed, folder_name_ + "/" + name, Error::nowhere, Error::nowhere, size - done});
   return images_.close(output, done == size);
 }

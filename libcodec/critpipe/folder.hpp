@@ -38,7 +38,7 @@ class FolderWriter {
   Output* create(const std::string& name, Error& error);
   // The same file as that of an open descriptor, as another link to it. False: it cannot be, and nothing was made.
   bool link(const std::string& name, int fd);
-  // Not whole: it is removed.
+  // Not whole: it is removed. Says why it could not be written, also then.
   Error close(Output* file, bool whole);
   Error commit();
 

@@ -6,67 +6,6 @@ namespace critpipe {
 
 namespace {
 
-bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
-
-// Moves past the value of a field. False: it needs the long way.
-inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth) {
-  switch (field.wire()) {
-    case Wire::varint: {
-      if (at == end) return false;
-      auto value = std::to_integer<std::uint64_t>(*at);
-      if (value < 0x80) [[likely]] {
-        ++at;
-        return field.type != Type::boolean || value <= 1;
-      }
-      return clean_varint(at, end, value) && clean_integer(field.type, value);
-    }
-    case Wire::fixed32:
-    case Wire::fixed64: {
-      const std::ptrdiff_t size = field.wire() == Wire::fixed32 ? 4 : 8;
-      if (end - at < size) return false;
-      at += size;
-      return true;
-    }
-    default: {
-      if (at == end) return false;
-      auto size = std::to_integer<std::uint64_t>(*at);
-      if (size < 0x80) ++at;
-      else if (!clean_varint(at, end, size)) return false;
-      if (size > static_cast<std::uint64_t>(end - at)) return false;
-      const std::byte* begin = at;
-      at += size;
-      return field.type != Type::message || clean_message(field.message(), begin, at, depth + 1);
-    }
-  }
-}
-
-// The way that nearly all messages take: known fields in ascending order, nothing missing, shortest forms. True means
-// right and canonical; false means nothing yet.
-bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
-  const Field* field = message.fields;
-  const Field* const fields_end = field + message.nr_fields;
-  if (depth > max_nesting) return false;
-  while (at != end) {
-    auto tag = std::to_integer<std::uint32_t>(*at++);
-    if (tag >= 0x80) {
-      if (at == end) return false;
-      const auto high = std::to_integer<std::uint32_t>(*at++);
-      if (high == 0 || high >= 0x80) return false;
-      tag = (tag & 0x7f) | high << 7;
-    }
-    for (;; ++field) {
-      if (field == fields_end) return false;
-      if (field->tag == tag) break;
-      if (field->required) return false;
-    }
-    if (!clean_value(*field, at, end, depth)) return false;
-    if (!field->repeated) ++field;  // a list stays in place until another number comes
-  }
-  for (; field != fields_end; ++field)
-    if (field->required) return false;
-  return true;
-}
-
 constexpr std::uint32_t max_field_number = (1u << 29) - 1;
 
 class Checker {
@@ -252,7 +191,7 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
 }  // namespace
 
 bool check(const Message& message, Bytes payload, Checked& verdict) {
-  if (clean_message(message, payload.data(), payload.data() + payload.size(), 0)) [[likely]]
+  if (is_clean(message, payload)) [[likely]]
     return true;
   Checker checker{payload.data(), verdict};
   checker.message(message, payload.data(), payload.data() + payload.size(), 0);
@@ -269,21 +208,6 @@ bool check(const Message& message, Bytes payload, Checked& verdict) {
   }
   verdict = checker.missing();
   return false;
-}
-
-Sink::Taken take_clean(const Message& message, Bytes unchecked) {
-  Sink::Taken taken;
-  const std::byte* at = unchecked.data();
-  const std::byte* const end = at + unchecked.size();
-  while (end - at >= 4) {
-    const std::size_t size = load_u32(at);
-    if (size > static_cast<std::size_t>(end - at) - 4) break;
-    if (!clean_message(message, at + 4, at + 4 + size, 0)) break;
-    at += 4 + size;
-    ++taken.entries;
-  }
-  taken.bytes = static_cast<std::size_t>(at - unchecked.data());
-  return taken;
 }
 
 }  // namespace critpipe

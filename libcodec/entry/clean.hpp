@@ -8,6 +8,9 @@
 
 namespace critpipe {
 
+// Known fields in ascending order, nothing missing, shortest forms. True: right and canonical; false: nothing yet.
+bool is_clean(const Message& message, Bytes payload);
+
 // A varint of two bytes or more in its shortest form.
 inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
   if (end - at >= 8) [[likely]] {

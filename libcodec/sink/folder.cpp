@@ -150,8 +150,9 @@ bool FolderWriter::link(const std::string& name, int fd) {
 
 Error FolderWriter::close(Output* file, bool whole) {
   const auto open = std::ranges::find_if(open_, [&](const Open& one) { return &one.output == file; });
-  Error error;
-  if (whole && open->output.flush() == Step::stop) error = open->output.error();
+  if (whole) (void)open->output.flush();
+  // One that could not be written is not whole, and nobody else says why.
+  Error error = open->output.error();
   if (whole && !error && ::close(std::exchange(open->fd, -1)) != 0) error = fault(open->name);
   if (whole && !error) names_.push_back(open->name);
   else unlinkat(hidden_fd_, open->name.c_str(), 0);
