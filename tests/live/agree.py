@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 BIN, IMAGES, PROC = sys.argv[1:]
-STATES = {"Z": "dead", "T": "stopped", "t": "stopped"}      # CRIU calls a zombie dead
+STATES = {"Z": "zombie", "T": "stopped", "t": "stopped"}
 ANONYMOUS = {"eventfd": "EVENTFD", "eventpoll": "EVENTPOLL", "timerfd": "TIMERFD", "signalfd": "SIGNALFD",
              "inotify": "INOTIFY", "fanotify": "FANOTIFY", "pidfd": "PIDFD"}
 TCP_STATES = {1: "ESTABLISHED", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
@@ -47,8 +47,9 @@ def check_tasks(pids):
         want(f"group and session of {pid}", [int(pgid), int(sid)], [task["pgid"], task["sid"]])
         if task["ppid"]:
             want(f"parent of {pid}", int(ppid), task["ppid"])
-        if state != "Z":
-            want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        if state == "Z":
+            want(f"exit code of {pid}", int(rest.split()[49]), task["exit_code"])
         compared["tasks"] += 1
 
 
