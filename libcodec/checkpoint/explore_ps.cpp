@@ -87,8 +87,12 @@ constexpr Lines ascii{"|  ", "|- ", "`- ", "   "};
 constexpr Lines unicode{"\u2502  ", "\u251c\u2500 ", "\u2514\u2500 ", "   "};
 
 std::string tree_label(const Exploring& exploring, const Task& task) {
+  std::string state{name_of(task.state)};
+  if (!task.is_running()) state += ", " + exit_text(task);
+  else if (task.stop_signal != 0) state += " by " + signal_name(task, task.stop_signal);
   std::string text = format("%u ", task.pid) + exploring.shown(task.comm);
-  if (exploring.options.detail || !task.is_running()) text += format(" (%s)", std::string{name_of(task.state)}.c_str());
+  const bool is_usual = task.state == TaskState::alive || task.state == TaskState::unknown;
+  if (exploring.options.detail || !is_usual) text += " (" + state + ")";
   return text + "\n";
 }
 
