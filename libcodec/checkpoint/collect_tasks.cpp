@@ -58,20 +58,23 @@ void take_pstree(Model& model, std::uint32_t, const Entry& entry) {
 namespace {
 
 struct TaskCore {
-  std::uint32_t state = 0, exit_code = 0;
+  std::uint32_t state = 0, exit_code = 0, stop_signal = 0;
   std::string comm = {};
 };
 
-void take_task_core(Model& model, std::uint32_t pid, std::string_view machine, Bytes payload) {
+void take_task_core(Model& model, std::uint32_t pid, std::string_view machine, Bytes payload, bool has_thread) {
   static const Reader<TaskCore> reader{"task_core_entry",
                                        {{"task_state", put<&TaskCore::state>},
                                         {"exit_code", put<&TaskCore::exit_code>},
+                                        {"stop_signo", put<&TaskCore::stop_signal>},
                                         {"comm", put<&TaskCore::comm>}}};
   TaskCore core;
   reader.read(payload, core);
   Task& task = model.found[pid];
   task.state = static_cast<TaskState>(core.state);
+  if (task.state == TaskState::dead && !has_thread) task.state = TaskState::zombie;
   task.exit_code = core.exit_code;
+  task.stop_signal = core.stop_signal;
   task.comm = std::move(core.comm);
   task.machine = machine;
 }
@@ -105,7 +108,8 @@ void take_core(Model& model, std::uint32_t tid, const Entry& entry) {
   Core core;
   reader.read(entry.payload, core);
   if (const auto usual = usual_page_size(machine_name(reader, core.machine))) model.usual_page_size = usual;
-  if (core.task.data()) take_task_core(model, tid, machine_name(reader, core.machine), core.task);
+  if (core.task.data())
+    take_task_core(model, tid, machine_name(reader, core.machine), core.task, core.thread.data() != nullptr);
   if (core.ids.data() && needs_ids(model.needs)) {
     Ids& own = model.found[tid].ids;
     if (own.files == 0) ids_reader().read(core.ids, own);

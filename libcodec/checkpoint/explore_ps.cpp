@@ -19,6 +19,14 @@ constexpr IdRow id_rows[] = {
 };
 constexpr std::uint32_t Ids::*shown_ids[] = {&Ids::pid_ns, &Ids::net_ns, &Ids::mnt_ns, &Ids::user_ns};
 
+// As a shell says it in short: the exit status, or the signal.
+std::string exit_column(const Task& task) {
+  if (task.is_running()) return "-";
+  const std::uint32_t signal = task.exit_code & 0x7f;
+  const std::string text = signal == 0 ? exit_text(task) : signal_name(task, signal);
+  return text.substr(text.starts_with("SIG") ? 3 : text.find(' ') + 1);
+}
+
 std::string columns_of(const Exploring& exploring, const Task& task, std::uint32_t tid) {
   const ExploreOptions& options = exploring.options;
   std::string line = format("%7u", task.pid);
@@ -26,7 +34,8 @@ std::string columns_of(const Exploring& exploring, const Task& task, std::uint32
   if (options.detail) line += format("%7u", task.ppid);
   line += format("%7u%7u", task.pgid, task.sid);
   if (!options.detail) return line;
-  line += format(" %-8s%5zu%6u", std::string{name_of(task.state)}.c_str(), task.threads.size(), task.exit_code);
+  line +=
+      format(" %-8s%5zu %6s", std::string{name_of(task.state)}.c_str(), task.threads.size(), exit_column(task).c_str());
   for (const auto id : shown_ids) line += format("%7u", task.ids.*id);
   return line;
 }
@@ -37,7 +46,7 @@ void print_header(const Exploring& exploring) {
   if (options.threads) line += "    TID";
   if (options.detail) line += "   PPID";
   line += "   PGID    SID";
-  if (options.detail) line += " STATE   NLWP  EXIT  PIDNS  NETNS  MNTNS USERNS";
+  if (options.detail) line += " STATE   NLWP   EXIT  PIDNS  NETNS  MNTNS USERNS";
   exploring.write(line + "   COMM\n");
 }
 
@@ -78,8 +87,12 @@ constexpr Lines ascii{"|  ", "|- ", "`- ", "   "};
 constexpr Lines unicode{"\u2502  ", "\u251c\u2500 ", "\u2514\u2500 ", "   "};
 
 std::string tree_label(const Exploring& exploring, const Task& task) {
+  std::string state{name_of(task.state)};
+  if (!task.is_running()) state += ", " + exit_text(task);
+  else if (task.stop_signal != 0) state += " by " + signal_name(task, task.stop_signal);
   std::string text = format("%u ", task.pid) + exploring.shown(task.comm);
-  if (exploring.options.detail || !task.is_running()) text += format(" (%s)", std::string{name_of(task.state)}.c_str());
+  const bool is_usual = task.state == TaskState::alive || task.state == TaskState::unknown;
+  if (exploring.options.detail || !is_usual) text += " (" + state + ")";
   return text + "\n";
 }
 
@@ -118,7 +131,8 @@ void put_threads(JsonWriter& json, const Task& task) {
 void put_task(JsonWriter& json, const Task& task) {
   json.key("pid").number(task.pid).key("pgid").number(task.pgid).key("sid").number(task.sid);
   json.key("comm").text(task.comm).key("ppid").number(task.ppid).key("state").text(name_of(task.state));
-  if (!task.is_running()) json.key("exit_code").number(task.exit_code);
+  if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));
+  if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
   if (!task.machine.empty()) json.key("machine").text(task.machine);
   put_threads(json, task);
   json.key("ids").begin('{');

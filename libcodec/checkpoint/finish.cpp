@@ -42,7 +42,8 @@ void join_tasks(Model& model) {
   }
   model.found.clear();
   for (Task& task : model.tasks) {
-    if (task.threads.empty()) task.threads.push_back({task.pid});
+    // Of a zombie, pstree.img has numbers that CRIU never set.
+    if (task.threads.empty() || task.state == TaskState::zombie) task.threads = {{task.pid}};
     for (Thread& thread : task.threads) {
       const auto name = model.thread_names.find(thread.tid);
       if (name != model.thread_names.end()) thread.comm = name->second;

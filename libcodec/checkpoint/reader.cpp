@@ -1,5 +1,6 @@
 // Inputs into checkpoints.
 #include <algorithm>
+#include <filesystem>
 
 #include "checkpoint/collect.hpp"
 
@@ -47,7 +48,11 @@ void CheckpointReader::report(const Error& error) {
 }
 
 std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view input) {
-  if (found_.empty()) at(input == "-" ? "" : std::string{input} + "/").is_set = homeless_.empty();
+  if (found_.empty()) {
+    std::error_code none;
+    const char* below = std::filesystem::is_directory(input, none) ? "/" : ":";
+    at(input == "-" ? "" : std::string{input} + below).is_set = homeless_.empty();
+  }
   for (const Error& error : homeless_) found_.front().checkpoint.report(error);
   for (Found& found : found_) found.checkpoint.finish(found.folder, found.is_set);
   return found_;

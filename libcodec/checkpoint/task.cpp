@@ -38,6 +38,21 @@ std::string_view name_of(TaskState state) {
   return "unknown";
 }
 
+std::string signal_name(const Task& task, std::uint32_t signal) {
+  static constexpr const char* names[] = {"HUP",  "INT",    "QUIT", "ILL",   "TRAP", "ABRT", "BUS",  "FPE",
+                                          "KILL", "USR1",   "SEGV", "USR2",  "PIPE", "ALRM", "TERM", "STKFLT",
+                                          "CHLD", "CONT",   "STOP", "TSTP",  "TTIN", "TTOU", "URG",  "XCPU",
+                                          "XFSZ", "VTALRM", "PROF", "WINCH", "IO",   "PWR",  "SYS"};
+  const bool named = signal >= 1 && signal <= std::size(names) && task.machine != "MIPS";
+  return named ? std::string{"SIG"} + names[signal - 1] : "signal " + std::to_string(signal);
+}
+
+std::string exit_text(const Task& task) {
+  const std::uint32_t signal = task.exit_code & 0x7f;
+  if (signal == 0) return "exited " + std::to_string(task.exit_code >> 8 & 0xff);
+  return "killed by " + signal_name(task, signal) + (task.exit_code & 0x80 ? ", core dumped" : "");
+}
+
 Mapping::Kind Mapping::kind() const {
   for (const StatusRow& row : status_rows)
     if (status & row.bits) return row.kind;

@@ -17,6 +17,8 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// The numbers are CRIU's. It writes `dead` for a zombie: where the core image holds no registers, that is named zombie
+// here, too.
 enum class TaskState : std::uint32_t { unknown = 0, alive = 1, dead = 2, stopped = 3, zombie = 6 };
 std::string_view name_of(TaskState state);  // "alive"
 
@@ -113,7 +115,8 @@ struct Task {
   std::uint32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
   bool in_tree = false;  // pstree.img has it; otherwise only other images do
   TaskState state = TaskState::unknown;
-  std::uint32_t exit_code = 0;
+  std::uint32_t exit_code = 0;    // a wait status, as wait(2) has it
+  std::uint32_t stop_signal = 0;  // 0: not stopped, or an old CRIU did not say
   std::string comm = {};
   std::string_view machine = {};     // "X86_64"; empty: not said
   std::vector<Thread> threads = {};  // its own first; with names if these were asked for
@@ -123,9 +126,13 @@ struct Task {
   std::vector<Run> pagemap = {};
   std::uint32_t cwd_id = 0, root_id = 0, umask = 0;
 
-  // Zombies have no memory and no files.
+  // Zombies have no memory and no files, and no threads but their own.
   bool is_running() const { return state != TaskState::dead && state != TaskState::zombie; }
 };
+// How it ended: "exited 3", "killed by SIGKILL", "killed by SIGSEGV, core dumped".
+std::string exit_text(const Task& task);
+// "SIGKILL"; "signal 34" for one without a name, and on MIPS, which numbers them otherwise.
+std::string signal_name(const Task& task, std::uint32_t signal);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -141,6 +141,21 @@ std::string errors_of(const Checkpoint& checkpoint) {
   return all;
 }
 
+TEST(Task, SaysHowItEnded) {
+  Task task;
+  for (const auto& [code, words] : {std::pair{0u, "exited 0"},
+                                    {0x300u, "exited 3"},
+                                    {9u, "killed by SIGKILL"},
+                                    {0x8bu, "killed by SIGSEGV, core dumped"},
+                                    {31u, "killed by SIGSYS"},
+                                    {34u, "killed by signal 34"}}) {
+    task.exit_code = code;
+    EXPECT_EQ(exit_text(task), words);
+  }
+  task.machine = "MIPS";
+  EXPECT_EQ(signal_name(task, 16), "signal 16");
+}
+
 TEST(Checkpoint, JoinsWhatImagesSay) {
   const Checkpoint checkpoint = checkpoint_of(small_set());
   EXPECT_EQ(errors_of(checkpoint), "");

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 BIN, IMAGES, PROC = sys.argv[1:]
-STATES = {"Z": "dead", "T": "stopped", "t": "stopped"}      # CRIU calls a zombie dead
+STATES = {"Z": "zombie", "T": "stopped", "t": "stopped"}
 ANONYMOUS = {"eventfd": "EVENTFD", "eventpoll": "EVENTPOLL", "timerfd": "TIMERFD", "signalfd": "SIGNALFD",
              "inotify": "INOTIFY", "fanotify": "FANOTIFY", "pidfd": "PIDFD"}
 TCP_STATES = {1: "ESTABLISHED", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
@@ -26,8 +26,13 @@ def explore(word):
 
 
 def read(pid, name):
-    with open(f"{PROC}/{pid}/{name}", encoding="utf-8", errors="replace") as file:
-        return file.read()
+    """Each byte that is not part of UTF-8 becomes U+FFFD, as in crit-x's JSON; errors="replace" joins some."""
+    with open(f"{PROC}/{pid}/{name}", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return re.sub("[\udc80-\udcff]", "\ufffd", file.read())
+
+
+def descriptors_of(pid):
+    return dict(record.split("\t", 1) for record in read(pid, "fds").split("\0") if record)
 
 
 def want(what, wanted, have):
@@ -47,15 +52,16 @@ def check_tasks(pids):
         want(f"group and session of {pid}", [int(pgid), int(sid)], [task["pgid"], task["sid"]])
         if task["ppid"]:
             want(f"parent of {pid}", int(ppid), task["ppid"])
-        if state != "Z":
-            want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        if state == "Z":
+            want(f"exit code of {pid}", int(rest.split()[49]), task["exit_code"])
         compared["tasks"] += 1
 
 
 def check_descriptors(pids):
     ours = {(one["pid"], one["fd"]): one for one in explore("fds")}
     for pid in pids:
-        there = dict(line.split("\t", 1) for line in read(pid, "fds").splitlines() if "\t" in line)
+        there = descriptors_of(pid)
         want(f"descriptors of {pid}", sorted(there, key=int),
              sorted((fd for one, fd in ours if one == pid and fd.isdigit()), key=int))
         for fd, target in there.items():
@@ -82,8 +88,9 @@ def check_mappings(pids):
             ours[one["pid"]][(int(one["start"], 16), int(one["end"], 16))] = one
     for pid in pids:
         there = {}
-        for line in read(pid, "maps").splitlines():
+        for line in read(pid, "maps").split("\n")[:-1]:
             start, end, protection, name = re.match(r"(\w+)-(\w+) (\S+) \S+ \S+ \d+ *(.*)", line).groups()
+            name = name.replace("\\012", "\n")
             if name in ("[vsyscall]", "[vvar]", "[vvar_vclock]", "[vdso]"):
                 continue
             there[int(start, 16), int(end, 16)] = (protection, name)
@@ -112,7 +119,7 @@ def address_of(text, is_v6):
 def check_sockets(pids):
     ours = {(one["pid"], str(one["fd"])): one for one in explore("sk")}
     for pid in pids:
-        inodes = {match[2]: match[1] for match in re.finditer(r"(\d+)\tsocket:\[(\d+)\]", read(pid, "fds"))}
+        inodes = {target[8:-1]: fd for fd, target in descriptors_of(pid).items() if target.startswith("socket:[")}
         want(f"sockets of {pid}", sorted(inodes.values(), key=int),
              sorted((fd for one, fd in ours if one == pid), key=int))
         for protocol in ("tcp", "tcp6", "udp", "udp6"):
