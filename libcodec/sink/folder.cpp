@@ -213,8 +213,11 @@ FolderWriter::~FolderWriter() {
 }
 
 Error replace_file(const std::string& path, const std::function<Error(Output&)>& write) {
-  const std::string folder = folder_of(path), name{last_part(path)};
-  FolderWriter writer{folder.empty() ? path.starts_with('/') ? "/" : "." : folder, true};
+  const std::string name{last_part(path)};
+  const std::string own = folder_of(path);
+  const std::string folder{!own.empty() ? own.c_str() : path.starts_with('/') ? "/" : "."};
+  if (access(folder.c_str(), F_OK) != 0) return system_error(Reason::io_write, path, errno);  // would be made
+  FolderWriter writer{folder, true};
   Error error = writer.error();
   Output* file = error ? nullptr : writer.create(name, error);
   if (!file) return error;

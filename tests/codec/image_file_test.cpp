@@ -1,6 +1,9 @@
 // Whole images: loaded, edited, written.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "codec/testing.hpp"
 #include "critpipe/image_file.hpp"
 
@@ -155,6 +158,11 @@ TEST(ImageJson, SaysWhatIsWrong) {
   StringOutput image;
   EXPECT_EQ(json_to_image(TEST_CHECKPOINTS "/nowhere.json", image).reason, Reason::io_open);
   EXPECT_EQ(image_to_json(TEST_CHECKPOINTS "/nowhere.img", image).reason, Reason::io_open);
+  const int full = open("/dev/full", O_WRONLY);
+  FileOutput nothing_fits{full, "full"}, nor_here{full, "full"};
+  EXPECT_EQ(image_to_json(bytes_of(head("FS") + framed(hex("0801 1002"))), "", nothing_fits).reason, Reason::io_write);
+  EXPECT_EQ(json_to_image(bytes_of(R"({"magic": "FS", "entries": []})"), nor_here).reason, Reason::io_write);
+  close(full);
   // What an image lacked is not made up on the way back.
   StringOutput json, back;
   EXPECT_EQ(image_to_json(bytes_of(head("FS") + word(9) + "x"), "fs-1.img", json).reason, Reason::cut_payload);
@@ -181,6 +189,8 @@ TEST(StoredImage, IsSavedInPlaceOrNotAtAll) {
   EXPECT_EQ(content_of(path), head("FS") + framed(hex("0801 1003")));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1);
   EXPECT_EQ(StoredImage{}.save(path).reason, Reason::raw_image);
+  EXPECT_EQ(image.save(folder / "nowhere" / "fs-1.img").reason, Reason::io_write);
+  EXPECT_FALSE(std::filesystem::exists(folder / "nowhere"));
   std::filesystem::remove_all(folder);
 }
 
