@@ -1,11 +1,12 @@
 // What the explorers share, and the choice of one.
 #include "critpipe/explore.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <cstdio>
 
 #include "checkpoint/explorers.hpp"
 #include "text/escape.hpp"
+#include "text/number.hpp"
 
 namespace critpipe {
 
@@ -100,9 +101,9 @@ std::string joined(std::initializer_list<std::string_view> parts) {
 
 void append_hex(std::string& text, std::uint64_t value, std::size_t width) {
   char digits[16];
-  const auto size = static_cast<std::size_t>(std::to_chars(digits, std::end(digits), value, 16).ptr - digits);
-  if (size < width) text.append(width - size, '0');
-  text.append(digits, size);
+  put_hex_16(digits, value);
+  const std::size_t size = std::max(width, sizeof digits - static_cast<std::size_t>(nr_leading_hex_zeros(value)));
+  text.append(std::end(digits) - size, size);
 }
 
 std::string format(const char* form, ...) {

@@ -1,6 +1,8 @@
 // The way that nearly all entries take: written as CRIU writes them, and most as the one before.
 #include "entry/clean.hpp"
 
+#include <cstring>
+
 #include "critpipe/image.hpp"
 #include "entry/shape.hpp"
 
@@ -10,8 +12,18 @@ namespace {
 
 bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
 
+// The message before in a list: the next is often the same, as most signals have no handler.
+struct Before {
+  const Field* field = nullptr;
+  Bytes bytes = {};
+
+  bool is_same(const Field& list, Bytes other) const {
+    return &list == field && bytes.size() == other.size() && std::memcmp(bytes.data(), other.data(), other.size()) == 0;
+  }
+};
+
 // Moves past the value of a field. False: it needs the long way.
-inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth) {
+inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth, Before& before) {
   switch (field.wire()) {
     case Wire::varint: {
       if (at == end) return false;
@@ -35,11 +47,21 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
       if (size < 0x80) ++at;
       else if (!clean_varint(at, end, size)) return false;
       if (size > static_cast<std::uint64_t>(end - at)) return false;
-      const std::byte* begin = at;
+      const Bytes inner{at, static_cast<std::size_t>(size)};
       at += size;
-      return field.type != Type::message || clean_message(field.message(), begin, at, depth + 1);
+      if (field.type != Type::message || before.is_same(field, inner)) return true;
+      before = {&field, inner};
+      return clean_message(field.message(), inner.data(), at, depth + 1);
     }
   }
+}
+
+// Numbers of one byte, each behind the same tag of one byte: so stand the registers of a core image.
+inline const std::byte* past_small_numbers(std::uint32_t tag, const std::byte* at, const std::byte* end) {
+  const std::uint64_t wanted = 0x0001000100010001 * tag;
+  constexpr std::uint64_t tags_and_ends = 0x80ff80ff80ff80ff;
+  while (end - at >= 8 && ((load_u64(at) ^ wanted) & tags_and_ends) == 0) at += 8;
+  return at;
 }
 
 // The way that nearly all messages take: known fields in ascending order, nothing missing, shortest forms. True means
@@ -47,6 +69,7 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
 bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
+  Before before;
   if (depth > max_nesting) return false;
   while (at != end) {
     auto tag = std::to_integer<std::uint32_t>(*at++);
@@ -61,8 +84,10 @@ bool clean_message(const Message& message, const std::byte* at, const std::byte*
       if (field->tag == tag) break;
       if (field->required) return false;
     }
-    if (!clean_value(*field, at, end, depth)) return false;
+    if (!clean_value(*field, at, end, depth, before)) return false;
     if (!field->repeated) ++field;  // a list stays in place until another number comes
+    else if (tag < 0x80 && field->wire() == Wire::varint && field->type != Type::boolean)
+      at = past_small_numbers(tag, at, end);
   }
   for (; field != fields_end; ++field)
     if (field->required) return false;

@@ -1,6 +1,7 @@
 #include "critpipe/kind.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "schema_index.hpp"
@@ -90,6 +91,7 @@ constexpr bool holds(std::string_view list, std::string_view word) {
 constexpr const MessageIndex& index_of(const Message* message) { return message_index[message - message_table]; }
 
 consteval void check_file(std::string_view file) {
+  if (file.empty() || file.front() < 'a' || file.front() > 'z') throw "file: begins with no small letter";
   for (std::size_t i = 0; i < file.size(); ++i) {
     if (file[i] != '%') continue;
     if (++i == file.size() || (file[i] != 'u' && file[i] != 'x' && file[i] != 's')) throw "file: no %u, %x or %s";
@@ -140,6 +142,26 @@ consteval bool rows_are_sound() {
 }
 static_assert(rows_are_sound());
 
+// The kinds whose files begin with a letter, as a chain in the order of the rows.
+constexpr std::uint8_t end_of_kinds = std::size(kinds);
+static_assert(std::size(kinds) < 256);
+
+struct ByLetter {
+  std::array<std::uint8_t, 26> first = {};
+  std::array<std::uint8_t, std::size(kinds)> next = {};
+};
+
+constexpr ByLetter by_letter = [] {
+  ByLetter index;
+  index.first.fill(end_of_kinds);
+  for (std::uint8_t i = end_of_kinds; i-- > 0;) {
+    std::uint8_t& first = index.first[static_cast<std::size_t>(kinds[i].file.front() - 'a')];
+    index.next[i] = first;
+    first = i;
+  }
+  return index;
+}();
+
 }  // namespace
 
 std::span<const Kind> all_kinds() { return kinds; }
@@ -158,7 +180,10 @@ const Kind* find_kind(std::string_view name) {
 const Kind* kind_of_name(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
   const Kind* best = nullptr;
-  for (const Kind& kind : kinds) {
+  if (name.empty() || name.front() < 'a' || name.front() > 'z') return best;
+  for (std::size_t i = by_letter.first[static_cast<std::size_t>(name.front() - 'a')]; i != end_of_kinds;
+       i = by_letter.next[i]) {
+    const Kind& kind = kinds[i];
     if (!fits(kind.file, name)) continue;
     if (!best || nr_fixed_letters(kind.file) > nr_fixed_letters(best->file)) best = &kind;
   }

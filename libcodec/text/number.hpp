@@ -39,6 +39,15 @@ inline char* put_to_eight(char* at, std::uint64_t below_100000000) {
   return at + 8 - (leading >> 3);
 }
 
+// The text of a number below 2^32 with leading zeros, the first digit in the lowest byte.
+inline std::uint64_t eight_hex_digits(std::uint64_t value) {
+  std::uint64_t lanes = (value | value << 16) & 0x0000ffff0000ffff;
+  lanes = (lanes | lanes << 8) & 0x00ff00ff00ff00ff;
+  lanes = __builtin_bswap64((lanes | lanes << 4) & 0x0f0f0f0f0f0f0f0f);
+  const std::uint64_t letters = (lanes + 0x0606060606060606) >> 4 & 0x0101010101010101;
+  return lanes + zeros_text + letters * ('a' - '0' - 10);
+}
+
 }  // namespace detail
 
 // Requires: max_number_text bytes of room.
@@ -61,14 +70,21 @@ inline char* put_signed(char* at, std::int64_t value) {
   return put_decimal(at, ~static_cast<std::uint64_t>(value) + 1);
 }
 
-// 0x and lower-case digits without leading zeros; a negative number is -0x..., as Python prints it.
+// All 16 lower-case digits.
+inline char* put_hex_16(char* at, std::uint64_t value) {
+  const std::uint64_t halves[] = {detail::eight_hex_digits(value >> 32), detail::eight_hex_digits(value & 0xffffffff)};
+  std::memcpy(at, halves, sizeof halves);
+  return at + 16;
+}
+
+// The digits of put_hex_16 that are leading zeros; 0 itself has one digit.
+inline int nr_leading_hex_zeros(std::uint64_t value) { return std::countl_zero(value | 1) >> 2; }
+
+// 0x and the digits without leading zeros.
 inline char* put_hex(char* at, std::uint64_t value) {
-  *at++ = '0';
-  *at++ = 'x';
-  int nibbles = 1;
-  while (nibbles < 16 && value >> (4 * nibbles)) ++nibbles;
-  for (int i = nibbles; i-- > 0;) *at++ = "0123456789abcdef"[value >> (4 * i) & 15];
-  return at;
+  const int leading = nr_leading_hex_zeros(value);
+  std::memcpy(at, "0x", 2);
+  return put_hex_16(at + 2, value << (4 * leading)) - leading;
 }
 
 inline char* put_text(char* at, const char* text, std::size_t size) {

@@ -1,7 +1,8 @@
-// Base64, quoted-printable, addresses. Expected texts come from Python 3.14.
+// Numbers, base64, quoted-printable, addresses. Expected texts come from Python 3.14.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <charconv>
 #include <random>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "text/address.hpp"
 #include "text/base64.hpp"
 #include "text/base64_lines.hpp"
+#include "text/number.hpp"
 #include "text/quoted.hpp"
 
 namespace critpipe {
@@ -309,6 +311,25 @@ TEST(Address, RandomWordsSurvive) {
     ASSERT_TRUE(back) << address_text(address);
     EXPECT_TRUE(std::ranges::equal(back->words, address.words)) << address_text(address);
   }
+}
+
+TEST(Number, IsWhatToCharsWrites) {
+  std::mt19937_64 random{7};
+  const auto expect = [](std::uint64_t value) {
+    char wanted[max_number_text], room[max_number_text + 8];
+    const auto text = [&](auto number, int base) {
+      return std::string{wanted, std::to_chars(wanted, std::end(wanted), number, base).ptr};
+    };
+    const auto signed_value = static_cast<std::int64_t>(value);
+    EXPECT_EQ((std::string{room, put_decimal(room, value)}), text(value, 10));
+    EXPECT_EQ((std::string{room, put_signed(room, signed_value)}), text(signed_value, 10));
+    EXPECT_EQ((std::string{room, put_hex(room, value)}), "0x" + text(value, 16));
+  };
+  for (int bits = 0; bits < 64; ++bits)
+    for (const std::uint64_t near : {0, 1, 2}) expect((std::uint64_t{1} << bits) + near - 1);
+  for (std::uint64_t power = 1, i = 0; i < 20; ++i, power *= 10)
+    for (const std::uint64_t near : {0, 1, 2}) expect(power + near - 1);
+  for (int i = 0; i < 100000; ++i) expect(random() >> random() % 64);
 }
 
 }  // namespace
