@@ -3,6 +3,7 @@
 
 #include "codec/messages.hpp"
 #include "codec/testing.hpp"
+#include "entry/clean.hpp"
 
 namespace critpipe {
 namespace {
@@ -61,6 +62,41 @@ TEST(Clean, ChangedBytesAreSeen) {
   }
   EXPECT_GT(nr_refused, 10000u);
   EXPECT_GT(nr_taken, 10000u);
+}
+
+// Lists are passed over in groups: longer ones than a random message has, whole and with a byte changed.
+TEST(Clean, LongListsAreWhatTheySeem) {
+  std::mt19937_64 random{7};
+  std::size_t nr_clean = 0, nr_other = 0;
+  const auto try_it = [&](const Message& table, const std::string& payload, bool is_whole) {
+    const std::vector<char> exact{payload.begin(), payload.end()};
+    const Bytes bytes = view({exact.data(), exact.size()});
+    const bool clean = is_clean(table, bytes);
+    EXPECT_TRUE(clean || !is_whole);
+    ++(clean ? nr_clean : nr_other);
+    if (!clean) return;
+    ASSERT_TRUE(new_message(table.name)->ParsePartialFromString(payload));
+    ASSERT_EQ(canonical(table, bytes), payload);
+  };
+  for (const Message& table : all_messages) {
+    for (const Field& field : table.all()) {
+      if (!field.repeated) continue;
+      SCOPED_TRACE(std::string{table.name} + "." + std::string{field.name()});
+      for (int round = 0; round < 20; ++round) {
+        const auto message = list_message(table.name, field.number, random() % 30, random);
+        const std::string payload = message->SerializePartialAsString();
+        try_it(table, payload, message->GetReflection()->GetUnknownFields(*message).empty());
+        for (int change = 0; change < 30 && !payload.empty(); ++change) {
+          std::string other = payload;
+          other[random() % other.size()] = static_cast<char>(random() % 3 ? random() % 256 : random() % 2 * 128);
+          try_it(table, other, false);
+        }
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+  EXPECT_GT(nr_clean, 10000u);
+  EXPECT_GT(nr_other, 10000u);
 }
 
 TEST(Clean, ManyShapes) {

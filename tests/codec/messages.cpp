@@ -226,4 +226,26 @@ void each_edge(std::string_view name, std::mt19937_64& random, const std::functi
   }
 }
 
+std::unique_ptr<pb::Message> list_message(std::string_view name, std::uint32_t number, std::size_t count,
+                                          std::mt19937_64& random) {
+  auto message = new_message(name);
+  fill_required(*message, random);
+  const pb::FieldDescriptor& field = *message->GetDescriptor()->FindFieldByNumber(static_cast<int>(number));
+  const pb::Reflection& reflection = *message->GetReflection();
+  while (count-- > 0) {
+    const bool is_plain = random() % 4 != 0;
+    if (is_plain && field.cpp_type() == pb::FieldDescriptor::CPPTYPE_UINT32) {
+      reflection.AddUInt32(message.get(), &field, static_cast<std::uint32_t>(random() % 128));
+    } else if (is_plain && field.cpp_type() == pb::FieldDescriptor::CPPTYPE_UINT64) {
+      reflection.AddUInt64(message.get(), &field, random() % 128);
+    } else if (const int size = reflection.FieldSize(*message, &field); is_plain && field.message_type() && size > 0) {
+      pb::Message* const again = reflection.AddMessage(message.get(), &field);
+      again->CopyFrom(reflection.GetRepeatedMessage(*message, &field, size - 1));
+    } else {
+      fill_field(*message, field, random, deepest);
+    }
+  }
+  return message;
+}
+
 }  // namespace critpipe::testing

@@ -20,4 +20,8 @@ std::unique_ptr<google::protobuf::Message> random_message(std::string_view name,
 void each_edge(std::string_view name, std::mt19937_64& random,
                const std::function<void(const google::protobuf::Message&)>& use);
 
+// The required fields, and so many values of a repeated field: often small numbers, or the message before once more.
+std::unique_ptr<google::protobuf::Message> list_message(std::string_view name, std::uint32_t number, std::size_t count,
+                                                        std::mt19937_64& random);
+
 }  // namespace critpipe::testing
