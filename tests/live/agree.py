@@ -144,7 +144,7 @@ def check_sockets(pids):
             one = ours.get((pid, inodes.get(words[6])))
             if one:
                 compared["sockets"] += 1
-                want(f"socket {inodes[words[6]]} of {pid}", words[7], one["src_addr"])
+                want(f"socket {inodes[words[6]]} of {pid}", words[7], one["src_addr"].removesuffix("\0"))
 
 
 def main():
