@@ -1,5 +1,6 @@
 // --diff: what has become of the pages of one checkpoint in another.
 #include <algorithm>
+#include <filesystem>
 
 #include "crit-pages/difference.hpp"
 
@@ -134,9 +135,14 @@ int difference(Program& program) {
   progress.clear();
   auto& sets = surveyed.sets();
   if (sets.size() != 2 && program.failed()) return program.exit_code();
-  if (sets.size() != 2) program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
-  if (sets[0]->page_size != sets[1]->page_size) program.usage("the checkpoints have pages of different sizes");
-  Contents first{program, *sets[0], options.nr_threads}, second{program, *sets[1], options.nr_threads};
+  std::error_code none;
+  const auto& names = program.arguments();
+  const bool itself = sets.size() == 1 && std::filesystem::equivalent(names[0], names[1], none);
+  if (sets.size() != 2 && !itself)
+    program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
+  auto& other = sets.back();
+  if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");
+  Contents first{program, *sets[0], options.nr_threads}, second{program, *other, options.nr_threads};
   Output& output = destination.output();
   Differences differences{program, first, second, output};
   std::map<MemoryId, bool> ids;

@@ -232,18 +232,24 @@ int process_texts(Program& program) {
   if (processes.empty()) return program.exit_code();
   constexpr std::uint64_t longest = 32 << 20;  // the kernel lets them take a quarter of the stack
   std::vector<std::string> texts;
-  std::vector<std::pair<std::size_t, std::size_t>> numbers(processes.size(), {~std::size_t{0}, ~std::size_t{0}});
-  const auto locate = [&](const Process& process, std::uint64_t begin, std::uint64_t end) {
+  struct Numbers {
+    std::size_t arguments = 0, title = 0, environment = 0;
+  };
+  std::vector<Numbers> numbers(processes.size());
+  const auto locate = [&](const Process& process, std::uint64_t begin, std::uint64_t end, bool holes) {
     texts.emplace_back();
     if (begin < end && end - begin <= longest && end < max_address)
-      fetch.locate({process.set, process.task, begin, end}, zeros);
+      fetch.locate({process.set, process.task, begin, end}, holes);
     else fetch.locate({process.set, process.task, 0, 0}, zeros);
     return texts.size() - 1;
   };
   for (std::size_t i = 0; i < processes.size(); ++i) {
     const AddressSpace& space = processes[i].task->memory;
-    if (program.has("argv")) numbers[i].first = locate(processes[i], space.arg_start, space.arg_end);
-    if (program.has("env")) numbers[i].second = locate(processes[i], space.env_start, space.env_end);
+    if (program.has("argv")) {
+      numbers[i].arguments = locate(processes[i], space.arg_start, space.arg_end, zeros);
+      numbers[i].title = locate(processes[i], space.arg_end, space.title_end(), true);
+    }
+    if (program.has("env")) numbers[i].environment = locate(processes[i], space.env_start, space.env_end, zeros);
   }
   (void)fetch.run([&](std::size_t request, Bytes bytes) {
     texts[request].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -252,8 +258,13 @@ int process_texts(Program& program) {
   TextPrinter printer{program, destination, processes.size() > 1};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);
-    if (program.has("argv")) printer.strings("argv", strings_in(texts[numbers[i].first]));
-    if (program.has("env")) printer.strings("env", strings_in(texts[numbers[i].second]));
+    if (program.has("argv")) {
+      std::string& arguments = texts[numbers[i].arguments];
+      const std::string& rest = texts[numbers[i].title];
+      if (!arguments.empty() && arguments.back() != '\0') arguments += rest.substr(0, rest.find('\0'));
+      printer.strings("argv", strings_in(arguments));
+    }
+    if (program.has("env")) printer.strings("env", strings_in(texts[numbers[i].environment]));
     if (program.has("auxv")) printer.auxiliary(processes[i].task->memory.auxv);
     printer.end();
   }

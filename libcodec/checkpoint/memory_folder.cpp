@@ -128,7 +128,13 @@ Error MemoryFolder::strings(const Task& task, std::uint64_t begin, std::uint64_t
 }
 
 Error MemoryFolder::arguments(const Task& task, std::vector<std::string>& all) {
-  return strings(task, task.memory.arg_start, task.memory.arg_end, all);
+  const AddressSpace& space = task.memory;
+  Error error = strings(task, space.arg_start, space.arg_end, all);
+  std::string last;
+  if (error || all.empty() || read(task, space.arg_end - 1, space.title_end(), last, Absent::zeros) || last[0] == '\0')
+    return error;
+  all.back() += last.substr(1, last.find('\0') - 1);
+  return error;
 }
 
 Error MemoryFolder::environment(const Task& task, std::vector<std::string>& all) {

@@ -1,4 +1,5 @@
 // Names of states, mappings and protections.
+#include <algorithm>
 #include "critpipe/task.hpp"
 
 namespace critpipe {
@@ -57,6 +58,11 @@ Mapping::Kind Mapping::kind() const {
   for (const StatusRow& row : status_rows)
     if (status & row.bits) return row.kind;
   return flags & grows_down ? Kind::stack : Kind::anon;
+}
+
+std::uint64_t AddressSpace::title_end() const {
+  constexpr std::uint64_t page = 4096;
+  return env_start == arg_end ? std::max(arg_end, std::min(env_end, arg_start + page)) : arg_end;
 }
 
 bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }

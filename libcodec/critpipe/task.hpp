@@ -70,7 +70,9 @@ struct Run {
 struct AddressSpace {
   std::uint64_t start_code = 0, end_code = 0, start_data = 0, end_data = 0, start_stack = 0, start_brk = 0, brk = 0;
   std::uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;  // command line and environment
-  std::uint32_t exe_id = 0;                                              // of the file
+  // A title that a program writes over its command line may run on into the environment, within a page: to here.
+  std::uint64_t title_end() const;
+  std::uint32_t exe_id = 0;         // of the file
   std::uint64_t page_size = 0;      // from the auxiliary vector; 0: it does not say
   std::vector<std::uint64_t> auxv;  // key, value, key, value, ...
   std::vector<Mapping> mappings;    // as they stand in the image: ascending, guards last

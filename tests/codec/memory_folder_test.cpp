@@ -47,7 +47,7 @@ class MemoryFolderTest : public ::testing::Test {
         head("MM") + entry("mm_entry",
                            "{'mm_start_code': 0, 'mm_end_code': 0, 'mm_start_data': 0, 'mm_end_data': 0, "
                            "'mm_start_stack': 0, 'mm_start_brk': 0, 'mm_brk': 0, 'mm_arg_start': 69626, "
-                           "'mm_arg_end': 69638, 'mm_env_start': 73728, 'mm_env_end': 73728, "
+                           "'mm_arg_end': 69638, 'mm_env_start': 69638, 'mm_env_end': 69641, "
                            "'exe_file_id': 0, 'vmas': [" +
                                mapping(0x10000, 0x14000) + "]}"));
     put(path_ / "2/pagemap-7.img", head("PAGEMAP") + entry("pagemap_head", "{'pages_id': 1}") + run(0x10000, 1, 4) +
@@ -75,9 +75,9 @@ TEST_F(MemoryFolderTest, ReadsThroughParentsAndZeros) {
   EXPECT_EQ(bytes, "");
   std::vector<std::string> texts;
   EXPECT_FALSE(folder.arguments(*task, texts));
-  EXPECT_EQ(texts, (std::vector<std::string>{"sing", "song", "x."}));
+  EXPECT_EQ(texts, (std::vector<std::string>{"sing", "song", "x...."}));  // no NUL ends it there
   EXPECT_FALSE(folder.environment(*task, texts));
-  EXPECT_TRUE(texts.empty());
+  EXPECT_EQ(texts, (std::vector<std::string>{"..."}));
 }
 
 TEST_F(MemoryFolderTest, RefusesWhatNoImageHas) {

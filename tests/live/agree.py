@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""agree: what crit-x says of a checkpoint agrees with /proc as it was just before the dump.
+"""agree: what crit-x and crit-pages say of a checkpoint agrees with /proc as it was just before the dump.
 
-usage: agree BIN IMAGES PROC        BIN: where crit-x is; PROC: made by `inside dump` (a folder a process)
+usage: agree BIN IMAGES PROC        BIN: where the programs are; PROC: made by `inside dump` (a folder a process)
 """
 import json
 import os
@@ -17,7 +17,7 @@ ANONYMOUS = {"eventfd": "EVENTFD", "eventpoll": "EVENTPOLL", "timerfd": "TIMERFD
              "inotify": "INOTIFY", "fanotify": "FANOTIFY", "pidfd": "PIDFD"}
 TCP_STATES = {1: "ESTABLISHED", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
 problems = []
-compared = {"tasks": 0, "descriptors": 0, "mappings": 0, "sockets": 0}
+compared = {"tasks": 0, "descriptors": 0, "mappings": 0, "sockets": 0, "words": 0}
 
 
 def explore(word):
@@ -37,7 +37,7 @@ def descriptors_of(pid):
 
 def want(what, wanted, have):
     if wanted != have:
-        problems.append(f"{what}: /proc said {wanted!r}, crit-x says {have!r}")
+        problems.append(f"{what}: /proc said {wanted!r}, we say {have!r}")
 
 
 def check_tasks(pids):
@@ -144,7 +144,19 @@ def check_sockets(pids):
             one = ours.get((pid, inodes.get(words[6])))
             if one:
                 compared["sockets"] += 1
-                want(f"socket {inodes[words[6]]} of {pid}", words[7], one["src_addr"])
+                want(f"socket {inodes[words[6]]} of {pid}", words[7], one["src_addr"].removesuffix("\0"))
+
+
+def check_words(pids):
+    """Command line and environment; a process that cannot be read by /proc, or has none, has empty files there."""
+    for option, name in (("argv", "cmdline"), ("env", "environ")):
+        done = subprocess.run([f"{BIN}/crit-pages", f"--{option}", "--json", IMAGES], stdout=subprocess.PIPE, check=True)
+        ours = {one["pid"]: one[option] for one in map(json.loads, done.stdout.splitlines())}
+        for pid in pids:
+            there = read(pid, name)
+            words = there.removesuffix("\0").split("\0") if there else []
+            compared["words"] += len(words)
+            want(f"{name} of {pid}", words, ours.get(pid, []))
 
 
 def main():
@@ -154,6 +166,7 @@ def main():
     check_descriptors(alive)
     check_mappings(alive)
     check_sockets(alive)
+    check_words(alive)
     for line in problems[:20]:
         print(line, file=sys.stderr)
     print(" ".join(f"{count} {what}" for what, count in compared.items()))
