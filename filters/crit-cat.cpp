@@ -189,6 +189,7 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
 }
 
 int list(Program& program) {
+  program.refuse({"entries", "into", "stream", "zstd"}, "does not go with --list, which writes no images");
   Destination destination{program, Destination::Content::text};
   List receiver{program, destination.output()};
   (void)read_inputs(program, receiver);
@@ -197,6 +198,7 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
+  program.refuse({"json"}, "goes with --list");
   const auto images = images_out(program);
   Cat cat{program, *images};
   (void)read_inputs(program, cat);

@@ -240,7 +240,11 @@ Error parse(Program& program, Expression& expression) {
 }
 
 int run(Program& program) {
-  if (program.has("memory")) return search_memory(program);
+  if (program.has("memory")) {
+    program.refuse({"invert-match", "any", "pretty", "stream"}, "does not go with --memory");
+    return search_memory(program);
+  }
+  for (const Option& option : memory_options) program.refuse({option.name}, "goes with --memory");
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);

@@ -199,8 +199,7 @@ int ToFolder::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const auto path = program.value("into");
   if (!path) return std::make_unique<ToOutput>(program);
-  for (const char* other : {"output", "zstd", "stream"})
-    if (program.has(other)) program.usage(std::string{"--into writes files: it does not go with --"} + other);
+  program.refuse({"output", "zstd", "stream"}, "does not go with --into, which writes files");
   return std::make_unique<ToFolder>(program, *path);
 }
 

@@ -81,6 +81,11 @@ void Program::usage(const std::string& message) {
   std::exit(exit_error);
 }
 
+void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {
+  for (const char* option : options)
+    if (has(option)) usage(std::string{"--"} + option + " " + why);
+}
+
 int Program::finish(Output& output) {
   if (output.flush() == Step::stop && output.error()) report(output.error());
   return exit_code();
