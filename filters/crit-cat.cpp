@@ -181,7 +181,8 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
       return std::string(used < width ? width - used : 0, ' ');
     };
     const std::string size = std::to_string(bytes);
-    line = name + pad(28, name.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
+    const std::string shown = visible(name);
+    line = shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
            pad(10, count.size()) + count + (whole ? "" : " incomplete");
   }
   output_.write(line + "\n");

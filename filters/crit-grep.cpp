@@ -200,7 +200,7 @@ class ToText::Spoken final : public JsonSink {
 // How many entries match, or only the name of an image where some do.
 class ToText::Count final : public Sink {
  public:
-  Count(ToText& to, const Member& member) : to_{to}, name_{member.name}, named_{to.several(member)} {}
+  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.name)}, named_{to.several(member)} {}
   Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
   Step entry(const Entry&) override {
     ++entries_;

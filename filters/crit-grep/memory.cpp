@@ -41,16 +41,6 @@ void append_shown(std::string& out, Bytes bytes) {
   }
 }
 
-std::string shown_name(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) append_shown(out, std::as_bytes(std::span{&c, 1}));
-    else out += c;
-  }
-  return out;
-}
-
 // Prints what is found, in the form that the options ask for.
 class Printer {
  public:
@@ -109,15 +99,15 @@ Printer::Printer(Program& program, const Patterns& patterns)
 std::string Printer::owner_of(const MemoryFound& found) {
   if (found.pid) return std::to_string(*found.pid);
   if (found.memory) return (found.memory->shmem ? "shmem " : "") + std::to_string(found.memory->id);
-  return shown_name(found.image);
+  return visible(found.image);
 }
 
 // "1234 0x7f0000001000 rw- [heap]"
 std::string Printer::head_of(const MemoryFound& found) const {
-  std::string head = found.set.empty() ? "" : shown_name(found.set) + ": ";
+  std::string head = found.set.empty() ? "" : visible(found.set) + ": ";
   head += owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
-  if (!found.mapping_name.empty()) head += ' ' + shown_name(found.mapping_name);
+  if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
   return head;
 }
 
@@ -210,7 +200,7 @@ void Printer::json(const MemoryFound& found) {
 
 int Printer::commit() {
   for (const Owner& owner : order_) {
-    std::string line = (owner.first.empty() ? "" : shown_name(owner.first) + ": ") + owner.second;
+    std::string line = (owner.first.empty() ? "" : visible(owner.first) + ": ") + owner.second;
     if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }

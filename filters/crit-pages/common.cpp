@@ -41,16 +41,6 @@ std::string flags_text(std::uint32_t flags) {
   return text;
 }
 
-std::string visible(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) out += formatted("\\x%02x", byte);
-    else out += c;
-  }
-  return out;
-}
-
 const Task* task_of(const SurveyedSet& set, MemoryId memory) {
   return memory.shmem ? nullptr : set.checkpoint->find_task(static_cast<std::uint32_t>(memory.id));
 }

@@ -62,7 +62,6 @@ Users users_of(const Checkpoint& checkpoint);
 
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* form, ...);
 std::string flags_text(std::uint32_t flags);                                    // "present,lazy"
-std::string visible(std::string_view text);                                     // control characters are escaped
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);  // "66 maps01", "shmem 8940"
 const Task* task_of(const SurveyedSet& set, MemoryId memory);
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
