@@ -1,6 +1,7 @@
 #include "common/colour.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <unistd.h>
 
 namespace critpipe {
@@ -22,7 +23,8 @@ bool wants_colour(Program& program, int fd) {
   if (when == "never") return false;
   if (when != "auto") program.usage("--color takes auto, always or never, not " + when);
   const char* refused = std::getenv("NO_COLOR");
-  return isatty(fd) && !(refused && *refused);
+  const char* terminal = std::getenv("TERM");
+  return isatty(fd) && !(refused && *refused) && !(terminal && std::strcmp(terminal, "dumb") == 0);
 }
 
 void ColourOutput::between(char c) {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "common/colour.hpp"
 #include "common/inputs.hpp"
 #include "critpipe/json_writer.hpp"
 #include "critpipe/memory_search.hpp"
@@ -91,10 +92,8 @@ Printer::Printer(Program& program, const Patterns& patterns)
       form_{form_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
       destination_{program, Destination::Content::text},
-      colour_{isatty(destination_.fd()) == 1 && !std::getenv("NO_COLOR") && program.value("color") != "never"},
-      json_{destination_.output(), false} {
-  if (program.value("color") == "always") colour_ = true;
-}
+      colour_{wants_colour(program, destination_.fd())},
+      json_{destination_.output(), false} {}
 
 std::string Printer::owner_of(const MemoryFound& found) {
   if (found.pid) return std::to_string(*found.pid);
@@ -241,12 +240,7 @@ MemoryFilter::Range range_of(Program& program, const std::string& text) {
 
 MemoryFilter filter_of(Program& program) {
   MemoryFilter filter;
-  for (const std::string& text : program.values("pid")) {
-    char* end = nullptr;
-    const auto pid = std::strtoul(text.c_str(), &end, 10);
-    if (text.empty() || *end != '\0') program.usage("--pid takes a number, not " + text);
-    filter.pids.push_back(static_cast<std::uint32_t>(pid));
-  }
+  filter.pids = pids_of(program);
   for (const std::string& text : program.values("range")) filter.ranges.push_back(range_of(program, text));
   filter.areas = program.values("vma");
   for (const std::string& area : filter.areas)

@@ -84,14 +84,7 @@ Users users_of(const Checkpoint& checkpoint) {
   return users;
 }
 
-Chosen::Chosen(Program& program) {
-  for (const std::string& text : program.values("pid")) {
-    char* end = nullptr;
-    const unsigned long long pid = std::strtoull(text.c_str(), &end, 10);
-    if (text.empty() || *end != '\0') program.usage("--pid takes a number, not " + text);
-    pids_.push_back(pid);
-  }
-}
+Chosen::Chosen(Program& program) : pids_{pids_of(program)} {}
 
 bool Chosen::operator()(MemoryId memory) const {
   return pids_.empty() || (!memory.shmem && std::ranges::find(pids_, memory.id) != pids_.end());

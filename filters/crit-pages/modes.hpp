@@ -49,7 +49,7 @@ class Chosen {
   bool operator()(MemoryId memory) const;
 
  private:
-  std::vector<std::uint64_t> pids_;
+  std::vector<std::uint32_t> pids_;
 };
 
 // Shared objects and the processes that map them, in order.
