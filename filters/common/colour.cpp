@@ -27,6 +27,15 @@ bool wants_colour(Program& program, int fd) {
   return isatty(fd) && !(refused && *refused) && !(terminal && std::strcmp(terminal, "dumb") == 0);
 }
 
+bool locale_is_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (!value || !*value) continue;
+    return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+  }
+  return false;
+}
+
 void ColourOutput::between(char c) {
   if (c == '"' || is_number(c)) {
     in_ = c == '"' ? In::text : In::number;

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "crit-pages/modes.hpp"
@@ -120,16 +119,6 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
         report_(folder->errors()[reported]);
   }
   return pagemap;
-}
-
-bool locale_is_utf8() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (!value || !*value) continue;
-    const std::string_view locale = value;
-    return locale.find("UTF-8") != locale.npos || locale.find("utf8") != locale.npos;
-  }
-  return false;
 }
 
 }  // namespace critpipe

@@ -67,6 +67,4 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory);
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
 std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
 
-bool locale_is_utf8();
-
 }  // namespace critpipe
