@@ -118,7 +118,6 @@ class Destination {
   ~Destination();  // without commit() the new file is removed
   Output& output() { return *output_; }
   int fd() const { return output_->fd(); }
-  bool is_file() const { return !path_.empty(); }
   // Writes out; with -o the file is put in place unless the program has failed, or also then where a part is of use.
   // Returns the exit code.
   int commit(bool also_in_part = false);

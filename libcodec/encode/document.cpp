@@ -125,14 +125,12 @@ bool JsonEncoder::Parser::name_of_bytes(std::string_view token, std::string& out
   std::string_view inside;
   if (!inside_base64_object(token, inside))
     return fail(Reason::bad_json_value, token.data(), "\"image\" wants a text, or {\"base64\": ...}");
-  Base64Decoder decoder{Base64Decoder::Text::json};
-  out.resize(Base64Decoder::room(inside.size()));
-  std::byte* const begin = reinterpret_cast<std::byte*>(out.data());
-  const std::byte* end = decoder.finish(decoder.feed(inside, begin));
-  if (decoder.fault() != Base64Decoder::Fault::none)
-    return fail(Reason::bad_json_value, token.data(), "\"image\": " + decoder.sentence());
-  out.resize(static_cast<std::size_t>(end - begin));
-  return true;
+  std::string text;
+  std::size_t wrong;
+  out.clear();
+  if (append_unescaped(inside, text, wrong) && append_decoded_base64(text, out) == Base64Decoder::Fault::none)
+    return true;
+  return fail(Reason::bad_json_value, inside.data(), "\"image\" is no base64");
 }
 
 bool JsonEncoder::Parser::take_known(std::string_view token) {
