@@ -181,7 +181,8 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
       return std::string(used < width ? width - used : 0, ' ');
     };
     const std::string size = std::to_string(bytes);
-    line = name + pad(28, name.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
+    const std::string shown = visible(name);
+    line = shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
            pad(10, count.size()) + count + (whole ? "" : " incomplete");
   }
   output_.write(line + "\n");
@@ -189,6 +190,7 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
 }
 
 int list(Program& program) {
+  program.refuse({"entries", "into", "stream", "zstd"}, "does not go with --list, which writes no images");
   Destination destination{program, Destination::Content::text};
   List receiver{program, destination.output()};
   (void)read_inputs(program, receiver);
@@ -197,6 +199,7 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
+  program.refuse({"json"}, "goes with --list");
   const auto images = images_out(program);
   Cat cat{program, *images};
   (void)read_inputs(program, cat);

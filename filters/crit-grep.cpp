@@ -200,7 +200,7 @@ class ToText::Spoken final : public JsonSink {
 // How many entries match, or only the name of an image where some do.
 class ToText::Count final : public Sink {
  public:
-  Count(ToText& to, const Member& member) : to_{to}, name_{member.name}, named_{to.several(member)} {}
+  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.name)}, named_{to.several(member)} {}
   Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
   Step entry(const Entry&) override {
     ++entries_;
@@ -240,7 +240,11 @@ Error parse(Program& program, Expression& expression) {
 }
 
 int run(Program& program) {
-  if (program.has("memory")) return search_memory(program);
+  if (program.has("memory")) {
+    program.refuse({"invert-match", "any", "pretty", "stream"}, "does not go with --memory");
+    return search_memory(program);
+  }
+  for (const Option& option : memory_options) program.refuse({option.name}, "goes with --memory");
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);

@@ -1,8 +1,8 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
 #include <algorithm>
-#include <cstdlib>
 #include <unistd.h>
 
+#include "common/colour.hpp"
 #include "common/filter.hpp"
 #include "common/inputs.hpp"
 #include "critpipe/explore.hpp"
@@ -28,17 +28,6 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-// Where the locale has UTF-8, a tree may be drawn with its lines.
-bool is_unicode() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (!value || !*value) continue;
-    const std::string_view locale = value;
-    return locale.find("UTF-8") != locale.npos || locale.find("utf8") != locale.npos;
-  }
-  return false;
-}
-
 ExploreOptions options_of(Program& program, bool to_terminal) {
   ExploreOptions options;
   if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
@@ -47,7 +36,7 @@ ExploreOptions options_of(Program& program, bool to_terminal) {
   options.detail = program.has("long");
   options.threads = program.has("threads");
   options.tree = program.has("tree");
-  options.unicode = is_unicode();
+  options.unicode = locale_is_utf8();
   options.escape = to_terminal;
   return options;
 }

@@ -50,20 +50,27 @@ int become(Program& program, const std::string& name, const Words& words) {
   return exit_error;
 }
 
+// Neither an option that is not given nor an empty name (crit -i "$UNSET") is a file.
+std::string file_or(Program& program, std::string_view option, std::string otherwise) {
+  std::string name = program.value(option).value_or("");
+  return name.empty() ? otherwise : name;
+}
+
 int decode(Program& program) {
   Words words;
   if (program.has("pretty")) words.push_back("--pretty");
-  if (const auto out = program.value("out")) words.insert(words.end(), {"--no-newline", "--output=" + *out});
+  if (const std::string out = file_or(program, "out", ""); !out.empty())
+    words.insert(words.end(), {"--no-newline", "--output=" + out});
   if (!program.arguments().empty()) program.usage("decode takes no argument: use -i FILE");
-  words.insert(words.end(), {"--", program.value("in").value_or("-")});
+  words.insert(words.end(), {"--", file_or(program, "in", "-")});
   return become(program, "crit-tojson", words);
 }
 
 int encode(Program& program) {
   Words words;
-  if (const auto out = program.value("out")) words.push_back("--output=" + *out);
+  if (const std::string out = file_or(program, "out", ""); !out.empty()) words.push_back("--output=" + out);
   if (!program.arguments().empty()) program.usage("encode takes no argument: use -i FILE");
-  words.insert(words.end(), {"--", program.value("in").value_or("-")});
+  words.insert(words.end(), {"--", file_or(program, "in", "-")});
   return become(program, "crit-fromjson", words);
 }
 
@@ -152,6 +159,10 @@ int run(Program& program) {
     std::string name = "crit";
     Words rest{words.begin() + 1, words.end()};
     std::vector<char*> argv{name.data()};
+    for (std::string& word : rest) {
+      if (word == "--") break;
+      if (word.starts_with("-i=") || word.starts_with("-o=")) word.erase(2, 1);  // as argparse reads it
+    }
     for (std::string& word : rest) argv.push_back(word.data());
     Program sub = parse_command_line(row, static_cast<int>(argv.size()), argv.data());
     return row.run(sub);

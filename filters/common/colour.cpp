@@ -1,6 +1,7 @@
 #include "common/colour.hpp"
 
 #include <cstdlib>
+#include <cstring>
 #include <unistd.h>
 
 namespace critpipe {
@@ -22,7 +23,17 @@ bool wants_colour(Program& program, int fd) {
   if (when == "never") return false;
   if (when != "auto") program.usage("--color takes auto, always or never, not " + when);
   const char* refused = std::getenv("NO_COLOR");
-  return isatty(fd) && !(refused && *refused);
+  const char* terminal = std::getenv("TERM");
+  return isatty(fd) && !(refused && *refused) && !(terminal && std::strcmp(terminal, "dumb") == 0);
+}
+
+bool locale_is_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (!value || !*value) continue;
+    return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+  }
+  return false;
 }
 
 void ColourOutput::between(char c) {

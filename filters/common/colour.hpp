@@ -1,4 +1,4 @@
-// JSON with colours for a terminal.
+// What a terminal can show: colours, and more than ASCII. JSON with colours for it.
 #pragma once
 
 #include <string>
@@ -14,6 +14,8 @@ inline constexpr Option colour_options[] = {
 
 // --color=WHEN for this descriptor.
 bool wants_colour(Program& program, int fd);
+
+bool locale_is_utf8();
 
 // Colours JSON on its way to another output: keys, texts, and numbers.
 class ColourOutput final : public Output {

@@ -18,6 +18,11 @@ std::string_view command_of(const Filter& row) {
   return name.substr(name.rfind(' ') + 1);
 }
 
+// One name a line: names have blanks.
+std::string bash_files(const char* action) {
+  return std::string{"mapfile -t COMPREPLY < <(compgen "} + action + " -- \"$current\")";
+}
+
 // What completes one command line; "$current" and "$previous" are its last two words.
 std::string bash_cases(const Filter& row, const std::string& margin) {
   std::string words, files, directories;
@@ -34,15 +39,14 @@ std::string bash_cases(const Filter& row, const std::string& margin) {
   });
   std::string text = margin + "case $previous in\n";
   const auto values = [&](const std::string& options, const char* action) {
-    if (!options.empty())
-      text += margin + options + ") COMPREPLY=($(compgen " + action + " -- \"$current\")); return ;;\n";
+    if (!options.empty()) text += margin + options + ") " + bash_files(action) + "; return ;;\n";
   };
   values(files, "-f");
   values(directories, "-d");
   text += margin + "esac\n" + margin + "case $current in\n" + margin + "-*)\n";
   text += margin + "  COMPREPLY=($(compgen -W '" + words + "' -- \"$current\"))\n";
   text += margin + "  [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace\n" + margin + "  ;;\n";
-  return text + margin + "*) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n" + margin + "esac\n";
+  return text + margin + "*) " + bash_files("-f") + " ;;\n" + margin + "esac\n";
 }
 
 std::string bash_commands(const Filter& row) {
@@ -54,12 +58,19 @@ std::string bash_commands(const Filter& row) {
   text += "  case ${COMP_WORDS[1]} in\n";
   for (std::size_t i = 0; i < row.nr_commands; ++i)
     text += "  " + std::string{command_of(row.commands[i])} + ")\n" + bash_cases(row.commands[i], "    ") + "    ;;\n";
-  return text + "  *) COMPREPLY=($(compgen -f -- \"$current\")) ;;\n  esac\n";
+  // The program NAME-WORD completes itself, once bash-completion or the user has loaded what is there for it.
+  const std::string begin = std::string{row.name} + "-";
+  return text + "  *)\n    local sub=_" + row.name + "_${COMP_WORDS[1]//-/_}\n" +
+         "    declare -F \"$sub\" >/dev/null || _completion_loader \"" + begin + "${COMP_WORDS[1]}\" 2>/dev/null\n" +
+         "    if declare -F \"$sub\" >/dev/null; then\n      COMP_WORDS=(" + begin +
+         "\"${COMP_WORDS[1]}\" \"${COMP_WORDS[@]:2}\")\n      ((--COMP_CWORD))\n      \"$sub\"\n    else\n      " +
+         bash_files("-f") + "\n    fi\n    ;;\n  esac\n";
 }
 
-// In zsh's lists of options and commands brackets, colons and quotes have a meaning of their own.
-std::string zsh_text(std::string text) {
-  for (std::size_t at = 0; (at = text.find_first_of("[]:'", at)) != text.npos; at += 2)
+// In zsh's lists of options and commands colons and quotes have a meaning of their own, and brackets in what is between
+// brackets.
+std::string zsh_text(std::string text, const char* special = "[]:'") {
+  for (std::size_t at = 0; (at = text.find_first_of(special, at)) != text.npos; at += 2)
     text.replace(at, 1, text[at] == '\'' ? "’" : std::string{"\\"} + text[at]);
   return text;
 }
@@ -71,7 +82,7 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
     std::string value;
     if (option.value) {
       value = optional ? "::" : ":";
-      value += value_name(option);
+      value += zsh_text(value_name(option), ":'");
       value += option.complete == Option::files         ? ":_files"
                : option.complete == Option::directories ? ":_files -/"
                                                         : ":";
@@ -93,7 +104,7 @@ std::string zsh_commands(const Filter& row) {
   text += "shift words\n(( CURRENT-- ))\ncase $words[1] in\n";
   for (std::size_t i = 0; i < row.nr_commands; ++i)
     text += std::string{command_of(row.commands[i])} + ")\n" + zsh_arguments(row.commands[i], "  ") + "  ;;\n";
-  return text + "*) _files ;;\nesac\n";
+  return text + "*) words[1]=" + row.name + "-$words[1]; _normal ;;\nesac\n";
 }
 
 }  // namespace

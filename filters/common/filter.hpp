@@ -85,6 +85,8 @@ class Program {
   void report(const Error& error);
   void note(std::string_view message);                  // a line that changes no exit code
   [[noreturn]] void usage(const std::string& message);  // says what to do; exit 2
+  // Usage error where one of the options was given: "--NAME why".
+  void refuse(std::initializer_list<const char*> options, const std::string& why);
   int exit_code() const { return failed_ ? exit_error : code_; }
   void set_exit_code(int code) { code_ = code; }
   bool failed() const { return failed_; }
@@ -116,7 +118,6 @@ class Destination {
   ~Destination();  // without commit() the new file is removed
   Output& output() { return *output_; }
   int fd() const { return output_->fd(); }
-  bool is_file() const { return !path_.empty(); }
   // Writes out; with -o the file is put in place unless the program has failed, or also then where a part is of use.
   // Returns the exit code.
   int commit(bool also_in_part = false);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <list>
+#include <unordered_set>
 
 #include "common/leftover.hpp"
 #include "critpipe/folder.hpp"
@@ -41,7 +42,7 @@ class ToOutput final : public ImagesOut {
   bool forced_;            // --stream
   bool expected_ = false;  // an empty stream is an answer
   OutForm form_ = OutForm::stream;
-  std::uint64_t nr_images_ = 0;
+  std::unordered_set<std::string> names_;  // those who read a stream refuse a name that comes again
   std::string held_name_;
   std::string held_;
   bool held_ended_ = false;
@@ -86,7 +87,7 @@ Step ToOutput::decide(OutForm form) {
   const Bytes held = std::as_bytes(std::span{held_});
   if (form == OutForm::image) {
     below().pass(held);
-  } else if (nr_images_ > 0) {
+  } else if (!names_.empty()) {
     if (!held_.empty()) (void)stream_.data(held_name_, held);
     if (held_ended_) (void)stream_.end(held_name_);
   }
@@ -97,7 +98,7 @@ Step ToOutput::decide(OutForm form) {
 
 Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) {
   const std::string known = name_or_kind(name, kind);
-  if (nr_images_ == 0) {
+  if (names_.empty()) {
     form_ = forced_ ? OutForm::stream : form;
     held_name_ = known;
   } else if (is_open()) {
@@ -108,7 +109,12 @@ Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) 
     program_.report(error);
     return nullptr;
   }
-  ++nr_images_;
+  if (!names_.insert(known).second) {
+    Error error{Reason::bad_duplicate};
+    error.name = known;
+    program_.report(error);
+    return nullptr;
+  }
   return &open_.emplace_back(*this, known);
 }
 
@@ -145,7 +151,7 @@ Step ToOutput::close(Output* output, bool whole) {
 int ToOutput::commit() {
   if (is_open()) (void)decide(OutForm::image);
   // Mostly nothing is written where there was nothing: an empty stream would look like a whole set.
-  if (form_ == OutForm::stream && (nr_images_ > 0 || expected_)) (void)stream_.finish();
+  if (form_ == OutForm::stream && (!names_.empty() || expected_)) (void)stream_.finish();
   if (packed_ && packed_->finish() == Step::stop && packed_->error()) program_.report(packed_->error());
   return destination_.commit();
 }
@@ -199,8 +205,7 @@ int ToFolder::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const auto path = program.value("into");
   if (!path) return std::make_unique<ToOutput>(program);
-  for (const char* other : {"output", "zstd", "stream"})
-    if (program.has(other)) program.usage(std::string{"--into writes files: it does not go with --"} + other);
+  program.refuse({"output", "zstd", "stream"}, "does not go with --into, which writes files");
   return std::make_unique<ToFolder>(program, *path);
 }
 

@@ -1,6 +1,7 @@
 #include "common/inputs.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <fnmatch.h>
 
 namespace critpipe {
@@ -36,6 +37,16 @@ Limits limits_of(Program& program) {
   Limits limits;
   limits.entry_bytes = program.number("max-entry", limits.entry_bytes);
   return limits;
+}
+
+std::vector<std::uint32_t> pids_of(Program& program) {
+  std::vector<std::uint32_t> pids;
+  for (const std::string& text : program.values("pid")) {
+    const char* const end = text.data() + text.size();
+    const auto [at, fault] = std::from_chars(text.data(), end, pids.emplace_back());
+    if (fault != std::errc{} || at != end) program.usage("--pid takes a number, not " + text);
+  }
+  return pids;
 }
 
 SourceOptions source_options(Program& program) {

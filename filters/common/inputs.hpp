@@ -6,8 +6,9 @@
 
 namespace critpipe {
 
-Limits limits_of(Program& program);              // --max-entry
-SourceOptions source_options(Program& program);  // --all, --max-size
+Limits limits_of(Program& program);                    // --max-entry
+SourceOptions source_options(Program& program);        // --all, --max-size
+std::vector<std::uint32_t> pids_of(Program& program);  // --pid
 
 // Does the name fit --only and --except? With several inputs also without the name of its input.
 bool wanted(const Program& program, std::string_view name);

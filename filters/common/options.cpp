@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 namespace critpipe {
 
@@ -37,10 +38,10 @@ std::string whole_name(const Filter& row, const std::string& word) {
   return !exact && matches == 1 ? "--" + found + rest : word;
 }
 
-bool has_optional_value(const Filter& row, const std::string& word) {
-  bool found = false;
+std::optional<Option> option_named(const Filter& row, std::string_view name) {
+  std::optional<Option> found;
   each_option(row, [&](const Option& option) {
-    found |= option.value && option.value[0] == '[' && word == std::string{"--"} + option.name;
+    if (option.name == name) found = option;
   });
   return found;
 }
@@ -86,6 +87,23 @@ std::string unmarked(std::string word) {
   return word;
 }
 
+// Sets aside what CLI11 would read otherwise: --name=value, where the value may be empty and a flag has none, and
+// --name whose value may be left out, so that the next word is another.
+bool take_joined(const Filter& row, const std::string& word, Program& program, std::vector<std::string>& words,
+                 std::vector<Program::Given>& given) {
+  if (!word.starts_with("--")) return false;
+  const std::size_t equals = word.find('=');
+  const std::string name = word.substr(2, equals == word.npos ? equals : equals - 2);
+  const std::optional<Option> option = option_named(row, name);
+  if (!option) return false;
+  const bool is_joined = equals != word.npos;
+  if (is_joined && !option->value) program.usage("--" + name + " takes no value");
+  const bool is_optional = option->value && option->value[0] == '[';
+  if (is_optional) given.push_back({name, is_joined ? word.substr(equals + 1) : ""});
+  else if (is_joined) words.insert(words.end(), {"--" + name, word.substr(equals + 1)});
+  return is_optional || is_joined;
+}
+
 }  // namespace
 
 std::string help_text(const Filter& row) {
@@ -122,6 +140,8 @@ std::string manual_options(const Filter& row) {
 }
 
 Program parse_command_line(const Filter& row, int argc, char** argv) {
+  const std::string name = called_as(argc, argv, row);
+  Program program{row, name, {}, {}};
   std::vector<std::string> words;
   std::vector<Program::Given> given;
   bool options_end = false;
@@ -129,11 +149,9 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     const std::string word = options_end || row.dispatches() ? argv[i] : whole_name(row, argv[i]);
     if (word == "--") options_end = true;
     if (!options_end && !(row.dispatches() && i > 1)) answer_about_itself(row, word);
-    // A value that may be left out stands behind a = or not at all: the next word is another.
-    if (!options_end && has_optional_value(row, word)) given.push_back({word.substr(2), ""});
-    else words.push_back(word);
+    if (!options_end && !row.dispatches() && take_joined(row, word, program, words, given)) continue;
+    words.push_back(word);
   }
-  const std::string name = called_as(argc, argv, row);
   if (row.dispatches()) return Program{row, name, std::move(words), {}};
 
   CLI::App app;
@@ -154,7 +172,6 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     };
     app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
   });
-  Program program{row, name, {}, {}};
   try {
     std::vector<std::string> reversed;
     for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
@@ -166,6 +183,9 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
         program.usage("no option " + word + (near.empty() ? "" : "; did you mean " + near + "?"));
       }
     program.usage("too many arguments");
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string_view option = error.what();
+    program.usage(std::string{option.substr(0, option.find(':'))} + " takes a value");
   } catch (const CLI::ParseError& error) {
     program.usage(error.what());
   }

@@ -22,6 +22,11 @@ void say(std::string line) {
   }
 }
 
+[[noreturn]] void cannot_write(Program& program, const std::string& path) {
+  program.report(system_error(Reason::io_write, path, errno));
+  std::exit(exit_error);
+}
+
 }  // namespace
 
 bool Program::has(std::string_view option) const { return value(option).has_value(); }
@@ -81,6 +86,11 @@ void Program::usage(const std::string& message) {
   std::exit(exit_error);
 }
 
+void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {
+  for (const char* option : options)
+    if (has(option)) usage(std::string{"--"} + option + " " + why);
+}
+
 int Program::finish(Output& output) {
   if (output.flush() == Step::stop && output.error()) report(output.error());
   return exit_code();
@@ -93,13 +103,13 @@ Destination::Destination(Program& program, Content content, const char* option) 
     if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
       // A device or a named pipe is written to, not replaced.
       const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-      if (fd < 0) program.usage(path_ + ": cannot write: " + std::strerror(errno));
+      if (fd < 0) cannot_write(program, path_);
       output_ = std::make_unique<FileOutput>(fd, path_);
       return;
     }
     temporary_ = path_ + ".XXXXXX";
     const int fd = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (fd < 0) program.usage(path_ + ": cannot write: " + std::strerror(errno));
+    if (fd < 0) cannot_write(program, path_);
     leftover_ = std::make_unique<Leftover>(temporary_);
     const mode_t mask = umask(0);
     umask(mask);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "common/colour.hpp"
 #include "common/inputs.hpp"
 #include "critpipe/json_writer.hpp"
 #include "critpipe/memory_search.hpp"
@@ -39,16 +40,6 @@ void append_shown(std::string& out, Bytes bytes) {
       out += digits[c & 15];
     }
   }
-}
-
-std::string shown_name(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) append_shown(out, std::as_bytes(std::span{&c, 1}));
-    else out += c;
-  }
-  return out;
 }
 
 // Prints what is found, in the form that the options ask for.
@@ -101,23 +92,21 @@ Printer::Printer(Program& program, const Patterns& patterns)
       form_{form_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
       destination_{program, Destination::Content::text},
-      colour_{isatty(destination_.fd()) == 1 && !std::getenv("NO_COLOR") && program.value("color") != "never"},
-      json_{destination_.output(), false} {
-  if (program.value("color") == "always") colour_ = true;
-}
+      colour_{wants_colour(program, destination_.fd())},
+      json_{destination_.output(), false} {}
 
 std::string Printer::owner_of(const MemoryFound& found) {
   if (found.pid) return std::to_string(*found.pid);
   if (found.memory) return (found.memory->shmem ? "shmem " : "") + std::to_string(found.memory->id);
-  return shown_name(found.image);
+  return visible(found.image);
 }
 
 // "1234 0x7f0000001000 rw- [heap]"
 std::string Printer::head_of(const MemoryFound& found) const {
-  std::string head = found.set.empty() ? "" : shown_name(found.set) + ": ";
+  std::string head = found.set.empty() ? "" : visible(found.set) + ": ";
   head += owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
-  if (!found.mapping_name.empty()) head += ' ' + shown_name(found.mapping_name);
+  if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
   return head;
 }
 
@@ -210,7 +199,7 @@ void Printer::json(const MemoryFound& found) {
 
 int Printer::commit() {
   for (const Owner& owner : order_) {
-    std::string line = (owner.first.empty() ? "" : shown_name(owner.first) + ": ") + owner.second;
+    std::string line = (owner.first.empty() ? "" : visible(owner.first) + ": ") + owner.second;
     if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }
@@ -251,12 +240,7 @@ MemoryFilter::Range range_of(Program& program, const std::string& text) {
 
 MemoryFilter filter_of(Program& program) {
   MemoryFilter filter;
-  for (const std::string& text : program.values("pid")) {
-    char* end = nullptr;
-    const auto pid = std::strtoul(text.c_str(), &end, 10);
-    if (text.empty() || *end != '\0') program.usage("--pid takes a number, not " + text);
-    filter.pids.push_back(static_cast<std::uint32_t>(pid));
-  }
+  filter.pids = pids_of(program);
   for (const std::string& text : program.values("range")) filter.ranges.push_back(range_of(program, text));
   filter.areas = program.values("vma");
   for (const std::string& area : filter.areas)

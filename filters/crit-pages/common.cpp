@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "crit-pages/modes.hpp"
@@ -39,16 +38,6 @@ std::string flags_text(std::uint32_t flags) {
   if (flags != 0) text += formatted("%s0x%x", text.empty() ? "" : ",", flags);
   if (text.empty()) text += "none";
   return text;
-}
-
-std::string visible(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) out += formatted("\\x%02x", byte);
-    else out += c;
-  }
-  return out;
 }
 
 const Task* task_of(const SurveyedSet& set, MemoryId memory) {
@@ -94,14 +83,7 @@ Users users_of(const Checkpoint& checkpoint) {
   return users;
 }
 
-Chosen::Chosen(Program& program) {
-  for (const std::string& text : program.values("pid")) {
-    char* end = nullptr;
-    const unsigned long long pid = std::strtoull(text.c_str(), &end, 10);
-    if (text.empty() || *end != '\0') program.usage("--pid takes a number, not " + text);
-    pids_.push_back(pid);
-  }
-}
+Chosen::Chosen(Program& program) : pids_{pids_of(program)} {}
 
 bool Chosen::operator()(MemoryId memory) const {
   return pids_.empty() || (!memory.shmem && std::ranges::find(pids_, memory.id) != pids_.end());
@@ -137,16 +119,6 @@ const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
         report_(folder->errors()[reported]);
   }
   return pagemap;
-}
-
-bool locale_is_utf8() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (!value || !*value) continue;
-    const std::string_view locale = value;
-    return locale.find("UTF-8") != locale.npos || locale.find("utf8") != locale.npos;
-  }
-  return false;
 }
 
 }  // namespace critpipe

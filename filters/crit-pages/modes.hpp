@@ -49,7 +49,7 @@ class Chosen {
   bool operator()(MemoryId memory) const;
 
  private:
-  std::vector<std::uint64_t> pids_;
+  std::vector<std::uint32_t> pids_;
 };
 
 // Shared objects and the processes that map them, in order.
@@ -62,12 +62,9 @@ Users users_of(const Checkpoint& checkpoint);
 
 [[gnu::format(printf, 1, 2)]] std::string formatted(const char* form, ...);
 std::string flags_text(std::uint32_t flags);                                    // "present,lazy"
-std::string visible(std::string_view text);                                     // control characters are escaped
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);  // "66 maps01", "shmem 8940"
 const Task* task_of(const SurveyedSet& set, MemoryId memory);
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
 std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
-
-bool locale_is_utf8();
 
 }  // namespace critpipe

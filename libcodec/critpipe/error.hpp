@@ -110,6 +110,7 @@ Fault fault_of(Reason reason);
 std::string_view sentence_of(Reason reason);  // with its {places}
 std::string_view name_of(Reason reason);      // "cut_payload"
 std::string to_string(const Error& error);    // one line, no newline; control characters in names are escaped
+std::string visible(std::string_view name);   // a name as it may stand in a line: control characters are "\x1b"
 
 Error system_error(Reason reason, std::string image, int number);  // name: strerror(number)
 

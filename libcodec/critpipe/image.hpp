@@ -118,7 +118,6 @@ class Decoder {
   std::size_t consume(Bytes block);
   std::size_t take_magic(Bytes block);
   std::size_t take_entries(Bytes block);
-  std::size_t take_entry(Bytes block);
   std::size_t take_nested(Bytes block);
   std::size_t take_part_bytes(Bytes block);
   std::size_t take_padding(Bytes block);

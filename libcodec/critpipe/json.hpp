@@ -2,16 +2,15 @@
 //
 //     {"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2}]}
 //
-// A JsonSink prints what a Decoder reads. encode_json() turns such text, or what Python crit and go-criu's crit print,
+// A JsonSink prints what a Decoder reads. A JsonEncoder turns such text, or what Python crit and go-criu's crit print,
 // into images again; decode and encode give the same bytes. Where crit loses something, these stand in the JSON:
 //     "head": "bare"          before "entries": a head that is not the one the newest CRIU writes for that kind
 //     {"base64": "..."}       in place of a text that is no UTF-8 (or that quoted-printable would change)
 //     7                       in place of an enum's name: a value without one
 //     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
 //                             "fixed64" | "bytes" | "group": value}
-//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (fields out
-//     of
-//                             order, long varints); it counts as long as the fields beside it still say the same
+//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (order of
+//                             fields, long varints); it counts as long as the fields beside it still say the same
 //     "error": "..."          last in an entry or a document that could not be read to its end; it is not encoded
 //     "continued": true       last in a document of an image that goes on in a later one, where images of a stream were
 //                             interleaved; that one has the same "image" and "magic"
@@ -73,7 +72,7 @@ void print_message(Output& output, const Message& message, Bytes payload, bool c
 // A text as a JSON string, with its quotes, as it stands in a document.
 std::string json_string(std::string_view text);
 
-// What encode_json finds. For each image: begin, bytes*, end; or begin, bytes*, pause, others, begin again, ...
+// What a JsonEncoder finds. For each image: begin, bytes*, end; or begin, bytes*, pause, others, begin again, ...
 class EncodeSink {
  public:
   struct Begin {

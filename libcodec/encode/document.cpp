@@ -3,6 +3,7 @@
 
 #include "encode/parser.hpp"
 #include "encode/text.hpp"
+#include "text/base64.hpp"
 
 namespace critpipe {
 
@@ -11,6 +12,20 @@ namespace {
 constexpr std::size_t scalar_bytes = 64 << 10;  // a name or number in a document is shorter
 
 bool is_scalar_end(char c) { return c == ',' || c == '}' || c == ']' || is_json_blank(c); }
+
+// {"base64": "..."} -> what stands between the quotes.
+bool inside_base64_object(std::string_view token, std::string_view& inside) {
+  token = trim_json(token.substr(1, token.size() - 2));
+  for (const std::string_view word : {"\"base64\"", ":", "\""}) {
+    if (!token.starts_with(word)) return false;
+    token.remove_prefix(word.size());
+    if (word != "\"") token = trim_json(token);
+  }
+  if (!token.ends_with('"') || token.find('"') != token.size() - 1) return false;
+  token.remove_suffix(1);
+  inside = token;
+  return true;
+}
 
 }  // namespace
 
@@ -80,11 +95,15 @@ bool JsonEncoder::Parser::take_value() {
   return true;
 }
 
-// The whole of a text, number or word. False: it goes on in the text to come, or is none.
+// The whole of a text, number or word, or of the object that an image's name is if it is no UTF-8. False: it goes on
+// in the text to come, or is none.
 bool JsonEncoder::Parser::scalar(std::string_view& token) {
   const char* begin = window_.at(at_);
   const char* end = window_.end();
+  const bool is_object = key_ == Key::image && *begin == '{';
   const char* at = *begin == '"' ? find_string_end(begin + 1, end) : std::find_if(begin, end, is_scalar_end);
+  if (is_object) at = std::find(begin, end, '}');
+  if (is_object && at != end) return token = {begin, at + 1}, true;
   if (!at || at == end) {
     if (at && *begin == '"') return token = {begin, at}, true;
     if (end - begin > static_cast<std::ptrdiff_t>(scalar_bytes))
@@ -100,6 +119,18 @@ bool JsonEncoder::Parser::string_of(std::string_view token, std::string& out) {
   std::size_t wrong;
   if (append_unescaped(token.substr(1, token.size() - 2), out, wrong)) return true;
   return bad(token.data() + 1 + wrong, "an escape or a control character that JSON does not have in texts");
+}
+
+bool JsonEncoder::Parser::name_of_bytes(std::string_view token, std::string& out) {
+  std::string_view inside;
+  if (!inside_base64_object(token, inside))
+    return fail(Reason::bad_json_value, token.data(), "\"image\" wants a text, or {\"base64\": ...}");
+  std::string text;
+  std::size_t wrong;
+  out.clear();
+  if (append_unescaped(inside, text, wrong) && append_decoded_base64(text, out) == Base64Decoder::Fault::none)
+    return true;
+  return fail(Reason::bad_json_value, inside.data(), "\"image\" is no base64");
 }
 
 bool JsonEncoder::Parser::take_known(std::string_view token) {
@@ -124,8 +155,12 @@ bool JsonEncoder::Parser::take_known(std::string_view token) {
     return true;
   }
   std::string text;
-  if (!is_text) return fail(Reason::bad_json_value, token.data(), "\"magic\", \"image\" and \"head\" want texts");
-  if (!string_of(token, text)) return false;
+  if (key_ == Key::image && token[0] == '{') {
+    if (!name_of_bytes(token, text)) return false;
+  } else {
+    if (!is_text) return fail(Reason::bad_json_value, token.data(), "\"magic\", \"image\" and \"head\" want texts");
+    if (!string_of(token, text)) return false;
+  }
   if (key_ == Key::magic) return take_magic(text, token.data());
   if (key_ == Key::head) return take_head(text, token.data());
   if (document_.has_entries || document_.has_raw)

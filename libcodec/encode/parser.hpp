@@ -84,6 +84,7 @@ class JsonEncoder::Parser {
   bool take_number(std::string_view token);
   bool scalar(std::string_view& token);
   bool string_of(std::string_view token, std::string& out);
+  bool name_of_bytes(std::string_view token, std::string& out);
 
   // Entries.
   bool start_value(char first);

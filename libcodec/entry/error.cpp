@@ -28,20 +28,6 @@ void append_hex(std::string& out, std::uint64_t number) {
   out += digits;
 }
 
-// Names come from files: nothing in them may move a cursor or end the line.
-void append_visible(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-      continue;
-    }
-    char escape[5];
-    std::snprintf(escape, sizeof escape, "\\x%02x", byte);
-    out += escape;
-  }
-}
-
 void append_sentence(std::string& out, const Error& error) {
   std::string_view rest = row_of(error.reason).sentence;
   while (!rest.empty()) {
@@ -56,7 +42,7 @@ void append_sentence(std::string& out, const Error& error) {
       out += "0x";
       append_hex(out, error.have);
     }
-    if (place == "name") append_visible(out, error.name);
+    if (place == "name") out += visible(error.name);
     rest.remove_prefix(close + 1);
   }
 }
@@ -70,12 +56,28 @@ std::string_view name_of(Reason reason) { return row_of(reason).name; }
 std::string to_string(const Error& error) {
   std::string out;
   if (!error.image.empty()) {
-    append_visible(out, error.image);
+    out += visible(error.image);
     out += ": ";
   }
   if (error.offset != Error::nowhere) out += "offset " + std::to_string(error.offset) + ": ";
   if (error.entry != Error::nowhere) out += "entry " + std::to_string(error.entry) + ": ";
   append_sentence(out, error);
+  return out;
+}
+
+// Names come from files: nothing in them may move a cursor or end the line.
+std::string visible(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+      continue;
+    }
+    char escape[5];
+    std::snprintf(escape, sizeof escape, "\\x%02x", byte);
+    out += escape;
+  }
   return out;
 }
 

@@ -27,7 +27,6 @@ struct SurveyWork {
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                  const std::function<void(std::uint64_t first, std::uint64_t nr_parts)>& ready);
-  void over_budget();
 
   SurveyOptions options;
   std::function<void(const Error&)> report;

@@ -129,6 +129,9 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
       for (; nr_errors < folder->errors().size(); ++nr_errors) fault(folder->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;
     }
+    // Pages that no pagemap names are searched as they stand.
+    for (const auto& [pages_id, image] : set->images)
+      if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
   return Step::go;
 }

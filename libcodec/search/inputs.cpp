@@ -22,7 +22,8 @@ struct LoadedPagemap {
 // A pages image: what was found in it, at addresses if these were known, else waiting.
 struct SearchedPages {
   std::string place;
-  std::uint64_t size = Member::unknown;
+  std::uint64_t seen_bytes = 0;
+  bool is_damaged = false;         // and that was said
   std::optional<MemoryId> memory;  // known from the start
   std::vector<Placed> parts;
   std::unique_ptr<WaitingMatches> waiting;
@@ -81,9 +82,12 @@ class Inputs final : public Decoding {
   class PagesSink;
   Set& set_of(const Member& member);
   Step finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& loaded);
+  void check_size(const SearchedPages& pages, const std::vector<Placed>& parts);
   bool is_told(const Set& set, MemoryId memory) const;
-  bool filters_mappings() const {
-    return !work_.options.filter.areas.empty() || !work_.options.filter.protection.empty();
+  // Memory that nobody is known to have is not what a filter asks for.
+  bool takes_unclaimed() const {
+    const MemoryFilter& filter = work_.options.filter;
+    return filter.pids.empty() && filter.ranges.empty() && filter.areas.empty() && filter.protection.empty();
   }
 
   MemorySearch::Work& work_;
@@ -98,7 +102,10 @@ class Inputs::PagesSink final : public Sink {
   Step entry(const Entry&) override { return Step::go; }
   Step raw(Bytes bytes) override;
   Step end() override { return finish(); }
-  void fail(const Error&) override { (void)finish(); }
+  void fail(const Error&) override {
+    pages_.is_damaged = true;
+    (void)finish();
+  }
 
  private:
   Step found(const Found& found);
@@ -137,7 +144,6 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
     pages.place = member.place;
-    pages.size = member.size;
     return std::make_unique<PagesSink>(*this, set, pages);
   }
   std::unique_ptr<Sink> to;
@@ -210,9 +216,21 @@ Step Inputs::PagesSink::raw(Bytes bytes) {
 }
 
 Step Inputs::PagesSink::finish() {
+  pages_.seen_bytes = at_;
   const Step step = feeder_->end();
   if (step == Step::stop) inputs_.stopped_ = true;
   return step;
+}
+
+// Are the bytes there that the pagemap says?
+void Inputs::check_size(const SearchedPages& pages, const std::vector<Placed>& parts) {
+  std::uint64_t claimed = 0;
+  for (const Placed& part : parts) claimed = std::max(claimed, part.from + part.size);
+  if (pages.is_damaged || pages.seen_bytes >= claimed) return;
+  Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
+  error.want = claimed;
+  error.have = pages.seen_bytes;
+  work_.fault(error);
 }
 
 // What waited, in the order of addresses.
@@ -225,9 +243,14 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
     error.have = in_parent;
     work_.fault(error);
   }
-  const auto pages = set.pages.find(loaded.pagemap.pages_id);
-  if (pages == set.pages.end() || !pages->second.waiting) return Step::go;
   const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
+  const auto pages = set.pages.find(loaded.pagemap.pages_id);
+  if (pages == set.pages.end()) {
+    if (!parts.empty()) work_.fault({Reason::missing_image, set.folder + pages_name(loaded.pagemap.pages_id)});
+    return Step::go;
+  }
+  check_size(pages->second, parts);
+  if (!pages->second.waiting) return Step::go;
   const auto give = [&](const Found& found) { return places.report(memory, found, work_.report); };
   const auto lost = [&](std::uint64_t length) {
     Error error{Reason::limit_match, pages->second.place};
@@ -235,7 +258,7 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
     work_.fault(error);
   };
   const Step step = pages->second.waiting->resolve(parts, give, lost);
-  set.pages.erase(pages);
+  pages->second.waiting.reset();
   return step;
 }
 
@@ -247,7 +270,7 @@ Step Inputs::finish() {
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
     for (auto& [id, pages] : set->pages) {
-      if (!pages.waiting) continue;
+      if (!pages.waiting || !takes_unclaimed()) continue;
       const auto give = [this, &folder = folder, &pages = pages](const Found& found) {
         return work_.report({folder,
                              {},

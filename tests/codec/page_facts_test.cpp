@@ -1,0 +1,66 @@
+// Facts of pages: every way to scan that works here says what the plain loop says.
+#include "critpipe/page_facts.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace critpipe {
+namespace {
+
+using Page = std::vector<std::byte>;
+
+std::vector<Page> pages_of_all_sorts() {
+  std::mt19937_64 random{7};
+  const Page zero(smallest_page);
+  std::vector<Page> pages{zero, Page(smallest_page, std::byte{0xff}), Page(smallest_page, std::byte{'a'})};
+  for (const std::size_t at : {0u, 1u, 31u, 32u, 63u, 64u, 511u, 512u, 2048u, 4032u, 4094u, 4095u}) {
+    pages.push_back(zero);
+    pages.back()[at] = std::byte{0x80};
+  }
+  for (int i = 0; i < 64; ++i) {
+    Page& page = pages.emplace_back(zero);
+    const std::uint64_t keep = random();  // bits that are set at times: from sparse pages to noise
+    const std::size_t words = random() % (smallest_page / 8 + 1);
+    for (std::size_t word = 0; word < words; ++word) {
+      const std::uint64_t value = i % 3 == 0 ? 0x7f0000000000 + (random() & 0xfffff8) : random() & keep;
+      std::memcpy(page.data() + 8 * word, &value, 8);
+    }
+  }
+  return pages;
+}
+
+TEST(PageFacts, AllScannersAgreeWithThePlainLoop) {
+  const std::vector<Page> pages = pages_of_all_sorts();
+  std::vector<std::byte> bytes(1);  // pages at odd addresses
+  for (const Page& page : pages) bytes.insert(bytes.end(), page.begin(), page.end());
+  const PageScanner& plain = all_page_scanners().back();
+  ASSERT_EQ(plain.name, "plain");
+  std::vector<PageFact> wanted(pages.size());
+  plain.scan(bytes.data() + 1, pages.size(), wanted.data());
+  for (const PageScanner& scanner : all_page_scanners()) {
+    if (!scanner.works_here()) continue;
+    std::vector<PageFact> facts(pages.size());
+    scanner.scan(bytes.data() + 1, pages.size(), facts.data());
+    for (std::size_t i = 0; i < pages.size(); ++i) {
+      EXPECT_TRUE(facts[i].same_as(wanted[i])) << scanner.name << " page " << i;
+      EXPECT_EQ(facts[i].page_class, wanted[i].page_class) << scanner.name << " page " << i;
+    }
+  }
+}
+
+TEST(PageFacts, OnlyZeroIsZeroAndOnlyEqualPagesAreEqual) {
+  const std::vector<Page> pages = pages_of_all_sorts();
+  std::vector<PageFact> facts(pages.size());
+  for (std::size_t i = 0; i < pages.size(); ++i) scan_pages(pages[i], &facts[i]);
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const bool is_zero = std::ranges::all_of(pages[i], [](std::byte byte) { return byte == std::byte{0}; });
+    EXPECT_EQ(facts[i].is_zero(), is_zero) << "page " << i;
+    for (std::size_t k = 0; k < i; ++k) EXPECT_EQ(facts[i].same_as(facts[k]), pages[i] == pages[k]) << i << ' ' << k;
+  }
+}
+
+}  // namespace
+}  // namespace critpipe
