@@ -25,22 +25,17 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// All runs of a pagemap, to look up: by address, and by page number for those who saw the pages first.
+// All runs of a pagemap, to look up by address.
 struct Pagemap {
   MemoryId memory;
   std::uint64_t pages_id = 0;
   std::uint64_t nr_present = 0;
   std::vector<PageRun> runs;
 
-  // Puts runs in order where the image has them otherwise. Call once, before the others.
+  // Puts runs in order where the image has them otherwise. Call once, before at_vaddr.
   void seal();
   // The run that holds the address, else the next one; runs.end() behind the last.
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
-  // The present run that holds that page of the pages image; null: no run does.
-  const PageRun* at_page(std::uint64_t page) const;
-
- private:
-  std::vector<std::uint32_t> by_page_;  // only where the order of pages is not that of addresses
 };
 
 // Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.

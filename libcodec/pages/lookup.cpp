@@ -1,6 +1,5 @@
 // Pagemaps in memory, and pages images cut into pages.
 #include <algorithm>
-#include <numeric>
 
 #include "critpipe/memory.hpp"
 
@@ -9,34 +8,13 @@ namespace critpipe {
 void Pagemap::seal() {
   const auto by_vaddr = [](const PageRun& a, const PageRun& b) { return a.vaddr < b.vaddr; };
   runs.shrink_to_fit();
-  if (std::ranges::is_sorted(runs, by_vaddr)) return;
-  std::ranges::stable_sort(runs, by_vaddr);
-  by_page_.resize(runs.size());
-  std::iota(by_page_.begin(), by_page_.end(), 0u);
-  std::ranges::stable_sort(by_page_, [&](std::uint32_t a, std::uint32_t b) { return runs[a].page < runs[b].page; });
+  if (!std::ranges::is_sorted(runs, by_vaddr)) std::ranges::stable_sort(runs, by_vaddr);
 }
 
 std::vector<PageRun>::const_iterator Pagemap::at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const {
   auto next = std::ranges::upper_bound(runs, vaddr, {}, &PageRun::vaddr);
   if (next != runs.begin() && vaddr - (next - 1)->vaddr < (next - 1)->nr_pages * page_size) --next;
   return next;
-}
-
-const PageRun* Pagemap::at_page(std::uint64_t page) const {
-  const auto run_at = [&](std::size_t i) -> const PageRun& { return by_page_.empty() ? runs[i] : runs[by_page_[i]]; };
-  // The last run that begins at or before the page; runs without pages share the number of the next one that has some.
-  std::size_t low = 0;
-  std::size_t high = runs.size();
-  while (low < high) {
-    const std::size_t middle = low + (high - low) / 2;
-    const PageRun& run = run_at(middle);
-    const std::uint64_t end = run.page + (run.is_present() ? run.nr_pages : 0);
-    if (end <= page) low = middle + 1;
-    else high = middle;
-  }
-  if (low == runs.size()) return nullptr;
-  const PageRun& run = run_at(low);
-  return run.is_present() && run.page <= page ? &run : nullptr;
 }
 
 PagemapLoader::PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report)
