@@ -50,17 +50,23 @@ def run(case):
     case.against(rows, "crit-tojson", {"go-criu": 100, "Python crit": 300})
 
     newer = case.data.image("pagemap", nr)
+    read = newer.stat().st_size
     json_text = case.data.text("in.json", [[case.program("crit-tojson"), newer]])
     size = json_text.stat().st_size
-    out = case.data.path("out.json")
-    rows = case.race("to /dev/null and to a file, image of CRIU 4.2", [
-        case.ours(["crit-tojson", newer]),
-        case.ours(["crit-tojson", newer], name="crit-tojson to a file", stdout=out),
-        case.cat(newer), case.memcpy(size),
-        case.cat(json_text, name="cat the JSON to a file", stdout=out)], newer.stat().st_size, nr)
-    for name in ("crit-tojson", "crit-tojson to a file"):
-        case.target(f"{name}: image", newer.stat().st_size / rows[name]["median"], 600e6, "B/s")
-        case.target(f"{name}: JSON", size / rows[name]["median"], 2.4e9, "B/s")
-    case.note("Written by cat to the same file the JSON takes "
-              f"{rows['cat the JSON to a file']['median'] / rows['crit-tojson to a file']['median']:.2f} times as long.")
+    rows = case.race("to /dev/null, image of CRIU 4.2",
+                     [case.ours(["crit-tojson", newer]), case.cat(newer), case.memcpy(size)], read, nr)
+    ours = rows["crit-tojson"]["median"]
+    case.target("to /dev/null, image", read / ours, 600e6, "B/s")
+    case.target("to /dev/null, JSON", size / ours, 2.4e9, "B/s")
     case.memory(rows["crit-tojson"])
+
+    # Apart, since what writes much to memory slows down what runs after it.
+    out = case.data.path("out.json")
+    rows = case.race("to a file, image of CRIU 4.2", [
+        case.ours(["crit-tojson", newer], stdout=out),
+        case.cat(json_text, name="cat the JSON to a file", stdout=out)], read, nr)
+    ours = rows["crit-tojson"]["median"]
+    case.target("to a file, image", read / ours, 600e6, "B/s")
+    case.target("to a file, JSON", size / ours, 2.4e9, "B/s")
+    case.note("Written by cat to the same file the JSON takes "
+              f"{rows['cat the JSON to a file']['median'] / ours:.2f} times as long.")

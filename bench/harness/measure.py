@@ -4,6 +4,7 @@ import json
 import os
 import statistics
 import subprocess
+import tempfile
 
 import place
 
@@ -92,16 +93,21 @@ def output_of(stages, stdin=None):
     """What a pipeline prints."""
     processes = []
     source = open(stdin, "rb") if stdin else subprocess.DEVNULL     # pylint: disable=consider-using-with
-    for stage in stages:
-        process = subprocess.Popen([str(word) for word in stage], stdin=source, stdout=subprocess.PIPE)
-        if hasattr(source, "close"):
-            source.close()
-        source = process.stdout
-        processes.append(process)
-    text = processes[-1].stdout.read()
-    status = [process.wait() for process in processes]
+    with tempfile.TemporaryFile() as errors:
+        for stage in stages:
+            process = subprocess.Popen([str(word) for word in stage], stdin=source, stdout=subprocess.PIPE,
+                                       stderr=errors)
+            if hasattr(source, "close"):
+                source.close()
+            source = process.stdout
+            processes.append(process)
+        text = processes[-1].stdout.read()
+        status = [process.wait() for process in processes]
+        errors.seek(0)
+        why = errors.read().decode(errors="replace").strip().rpartition("\n")[2][-200:]
     if any(status):
-        raise Failed(f"{shortened(' | '.join(' '.join(map(str, stage[:6])) for stage in stages))}: exit {status}")
+        command = shortened(" | ".join(" ".join(map(str, stage[:6])) for stage in stages))
+        raise Failed(f"{command}: exit {status}" + (f", {why}" if why else ""))
     return text
 
 
