@@ -42,12 +42,9 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
       return true;
     }
     default: {
-      if (at == end) return false;
-      auto size = std::to_integer<std::uint64_t>(*at);
-      if (size < 0x80) ++at;
-      else if (!clean_varint(at, end, size)) return false;
-      if (size > static_cast<std::uint64_t>(end - at)) return false;
-      const Bytes inner{at, static_cast<std::size_t>(size)};
+      std::size_t size;
+      if (!clean_length(at, end, size)) return false;
+      const Bytes inner{at, size};
       at += size;
       if (field.type != Type::message || before.is_same(field, inner)) return true;
       before = {&field, inner};
@@ -72,13 +69,7 @@ bool clean_message(const Message& message, const std::byte* at, const std::byte*
   Before before;
   if (depth > max_nesting) return false;
   while (at != end) {
-    auto tag = std::to_integer<std::uint32_t>(*at++);
-    if (tag >= 0x80) {
-      if (at == end) return false;
-      const auto high = std::to_integer<std::uint32_t>(*at++);
-      if (high == 0 || high >= 0x80) return false;
-      tag = (tag & 0x7f) | high << 7;
-    }
+    const std::uint32_t tag = clean_tag(at, end);  // 0 is that of no field
     for (;; ++field) {
       if (field == fields_end) return false;
       if (field->tag == tag) break;

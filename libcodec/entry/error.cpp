@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "text/number.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -22,12 +24,6 @@ constexpr auto rows = std::to_array<Row>({{"none", Fault::data, ""},
 
 const Row& row_of(Reason reason) { return rows[static_cast<std::size_t>(reason)]; }
 
-void append_hex(std::string& out, std::uint64_t number) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%llx", static_cast<unsigned long long>(number));
-  out += digits;
-}
-
 void append_sentence(std::string& out, const Error& error) {
   std::string_view rest = row_of(error.reason).sentence;
   while (!rest.empty()) {
@@ -39,8 +35,8 @@ void append_sentence(std::string& out, const Error& error) {
     if (place == "want") out += std::to_string(error.want);
     if (place == "have") out += std::to_string(error.have);
     if (place == "have:x") {
-      out += "0x";
-      append_hex(out, error.have);
+      char text[max_number_text];
+      out.append(text, put_hex(text, error.have));
     }
     if (place == "name") out += visible(error.name);
     rest.remove_prefix(close + 1);
