@@ -108,17 +108,6 @@ bool holes_are_zero(Program& program) {
   return holes == "zero";
 }
 
-// The strings between two addresses, as the kernel laid them out: each ends with NUL.
-std::vector<std::string> strings_in(const std::string& bytes) {
-  std::vector<std::string> strings;
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t end = std::min(bytes.find('\0', at), bytes.size());
-    strings.push_back(bytes.substr(at, end - at));
-    at = end + 1;
-  }
-  return strings;
-}
-
 constexpr struct {
   std::uint64_t key;
   const char* name;
@@ -258,12 +247,7 @@ int process_texts(Program& program) {
   TextPrinter printer{program, destination, processes.size() > 1};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);
-    if (program.has("argv")) {
-      std::string& arguments = texts[numbers[i].arguments];
-      const std::string& rest = texts[numbers[i].title];
-      if (!arguments.empty() && arguments.back() != '\0') arguments += rest.substr(0, rest.find('\0'));
-      printer.strings("argv", strings_in(arguments));
-    }
+    if (program.has("argv")) printer.strings("argv", strings_in(texts[numbers[i].arguments], texts[numbers[i].title]));
     if (program.has("env")) printer.strings("env", strings_in(texts[numbers[i].environment]));
     if (program.has("auxv")) printer.auxiliary(processes[i].task->memory.auxv);
     printer.end();

@@ -110,35 +110,30 @@ Error MemoryFolder::read_stored(const Task& task, const Take& take) {
   return first;
 }
 
-Error MemoryFolder::strings(const Task& task, std::uint64_t begin, std::uint64_t end, std::vector<std::string>& all) {
+Error MemoryFolder::strings(const Task& task, std::uint64_t begin, std::uint64_t end, std::uint64_t title_end,
+                            std::vector<std::string>& all) {
   all.clear();
   if (end > begin && end - begin > longest_start) {
     Error error{Reason::limit_size, pages_.path()};
     error.want = longest_start;
     return error;
   }
-  std::string bytes;
+  std::string bytes, behind;
   Error error = read(task, begin, end, bytes);
-  for (std::size_t at = 0; at < bytes.size();) {
-    const std::size_t nul = std::min(bytes.find('\0', at), bytes.size());
-    all.push_back(bytes.substr(at, nul - at));
-    at = nul + 1;
-  }
+  const bool goes_on = !error && !bytes.empty() && bytes.back() != '\0';
+  if (goes_on && read(task, end, title_end, behind, Absent::zeros)) behind.clear();
+  all = strings_in(bytes, behind);
   return error;
 }
 
 Error MemoryFolder::arguments(const Task& task, std::vector<std::string>& all) {
   const AddressSpace& space = task.memory;
-  Error error = strings(task, space.arg_start, space.arg_end, all);
-  std::string last;
-  if (error || all.empty() || read(task, space.arg_end - 1, space.title_end(), last, Absent::zeros) || last[0] == '\0')
-    return error;
-  all.back() += last.substr(1, last.find('\0') - 1);
-  return error;
+  return strings(task, space.arg_start, space.arg_end, space.title_end(), all);
 }
 
 Error MemoryFolder::environment(const Task& task, std::vector<std::string>& all) {
-  return strings(task, task.memory.env_start, task.memory.env_end, all);
+  const AddressSpace& space = task.memory;
+  return strings(task, space.env_start, space.env_end, space.env_end, all);
 }
 
 std::uint64_t shared_bytes(const Task& task) {

@@ -1,6 +1,7 @@
 // Names of states, mappings and protections.
-#include <algorithm>
 #include "critpipe/task.hpp"
+
+#include <algorithm>
 
 namespace critpipe {
 
@@ -63,6 +64,17 @@ Mapping::Kind Mapping::kind() const {
 std::uint64_t AddressSpace::title_end() const {
   constexpr std::uint64_t page = 4096;
   return env_start == arg_end ? std::max(arg_end, std::min(env_end, arg_start + page)) : arg_end;
+}
+
+std::vector<std::string> strings_in(std::string_view bytes, std::string_view behind) {
+  std::vector<std::string> all;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t nul = std::min(bytes.find('\0', at), bytes.size());
+    all.emplace_back(bytes.substr(at, nul - at));
+    at = nul + 1;
+  }
+  if (!bytes.empty() && bytes.back() != '\0') all.back() += behind.substr(0, behind.find('\0'));
+  return all;
 }
 
 bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }

@@ -51,7 +51,8 @@ class MemoryFolder {
  private:
   Error deliver(const Stretch& stretch, std::uint64_t begin, std::uint64_t end, const Take& take, Step& step);
   Error absent(const Task& task, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const;
-  Error strings(const Task& task, std::uint64_t begin, std::uint64_t end, std::vector<std::string>& all);
+  Error strings(const Task& task, std::uint64_t begin, std::uint64_t end, std::uint64_t title_end,
+                std::vector<std::string>& all);
 
   Checkpoint checkpoint_;
   PageFolder pages_;

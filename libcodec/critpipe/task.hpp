@@ -131,6 +131,9 @@ struct Task {
   // Zombies have no memory and no files, and no threads but their own.
   bool is_running() const { return state != TaskState::dead && state != TaskState::zombie; }
 };
+// The strings of a command line or an environment, each without the NUL that ends it. Where the last has none, it goes
+// on to the first NUL in `behind`: what stands between arg_end and title_end().
+std::vector<std::string> strings_in(std::string_view bytes, std::string_view behind = {});
 // How it ended: "exited 3", "killed by SIGKILL", "killed by SIGSEGV, core dumped".
 std::string exit_text(const Task& task);
 // "SIGKILL"; "signal 34" for one without a name, and on MIPS, which numbers them otherwise.
