@@ -1,7 +1,6 @@
 // zstd, gzip, xz, lz4 and bzip2, each by its own library: libarchive's filters keep back what they unpacked before a
 // fault.
-#define ZLIB_CONST
-#include <array>
+#include <algorithm>
 #include <bzlib.h>
 #include <lz4frame.h>
 #include <lzma.h>
@@ -16,8 +15,7 @@ namespace {
 
 using State = Unpacked::State;
 
-const unsigned char* plain(Bytes in) { return reinterpret_cast<const unsigned char*>(in.data()); }
-unsigned char* plain(std::span<std::byte> room) { return reinterpret_cast<unsigned char*>(room.data()); }
+Unpacked failed(const char* why) { return {State::failed, 0, 0, why}; }
 
 // These two tell where a step ended only if it was good, so that each gets no more than what is left of one block and
 // its checksum: less than the number of bytes that they hope for, which has the head of the next block in it.
@@ -39,7 +37,7 @@ class Zstd final : public Unpacker {
     ZSTD_inBuffer from{in.data(), std::min(in.size(), wanted_), 0};
     ZSTD_outBuffer to{room.data(), room.size(), 0};
     const std::size_t hoped = ZSTD_decompressStream(stream_, &to, &from);
-    if (ZSTD_isError(hoped)) return {State::failed, 0, 0, ZSTD_getErrorName(hoped)};
+    if (ZSTD_isError(hoped)) return failed(ZSTD_getErrorName(hoped));
     wanted_ = up_to_block(hoped, block_head_bytes);
     return {hoped == 0 ? State::frame_ended : State::more, from.pos, to.pos};
   }
@@ -63,7 +61,7 @@ class Lz4 final : public Unpacker {
   Unpacked unpack(Bytes in, std::span<std::byte> room) override {
     std::size_t taken = std::min(in.size(), wanted_), given = room.size();
     const std::size_t hoped = LZ4F_decompress(context_, room.data(), &given, in.data(), &taken, nullptr);
-    if (LZ4F_isError(hoped)) return {State::failed, 0, 0, LZ4F_getErrorName(hoped)};
+    if (LZ4F_isError(hoped)) return failed(LZ4F_getErrorName(hoped));
     wanted_ = up_to_block(hoped, block_head_bytes);
     return {hoped == 0 ? State::frame_ended : State::more, taken, given};
   }
@@ -75,6 +73,19 @@ class Lz4 final : public Unpacker {
   std::size_t wanted_ = 0;
 };
 
+// zlib, liblzma and libbz2 have streams of one form, which read what stands at next_in. run() says how it went.
+template <typename Stream, typename Run>
+Unpacked unpack_by(Stream& stream, Bytes in, std::span<std::byte> room, Run run) {
+  stream.next_in = reinterpret_cast<decltype(stream.next_in)>(const_cast<std::byte*>(in.data()));
+  stream.avail_in = static_cast<decltype(stream.avail_in)>(in.size());
+  stream.next_out = reinterpret_cast<decltype(stream.next_out)>(room.data());
+  stream.avail_out = static_cast<decltype(stream.avail_out)>(room.size());
+  Unpacked step = run();
+  step.taken = in.size() - stream.avail_in;
+  step.given = room.size() - stream.avail_out;
+  return step;
+}
+
 class Gzip final : public Unpacker {
  public:
   ~Gzip() override { inflateEnd(&stream_); }
@@ -85,18 +96,12 @@ class Gzip final : public Unpacker {
   }
 
   Unpacked unpack(Bytes in, std::span<std::byte> room) override {
-    stream_.next_in = plain(in);
-    stream_.avail_in = static_cast<unsigned>(in.size());
-    stream_.next_out = plain(room);
-    stream_.avail_out = static_cast<unsigned>(room.size());
-    const int result = inflate(&stream_, Z_NO_FLUSH);
-    Unpacked step{State::more, in.size() - stream_.avail_in, room.size() - stream_.avail_out};
-    if (result == Z_STREAM_END) step.state = State::frame_ended;
-    else if (result != Z_OK && result != Z_BUF_ERROR) {
-      step.state = State::failed;
-      step.why = stream_.msg ? stream_.msg : result == Z_MEM_ERROR ? "no memory" : "damaged";
-    }
-    return step;
+    return unpack_by(stream_, in, room, [this]() -> Unpacked {
+      const int result = inflate(&stream_, Z_NO_FLUSH);
+      if (result == Z_STREAM_END) return {State::frame_ended};
+      if (result == Z_OK || result == Z_BUF_ERROR) return {};
+      return failed(stream_.msg ? stream_.msg : result == Z_MEM_ERROR ? "no memory" : "damaged");
+    });
   }
 
  private:
@@ -109,18 +114,12 @@ class Xz final : public Unpacker {
   bool begin() override { return lzma_stream_decoder(&stream_, most_memory, 0) == LZMA_OK; }
 
   Unpacked unpack(Bytes in, std::span<std::byte> room) override {
-    stream_.next_in = plain(in);
-    stream_.avail_in = in.size();
-    stream_.next_out = plain(room);
-    stream_.avail_out = room.size();
-    const lzma_ret result = lzma_code(&stream_, LZMA_RUN);
-    Unpacked step{State::more, in.size() - stream_.avail_in, room.size() - stream_.avail_out};
-    if (result == LZMA_STREAM_END) step.state = State::frame_ended;
-    else if (result != LZMA_OK && result != LZMA_BUF_ERROR) {
-      step.state = State::failed;
-      step.why = text_of(result);
-    }
-    return step;
+    return unpack_by(stream_, in, room, [this]() -> Unpacked {
+      const lzma_ret result = lzma_code(&stream_, LZMA_RUN);
+      if (result == LZMA_STREAM_END) return {State::frame_ended};
+      if (result == LZMA_OK || result == LZMA_BUF_ERROR) return {};
+      return failed(text_of(result));
+    });
   }
 
  private:
@@ -150,20 +149,14 @@ class Bzip2 final : public Unpacker {
   }
 
   Unpacked unpack(Bytes in, std::span<std::byte> room) override {
-    stream_.next_in = reinterpret_cast<char*>(const_cast<std::byte*>(in.data()));
-    stream_.avail_in = static_cast<unsigned>(in.size());
-    stream_.next_out = reinterpret_cast<char*>(room.data());
-    stream_.avail_out = static_cast<unsigned>(room.size());
-    const int result = BZ2_bzDecompress(&stream_);
-    Unpacked step{State::more, in.size() - stream_.avail_in, room.size() - stream_.avail_out};
-    if (result == BZ_STREAM_END) step.state = State::frame_ended;
-    else if (result != BZ_OK) {
-      step.state = State::failed;
-      step.why = result == BZ_MEM_ERROR          ? "no memory"
-                 : result == BZ_DATA_ERROR_MAGIC ? "not a stream of bzip2"
-                                                 : "damaged";
-    }
-    return step;
+    return unpack_by(stream_, in, room, [this]() -> Unpacked {
+      const int result = BZ2_bzDecompress(&stream_);
+      if (result == BZ_STREAM_END) return {State::frame_ended};
+      if (result == BZ_OK) return {};
+      return failed(result == BZ_MEM_ERROR          ? "no memory"
+                    : result == BZ_DATA_ERROR_MAGIC ? "not a stream of bzip2"
+                                                    : "damaged");
+    });
   }
 
  private:
