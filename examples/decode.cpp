@@ -1,5 +1,5 @@
 // decode IMAGE: its entries as JSON, a line each, and how many there are.
-#include <critpipe/image_file.hpp>
+#include <critpipe/source.hpp>
 #include <critpipe/json.hpp>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
 // image-json IMAGE: the image as JSON.   image-json IMAGE JSON: the image in the file JSON takes the place of IMAGE.
-#include <critpipe/image_file.hpp>
+#include <critpipe/json.hpp>
 
 #include <cstdio>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // rename-host UTSNS-IMAGE NAME: the image with another host name, on standard output.
-#include <critpipe/image_file.hpp>
+#include <critpipe/stored_image.hpp>
 
 #include <cstdio>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // statistics CHECKPOINT...: how long processes stood still while they were dumped, and how much was written.
-#include <critpipe/stats.hpp>
+#include <critpipe/report.hpp>
 
 #include <cinttypes>
 #include <cstdio>

@@ -1,5 +1,5 @@
 // walk-pagemap PAGEMAP: its runs, from a pagemap of any size, in the same memory.
-#include <critpipe/image_file.hpp>
+#include <critpipe/stored_image.hpp>
 #include <critpipe/pages.hpp>
 
 #include <cinttypes>

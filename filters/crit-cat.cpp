@@ -1,13 +1,13 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
 #include <utility>
 
-#include "common/filter.hpp"
-#include "common/images_out.hpp"
-#include "common/inputs.hpp"
+#include "cli/filter.hpp"
+#include "cli/images_out.hpp"
+#include "cli/inputs.hpp"
 #include "critpipe/json.hpp"
-#include "critpipe/writer.hpp"
+#include "critpipe/image_writer.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -210,4 +210,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-cat", "check images and pass them on", "[INPUT...]", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/filter.hpp"
-#include "common/images_out.hpp"
-#include "common/inputs.hpp"
+#include "cli/filter.hpp"
+#include "cli/images_out.hpp"
+#include "cli/inputs.hpp"
 #include "critpipe/json.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -156,4 +156,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-fromjson", "turn JSON into CRIU images", "[INPUT...]", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -2,16 +2,16 @@
 #include <cstring>
 #include <unistd.h>
 
-#include "common/colour.hpp"
-#include "common/images_out.hpp"
-#include "common/inputs.hpp"
-#include "common/voices.hpp"
-#include "crit-grep/memory.hpp"
+#include "cli/colour.hpp"
+#include "cli/images_out.hpp"
+#include "cli/inputs.hpp"
+#include "cli/interleaved_documents.hpp"
+#include "crit-grep/search_memory.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
-#include "critpipe/writer.hpp"
+#include "critpipe/image_writer.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -269,4 +269,4 @@ const Filter filter{
     "crit-grep", "find entries of images, and bytes in memory", "EXPR|--memory REGEX [INPUT...]", examples, groups,
     run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -1,8 +1,8 @@
 // crit-pages: what is in a checkpoint's memory.
-#include "common/colour.hpp"
+#include "cli/colour.hpp"
 #include "crit-pages/modes.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -60,4 +60,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-pages", "what is in a checkpoint's memory", "[INPUT...]", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

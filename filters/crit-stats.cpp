@@ -1,9 +1,9 @@
 // crit-stats: what dumps and restores took.
-#include "common/filter.hpp"
-#include "common/inputs.hpp"
-#include "critpipe/stats.hpp"
+#include "cli/filter.hpp"
+#include "cli/inputs.hpp"
+#include "critpipe/report.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -53,4 +53,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-stats", "print the statistics of dumps and restores", "[INPUT...]", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

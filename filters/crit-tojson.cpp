@@ -1,10 +1,10 @@
 // crit-tojson: images to JSON.
-#include "common/filter.hpp"
-#include "common/parallel.hpp"
-#include "common/voices.hpp"
+#include "cli/filter.hpp"
+#include "cli/parallel.hpp"
+#include "cli/interleaved_documents.hpp"
 #include "critpipe/json.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -98,4 +98,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-tojson", "print CRIU images as JSON", "[INPUT...]", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <unistd.h>
 
-#include "common/colour.hpp"
-#include "common/filter.hpp"
-#include "common/inputs.hpp"
-#include "critpipe/explore.hpp"
+#include "cli/colour.hpp"
+#include "cli/filter.hpp"
+#include "cli/inputs.hpp"
+#include "critpipe/report.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -98,4 +98,4 @@ int run(Program& program) {
 
 const Filter filter{"crit-x", "look into a checkpoint", "[INPUT...] ps|fds|mems|rss|sk", examples, groups, run};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -4,12 +4,12 @@
 #include <cstring>
 #include <unistd.h>
 
-#include "common/filter.hpp"
-#include "common/inputs.hpp"
-#include "common/options.hpp"
+#include "cli/filter.hpp"
+#include "cli/inputs.hpp"
+#include "cli/command_line.hpp"
 #include "critpipe/image.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -186,4 +186,4 @@ constexpr Example examples[] = {
 const Filter filter{
     "crit", "look into and change CRIU images", "COMMAND ...", examples, {}, run, commands, std::size(commands)};
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "micro/samples.hpp"
-#include "text/base64.hpp"
+#include "base/base64.hpp"
 #ifdef HAVE_OPENSSL
 #include <openssl/evp.h>
 #endif

@@ -6,7 +6,7 @@
 #include <simdjson.h>
 
 #include "critpipe/json.hpp"
-#include "encode/cut.hpp"
+#include "json/parse/value_scanner.hpp"
 #include "micro/samples.hpp"
 
 namespace critpipe::bench {

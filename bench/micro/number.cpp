@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "micro/samples.hpp"
-#include "text/number.hpp"
+#include "base/decimal.hpp"
 
 namespace critpipe::bench {
 

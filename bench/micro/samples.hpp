@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "critpipe/entry.hpp"
+#include "critpipe/fields.hpp"
 
 namespace critpipe::bench {
 

@@ -4,7 +4,7 @@
 
 #include "crit-pages/difference.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -161,4 +161,4 @@ int difference(Program& program) {
   return destination.commit();
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

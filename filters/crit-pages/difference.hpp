@@ -5,7 +5,7 @@
 
 #include "crit-pages/modes.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 // Facts of the pages of a set, parents included.
 class Contents {
@@ -46,4 +46,4 @@ using Counter = std::uint64_t DifferenceCounts::*;
 using CountPages = std::function<void(bool in_second, std::uint64_t vaddr, std::uint64_t nr_pages, Counter counter)>;
 void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count);
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -6,7 +6,7 @@
 
 #include "crit-pages/fetch.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -255,4 +255,4 @@ int process_texts(Program& program) {
   return destination.commit();
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

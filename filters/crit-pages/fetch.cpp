@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace critpipe {
+namespace critpipe::filters {
 
 // A stretch of one request: bytes of a pages image, or zeros.
 struct Fetch::Part {
@@ -278,4 +278,4 @@ std::vector<Process> chosen_processes(Program& program, Surveyed& surveyed, bool
   return found;
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

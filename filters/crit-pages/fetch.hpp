@@ -6,7 +6,7 @@
 
 #include "crit-pages/modes.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 struct Request {
   SurveyedSet* set = nullptr;
@@ -54,4 +54,4 @@ struct Process {
 };
 std::vector<Process> chosen_processes(Program& program, Surveyed& surveyed, bool several);
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

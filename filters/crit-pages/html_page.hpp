@@ -1,7 +1,7 @@
 // The page that --html writes, around its data: `memories`, `states`, `page_size`.
 #pragma once
 
-namespace critpipe {
+namespace critpipe::filters {
 
 inline constexpr const char* html_head = R"html(<!DOCTYPE html>
 <html lang="en">
@@ -170,4 +170,4 @@ if (memories.length) choose();
 </script>
 )html";
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "common/filter.hpp"
-#include "common/inputs.hpp"
-#include "common/progress.hpp"
-#include "critpipe/json_writer.hpp"
+#include "cli/filter.hpp"
+#include "cli/inputs.hpp"
+#include "cli/progress.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/page_survey.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 int summary(Program& program);
 int list(Program& program);
@@ -67,4 +67,4 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory);
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
 std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

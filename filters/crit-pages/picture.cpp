@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -118,4 +118,4 @@ void picture(SurveyedSet& set, MemoryId memory, const std::function<void(const R
   }
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

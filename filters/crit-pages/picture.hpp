@@ -3,7 +3,7 @@
 
 #include "crit-pages/difference.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 enum class PageState : std::uint8_t { hole, file, zero, present, shared, parent, lazy, missing };
 constexpr std::size_t nr_page_states = 8;
@@ -32,4 +32,4 @@ struct Row {
 // The rows of a memory, in address order, one at a time.
 void picture(SurveyedSet& set, MemoryId memory, const std::function<void(const Row&)>& draw);
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

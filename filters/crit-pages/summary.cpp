@@ -1,7 +1,7 @@
 // --summary, --contents: how much memory there is, of what kind, and what it holds.
 #include "crit-pages/summary.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 int summary(Program& program) {
   Destination destination{program, Destination::Content::text};
@@ -19,4 +19,4 @@ int summary(Program& program) {
   return destination.commit();
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

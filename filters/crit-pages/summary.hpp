@@ -3,7 +3,7 @@
 
 #include "crit-pages/modes.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 using SurveyedSets = std::vector<std::unique_ptr<SurveyedSet>>;
 void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool contents, JsonWriter& json);
@@ -14,4 +14,4 @@ inline std::uint64_t end_of(const PageRun& run, std::uint64_t page_size) {
   return run.vaddr + run.nr_pages * page_size;
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -3,7 +3,7 @@
 
 #include "crit-pages/summary.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -172,4 +172,4 @@ void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
   json.line_end();
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

@@ -1,7 +1,7 @@
 // A summary for people.
 #include "crit-pages/summary.hpp"
 
-namespace critpipe {
+namespace critpipe::filters {
 
 namespace {
 
@@ -147,4 +147,4 @@ void print_text_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
   if (contents) text.contents(survey.contents(), sets[0]->page_size);
 }
 
-}  // namespace critpipe
+}  // namespace critpipe::filters

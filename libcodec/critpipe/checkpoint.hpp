@@ -1,4 +1,5 @@
-// A checkpoint as what it is of: tasks, their mappings, descriptors, files and pages, joined over all its images.
+// model: A checkpoint as what it is of: tasks, their mappings, descriptors, files and pages, joined over all its
+// images.
 //
 //     Checkpoint checkpoint = read_checkpoint("c1.tar.zst", {.mappings = true});
 //     for (const Task& task : checkpoint.tasks())

@@ -1,4 +1,4 @@
-// Errors are data: why, in which image, where, what was wanted and what was there.
+// base: Errors are data: why, in which image, where, what was wanted and what was there.
 //
 // Inner loops return a Reason; the layer that knows the place fills in the rest, once. Nothing here prints or throws.
 //
@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-#include "critpipe/api.hpp"
+#include "critpipe/base.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {

@@ -1,4 +1,4 @@
-// Images: bytes in, entries out.
+// image: Images: bytes in, entries out.
 //
 // An image is            word = u32, little-endian
 //     image  := head entry*
@@ -27,14 +27,13 @@
 #include <string_view>
 #include <vector>
 
+#include "critpipe/base.hpp"
 #include "critpipe/error.hpp"
+#include "critpipe/fields.hpp"
 #include "critpipe/kind.hpp"
-#include "critpipe/limits.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
-
-using Bytes = std::span<const std::byte>;
 
 struct Image {
   std::string_view name;       // as the source names it; "-" where there is none
@@ -71,12 +70,7 @@ struct Part {
 // Step::stop ends the image at once, without end.
 class Sink {
  public:
-  // What many() took; step as anywhere.
-  struct Taken {
-    std::size_t bytes = 0;
-    std::uint64_t entries = 0;
-    Step step = Step::go;
-  };
+  using Taken = critpipe::Taken;
   virtual ~Sink() = default;
   virtual Step begin(const Image&) { return Step::go; }
   virtual Step entry(const Entry&) = 0;
@@ -149,26 +143,6 @@ class Decoder {
   std::uint64_t second_left_ = 0;  // size of the second part
   bool second_pending_ = false;
 };
-
-// Checks one message by itself: wire format, lengths, nesting, required fields. Fills in a fresh verdict; false: its
-// reason, the offset in the payload of what is wrong, and the field.
-struct Checked {
-  Reason reason = Reason::none;
-  bool canonical = true;
-  std::size_t offset = 0;
-  std::uint64_t want = 0;
-  std::uint64_t have = 0;
-  const Field* field = nullptr;
-};
-bool check(const Message& message, Bytes payload, Checked& verdict);
-inline Checked check(const Message& message, Bytes payload) {
-  Checked verdict;
-  (void)check(message, payload, verdict);
-  return verdict;
-}
-
-// What many() may take and only counts or passes on: whole entries, as long as each is right and canonical.
-Sink::Taken take_clean(const Message& message, Bytes unchecked);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

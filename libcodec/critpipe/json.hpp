@@ -1,4 +1,4 @@
-// Images as JSON and back: crit's dialect, byte for byte, and forms for what crit loses.
+// json: Images as JSON and back: crit's dialect, byte for byte, and forms for what crit loses.
 //
 //     {"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2}]}
 //
@@ -21,9 +21,11 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
+#include "critpipe/schema.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
@@ -106,6 +108,46 @@ class JsonEncoder {
 
 // One entry's JSON object -> payload. For edits and tests. Reasons: bad_json, bad_json_value, bad_missing.
 Error encode_message(const Message& message, std::string_view json, std::string& payload);
+
+// Image to JSON. What was read before a fault is printed and the document says "error"; json_to_image refuses it.
+Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {}, const Limits& limits = {});
+Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options = {},
+                    const Limits& limits = {});
+// The JSON of one image, in any form that crit-fromjson takes, to the image. After an error what was written is not to
+// be used. Reasons: bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON;
+// usage: a second image.
+Error json_to_image(const std::string& path, Output& image, const Limits& limits = {});
+Error json_to_image(Bytes json, Output& image, const Limits& limits = {});
+
+// JSON, written as it comes: members in the order of the calls.
+//
+//     json.begin('{').key("pid").number(1).key("comm").text("init").end('}');
+class JsonWriter {
+ public:
+  JsonWriter(Output& output, bool indent) : output_{output}, indent_{indent} {}
+
+  JsonWriter& begin(char bracket);  // '{' or '['
+  JsonWriter& end(char bracket);
+  JsonWriter& key(std::string_view name);  // of our own: nothing in it is escaped
+  JsonWriter& number(std::uint64_t value);
+  JsonWriter& number_text(std::string_view digits);  // a number that is text already
+  JsonWriter& boolean(bool value);
+  JsonWriter& null();
+  JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
+  JsonWriter& bytes(Bytes bytes);                              // as text where it is UTF-8, else {"base64": ...}
+  JsonWriter& hex(std::uint64_t value);                        // as text, without 0x
+  JsonWriter& message(const Message& message, Bytes payload);  // as crit-tojson prints it
+  void line_end() { output_.write("\n"); }
+
+ private:
+  void separate();
+  void new_line();
+
+  Output& output_;
+  bool indent_;
+  bool after_key_ = false;
+  std::vector<bool> has_members_;  // of what is open
+};
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -1,4 +1,4 @@
-// The kinds of images: one row each in proto/kinds.inc.
+// schema: The kinds of images: one row each in proto/kinds.inc.
 //
 //     const Kind* kind = find_kind(0x56084025);              // PAGEMAP
 //     const Kind* file = kind_of_name("pages-1.img");        // PAGES: raw, no magic
@@ -71,6 +71,8 @@ const Kind* find_kind(std::string_view name);
 // The kind whose file template the last part of the path fits; null when there is none. A file may lie: what it holds
 // decides, the name only tells kinds apart that share a magic, and raw images.
 const Kind* kind_of_name(std::string_view path);
+// Does CRIU name images so? *.img, stats-*, irmap-cache.
+bool is_image_name(std::string_view path);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

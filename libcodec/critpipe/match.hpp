@@ -1,4 +1,4 @@
-// Conditions on entries: which ones say what is asked for.
+// match: Conditions on entries: which ones say what is asked for.
 //
 //     vaddr >= 0x7f0000000000 && nr_pages > 16      reg.name =~ /\.so/       vmas[status & VMA_AREA_STACK && prot &
 //     PROT_EXEC] flags & PE_LAZY        dst_addr == 10.0.0.0/8        has(tc.timers) && !(tc.comm == "nginx") ..comm ==

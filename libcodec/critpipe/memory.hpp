@@ -1,4 +1,4 @@
-// The memory of a checkpoint in a directory, by address; parents are followed.
+// memory: The memory of a checkpoint in a directory, by address; parents are followed.
 //
 //     PageFolder folder{"checkpoint/3"};
 //     MemoryReader reader{folder, {.shmem = false, .id = 7}, 4096};
@@ -19,41 +19,11 @@
 #include <map>
 #include <memory>
 
-#include "critpipe/limits.hpp"
+#include "critpipe/base.hpp"
 #include "critpipe/pages.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
-
-// All runs of a pagemap, to look up by address.
-struct Pagemap {
-  MemoryId memory;
-  std::uint64_t pages_id = 0;
-  std::uint64_t nr_present = 0;
-  std::vector<PageRun> runs;
-
-  // Puts runs in order where the image has them otherwise. Call once, before at_vaddr.
-  void seal();
-  // The run that holds the address, else the next one; runs.end() behind the last.
-  std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
-};
-
-// Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.
-class PagemapLoader final : public PagemapSink {
- public:
-  PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report);
-  Step end() override;
-  void fail(const Error& error) override;
-
- protected:
-  Step head(std::uint64_t pages_id) override;
-  Step runs(std::span<const PageRun> runs) override;
-  void refused(const Error& error) override;
-
- private:
-  Pagemap& pagemap_;
-  std::function<void(const Error&)> report_;
-};
 
 // A stretch of addresses and where its content is.
 struct Stretch {

@@ -1,4 +1,4 @@
-// The memory of the processes of a checkpoint in a directory, as bytes.
+// memory: The memory of the processes of a checkpoint in a directory, as bytes.
 //
 //     MemoryFolder folder{"dump/"};
 //     for (const Task& task : folder.checkpoint().tasks()) {

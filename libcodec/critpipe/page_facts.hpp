@@ -1,4 +1,4 @@
-// What a page holds, in 16 bytes: a hash of its content, and what kind of content it looks like.
+// survey: What a page holds, in 16 bytes: a hash of its content, and what kind of content it looks like.
 //
 //     std::vector<PageFact> facts(bytes.size() / smallest_page);
 //     scan_pages(bytes, facts.data());

@@ -1,4 +1,4 @@
-// All memory of some checkpoints, counted: which pages there are, and on demand what they hold.
+// survey: All memory of some checkpoints, counted: which pages there are, and on demand what they hold.
 //
 //     PageSurvey survey{{.contents = true}, report};
 //     survey.read("c1.tar.zst");

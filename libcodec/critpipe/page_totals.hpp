@@ -1,4 +1,4 @@
-// Sums over the runs of pagemaps, and over what pages hold.
+// survey: Sums over the runs of pagemaps, and over what pages hold.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Memory: pagemaps say which pages there are, pages images hold the bytes of those that are present.
+// pages: Memory: pagemaps say which pages there are, pages images hold the bytes of those that are present.
 //
 //     pagemap-PID.img          := head{pages_id} entry{vaddr, nr_pages, flags}*     ascending, without overlaps
 //     pagemap-shmem-ID.img     := the same of a shared object; vaddr counts from its start
@@ -26,13 +26,14 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "critpipe/entry.hpp"
+#include "critpipe/image.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
@@ -113,6 +114,36 @@ class PagemapSink : public Sink {
 
  private:
   PagemapReader reader_;
+};
+
+// All runs of a pagemap, to look up by address.
+struct Pagemap {
+  MemoryId memory;
+  std::uint64_t pages_id = 0;
+  std::uint64_t nr_present = 0;
+  std::vector<PageRun> runs;
+
+  // Puts runs in order where the image has them otherwise. Call once, before at_vaddr.
+  void seal();
+  // The run that holds the address, else the next one; runs.end() behind the last.
+  std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
+};
+
+// Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.
+class PagemapLoader final : public PagemapSink {
+ public:
+  PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report);
+  Step end() override;
+  void fail(const Error& error) override;
+
+ protected:
+  Step head(std::uint64_t pages_id) override;
+  Step runs(std::span<const PageRun> runs) override;
+  void refused(const Error& error) override;
+
+ private:
+  Pagemap& pagemap_;
+  std::function<void(const Error&)> report_;
 };
 
 // Cuts the bytes of a pages image, which come in blocks of any size, at multiples of the smallest page; the last piece

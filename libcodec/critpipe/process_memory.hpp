@@ -1,4 +1,4 @@
-// The memory of a process: its own pages, and those of the shared objects that it maps.
+// memory: The memory of a process: its own pages, and those of the shared objects that it maps.
 //
 //     ProcessMemory memory{folder, checkpoint, task, page_size};
 //     memory.stretches(0x1000, 0x9000, [&](const Stretch& stretch) { ...; return Step::go; });

@@ -1,4 +1,4 @@
-// The schema of all CRIU messages as constant tables, made from proto/*.proto when the library is built.
+// schema: The schema of all CRIU messages as constant tables, made from proto/*.proto when the library is built.
 //
 // A Message lists its fields in ascending number, the order in which CRIU writes them and JSON shows them.
 // Everything here lives as long as the program; nothing allocates.
@@ -16,7 +16,7 @@
 #include <span>
 #include <string_view>
 
-#include "critpipe/api.hpp"
+#include "critpipe/base.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {

@@ -1,4 +1,4 @@
-// Sources: what the user named becomes a sequence of (name, bytes).
+// source: Sources: what the user named becomes a sequence of (name, bytes).
 //
 //     input := "-" | file | directory
 //     file  := image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
@@ -149,6 +149,11 @@ class ByteReader {
  protected:
   Error error_;
 };
+
+// Reads the image in a file, which may be compressed, into a sink; "-" is standard input. Stopping is no error.
+Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
+// The same of bytes in memory, not compressed. The name, as that of a file, tells kinds apart that share a magic.
+Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits = {});
 
 }  // namespace critpipe
 #pragma GCC visibility pop

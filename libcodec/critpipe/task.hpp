@@ -1,4 +1,5 @@
-// What a checkpoint consists of: tasks, mappings, runs of pages, descriptors, files. Plain data; a Checkpoint fills it.
+// model: What a checkpoint consists of: tasks, mappings, runs of pages, descriptors, files. Plain data; a Checkpoint
+// fills it.
 //
 //     for (const Mapping& mapping : task.mappings)
 //       if (mapping.kind() == Mapping::Kind::heap) heap_bytes += mapping.end - mapping.start;

@@ -1,7 +1,7 @@
 // Magic, framing, extras: blocks in, entries out.
 #include <algorithm>
 
-#include "critpipe/entry.hpp"
+#include "critpipe/fields.hpp"
 #include "critpipe/image.hpp"
 
 namespace critpipe {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "critpipe/match.hpp"
-#include "match/plan.hpp"
+#include "match/match_plan.hpp"
 
 namespace critpipe {
 

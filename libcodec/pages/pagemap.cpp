@@ -1,174 +1,72 @@
-// Entries of pagemaps, all generations.
-#include "critpipe/pages.hpp"
+// Pagemaps in memory, and pages images cut into pages.
+#include <algorithm>
 
-#include <array>
+#include "critpipe/pages.hpp"
 
 namespace critpipe {
 
-namespace {
-
-struct Raw {
-  std::uint64_t vaddr = 0;
-  std::uint32_t compat_nr_pages = 0;
-  bool in_parent = false;
-  std::optional<std::uint32_t> flags;
-  std::optional<std::uint64_t> nr_pages;
-};
-
-// In any order, with unknown fields between.
-Raw read_slowly(const Message& message, Bytes payload) {
-  Raw raw;
-  for (Fields fields{message, payload}; fields.next();) {
-    const Value& value = fields.value();
-    if (!value.field) continue;
-    switch (value.number) {
-      case 1: raw.vaddr = value.integer; break;
-      case 2: raw.compat_nr_pages = static_cast<std::uint32_t>(value.integer); break;
-      case 3: raw.in_parent = value.integer != 0; break;
-      case 4: raw.flags = static_cast<std::uint32_t>(value.integer); break;
-      case 5: raw.nr_pages = value.integer; break;
-      default: break;
-    }
-  }
-  return raw;
+void Pagemap::seal() {
+  const auto by_vaddr = [](const PageRun& a, const PageRun& b) { return a.vaddr < b.vaddr; };
+  runs.shrink_to_fit();
+  if (!std::ranges::is_sorted(runs, by_vaddr)) std::ranges::stable_sort(runs, by_vaddr);
 }
 
-constexpr std::size_t max_varint = 8;
-constexpr std::size_t max_payload = 5 * (1 + max_varint);
-
-// Reads 8 bytes at once, whatever the length, so that no branch depends on it. False: it is longer (a vaddr of 2^56).
-inline bool varint(const std::byte*& at, std::uint64_t& value) {
-  std::uint64_t word = load_u64(at);
-  const std::uint64_t ends = ~word & 0x8080808080808080;
-  if (ends == 0) [[unlikely]]
-    return false;
-  at += (std::countr_zero(ends) >> 3) + 1;
-  word &= (ends ^ (ends - 1)) & 0x7f7f7f7f7f7f7f7f;
-  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-  value = (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
-  return true;
+std::vector<PageRun>::const_iterator Pagemap::at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const {
+  auto next = std::ranges::upper_bound(runs, vaddr, {}, &PageRun::vaddr);
+  if (next != runs.begin() && vaddr - (next - 1)->vaddr < (next - 1)->nr_pages * page_size) --next;
+  return next;
 }
 
-constexpr std::byte tag(unsigned number) { return static_cast<std::byte>(number << 3); }
+PagemapLoader::PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report)
+    : pagemap_{pagemap}, report_{std::move(report)} {}
 
-// What all releases before 4.2 write: the fields in ascending order. May read max_payload bytes, whatever the size.
-inline bool read_old(const std::byte* at, const std::byte* end, Raw& raw) {
-  std::uint64_t value = 0;
-  if (*at != tag(2) || !varint(++at, value)) return false;
-  raw.compat_nr_pages = static_cast<std::uint32_t>(value);
-  if (at < end && *at == tag(3)) {
-    if (!varint(++at, value)) return false;
-    raw.in_parent = value != 0;
-  }
-  if (at < end && *at == tag(4)) {
-    if (!varint(++at, value)) return false;
-    raw.flags = static_cast<std::uint32_t>(value);
-  }
-  if (at < end && *at == tag(5)) {
-    if (!varint(++at, value)) return false;
-    raw.nr_pages = value;
-  }
-  return at == end;
-}
-
-// The fields in the order in which CRIU writes them, nothing else between.
-inline bool read_fast(const std::byte* at, const std::byte* end, Raw& raw) {
-  if (*at != tag(1) || !varint(++at, raw.vaddr)) return false;
-  // Since 4.2: compat_nr_pages 0, flags, nr_pages. Here all but vaddr and the end of a large count in one word.
-  const std::uint64_t word = load_u64(at);
-  if ((word & 0xff80ffffff) != 0x2800200010) return read_old(at, end, raw);
-  raw.flags = static_cast<std::uint32_t>(word >> 24 & 0x7f);
-  at += 5;
-  std::uint64_t nr_pages = 0;
-  if (!varint(at, nr_pages)) return false;
-  raw.nr_pages = nr_pages;
-  return at == end;
-}
-
-inline PageRun run_of(const Raw& raw) {
-  PageRun run;
-  run.vaddr = raw.vaddr;
-  run.nr_pages = raw.nr_pages ? *raw.nr_pages : raw.compat_nr_pages;
-  const std::uint32_t old = raw.in_parent ? PageRun::parent : 0u;
-  run.flags = raw.flags ? *raw.flags | old : raw.in_parent ? PageRun::parent : PageRun::present;
-  return run;
-}
-
-}  // namespace
-
-// Gives the run its place in the pages image.
-inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_t offset) {
-  const std::uint64_t size = run.nr_pages * smallest_page;
-  if (run.nr_pages > max_pages - nr_pages_ || run.vaddr > ~std::uint64_t{0} - size) [[unlikely]] {
-    error_ = {run.nr_pages > max_pages - nr_pages_ ? Reason::limit_pages : Reason::bad_run,
-              "",
-              offset,
-              index,
-              max_pages,
-              run.nr_pages};
-    return false;
-  }
-  run.page = next_page_;
-  ++nr_entries_;
-  nr_pages_ += run.nr_pages;
-  next_page_ += run.nr_pages & -std::uint64_t{run.is_present()};  // no branch: flags alternate
-  ascending_ &= run.vaddr >= end_;
-  end_ = run.vaddr + size;
-  return true;
-}
-
-bool PagemapReader::next(const Entry& entry, PageRun& run) {
-  if (entry.index == 0) {
-    pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
-    return false;
-  }
-  run = run_of(read_slowly(*entry.message, entry.payload));
-  return place(run, entry.index, entry.offset);
-}
-
-Sink::Taken PagemapReader::next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset,
-                                     std::span<PageRun>& runs) {
-  Sink::Taken taken;
-  std::size_t count = 0;
-  while (count < runs.size() && unchecked.size() - taken.bytes >= 4 + max_payload) {
-    const std::byte* at = unchecked.data() + taken.bytes;
-    const std::uint32_t size = load_u32(at);
-    Raw raw;
-    if (size > max_payload || !read_fast(at + 4, at + 4 + size, raw)) break;
-    runs[count] = run_of(raw);
-    if (!place(runs[count], index + count, offset + taken.bytes)) break;
-    ++count;
-    taken.bytes += 4 + size;
-  }
-  runs = runs.first(count);
-  taken.entries = count;
-  return taken;
-}
-
-Step PagemapSink::entry(const Entry& entry) {
-  PageRun run;
-  if (reader_.error()) return Step::go;
-  if (reader_.next(entry, run)) return runs({&run, 1});
-  if (!reader_.error()) return head(reader_.pages_id());
-  refused(reader_.error());
+Step PagemapLoader::head(std::uint64_t pages_id) {
+  pagemap_.pages_id = pages_id;
   return Step::go;
 }
 
-Sink::Taken PagemapSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) {
-  Taken total;
-  std::array<PageRun, 256> some;
-  for (;;) {
-    std::span<PageRun> runs_here{some};
-    if (reader_.error()) return total;
-    const Taken taken =
-        reader_.next_many(unchecked.subspan(total.bytes), index + total.entries, offset + total.bytes, runs_here);
-    total.bytes += taken.bytes;
-    total.entries += taken.entries;
-    if (!runs_here.empty()) total.step = runs(runs_here);
-    if (reader_.error()) refused(reader_.error());
-    if (total.step == Step::stop || runs_here.size() < some.size()) return total;
+Step PagemapLoader::runs(std::span<const PageRun> runs) {
+  for (const PageRun& run : runs)
+    if (run.nr_pages > 0) pagemap_.runs.push_back(run);
+  pagemap_.nr_present = reader().nr_present();
+  return Step::go;
+}
+
+void PagemapLoader::refused(const Error& error) { report_(error); }
+
+// What came before a fault is right, and can be looked up.
+void PagemapLoader::fail(const Error&) { pagemap_.seal(); }
+
+Step PagemapLoader::end() {
+  pagemap_.seal();
+  return Step::go;
+}
+
+Step PagesSink::raw(Bytes block) {
+  if (!carry_.empty()) {
+    const std::size_t take = std::min<std::size_t>(smallest_page - carry_.size(), block.size());
+    carry_.insert(carry_.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(take));
+    block = block.subspan(take);
+    if (carry_.size() < smallest_page) return Step::go;
+    const Step step = pages(next_++, carry_);
+    carry_.clear();
+    if (step == Step::stop) return step;
   }
+  const std::size_t whole = block.size() - block.size() % smallest_page;
+  if (whole > 0) {
+    const std::uint64_t first = next_;
+    next_ += whole / smallest_page;
+    if (pages(first, block.first(whole)) == Step::stop) return Step::stop;
+  }
+  const Bytes rest = block.subspan(whole);
+  carry_.assign(rest.begin(), rest.end());
+  return Step::go;
+}
+
+Step PagesSink::end() {
+  const std::uint64_t size = next_ * smallest_page + carry_.size();
+  if (!carry_.empty() && pages(next_, carry_) == Step::stop) return Step::stop;
+  return done(size);
 }
 
 }  // namespace critpipe

@@ -1,6 +1,6 @@
-#include "critpipe/memory_search.hpp"
+#include "critpipe/search.hpp"
 
-#include "search/work.hpp"
+#include "search/memory_search_work.hpp"
 
 namespace critpipe {
 

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "search/engine.hpp"
+#include "search/pattern_engine.hpp"
 
 namespace critpipe {
 

@@ -3,8 +3,8 @@
 #include <map>
 #include <optional>
 
-#include "search/literal.hpp"
-#include "search/trackers.hpp"
+#include "search/literal_finder.hpp"
+#include "search/match_trackers.hpp"
 
 namespace critpipe {
 

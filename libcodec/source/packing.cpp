@@ -2,7 +2,7 @@
 #include <array>
 #include <cstring>
 
-#include "source/reader.hpp"
+#include "source/byte_reader.hpp"
 
 namespace critpipe {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <fcntl.h>
 
-#include "source/directory.hpp"
-#include "source/opened.hpp"
+#include "source/directory_input.hpp"
+#include "source/open_input.hpp"
 
 namespace critpipe {
 

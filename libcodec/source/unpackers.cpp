@@ -7,7 +7,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "source/unpack.hpp"
+#include "source/unpack_reader.hpp"
 
 namespace critpipe {
 

@@ -3,7 +3,7 @@
 // Input: name of the image, newline, a byte of options, the image.
 #include <simdjson.h>
 
-#include "critpipe/entry.hpp"
+#include "critpipe/fields.hpp"
 #include "critpipe/json.hpp"
 #include "fuzz/fuzz.hpp"
 

@@ -1,0 +1,196 @@
+// The command line, read by CLI11 from the rows of a filter.
+#include "cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+
+namespace critpipe::filters {
+
+namespace {
+
+std::string spelled(const Option& option) {
+  std::string text = option.letter ? std::string{"-"} + option.letter + ", " : "    ";
+  text += std::string{"--"} + option.name;
+  const bool optional = option.value && option.value[0] == '[';
+  if (option.value) text += optional ? option.value : std::string{"="} + option.value;
+  return text;
+}
+
+// --pre for --pretty, as long as one option alone begins so.
+std::string whole_name(const Filter& row, const std::string& word) {
+  if (word.size() < 3 || word.compare(0, 2, "--") != 0) return word;
+  const std::size_t equals = word.find('=');
+  const std::string begin = word.substr(2, equals - 2);
+  const std::string rest = equals == word.npos ? "" : word.substr(equals);
+  std::string found;
+  bool exact = false;
+  int matches = 0;
+  each_option(row, [&](const Option& option) {
+    const std::string_view name = option.name;
+    if (name == begin) exact = true;
+    if (name.substr(0, begin.size()) != begin) return;
+    found = name;
+    ++matches;
+  });
+  return !exact && matches == 1 ? "--" + found + rest : word;
+}
+
+std::optional<Option> option_named(const Filter& row, std::string_view name) {
+  std::optional<Option> found;
+  each_option(row, [&](const Option& option) {
+    if (option.name == name) found = option;
+  });
+  return found;
+}
+
+std::string nearest_option(const Filter& row, const std::string& word) {
+  std::string best;
+  each_option(row, [&](const Option& option) {
+    const std::string name = std::string{"--"} + option.name;
+    std::size_t common = 0;
+    while (common < name.size() && common < word.size() && name[common] == word[common]) ++common;
+    if (common > 3 && common > best.size() / 2) best = name;
+  });
+  return best;
+}
+
+[[noreturn]] void print_and_exit(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::exit(std::fflush(stdout) == 0 ? exit_done : exit_error);
+}
+
+void answer_about_itself(const Filter& row, const std::string& word) {
+  if (word == "--help" || word == "-h") print_and_exit(help_text(row));
+  if (word == "--version") print_and_exit(std::string{row.name} + " (critpipe) " CRITPIPE_VERSION "\n");
+  if (word == "--print-manual-options") print_and_exit(manual_options(row));
+  if (word == "--print-bash-completion") print_and_exit(bash_completion(row));
+  if (word == "--print-zsh-completion") print_and_exit(zsh_completion(row));
+}
+
+// The name that messages begin with: crit runs other programs under its own.
+std::string called_as(int argc, char** argv, const Filter& row) {
+  if (argc == 0) return row.name;
+  const std::string_view path = argv[0];
+  return std::string{path.substr(path.rfind('/') + 1)};
+}
+
+// CLI11 takes a word [a,b] apart as a list, which a pattern or a name is not: a mark behind the bracket keeps it whole.
+constexpr char mark = '\x01';
+
+std::string marked(std::string word) { return word.ends_with(']') ? word + mark : word; }
+
+std::string unmarked(std::string word) {
+  if (word.ends_with(mark)) word.pop_back();
+  return word;
+}
+
+// Sets aside what CLI11 would read otherwise: --name=value, where the value may be empty and a flag has none, and
+// --name whose value may be left out, so that the next word is another.
+bool take_joined(const Filter& row, const std::string& word, Program& program, std::vector<std::string>& words,
+                 std::vector<Program::Given>& given) {
+  if (!word.starts_with("--")) return false;
+  const std::size_t equals = word.find('=');
+  const std::string name = word.substr(2, equals == word.npos ? equals : equals - 2);
+  const std::optional<Option> option = option_named(row, name);
+  if (!option) return false;
+  const bool is_joined = equals != word.npos;
+  if (is_joined && !option->value) program.usage("--" + name + " takes no value");
+  const bool is_optional = option->value && option->value[0] == '[';
+  if (is_optional) given.push_back({name, is_joined ? word.substr(equals + 1) : ""});
+  else if (is_joined) words.insert(words.end(), {"--" + name, word.substr(equals + 1)});
+  return is_optional || is_joined;
+}
+
+}  // namespace
+
+std::string help_text(const Filter& row) {
+  std::string text = std::string{row.name} + ": " + row.purpose + "\n\n";
+  std::size_t width = 0;
+  for (const Example& example : row.examples) width = std::max(width, std::strlen(example.command));
+  for (const Example& example : row.examples) {
+    const std::string command = example.command;
+    text += "  " + command + std::string(width - command.size() + 2, ' ') + example.does + "\n";
+  }
+  text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
+  each_option(row, [&](const Option& option) {
+    const std::string left = "  " + spelled(option);
+    text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help +
+            "\n";
+  });
+  const std::string page{row.name, std::strcspn(row.name, " ")};
+  return text + "\nMore: man " + page + "\n";
+}
+
+std::string manual_options(const Filter& row) {
+  std::string text;
+  each_option(row, [&](const Option& option) {
+    std::string name = option.letter ? std::string{"**-"} + option.letter + "**, " : "";
+    name += std::string{"**--"} + option.name + "**";
+    if (option.value) {
+      const bool optional = option.value[0] == '[';
+      name += optional ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
+                       : "=*" + std::string{option.value} + "*";
+    }
+    text += name + "\n: " + option.help + "\n\n";
+  });
+  return text;
+}
+
+Program parse_command_line(const Filter& row, int argc, char** argv) {
+  const std::string name = called_as(argc, argv, row);
+  Program program{row, name, {}, {}};
+  std::vector<std::string> words;
+  std::vector<Program::Given> given;
+  bool options_end = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = options_end || row.dispatches() ? argv[i] : whole_name(row, argv[i]);
+    if (word == "--") options_end = true;
+    if (!options_end && !(row.dispatches() && i > 1)) answer_about_itself(row, word);
+    if (!options_end && !row.dispatches() && take_joined(row, word, program, words, given)) continue;
+    words.push_back(word);
+  }
+  if (row.dispatches()) return Program{row, name, std::move(words), {}};
+
+  CLI::App app;
+  app.set_help_flag();
+  std::vector<std::string> arguments;
+  app.add_option("arguments", arguments);
+  each_option(row, [&](const Option& option) {
+    std::string name = std::string{"--"} + option.name;
+    if (option.letter) name += std::string{",-"} + option.letter;
+    const std::string key = option.name;
+    if (!option.value) {
+      app.add_flag_function(name, [&given, key](std::int64_t) { given.push_back({key, ""}); });
+      return;
+    }
+    const auto take = [&given, key](const CLI::results_t& results) {
+      for (const std::string& result : results) given.push_back({key, unmarked(result)});
+      return true;
+    };
+    app.add_option(name, take)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  });
+  try {
+    std::vector<std::string> reversed;
+    for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
+    app.parse(reversed);
+  } catch (const CLI::ExtrasError&) {
+    for (const std::string& word : words)
+      if (word.size() > 1 && word[0] == '-') {
+        const std::string near = nearest_option(row, word);
+        program.usage("no option " + word + (near.empty() ? "" : "; did you mean " + near + "?"));
+      }
+    program.usage("too many arguments");
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string_view option = error.what();
+    program.usage(std::string{option.substr(0, option.find(':'))} + " takes a value");
+  } catch (const CLI::ParseError& error) {
+    program.usage(error.what());
+  }
+  for (std::string& argument : arguments) argument = unmarked(std::move(argument));
+  return Program{row, name, std::move(arguments), std::move(given)};
+}
+
+}  // namespace critpipe::filters

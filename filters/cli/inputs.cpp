@@ -1,0 +1,90 @@
+#include "cli/inputs.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fnmatch.h>
+
+namespace critpipe::filters {
+
+namespace {
+
+// Only says what is wanted.
+class Nothing final : public Receiver {
+ public:
+  explicit Nothing(const Program& program) : program_{program} {}
+  bool wants(std::string_view name) override { return wanted(program_, name); }
+  Step begin(const Member&) override { return Step::go; }
+  Step bytes(const Member&, Bytes) override { return Step::go; }
+  Step end(const Member&) override { return Step::go; }
+  void fail(const Member*, const Error&) override {}
+
+ private:
+  const Program& program_;
+};
+
+bool fits(const std::string& glob, std::string_view name, bool any_end) {
+  for (;;) {
+    if (fnmatch(glob.c_str(), std::string{name}.c_str(), 0) == 0) return true;
+    const std::size_t slash = name.find('/');
+    if (!any_end || slash == name.npos) return false;
+    name.remove_prefix(slash + 1);
+  }
+}
+
+}  // namespace
+
+Limits limits_of(Program& program) {
+  Limits limits;
+  limits.entry_bytes = program.number("max-entry", limits.entry_bytes);
+  return limits;
+}
+
+std::vector<std::uint32_t> pids_of(Program& program) {
+  std::vector<std::uint32_t> pids;
+  for (const std::string& text : program.values("pid")) {
+    const char* const end = text.data() + text.size();
+    const auto [at, fault] = std::from_chars(text.data(), end, pids.emplace_back());
+    if (fault != std::errc{} || at != end) program.usage("--pid takes a number, not " + text);
+  }
+  return pids;
+}
+
+SourceOptions source_options(Program& program) {
+  SourceOptions options;
+  options.all_members = program.has("all");
+  options.max_bytes = program.number("max-size", options.max_bytes);
+  return options;
+}
+
+bool wanted(const Program& program, std::string_view name) {
+  const bool any_end = program.arguments().size() > 1;
+  const auto matches = [&](const std::string& glob) { return fits(glob, name, any_end); };
+  const auto only = program.values("only");
+  const bool chosen = only.empty() || std::ranges::any_of(only, matches);
+  return chosen && std::ranges::none_of(program.values("except"), matches);
+}
+
+bool has_selection(const Program& program) { return program.has("only") || program.has("except"); }
+
+bool selects_one(const Program& program) {
+  const auto only = program.values("only");
+  return only.size() == 1 && only[0].find_first_of("*?[\\") == std::string::npos && program.arguments().size() <= 1;
+}
+
+std::uint64_t count_wanted(Program& program) {
+  if (!has_selection(program) || program.arguments().size() != 1) return Member::unknown;
+  Nothing receiver{program};
+  return nr_wanted(program.arguments()[0], receiver, source_options(program));
+}
+
+Step read_inputs(Program& program, Receiver& receiver) {
+  Selected selected{program, receiver};
+  Pieces pieces{program.inputs(), source_options(program)};
+  Step step = Step::go;
+  while (const auto piece = pieces.next())
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (has_selection(program) && !selected.any()) program.set_exit_code(exit_no);
+  return step;
+}
+
+}  // namespace critpipe::filters

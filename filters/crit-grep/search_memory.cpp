@@ -1,0 +1,308 @@
+#include "crit-grep/search_memory.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <map>
+
+#include "cli/colour.hpp"
+#include "cli/inputs.hpp"
+#include "critpipe/json.hpp"
+#include "critpipe/search.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+constexpr std::uint64_t hexdump_width = 16;
+
+std::string hex_number(std::uint64_t number) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%012llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
+// One line, whatever the bytes are.
+void append_shown(std::string& out, Bytes bytes) {
+  constexpr char digits[] = "0123456789abcdef";
+  for (const std::byte byte : bytes) {
+    const auto c = static_cast<unsigned char>(byte);
+    if (c == '\\') {
+      out += "\\\\";
+    } else if (c >= 0x20 && c < 0x7f) {
+      out += static_cast<char>(c);
+    } else {
+      out += "\\x";
+      out += digits[c >> 4];
+      out += digits[c & 15];
+    }
+  }
+}
+
+// Prints what is found, in the form that the options ask for.
+class Printer {
+ public:
+  Printer(Program& program, const Patterns& patterns);
+  Step operator()(const MemoryFound& found);
+  std::uint64_t total() const { return total_; }
+  bool quiet() const { return form_ == Form::nothing; }
+  int commit();
+  Step flush() { return destination_.output().flush(); }
+
+ private:
+  enum class Form : std::uint8_t { text, hex, matches, json, count, names, nothing };
+  using Owner = std::pair<std::string, std::string>;  // set, process or shared object
+
+  static Form form_of(Program& program);
+  static std::string owner_of(const MemoryFound& found);
+  std::string head_of(const MemoryFound& found) const;
+  void hexdump(const MemoryFound& found);
+  void json(const MemoryFound& found);
+
+  const Patterns& patterns_;
+  Form form_;
+  std::uint64_t most_;
+  Destination destination_;
+  bool colour_;
+  JsonWriter json_;
+  std::string line_;
+  std::uint64_t total_ = 0;
+  std::vector<Owner> order_;
+  std::map<Owner, std::uint64_t> counts_;
+};
+
+Printer::Form Printer::form_of(Program& program) {
+  constexpr std::pair<const char*, Form> forms[] = {{"quiet", Form::nothing},
+                                                    {"count", Form::count},
+                                                    {"files-with-matches", Form::names},
+                                                    {"only-matching", Form::matches},
+                                                    {"json", Form::json},
+                                                    {"lines", Form::json},
+                                                    {"hex", Form::hex}};
+  for (const auto& [option, form] : forms)
+    if (program.has(option)) return form;
+  return Form::text;
+}
+
+Printer::Printer(Program& program, const Patterns& patterns)
+    : patterns_{patterns},
+      form_{form_of(program)},
+      most_{program.number("max-count", ~std::uint64_t{0})},
+      destination_{program, Destination::Content::text},
+      colour_{wants_colour(program, destination_.fd())},
+      json_{destination_.output(), false} {}
+
+std::string Printer::owner_of(const MemoryFound& found) {
+  if (found.pid) return std::to_string(*found.pid);
+  if (found.memory) return (found.memory->shmem ? "shmem " : "") + std::to_string(found.memory->id);
+  return visible(found.image);
+}
+
+// "1234 0x7f0000001000 rw- [heap]"
+std::string Printer::head_of(const MemoryFound& found) const {
+  std::string head = found.set.empty() ? "" : visible(found.set) + ": ";
+  head += owner_of(found) + ' ' + hex_number(found.address);
+  if (found.mapping) head += ' ' + protection_of(*found.mapping);
+  if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
+  return head;
+}
+
+Step Printer::operator()(const MemoryFound& found) {
+  if (total_ >= most_) return Step::stop;
+  ++total_;
+  Output& output = destination_.output();
+  switch (form_) {
+    case Form::nothing: return Step::stop;
+    case Form::count:
+    case Form::names: {
+      const Owner owner{found.set, owner_of(found)};
+      if (counts_[owner]++ == 0) order_.push_back(owner);
+      break;
+    }
+    case Form::matches:
+      line_.clear();
+      if (isatty(destination_.fd()) == 1) append_shown(line_, found.match);
+      else line_.assign(reinterpret_cast<const char*>(found.match.data()), found.match.size());
+      output.write(line_ + '\n');
+      break;
+    case Form::json: json(found); break;
+    case Form::hex: hexdump(found); break;
+    case Form::text:
+      line_ = head_of(found) + ": ";
+      append_shown(line_, found.before);
+      if (colour_) line_ += "\x1b[1;31m";
+      append_shown(line_, found.match);
+      if (found.match.size() < found.length)
+        line_ += "... (" + std::to_string(found.length - found.match.size()) + " more)";
+      if (colour_) line_ += "\x1b[m";
+      append_shown(line_, found.after);
+      output.write(line_ + '\n');
+      break;
+  }
+  return total_ >= most_ ? Step::stop : output.step();
+}
+
+void Printer::hexdump(const MemoryFound& found) {
+  Output& output = destination_.output();
+  output.write(head_of(found) + ", " + std::to_string(found.length) + " bytes\n");
+  std::vector<std::byte> bytes{found.before.begin(), found.before.end()};
+  bytes.insert(bytes.end(), found.match.begin(), found.match.end());
+  bytes.insert(bytes.end(), found.after.begin(), found.after.end());
+  const std::uint64_t begin = found.address - found.before.size(), end = begin + bytes.size();
+  const std::uint64_t match_end = found.address + found.match.size();
+  for (std::uint64_t row = begin & ~(hexdump_width - 1); row < end; row += hexdump_width) {
+    line_ = "  " + hex_number(row) + ' ';
+    std::string letters;
+    for (std::uint64_t at = row; at < row + hexdump_width; ++at) {
+      if (at < begin || at >= end) {
+        line_ += "   ";
+        letters += ' ';
+        continue;
+      }
+      const auto c = static_cast<unsigned char>(bytes[static_cast<std::size_t>(at - begin)]);
+      const bool marked = colour_ && at >= found.address && at < match_end;
+      char text[4];
+      std::snprintf(text, sizeof text, "%02x", c);
+      line_ += ' ';
+      line_ += marked ? std::string{"\x1b[1;31m"} + text + "\x1b[m" : text;
+      letters += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '.';
+    }
+    output.write(line_ + "  |" + letters + "|\n");
+  }
+}
+
+void Printer::json(const MemoryFound& found) {
+  json_.begin('{');
+  if (!found.set.empty()) json_.key("checkpoint").text(found.set);
+  json_.key("pid");
+  if (found.pid) json_.number(*found.pid);
+  else json_.null();
+  if (!found.pid && found.memory && found.memory->shmem) json_.key("shmem").number(found.memory->id);
+  if (!found.image.empty()) json_.key("image").text(found.image);
+  json_.key("vaddr").number(found.address).key("length").number(found.length).key("mapping");
+  if (const Mapping* mapping = found.mapping) {
+    json_.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
+    json_.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
+    json_.key("kind").text(name_of(mapping->kind())).key("name").text(found.mapping_name).end('}');
+  } else {
+    json_.null();
+  }
+  if (patterns_.size() > 1) json_.key("pattern").text(patterns_.text(found.pattern));
+  json_.key("match").bytes(found.match);
+  if (!found.before.empty() || !found.after.empty())
+    json_.key("before").bytes(found.before).key("after").bytes(found.after);
+  json_.end('}').line_end();
+}
+
+int Printer::commit() {
+  for (const Owner& owner : order_) {
+    std::string line = (owner.first.empty() ? "" : visible(owner.first) + ": ") + owner.second;
+    if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
+    destination_.output().write(line + '\n');
+  }
+  return destination_.commit();
+}
+
+void add_pattern(Program& program, Patterns& patterns, const std::string& text) {
+  PatternText pattern{text};
+  if (program.has("fixed-strings")) pattern.form = PatternText::Form::literal;
+  if (program.has("hexbytes")) pattern.form = PatternText::Form::hexbytes;
+  pattern.caseless = program.has("ignore-case");
+  pattern.utf16 = program.has("utf16");
+  if (const Error error = patterns.add(pattern)) program.report(error);
+}
+
+void read_patterns(Program& program, Patterns& patterns, const std::string& path) {
+  std::ifstream file{path, std::ios::binary};
+  if (!file) return program.report(system_error(Reason::io_open, path, errno));
+  for (std::string line; std::getline(file, line);)
+    if (!line.empty()) add_pattern(program, patterns, line);
+  if (file.bad()) program.report(system_error(Reason::io_read, path, errno));
+}
+
+// "A:B", hexadecimal with 0x; either may be left out.
+MemoryFilter::Range range_of(Program& program, const std::string& text) {
+  const std::size_t colon = text.find(':');
+  const auto number = [&](const std::string& digits, std::uint64_t otherwise) {
+    if (digits.empty()) return otherwise;
+    char* end = nullptr;
+    errno = 0;
+    const std::uint64_t value = std::strtoull(digits.c_str(), &end, 0);
+    if (*end != '\0' || errno != 0 || digits[0] == '-') program.usage("--range takes addresses A:B, not " + text);
+    return value;
+  };
+  if (colon == text.npos) program.usage("--range takes addresses A:B, not " + text);
+  return {number(text.substr(0, colon), 0), number(text.substr(colon + 1), ~std::uint64_t{0})};
+}
+
+MemoryFilter filter_of(Program& program) {
+  MemoryFilter filter;
+  filter.pids = pids_of(program);
+  for (const std::string& text : program.values("range")) filter.ranges.push_back(range_of(program, text));
+  filter.areas = program.values("vma");
+  for (const std::string& area : filter.areas)
+    if (!MemoryFilter::knows_area(area))
+      program.usage("--vma knows no " + area + ": heap, stack, anon, file=GLOB, ...");
+  filter.protection = program.value("prot").value_or("");
+  if (filter.protection.find_first_not_of("rwx") != std::string::npos)
+    program.usage("--prot takes letters of rwx, not " + filter.protection);
+  return filter;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status;
+  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// Neighbours that are no directories go together: shards of one stream are.
+Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, const SourceOptions& options) {
+  Step step = Step::go;
+  for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
+    if (is_directory(*input)) {
+      step = search.directory(*input++, inputs.size() > 1);
+      continue;
+    }
+    const auto end = std::find_if(input, inputs.end(), is_directory);
+    step = search.inputs({input, end}, options);
+    input = end;
+  }
+  return step;
+}
+
+}  // namespace
+
+int search_memory(Program& program) {
+  Patterns patterns;
+  if (program.has("file"))
+    for (const std::string& path : program.values("file")) read_patterns(program, patterns, path);
+  else add_pattern(program, patterns, program.take_argument("a pattern is missing: crit-grep --memory REGEX DIR"));
+  if (program.failed()) return exit_error;
+  if (patterns.size() == 0) return exit_no;
+  if (const Error error = patterns.compile()) {
+    program.report(error);
+    return exit_error;
+  }
+  Printer printer{program, patterns};
+  MemorySearchOptions options;
+  const bool shows_context = program.has("context") || !(program.has("json") || program.has("lines"));
+  options.context = shows_context ? program.number("context", 16) : 0;
+  if (options.context > max_context) program.usage("--context is at most " + std::to_string(max_context));
+  options.page_size = program.number("page-size", 0);
+  if (options.page_size % smallest_page != 0) program.usage("--page-size is a multiple of 4096");
+  options.filter = filter_of(program);
+  options.limits = limits_of(program);
+  MemorySearch search{patterns, options, [&](const MemoryFound& found) { return printer(found); },
+                      [&](const Error& error) {
+                        (void)printer.flush();
+                        program.report(error);
+                      }};
+  if (program.number("max-count", 1) > 0) (void)search_all(search, program.inputs(), source_options(program));
+  if (printer.total() == 0) program.set_exit_code(exit_no);
+  const int code = printer.commit();
+  return printer.quiet() && printer.total() > 0 ? int{exit_done} : code;
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,272 @@
+// --check: do pagemaps, pages images and parents agree?
+#include <algorithm>
+#include <set>
+#include <sys/stat.h>
+
+#include "crit-pages/modes.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+using Unsigned = unsigned long long;
+
+std::string pages_text(std::uint64_t count) {
+  return formatted(count == 1 ? "%llu page" : "%llu pages", Unsigned{count});
+}
+
+class Findings {
+ public:
+  Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+
+  struct Place {
+    std::string image;
+    std::uint64_t entry = Error::nowhere;
+    std::optional<std::uint64_t> vaddr = {};
+  };
+  void add(const Place& place, const char* finding, const std::string& sentence);
+  std::uint64_t count() const { return count_; }
+
+ private:
+  Output& output_;
+  JsonWriter json_;
+  bool as_json_;
+  std::uint64_t count_ = 0;
+};
+
+void Findings::add(const Place& place, const char* finding, const std::string& sentence) {
+  ++count_;
+  if (!as_json_) {
+    std::string line = visible(place.image) + ": ";
+    if (place.entry != Error::nowhere) line += formatted("entry %llu: ", Unsigned{place.entry});
+    if (place.vaddr) line += formatted("0x%llx: ", Unsigned{*place.vaddr});
+    output_.write(line + sentence + '\n');
+    return;
+  }
+  json_.begin('{').key("finding").text(finding).key("image").text(place.image);
+  if (place.entry != Error::nowhere) json_.key("entry").number(place.entry);
+  if (place.vaddr) json_.key("vaddr").number(*place.vaddr);
+  json_.key("text").text(sentence).end('}').line_end();
+}
+
+// The entries of one pagemap, as they come; the page size may not be known yet.
+class EntryCheck {
+ public:
+  EntryCheck(Findings& findings, std::string image) : findings_{findings}, image_{std::move(image)} {}
+  void runs(std::span<const PageRun> runs);
+  // Alignment to pages that are larger than the smallest.
+  std::uint64_t bits_of_addresses() const { return bits_; }
+
+ private:
+  static constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap has one in each entry
+
+  void add(const PageRun& run, const char* finding, const std::string& sentence) {
+    if (++counts_[finding] <= enough)
+      findings_.add({image_, entry_, run.vaddr}, finding,
+                    counts_[finding] == enough ? sentence + "; and so on" : sentence);
+  }
+
+  Findings& findings_;
+  std::string image_;
+  std::map<std::string, std::uint64_t> counts_;
+  std::uint64_t entry_ = 0;  // the head is entry 0
+  std::uint64_t end_ = 0, last_vaddr_ = 0;
+  std::uint64_t bits_ = 0;
+};
+
+void EntryCheck::runs(std::span<const PageRun> runs) {
+  constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present;
+  for (const PageRun& run : runs) {
+    ++entry_;
+    bits_ |= run.vaddr;
+    if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
+    if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
+    if (run.flags & ~known) add(run, "flags", formatted("flags 0x%x are not known", run.flags & ~known));
+    if (entry_ > 1 && run.vaddr < last_vaddr_)
+      add(run, "order", formatted("stands behind 0x%llx", Unsigned{last_vaddr_}));
+    else if (run.vaddr < end_)
+      add(run, "overlap", formatted("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
+    last_vaddr_ = run.vaddr;
+    end_ = run.vaddr + run.nr_pages * smallest_page;
+  }
+}
+
+class SetCheck {
+ public:
+  SetCheck(Findings& findings, Surveyed& surveyed, SurveyedSet& set)
+      : findings_{findings}, surveyed_{surveyed}, set_{set} {}
+  void run(const std::map<const SurveyedMemory*, EntryCheck>& entries);
+
+ private:
+  void sizes();
+  void owners();
+  void parents(const SurveyedMemory& memory);
+  void in_parent(const SurveyedMemory& memory, const Stretch& stretch);
+  std::string place_of(const std::string& name) const {
+    const auto& any = set_.memories.begin()->second.place;
+    const std::size_t slash = any.find_last_of("/:");
+    return (slash == any.npos ? std::string{} : any.substr(0, slash + 1)) + name;
+  }
+
+  Findings& findings_;
+  Surveyed& surveyed_;
+  SurveyedSet& set_;
+  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;  // level, pages_id -> pages there
+};
+
+void SetCheck::sizes() {
+  std::map<std::uint64_t, const SurveyedMemory*> claims;
+  for (const auto& [id, memory] : set_.memories) {
+    const std::uint64_t pages_id = memory.pagemap.pages_id;
+    const auto [first, added] = claims.try_emplace(pages_id, &memory);
+    if (!added)
+      findings_.add({memory.place}, "claimed", pages_name(pages_id) + " is also that of " + first->second->place);
+    const std::uint64_t claimed = memory.pagemap.nr_present * set_.page_size;
+    const SurveyedPages* image = set_.image_of(memory);
+    if (!image && claimed > 0 && !memory.alone)
+      findings_.add(
+          {memory.place}, "missing",
+          formatted("%s is missing; it should have %llu bytes", pages_name(pages_id).c_str(), Unsigned{claimed}));
+    if (!image || image->size_bytes == claimed || !memory.complete) continue;
+    findings_.add({image->place}, "size",
+                  formatted("%llu bytes, but the entries of %s make up %llu", Unsigned{image->size_bytes},
+                            pagemap_name(id).c_str(), Unsigned{claimed}));
+  }
+  for (const auto& [pages_id, image] : set_.images) {
+    if (image.size_bytes % set_.page_size != 0)
+      findings_.add({image.place}, "size",
+                    formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
+                              Unsigned{set_.page_size}));
+    if (!image.claimed) findings_.add({image.place}, "unclaimed", "no pagemap names it");
+  }
+}
+
+// Tasks and mappings; a pre-dump has neither.
+void SetCheck::owners() {
+  const Users users = users_of(*set_.checkpoint);
+  const bool has_tree = std::ranges::any_of(set_.checkpoint->tasks(), &Task::in_tree);
+  if (!has_tree) return;
+  for (const auto& [id, memory] : set_.memories) {
+    const Task* task = task_of(set_, id);
+    if (!id.shmem && !task) findings_.add({memory.place}, "owner", "there is no such process");
+    if (id.shmem && !users.contains(id) && !is_memfd(*set_.checkpoint, id) && memory.totals.entries > 0)
+      findings_.add({memory.place}, "owner", "no process maps this object");
+    if (!task || !task->has_memory || task->memory.mappings.empty()) continue;
+    const Pagemap* pagemap = surveyed_.pagemap(set_, id);
+    const MappingIndex mappings{task->memory.mappings};
+    for (std::size_t i = 0; pagemap && i < pagemap->runs.size(); ++i) {
+      const PageRun& run = pagemap->runs[i];
+      std::uint64_t at = run.vaddr;
+      const std::uint64_t end = run.vaddr + run.nr_pages * set_.page_size;
+      for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at));) at = mapping->end;
+      if (at < end) findings_.add({memory.place, Error::nowhere, at}, "mapping", "pages in no mapping");
+    }
+  }
+  for (const Task& task : set_.checkpoint->tasks())
+    if (task.in_tree && task.is_running() && task.has_memory && !set_.memories.contains({false, task.pid}))
+      findings_.add({place_of(pagemap_name({false, task.pid}))}, "missing", "the process has memory, but no pagemap");
+}
+
+void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
+  if (stretch.where == Stretch::Where::missing || stretch.where == Stretch::Where::lazy) {
+    PageStore* store = &set_;
+    for (std::uint32_t level = 0; level < stretch.level && store->parent(); ++level) store = store->parent();
+    std::string why = "which does not have them";
+    if (stretch.level > 1) why += formatted(" (%u steps up)", stretch.level);
+    if (stretch.where == Stretch::Where::lazy) why = "which left them behind for a lazy restore";
+    else if (stretch.level == 0 && !store->parent()) why = "but there is none";
+    findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
+                  pages_text(stretch.nr_pages) + " should be in the parent, " + why);
+    return;
+  }
+  if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
+  const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id}, 0);
+  PageFolder* folder = set_.folder();
+  for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
+  const std::string path = folder->path() + "/" + pages_name(stretch.pages_id);
+  struct stat status;
+  if (added && stat(path.c_str(), &status) == 0)
+    known->second = static_cast<std::uint64_t>(status.st_size) / set_.page_size;
+  if (stretch.page + stretch.nr_pages > known->second)
+    findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
+                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
+}
+
+void SetCheck::parents(const SurveyedMemory& memory) {
+  if (memory.totals.parent == 0 || memory.alone) return;
+  if (set_.directory.empty()) {
+    findings_.add({memory.place}, "parent",
+                  pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
+    return;
+  }
+  // What follows without a gap and lacks the same is one finding.
+  std::optional<Stretch> open;
+  const auto close = [&] {
+    if (open) in_parent(memory, *open);
+    open.reset();
+  };
+  MemoryReader reader{set_, memory.memory, set_.page_size};
+  reader.stretches(0, max_address, [&](const Stretch& stretch) {
+    if (!(stretch.flags & PageRun::parent)) return Step::go;
+    const bool joins = open && open->where == stretch.where && open->level == stretch.level &&
+                       stretch.where != Stretch::Where::stored &&
+                       open->vaddr + open->nr_pages * set_.page_size == stretch.vaddr;
+    if (joins) {
+      open->nr_pages += stretch.nr_pages;
+      return Step::go;
+    }
+    close();
+    open = stretch;
+    return Step::go;
+  });
+  close();
+}
+
+void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
+  if (set_.memories.empty() && set_.images.empty()) return;
+  for (const auto& [id, memory] : set_.memories) {
+    const auto entry = entries.find(&memory);
+    if (entry != entries.end() && entry->second.bits_of_addresses() % set_.page_size / smallest_page != 0)
+      findings_.add({memory.place}, "alignment",
+                    formatted("addresses are not multiples of the page size %llu", Unsigned{set_.page_size}));
+    if (!id.shmem && !memory.named) continue;
+    parents(memory);
+  }
+  if (!std::ranges::all_of(set_.memories, [](const auto& one) { return one.second.alone; })) sizes();
+  owners();
+  if (PageFolder* folder = set_.folder())
+    for (const Error& error : folder->errors())
+      if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent)
+        findings_.add({error.image}, "parent",
+                      to_string(Error{error.reason, "", Error::nowhere, Error::nowhere, 0, 0, error.name}));
+}
+
+}  // namespace
+
+int check_pages(Program& program) {
+  Destination destination{program, Destination::Content::text};
+  Progress progress{program};
+  Findings findings{program, destination.output()};
+  SurveyOptions options = survey_options(program, progress);
+  options.runs = true;
+  std::map<const SurveyedMemory*, EntryCheck> entries;
+  options.on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
+    entries.try_emplace(&memory, findings, memory.place).first->second.runs(runs);
+    return Step::go;
+  };
+  // A damaged image is what is looked for; a file that cannot be read is not.
+  const auto report = [&](const Error& error) {
+    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;  // SetCheck names them
+    if (fault_of(error.reason) != Fault::data) return program.report(error);
+    Error inner = error;
+    inner.image.clear();
+    inner.entry = Error::nowhere;
+    findings.add({error.image, error.entry}, "damaged", to_string(inner));
+  };
+  Surveyed surveyed{program, options, program.inputs(), report};
+  for (const auto& set : surveyed.sets()) SetCheck{findings, surveyed, *set}.run(entries);
+  if (findings.count() > 0) program.set_exit_code(exit_no);
+  return destination.commit();
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,136 @@
+// Two memories, page by page.
+#include <algorithm>
+
+#include "crit-pages/difference.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+using Stored = Contents::Run;
+
+struct FactHash {
+  std::size_t operator()(const PageFact& fact) const { return fact.low; }
+};
+struct FactEqual {
+  bool operator()(const PageFact& a, const PageFact& b) const { return a.same_as(b); }
+};
+// Contents of the first that no longer stand where they stood: from addresses that are gone, and that have changed.
+struct Left {
+  std::uint64_t gone = 0, changed = 0;
+};
+using LeftContents = std::unordered_map<PageFact, Left, FactHash, FactEqual>;
+
+using Visit = std::function<void(std::uint64_t vaddr, std::uint64_t nr_pages, const Stored* a, const Stored* b)>;
+
+// Both sides in address order: a page at a time, or all that follow where nothing can be compared: those cost nothing,
+// however many a pagemap claims.
+void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, std::uint64_t page_size,
+          const Visit& visit) {
+  auto a = first.begin();
+  auto b = second.begin();
+  std::uint64_t at = 0;
+  const auto end_of = [page_size](const Stored& run) { return run.vaddr + run.nr_pages * page_size; };
+  for (;;) {
+    while (a != first.end() && end_of(*a) <= at) ++a;
+    while (b != second.end() && end_of(*b) <= at) ++b;
+    if (a == first.end() && b == second.end()) return;
+    const std::uint64_t next_a = a == first.end() ? max_address : std::max(a->vaddr, at);
+    const std::uint64_t next_b = b == second.end() ? max_address : std::max(b->vaddr, at);
+    at = std::min(next_a, next_b);
+    const Stored* here_a = next_a == at && a != first.end() ? &*a : nullptr;
+    const Stored* here_b = next_b == at && b != second.end() ? &*b : nullptr;
+    std::uint64_t nr_pages = 1;
+    if ((here_a && !here_a->facts) || (here_b && !here_b->facts)) {
+      const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
+      nr_pages = (std::min(end_a, end_b) - at) / page_size;
+    }
+    visit(at, nr_pages, here_a, here_b);
+    at += nr_pages * page_size;
+  }
+}
+
+}  // namespace
+
+void DifferenceCounts::add(const DifferenceCounts& other) {
+  for (const Counter counter : {&DifferenceCounts::same, &DifferenceCounts::changed, &DifferenceCounts::added,
+                                &DifferenceCounts::gone, &DifferenceCounts::moved, &DifferenceCounts::unknown})
+    this->*counter += other.*counter;
+}
+
+const FactStore* Contents::facts_of(const SurveyedMemory* memory, const Stretch& stretch) {
+  if (stretch.level == 0) {
+    const SurveyedPages* image = memory ? set_.image_of(*memory) : nullptr;
+    return image ? &image->facts : nullptr;
+  }
+  const auto [found, added] = parents_.try_emplace({stretch.level, stretch.pages_id});
+  if (!added) return &found->second;
+  PageFolder* folder = set_.folder();
+  for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
+  const std::string path = folder->path() + "/" + pages_name(stretch.pages_id);
+  if (const Error error = scan_pages_file(path, nr_threads_, found->second)) program_.report(error);
+  return &found->second;
+}
+
+std::vector<Stored> Contents::runs(MemoryId memory) {
+  std::vector<Stored> runs;
+  const auto found = set_.memories.find(memory);
+  if (found == set_.memories.end()) return runs;
+  MemoryReader reader{set_, memory, set_.page_size};
+  reader.stretches(0, max_address, [&](const Stretch& stretch) {
+    if (stretch.where == Stretch::Where::hole) return Step::go;
+    const bool stored = stretch.where == Stretch::Where::stored;
+    const FactStore* facts = stored ? facts_of(&found->second, stretch) : nullptr;
+    const std::uint64_t there = facts ? facts->size() / (set_.page_size / smallest_page) : 0;
+    const std::uint64_t here = std::min(stretch.nr_pages, there - std::min(there, stretch.page));
+    if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});
+    if (here < stretch.nr_pages) runs.push_back({stretch.vaddr + here * set_.page_size, stretch.nr_pages - here});
+    return Step::go;
+  });
+  return runs;
+}
+
+std::optional<PageFact> Contents::fact(const Stored* run, std::uint64_t vaddr) const {
+  if (!run || !run->facts) return {};
+  return run->facts->page(run->page + (vaddr - run->vaddr) / set_.page_size, set_.page_size / smallest_page);
+}
+
+void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count) {
+  const std::vector<Stored> in_first = first.runs(memory), in_second = second.runs(memory);
+  const std::uint64_t page_size = first.set().page_size;
+  LeftContents left;
+  walk(in_first, in_second, page_size, [&](std::uint64_t vaddr, std::uint64_t, const Stored* a, const Stored* b) {
+    const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
+    if (!was || was->is_zero()) return;
+    if (!b) ++left[*was].gone;
+    else if (is && !is->same_as(*was)) ++left[*was].changed;
+  });
+  // Each content that was left can turn up once.
+  const auto turned_up = [&left](const PageFact& fact) {
+    const auto found = left.find(fact);
+    if (found == left.end() || (found->second.gone == 0 && found->second.changed == 0)) return false;
+    --(found->second.gone > 0 ? found->second.gone : found->second.changed);
+    return true;
+  };
+  walk(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const Stored* a, const Stored* b) {
+    if (!b) return;
+    const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
+    if ((a && !was) || !is) count(true, vaddr, nr_pages, &DifferenceCounts::unknown);
+    else if (was && was->same_as(*is)) count(true, vaddr, 1, &DifferenceCounts::same);
+    else if (turned_up(*is)) count(true, vaddr, 1, &DifferenceCounts::moved);
+    else count(true, vaddr, 1, was ? &DifferenceCounts::changed : &DifferenceCounts::added);
+  });
+  walk(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const Stored* a, const Stored* b) {
+    if (!a || b) return;
+    const auto was = first.fact(a, vaddr);
+    if (!was) return count(false, vaddr, nr_pages, &DifferenceCounts::unknown);
+    if (!was->is_zero()) {
+      Left& rest = left[*was];
+      if (rest.gone == 0) return;  // moved away
+      --rest.gone;
+    }
+    count(false, vaddr, 1, &DifferenceCounts::gone);
+  });
+}
+
+}  // namespace critpipe::filters

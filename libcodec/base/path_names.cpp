@@ -1,0 +1,85 @@
+#include "base/path_names.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "critpipe/base.hpp"
+
+namespace critpipe {
+
+const char* fault_of_name(std::string_view name) {
+  if (name.empty()) return "it is empty";
+  if (name.size() > max_name_bytes) return "it is too long";
+  if (name[0] == '/') return "it is absolute";
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "it has control characters";
+  for (std::size_t at = 0; at <= name.size();) {
+    const std::size_t end = std::min(name.find('/', at), name.size());
+    const std::string_view part = name.substr(at, end - at);
+    if (part == "..") return "it leads out of its folder";
+    if (part.empty() || part == ".") return "it has an empty part";
+    if (part.size() > max_name_part_bytes) return "it is too long";
+    at = end + 1;
+  }
+  return nullptr;
+}
+
+bool natural_less(const std::string& left, const std::string& right) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto number_at = [&](const std::string& text, std::size_t& at) {
+    while (at + 1 < text.size() && text[at] == '0' && is_digit(text[at + 1])) ++at;
+    const std::size_t begin = at;
+    while (at < text.size() && is_digit(text[at])) ++at;
+    return std::string_view{text}.substr(begin, at - begin);
+  };
+  for (std::size_t i = 0, j = 0; i < left.size() && j < right.size();) {
+    if (is_digit(left[i]) && is_digit(right[j])) {
+      const std::string_view a = number_at(left, i), b = number_at(right, j);
+      if (a != b) return a.size() != b.size() ? a.size() < b.size() : a < b;
+    } else if (left[i] != right[j]) {
+      return static_cast<unsigned char>(left[i]) < static_cast<unsigned char>(right[j]);
+    } else {
+      ++i;
+      ++j;
+    }
+  }
+  return left.size() != right.size() ? left.size() < right.size() : left < right;
+}
+
+std::string_view last_part(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return path.substr(path.rfind('/') + 1);
+}
+
+std::vector<std::string> short_names(const std::vector<std::string>& paths) {
+  std::vector<std::string> whole;
+  for (const std::string& path : paths) {
+    const bool plain = path == "-" || (last_part(path) != "." && last_part(path) != ".." && paths.size() == 1);
+    const std::unique_ptr<char, void (*)(void*)> real{plain ? nullptr : realpath(path.c_str(), nullptr), std::free};
+    whole.emplace_back(real ? real.get() : path);
+  }
+  std::vector<std::string> names;
+  std::vector<std::size_t> begins(paths.size(), std::string::npos);
+  for (bool again = true; again;) {
+    names.clear();
+    std::unordered_map<std::string, int> uses;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (begins[i] == std::string::npos) begins[i] = whole[i].size() - last_part(whole[i]).size();
+      names.push_back(whole[i].substr(begins[i]));
+      ++uses[names.back()];
+    }
+    again = false;
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      if (uses[names[i]] == 1 || begins[i] < 2) continue;
+      const std::size_t slash = whole[i].rfind('/', begins[i] - 2);
+      begins[i] = slash == std::string::npos ? 0 : slash + 1;
+      again = true;
+    }
+  }
+  return names;
+}
+
+}  // namespace critpipe

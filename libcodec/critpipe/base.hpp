@@ -1,0 +1,67 @@
+// base: bytes, the limits that hold everywhere, and the mark of what the shared library shows.
+//
+//     Bytes bytes = bytes_of("abcd");
+//     std::uint32_t word = load_u32(bytes.data());
+//
+// A length read from an image is a claim: it is held against the limits and against the bytes that are really there
+// before anything is allocated for it.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+// The shared library shows what public headers declare between these two pragmas; all else is compiled to be hidden.
+// The mark is for what a public class keeps inside.
+#define CRITPIPE_INNER [[gnu::visibility("hidden")]]
+
+#pragma GCC visibility push(default)
+namespace critpipe {
+
+using Bytes = std::span<const std::byte>;
+
+inline Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
+
+static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
+
+inline std::uint32_t load_u32(const std::byte* at) {
+  std::uint32_t word;
+  std::memcpy(&word, at, 4);
+  return word;
+}
+inline std::uint64_t load_u64(const std::byte* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
+}
+
+struct Limits {
+  // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000
+  // mappings (6 MiB).
+  std::uint64_t entry_bytes = std::uint64_t{256} << 20;
+  // The largest JSON text held while it waits for what it belongs to (entries before their "magic").
+  std::uint64_t waiting_json_bytes = std::uint64_t{256} << 20;
+};
+
+constexpr int max_nesting = 64;                     // messages in messages; apparmor namespaces nest freely
+constexpr std::size_t block_bytes = 256 << 10;      // what sources hand on and outputs write at a time
+constexpr std::size_t held_extra_bytes = 4 << 20;   // JSON extra up to this size may stand before other keys
+constexpr std::size_t held_output_bytes = 1 << 20;  // of an entry that may still have to be taken back
+
+constexpr int max_packings = 4;               // zstd in gzip in ...
+constexpr std::size_t max_name_bytes = 4095;  // of a member, with its folders
+constexpr std::size_t max_name_part_bytes = 255;
+constexpr std::size_t max_members = 1 << 20;           // of one archive or image stream
+constexpr std::size_t max_open_members = 512;          // of an image stream, at the same time
+constexpr std::size_t held_image_bytes = 4 << 20;      // of a first image, until it is known whether others follow
+constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that another one interrupts
+// What is held in memory of compressed input may be this many times as large as what was read of it; the first
+// free_held_bytes are free.
+constexpr std::uint64_t max_held_ratio = 1000;
+constexpr std::uint64_t free_held_bytes = 16 << 20;
+
+}  // namespace critpipe
+#pragma GCC visibility pop

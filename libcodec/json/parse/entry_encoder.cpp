@@ -1,0 +1,144 @@
+#include "json/parse/entry_encoder.hpp"
+
+#include "critpipe/fields.hpp"
+#include "json/parse/encode_fast_path.hpp"
+#include "json/parse/json_text.hpp"
+
+namespace critpipe {
+
+void EntryEncoder::begin_image(const Kind& kind, std::uint64_t nr_entries) {
+  kind_ = &kind;
+  nested_message_ = kind.extra.nested_message.empty() ? nullptr : find_message(kind.extra.nested_message);
+  nr_entries_ = nr_entries;
+  chunked_ = false;
+  incomplete_ = false;
+}
+
+bool EntryEncoder::entry(ondemand::object object, const Place& place) {
+  continued_ = place.continued;
+  extra_at_ = nullptr;
+  says_error_ = false;
+  if (incomplete_)
+    return fault_.set(Reason::bad_json_value, place.at,
+                      "an entry follows one that says \"error\"; it would be misread");
+  const std::size_t begin = out_.size();
+  if (continued_) {
+    static constexpr Message none{"the rest of an entry", nullptr, nullptr, 0, 0, 0};
+    if (!fields_.message(none, object, place.at, 0, this)) return false;
+  } else if (!fields(object, place.at)) {
+    return false;
+  }
+  if (says_error_) {
+    incomplete_ = true;
+    out_.truncate(begin);
+    return true;
+  }
+  const char* at = extra_at_ ? extra_at_ : place.at;
+  if (continued_ && !close_part(at)) return false;
+  if (kind_->extra.shape == Extra::Shape::nested) {
+    if (!put_nested(at)) return false;
+  } else if (kind_->extra.shape != Extra::Shape::nothing) {
+    if (!put_parts(place.open == no_part ? nr_parts() : place.open, at)) return false;
+  }
+  if (place.open == no_part) ++nr_entries_;
+  return true;
+}
+
+const char* EntryEncoder::small_entry(const char* at, const char* end) {
+  if (kind_->extra.shape != Extra::Shape::nothing || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
+  const std::size_t begin = out_.size();
+  out_.word(std::uint32_t{0});
+  at = encode_small(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
+  if (!at) {
+    out_.truncate(begin);
+    return nullptr;
+  }
+  const auto size = static_cast<std::uint32_t>(out_.size() - begin - sizeof(std::uint32_t));
+  std::memcpy(out_.data() + begin, &size, sizeof size);
+  ++nr_entries_;
+  return at;
+}
+
+// Size and payload.
+bool EntryEncoder::fields(ondemand::object object, const char* at) {
+  const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
+  const bool has_extra = kind_->extra.shape != Extra::Shape::nothing;
+  has_extra_ = false;
+  if (has_extra) {
+    held_.truncate(0);
+    parts_[0] = parts_[1] = {};
+    nr_nested_ = 0;
+    next_part_ = 0;
+    streamed_ = 0;
+  }
+  wired_.there = false;
+  fields_.begin_entry();
+  out_.word(std::uint32_t{0});
+  const std::size_t begin = out_.size();
+  if (!fields_.message(message, object, at, 0, this)) return false;
+  if (fields_.has_unknown() && !check_unknown(message, out_.from(begin), at)) return false;
+  if (wired_.there) prefer_wire(message, wired_, out_, begin);
+  const std::uint64_t size = out_.size() - begin;
+  if (size > limits_.entry_bytes)
+    return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
+  const auto word = static_cast<std::uint32_t>(size);
+  std::memcpy(out_.data() + begin - sizeof word, &word, sizeof word);
+  return !has_extra || find_lengths(message, out_.from(begin), at);
+}
+
+bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& known) {
+  known = true;
+  const std::string_view token = token_of(value);
+  if (key == "extra") return take_extra(value);
+  if (key == "error") return take_error(token);
+  if (continued_)
+    return fault_.set(Reason::bad_json_value, token.data(), "an extra over 4 MiB must stand last in its entry");
+  if (key == "_wire") return take_wire(token, wired_);
+  known = false;
+  return true;
+}
+
+bool EntryEncoder::NestedKeys::take(std::string_view key, ondemand::value& value, bool& known) {
+  known = key == "_wire";
+  return !known || entry_.take_wire(token_of(value), wired);
+}
+
+bool EntryEncoder::take_error(std::string_view token) {
+  says_error_ = true;
+  error_text_.clear();
+  const std::string_view text = trim_json(token);
+  std::size_t bad;
+  if (text.size() < 2 || text.front() != '"') return true;
+  append_unescaped(text.substr(1, text.size() - 2), error_text_, bad);
+  return true;
+}
+
+bool EntryEncoder::take_wire(std::string_view token, Wired& wired) {
+  wired.bytes.truncate(0);
+  wired.there = !is_null(token);
+  return !wired.there || fields_.base64(token, wired.bytes);
+}
+
+// The payload as it was, if it still says what the fields say.
+void EntryEncoder::prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin) {
+  const Bytes wire = wired.bytes.from(0), payload = out.from(begin);
+  Checked checked;
+  if (!check(message, wire, checked)) return;
+  const std::string same = canonical(message, wire);
+  if (same.size() != payload.size() || std::memcmp(same.data(), payload.data(), same.size()) != 0) return;
+  out.truncate(begin);
+  out.append(wire.data(), wire.size());
+}
+
+bool EntryEncoder::check_unknown(const Message& message, Bytes payload, const char* at) {
+  Checked checked;
+  if (check(message, payload, checked)) return true;
+  return fault_.set(Reason::bad_json_value, at,
+                    "with its \"_unknown\" fields the message would not be readable: " +
+                        to_string({.reason = checked.reason,
+                                   .want = checked.want,
+                                   .have = checked.have,
+                                   .name = checked.field ? std::string{checked.field->name()} : ""}));
+}
+
+}  // namespace critpipe

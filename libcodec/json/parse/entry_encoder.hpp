@@ -1,0 +1,114 @@
+// One entry: the object of its message, with "extra", "_wire" and "error" among its keys -> size, payload, extra.
+//
+// An extra too large to be held comes in pieces: the text up to it is read with `open` naming the part whose bytes
+// follow, then the bytes, then what stands after them as an object of its own (`continued`).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "critpipe/kind.hpp"
+#include "critpipe/base.hpp"
+#include "json/parse/message_encoder.hpp"
+
+namespace critpipe {
+
+class EntryEncoder final : private OtherKeys {
+ public:
+  static constexpr int no_part = -1;
+  struct Place {
+    const char* at;          // where the object begins
+    bool continued = false;  // the rest of an entry
+    int open = no_part;      // this part of the extra follows in pieces
+  };
+
+  EntryEncoder(WireBuffer& out, const Limits& limits) : out_{out}, limits_{limits} {}
+
+  void begin_image(const Kind& kind, std::uint64_t nr_entries = 0);
+  bool entry(ondemand::object object, const Place& place);
+  // An entry as crit-tojson prints it, the short way. Returns where it ends; null: entry() is to read it.
+  const char* small_entry(const char* at, const char* end);
+  const Kind& kind() const { return *kind_; }
+  std::uint64_t nr_entries() const { return nr_entries_; }
+
+  bool part_bytes(std::uint64_t size, const char* at);  // so many have been appended to out
+  int nr_parts() const { return kind_->extra.second_name.empty() ? 1 : 2; }
+
+  JsonFault& fault() { return fault_; }
+  bool json_error(simdjson::error_code code, const char* at) { return fields_.json_error(code, at); }
+  bool is_incomplete() const { return incomplete_; }  // an entry has said so: nothing may follow
+  const std::string& error_text() const { return error_text_; }
+
+ private:
+  struct Length {
+    std::uint64_t size = 0;
+    std::uint64_t padding = 0;
+    bool known = true;
+  };
+  struct Wired {  // what "_wire" says
+    bool there = false;
+    WireBuffer bytes;
+  };
+  struct NestedKeys final : OtherKeys {
+    explicit NestedKeys(EntryEncoder& entry) : entry_{entry} {}
+    bool take(std::string_view key, ondemand::value& value, bool& known) override;
+    EntryEncoder& entry_;
+    Wired wired;
+  };
+
+  bool take(std::string_view key, ondemand::value& value, bool& known) override;
+  bool take_wire(std::string_view token, Wired& wired);
+  bool take_error(std::string_view token);
+  bool take_extra(ondemand::value& value);
+  bool take_parts(ondemand::value& value, const char* at);
+  bool take_units(ondemand::value& value, std::string_view token);
+  bool take_units_text(std::string_view token);
+  bool put_unit(const Integer& number, const char* at);
+  bool take_nested(ondemand::value& value, const char* at);
+  bool take_nested_message(ondemand::value& value, const char* at, Length& data);
+  bool held_bytes(std::string_view token, int part);
+
+  bool fields(ondemand::object object, const char* at);
+  static void prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin);
+  bool check_unknown(const Message& message, Bytes payload, const char* at);
+  bool find_lengths(const Message& message, Bytes payload, const char* at);
+  std::uint64_t length_in(const Message& message, Bytes payload, std::string_view field_name) const;
+  bool put_parts(int end, const char* at);
+  bool put_nested(const char* at);
+  bool close_part(const char* at);
+  bool fill_part(std::uint64_t have, const Length& length, WireBuffer& out, const char* at, std::string_view name);
+  bool left_out(const char* at, const Length& length);
+  static void drop_go_zeros(std::uint64_t have, WireBuffer& out);
+  std::string_view part_name(int part) const { return part == 0 ? kind_->extra.first_name : kind_->extra.second_name; }
+
+  WireBuffer& out_;
+  const Limits& limits_;
+  WireBuffer held_;  // the extra of the entry until its lengths are known
+  Wired wired_;
+  JsonFault fault_;
+  MessageEncoder fields_{out_, fault_};
+  MessageEncoder nested_{held_, fault_};
+  NestedKeys nested_keys_{*this};
+
+  const Kind* kind_ = nullptr;
+  const Message* nested_message_ = nullptr;
+  std::uint64_t nr_entries_ = 0;
+  bool chunked_ = false;   // a ghost file in chunks
+  bool go_ghost_ = false;  // one that go-criu has read, with zeros too many
+  bool incomplete_ = false;
+  bool says_error_ = false;  // the entry that is being read
+  std::string error_text_;
+
+  bool continued_ = false;
+  const char* extra_at_ = nullptr;  // null: the entry has no such key
+  struct {
+    std::size_t begin = 0, size = 0;
+  } parts_[2];  // in held_
+  std::uint64_t nr_nested_ = 0;
+  bool has_extra_ = false;  // not null, that is
+  Length lengths_[2];
+  int next_part_ = 0;           // to be written
+  std::uint64_t streamed_ = 0;  // of that part
+};
+
+}  // namespace critpipe

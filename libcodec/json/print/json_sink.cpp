@@ -1,0 +1,321 @@
+// Documents and lines around what the Printer prints.
+#include "json/print/json_sink.hpp"
+
+#include "json/print/print_fast_path.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::string_view head_name(Head head) {
+  switch (head) {
+    case Head::bare: return "bare";
+    case Head::common: return "common";
+    case Head::service: return "service";
+    case Head::none: break;
+  }
+  return "none";
+}
+
+}  // namespace
+
+void JsonSink::Writer::item(int depth, bool first) {
+  char* at = output_.reserve(member_room);
+  if (!first) *at++ = ',';
+  if (indent_) at = put_newline(at, depth);
+  else if (!first) *at++ = ' ';
+  output_.commit(at);
+}
+
+void JsonSink::Writer::key(std::string_view name, int depth, bool first) {
+  item(depth, first);
+  put("\"");
+  put(name);
+  put("\": ");
+}
+
+void JsonSink::Writer::end_object(int depth, bool empty) {
+  char* at = output_.reserve(member_room);
+  if (indent_ && !empty) at = put_newline(at, depth);
+  *at++ = '}';
+  output_.commit(at);
+}
+
+// {"image": NAME, "magic": KIND, "head": ...
+void JsonSink::Writer::head(const Image& image) {
+  put("{");
+  const bool named = options_.form != JsonOptions::Form::document;
+  if (named) {
+    key("image", 1, true);
+    put_quoted(name_);
+  }
+  if (image.is_raw()) {
+    if (!kind_) return;
+    key("kind", 1, !named);
+    put_quoted(kind_->name);
+    return;
+  }
+  key("magic", 1, !named);
+  put_quoted(kind_->magic_name);
+  if (image.head == kind_->head || !options_.wire) return;
+  key("head", 1, false);
+  put_quoted(head_name(image.head));
+}
+
+void JsonSink::Writer::begin(const Image& image) {
+  begun_ = true;
+  name_ = image.name;
+  kind_ = image.kind;
+  head_ = image.head;
+  nr_entries_ = 0;
+  nr_before_ = 0;
+  raw_bytes_ = 0;
+  paused_ = false;
+  plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
+           kind_->extra.shape == Extra::Shape::nothing;
+  open_document();
+}
+
+void JsonSink::Writer::open_document() {
+  const Image image{name_, kind_, head_};
+  if (image.is_raw()) {
+    head(image);
+    if (!options_.raw) return;
+    key("raw", 1, !kind_ && options_.form == JsonOptions::Form::document);
+    put("\"");
+    base64_ = {};
+    return;
+  }
+  if (options_.form == JsonOptions::Form::lines) return;
+  head(image);
+  key("entries", 1, false);
+  put("[");
+}
+
+bool JsonSink::Writer::pause() {
+  if (in_entry_ || !begun_ || paused_ || (head_ == Head::none && !options_.raw)) return false;
+  if (head_ == Head::none) close_base64();
+  else if (options_.form == JsonOptions::Form::lines) head({name_, kind_, head_});
+  else put("]");
+  key("continued", 1, false);
+  put("true");
+  end_object(0, false);
+  put("\n");
+  nr_before_ = nr_entries_;
+  paused_ = true;
+  return true;
+}
+
+void JsonSink::Writer::resume() {
+  paused_ = false;
+  open_document();
+}
+
+void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole) {
+  char* at = output_.reserve(member_room);
+  const auto print = [&](auto printer) {
+    if (whole) at = printer.object(at, message, payload, depth, false);
+    else at = printer.members(at, message, payload, depth + 1, false, no_member_);
+  };
+  if (human && indent_) print(Printer<true, true>{output_});
+  else if (human) print(Printer<true, false>{output_});
+  else if (indent_) print(Printer<false, true>{output_});
+  else print(Printer<false, false>{output_});
+  output_.commit(at);
+}
+
+void JsonSink::Writer::entry(const Entry& entry) {
+  if (paused_) [[unlikely]]
+    resume();
+  if (plain_ && entry.canonical) [[likely]]
+    return plain_entry(entry);
+  output_.mark();
+  in_entry_ = true;
+  no_member_ = true;
+  in_extra_ = false;
+  no_item_ = true;
+  extra_bytes_ = 0;
+  if (options_.form == JsonOptions::Form::lines) {
+    Image image{name_, kind_, head_};
+    head(image);
+    put(", \"index\": ");
+    output_.commit(put_decimal(output_.reserve(member_room), entry.index));
+    put(", \"entry\": ");
+  } else {
+    item(entry_depth, nr_entries_ == nr_before_);
+  }
+  put("{");
+  if (entry.canonical) [[likely]]
+    return put_canonical(*entry.message, entry.payload, options_.pretty, entry_depth, false);
+  const std::string written = critpipe::canonical(*entry.message, entry.payload);
+  put_canonical(*entry.message, std::as_bytes(std::span{written}), options_.pretty, entry_depth, false);
+  if (!options_.wire) return;
+  key("_wire", entry_depth + 1, no_member_);
+  no_member_ = false;
+  output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
+}
+
+// Small entries of a document that is not pretty, up to the first that is not as usual.
+Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
+  Taken taken;
+  if (!plain_ || paused_) return taken;
+  const Message& message = *kind_->later;
+  const std::byte* from = unchecked.data();
+  const std::byte* const end = from + unchecked.size();
+  char* at = output_.reserve(0);
+  while (end - from >= 4) {
+    const std::size_t size = load_u32(from);
+    if (size > static_cast<std::size_t>(end - from) - 4) break;
+    at = output_.more(at, small_room + 2);
+    char* const printed = put_small(put_text(at, ", ", 2), message, {from + 4, size});
+    if (!printed) break;
+    at = printed;
+    from += 4 + size;
+    ++taken.entries;
+  }
+  output_.commit(at);
+  nr_entries_ += taken.entries;
+  taken.bytes = static_cast<std::size_t>(from - unchecked.data());
+  taken.step = step();
+  return taken;
+}
+
+// The usual case: a document that is not pretty, nothing after the message.
+void JsonSink::Writer::plain_entry(const Entry& entry) {
+  char* at = output_.reserve(member_room);
+  if (nr_entries_ != nr_before_) at = put_text(at, ", ", 2);
+  *at++ = '{';
+  bool first = true;
+  at = Printer<false, false>{output_}.members(at, *entry.message, entry.payload, 0, false, first);
+  *at++ = '}';
+  output_.commit(at);
+  ++nr_entries_;
+}
+
+void JsonSink::Writer::close() {
+  if (!in_entry_) [[likely]]
+    return;
+  if (kind_->extra.shape != Extra::Shape::nothing) close_extra();
+  end_object(entry_depth, no_member_);
+  if (options_.form == JsonOptions::Form::lines) put("}\n");
+  in_entry_ = false;
+  ++nr_entries_;
+  output_.release();
+}
+
+void JsonSink::Writer::end() {
+  const bool was_paused = paused_;
+  if (paused_) resume();
+  if (head_ == Head::none) {
+    if (options_.raw) {
+      close_base64();
+    } else {
+      key("size", 1, !kind_ && options_.form == JsonOptions::Form::document);
+      output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
+    }
+  } else if (options_.form == JsonOptions::Form::lines) {
+    if (nr_entries_ > 0 && !was_paused) return;
+    head({name_, kind_, head_});
+    key("entries", 1, false);
+    put("[]");
+  } else {
+    if (indent_ && nr_entries_ > 0) item(1, true);
+    put("]");
+  }
+  end_object(0, false);
+  if (options_.newline) put("\n");
+}
+
+void JsonSink::Writer::fail(const Error& error) {
+  Error shown = error;
+  shown.image.clear();  // the document is about this image
+  const std::string text = to_string(shown);
+  if (in_entry_ && !output_.rollback()) {
+    // A part of its extra is out already: say so where a reader of the entry sees it.
+    close_extra();
+    key("error", entry_depth + 1, no_member_);
+    put_quoted(text);
+    end_object(entry_depth, false);
+    if (options_.form == JsonOptions::Form::lines) return put("}\n");
+    ++nr_entries_;
+  }
+  in_entry_ = false;
+  if (paused_) resume();
+  if (!begun_) {
+    // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
+    if (options_.form == JsonOptions::Form::document) return;
+    put("{");
+    key("image", 1, true);
+    put_quoted(error.image);
+  } else if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
+    head({name_, kind_, head_});
+  } else if (head_ == Head::none) {
+    if (options_.raw) close_base64();
+  } else {
+    if (indent_ && nr_entries_ > 0) item(1, true);
+    put("]");
+  }
+  key("error", 1, false);
+  put_quoted(text);
+  end_object(0, false);
+  put("\n");
+}
+
+JsonSink::JsonSink(Output& output, const JsonOptions& options) : writer_{std::make_unique<Writer>(output, options)} {}
+JsonSink::~JsonSink() = default;
+
+Step JsonSink::begin(const Image& image) {
+  writer_->begin(image);
+  return writer_->step();
+}
+Step JsonSink::entry(const Entry& entry) {
+  writer_->entry(entry);
+  return writer_->step();
+}
+Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
+Step JsonSink::part(const Part& part) {
+  writer_->part(part);
+  return writer_->step();
+}
+Step JsonSink::bytes(Bytes bytes) {
+  writer_->bytes(bytes);
+  return writer_->step();
+}
+Step JsonSink::padding(Bytes bytes) {
+  writer_->padding(bytes);
+  return writer_->step();
+}
+Step JsonSink::close() {
+  writer_->close();
+  return writer_->step();
+}
+Step JsonSink::raw(Bytes bytes) {
+  writer_->raw(bytes);
+  return writer_->step();
+}
+Step JsonSink::pass_over(std::uint64_t size) {
+  writer_->pass_over(size);
+  return writer_->step();
+}
+Step JsonSink::end() {
+  writer_->end();
+  return writer_->step();
+}
+void JsonSink::fail(const Error& error) { writer_->fail(error); }
+bool JsonSink::pause() { return writer_->pause(); }
+
+void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty) {
+  const std::string written = canonical ? std::string{} : critpipe::canonical(message, payload);
+  const Bytes view = canonical ? payload : std::as_bytes(std::span{written});
+  char* at = output.reserve(member_room);
+  output.commit(pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
+                       : Printer<false, false>{output}.object(at, message, view, 0, false));
+}
+
+std::string json_string(std::string_view text) {
+  StringOutput output;
+  output.commit(put_string(output, output.reserve(member_room), std::as_bytes(std::span{text})));
+  return output.take();
+}
+
+}  // namespace critpipe

@@ -1,0 +1,78 @@
+// The parts of a JSON document around what the Printer prints. Internal: json.cpp has documents and entries,
+// json_extra.cpp what follows a message.
+#pragma once
+
+#include "critpipe/json.hpp"
+#include "json/print/message_printer.hpp"
+#include "base/base64.hpp"
+
+namespace critpipe {
+
+constexpr int entry_depth = 2;
+
+class JsonSink::Writer {
+ public:
+  Writer(Output& output, const JsonOptions& options)
+      : output_{output}, options_{options}, indent_{options.pretty && options.form == JsonOptions::Form::document} {}
+
+  void begin(const Image& image);
+  void entry(const Entry& entry);
+  Taken many(Bytes unchecked);
+  void part(const Part& part);
+  void bytes(Bytes bytes);
+  void padding(Bytes bytes);
+  void close();
+  void raw(Bytes bytes);
+  void pass_over(std::uint64_t size) { raw_bytes_ += size; }  // unread, so the size is what is printed
+  void end();
+  void fail(const Error& error);
+  bool pause();
+  Step step() const { return output_.step(); }
+
+ private:
+  enum class Open : std::uint8_t { nothing, string, units };
+
+  void put(std::string_view text) { output_.write(text); }
+  void put_quoted(std::string_view text) {
+    output_.commit(put_string(output_, output_.reserve(member_room), std::as_bytes(std::span{text})));
+  }
+  void item(int depth, bool first);  // the comma and the line before a member
+  void key(std::string_view name, int depth, bool first);
+  void head(const Image& image);
+  void open_document();
+  void resume();
+  void plain_entry(const Entry& entry);
+  void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
+  void put_base64_bytes(Bytes bytes);
+  void close_base64();
+  void put_unit(std::uint16_t unit);
+  void close_part();
+  void close_extra();
+  void open_extra(const Part& part);
+  void end_object(int depth, bool empty);
+
+  Output& output_;
+  JsonOptions options_;
+  bool indent_;
+  bool plain_ = false;
+  std::string name_;
+  const Kind* kind_ = nullptr;
+  Head head_ = Head::none;
+  std::uint64_t nr_entries_ = 0;  // complete
+  std::uint64_t nr_before_ = 0;   // in earlier documents of the image
+  bool begun_ = false;
+  bool paused_ = false;
+  bool in_entry_ = false;
+  bool no_member_ = true;  // of the entry's object yet
+  bool in_extra_ = false;
+  bool no_item_ = true;  // of the extra's list
+  Open open_ = Open::nothing;
+  bool named_parts_ = false;
+  bool odd_ = false;  // half a unit is carried
+  std::byte half_{};
+  std::uint64_t extra_bytes_ = 0;
+  std::uint64_t raw_bytes_ = 0;
+  Base64Encoder base64_;
+};
+
+}  // namespace critpipe

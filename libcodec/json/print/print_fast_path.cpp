@@ -1,0 +1,158 @@
+#include "json/print/print_fast_path.hpp"
+
+#include <array>
+
+#include "critpipe/base.hpp"
+#include "wire/wire_fast_path.hpp"
+#include "json/print/message_printer.hpp"
+#include "base/base64.hpp"
+#include "base/escape.hpp"
+#include "base/decimal.hpp"
+
+namespace critpipe {
+
+namespace {
+
+// What a key, a number, the name of an enum and the brackets around them take at most.
+constexpr std::size_t value_room = 512;
+
+// Numbers below 128 as text; the last byte is its length.
+constexpr auto byte_texts = [] {
+  std::array<std::array<char, 4>, 128> all{};
+  for (unsigned number = 0; number < all.size(); ++number) {
+    std::array<char, 4>& text = all[number];
+    unsigned size = 0;
+    for (unsigned place = number >= 100 ? 100 : number >= 10 ? 10 : 1; place > 0; place /= 10)
+      text[size++] = static_cast<char>('0' + number / place % 10);
+    text[3] = static_cast<char>(size);
+  }
+  return all;
+}();
+
+inline char* put_byte(char* at, std::size_t below_128) {
+  std::memcpy(at, byte_texts[below_128].data(), 4);
+  return at + byte_texts[below_128][3];
+}
+
+// One bit a type whose small values are printed as they stand on the wire.
+constexpr unsigned plain_types = 1u << static_cast<unsigned>(Type::int32) | 1u << static_cast<unsigned>(Type::int64) |
+                                 1u << static_cast<unsigned>(Type::uint32) | 1u << static_cast<unsigned>(Type::uint64);
+
+inline char* put_key(char* at, const Field& field, std::size_t skip) {
+  // Whole vectors; what is beyond the key is overwritten by what follows.
+  const char* const from = reinterpret_cast<const char*>(&field) + skip;
+  std::memcpy(at, from, 32);
+  if (field.key_size > 32) [[unlikely]]
+    std::memcpy(at + 32, from + 32, 16);
+  return at + field.key_size - skip;
+}
+
+// All answer null where the message is to go the long way.
+class Walk {
+ public:
+  explicit Walk(char* room) : limit_{room + small_room - value_room} {}
+  char* object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth);
+
+ private:
+  char* value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
+  char* list(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
+  char* number(char* at, const Field& field, const std::byte*& from, const std::byte* end);
+  char* delimited(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
+  bool has_room(const char* at, std::size_t size) const {
+    return at <= limit_ && static_cast<std::size_t>(limit_ - at) >= size;
+  }
+
+  const char* const limit_;  // value_room before the end
+};
+
+char* Walk::object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth) {
+  const Field* field = message.fields;
+  const Field* const fields_end = field + message.nr_fields;
+  std::size_t skip = 2;  // no comma before the first
+  *at++ = '{';
+  while (from != end) {
+    const std::uint32_t tag = clean_tag(from, end);
+    for (;; ++field) {
+      if (field == fields_end) return nullptr;
+      if (field->tag == tag) break;
+      if (field->required) return nullptr;
+    }
+    if (at > limit_) return nullptr;
+    at = put_key(at, *field, skip);
+    skip = 0;
+    at = field->repeated ? list(at, *field, from, end, depth) : value(at, *field, from, end, depth);
+    if (!at) return nullptr;
+    ++field;
+  }
+  for (; field != fields_end; ++field)
+    if (field->required) return nullptr;
+  *at++ = '}';
+  return at;
+}
+
+inline char* Walk::value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+  if (from == end) return nullptr;
+  if (field.wire() != Wire::varint) return delimited(at, field, from, end, depth);
+  const auto first = std::to_integer<std::size_t>(*from);
+  if (first >= 0x80 || !(plain_types >> static_cast<unsigned>(field.type) & 1)) return number(at, field, from, end);
+  ++from;
+  return put_byte(at, first);
+}
+
+char* Walk::list(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+  *at++ = '[';
+  for (;;) {
+    at = value(at, field, from, end, depth);
+    if (!at || at > limit_) return nullptr;
+    const std::byte* next = from;
+    if (next == end || clean_tag(next, end) != field.tag) break;
+    from = next;
+    at = put_text(at, ", ", 2);
+  }
+  *at++ = ']';
+  return at;
+}
+
+char* Walk::number(char* at, const Field& field, const std::byte*& from, const std::byte* end) {
+  auto wire = std::to_integer<std::uint64_t>(*from);
+  if (wire < 0x80) ++from;
+  else if (!clean_varint(from, end, wire) || !clean_integer(field.type, wire)) return nullptr;
+  switch (field.type) {
+    case Type::uint32:
+    case Type::uint64: return put_decimal(at, wire);
+    case Type::boolean:
+      if (wire > 1) return nullptr;
+      return wire != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
+    case Type::enumeration: return put_enumerator(at, field, wire);
+    default: return put_signed(at, as_integer(field.type, wire));
+  }
+}
+
+char* Walk::delimited(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+  std::size_t size;
+  if (field.wire() != Wire::bytes || !clean_length(from, end, size)) return nullptr;
+  const Bytes bytes{from, size};
+  from += size;
+  if (field.type == Type::message)
+    return depth < max_nesting ? object(at, field.message(), bytes.data(), from, depth + 1) : nullptr;
+  *at++ = '"';
+  if (field.type == Type::string) {
+    if (!has_room(at, size + 16)) return nullptr;
+    at = put_plain(at, {reinterpret_cast<const char*>(bytes.data()), size});
+    if (!at) return nullptr;
+  } else {
+    if (field.show == Show::unix_name || !has_room(at, Base64Encoder::json_room(size))) return nullptr;
+    Base64Encoder encoder;
+    at = encoder.finish(encoder.feed(bytes, at));
+  }
+  *at++ = '"';
+  return at;
+}
+
+}  // namespace
+
+char* put_small(char* at, const Message& message, Bytes payload) {
+  return Walk{at}.object(at, message, payload.data(), payload.data() + payload.size(), 0);
+}
+
+}  // namespace critpipe

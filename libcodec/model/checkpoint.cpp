@@ -1,0 +1,117 @@
+// The model: filled by collectors, joined when all images came.
+#include "critpipe/checkpoint.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "model/collect.hpp"
+#include "model/model.hpp"
+#include "model/message_reader.hpp"
+
+namespace critpipe {
+
+Bytes Arena::keep(Bytes bytes) {
+  constexpr std::size_t block = 64 << 10;
+  if (bytes.size() > left_) {
+    left_ = std::max(block, bytes.size());
+    blocks_.push_back(std::make_unique<std::byte[]>(left_));
+    at_ = blocks_.back().get();
+  }
+  if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
+  const Bytes kept{at_, bytes.size()};
+  at_ += bytes.size();
+  left_ -= bytes.size();
+  return kept;
+}
+
+void Checkpoint::Model::add_file(const FileType& row, std::uint32_t id, Bytes payload) {
+  if (!needs.descriptors && !row.mapped) return;
+  const auto [at, added] = files.try_emplace(file_key(row.type, id));
+  if (added) at->second = {id, row.type, row.message, arena.keep(payload)};
+}
+
+const File* Checkpoint::Model::find(std::uint32_t type, std::uint32_t id) const {
+  const auto found = files.find(file_key(type, id));
+  return found == files.end() ? nullptr : &found->second;
+}
+
+Checkpoint::Checkpoint(const Needs& needs) : model_{std::make_unique<Model>(needs)} {}
+Checkpoint::~Checkpoint() = default;
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+
+bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name); }
+
+std::unique_ptr<Sink> Checkpoint::sink_for(std::string_view name) {
+  if (!wants(name)) return nullptr;
+  model_->seen.emplace(name);
+  return make_collector(*model_, name);
+}
+
+void Checkpoint::report(const Error& error) { model_->errors.push_back(error); }
+
+std::span<const Task> Checkpoint::tasks() const { return model_->tasks; }
+
+const Task* Checkpoint::find_task(std::uint32_t pid) const {
+  const auto found = model_->task_index.find(pid);
+  return found == model_->task_index.end() ? nullptr : &model_->tasks[found->second];
+}
+
+// Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.
+std::vector<Checkpoint::Branch> Checkpoint::tree() const {
+  const auto& tasks = model_->tasks;
+  constexpr std::size_t none = ~std::size_t{0};
+  std::vector<std::size_t> first_child(tasks.size(), none), next(tasks.size(), none);
+  std::vector<bool> is_child(tasks.size()), shown(tasks.size());
+  for (std::size_t i = tasks.size(); i-- > 0;) {
+    const auto parent = model_->task_index.find(tasks[i].ppid);
+    if (tasks[i].ppid == 0 || parent == model_->task_index.end() || parent->second == i) continue;
+    is_child[i] = true;
+    next[i] = first_child[parent->second];
+    first_child[parent->second] = i;
+  }
+  std::vector<Branch> branches;
+  std::vector<std::pair<std::size_t, std::size_t>> stack;
+  const auto walk = [&](std::size_t root) {
+    stack.emplace_back(root, 0);
+    while (!stack.empty()) {
+      const auto [at, depth] = stack.back();
+      stack.pop_back();
+      if (at != root && next[at] != none) stack.emplace_back(next[at], depth);
+      if (shown[at]) continue;
+      shown[at] = true;
+      branches.push_back({&tasks[at], depth});
+      if (first_child[at] != none) stack.emplace_back(first_child[at], depth + 1);
+    }
+  };
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (!is_child[i]) walk(i);
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    if (!shown[i]) walk(i);
+  return branches;
+}
+
+std::span<const Descriptor> Checkpoint::descriptors(const Task& task) const {
+  const auto found = model_->tables.find(task.ids.files);
+  if (found == model_->tables.end() || task.ids.files == 0) return {};
+  return found->second;
+}
+
+const File* Checkpoint::find_file(std::uint32_t type, std::uint32_t id) const { return model_->find(type, id); }
+
+const File* Checkpoint::file_of(const Mapping& mapping) const {
+  const auto id = static_cast<std::uint32_t>(mapping.shmid);
+  if (mapping.kind() == Mapping::Kind::socket) return model_->find(type_packet, id);
+  if (!mapping.has_file()) return nullptr;
+  if (mapping.kind() == Mapping::Kind::memfd)
+    if (const File* memfd = model_->find(type_memfd, id)) return memfd;
+  return model_->find(type_reg, id);
+}
+
+const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }
+
+std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : model_->usual_page_size; }
+
+std::span<const Error> Checkpoint::errors() const { return model_->errors; }
+
+}  // namespace critpipe

@@ -1,0 +1,74 @@
+// What stands behind a Checkpoint. Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <utility>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "model/file_types.hpp"
+#include "critpipe/checkpoint.hpp"
+
+namespace critpipe {
+
+// Copies of payloads; they stay where they are.
+class Arena {
+ public:
+  Bytes keep(Bytes bytes);
+
+ private:
+  std::vector<std::unique_ptr<std::byte[]>> blocks_;
+  std::byte* at_ = nullptr;
+  std::size_t left_ = 0;
+};
+
+// What memfd.img and tty-info.img say about the files that refer to them.
+struct MemfdInode {
+  std::uint64_t inode_id = 0, size = 0;
+  std::uint32_t shmid = 0, seals = 0;
+  std::string name = {};
+};
+
+struct TtyInfo {
+  std::uint32_t id = 0, type = 0, index = 0, sid = 0, pgrp = 0;
+};
+
+struct Waiting {
+  std::uint64_t received = 0, sent = 0;  // bytes
+};
+
+struct Checkpoint::Model {
+  explicit Model(const Needs& what) : needs{what} {}
+
+  Needs needs;
+  std::vector<Task> tasks;                                    // of pstree.img, then those without it
+  std::unordered_map<std::uint32_t, std::size_t> task_index;  // pid -> the first of that pid
+  std::unordered_map<std::uint32_t, Task> found;              // while filling: what other images say
+  std::unordered_map<std::uint32_t, std::string> thread_names;
+  std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;     // by files id
+  std::unordered_map<std::uint64_t, File> files;                         // by file_key
+  std::map<std::pair<const Kind*, std::uint32_t>, std::size_t> watches;  // entries of a kind by file id
+  std::unordered_map<std::uint64_t, MemfdInode> memfds;
+  std::unordered_map<std::uint32_t, TtyInfo> ttys;
+  std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;  // by file id: bytes waiting to be received
+  std::unordered_map<std::uint32_t, Waiting> tcp_queues;         // by inode
+  std::unordered_set<std::string> seen;                          // names of images
+  std::vector<Error> errors;
+  std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
+  std::uint64_t usual_page_size = 4096;  // of the architecture
+  Arena arena;
+
+  void add_file(const FileType& row, std::uint32_t id, Bytes payload);
+  const File* find(std::uint32_t type, std::uint32_t id) const;
+  bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }
+};
+
+// Of a field that the file's message has, by name.
+std::uint64_t number_of(const File& file, std::string_view field);   // 0 where it is absent
+std::string_view text_of(const File& file, std::string_view field);  // of a string or bytes field
+
+constexpr std::uint64_t file_key(std::uint32_t type, std::uint32_t id) { return std::uint64_t{type} << 32 | id; }
+
+}  // namespace critpipe

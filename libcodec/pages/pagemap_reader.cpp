@@ -1,0 +1,174 @@
+// Entries of pagemaps, all generations.
+#include "critpipe/pages.hpp"
+
+#include <array>
+
+namespace critpipe {
+
+namespace {
+
+struct Raw {
+  std::uint64_t vaddr = 0;
+  std::uint32_t compat_nr_pages = 0;
+  bool in_parent = false;
+  std::optional<std::uint32_t> flags;
+  std::optional<std::uint64_t> nr_pages;
+};
+
+// In any order, with unknown fields between.
+Raw read_slowly(const Message& message, Bytes payload) {
+  Raw raw;
+  for (Fields fields{message, payload}; fields.next();) {
+    const Value& value = fields.value();
+    if (!value.field) continue;
+    switch (value.number) {
+      case 1: raw.vaddr = value.integer; break;
+      case 2: raw.compat_nr_pages = static_cast<std::uint32_t>(value.integer); break;
+      case 3: raw.in_parent = value.integer != 0; break;
+      case 4: raw.flags = static_cast<std::uint32_t>(value.integer); break;
+      case 5: raw.nr_pages = value.integer; break;
+      default: break;
+    }
+  }
+  return raw;
+}
+
+constexpr std::size_t max_varint = 8;
+constexpr std::size_t max_payload = 5 * (1 + max_varint);
+
+// Reads 8 bytes at once, whatever the length, so that no branch depends on it. False: it is longer (a vaddr of 2^56).
+inline bool varint(const std::byte*& at, std::uint64_t& value) {
+  std::uint64_t word = load_u64(at);
+  const std::uint64_t ends = ~word & 0x8080808080808080;
+  if (ends == 0) [[unlikely]]
+    return false;
+  at += (std::countr_zero(ends) >> 3) + 1;
+  word &= (ends ^ (ends - 1)) & 0x7f7f7f7f7f7f7f7f;
+  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
+  value = (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
+  return true;
+}
+
+constexpr std::byte tag(unsigned number) { return static_cast<std::byte>(number << 3); }
+
+// What all releases before 4.2 write: the fields in ascending order. May read max_payload bytes, whatever the size.
+inline bool read_old(const std::byte* at, const std::byte* end, Raw& raw) {
+  std::uint64_t value = 0;
+  if (*at != tag(2) || !varint(++at, value)) return false;
+  raw.compat_nr_pages = static_cast<std::uint32_t>(value);
+  if (at < end && *at == tag(3)) {
+    if (!varint(++at, value)) return false;
+    raw.in_parent = value != 0;
+  }
+  if (at < end && *at == tag(4)) {
+    if (!varint(++at, value)) return false;
+    raw.flags = static_cast<std::uint32_t>(value);
+  }
+  if (at < end && *at == tag(5)) {
+    if (!varint(++at, value)) return false;
+    raw.nr_pages = value;
+  }
+  return at == end;
+}
+
+// The fields in the order in which CRIU writes them, nothing else between.
+inline bool read_fast(const std::byte* at, const std::byte* end, Raw& raw) {
+  if (*at != tag(1) || !varint(++at, raw.vaddr)) return false;
+  // Since 4.2: compat_nr_pages 0, flags, nr_pages. Here all but vaddr and the end of a large count in one word.
+  const std::uint64_t word = load_u64(at);
+  if ((word & 0xff80ffffff) != 0x2800200010) return read_old(at, end, raw);
+  raw.flags = static_cast<std::uint32_t>(word >> 24 & 0x7f);
+  at += 5;
+  std::uint64_t nr_pages = 0;
+  if (!varint(at, nr_pages)) return false;
+  raw.nr_pages = nr_pages;
+  return at == end;
+}
+
+inline PageRun run_of(const Raw& raw) {
+  PageRun run;
+  run.vaddr = raw.vaddr;
+  run.nr_pages = raw.nr_pages ? *raw.nr_pages : raw.compat_nr_pages;
+  const std::uint32_t old = raw.in_parent ? PageRun::parent : 0u;
+  run.flags = raw.flags ? *raw.flags | old : raw.in_parent ? PageRun::parent : PageRun::present;
+  return run;
+}
+
+}  // namespace
+
+// Gives the run its place in the pages image.
+inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_t offset) {
+  const std::uint64_t size = run.nr_pages * smallest_page;
+  if (run.nr_pages > max_pages - nr_pages_ || run.vaddr > ~std::uint64_t{0} - size) [[unlikely]] {
+    error_ = {run.nr_pages > max_pages - nr_pages_ ? Reason::limit_pages : Reason::bad_run,
+              "",
+              offset,
+              index,
+              max_pages,
+              run.nr_pages};
+    return false;
+  }
+  run.page = next_page_;
+  ++nr_entries_;
+  nr_pages_ += run.nr_pages;
+  next_page_ += run.nr_pages & -std::uint64_t{run.is_present()};  // no branch: flags alternate
+  ascending_ &= run.vaddr >= end_;
+  end_ = run.vaddr + size;
+  return true;
+}
+
+bool PagemapReader::next(const Entry& entry, PageRun& run) {
+  if (entry.index == 0) {
+    pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
+    return false;
+  }
+  run = run_of(read_slowly(*entry.message, entry.payload));
+  return place(run, entry.index, entry.offset);
+}
+
+Sink::Taken PagemapReader::next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset,
+                                     std::span<PageRun>& runs) {
+  Sink::Taken taken;
+  std::size_t count = 0;
+  while (count < runs.size() && unchecked.size() - taken.bytes >= 4 + max_payload) {
+    const std::byte* at = unchecked.data() + taken.bytes;
+    const std::uint32_t size = load_u32(at);
+    Raw raw;
+    if (size > max_payload || !read_fast(at + 4, at + 4 + size, raw)) break;
+    runs[count] = run_of(raw);
+    if (!place(runs[count], index + count, offset + taken.bytes)) break;
+    ++count;
+    taken.bytes += 4 + size;
+  }
+  runs = runs.first(count);
+  taken.entries = count;
+  return taken;
+}
+
+Step PagemapSink::entry(const Entry& entry) {
+  PageRun run;
+  if (reader_.error()) return Step::go;
+  if (reader_.next(entry, run)) return runs({&run, 1});
+  if (!reader_.error()) return head(reader_.pages_id());
+  refused(reader_.error());
+  return Step::go;
+}
+
+Sink::Taken PagemapSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) {
+  Taken total;
+  std::array<PageRun, 256> some;
+  for (;;) {
+    std::span<PageRun> runs_here{some};
+    if (reader_.error()) return total;
+    const Taken taken =
+        reader_.next_many(unchecked.subspan(total.bytes), index + total.entries, offset + total.bytes, runs_here);
+    total.bytes += taken.bytes;
+    total.entries += taken.entries;
+    if (!runs_here.empty()) total.step = runs(runs_here);
+    if (reader_.error()) refused(reader_.error());
+    if (total.step == Step::stop || runs_here.size() < some.size()) return total;
+  }
+}
+
+}  // namespace critpipe

@@ -1,0 +1,183 @@
+// ps: the tree of tasks.
+#include "report/explorers.hpp"
+
+namespace critpipe {
+
+namespace {
+
+using Branches = std::vector<Checkpoint::Branch>;
+
+struct IdRow {
+  const char* name;
+  std::uint32_t Ids::*id;
+};
+constexpr IdRow id_rows[] = {
+    {"vm", &Ids::vm},           {"files", &Ids::files},         {"fs", &Ids::fs},
+    {"sighand", &Ids::sighand}, {"pid_ns", &Ids::pid_ns},       {"net_ns", &Ids::net_ns},
+    {"ipc_ns", &Ids::ipc_ns},   {"uts_ns", &Ids::uts_ns},       {"mnt_ns", &Ids::mnt_ns},
+    {"user_ns", &Ids::user_ns}, {"cgroup_ns", &Ids::cgroup_ns}, {"time_ns", &Ids::time_ns},
+};
+constexpr std::uint32_t Ids::*shown_ids[] = {&Ids::pid_ns, &Ids::net_ns, &Ids::mnt_ns, &Ids::user_ns};
+
+// As a shell says it in short: the exit status, or the signal.
+std::string exit_column(const Task& task) {
+  if (task.is_running()) return "-";
+  const std::uint32_t signal = task.exit_code & 0x7f;
+  const std::string text = signal == 0 ? exit_text(task) : signal_name(task, signal);
+  return text.substr(text.starts_with("SIG") ? 3 : text.find(' ') + 1);
+}
+
+std::string columns_of(const Exploring& exploring, const Task& task, std::uint32_t tid) {
+  const ExploreOptions& options = exploring.options;
+  std::string line = format("%7u", task.pid);
+  if (options.threads) line += format("%7u", tid);
+  if (options.detail) line += format("%7u", task.ppid);
+  line += format("%7u%7u", task.pgid, task.sid);
+  if (!options.detail) return line;
+  line +=
+      format(" %-8s%5zu %6s", std::string{name_of(task.state)}.c_str(), task.threads.size(), exit_column(task).c_str());
+  for (const auto id : shown_ids) line += format("%7u", task.ids.*id);
+  return line;
+}
+
+void print_header(const Exploring& exploring) {
+  const ExploreOptions& options = exploring.options;
+  std::string line = "    PID";
+  if (options.threads) line += "    TID";
+  if (options.detail) line += "   PPID";
+  line += "   PGID    SID";
+  if (options.detail) line += " STATE   NLWP   EXIT  PIDNS  NETNS  MNTNS USERNS";
+  exploring.write(line + "   COMM\n");
+}
+
+void print_table(const Exploring& exploring, const Branches& branches) {
+  print_header(exploring);
+  for (const auto& [task, depth] : branches) {
+    const std::string indent(4 * depth, ' ');
+    exploring.write(columns_of(exploring, *task, task->pid) + "   " + indent + exploring.shown(task->comm) + "\n");
+    if (!exploring.options.threads) continue;
+    for (const Thread& thread : task->threads)
+      if (thread.tid != task->pid)
+        exploring.write(columns_of(exploring, *task, thread.tid) + "   " + indent + exploring.shown(thread.comm) +
+                        "\n");
+  }
+}
+
+// The last of each depth: after it its line ends.
+std::vector<bool> last_children(const Branches& branches) {
+  std::vector<bool> is_last(branches.size());
+  std::vector<bool> open;  // does a later task have that depth, under the same parent?
+  for (std::size_t i = branches.size(); i-- > 0;) {
+    const std::size_t depth = branches[i].depth;
+    if (open.size() <= depth) open.resize(depth + 1, false);
+    is_last[i] = !open[depth];
+    open.resize(depth + 1);
+    open[depth] = true;
+  }
+  return is_last;
+}
+
+struct Lines {
+  const char* down;
+  const char* through;
+  const char* end;
+  const char* blank;
+};
+constexpr Lines ascii{"|  ", "|- ", "`- ", "   "};
+constexpr Lines unicode{"\u2502  ", "\u251c\u2500 ", "\u2514\u2500 ", "   "};
+
+std::string tree_label(const Exploring& exploring, const Task& task) {
+  std::string state{name_of(task.state)};
+  if (!task.is_running()) state += ", " + exit_text(task);
+  else if (task.stop_signal != 0) state += " by " + signal_name(task, task.stop_signal);
+  std::string text = format("%u ", task.pid) + exploring.shown(task.comm);
+  const bool is_usual = task.state == TaskState::alive || task.state == TaskState::unknown;
+  if (exploring.options.detail || !is_usual) text += " (" + state + ")";
+  return text + "\n";
+}
+
+void print_tree(const Exploring& exploring, const Branches& branches) {
+  const Lines& lines = exploring.options.unicode ? unicode : ascii;
+  const std::vector<bool> is_last = last_children(branches);
+  std::vector<const char*> under;  // what goes on below each ancestor, the roots aside
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    const auto& [task, depth] = branches[i];
+    under.resize(depth == 0 ? 0 : depth - 1);
+    std::string left;
+    for (const char* part : under) left += part;
+    exploring.write(left + (depth == 0 ? "" : is_last[i] ? lines.end : lines.through) + tree_label(exploring, *task));
+    if (depth > 0) left += under.emplace_back(is_last[i] ? lines.blank : lines.down);
+    if (!exploring.options.threads) continue;
+    const bool has_children = i + 1 < branches.size() && branches[i + 1].depth > depth;
+    for (const Thread& thread : task->threads) {
+      if (thread.tid == task->pid) continue;
+      const bool last = !has_children && &thread == &task->threads.back();
+      exploring.write(left + (last ? lines.end : lines.through) + format("%u {", thread.tid) +
+                      exploring.shown(thread.comm) + "}\n");
+    }
+  }
+}
+
+void put_threads(JsonWriter& json, const Task& task) {
+  json.key("threads").begin('[');
+  for (const Thread& thread : task.threads) {
+    json.begin('{').key("tid").number(thread.tid);
+    if (!thread.comm.empty()) json.key("comm").text(thread.comm);
+    json.end('}');
+  }
+  json.end(']');
+}
+
+void put_task(JsonWriter& json, const Task& task) {
+  json.key("pid").number(task.pid).key("pgid").number(task.pgid).key("sid").number(task.sid);
+  json.key("comm").text(task.comm).key("ppid").number(task.ppid).key("state").text(name_of(task.state));
+  if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));
+  if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
+  if (!task.machine.empty()) json.key("machine").text(task.machine);
+  put_threads(json, task);
+  json.key("ids").begin('{');
+  for (const IdRow& row : id_rows)
+    if (task.ids.*row.id != 0) json.key(row.name).number(task.ids.*row.id);
+  json.end('}');
+}
+
+// One root is an object, as with go-criu; otherwise an array of them.
+void put_document(Exploring& exploring, const Branches& branches) {
+  JsonWriter& json = exploring.json;
+  std::size_t nr_roots = 0;
+  for (const auto& branch : branches) nr_roots += branch.depth == 0;
+  if (nr_roots != 1) json.begin('[');
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    put_task(json.begin('{'), *branches[i].task);
+    const std::size_t depth = branches[i].depth;
+    const std::size_t next = i + 1 < branches.size() ? branches[i + 1].depth : 0;
+    if (i + 1 < branches.size() && next > depth) {
+      json.key("children").begin('[');
+      continue;
+    }
+    json.end('}');
+    for (std::size_t level = depth; level > next; --level) json.end(']').end('}');
+  }
+  if (nr_roots != 1) json.end(']');
+  json.line_end();
+}
+
+}  // namespace
+
+void explore_ps(Exploring& exploring) {
+  const Branches branches = exploring.checkpoint.tree();
+  if (exploring.is_lines()) {
+    for (const auto& [task, depth] : branches) {
+      put_task(exploring.begin_line(), *task);
+      exploring.end_line();
+    }
+  } else if (!exploring.is_text()) {
+    put_document(exploring, branches);
+  } else if (exploring.options.tree) {
+    print_tree(exploring, branches);
+  } else {
+    print_table(exploring, branches);
+  }
+}
+
+}  // namespace critpipe

@@ -1,0 +1,182 @@
+// rss: the runs of pages of each task, and the mappings that they lie in.
+#include <algorithm>
+
+#include "report/explorers.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::uint32_t has_name = 1 << 6 | 1 << 7;
+
+// Mappings by address. Guards stand behind all others and never hold pages.
+std::vector<Mapping> by_address(const std::vector<Mapping>& mappings) {
+  std::vector<Mapping> sorted;
+  sorted.reserve(mappings.size());
+  for (const Mapping& mapping : mappings)
+    if (mapping.kind() != Mapping::Kind::guard) sorted.push_back(mapping);
+  if (!std::ranges::is_sorted(sorted, {}, &Mapping::start)) std::ranges::stable_sort(sorted, {}, &Mapping::start);
+  return sorted;
+}
+
+// Walks runs and mappings side by side; both ascend. Says for each run where its mappings begin and end.
+class Overlaps {
+ public:
+  Overlaps(const std::vector<Mapping>& mappings, std::uint64_t page_size)
+      : mappings_{mappings}, page_size_{page_size} {}
+
+  std::span<const Mapping> of(const Run& run) {
+    if (run.vaddr < last_) go_back(run.vaddr);
+    last_ = run.vaddr;
+    while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
+    std::size_t end = at_;
+    while (end < mappings_.size() && mappings_[end].start < end_of(run)) ++end;
+    return std::span{mappings_}.subspan(at_, end - at_);
+  }
+
+ private:
+  // Only in images that CRIU would not write.
+  void go_back(std::uint64_t vaddr) {
+    const auto after = std::ranges::upper_bound(mappings_, vaddr, {}, &Mapping::start);
+    at_ = static_cast<std::size_t>(after - mappings_.begin());
+    while (at_ > 0 && mappings_[at_ - 1].end > vaddr) --at_;
+  }
+  // A count is a claim: it may be past all addresses.
+  std::uint64_t end_of(const Run& run) const {
+    const std::uint64_t room = ~std::uint64_t{0} - run.vaddr;
+    return run.nr_pages > room / page_size_ ? ~std::uint64_t{0} : run.vaddr + run.nr_pages * page_size_;
+  }
+
+  const std::vector<Mapping>& mappings_;
+  std::uint64_t page_size_;
+  std::uint64_t last_ = 0;
+  std::size_t at_ = 0;
+};
+
+bool is_stored(const Run& run) { return run.flags & page_present && !(run.flags & page_parent); }
+
+std::string_view mark_of(const Run& run) {
+  if (is_stored(run)) return {};
+  return run.flags & page_parent ? " parent" : run.flags & page_lazy ? " lazy" : " absent";
+}
+
+std::string name_text(const Exploring& exploring, const Mapping& mapping, std::string_view unknown) {
+  return mapping.status & has_name ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown)
+                                   : std::string{};
+}
+
+struct Walk {
+  const Task& task;
+  std::vector<Mapping> mappings;
+  std::uint64_t page_size;
+  Overlaps overlaps;
+  const Mapping* shown = nullptr;  // the last one
+
+  Walk(const Exploring& exploring, const Task& of)
+      : task{of},
+        mappings{by_address(of.memory.mappings)},
+        page_size{of.memory.page_size ? of.memory.page_size : exploring.checkpoint.page_size()},
+        overlaps{mappings, page_size} {}
+  std::uint64_t pages_of(const Mapping& mapping) const {
+    return mapping.end < mapping.start ? 0 : (mapping.end - mapping.start) / page_size;
+  }
+};
+
+void print_run(const Exploring& exploring, Walk& walk, const Run& run) {
+  const std::string count = format("%lu", run.nr_pages) + std::string{mark_of(run)};
+  std::string line = format("%-24s", format("\t%lx / %-8s", run.vaddr, count.c_str()).c_str());
+  for (const Mapping& mapping : walk.overlaps.of(run)) {
+    if (&mapping == walk.shown) {
+      line += " ~";
+    } else {
+      line += format(" %08lx / %-8lu", mapping.start, walk.pages_of(mapping));
+      const std::string name = name_text(exploring, mapping, "unknown path");
+      if (mapping.status & has_name) line += " " + name;
+      walk.shown = &mapping;
+    }
+    line += format("\n\t%23s", "");
+  }
+  exploring.write(line + "\n");
+}
+
+void put_flags(JsonWriter& json, const Run& run) {
+  json.key("flags").begin('[');
+  if (run.flags & page_present) json.text("present");
+  if (run.flags & page_parent) json.text("parent");
+  if (run.flags & page_lazy) json.text("lazy");
+  json.end(']');
+}
+
+// The keys of go-criu leave out what is zero or empty. `resource` is that of the last mapping that is shown.
+void put_run(Exploring& exploring, Walk& walk, const Run& run) {
+  JsonWriter& json = exploring.json;
+  json.key("phy_addr").hex(run.vaddr);
+  if (run.nr_pages != 0) json.key("phy_pages").number(run.nr_pages);
+  const auto mappings = walk.overlaps.of(run);
+  std::string resource;
+  if (!mappings.empty()) {
+    json.key("vmas").begin('[');
+    for (const Mapping& mapping : mappings) {
+      json.begin('{').key("addr");
+      if (&mapping == walk.shown && !exploring.is_lines()) {
+        json.text("~");
+      } else {
+        json.hex(mapping.start).key("pages").number(walk.pages_of(mapping));
+        const std::string name = name_text(exploring, mapping, "unknown");
+        if (!name.empty()) resource = name;
+        walk.shown = &mapping;
+      }
+      json.end('}');
+    }
+    json.end(']');
+  }
+  if (!resource.empty()) json.key("resource").text(resource);
+  json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
+  json.key("bytes").number(run.nr_pages > ~std::uint64_t{0} / walk.page_size ? ~std::uint64_t{0}
+                                                                             : run.nr_pages * walk.page_size);
+  put_flags(json, run);
+}
+
+void put_task(Exploring& exploring, const Task& task) {
+  JsonWriter& json = exploring.json;
+  Walk walk{exploring, task};
+  json.begin('{').key("pid").number(task.pid);
+  if (!task.pagemap.empty()) {
+    json.key("rss").begin('[');
+    for (const Run& run : task.pagemap) {
+      json.begin('{');
+      put_run(exploring, walk, run);
+      json.end('}');
+    }
+    json.end(']');
+  }
+  json.key("page_size").number(walk.page_size).end('}');
+}
+
+}  // namespace
+
+void explore_rss(Exploring& exploring) {
+  const bool document = !exploring.is_text() && !exploring.is_lines();
+  if (document) exploring.json.begin('[');
+  for (const Task& task : exploring.checkpoint.tasks()) {
+    if (!task.is_running()) continue;
+    if (document) {
+      put_task(exploring, task);
+      continue;
+    }
+    Walk walk{exploring, task};
+    if (exploring.is_text()) exploring.write(format("%u\n", task.pid));
+    for (const Run& run : task.pagemap) {
+      if (exploring.is_text()) {
+        print_run(exploring, walk, run);
+        continue;
+      }
+      exploring.begin_line().key("pid").number(task.pid);
+      put_run(exploring, walk, run);
+      exploring.end_line();
+    }
+  }
+  if (document) exploring.json.end(']').line_end();
+}
+
+}  // namespace critpipe

@@ -1,0 +1,47 @@
+// What the explorers share. Internal.
+#pragma once
+
+#include <cstdarg>
+#include <string>
+
+#include "critpipe/json.hpp"
+#include "model/model.hpp"
+#include "critpipe/report.hpp"
+
+namespace critpipe {
+
+// A question that is being answered: what is asked, of what, and where the answer goes.
+struct Exploring {
+  const Checkpoint& checkpoint;
+  const ExploreOptions& options;
+  Output& output;
+  JsonWriter json;
+
+  bool is_text() const { return options.form == ExploreOptions::Form::text; }
+  bool is_lines() const { return options.form == ExploreOptions::Form::lines; }
+  // A name from an image, as the output can bear it.
+  std::string shown(std::string_view name) const;
+  void write(std::string_view text) const { output.write(text); }
+  // Opens the object of a line; the caller closes it.
+  JsonWriter& begin_line();
+  void end_line() { json.end('}').line_end(); }
+};
+
+using Explore = void(Exploring& exploring);
+Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
+
+std::string joined(std::initializer_list<std::string_view> parts);
+std::string escaped(std::string_view name);                                      // control characters as \n, \x1b
+void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
+[[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
+
+// Names of files as crit prints them, and as go-criu does. unknown: the word where there is none.
+std::string file_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id);
+std::string path_text(const Exploring& exploring, const File* file, std::string_view unknown);
+// What the file is, for people: "tcp[127.0.0.1:80 LISTEN]".
+std::string detailed_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id);
+
+// "127.0.0.1:80", "[::1]:*"
+std::string endpoint(const std::string& address, std::uint32_t port);
+
+}  // namespace critpipe

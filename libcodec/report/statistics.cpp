@@ -1,0 +1,152 @@
+// Statistics out of their images.
+#include "critpipe/report.hpp"
+
+#include <algorithm>
+
+#include "model/auxiliary_vector.hpp"
+#include "model/message_reader.hpp"
+
+namespace critpipe {
+
+namespace {
+
+using Unit = StatisticsField::Unit;
+
+constexpr StatisticsField dump_fields[] = {
+    {"freezing_time", "freezing", "FREEZING", Unit::microseconds},
+    {"frozen_time", "frozen (downtime)", "FROZEN", Unit::microseconds},
+    {"memdump_time", "memory dump", "MEMDUMP", Unit::microseconds},
+    {"memwrite_time", "memory write", "MEMWRITE", Unit::microseconds},
+    {"irmap_resolve", "irmap resolve", "", Unit::microseconds},
+    {"pages_scanned", "pages scanned", "SCANNED", Unit::pages},
+    {"pages_skipped_parent", "pages in the parent", "PARENT", Unit::pages},
+    {"pages_lazy", "pages lazy", "LAZY", Unit::pages},
+    {"pages_written", "pages written", "WRITTEN", Unit::pages},
+    {"shpages_scanned", "shared pages scanned", "", Unit::pages},
+    {"shpages_skipped_parent", "shared pages in the parent", "", Unit::pages},
+    {"shpages_written", "shared pages written", "SHWRITTEN", Unit::pages},
+    {"page_pipes", "page pipes", "", Unit::count},
+    {"page_pipe_bufs", "buffers of page pipes", "", Unit::count},
+};
+
+constexpr StatisticsField restore_fields[] = {
+    {"forking_time", "forking", "FORKING", Unit::microseconds},
+    {"restore_time", "restore", "RESTORE", Unit::microseconds},
+    {"pages_compared", "pages compared", "COMPARED", Unit::pages},
+    {"pages_skipped_cow", "pages shared (COW)", "COW", Unit::pages},
+    {"pages_restored", "pages restored", "RESTORED", Unit::pages},
+};
+
+const Message& message_of(Statistics::Of of) {
+  return *find_message(of == Statistics::Of::dump ? "dump_stats_entry" : "restore_stats_entry");
+}
+
+Statistics read_statistics(Statistics::Of of, Bytes payload) {
+  Statistics one{.of = of};
+  const auto fields = fields_of(of);
+  one.values.resize(fields.size());
+  for (Fields all{message_of(of), payload}; all.next();) {
+    if (!all.value().field) continue;
+    const auto field = std::ranges::find(fields, all.value().field->name(), &StatisticsField::name);
+    if (field != fields.end()) one.values[static_cast<std::size_t>(field - fields.begin())] = integer_of(all.value());
+  }
+  return one;
+}
+
+// The checkpoint is called as its folder, an image by itself as it is.
+std::string checkpoint_name(const Member& member) {
+  const std::size_t slash = member.place.find_last_of("/:");
+  if (!member.in_set || slash == member.place.npos) return member.place;
+  const std::string_view folder = std::string_view{member.place}.substr(0, slash);
+  const std::size_t end = folder.find_last_not_of("/:");
+  return std::string{end == folder.npos ? member.place : folder.substr(0, end + 1)};
+}
+
+}  // namespace
+
+std::span<const StatisticsField> fields_of(Statistics::Of of) {
+  if (of == Statistics::Of::dump) return dump_fields;
+  return restore_fields;
+}
+
+std::optional<std::uint64_t> Statistics::value(std::string_view field) const {
+  const auto fields = fields_of(of);
+  const auto found = std::ranges::find(fields, field, &StatisticsField::name);
+  return found == fields.end() ? std::nullopt : values[static_cast<std::size_t>(found - fields.begin())];
+}
+
+std::optional<double> Statistics::share_written() const {
+  if (of != Of::dump) return std::nullopt;
+  const auto sum = [&](std::initializer_list<std::string_view> fields) {
+    double pages = 0;
+    for (const std::string_view field : fields) pages += static_cast<double>(value(field).value_or(0));
+    return pages;
+  };
+  const double written = sum({"pages_written", "shpages_written"});
+  const double others = sum({"pages_skipped_parent", "pages_lazy", "shpages_skipped_parent"});
+  if (written + others == 0) return std::nullopt;
+  return written / (written + others);
+}
+
+class StatisticsReader::Entries final : public Sink {
+ public:
+  Entries(StatisticsReader& reader, std::string name) : reader_{reader}, name_{std::move(name)} {}
+  Step begin(const Image& image) override {
+    is_statistics_ = !image.is_raw() && image.kind->name == "STATS";
+    return Step::go;
+  }
+  Step entry(const Entry& entry) override {
+    if (!is_statistics_) return Step::go;
+    for (Fields fields{*entry.message, entry.payload}; fields.next();) {
+      const Value& value = fields.value();
+      if (!value.field) continue;
+      const auto of = value.field->name() == "dump" ? Statistics::Of::dump : Statistics::Of::restore;
+      reader_.statistics_.push_back(read_statistics(of, value.bytes));
+      reader_.statistics_.back().name = name_;
+    }
+    return Step::go;
+  }
+
+ private:
+  StatisticsReader& reader_;
+  std::string name_;
+  bool is_statistics_ = false;
+};
+
+class StatisticsReader::AddressSpaces final : public Sink {
+ public:
+  explicit AddressSpaces(StatisticsReader& reader) : reader_{reader} {}
+  Step entry(const Entry& entry) override {
+    const std::uint64_t size = page_size_in(*entry.message, entry.payload);
+    if (size != 0) reader_.page_size_ = size;
+    return Step::go;
+  }
+
+ private:
+  StatisticsReader& reader_;
+};
+
+StatisticsReader::StatisticsReader(std::uint64_t page_size, const Limits& limits)
+    : Decoding{limits}, default_page_size_{page_size} {}
+
+bool StatisticsReader::wants(std::string_view name) {
+  if (name == "-") return true;
+  const Kind* kind = kind_of_name(name);
+  return kind && (kind->name == "STATS" || (kind->name == "MM" && !page_size_));
+}
+
+std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
+  if (!wants(member.name)) return nullptr;
+  const Kind* kind = kind_of_name(member.name);
+  if (kind && kind->name == "MM") return std::make_unique<AddressSpaces>(*this);
+  return std::make_unique<Entries>(*this, checkpoint_name(member));
+}
+
+void StatisticsReader::finish(std::string_view input) {
+  const bool had_error = !errors_.empty() && errors_.back().image.starts_with(input);
+  if (first_ == statistics_.size() && !had_error) errors_.push_back({Reason::no_statistics, std::string{input}});
+  for (; first_ < statistics_.size(); ++first_) statistics_[first_].page_size = page_size_.value_or(default_page_size_);
+  page_size_.reset();
+}
+
+}  // namespace critpipe

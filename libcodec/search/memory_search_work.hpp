@@ -1,0 +1,18 @@
+// What the parts of a MemorySearch share. Internal.
+#pragma once
+
+#include "search/searched_memory.hpp"
+
+namespace critpipe {
+
+struct MemorySearch::Work {
+  const Patterns& patterns;
+  MemorySearchOptions options;
+  Report report;
+  Fault fault;
+
+  Step search_directory(const std::string& path, bool several);
+  Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
+};
+
+}  // namespace critpipe

@@ -1,0 +1,82 @@
+// Patterns compiled for Hyperscan. Internal.
+//
+// Patterns of three kinds:
+//   fixed       all matches have one length: an end tells its start. Most of them, and all literals.
+//   bounded     an end tells that a match lies in the bytes before it; a second look finds it.
+//   unbounded   the engine keeps track of starts itself; each has a stream of its own.
+// Fixed and bounded ones share the first stream.
+#pragma once
+
+#include <hs/hs.h>
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "search/pattern_text.hpp"
+
+namespace critpipe::search {
+
+struct FreeDatabase {
+  void operator()(hs_database_t* database) const { hs_free_database(database); }
+};
+using Database = std::unique_ptr<hs_database_t, FreeDatabase>;
+
+struct FreeScratch {
+  void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
+};
+using Scratch = std::unique_ptr<hs_scratch_t, FreeScratch>;
+
+struct Pattern {
+  enum class Kind : std::uint8_t { fixed, bounded, unbounded };
+  std::string text;    // as it was given
+  std::string source;  // for the engine
+  std::string bytes;   // of a literal
+  unsigned flags = 0;
+  Kind kind = Kind::fixed;
+  Traits traits = {};
+  std::uint64_t shortest = 0, longest = 0;  // bytes of a match
+  std::size_t place = 0;                    // among those of its kind
+};
+
+// For the second look. Anchored: all ends of a match that begins at the first byte, or behind it at the second.
+struct Closer {
+  std::size_t pattern = 0;
+  Database starts;            // of a block, with starts; null where that is too much for the engine
+  Database here, behind_one;  // anchored; only where they are needed
+};
+
+struct Stream {
+  Database database;
+  bool unbounded = false;
+  bool lazy = false;        // starts again behind each match
+  std::size_t pattern = 0;  // of an unbounded one
+};
+
+}  // namespace critpipe::search
+
+namespace critpipe {
+
+struct Patterns::Compiled {
+  std::vector<search::Pattern> patterns;
+  bool literals_only = true;
+  std::unordered_set<std::string> known;
+  std::vector<search::Stream> streams;
+  std::vector<search::Closer> closers;  // of bounded and unbounded patterns
+  std::vector<std::size_t> bounded;     // patterns
+  std::vector<std::uint64_t> widths;    // by pattern; 0: not fixed
+  search::Scratch scratch;
+  std::uint64_t widest = 0;  // of fixed and bounded ones
+  std::size_t nr_unbounded = 0;
+
+  // One that needs no engine.
+  bool is_one_literal() const { return literals_only && patterns.size() == 1 && patterns.front().flags == 0; }
+  Error measure(search::Pattern& pattern);
+  Error compile_shared();
+  Error compile_closer(std::size_t number);
+  Error compile_stream(std::size_t number);
+  Error add_scratch(const hs_database_t* database);
+};
+
+}  // namespace critpipe

@@ -1,0 +1,183 @@
+#include "search/searched_memory.hpp"
+
+#include <algorithm>
+#include <fnmatch.h>
+
+#include "critpipe/page_survey.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::uint64_t no_end = ~std::uint64_t{0};
+constexpr std::string_view file_area = "file=";
+
+bool glob_fits(std::string_view glob, std::string_view path) {
+  const std::string pattern{glob};
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  return fnmatch(pattern.c_str(), std::string{path}.c_str(), 0) == 0 ||
+         fnmatch(pattern.c_str(), std::string{last}.c_str(), 0) == 0;
+}
+
+}  // namespace
+
+bool MemoryFilter::knows_area(std::string_view area) {
+  if (area.starts_with(file_area)) return true;
+  for (int kind = 0; kind <= static_cast<int>(Mapping::Kind::guard); ++kind)
+    if (name_of(static_cast<Mapping::Kind>(kind)) == area) return true;
+  return false;
+}
+
+namespace search {
+
+namespace {
+
+// Ascending and apart; what touches is one.
+Ranges joined(Ranges ranges) {
+  std::ranges::sort(ranges, {}, &MemoryFilter::Range::begin);
+  Ranges apart;
+  for (const auto& range : ranges) {
+    if (range.begin >= range.end) continue;
+    if (!apart.empty() && range.begin <= apart.back().end) apart.back().end = std::max(apart.back().end, range.end);
+    else apart.push_back(range);
+  }
+  return apart;
+}
+
+Ranges common(const Ranges& a, const Ranges& b) {
+  Ranges both;
+  for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
+    const MemoryFilter::Range range{std::max(left->begin, right->begin), std::min(left->end, right->end)};
+    if (range.begin < range.end) both.push_back(range);
+    if (left->end < right->end) ++left;
+    else ++right;
+  }
+  return both;
+}
+
+}  // namespace
+
+bool Places::wants_pid(std::uint32_t pid) const {
+  return filter_.pids.empty() || std::ranges::find(filter_.pids, pid) != filter_.pids.end();
+}
+
+bool Places::fits(const Mapping& mapping) const {
+  const std::string protection = protection_of(mapping);
+  for (const char letter : filter_.protection)
+    if (protection.find(letter) == protection.npos) return false;
+  if (filter_.areas.empty()) return true;
+  return std::ranges::any_of(filter_.areas, [&](const std::string& area) {
+    if (area.starts_with(file_area))
+      return mapping.has_file() &&
+             glob_fits(std::string_view{area}.substr(file_area.size()), checkpoint_.name_of(mapping));
+    return name_of(mapping.kind()) == area;
+  });
+}
+
+const std::vector<Places::Owner>& Places::owners_of(MemoryId memory) {
+  if (known_ == memory) return owners_;
+  known_ = memory;
+  owners_.clear();
+  for (const Task& task : checkpoint_.tasks()) {
+    if (!memory.shmem && task.pid != memory.id) continue;
+    for (const Mapping& mapping : task.memory.mappings) {
+      if (mapping.kind() == Mapping::Kind::guard) continue;
+      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, &mapping});
+    }
+  }
+  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping->start; });
+  return owners_;
+}
+
+const Mapping* Places::mapping_at(MemoryId memory, std::uint64_t address) {
+  const auto& owners = owners_of(memory);
+  const auto next =
+      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping->start; });
+  if (next == owners.begin()) return nullptr;
+  const Mapping* mapping = std::prev(next)->mapping;
+  return address < mapping->end ? mapping : nullptr;
+}
+
+Ranges Places::wanted(MemoryId memory) {
+  const Ranges all{{0, no_end}};
+  const Ranges addresses = filter_.ranges.empty() ? all : joined(filter_.ranges);
+  if (!memory.shmem) {
+    if (!wants_pid(static_cast<std::uint32_t>(memory.id))) return {};
+    if (!has_mapping_filter()) return addresses;
+    Ranges mappings;
+    for (const Owner& owner : owners_of(memory))
+      if (fits(*owner.mapping)) mappings.push_back({owner.mapping->start, owner.mapping->end});
+    return common(joined(mappings), addresses);
+  }
+  if (filter_.pids.empty() && filter_.ranges.empty() && !has_mapping_filter()) return all;
+  Ranges parts;
+  for (const Owner& owner : owners_of(memory)) {
+    const Mapping& mapping = *owner.mapping;
+    if (!wants_pid(owner.pid) || !fits(mapping)) continue;
+    for (const auto& [begin, end] : common({{mapping.start, mapping.end}}, addresses))
+      parts.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
+  }
+  return joined(parts);
+}
+
+Step Places::report(MemoryId memory, const Found& found, const MemorySearch::Report& report) {
+  MemoryFound whole{set_,    {}, memory, found.address, found.length, found.pattern,
+                    nullptr, {}, {},     found.before,  found.match,  found.after};
+  std::string name;
+  const auto as = [&](std::uint32_t pid, std::uint64_t address, const Mapping* mapping) {
+    name = mapping ? checkpoint_.name_of(*mapping) : "";
+    whole.pid = pid;
+    whole.address = address;
+    whole.mapping = mapping;
+    whole.mapping_name = name;
+    return report(whole);
+  };
+  if (!memory.shmem) return as(static_cast<std::uint32_t>(memory.id), found.address, mapping_at(memory, found.address));
+  bool owned = false;
+  for (const Owner& owner : owners_of(memory)) {
+    const Mapping& mapping = *owner.mapping;
+    const std::uint64_t size = mapping.end - mapping.start;
+    const bool inside = found.address >= mapping.pgoff && found.address - mapping.pgoff + found.length <= size;
+    if (!inside) continue;
+    owned = true;
+    const std::uint64_t address = found.address - mapping.pgoff + mapping.start;
+    const bool wanted =
+        wants_pid(owner.pid) && fits(mapping) &&
+        (filter_.ranges.empty() || !common({{address, address + found.length}}, joined(filter_.ranges)).empty());
+    if (wanted && as(owner.pid, address, &mapping) == Step::stop) return Step::stop;
+  }
+  return owned ? Step::go : report(whole);
+}
+
+std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
+  std::vector<Placed> parts;
+  for (const PageRun& run : pagemap.runs) {
+    if (!run.is_here() || run.nr_pages == 0) continue;
+    const std::uint64_t end = run.vaddr + run.nr_pages * page_size;
+    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
+    for (; range != wanted.end() && range->begin < end; ++range) {
+      const std::uint64_t begin = std::max(range->begin, run.vaddr);
+      parts.push_back({run.page * page_size + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+    }
+  }
+  std::ranges::sort(parts, {}, &Placed::from);
+  return parts;
+}
+
+Step Feeder::feed(std::uint64_t address, Bytes bytes) {
+  if (open_ && address != next_ && end() == Step::stop) return Step::stop;
+  if (!open_) search_.begin(address);
+  open_ = true;
+  next_ = address + bytes.size();
+  return search_.feed(bytes);
+}
+
+Step Feeder::end() {
+  if (!open_) return Step::go;
+  open_ = false;
+  return search_.end();
+}
+
+}  // namespace search
+
+}  // namespace critpipe

@@ -1,0 +1,144 @@
+// Files, looking ahead, bounds.
+#include "source/byte_reader.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace critpipe {
+
+OpenFile& OpenFile::operator=(OpenFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+OpenFile::~OpenFile() {
+  if (fd_ > STDERR_FILENO) close(fd_);
+}
+
+FileReader::FileReader(OpenFile file, std::string place) : file_{std::move(file)}, place_{std::move(place)} {
+  struct stat status;
+  const off_t at = lseek(fd(), 0, SEEK_CUR);
+  if (at < 0 || fstat(fd(), &status) != 0) {
+    fcntl(fd(), F_SETPIPE_SZ, 1 << 20);
+    return;
+  }
+  // Files of /proc have no size.
+  is_regular_ = S_ISREG(status.st_mode) && status.st_size > 0;
+  left_ = static_cast<std::uint64_t>(std::max<off_t>(0, status.st_size - at));
+  if (left_ > block_bytes) posix_fadvise(fd(), at, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+FileReader::FileReader(OpenFile file, std::string place, std::uint64_t size)
+    : file_{std::move(file)}, place_{std::move(place)}, is_regular_{size > 0}, left_{size} {
+  if (left_ > block_bytes) posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+Bytes FileReader::read() {
+  if (is_regular_ && left_ == 0) return {};
+  if (block_.empty()) block_.resize(is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes);
+  const std::uint64_t most = is_regular_ ? left_ : Member::unknown;
+  for (;;) {
+    const ssize_t size = ::read(fd(), block_.data(), std::min<std::uint64_t>(block_.size(), most));
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      error_ = system_error(Reason::io_read, place_, errno);
+      return {};
+    }
+    if (is_regular_ && size == 0) {
+      error_ = {Reason::changed, place_, Error::nowhere, Error::nowhere, left_};
+      return {};
+    }
+    if (is_regular_) left_ -= static_cast<std::uint64_t>(size);
+    return {block_.data(), static_cast<std::size_t>(size)};
+  }
+}
+
+std::uint64_t FileReader::skip(std::uint64_t size) {
+  if (!is_regular_) return 0;
+  const std::uint64_t step = std::min(size, left_);
+  if (lseek(fd(), static_cast<off_t>(step), SEEK_CUR) < 0) {
+    error_ = system_error(Reason::io_read, place_, errno);
+    return 0;
+  }
+  left_ -= step;
+  return step;
+}
+
+// Requires: ready_ is empty or in held_.
+bool PeekReader::more() {
+  const Bytes block = below_->read();
+  if (block.empty()) error_ = below_->error();
+  if (ready_.empty()) {
+    ready_ = block;
+    return !block.empty();
+  }
+  held_.erase(held_.begin(), held_.begin() + (ready_.data() - held_.data()));
+  held_.insert(held_.end(), block.begin(), block.end());
+  ready_ = held_;
+  return !block.empty();
+}
+
+Bytes PeekReader::peek(std::size_t size) {
+  while (ready_.size() < size) {
+    // A block of the reader below lives until its next read.
+    const bool is_held = !held_.empty() && ready_.data() >= held_.data() && ready_.data() < held_.data() + held_.size();
+    if (!ready_.empty() && !is_held) {
+      held_.assign(ready_.begin(), ready_.end());
+      ready_ = held_;
+    }
+    if (!more()) break;
+  }
+  return ready_;
+}
+
+Bytes PeekReader::read_some(std::uint64_t most) {
+  if (ready_.empty()) more();
+  const Bytes taken = ready_.first(static_cast<std::size_t>(std::min<std::uint64_t>(ready_.size(), most)));
+  ready_ = ready_.subspan(taken.size());
+  return taken;
+}
+
+std::uint64_t PeekReader::skip(std::uint64_t size) {
+  std::uint64_t skipped = std::min<std::uint64_t>(ready_.size(), size);
+  ready_ = ready_.subspan(static_cast<std::size_t>(skipped));
+  if (skipped < size) skipped += below_->skip(size - skipped);
+  while (skipped < size) {
+    const Bytes block = read_some(size - skipped);
+    if (block.empty()) break;
+    skipped += block.size();
+  }
+  return skipped;
+}
+
+BoundedReader::BoundedReader(Reader below, std::uint64_t most, std::string place)
+    : below_{std::move(below)}, most_{most}, place_{std::move(place)} {}
+
+bool BoundedReader::count(std::uint64_t size) {
+  if (size <= most_ - seen_) {
+    seen_ += size;
+    return true;
+  }
+  error_ = {Reason::limit_size, place_, Error::nowhere, Error::nowhere, most_};
+  return false;
+}
+
+Bytes BoundedReader::read() {
+  if (error_) return {};
+  const Bytes block = below_->read();
+  if (block.empty()) error_ = below_->error();
+  if (count(block.size())) return block;
+  const Bytes rest = block.first(static_cast<std::size_t>(most_ - seen_));
+  seen_ = most_;
+  return rest;
+}
+
+std::uint64_t BoundedReader::skip(std::uint64_t size) {
+  const std::uint64_t skipped = below_->skip(std::min(size, most_ - seen_));
+  seen_ += skipped;
+  return skipped;
+}
+
+}  // namespace critpipe

@@ -1,0 +1,31 @@
+#include "source/name_set.hpp"
+
+#include <functional>
+
+#include "critpipe/base.hpp"
+
+namespace critpipe {
+
+bool NameSet::insert(std::uint64_t hash) {
+  const std::size_t mask = table_.size() - 1;
+  std::size_t at = hash & mask;
+  while (table_[at] != 0 && table_[at] != hash) at = (at + 1) & mask;
+  if (table_[at] == hash) return false;
+  table_[at] = hash;
+  return true;
+}
+
+NameSet::Seen NameSet::add(std::string_view name) {
+  if (count_ == max_members) return Seen::too_many;
+  if (2 * count_ >= table_.size()) {
+    const std::vector<std::uint64_t> old = std::move(table_);
+    table_.assign(std::max<std::size_t>(64, 2 * old.size()), 0);
+    for (const std::uint64_t hash : old)
+      if (hash != 0) insert(hash);
+  }
+  if (!insert(std::hash<std::string_view>{}(name) | 1)) return Seen::again;
+  ++count_;
+  return Seen::first;
+}
+
+}  // namespace critpipe

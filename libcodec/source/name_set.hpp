@@ -1,0 +1,22 @@
+// Names that came before.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace critpipe {
+
+// Which names were there before. Holds 8 bytes a name.
+class NameSet {
+ public:
+  enum class Seen : std::uint8_t { first, again, too_many };
+  Seen add(std::string_view name);
+
+ private:
+  bool insert(std::uint64_t hash);
+  std::vector<std::uint64_t> table_;  // of a power of two, half full at most; 0: free
+  std::size_t count_ = 0;
+};
+
+}  // namespace critpipe

@@ -1,0 +1,229 @@
+// Image streams: markers and data, of one shard or several, in the order of their sequence numbers.
+#include <map>
+#include <poll.h>
+
+#include "critpipe/fields.hpp"
+#include "source/input_form.hpp"
+#include "image/stream_marker.hpp"
+
+namespace critpipe {
+
+namespace {
+
+class Stream {
+ public:
+  Stream(std::vector<Shard>& shards, Form& form) : form_{form} {
+    for (Shard& shard : shards) lanes_.push_back({&shard});
+  }
+  Step read();
+
+ private:
+  struct Lane {
+    Shard* shard;
+    Marker next = {};  // what comes next, where has_next
+    bool has_next = false;
+    bool ended = false;
+  };
+  struct Open {
+    Member member;
+    bool wanted = false;
+    bool failed = false;
+  };
+  using OpenFiles = std::map<std::string, Open>;
+
+  Lane* lane_with_next();
+  Lane* lane_to_read();
+  bool read_marker(Lane& lane);
+  Step take(Lane& lane);
+  Step select(const std::string& name);
+  Step take_data(Lane& lane);
+  Step end_file();
+  void fail(Reason reason, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
+  bool ended() const { return failed_ || image_ended_; }
+
+  Form& form_;
+  std::vector<Lane> lanes_;
+  OpenFiles open_;
+  OpenFiles::iterator current_ = open_.end();
+  NameSet names_;
+  std::uint64_t sequence_ = 0;  // of the next marker
+  bool image_ended_ = false;
+  bool failed_ = false;
+};
+
+void Stream::fail(Reason reason, std::uint64_t want, std::uint64_t have, std::string name) {
+  failed_ = true;
+  Error error{reason, form_.place, Error::nowhere, Error::nowhere, want, have, std::move(name)};
+  form_.receiver.fail(nullptr, error);
+}
+
+Stream::Lane* Stream::lane_with_next() {
+  for (Lane& lane : lanes_)
+    if (lane.has_next && lane.next.sequence == sequence_) return &lane;
+  return nullptr;
+}
+
+// A lane that may be read without waiting for long: a writer that fills all shards in turns must not find us waiting
+// for one while it waits for room in another.
+Stream::Lane* Stream::lane_to_read() {
+  std::vector<pollfd> waits;
+  std::vector<Lane*> waiting;
+  for (Lane& lane : lanes_) {
+    if (lane.ended || lane.has_next) continue;
+    const int fd = lane.shard->reader->poll_fd();
+    if (fd < 0) return &lane;
+    waits.push_back({fd, POLLIN, 0});
+    waiting.push_back(&lane);
+  }
+  if (waiting.size() > 1 && poll(waits.data(), waits.size(), -1) > 0)
+    for (std::size_t i = 0; i < waits.size(); ++i)
+      if (waits[i].revents != 0) return waiting[i];
+  return waiting.empty() ? nullptr : waiting.front();
+}
+
+bool Stream::read_marker(Lane& lane) {
+  PeekReader& reader = *lane.shard->reader;
+  const Bytes size_word = reader.peek(4);
+  if (size_word.empty() && !reader.error()) {
+    lane.ended = true;
+    return true;
+  }
+  const std::size_t size = size_word.size() < 4 ? 0 : load_u32(size_word.data());
+  if (size > max_marker_bytes) {
+    fail(Reason::bad_marker, sequence_, size, "of " + std::to_string(size) + " bytes; 10240 is the most");
+    return false;
+  }
+  const Bytes all = reader.peek(4 + size);
+  if (all.size() < 4 + size) {
+    if (reader.error()) form_.receiver.fail(nullptr, reader.error());
+    else fail(Reason::cut_stream, sequence_);
+    failed_ = true;
+    return false;
+  }
+  if (!parse_marker(all.subspan(4, size), lane.next)) {
+    fail(Reason::bad_marker, sequence_, size, "of " + std::to_string(size) + " bytes that are no marker");
+    return false;
+  }
+  (void)reader.read_some(4 + size);
+  if (image_ended_) {
+    fail(Reason::bad_marker, sequence_, 0, "behind the end of the image");
+    return false;
+  }
+  lane.has_next = true;
+  if (lane.next.sequence >= sequence_) return true;
+  fail(Reason::bad_sequence, sequence_, lane.next.sequence);
+  return false;
+}
+
+Step Stream::select(const std::string& name) {
+  current_ = open_.find(name);
+  if (current_ != open_.end()) return Step::go;
+  if (open_.size() == max_open_members) {
+    fail(Reason::limit_members, 0, 0, name);
+    return Step::go;
+  }
+  current_ = open_.emplace(name, Open{}).first;
+  Open& open = current_->second;
+  Member& member = open.member;
+  member.place = form_.place + ":" + name.substr(0, max_name_bytes);
+  const char* why = fault_of_name(name);
+  const NameSet::Seen seen = why ? NameSet::Seen::first : names_.add(name);
+  if (why || seen != NameSet::Seen::first) {
+    const bool again = seen == NameSet::Seen::again;
+    const Reason reason = why ? Reason::bad_name : again ? Reason::bad_duplicate : Reason::limit_members;
+    form_.receiver.fail(nullptr, named_error(reason, member.place, why ? why : name));
+    return Step::go;
+  }
+  member.name = form_.prefix + name;
+  member.id = form_.next_id++;
+  member.in_set = true;
+  member.interleaved = true;
+  member.is_image = is_image_name(name);
+  open.wanted = form_.receiver.wants(member.name);
+  return open.wanted ? form_.receiver.begin(member) : Step::go;
+}
+
+Step Stream::take_data(Lane& lane) {
+  PeekReader& reader = *lane.shard->reader;
+  Open& open = current_->second;
+  std::uint64_t left = lane.next.size;
+  if (!open.wanted) left -= reader.skip(left);
+  while (left > 0 && open.wanted) {
+    const Bytes block = reader.read_some(left);
+    if (block.empty()) break;
+    left -= block.size();
+    open.member.packed = reader.packed();
+    if (form_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
+  }
+  if (left == 0) return Step::go;
+  if (reader.error()) form_.receiver.fail(nullptr, reader.error());
+  else fail(Reason::cut_stream, sequence_);
+  failed_ = true;
+  return Step::go;
+}
+
+Step Stream::end_file() {
+  const bool wanted = current_->second.wanted;
+  const Member member = std::move(current_->second.member);
+  open_.erase(current_);
+  current_ = open_.end();
+  return wanted ? form_.receiver.end(member) : Step::go;
+}
+
+Step Stream::take(Lane& lane) {
+  lane.has_next = false;
+  ++sequence_;
+  using Body = Marker::Body;
+  const Body body = lane.next.body;
+  if ((body == Body::data || body == Body::file_end) && current_ == open_.end()) {
+    fail(Reason::bad_marker, sequence_ - 1, 0, "that belongs to no file");
+    return Step::go;
+  }
+  switch (body) {
+    case Body::name: return select(lane.next.name);
+    case Body::data: return take_data(lane);
+    case Body::file_end: return end_file();
+    case Body::image_end:
+    case Body::none: image_ended_ = true;
+  }
+  return Step::go;
+}
+
+Step Stream::read() {
+  while (!failed_) {
+    if (Lane* next = lane_with_next()) {
+      if (take(*next) == Step::stop) return Step::stop;
+    } else if (Lane* lane = lane_to_read()) {
+      read_marker(*lane);
+    } else {
+      break;
+    }
+  }
+  // All shards stand at their end or before a marker that cannot come yet.
+  std::uint64_t lowest = Member::unknown;
+  for (const Lane& lane : lanes_)
+    if (lane.has_next) lowest = std::min(lowest, lane.next.sequence);
+  if (!failed_ && lowest != Member::unknown) fail(Reason::bad_sequence, sequence_, lowest);
+  else if (!failed_ && !image_ended_) fail(Reason::cut_stream, sequence_);
+  for (auto& [name, open] : open_)
+    if (open.wanted) form_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
+  return Step::go;
+}
+
+}  // namespace
+
+bool is_stream(PeekReader& reader, std::uint64_t& sequence) {
+  const Bytes size_word = reader.peek(4);
+  if (size_word.size() < 4) return false;
+  const std::size_t size = load_u32(size_word.data());
+  if (size == 0 || size > max_marker_bytes) return false;
+  const Bytes all = reader.peek(4 + size);
+  Marker marker;
+  if (all.size() < 4 + size || !parse_marker(all.subspan(4, size), marker)) return false;
+  sequence = marker.sequence;
+  return true;
+}
+
+Step read_stream(std::vector<Shard>& shards, Form form) { return Stream{shards, form}.read(); }
+
+}  // namespace critpipe

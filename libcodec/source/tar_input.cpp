@@ -1,0 +1,241 @@
+// Tar archives, as libarchive reads them: ustar, pax, GNU and older ones.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "source/libarchive.hpp"
+#include "source/input_form.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::size_t header_bytes = 512;
+constexpr std::size_t checksum_at = 148;
+constexpr std::size_t checksum_bytes = 8;
+
+class Tar {
+ public:
+  Tar(PeekReader& reader, Form& form) : reader_{reader}, form_{form} {}
+  Step read();
+
+ private:
+  bool open();
+  Step read_entry(archive_entry* entry);
+  Step read_data(Member& member, archive_entry* entry);
+  Step read_blocks(Member& member);
+  Step zeros(const Member& member, std::uint64_t size);
+  void report(Reason reason, const std::string& path, std::string name);
+  Error fault();
+  Step fail(const Member& member, std::uint64_t offset);
+  std::string below_root(std::string path, bool is_folder);
+  static la_ssize_t next_block(archive*, void* self, const void** block);
+  static la_int64_t skip(archive*, void* self, la_int64_t size);
+
+  PeekReader& reader_;
+  Form& form_;
+  const ArchiveLibrary* library_ = nullptr;
+  ArchiveHandle handle_{nullptr, {nullptr}};
+  NameSet names_;
+  std::string root_;  // the folder of the first member, with its slash
+  bool has_root_ = false;
+  bool has_image_ = false;
+  bool broken_ = false;  // nothing more can be read
+};
+
+// Without ./ before and / behind it.
+std::string plain_name(std::string path, bool is_folder) {
+  while (path.starts_with("./")) path.erase(0, path.find_first_not_of('/', 1));
+  while (is_folder && path.size() > 1 && path.back() == '/') path.pop_back();
+  return path == "." ? "" : path;
+}
+
+la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
+  auto& tar = *static_cast<Tar*>(self);
+  const Bytes bytes = tar.reader_.read();
+  if (bytes.empty() && tar.reader_.error()) {
+    tar.library_->archive_set_error(handle, EIO, "%s", "cannot read");
+    return -1;
+  }
+  *block = bytes.data();
+  return static_cast<la_ssize_t>(bytes.size());
+}
+
+la_int64_t Tar::skip(archive*, void* self, la_int64_t size) {
+  return static_cast<la_int64_t>(static_cast<Tar*>(self)->reader_.skip(static_cast<std::uint64_t>(size)));
+}
+
+bool Tar::open() {
+  std::string why;
+  library_ = archive_library(why);
+  if (!library_) {
+    form_.receiver.fail(nullptr, named_error(Reason::no_library, form_.place, why));
+    return false;
+  }
+  handle_ = {library_->archive_read_new(), {library_}};
+  archive* handle = handle_.get();
+  library_->archive_read_support_format_tar(handle);
+  library_->archive_read_set_read_callback(handle, next_block);
+  library_->archive_read_set_skip_callback(handle, skip);
+  library_->archive_read_set_callback_data(handle, this);
+  if (library_->archive_read_open1(handle) >= ARCHIVE_WARN) return true;
+  form_.receiver.fail(nullptr, fault());
+  return false;
+}
+
+// What stopped libarchive: the reader below it, or what it found.
+Error Tar::fault() {
+  if (reader_.error()) return reader_.error();
+  const char* text = library_->archive_error_string(handle_.get());
+  const std::string_view message = text ? text : "damaged";
+  const bool cut = message.find("runcated") != message.npos;
+  return named_error(cut ? Reason::cut_archive : Reason::bad_archive, form_.place, std::string{message});
+}
+
+void Tar::report(Reason reason, const std::string& path, std::string name) {
+  form_.receiver.fail(nullptr, named_error(reason, form_.place + ":" + path, std::move(name)));
+}
+
+// The name within the set; empty for the folders that hold it.
+std::string Tar::below_root(std::string path, bool is_folder) {
+  if (is_folder) path += '/';
+  if (!has_root_) {
+    has_root_ = true;
+    root_ = path.substr(0, path.rfind('/') + 1);
+    if (root_.starts_with("pre-checkpoint/")) root_.clear();
+  }
+  if (path.starts_with(root_)) path.erase(0, root_.size());
+  if (path.starts_with("checkpoint/")) path.erase(0, 11);
+  return path;
+}
+
+Step Tar::read() {
+  if (!open()) return Step::go;
+  while (!broken_) {
+    archive_entry* entry = nullptr;
+    const int result = library_->archive_read_next_header(handle_.get(), &entry);
+    if (result == ARCHIVE_EOF) break;
+    // ARCHIVE_RETRY would look for the next header in what may be anything.
+    if (result == ARCHIVE_WARN || result == ARCHIVE_OK) {
+      if (read_entry(entry) == Step::stop) return Step::stop;
+      continue;
+    }
+    form_.receiver.fail(nullptr, fault());
+    return Step::go;
+  }
+  if (broken_) return Step::go;
+  // What is behind the end mark is nobody's, but a compressed archive says only at its end whether it was whole, and
+  // whoever writes into a pipe wants to be read.
+  reader_.skip(Member::unknown);
+  if (reader_.error()) form_.receiver.fail(nullptr, reader_.error());
+  else if (!has_image_) form_.receiver.fail(nullptr, named_error(Reason::no_images, form_.place, "archive"));
+  return Step::go;
+}
+
+Step Tar::read_entry(archive_entry* entry) {
+  const char* text = library_->archive_entry_pathname(entry);
+  if (!text) text = library_->archive_entry_pathname_utf8(entry);
+  const std::string path = text ? text : "";
+  const auto type = library_->archive_entry_filetype(entry);
+  const bool linked = library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry);
+  const std::string name = plain_name(path, type == AE_IFDIR);
+  if (name.empty()) return Step::go;
+  Member member;
+  member.is_image = type != AE_IFDIR && is_image_name(name);
+  has_image_ |= member.is_image;
+  if (const char* why = fault_of_name(name)) {
+    report(Reason::bad_name, path.substr(0, max_name_bytes), why);
+    return Step::go;
+  }
+  member.name = below_root(name, type == AE_IFDIR);
+  if (type == AE_IFDIR) return Step::go;
+  if (!member.is_image && !form_.options.all_members) return Step::go;
+  if (type != AE_IFREG || linked) {
+    const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
+    if (member.is_image) report(Reason::bad_member, path, what);
+    return Step::go;
+  }
+  const NameSet::Seen seen = names_.add(member.name);
+  if (seen != NameSet::Seen::first) {
+    report(seen == NameSet::Seen::again ? Reason::bad_duplicate : Reason::limit_members, path, member.name);
+    return Step::go;
+  }
+  member.name = form_.prefix + member.name;
+  if (!form_.receiver.wants(member.name)) return Step::go;
+  member.place = form_.place + ":" + path;
+  return read_data(member, entry);
+}
+
+Step Tar::read_data(Member& member, archive_entry* entry) {
+  member.id = form_.next_id++;
+  member.size = static_cast<std::uint64_t>(library_->archive_entry_size(entry));
+  member.in_set = true;
+  member.packed = reader_.packed();
+  if (form_.receiver.begin(member) == Step::stop) return Step::stop;
+  if (form_.receiver.needs_bytes(member)) return read_blocks(member);
+  if (library_->archive_read_data_skip(handle_.get()) >= ARCHIVE_WARN && !reader_.error())
+    return form_.receiver.end(member);
+  return fail(member, Error::nowhere);
+}
+
+Step Tar::fail(const Member& member, std::uint64_t offset) {
+  Error error = fault();
+  error.image = member.place;
+  error.offset = offset;
+  broken_ = true;
+  form_.receiver.fail(&member, error);
+  return Step::go;
+}
+
+Step Tar::read_blocks(Member& member) {
+  std::uint64_t at = 0;
+  for (;;) {
+    const void* data = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    const int result = library_->archive_read_data_block(handle_.get(), &data, &size, &offset);
+    if (result == ARCHIVE_EOF) break;
+    if (result < ARCHIVE_WARN) return fail(member, at);
+    member.packed = reader_.packed();
+    const auto begin = static_cast<std::uint64_t>(offset);
+    if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
+    at = begin + size;
+    if (size == 0) continue;
+    if (form_.receiver.bytes(member, {static_cast<const std::byte*>(data), size}) == Step::stop) return Step::stop;
+  }
+  if (member.size > at && zeros(member, member.size - at) == Step::stop) return Step::stop;
+  return form_.receiver.end(member);
+}
+
+// A hole of a sparse member.
+Step Tar::zeros(const Member& member, std::uint64_t size) {
+  static constexpr std::array<std::byte, 64 << 10> block{};
+  while (size > 0) {
+    const std::uint64_t piece = std::min<std::uint64_t>(size, block.size());
+    if (form_.receiver.bytes(member, {block.data(), static_cast<std::size_t>(piece)}) == Step::stop) return Step::stop;
+    size -= piece;
+  }
+  return Step::go;
+}
+
+}  // namespace
+
+// Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
+bool is_tar(Bytes begin) {
+  if (begin.size() < header_bytes || begin[0] == std::byte{0}) return false;
+  unsigned sum = 0, wanted = 0;
+  for (std::size_t i = 0; i < header_bytes; ++i)
+    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(begin[i]);
+  std::size_t i = checksum_at;
+  while (i < checksum_at + checksum_bytes && begin[i] == std::byte{' '}) ++i;
+  for (; i < checksum_at + checksum_bytes; ++i) {
+    const unsigned digit = std::to_integer<unsigned>(begin[i]) - '0';
+    if (digit > 7) break;
+    wanted = wanted * 8 + digit;
+  }
+  return sum == wanted;
+}
+
+Step read_tar(PeekReader& reader, Form form) { return Tar{reader, form}.read(); }
+
+}  // namespace critpipe

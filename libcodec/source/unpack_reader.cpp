@@ -1,0 +1,90 @@
+// Reads compressed data: frame after frame, block by block. What came before a fault is given.
+#include "source/unpack_reader.hpp"
+
+#include <algorithm>
+
+namespace critpipe {
+
+namespace {
+
+class UnpackReader final : public ByteReader {
+ public:
+  UnpackReader(Packing packing, Reader below, std::string place)
+      : packing_{packing},
+        below_{std::move(below)},
+        place_{std::move(place)},
+        unpacker_{make_unpacker(packing)},
+        block_(block_bytes) {}
+
+  Bytes read() override {
+    std::size_t given = 0;
+    // No more input is waited for once there is something.
+    while (!error_ && (given == 0 || (!in_.empty() && given < block_.size()))) {
+      // What a frame still holds comes before more input is waited for.
+      if (in_.empty() && !(full_ && in_frame_) && !refill()) break;
+      if (!in_frame_ && !begin_frame()) continue;
+      const auto room = std::span{block_}.subspan(given);
+      const Unpacked step = unpacker_->unpack(in_, room);
+      const bool stands_still = step.taken == 0 && step.given == 0 && !in_.empty();
+      in_ = in_.subspan(step.taken);
+      given += step.given;
+      full_ = step.given == room.size();
+      in_frame_ = step.state != Unpacked::State::frame_ended;
+      if (step.state == Unpacked::State::failed) fail(step.why);
+      else if (stands_still && in_frame_) fail("damaged");
+    }
+    return {block_.data(), given};
+  }
+
+  std::uint64_t packed() const override { return packed_; }
+
+ private:
+  bool refill() {
+    in_ = below_->read();
+    packed_ += in_.size();
+    if (!in_.empty()) return true;
+    error_ = below_->error();
+    if (!error_ && in_frame_) {
+      error_ = {Reason::cut_compression, place_, packed_};
+      error_.name = name();
+    }
+    return false;
+  }
+
+  // Between frames of these two there may be zeros: tapes and dd leave them.
+  bool begin_frame() {
+    if (packing_ == Packing::gzip || packing_ == Packing::xz) {
+      const auto frame = std::find_if(in_.begin(), in_.end(), [](std::byte byte) { return byte != std::byte{0}; });
+      in_ = in_.subspan(static_cast<std::size_t>(frame - in_.begin()));
+      if (in_.empty()) return false;
+    }
+    in_frame_ = unpacker_->begin();
+    if (!in_frame_) fail("no memory");
+    return in_frame_;
+  }
+
+  void fail(const std::string& why) {
+    error_ = {Reason::bad_compression, place_, packed_ - in_.size()};
+    error_.name = name() + ": " + why;
+  }
+
+  std::string name() const { return packing_ == Packing::zstd ? "zstd" : std::string{suffix_of(packing_).substr(1)}; }
+
+  Packing packing_;
+  Reader below_;
+  std::string place_;
+  std::unique_ptr<Unpacker> unpacker_;
+  std::vector<std::byte> block_;
+  Bytes in_;  // in a block of the reader below
+  std::uint64_t packed_ = 0;
+  bool in_frame_ = false;
+  bool full_ = false;  // the last step filled its room, so there may be more
+};
+
+}  // namespace
+
+Reader unpack(Packing packing, Reader below, std::string place) {
+  return std::make_unique<UnpackReader>(packing, std::move(below), std::move(place));
+}
+
+}  // namespace critpipe

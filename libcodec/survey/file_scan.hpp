@@ -1,0 +1,27 @@
+// A pages image in a file, read by position and by several threads. Internal.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "critpipe/page_facts.hpp"
+#include "survey/compression_sample.hpp"
+
+namespace critpipe {
+
+struct FileScan {
+  std::string path;
+  std::uint64_t nr_parts;  // smallest pages that are looked at
+  unsigned nr_threads;
+  FactStore& facts;                     // filled chunk by chunk
+  CompressionSample* sample = nullptr;  // of blocks from first_block on
+  std::uint64_t first_block = 0;
+
+  std::uint64_t nr_blocks() const;
+  // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;
+  // nr_holes pages among them take no room. Reasons: io_open, io_read, cut_pages.
+  Error run(const std::function<void(std::uint64_t)>& stored,
+            const std::function<void(std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes)>& ready);
+};
+
+}  // namespace critpipe

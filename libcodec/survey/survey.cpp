@@ -1,0 +1,263 @@
+// Inputs into sets of pagemaps and pages images.
+#include "survey/survey_work.hpp"
+
+#include <algorithm>
+
+namespace critpipe {
+
+namespace {
+
+std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
+std::string_view file_of(std::string_view name) { return name.substr(folder_of(name).size()); }
+
+// Whose memory: named by the file, or that of an image without a name.
+struct Whose {
+  MemoryId memory;
+  bool named;
+};
+Whose whose(std::string_view name) {
+  const auto memory = memory_of_name(name);
+  return memory ? Whose{*memory, true} : Whose{{}, false};
+}
+
+// Sums over a pagemap; it is entered into its set when it turns out to be one.
+class MemorySink final : public PagemapSink {
+ public:
+  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
+             const std::function<void(const Error&)>& report)
+      : set_{set},
+        name_{file_of(member.name)},
+        place_{member.place},
+        alone_{!member.in_set},
+        options_{options},
+        report_{report} {}
+
+  Step end() override {
+    if (memory_) memory_->pagemap.seal();
+    return Step::go;
+  }
+  void fail(const Error&) override {
+    if (!memory_) return;
+    memory_->complete = false;
+    memory_->pagemap.seal();
+  }
+
+ protected:
+  Step head(std::uint64_t pages_id) override {
+    const Whose of = whose(name_);
+    memory_ = &set_.memories[of.memory];
+    memory_->memory = memory_->pagemap.memory = of.memory;
+    memory_->named = of.named;
+    memory_->alone = alone_;
+    memory_->place = place_;
+    memory_->pagemap.pages_id = pages_id;
+    return Step::go;
+  }
+  Step runs(std::span<const PageRun> runs) override {
+    memory_->totals.add(runs);
+    memory_->pagemap.nr_present = reader().nr_present();
+    if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
+      for (const PageRun& run : runs)
+        if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
+    return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
+  }
+  void refused(const Error& error) override {
+    memory_->complete = false;
+    Error placed = error;
+    placed.image = place_;
+    report_(placed);
+  }
+
+ private:
+  SurveyedSet& set_;
+  std::string name_, place_;
+  bool alone_;
+  const SurveyOptions& options_;
+  const std::function<void(const Error&)>& report_;
+  SurveyedMemory* memory_ = nullptr;
+};
+
+// Pages as they come: facts by number of smallest page, and blocks for the compressors.
+class StreamedPages final : public PagesSink {
+ public:
+  StreamedPages(SurveyWork& work, SetState& state, SurveyedPages& image, bool contents)
+      : work_{work}, state_{state}, image_{image}, contents_{contents} {}
+
+  Step pass_over(std::uint64_t size) override {
+    if (contents_ && !image_.on_disk) return Step::stop;
+    image_.size_bytes = size;
+    passed_over_ = true;
+    return Step::go;
+  }
+  void fail(const Error&) override { image_.complete = false; }
+
+ protected:
+  Step pages(std::uint64_t first, Bytes bytes) override;
+  Step done(std::uint64_t size_bytes) override {
+    if (!passed_over_) image_.size_bytes = size_bytes;
+    sample(true);
+    return Step::go;
+  }
+
+ private:
+  void take_sample(std::uint64_t first, Bytes bytes);
+  void sample(bool last);
+
+  SurveyWork& work_;
+  SetState& state_;
+  SurveyedPages& image_;
+  bool contents_;
+  bool passed_over_ = false;
+  std::uint64_t block_ = 0;  // of block_bytes_
+  std::vector<std::byte> block_bytes_;
+};
+
+Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
+  image_.size_bytes += bytes.size();
+  if (!contents_) return Step::go;
+  bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
+  image_.facts.grow(first + bytes.size() / smallest_page);
+  const std::uint64_t before = image_.facts.memory_bytes();
+  while (!bytes.empty()) {
+    const std::size_t at = first % FactStore::chunk_pages;
+    const std::size_t count = std::min<std::size_t>({bytes.size() / smallest_page, FactStore::chunk_pages - at, 16});
+    PageFact* const facts = image_.facts.chunk(first / FactStore::chunk_pages) + at;
+    const Bytes here = bytes.first(count * smallest_page);
+    scan_pages(here, facts);
+    take_sample(first, here);
+    work_.done_bytes += here.size();
+    first += count;
+    bytes = bytes.subspan(here.size());
+  }
+  work_.fact_bytes += image_.facts.memory_bytes() - before;
+  if (work_.options.progress) work_.options.progress(work_.done_bytes, 0);
+  return Step::go;
+}
+
+// Blocks are numbered as their first page comes, whatever image they belong to.
+void StreamedPages::take_sample(std::uint64_t first, Bytes bytes) {
+  constexpr std::uint64_t pages_of_block = CompressionSample::block_bytes / smallest_page;
+  for (; !bytes.empty(); bytes = bytes.subspan(smallest_page), ++first) {
+    if (first % pages_of_block == 0) {
+      sample(true);
+      block_ = state_.nr_blocks++;
+    }
+    if (!CompressionSample::takes(block_)) continue;
+    block_bytes_.insert(block_bytes_.end(), bytes.begin(), bytes.begin() + smallest_page);
+    sample(false);
+  }
+}
+
+void StreamedPages::sample(bool last) {
+  if (block_bytes_.empty() || (!last && block_bytes_.size() < CompressionSample::block_bytes)) return;
+  state_.sample.add(block_, block_bytes_);
+  block_bytes_.clear();
+}
+
+}  // namespace
+
+PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> report)
+    : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
+PageSurvey::~PageSurvey() = default;
+
+bool SurveyWork::is_directory(const std::string& place) const {
+  return std::ranges::any_of(directories, [&](const std::string& path) {
+    return place.starts_with(path) && (path.ends_with('/') || place.substr(path.size()).starts_with('/'));
+  });
+}
+
+SetState& SurveyWork::state_of(std::string_view name, const std::string& place) {
+  const std::string folder{folder_of(name)};
+  const auto known = by_folder.find(folder);
+  if (known != by_folder.end()) return *states[known->second];
+  by_folder[folder] = sets.size();
+  auto& set = *sets.emplace_back(std::make_unique<SurveyedSet>());
+  auto& state = *states.emplace_back(std::make_unique<SetState>());
+  state.set = &set;
+  const std::string_view file = file_of(name);
+  if (place.ends_with(file) && file != "-") state.place = place.substr(0, place.size() - file.size());
+  if (is_directory(place)) set.directory = state.place.substr(0, state.place.size() - 1);
+  set.name = !set.directory.empty() ? set.directory : place.substr(0, place.size() - name.size()) + folder;
+  while (set.name.size() > 1 && (set.name.ends_with(':') || set.name.ends_with('/'))) set.name.pop_back();
+  if (set.name.empty() || file == "-") set.name.assign(1, '-');
+  set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
+  return state;
+}
+
+bool PageSurvey::wants(std::string_view name) {
+  if (work_->options.wanted && !work_->options.wanted(name)) return false;
+  const std::string_view file = file_of(name);
+  const Kind* kind = kind_of_name(file);
+  if (!kind || memory_of_name(file) || pages_id_of_name(file)) return true;
+  return Checkpoint{Needs{.mappings = work_->options.mappings}}.wants(file);
+}
+
+std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
+  if (!member.is_image) return nullptr;
+  SetState& state = work_->state_of(member.name, member.place);
+  SurveyedSet& set = *state.set;
+  const std::string file{file_of(member.name)};
+  if (const auto pages_id = pages_id_of_name(file)) {
+    SurveyedPages& image = set.images[*pages_id];
+    image.place = member.place;
+    image.on_disk = member.fd >= 0;
+    auto sink = work_->options.pages_sink && !image.on_disk ? work_->options.pages_sink(set, *pages_id) : nullptr;
+    if (sink) return sink;
+    return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
+  }
+  const Kind* kind = kind_of_name(file);
+  const bool other = kind && !memory_of_name(file);
+  if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
+  if (other) return nullptr;
+  return std::make_unique<MemorySink>(set, member, work_->options, work_->report);
+}
+
+void PageSurvey::report(const Error& error) { work_->report(error); }
+
+const ContentTotals& PageSurvey::contents() const { return work_->contents; }
+
+std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
+                                                            const SourceOptions& options) {
+  for (const std::string& input : inputs) {
+    struct stat status;
+    if (input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
+      work_->directories.push_back(input);
+  }
+  Pieces pieces{inputs, options};
+  while (const auto piece = pieces.next())
+    if (piece->read(*this) == Step::stop) break;
+  for (const auto& state : work_->states)
+    for (const auto& [id, image] : state->set->images)
+      if (image.on_disk) work_->all_bytes += image.size_bytes;
+  for (const auto& state : work_->states) work_->finish(*state);
+  if (work_->options.contents) {
+    const auto all = work_->distinct.in_all();
+    work_->contents.distinct = std::min(all.pages, work_->contents.scanned);
+    work_->contents.exact = all.exact;
+  }
+  return work_->sets;
+}
+
+PageFolder* SurveyedSet::folder() {
+  if (!folder_ && !directory.empty()) folder_ = std::make_unique<PageFolder>(directory);
+  return folder_.get();
+}
+
+const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
+  if (folder()) return folder_->pagemap(memory);
+  const auto found = memories.find(memory);
+  return found == memories.end() ? nullptr : &found->second.pagemap;
+}
+
+PageStore* SurveyedSet::parent() { return folder() ? folder_->parent() : nullptr; }
+
+void SurveyedSet::forget(MemoryId memory) {
+  if (folder()) folder_->forget(memory);
+}
+
+const SurveyedPages* SurveyedSet::image_of(const SurveyedMemory& memory) const {
+  const auto found = images.find(memory.pagemap.pages_id);
+  return found == images.end() ? nullptr : &found->second;
+}
+
+}  // namespace critpipe

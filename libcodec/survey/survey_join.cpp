@@ -1,0 +1,97 @@
+// The pages of directories, and the join of pages with pagemaps.
+#include <algorithm>
+
+#include "survey/file_scan.hpp"
+#include "survey/survey_work.hpp"
+
+namespace critpipe {
+
+void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
+                           const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
+  FileScan scan{image.place, nr_parts, options.nr_threads, image.facts, &state.sample, state.nr_blocks};
+  state.nr_blocks += scan.nr_blocks();
+  const Error error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
+                               [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
+                                 image.contents.holes += nr_holes;
+                                 ready(first, count);
+                                 if (!options.keep_facts) image.facts.drop(first / FactStore::chunk_pages);
+                                 done_bytes += count * smallest_page;
+                                 if (options.progress) options.progress(done_bytes, all_bytes);
+                               });
+  if (!error) return;
+  image.complete = false;
+  report(error);
+}
+
+// Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
+void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& image) {
+  const std::uint64_t page_size = state.set->page_size;
+  const std::uint64_t parts = page_size / smallest_page;
+  const std::uint64_t there = image.size_bytes / page_size;
+  const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
+  ContentTotals totals;
+  DistinctPages::Member member;
+  DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
+  DistinctPages& counter = memory ? distinct : alone;
+  counter.begin_member(member);
+  std::vector<PageFact> pages;
+  const auto take = [&](std::uint64_t first, std::uint64_t nr_parts) {
+    for (std::uint64_t page = first / parts; page < (first + nr_parts) / parts; page += pages.size()) {
+      pages.resize(std::min<std::uint64_t>(256, (first + nr_parts) / parts - page));
+      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.page(page + i, parts);
+      for (const PageFact& fact : pages) ++totals.classes[static_cast<std::size_t>(fact.page_class)];
+      totals.scanned += pages.size();
+      counter.add(member, pages);
+    }
+  };
+  if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
+  else take(0, nr_pages * parts);
+  const auto count = DistinctPages::count(member);
+  totals.zero = totals.classes[0];
+  totals.holes = image.contents.holes;
+  totals.distinct = std::min(count.pages, totals.scanned);
+  totals.exact = count.exact;
+  totals.shared = member.shared;
+  if (!memory) {
+    image.contents = totals;
+    return;
+  }
+  memory->contents = totals;
+  state.set->contents.add(totals);
+}
+
+void SurveyWork::finish(SetState& state) {
+  SurveyedSet& set = *state.set;
+  set.checkpoint->finish(state.place);
+  set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint->page_size();
+  for (auto& [id, memory] : set.memories) {
+    set.totals.add(memory.totals);
+    const auto image = set.images.find(memory.pagemap.pages_id);
+    if (image != set.images.end()) image->second.claimed = true;
+  }
+  if (!options.contents) return;
+  distinct.begin_set(state.distinct);
+  for (auto& [id, memory] : set.memories) {
+    const auto image = set.images.find(memory.pagemap.pages_id);
+    if (image != set.images.end()) {
+      count(state, &memory, image->second);
+    } else {
+      memory.contents.emplace();
+      if (memory.pagemap.nr_present == 0) continue;
+      Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
+      report(error);
+    }
+  }
+  const auto all = DistinctPages::count(state.distinct);
+  set.contents.distinct = std::min(all.pages, set.contents.scanned);
+  set.contents.exact = all.exact;
+  set.zstd = state.sample.zstd(state.nr_blocks);
+  set.lz4 = state.sample.lz4(state.nr_blocks);
+  contents.add(set.contents);
+  for (auto& [pages_id, image] : set.images)
+    if (!image.claimed) count(state, nullptr, image);
+  if (options.keep_facts) return;
+  for (auto& [pages_id, image] : set.images) image.facts = {};
+}
+
+}  // namespace critpipe

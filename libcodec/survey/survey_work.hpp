@@ -1,0 +1,43 @@
+// What stands behind a PageSurvey. Internal.
+#pragma once
+
+#include <atomic>
+#include <sys/stat.h>
+
+#include "critpipe/page_survey.hpp"
+#include "survey/compression_sample.hpp"
+
+namespace critpipe {
+
+struct SetState {
+  SurveyedSet* set = nullptr;
+  std::string place;  // what stands before the names of its images
+  CompressionSample sample;
+  std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
+  DistinctPages::Group distinct;
+};
+
+struct SurveyWork {
+  SurveyWork(SurveyOptions with, std::function<void(const Error&)> to)
+      : options{std::move(with)}, report{std::move(to)}, distinct{options.budget_bytes} {}
+
+  SetState& state_of(std::string_view name, const std::string& place);
+  bool is_directory(const std::string& place) const;
+  void finish(SetState& state);
+  void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
+  void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
+                 const std::function<void(std::uint64_t first, std::uint64_t nr_parts)>& ready);
+
+  SurveyOptions options;
+  std::function<void(const Error&)> report;
+  std::vector<std::string> directories;  // of the inputs
+  std::vector<std::unique_ptr<SurveyedSet>> sets;
+  std::vector<std::unique_ptr<SetState>> states;  // of the sets
+  std::map<std::string, std::size_t, std::less<>> by_folder;
+  DistinctPages distinct;
+  std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
+  std::uint64_t fact_bytes = 0;                 // of streams, kept until the end
+  ContentTotals contents;
+};
+
+}  // namespace critpipe

@@ -1,0 +1,103 @@
+#include "wire/wire_buffer.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <tuple>
+#include <vector>
+
+#include "critpipe/fields.hpp"
+
+namespace critpipe {
+
+void WireBuffer::Free::operator()(std::byte* bytes) const { std::free(bytes); }
+
+void WireBuffer::grow(std::size_t room) {
+  const std::size_t wanted = std::max({size_ + room, capacity_ + capacity_ / 2, std::size_t{4096}});
+  auto* grown = static_cast<std::byte*>(std::realloc(bytes_.get(), wanted));
+  if (!grown) throw std::bad_alloc{};
+  (void)bytes_.release();
+  bytes_.reset(grown);
+  capacity_ = wanted;
+}
+
+void WireBuffer::close_length(std::size_t opened, std::size_t estimate) {
+  const std::size_t had = varint_size(estimate);
+  const std::size_t size = size_ - opened;
+  const std::size_t needs = varint_size(size);
+  if (needs != had) {
+    reserve(needs);
+    std::memmove(bytes_.get() + opened - had + needs, bytes_.get() + opened, size);
+    size_ = opened - had + needs + size;
+  }
+  put_varint(bytes_.get() + opened - had, size);
+}
+
+namespace {
+
+struct Place {
+  std::uint32_t number;
+  bool unknown;
+  std::size_t begin;
+  std::size_t size;
+};
+
+// Where each field of a payload that we have made stands.
+std::vector<Place> places_of(const Message& message, Bytes payload) {
+  std::vector<Place> places;
+  const std::byte* at = payload.data();
+  const std::byte* end = at + payload.size();
+  int depth = 0;
+  const std::byte* begin = at;
+  Place place{};
+  while (at != end) {
+    if (depth == 0) begin = at;
+    const auto tag = static_cast<std::uint32_t>(trusted_varint(at));
+    const auto wire = static_cast<Wire>(tag & 7);
+    if (depth == 0) {
+      const Field* field = message.find(tag >> 3);
+      place.number = tag >> 3;
+      place.unknown = !field || field->wire() != wire;
+    }
+    switch (wire) {
+      case Wire::varint: trusted_varint(at); break;
+      case Wire::fixed64: at += 8; break;
+      case Wire::fixed32: at += 4; break;
+      case Wire::bytes: {
+        const auto size = trusted_varint(at);
+        at += size;
+        break;
+      }
+      case Wire::group: ++depth; break;
+      case Wire::group_end: --depth; break;
+    }
+    if (depth != 0) continue;
+    place.begin = static_cast<std::size_t>(begin - payload.data());
+    place.size = static_cast<std::size_t>(at - begin);
+    places.push_back(place);
+  }
+  return places;
+}
+
+void rewrite(WireBuffer& out, std::size_t begin, const std::vector<Place>& places) {
+  const Bytes payload = out.from(begin);
+  const std::vector<std::byte> before{payload.begin(), payload.end()};
+  out.truncate(begin);
+  for (const Place& place : places) out.append(before.data() + place.begin, place.size);
+}
+
+}  // namespace
+
+void sort_fields(const Message& message, WireBuffer& out, std::size_t begin) {
+  std::vector<Place> places = places_of(message, out.from(begin));
+  std::ranges::stable_sort(places, {}, [](const Place& place) { return std::tuple{place.number, place.unknown}; });
+  rewrite(out, begin, places);
+}
+
+void remove_field(const Message& message, const Field& field, WireBuffer& out, std::size_t begin) {
+  std::vector<Place> places = places_of(message, out.from(begin));
+  std::erase_if(places, [&](const Place& place) { return place.number == field.number && !place.unknown; });
+  rewrite(out, begin, places);
+}
+
+}  // namespace critpipe
