@@ -1,4 +1,4 @@
-// crit-pages: what is in a checkpoint's memory.
+// crit-pages: what is in a checkpoint's memory. Its modes are in crit-pages/, one a file.
 #include "cli/colour.hpp"
 #include "crit-pages/modes.hpp"
 
@@ -6,57 +6,73 @@ namespace critpipe::filters {
 
 namespace {
 
-constexpr Option rows[] = {
-    {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
-    {'c', "contents", nullptr, "Read the pages too: zero, duplicate, distinct; what they look like and compress to."},
-    {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
-    {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
-    {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
-    {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
-    {'x', "hex", nullptr, "With --at, a hexdump in any case."},
-    {0, "argv", nullptr, "Print the command line of processes, one word a line."},
-    {0, "env", nullptr, "Print the environment of processes."},
-    {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
-    {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
-    {'m', "map", nullptr, "Draw the address spaces, a mapping a line."},
-    {0, "html", "FILE", "Write a page with the same picture, to zoom and hover, to FILE.", Option::files},
-    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
-    {'p', "pid", "PID", "Only this process; may be given again."},
+// What a mode can take beside its own options; `everywhere` goes with all of them.
+constexpr Option shared[] = {
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
-    {0, "page-size", "SIZE", "The page size, where the images do not tell."},
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
+};
+constexpr Option everywhere[] = {
+    {'p', "pid", "PID", "Only this process; may be given again."},
+    {0, "page-size", "SIZE", "The page size, where the images do not tell."},
     {0, "no-progress", nullptr, "Do not show how far it is."},
 };
-constexpr Options groups[] = {rows, colour_options, output_options, input_options};
 constexpr Example examples[] = {
     {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
     {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
     {"crit-pages --contents c1.tar.zst", "how many pages are zero or there twice"},
 };
 
-struct Mode {
-  const char* option;
-  int (*run)(Program& program);
-};
-constexpr Mode modes[] = {
-    {"summary", summary},    {"list", list},         {"by", sum_by},          {"at", extract},
-    {"argv", process_texts}, {"env", process_texts}, {"auxv", process_texts}, {"diff", difference},
-    {"check", check_pages},  {"map", draw_map},      {"html", write_html},
-};
+// The rows of modes first; those fill in their own before main() begins.
+constinit std::array<Options, Mode::most + 5> groups = [] {
+  std::array<Options, Mode::most + 5> all;
+  const Options others[] = {shared, everywhere, colour_options, output_options, input_options};
+  std::ranges::copy(others, all.begin() + Mode::most);
+  return all;
+}();
 
-int run(Program& program) {
-  const Mode* chosen = nullptr;
-  for (const Mode& mode : modes) {
-    if (!program.has(mode.option)) continue;
-    if (chosen && chosen->run != mode.run)
-      program.usage(std::string{"--"} + chosen->option + " and --" + mode.option + " exclude each other");
-    chosen = &mode;
-  }
-  return chosen ? chosen->run(program) : summary(program);
+bool contains(Options rows, std::string_view name) { return std::ranges::find(rows, name, &Option::name) != rows.end(); }
+
+bool takes(const Mode& mode, std::string_view name) {
+  return contains(mode.options, name) || std::ranges::find(mode.takes, name) != mode.takes.end() ||
+         contains(everywhere, name) || contains(input_options, name);
 }
 
+int run(Program& program) {
+  const std::span<const Mode* const> modes = Mode::all();
+  const Mode* chosen = nullptr;
+  const char* by = modes.front()->options.front().name;
+  for (const Mode* mode : modes)
+    for (const Option& option : mode->options.first(mode->nr_choosing)) {
+      if (!program.has(option.name)) continue;
+      if (chosen && chosen != mode)
+        program.usage(std::string{"--"} + by + " and --" + option.name + " exclude each other");
+      if (!chosen) by = option.name;
+      chosen = mode;
+    }
+  if (!chosen) chosen = modes.front();
+  for (const Options rows : groups)
+    for (const Option& option : rows)
+      if (program.has(option.name) && !takes(*chosen, option.name))
+        program.usage(std::string{"--"} + option.name + " means nothing with --" + by);
+  return chosen->run(program);
+}
+
+// Modes in the order of the manual.
+constinit std::array<const Mode*, Mode::most> registered = {};
+constinit std::size_t nr_registered = 0;
+
 }  // namespace
+
+Mode::Mode(const Row& row) : Row{row} {
+  if (nr_registered == most) std::abort();
+  auto at = registered.begin() + nr_registered++;
+  for (; at != registered.begin() && (*(at - 1))->order > order; --at) *at = *(at - 1);
+  *at = this;
+  for (std::size_t i = 0; i < nr_registered; ++i) groups[i] = registered[i]->options;
+}
+
+std::span<const Mode* const> Mode::all() { return std::span{registered}.first(nr_registered); }
 
 const Filter filter{"crit-pages", "what is in a checkpoint's memory", "[INPUT...]", examples, groups, run};
 

@@ -9,6 +9,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
+};
+constexpr const char* takes[] = {"json", "output"};
+
 using Unsigned = unsigned long long;
 
 std::string pages_text(std::uint64_t count) {
@@ -241,9 +246,7 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
                       to_string(Error{error.reason, "", Error::nowhere, Error::nowhere, 0, 0, error.name}));
 }
 
-}  // namespace
-
-int check_pages(Program& program) {
+int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   Progress progress{program};
   Findings findings{program, destination.output()};
@@ -268,5 +271,9 @@ int check_pages(Program& program) {
   if (findings.count() > 0) program.set_exit_code(exit_no);
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 90}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

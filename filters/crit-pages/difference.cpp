@@ -8,6 +8,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
+};
+constexpr const char* takes[] = {"json", "jobs", "output"};
+
 using Unsigned = unsigned long long;
 
 // Of a mapping; the null one is for pages in none.
@@ -122,9 +127,7 @@ void Differences::total() {
   if (!as_json_ && (total_.differ() || total_.unknown > 0)) output_.write(counts_text(total_) + "  total\n");
 }
 
-}  // namespace
-
-int difference(Program& program) {
+int run(Program& program) {
   if (program.arguments().size() != 2) program.usage("--diff takes two checkpoints");
   Destination destination{program, Destination::Content::text};
   Progress progress{program};
@@ -160,5 +163,9 @@ int difference(Program& program) {
   if (differences.any()) program.set_exit_code(exit_no);
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 60}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

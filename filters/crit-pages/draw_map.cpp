@@ -10,6 +10,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {'m', "map", nullptr, "Draw the address spaces, a mapping a line."},
+};
+constexpr const char* takes[] = {"jobs", "color", "output"};
+
 using Unsigned = unsigned long long;
 
 class Map {
@@ -104,9 +109,7 @@ void Map::memory(SurveyedSet& set, const SurveyedMemory& memory, bool several) {
   picture(set, memory.memory, [&](const Row& row) { draw(row, set.page_size); });
 }
 
-}  // namespace
-
-int draw_map(Program& program) {
+int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   Progress progress{program};
   const Chosen chosen{program};
@@ -125,5 +128,9 @@ int draw_map(Program& program) {
   }
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 70}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

@@ -7,6 +7,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
+};
+constexpr const char* takes[] = {"json", "output"};
+
 using Unsigned = unsigned long long;
 
 class Lister {
@@ -100,9 +105,7 @@ Step Lister::runs(std::span<const PageRun> runs) {
   return Step::go;
 }
 
-}  // namespace
-
-int list(Program& program) {
+int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   Progress progress{program};
   const Chosen chosen{program};
@@ -136,5 +139,9 @@ int list(Program& program) {
   }
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 20}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

@@ -1,25 +1,51 @@
-// What the parts of crit-pages share: one mode a file.
+// The modes of crit-pages: one a file, which holds its options, what else it takes and what it does.
+//
+//     // --sizes: runs by size.
+//     constexpr Option options[] = {{0, "sizes", nullptr, "Count runs by size."}};
+//     constexpr const char* takes[] = {"json", "output"};
+//     int run(Program& program) {
+//       Destination destination{program, Destination::Content::text};
+//       SurveyedInputs surveyed{program, {.runs = true}};
+//       ...
+//       return destination.commit();
+//     }
+//     const Mode mode{{.options = options, .takes = takes, .run = run, .order = 95}};
+//
+// That is all: the command line, --help, the manual's OPTIONS and the completions follow from the row. An option that
+// the chosen mode does not take is a usage error.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <string>
 
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
 #include "cli/progress.hpp"
 #include "critpipe/json.hpp"
-#include "critpipe/page_survey.hpp"
+#include "critpipe/survey.hpp"
 
 namespace critpipe::filters {
 
-int summary(Program& program);
-int list(Program& program);
-int sum_by(Program& program);
-int extract(Program& program);
-int process_texts(Program& program);
-int difference(Program& program);
-int check_pages(Program& program);
-int draw_map(Program& program);
-int write_html(Program& program);
+struct ModeRow {
+  Options options;                      // of its own; the first `nr_choosing` choose it, the others only go with it
+  std::span<const char* const> takes;   // options of other modes, and shared ones but --pid, --page-size and inputs'
+  int (*run)(Program& program);
+  int order;                            // where it stands in --help; the first is what runs without an option
+  std::size_t nr_choosing = 1;
+};
+
+// Registers itself, so it must be a static object.
+class Mode : public ModeRow {
+ public:
+  static constexpr std::size_t most = 32;
+  using Row = ModeRow;
+  Mode(const Row& row);
+  Mode(const Mode&) = delete;
+  Mode& operator=(const Mode&) = delete;
+  static std::span<const Mode* const> all();  // in their order; after main() has begun
+};
 
 // Options of the command line for a survey; the mode adds what it needs.
 SurveyOptions survey_options(Program& program, Progress& progress);

@@ -7,6 +7,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
+};
+constexpr const char* takes[] = {"contents", "json", "jobs", "output"};
+
 using Unsigned = unsigned long long;
 
 enum class By : std::uint8_t { vma, file, process, flags };
@@ -188,9 +193,7 @@ void Sums::print_json(JsonWriter& json) {
   }
 }
 
-}  // namespace
-
-int sum_by(Program& program) {
+int run(Program& program) {
   constexpr std::pair<std::string_view, By> words[] = {
       {"vma", By::vma}, {"file", By::file}, {"process", By::process}, {"flags", By::flags}};
   const std::string word = *program.value("by");
@@ -221,5 +224,9 @@ int sum_by(Program& program) {
   }
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 30}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

@@ -3,7 +3,15 @@
 
 namespace critpipe::filters {
 
-int summary(Program& program) {
+namespace {
+
+constexpr Option options[] = {
+    {'s', "summary", nullptr, "Count pages and runs of each process and shared object (this is the default)."},
+    {'c', "contents", nullptr, "Read the pages too: zero, duplicate, distinct; what they look like and compress to."},
+};
+constexpr const char* takes[] = {"json", "memory", "jobs", "output"};
+
+int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   Progress progress{program};
   SurveyOptions options = survey_options(program, progress);
@@ -18,5 +26,9 @@ int summary(Program& program) {
   }
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 10}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

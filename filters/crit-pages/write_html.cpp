@@ -6,6 +6,11 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {0, "html", "FILE", "Write a page with the same picture, to zoom and hover, to FILE.", Option::files},
+};
+constexpr const char* takes[] = {"jobs"};
+
 // JSON is JavaScript, but for a text that ends the script: names come from the checkpoint.
 class ScriptOutput final : public Output {
  public:
@@ -40,9 +45,7 @@ void print_row(JsonWriter& json, const Row& row) {
   json.end(']').end('}');
 }
 
-}  // namespace
-
-int write_html(Program& program) {
+int run(Program& program) {
   Destination destination{program, Destination::Content::text, "html"};
   Progress progress{program};
   const Chosen chosen{program};
@@ -76,5 +79,9 @@ int write_html(Program& program) {
   output.write(html_script);
   return destination.commit(!surveyed.sets().empty());
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 80}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

@@ -78,6 +78,8 @@ class PagemapReader {
   // False: the head, whose pages_id() is known now; or a fault, then error() says which. No call after a fault.
   // Reasons: limit_pages, bad_run.
   bool next(const Entry& entry, PageRun& run);
+  // What one entry that is not the head says, unchecked; `page` is not set.
+  static PageRun decoded(const Entry& entry);
   // Runs of entries written in the usual way, from bytes that nobody has checked; sets their number.
   Sink::Taken next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset, std::span<PageRun>& runs);
 

@@ -4,8 +4,8 @@
 //     for (const Mapping& mapping : task.mappings)
 //       if (mapping.kind() == Mapping::Kind::heap) heap_bytes += mapping.end - mapping.start;
 //
-// Sources of the facts: images/pstree.proto, core.proto, mm.proto, vma.proto, pagemap.proto, fdinfo.proto,
-// criu/include/image.h (VMA_AREA_*), criu/include/pagemap.h (PE_*).
+// Sources of the facts: images/pstree.proto, core.proto, mm.proto, vma.proto, fdinfo.proto,
+// criu/include/image.h (VMA_AREA_*).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "critpipe/image.hpp"
+#include "critpipe/pages.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
@@ -59,14 +59,6 @@ struct Mapping {
 };
 std::string_view name_of(Mapping::Kind kind);       // "heap"
 std::string protection_of(const Mapping& mapping);  // "r-x"
-
-constexpr std::uint32_t page_parent = 1, page_lazy = 2, page_present = 4;
-
-// A row of a pagemap. The flags of old releases are turned into those of new ones.
-struct Run {
-  std::uint64_t vaddr = 0, nr_pages = 0;
-  std::uint32_t flags = 0;  // page_parent | page_lazy | page_present
-};
 
 struct AddressSpace {
   std::uint64_t start_code = 0, end_code = 0, start_data = 0, end_data = 0, start_stack = 0, start_brk = 0, brk = 0;
@@ -126,7 +118,7 @@ struct Task {
   Ids ids = {};
   bool has_memory = false, has_pagemap = false, has_directories = false;  // were these images there?
   AddressSpace memory = {};
-  std::vector<Run> pagemap = {};
+  std::vector<PageRun> pagemap = {};  // as the image has it; PageRun::page is not set
   std::uint32_t cwd_id = 0, root_id = 0, umask = 0;
 
   // Zombies have no memory and no files, and no threads but their own.

@@ -118,12 +118,14 @@ inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_
   return true;
 }
 
+PageRun PagemapReader::decoded(const Entry& entry) { return run_of(read_slowly(*entry.message, entry.payload)); }
+
 bool PagemapReader::next(const Entry& entry, PageRun& run) {
   if (entry.index == 0) {
     pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
     return false;
   }
-  run = run_of(read_slowly(*entry.message, entry.payload));
+  run = decoded(entry);
   return place(run, entry.index, entry.offset);
 }
 

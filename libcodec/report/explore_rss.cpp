@@ -25,7 +25,7 @@ class Overlaps {
   Overlaps(const std::vector<Mapping>& mappings, std::uint64_t page_size)
       : mappings_{mappings}, page_size_{page_size} {}
 
-  std::span<const Mapping> of(const Run& run) {
+  std::span<const Mapping> of(const PageRun& run) {
     if (run.vaddr < last_) go_back(run.vaddr);
     last_ = run.vaddr;
     while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
@@ -42,7 +42,7 @@ class Overlaps {
     while (at_ > 0 && mappings_[at_ - 1].end > vaddr) --at_;
   }
   // A count is a claim: it may be past all addresses.
-  std::uint64_t end_of(const Run& run) const {
+  std::uint64_t end_of(const PageRun& run) const {
     const std::uint64_t room = ~std::uint64_t{0} - run.vaddr;
     return run.nr_pages > room / page_size_ ? ~std::uint64_t{0} : run.vaddr + run.nr_pages * page_size_;
   }
@@ -53,11 +53,9 @@ class Overlaps {
   std::size_t at_ = 0;
 };
 
-bool is_stored(const Run& run) { return run.flags & page_present && !(run.flags & page_parent); }
-
-std::string_view mark_of(const Run& run) {
-  if (is_stored(run)) return {};
-  return run.flags & page_parent ? " parent" : run.flags & page_lazy ? " lazy" : " absent";
+std::string_view mark_of(const PageRun& run) {
+  if (run.is_here()) return {};
+  return run.is_parent() ? " parent" : run.is_lazy() ? " lazy" : " absent";
 }
 
 std::string name_text(const Exploring& exploring, const Mapping& mapping, std::string_view unknown) {
@@ -82,7 +80,7 @@ struct Walk {
   }
 };
 
-void print_run(const Exploring& exploring, Walk& walk, const Run& run) {
+void print_run(const Exploring& exploring, Walk& walk, const PageRun& run) {
   const std::string count = format("%lu", run.nr_pages) + std::string{mark_of(run)};
   std::string line = format("%-24s", format("\t%lx / %-8s", run.vaddr, count.c_str()).c_str());
   for (const Mapping& mapping : walk.overlaps.of(run)) {
@@ -99,16 +97,16 @@ void print_run(const Exploring& exploring, Walk& walk, const Run& run) {
   exploring.write(line + "\n");
 }
 
-void put_flags(JsonWriter& json, const Run& run) {
+void put_flags(JsonWriter& json, const PageRun& run) {
   json.key("flags").begin('[');
-  if (run.flags & page_present) json.text("present");
-  if (run.flags & page_parent) json.text("parent");
-  if (run.flags & page_lazy) json.text("lazy");
+  if (run.is_present()) json.text("present");
+  if (run.is_parent()) json.text("parent");
+  if (run.is_lazy()) json.text("lazy");
   json.end(']');
 }
 
 // The keys of go-criu leave out what is zero or empty. `resource` is that of the last mapping that is shown.
-void put_run(Exploring& exploring, Walk& walk, const Run& run) {
+void put_run(Exploring& exploring, Walk& walk, const PageRun& run) {
   JsonWriter& json = exploring.json;
   json.key("phy_addr").hex(run.vaddr);
   if (run.nr_pages != 0) json.key("phy_pages").number(run.nr_pages);
@@ -143,7 +141,7 @@ void put_task(Exploring& exploring, const Task& task) {
   json.begin('{').key("pid").number(task.pid);
   if (!task.pagemap.empty()) {
     json.key("rss").begin('[');
-    for (const Run& run : task.pagemap) {
+    for (const PageRun& run : task.pagemap) {
       json.begin('{');
       put_run(exploring, walk, run);
       json.end('}');
@@ -166,7 +164,7 @@ void explore_rss(Exploring& exploring) {
     }
     Walk walk{exploring, task};
     if (exploring.is_text()) exploring.write(format("%u\n", task.pid));
-    for (const Run& run : task.pagemap) {
+    for (const PageRun& run : task.pagemap) {
       if (exploring.is_text()) {
         print_run(exploring, walk, run);
         continue;

@@ -1,7 +1,7 @@
 // Directories: every memory in address order, wherever its pages are.
 #include <algorithm>
 
-#include "critpipe/page_survey.hpp"
+#include "critpipe/survey.hpp"
 #include "search/memory_search_work.hpp"
 
 namespace critpipe {

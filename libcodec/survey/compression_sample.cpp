@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <lz4.h>
+#include <new>
 #include <zstd.h>
 
 #include "survey/compression_sample.hpp"
@@ -28,6 +29,9 @@ struct CompressionSample::Compressors {
   std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> zstd{ZSTD_createCCtx(), ZSTD_freeCCtx};
   std::vector<char> room = std::vector<char>(
       std::max(ZSTD_compressBound(block_bytes), static_cast<std::size_t>(LZ4_compressBound(block_bytes))));
+  Compressors() {
+    if (!zstd) throw std::bad_alloc{};
+  }
 };
 
 CompressionSample::CompressionSample() = default;

@@ -1,7 +1,7 @@
 // Compressing a sample of pages. Internal.
 #pragma once
 
-#include "critpipe/page_facts.hpp"
+#include "critpipe/survey.hpp"
 
 namespace critpipe {
 

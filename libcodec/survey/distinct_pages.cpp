@@ -5,7 +5,7 @@
 #include <new>
 #include <sys/mman.h>
 
-#include "critpipe/page_facts.hpp"
+#include "survey/distinct_pages.hpp"
 
 namespace critpipe {
 
@@ -15,16 +15,16 @@ constexpr unsigned sketch_bits = 14;
 constexpr std::size_t sketch_size = std::size_t{1} << sketch_bits;
 constexpr std::size_t first_slots = 1 << 10;
 
-void sketch(DistinctPages::Group& group, const PageFact& fact) {
-  const std::uint64_t index = fact.low >> (64 - sketch_bits);
-  const std::uint64_t rest = fact.low << sketch_bits | std::uint64_t{1} << (sketch_bits - 1);
+void sketch(std::vector<std::uint8_t>& ranks, std::uint64_t hash) {
+  const std::uint64_t index = hash >> (64 - sketch_bits);
+  const std::uint64_t rest = hash << sketch_bits | std::uint64_t{1} << (sketch_bits - 1);
   const auto rank = static_cast<std::uint8_t>(std::countl_zero(rest) + 1);
-  if (rank > group.sketch[index]) group.sketch[index] = rank;
+  if (rank > ranks[index]) ranks[index] = rank;
 }
 
 }  // namespace
 
-double DistinctPages::relative_error() { return 1.04 / std::sqrt(static_cast<double>(sketch_size)); }
+double distinct_error() { return 1.04 / std::sqrt(static_cast<double>(sketch_size)); }
 
 DistinctPages::DistinctPages(std::uint64_t budget_bytes) : budget_bytes_{budget_bytes} { grow(first_slots); }
 
@@ -41,49 +41,49 @@ void DistinctPages::expect(std::uint64_t nr_pages) {
   if (nr_slots > slots_.size() && nr_slots * sizeof(Slot) <= budget_bytes_ / 2) grow(nr_slots);
 }
 
-void DistinctPages::begin_set(Group& set) {
-  set = {};
-  if (!exact_) set.sketch.resize(sketch_size);
-  set_ = &set;
+void DistinctPages::begin(Group& group) {
+  group.distinct = 0;
+  group.sketch.assign(exact_ ? 0 : sketch_size, 0);
+}
+
+void DistinctPages::begin_set() {
+  begin(set_);
   first_of_set_ = nr_members_ + 1;
 }
 
-void DistinctPages::begin_member(Member& member) {
-  member = {};
-  if (!exact_) member.sketch.resize(sketch_size);
-  member_ = &member;
-  member.number = ++nr_members_;
+void DistinctPages::begin_member() {
+  begin(member_);
+  shared_ = 0;
+  ++nr_members_;
 }
 
-void DistinctPages::add(Member& member, std::span<const PageFact> facts) {
+void DistinctPages::add(std::span<const PageFact> facts) {
   constexpr std::size_t ahead = 12;  // the table is larger than the caches
   for (std::size_t i = 0; i < facts.size(); ++i) {
     if (exact_) {
       __builtin_prefetch(&slots_[facts[std::min(i + ahead, facts.size() - 1)].low & (slots_.size() - 1)]);
-      add(member, facts[i]);
+      add(facts[i]);
     } else {
-      sketch(member, facts[i]);
-      if (set_) sketch(*set_, facts[i]);
-      sketch(all_, facts[i]);
+      for (Group* group : {&member_, &set_, &all_}) sketch(group->sketch, facts[i].low);
     }
   }
 }
 
-inline void DistinctPages::add(Member& member, const PageFact& fact) {
+inline void DistinctPages::add(const PageFact& fact) {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = fact.low & mask;
   while (slots_[at].member != 0 && (slots_[at].low != fact.low || slots_[at].high != fact.high)) at = (at + 1) & mask;
   Slot& slot = slots_[at];
-  if (slot.member == member.number) return;
-  ++member.distinct;
-  if (set_ && slot.member < first_of_set_) ++set_->distinct;
+  if (slot.member == nr_members_) return;
+  ++member_.distinct;
+  if (slot.member < first_of_set_) ++set_.distinct;
   if (slot.member != 0) {
-    ++member.shared;
-    slot.member = member.number;
+    ++shared_;
+    slot.member = nr_members_;
     return;
   }
   ++all_.distinct;
-  slot = {fact.low, fact.high, member.number};
+  slot = {fact.low, fact.high, nr_members_};
   if (++used_ * 4 > slots_.size() * 3) grow(slots_.size() * 2);
 }
 
@@ -110,21 +110,24 @@ void DistinctPages::grow(std::uint64_t nr_slots) {
 void DistinctPages::give_up() {
   if (!exact_) return;
   exact_ = false;
-  all_.sketch.resize(sketch_size);
-  if (set_) set_->sketch.resize(sketch_size);
-  if (member_) member_->sketch.resize(sketch_size);
+  for (Group* group : {&member_, &set_, &all_}) group->sketch.assign(sketch_size, 0);
   for (const Slot& slot : slots_) {
     if (slot.member == 0) continue;
-    const PageFact fact{slot.low, slot.high, PageClass::data, {}};
-    sketch(all_, fact);
-    if (set_ && slot.member >= first_of_set_) sketch(*set_, fact);
-    if (member_ && slot.member == member_->number) sketch(*member_, fact);
+    sketch(all_.sketch, slot.low);
+    if (slot.member >= first_of_set_) sketch(set_.sketch, slot.low);
+    if (slot.member == nr_members_) sketch(member_.sketch, slot.low);
   }
   release();
 }
 
+DistinctPages::Count DistinctPages::member() const {
+  Count result = count(member_);
+  result.shared = shared_;
+  return result;
+}
+
 DistinctPages::Count DistinctPages::count(const Group& group) {
-  if (group.sketch.empty()) return {group.distinct, true};
+  if (group.sketch.empty()) return {group.distinct, true, 0};
   constexpr auto m = static_cast<double>(sketch_size);
   double sum = 0;
   std::size_t empty = 0;
@@ -134,7 +137,7 @@ DistinctPages::Count DistinctPages::count(const Group& group) {
   }
   double estimate = 0.7213 / (1 + 1.079 / m) * m * m / sum;
   if (estimate <= 2.5 * m && empty > 0) estimate = m * std::log(m / static_cast<double>(empty));
-  return {static_cast<std::uint64_t>(std::llround(estimate)), false};
+  return {static_cast<std::uint64_t>(std::llround(estimate)), false, 0};
 }
 
 }  // namespace critpipe

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cerrno>
 #include <fcntl.h>
+#include <new>
 #include <sys/stat.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@ namespace {
 constexpr std::size_t read_bytes = 64 << 10;  // with what is computed from it, fits in the second cache
 constexpr std::uint64_t parts_of_read = read_bytes / smallest_page;
 constexpr std::uint64_t parts_of_block = CompressionSample::block_bytes / smallest_page;
-static_assert(FactStore::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
+static_assert(PageFacts::Store::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
 
 class OpenImage {
  public:
@@ -76,49 +78,64 @@ class Extents {
   std::uint64_t begin_ = 0, end_;
 };
 
-// One window of a file, read by all threads.
-struct Window {
+// The reads of one chunk, shared out among threads.
+struct SharedReads {
   int fd;
   std::uint64_t end;          // of the pages that count, in smallest pages
   std::uint64_t first_block;  // number of the image's first block for the sample
-  FactStore& facts;
+  PageFacts::Store& facts;
   std::span<const std::uint64_t> reads;
   std::atomic<std::size_t> next{0};
   std::atomic<int> error{0};
   std::atomic<std::uint64_t> short_at{~std::uint64_t{0}};
 
-  void run(CompressionSample* sample) {
-    std::vector<std::byte> bytes(read_bytes);
-    for (std::size_t i; error == 0 && (i = next++) < reads.size();) {
-      const std::uint64_t first = reads[i];
-      const std::uint64_t count = std::min(parts_of_read, end - first);
-      const ssize_t size = read_at(fd, {bytes.data(), count * smallest_page}, first * smallest_page);
-      if (size < 0) error = errno;
-      const std::uint64_t got = size < 0 ? 0 : static_cast<std::uint64_t>(size) / smallest_page;
-      if (got < count) {
-        std::uint64_t known = short_at;
-        while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
-        }
-      }
-      scan_pages({bytes.data(), got * smallest_page},
-                 facts.chunk(first / FactStore::chunk_pages) + first % FactStore::chunk_pages);
-      for (std::uint64_t part = 0; part < got; part += parts_of_block) {
-        const std::uint64_t block = first_block + (first + part) / parts_of_block;
-        if (sample && CompressionSample::takes(block))
-          sample->add(block,
-                      Bytes{bytes}.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page));
-      }
-    }
-  }
+  // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
+  void work(CompressionSample* sample) noexcept;
+  void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample);
 };
 
-void run_window(Window& window, std::size_t nr_threads, CompressionSample* sample) {
+void SharedReads::work(CompressionSample* sample) noexcept {
+  std::size_t i = reads.size();
+  try {
+    std::vector<std::byte> bytes(read_bytes);
+    while (error == 0 && (i = next++) < reads.size()) read(reads[i], bytes, sample);
+  } catch (const std::bad_alloc&) {
+    if (i < reads.size()) error = ENOMEM;
+  }
+}
+
+void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample) {
+  const std::uint64_t count = std::min(parts_of_read, end - first);
+  const ssize_t size = read_at(fd, bytes.first(count * smallest_page), first * smallest_page);
+  if (size < 0) error = errno;
+  const std::uint64_t got = size < 0 ? 0 : static_cast<std::uint64_t>(size) / smallest_page;
+  if (got < count) {
+    std::uint64_t known = short_at;
+    while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
+    }
+  }
+  constexpr std::uint64_t chunk_pages = PageFacts::Store::chunk_pages;
+  scan_pages(bytes.first(got * smallest_page), facts.chunk(first / chunk_pages) + first % chunk_pages);
+  for (std::uint64_t part = 0; part < got; part += parts_of_block) {
+    const std::uint64_t block = first_block + (first + part) / parts_of_block;
+    if (sample && CompressionSample::takes(block))
+      sample->add(block, bytes.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page));
+  }
+}
+
+// With as many threads as there are to be had, at least this one.
+void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sample) {
   std::vector<CompressionSample> samples(nr_threads - 1);
   {
     std::vector<std::jthread> threads;
-    for (CompressionSample& own : samples) threads.emplace_back([&] { window.run(sample ? &own : nullptr); });
-    window.run(sample);
+    try {
+      for (CompressionSample& own : samples) threads.emplace_back([&] { reads.work(sample ? &own : nullptr); });
+    } catch (const std::system_error&) {
+    } catch (const std::bad_alloc&) {
+    }
+    reads.work(sample);
   }
+  if (reads.error == 0 && reads.next < reads.reads.size()) reads.error = ENOMEM;
   if (!sample) return;
   for (const CompressionSample& own : samples) sample->merge(own);
 }
@@ -137,17 +154,17 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   if (fstat(file.fd(), &status) == 0) nr_stored = static_cast<std::uint64_t>(status.st_blocks) / (smallest_page / 512);
   stored(std::min(nr_parts, nr_stored));
   Extents extents{file.fd(), nr_stored < nr_parts};
-  for (std::uint64_t first = 0; first < nr_parts; first += FactStore::chunk_pages) {
-    const std::uint64_t count = std::min<std::uint64_t>(FactStore::chunk_pages, nr_parts - first);
+  for (std::uint64_t first = 0; first < nr_parts; first += PageFacts::Store::chunk_pages) {
+    const std::uint64_t count = std::min<std::uint64_t>(PageFacts::Store::chunk_pages, nr_parts - first);
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
-    if (!reads.empty()) (void)facts.chunk(first / FactStore::chunk_pages);
-    Window window{file.fd(), first + count, first_block, facts, reads};
-    run_window(window, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
-    if (window.error != 0) return system_error(Reason::io_read, path, window.error);
+    if (!reads.empty()) (void)facts.chunk(first / PageFacts::Store::chunk_pages);
+    SharedReads shared{file.fd(), first + count, first_block, facts, reads};
+    share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
+    if (shared.error != 0) return system_error(Reason::io_read, path, shared.error);
     std::uint64_t nr_holes = count;
     for (const std::uint64_t read : reads) nr_holes -= std::min(parts_of_read, first + count - read);
-    const std::uint64_t end = std::min<std::uint64_t>(window.short_at, first + count);
+    const std::uint64_t end = std::min<std::uint64_t>(shared.short_at, first + count);
     ready(first, end - first, nr_holes);
     if (end < first + count)
       return {Reason::cut_pages,  path, end * smallest_page, Error::nowhere, nr_parts * smallest_page,
@@ -156,10 +173,10 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   return {};
 }
 
-Error scan_pages_file(const std::string& path, unsigned nr_threads, FactStore& facts) {
+Error scan_pages_file(const std::string& path, unsigned nr_threads, PageFacts& facts) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) return system_error(Reason::io_open, path, errno);
-  FileScan scan{path, static_cast<std::uint64_t>(status.st_size) / smallest_page, nr_threads, facts};
+  FileScan scan{path, static_cast<std::uint64_t>(status.st_size) / smallest_page, nr_threads, facts.store()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
-#include "critpipe/page_facts.hpp"
 #include "survey/compression_sample.hpp"
+#include "survey/page_facts.hpp"
 
 namespace critpipe {
 
@@ -13,7 +13,7 @@ struct FileScan {
   std::string path;
   std::uint64_t nr_parts;  // smallest pages that are looked at
   unsigned nr_threads;
-  FactStore& facts;                     // filled chunk by chunk
+  PageFacts::Store& facts;                     // filled chunk by chunk
   CompressionSample* sample = nullptr;  // of blocks from first_block on
   std::uint64_t first_block = 0;
 

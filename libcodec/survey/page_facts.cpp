@@ -1,22 +1,33 @@
 // Facts of pages: which scanner, joining parts, keeping them.
-#include "critpipe/page_facts.hpp"
+#include "survey/page_facts.hpp"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <random>
+#include <sys/random.h>
+#include <type_traits>
 
 namespace critpipe {
 
-void scan_pages_plain(const unsigned char* pages, std::size_t nr_pages, void* facts);
-void scan_pages_avx2(const unsigned char* pages, std::size_t nr_pages, void* facts);
-void scan_pages_avx512(const unsigned char* pages, std::size_t nr_pages, void* facts);
+using ScanBytes = void(const unsigned char* pages, std::size_t nr_pages, unsigned char* facts,
+                       const unsigned char* secret);
+ScanBytes scan_pages_plain, scan_pages_avx2, scan_pages_avx512;
+
+// The scanners write facts as bytes, since they can't include survey.hpp.
+static_assert(sizeof(PageFact) == 16 && std::is_standard_layout_v<PageFact> && std::is_trivially_copyable_v<PageFact>);
+static_assert(offsetof(PageFact, low) == 0 && offsetof(PageFact, high) == 8 && offsetof(PageFact, page_class) == 12);
+static_assert(static_cast<int>(PageClass::sparse) == 1 && static_cast<int>(PageClass::text) == 2 &&
+              static_cast<int>(PageClass::code) == 3 && static_cast<int>(PageClass::pointers) == 4 &&
+              static_cast<int>(PageClass::random) == 5 && static_cast<int>(PageClass::data) == 6);
 
 namespace {
 
-template <void (*scan)(const unsigned char*, std::size_t, void*)>
-void scan_bytes(const std::byte* pages, std::size_t nr_pages, PageFact* facts) {
-  scan(reinterpret_cast<const unsigned char*>(pages), nr_pages, facts);
+template <ScanBytes scan>
+void scan_bytes(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const ScanSecret& secret) {
+  scan(reinterpret_cast<const unsigned char*>(pages), nr_pages, reinterpret_cast<unsigned char*>(facts), secret.data());
 }
 
 constexpr PageScanner scanners[] = {
@@ -47,8 +58,19 @@ const PageScanner& page_scanner() {
   return best;
 }
 
+const ScanSecret& scan_secret() {
+  static const ScanSecret secret = [] {
+    ScanSecret drawn;
+    if (getrandom(drawn.data(), drawn.size(), 0) == static_cast<ssize_t>(drawn.size())) return drawn;
+    std::random_device device;  // a kernel that lacks the call, or a filter of system calls
+    for (unsigned char& byte : drawn) byte = static_cast<unsigned char>(device());
+    return drawn;
+  }();
+  return secret;
+}
+
 void scan_pages(Bytes bytes, PageFact* facts) {
-  page_scanner().scan(bytes.data(), bytes.size() / smallest_page, facts);
+  page_scanner().scan(bytes.data(), bytes.size() / smallest_page, facts, scan_secret());
 }
 
 PageFact joined(std::span<const PageFact> parts) {
@@ -58,30 +80,36 @@ PageFact joined(std::span<const PageFact> parts) {
   if (votes[0] == parts.size()) return {};
   // The most frequent class of those that are not zero.
   const auto most = std::max_element(std::begin(votes) + 1, std::end(votes));
-  const XXH128_hash_t hash = XXH3_128bits(parts.data(), parts.size_bytes());
+  const XXH128_hash_t hash = XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), scan_secret().data(), scan_secret().size());
   return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
 }
 
-void FactStore::grow(std::size_t nr_pages) {
+void PageFacts::Store::grow(std::size_t nr_pages) {
   nr_pages_ = std::max(nr_pages_, nr_pages);
   chunks_.resize((nr_pages_ + chunk_pages - 1) / chunk_pages);
 }
 
-PageFact* FactStore::chunk(std::size_t index) {
+PageFact* PageFacts::Store::chunk(std::size_t index) {
   if (!chunks_[index]) chunks_[index] = std::make_unique<PageFact[]>(chunk_pages);
   return chunks_[index].get();
 }
 
-PageFact FactStore::page(std::size_t number, std::size_t nr_parts) const {
+PageFact PageFacts::Store::page(std::size_t number, std::size_t nr_parts) const {
   if (nr_parts == 1) return at(number);
   std::array<PageFact, 256> parts;
   for (std::size_t i = 0; i < nr_parts; ++i) parts[i] = at(number * nr_parts + i);
   return joined({parts.data(), nr_parts});
 }
 
-std::size_t FactStore::memory_bytes() const {
-  const auto there = std::ranges::count_if(chunks_, [](const auto& chunk) { return chunk != nullptr; });
-  return static_cast<std::size_t>(there) * chunk_pages * sizeof(PageFact) + chunks_.size() * sizeof(void*);
+PageFacts::PageFacts() : store_{std::make_unique<Store>()} {}
+PageFacts::~PageFacts() = default;
+PageFacts::PageFacts(PageFacts&& other) noexcept = default;
+PageFacts& PageFacts::operator=(PageFacts&& other) noexcept = default;
+
+std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const { return store_->size() / (page_size / smallest_page); }
+
+PageFact PageFacts::page(std::uint64_t number, std::uint64_t page_size) const {
+  return store_->page(number, page_size / smallest_page);
 }
 
 }  // namespace critpipe

@@ -11,9 +11,6 @@
 
 namespace critpipe {
 
-enum class PageClass : uint8_t;
-struct PageFact;
-
 namespace {
 
 constexpr size_t page_bytes = 4096;
@@ -40,26 +37,29 @@ inline uint8_t class_of(const Counts& counts) {
   return data;
 }
 
-// As PageFact lies in memory.
+// As PageFact lies in memory; page_facts.cpp asserts the same offsets of that.
 struct Fact {
   uint64_t low;
   uint32_t high;
   uint8_t page_class;
   uint8_t unused[3];
 };
+static_assert(sizeof(Fact) == 16 && offsetof(Fact, high) == 8 && offsetof(Fact, page_class) == 12);
+constexpr size_t secret_bytes = 192;
+static_assert(secret_bytes >= XXH3_SECRET_SIZE_MIN);
 
 template <class Lanes>
-void scan_with(const unsigned char* pages, size_t nr_pages, Fact* facts) {
+void scan_with(const unsigned char* pages, size_t nr_pages, unsigned char* facts, const unsigned char* secret) {
   for (size_t i = 0; i < nr_pages; ++i) {
     const unsigned char* const page = pages + i * page_bytes;
     Fact fact = {0, 0, 0, {0, 0, 0}};
     if (!Lanes::is_zero(page)) {
-      const XXH128_hash_t hash = XXH3_128bits(page, page_bytes);
+      const XXH128_hash_t hash = XXH3_128bits_withSecret(page, page_bytes, secret, secret_bytes);
       fact.low = hash.low64;
       fact.high = static_cast<uint32_t>(hash.high64);
       fact.page_class = class_of(Lanes::count(page));
     }
-    facts[i] = fact;
+    memcpy(facts + i * sizeof fact, &fact, sizeof fact);
   }
 }
 

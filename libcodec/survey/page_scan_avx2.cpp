@@ -59,8 +59,8 @@ struct Avx2Lanes {
 
 }  // namespace
 
-void scan_pages_avx2(const unsigned char* pages, size_t nr_pages, void* facts) {
-  scan_with<Avx2Lanes>(pages, nr_pages, static_cast<Fact*>(facts));
+void scan_pages_avx2(const unsigned char* pages, size_t nr_pages, unsigned char* facts, const unsigned char* secret) {
+  scan_with<Avx2Lanes>(pages, nr_pages, facts, secret);
 }
 
 }  // namespace critpipe

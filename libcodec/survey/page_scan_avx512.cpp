@@ -45,8 +45,8 @@ struct Avx512Lanes {
 
 }  // namespace
 
-void scan_pages_avx512(const unsigned char* pages, size_t nr_pages, void* facts) {
-  scan_with<Avx512Lanes>(pages, nr_pages, static_cast<Fact*>(facts));
+void scan_pages_avx512(const unsigned char* pages, size_t nr_pages, unsigned char* facts, const unsigned char* secret) {
+  scan_with<Avx512Lanes>(pages, nr_pages, facts, secret);
 }
 
 }  // namespace critpipe

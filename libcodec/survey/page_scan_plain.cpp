@@ -39,8 +39,8 @@ struct PlainLanes {
 
 }  // namespace
 
-void scan_pages_plain(const unsigned char* pages, size_t nr_pages, void* facts) {
-  scan_with<PlainLanes>(pages, nr_pages, static_cast<Fact*>(facts));
+void scan_pages_plain(const unsigned char* pages, size_t nr_pages, unsigned char* facts, const unsigned char* secret) {
+  scan_with<PlainLanes>(pages, nr_pages, facts, secret);
 }
 
 }  // namespace critpipe

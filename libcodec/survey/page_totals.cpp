@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "critpipe/page_totals.hpp"
+#include "critpipe/survey.hpp"
 
 namespace critpipe {
 

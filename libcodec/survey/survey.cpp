@@ -116,12 +116,12 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   image_.size_bytes += bytes.size();
   if (!contents_) return Step::go;
   bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
-  image_.facts.grow(first + bytes.size() / smallest_page);
-  const std::uint64_t before = image_.facts.memory_bytes();
+  PageFacts::Store& store = image_.facts.store();
+  store.grow(first + bytes.size() / smallest_page);
   while (!bytes.empty()) {
-    const std::size_t at = first % FactStore::chunk_pages;
-    const std::size_t count = std::min<std::size_t>({bytes.size() / smallest_page, FactStore::chunk_pages - at, 16});
-    PageFact* const facts = image_.facts.chunk(first / FactStore::chunk_pages) + at;
+    const std::size_t at = first % PageFacts::Store::chunk_pages;
+    const std::size_t count = std::min<std::size_t>({bytes.size() / smallest_page, PageFacts::Store::chunk_pages - at, 16});
+    PageFact* const facts = store.chunk(first / PageFacts::Store::chunk_pages) + at;
     const Bytes here = bytes.first(count * smallest_page);
     scan_pages(here, facts);
     take_sample(first, here);
@@ -129,7 +129,6 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
     first += count;
     bytes = bytes.subspan(here.size());
   }
-  work_.fact_bytes += image_.facts.memory_bytes() - before;
   if (work_.options.progress) work_.options.progress(work_.done_bytes, 0);
   return Step::go;
 }
@@ -201,8 +200,6 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     SurveyedPages& image = set.images[*pages_id];
     image.place = member.place;
     image.on_disk = member.fd >= 0;
-    auto sink = work_->options.pages_sink && !image.on_disk ? work_->options.pages_sink(set, *pages_id) : nullptr;
-    if (sink) return sink;
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
   }
   const Kind* kind = kind_of_name(file);

@@ -8,13 +8,13 @@ namespace critpipe {
 
 void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                            const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
-  FileScan scan{image.place, nr_parts, options.nr_threads, image.facts, &state.sample, state.nr_blocks};
+  FileScan scan{image.place, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
   const Error error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                                [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                                  image.contents.holes += nr_holes;
                                  ready(first, count);
-                                 if (!options.keep_facts) image.facts.drop(first / FactStore::chunk_pages);
+                                 if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
                                  done_bytes += count * smallest_page;
                                  if (options.progress) options.progress(done_bytes, all_bytes);
                                });
@@ -30,28 +30,30 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
   const std::uint64_t there = image.size_bytes / page_size;
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
-  DistinctPages::Member member;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
   DistinctPages& counter = memory ? distinct : alone;
-  counter.begin_member(member);
+  counter.begin_member();
   std::vector<PageFact> pages;
   const auto take = [&](std::uint64_t first, std::uint64_t nr_parts) {
     for (std::uint64_t page = first / parts; page < (first + nr_parts) / parts; page += pages.size()) {
       pages.resize(std::min<std::uint64_t>(256, (first + nr_parts) / parts - page));
-      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.page(page + i, parts);
+      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.store().page(page + i, parts);
       for (const PageFact& fact : pages) ++totals.classes[static_cast<std::size_t>(fact.page_class)];
       totals.scanned += pages.size();
-      counter.add(member, pages);
+      counter.add(pages);
     }
   };
+  if (memory && image.complete && there < memory->pagemap.nr_present)
+    report({Reason::cut_pages, image.place, image.size_bytes, Error::nowhere, memory->pagemap.nr_present * page_size,
+            image.size_bytes});
   if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts);
-  const auto count = DistinctPages::count(member);
+  const auto count = counter.member();
   totals.zero = totals.classes[0];
   totals.holes = image.contents.holes;
   totals.distinct = std::min(count.pages, totals.scanned);
   totals.exact = count.exact;
-  totals.shared = member.shared;
+  totals.shared = count.shared;
   if (!memory) {
     image.contents = totals;
     return;
@@ -70,7 +72,7 @@ void SurveyWork::finish(SetState& state) {
     if (image != set.images.end()) image->second.claimed = true;
   }
   if (!options.contents) return;
-  distinct.begin_set(state.distinct);
+  distinct.begin_set();
   for (auto& [id, memory] : set.memories) {
     const auto image = set.images.find(memory.pagemap.pages_id);
     if (image != set.images.end()) {
@@ -82,7 +84,7 @@ void SurveyWork::finish(SetState& state) {
       report(error);
     }
   }
-  const auto all = DistinctPages::count(state.distinct);
+  const auto all = distinct.set();
   set.contents.distinct = std::min(all.pages, set.contents.scanned);
   set.contents.exact = all.exact;
   set.zstd = state.sample.zstd(state.nr_blocks);

@@ -4,8 +4,9 @@
 #include <atomic>
 #include <sys/stat.h>
 
-#include "critpipe/page_survey.hpp"
 #include "survey/compression_sample.hpp"
+#include "survey/distinct_pages.hpp"
+#include "survey/page_facts.hpp"
 
 namespace critpipe {
 
@@ -14,7 +15,6 @@ struct SetState {
   std::string place;  // what stands before the names of its images
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
-  DistinctPages::Group distinct;
 };
 
 struct SurveyWork {
@@ -36,7 +36,6 @@ struct SurveyWork {
   std::map<std::string, std::size_t, std::less<>> by_folder;
   DistinctPages distinct;
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
-  std::uint64_t fact_bytes = 0;                 // of streams, kept until the end
   ContentTotals contents;
 };
 

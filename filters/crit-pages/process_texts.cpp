@@ -1,7 +1,5 @@
-// --at: the bytes at an address. --argv, --env, --auxv: what a process was started with.
+// --argv, --env, --auxv: what a process was started with.
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <unistd.h>
 
 #include "crit-pages/fetch.hpp"
@@ -10,103 +8,14 @@ namespace critpipe::filters {
 
 namespace {
 
+constexpr Option options[] = {
+    {0, "argv", nullptr, "Print the command line of processes, one word a line."},
+    {0, "env", nullptr, "Print the environment of processes."},
+    {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
+};
+constexpr const char* takes[] = {"holes", "json", "memory", "output"};
+
 using Unsigned = unsigned long long;
-
-struct Range {
-  std::uint64_t begin = 0, end = 0;
-};
-
-Range parse_range(Program& program, const std::string& text) {
-  constexpr std::uint64_t usual = 256;
-  const auto number = [&](const char*& at) {
-    char* end = nullptr;
-    errno = 0;
-    const std::uint64_t value = *at == '-' ? 0 : std::strtoull(at, &end, 0);
-    if (!end || end == at || errno != 0) program.usage("--at takes ADDR or ADDR:LEN, not " + text);
-    at = end;
-    return value;
-  };
-  const char* at = text.c_str();
-  Range range;
-  range.begin = number(at);
-  std::uint64_t length = usual;
-  if (*at == ':') {
-    length = number(++at);
-    constexpr std::string_view units = "KMGT";
-    const std::size_t unit = *at == '\0' ? units.npos : units.find(static_cast<char>(std::toupper(*at)));
-    if (unit != units.npos) {
-      const auto shift = static_cast<unsigned>(10 * (unit + 1));
-      if ((length << shift) >> shift != length) program.usage("--at " + text + ": too long");
-      length <<= shift;
-      ++at;
-    }
-  }
-  if (*at != '\0') program.usage("--at takes ADDR or ADDR:LEN, not " + text);
-  if (length == 0 || range.begin >= max_address || length > max_address - range.begin)
-    program.usage("--at " + text + ": the range is empty or passes the end of the address space");
-  range.end = range.begin + length;
-  return range;
-}
-
-// Lines of 16 bytes with their addresses; lines like the one before are left out.
-class HexDump {
- public:
-  explicit HexDump(Output& output) : output_{output} {}
-  void begin(std::uint64_t address) {
-    finish();
-    address_ = address;
-    repeats_ = 0;
-    previous_.clear();
-  }
-  void feed(Bytes bytes) {
-    for (const std::byte byte : bytes) {
-      line_.push_back(static_cast<unsigned char>(byte));
-      if ((address_ + line_.size()) % 16 == 0) flush();
-    }
-  }
-  void finish() {
-    if (!line_.empty()) flush();
-    if (repeats_ > 0) output_.write(formatted("%016llx\n", Unsigned{address_}));
-    repeats_ = 0;
-  }
-
- private:
-  void flush();
-
-  Output& output_;
-  std::uint64_t address_ = 0;
-  std::vector<unsigned char> line_, previous_;
-  std::uint64_t repeats_ = 0;
-};
-
-void HexDump::flush() {
-  if (line_.size() == 16 && line_ == previous_) {
-    if (repeats_++ == 0) output_.write("*\n");
-    address_ += line_.size();
-    line_.clear();
-    return;
-  }
-  repeats_ = 0;
-  const std::size_t lead = address_ % 16;
-  std::string hex, text;
-  for (std::size_t i = 0; i < 16; ++i) {
-    const bool there = i >= lead && i - lead < line_.size();
-    if (i == 8) hex += ' ';
-    hex += there ? formatted(" %02x", line_[i - lead]) : std::string(3, ' ');
-    const unsigned char byte = there ? line_[i - lead] : ' ';
-    text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
-  }
-  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, hex.c_str(), text.c_str()));
-  previous_ = line_;
-  address_ += line_.size();
-  line_.clear();
-}
-
-bool holes_are_zero(Program& program) {
-  const std::string holes = program.value("holes").value_or("error");
-  if (holes != "error" && holes != "zero") program.usage("--holes takes error or zero, not " + holes);
-  return holes == "zero";
-}
 
 constexpr struct {
   std::uint64_t key;
@@ -184,36 +93,7 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
   if (as_json_) json_.end('}');
 }
 
-}  // namespace
-
-int extract(Program& program) {
-  std::vector<Range> ranges;
-  for (const std::string& text : program.values("at")) ranges.push_back(parse_range(program, text));
-  const bool zeros = holes_are_zero(program);
-  const bool hex = program.has("hex") || (!program.value("output") && isatty(STDOUT_FILENO));
-  Destination destination{program, hex ? Destination::Content::text : Destination::Content::binary};
-  Output& output = destination.output();
-  Fetch fetch{program};
-  const auto processes = chosen_processes(program, fetch.surveyed(), false);
-  if (processes.empty()) return program.exit_code();
-  bool good = true;
-  for (const Range& range : ranges)
-    good &= fetch.locate({processes[0].set, processes[0].task, range.begin, range.end}, zeros);
-  if (!good) return program.exit_code();
-  HexDump dump{output};
-  std::size_t current = ranges.size();
-  (void)fetch.run([&](std::size_t request, Bytes bytes) {
-    if (hex && request != current) dump.begin(ranges[request].begin);
-    current = request;
-    if (hex) dump.feed(bytes);
-    else output.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    return output.step();
-  });
-  dump.finish();
-  return destination.commit();
-}
-
-int process_texts(Program& program) {
+int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   const bool zeros = holes_are_zero(program);
   Fetch fetch{program};
@@ -254,5 +134,9 @@ int process_texts(Program& program) {
   }
   return destination.commit();
 }
+
+const Mode mode{{.options = options, .takes = takes, .run = run, .order = 50, .nr_choosing = 3}};
+
+}  // namespace
 
 }  // namespace critpipe::filters

@@ -1,0 +1,51 @@
+// Facts about pages: making them, joining those of small pages, keeping those of an image. Internal.
+//
+// Pages are scanned by the smallest page size, since a stream brings pages before anything says how large they are;
+// joined() makes the fact of a larger page from those of its parts.
+#pragma once
+
+#include "critpipe/survey.hpp"
+
+namespace critpipe {
+
+// Hashes are keyed with a secret that each process draws: pages can't be made up to have the same hash.
+using ScanSecret = std::array<unsigned char, 192>;
+const ScanSecret& scan_secret();
+
+// Requires: bytes.size() is a multiple of smallest_page; one fact for each.
+void scan_pages(Bytes bytes, PageFact* facts);
+// The fact of the page that these parts make up.
+PageFact joined(std::span<const PageFact> parts);
+
+// How scan_pages does it on this machine ("avx512", "avx2", "plain"), and all ways that there are, for tests.
+struct PageScanner {
+  std::string_view name;
+  bool (*works_here)();
+  void (*scan)(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const ScanSecret& secret);
+};
+std::span<const PageScanner> all_page_scanners();  // the best that works first
+const PageScanner& page_scanner();
+
+// Facts by number of smallest page, for any number of pages. What was never written counts as zero, so that holes in a
+// file take no room.
+struct PageFacts::Store {
+  static constexpr std::size_t chunk_pages = 1 << 14;
+
+  // Facts of one chunk, made if it is not there yet. Distinct chunks that are there may be filled by distinct threads.
+  PageFact* chunk(std::size_t index);
+  void grow(std::size_t nr_pages);
+  std::size_t size() const { return nr_pages_; }
+  PageFact at(std::size_t page) const {
+    const auto& chunk = chunks_[page / chunk_pages];
+    return chunk ? chunk[page % chunk_pages] : PageFact{};
+  }
+  // Of a page of nr_parts smallest pages.
+  PageFact page(std::size_t number, std::size_t nr_parts) const;
+  void drop(std::size_t chunk_index) { chunks_[chunk_index].reset(); }
+
+ private:
+  std::vector<std::unique_ptr<PageFact[]>> chunks_;
+  std::size_t nr_pages_ = 0;
+};
+
+}  // namespace critpipe
