@@ -1,5 +1,5 @@
-// processes DIR [TEXT]: command line and environment of each process, and where its memory has the text.
-#include <critpipe/memory_folder.hpp>
+// processes INPUT [TEXT]: command line and environment of each process, and where its memory has the text.
+#include <critpipe/memory.hpp>
 #include <critpipe/search.hpp>
 
 #include <cinttypes>
@@ -24,26 +24,26 @@ bool is_wrong(const Error& error) {
 
 int main(int argc, char** argv) {
   if (argc != 2 && argc != 3) return 2;
-  MemoryFolder folder{argv[1]};
   Patterns patterns;
   if (argc == 3 && (is_wrong(patterns.add({argv[2], PatternText::Form::literal})) || is_wrong(patterns.compile())))
     return 2;
   bool wrong = false;
-  for (const auto& [task, depth] : folder.checkpoint().tree()) {
+  CheckpointMemory memory{{argv[1]}, {}, [&](const Error& error) { wrong |= is_wrong(error); }};
+  for (const Process& process : memory.processes()) {
+    const Task* task = process.task;
     const std::string state{name_of(task->state)};
-    std::printf("%u %s, %s, level %zu\n", task->pid, task->comm.c_str(), state.c_str(), depth);
+    std::printf("%u %s, %s\n", task->pid, task->comm.c_str(), state.c_str());
     std::vector<std::string> texts;
-    wrong |= is_wrong(folder.arguments(*task, texts));
+    wrong |= is_wrong(memory.arguments(process, texts));
     print("arguments", texts);
-    wrong |= is_wrong(folder.environment(*task, texts));
+    wrong |= is_wrong(memory.environment(process, texts));
     print("environment", texts);
     if (argc != 3) continue;
     Search search{patterns, 0, [](const Found& found) {
                     std::printf("  found at 0x%" PRIx64 "\n", found.address);
                     return Step::go;
                   }};
-    wrong |= is_wrong(search_memory(folder, *task, search));
+    wrong |= is_wrong(search_memory(memory, process, search));
   }
-  for (const Error& error : folder.checkpoint().errors()) wrong |= is_wrong(error);
   return wrong ? 2 : 0;
 }

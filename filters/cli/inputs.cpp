@@ -1,4 +1,5 @@
 #include "cli/inputs.hpp"
+#include "critpipe/pages.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -47,6 +48,12 @@ std::vector<std::uint32_t> pids_of(Program& program) {
     if (fault != std::errc{} || at != end) program.usage("--pid takes a number, not " + text);
   }
   return pids;
+}
+
+std::uint64_t page_size_of(Program& program) {
+  const std::uint64_t size = program.number("page-size", 0);
+  if (program.has("page-size") && !is_page_size(size)) program.usage("--page-size is a power of two from 4096 to 1M");
+  return size;
 }
 
 SourceOptions source_options(Program& program) {

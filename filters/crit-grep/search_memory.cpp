@@ -290,8 +290,7 @@ int search_memory(Program& program) {
   const bool shows_context = program.has("context") || !(program.has("json") || program.has("lines"));
   options.context = shows_context ? program.number("context", 16) : 0;
   if (options.context > max_context) program.usage("--context is at most " + std::to_string(max_context));
-  options.page_size = program.number("page-size", 0);
-  if (options.page_size % smallest_page != 0) program.usage("--page-size is a multiple of 4096");
+  options.page_size = page_size_of(program);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
   MemorySearch search{patterns, options, [&](const MemoryFound& found) { return printer(found); },

@@ -1,7 +1,6 @@
 // --check: do pagemaps, pages images and parents agree?
 #include <algorithm>
 #include <set>
-#include <sys/stat.h>
 
 #include "crit-pages/modes.hpp"
 
@@ -92,13 +91,13 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     else if (run.vaddr < end_)
       add(run, "overlap", formatted("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
     last_vaddr_ = run.vaddr;
-    end_ = run.vaddr + run.nr_pages * smallest_page;
+    end_ = run.end(smallest_page);
   }
 }
 
 class SetCheck {
  public:
-  SetCheck(Findings& findings, Surveyed& surveyed, SurveyedSet& set)
+  SetCheck(Findings& findings, SurveyedInputs& surveyed, SurveyedSet& set)
       : findings_{findings}, surveyed_{surveyed}, set_{set} {}
   void run(const std::map<const SurveyedMemory*, EntryCheck>& entries);
 
@@ -114,7 +113,7 @@ class SetCheck {
   }
 
   Findings& findings_;
-  Surveyed& surveyed_;
+  SurveyedInputs& surveyed_;
   SurveyedSet& set_;
   std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;  // level, pages_id -> pages there
 };
@@ -126,7 +125,7 @@ void SetCheck::sizes() {
     const auto [first, added] = claims.try_emplace(pages_id, &memory);
     if (!added)
       findings_.add({memory.place}, "claimed", pages_name(pages_id) + " is also that of " + first->second->place);
-    const std::uint64_t claimed = memory.pagemap.nr_present * set_.page_size;
+    const std::uint64_t claimed = offset_of_page(memory.pagemap.nr_present, set_.page_size);
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
       findings_.add(
@@ -162,36 +161,33 @@ void SetCheck::owners() {
     for (std::size_t i = 0; pagemap && i < pagemap->runs.size(); ++i) {
       const PageRun& run = pagemap->runs[i];
       std::uint64_t at = run.vaddr;
-      const std::uint64_t end = run.vaddr + run.nr_pages * set_.page_size;
+      const std::uint64_t end = run.end(set_.page_size);
       for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at));) at = mapping->end;
       if (at < end) findings_.add({memory.place, Error::nowhere, at}, "mapping", "pages in no mapping");
     }
   }
   for (const Task& task : set_.checkpoint->tasks())
-    if (task.in_tree && task.is_running() && task.has_memory && !set_.memories.contains({false, task.pid}))
+    if (surveyed_.chosen({false, task.pid}) && task.in_tree && task.is_running() && task.has_memory && !set_.memories.contains({false, task.pid}))
       findings_.add({place_of(pagemap_name({false, task.pid}))}, "missing", "the process has memory, but no pagemap");
 }
 
 void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
   if (stretch.where == Stretch::Where::missing || stretch.where == Stretch::Where::lazy) {
-    PageStore* store = &set_;
-    for (std::uint32_t level = 0; level < stretch.level && store->parent(); ++level) store = store->parent();
     std::string why = "which does not have them";
     if (stretch.level > 1) why += formatted(" (%u steps up)", stretch.level);
     if (stretch.where == Stretch::Where::lazy) why = "which left them behind for a lazy restore";
-    else if (stretch.level == 0 && !store->parent()) why = "but there is none";
+    else if (stretch.level == 0 && !set_.parent()) why = "but there is none";
     findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
                   pages_text(stretch.nr_pages) + " should be in the parent, " + why);
     return;
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
   const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id}, 0);
-  PageFolder* folder = set_.folder();
-  for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
-  const std::string path = folder->path() + "/" + pages_name(stretch.pages_id);
-  struct stat status;
-  if (added && stat(path.c_str(), &status) == 0)
-    known->second = static_cast<std::uint64_t>(status.st_size) / set_.page_size;
+  PageDirectory& parent = set_.page_directory()->ancestor(stretch.level);
+  const std::string path = parent.path() + "/" + pages_name(stretch.pages_id);
+  Error error;
+  const PagesImage* image = added ? parent.image(stretch.pages_id, set_.page_size, error) : nullptr;
+  if (image) known->second = image->nr_pages();
   if (stretch.page + stretch.nr_pages > known->second)
     findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
                   pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
@@ -210,12 +206,11 @@ void SetCheck::parents(const SurveyedMemory& memory) {
     if (open) in_parent(memory, *open);
     open.reset();
   };
-  MemoryReader reader{set_, memory.memory, set_.page_size};
-  reader.stretches(0, max_address, [&](const Stretch& stretch) {
+  visit_stretches(set_, memory.memory, set_.page_size, 0, max_address, [&](const Stretch& stretch) {
     if (!(stretch.flags & PageRun::parent)) return Step::go;
     const bool joins = open && open->where == stretch.where && open->level == stretch.level &&
                        stretch.where != Stretch::Where::stored &&
-                       open->vaddr + open->nr_pages * set_.page_size == stretch.vaddr;
+                       open->end(set_.page_size) == stretch.vaddr;
     if (joins) {
       open->nr_pages += stretch.nr_pages;
       return Step::go;
@@ -239,8 +234,8 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
   }
   if (!std::ranges::all_of(set_.memories, [](const auto& one) { return one.second.alone; })) sizes();
   owners();
-  if (PageFolder* folder = set_.folder())
-    for (const Error& error : folder->errors())
+  if (PageDirectory* directory = set_.page_directory())
+    for (const Error& error : directory->errors())
       if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent)
         findings_.add({error.image}, "parent",
                       to_string(Error{error.reason, "", Error::nowhere, Error::nowhere, 0, 0, error.name}));
@@ -248,12 +243,9 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
   Findings findings{program, destination.output()};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = true;
   std::map<const SurveyedMemory*, EntryCheck> entries;
-  options.on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
+  const auto on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
     entries.try_emplace(&memory, findings, memory.place).first->second.runs(runs);
     return Step::go;
   };
@@ -266,7 +258,7 @@ int run(Program& program) {
     inner.entry = Error::nowhere;
     findings.add({error.image, error.entry}, "damaged", to_string(inner));
   };
-  Surveyed surveyed{program, options, program.inputs(), report};
+  SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) SetCheck{findings, surveyed, *set}.run(entries);
   if (findings.count() > 0) program.set_exit_code(exit_no);
   return destination.commit();

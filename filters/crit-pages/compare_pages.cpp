@@ -7,7 +7,7 @@ namespace critpipe::filters {
 
 namespace {
 
-using Stored = Contents::Run;
+using Stored = Contents::StoredRun;
 
 struct FactHash {
   std::size_t operator()(const PageFact& fact) const { return fact.low; }
@@ -30,7 +30,7 @@ void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, s
   auto a = first.begin();
   auto b = second.begin();
   std::uint64_t at = 0;
-  const auto end_of = [page_size](const Stored& run) { return run.vaddr + run.nr_pages * page_size; };
+  const auto end_of = [page_size](const Stored& run) { return address_behind(run.vaddr, run.nr_pages, page_size); };
   for (;;) {
     while (a != first.end() && end_of(*a) <= at) ++a;
     while (b != second.end() && end_of(*b) <= at) ++b;
@@ -43,10 +43,13 @@ void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, s
     std::uint64_t nr_pages = 1;
     if ((here_a && !here_a->facts) || (here_b && !here_b->facts)) {
       const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
-      nr_pages = (std::min(end_a, end_b) - at) / page_size;
+      // The sides may be less than a page apart.
+      nr_pages = std::max<std::uint64_t>((std::min(end_a, end_b) - at) / page_size, 1);
     }
     visit(at, nr_pages, here_a, here_b);
-    at += nr_pages * page_size;
+    const std::uint64_t end = address_behind(at, nr_pages, page_size);
+    if (end == at) return;  // the top of the address space
+    at = end;
   }
 }
 
@@ -58,33 +61,46 @@ void DifferenceCounts::add(const DifferenceCounts& other) {
     this->*counter += other.*counter;
 }
 
-const FactStore* Contents::facts_of(const SurveyedMemory* memory, const Stretch& stretch) {
+const PageFacts* Contents::facts_of(const SurveyedMemory* memory, const Stretch& stretch) {
   if (stretch.level == 0) {
     const SurveyedPages* image = memory ? set_.image_of(*memory) : nullptr;
     return image ? &image->facts : nullptr;
   }
   const auto [found, added] = parents_.try_emplace({stretch.level, stretch.pages_id});
   if (!added) return &found->second;
-  PageFolder* folder = set_.folder();
-  for (std::uint32_t level = 0; level < stretch.level; ++level) folder = folder->parent();
-  const std::string path = folder->path() + "/" + pages_name(stretch.pages_id);
-  if (const Error error = scan_pages_file(path, nr_threads_, found->second)) program_.report(error);
+  Error error;
+  const PagesImage* image =
+      set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
+  if (image) error = scan_pages(*image, nr_threads_, found->second);
+  if (error) program_.report(error);
   return &found->second;
+}
+
+// Of a parent; the survey has looked at the set's own images.
+void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
+  if (!reported_.insert({stretch.level, stretch.pages_id}).second) return;
+  Error error;
+  const PagesImage* image =
+      set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
+  if (!image) return;  // reported as missing
+  const std::uint64_t want = offset_of_page(stretch.page + stretch.nr_pages, set_.page_size);
+  program_.report({Reason::cut_pages, image->place(), offset_of_page(nr_there, set_.page_size), Error::nowhere, want,
+                   image->stored_bytes()});
 }
 
 std::vector<Stored> Contents::runs(MemoryId memory) {
   std::vector<Stored> runs;
   const auto found = set_.memories.find(memory);
   if (found == set_.memories.end()) return runs;
-  MemoryReader reader{set_, memory, set_.page_size};
-  reader.stretches(0, max_address, [&](const Stretch& stretch) {
+  visit_stretches(set_, memory, set_.page_size, 0, max_address, [&](const Stretch& stretch) {
     if (stretch.where == Stretch::Where::hole) return Step::go;
     const bool stored = stretch.where == Stretch::Where::stored;
-    const FactStore* facts = stored ? facts_of(&found->second, stretch) : nullptr;
-    const std::uint64_t there = facts ? facts->size() / (set_.page_size / smallest_page) : 0;
+    const PageFacts* facts = stored ? facts_of(&found->second, stretch) : nullptr;
+    const std::uint64_t there = facts ? facts->nr_pages(set_.page_size) : 0;
     const std::uint64_t here = std::min(stretch.nr_pages, there - std::min(there, stretch.page));
     if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});
-    if (here < stretch.nr_pages) runs.push_back({stretch.vaddr + here * set_.page_size, stretch.nr_pages - here});
+    if (here < stretch.nr_pages) runs.push_back({address_behind(stretch.vaddr, here, set_.page_size), stretch.nr_pages - here});
+    if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch, there);
     return Step::go;
   });
   return runs;
@@ -92,7 +108,7 @@ std::vector<Stored> Contents::runs(MemoryId memory) {
 
 std::optional<PageFact> Contents::fact(const Stored* run, std::uint64_t vaddr) const {
   if (!run || !run->facts) return {};
-  return run->facts->page(run->page + (vaddr - run->vaddr) / set_.page_size, set_.page_size / smallest_page);
+  return run->facts->page(run->page + (vaddr - run->vaddr) / set_.page_size, set_.page_size);
 }
 
 void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count) {

@@ -130,12 +130,7 @@ void Differences::total() {
 int run(Program& program) {
   if (program.arguments().size() != 2) program.usage("--diff takes two checkpoints");
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
-  const Chosen chosen{program};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = options.contents = options.keep_facts = true;
-  Surveyed surveyed{program, options};
-  progress.clear();
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true}};
   auto& sets = surveyed.sets();
   if (sets.size() != 2 && program.failed()) return program.exit_code();
   std::error_code none;
@@ -145,7 +140,7 @@ int run(Program& program) {
     program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
   auto& other = sets.back();
   if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");
-  Contents first{program, *sets[0], options.nr_threads}, second{program, *other, options.nr_threads};
+  Contents first{program, *sets[0], surveyed.nr_threads()}, second{program, *other, surveyed.nr_threads()};
   Output& output = destination.output();
   Differences differences{program, first, second, output};
   std::map<MemoryId, bool> ids;
@@ -154,7 +149,6 @@ int run(Program& program) {
   if (!program.has("json"))
     output.write(formatted("%10s %10s %10s %10s %10s  %s\n", "CHANGED", "ADDED", "GONE", "MOVED", "SAME", "MEMORY"));
   for (const auto& [id, unused] : ids) {
-    if (!chosen(id)) continue;
     for (const auto& set : sets) surveyed.pagemap(*set, id);
     differences.memory(id);
     for (const auto& set : sets) set->forget(id);

@@ -1,6 +1,7 @@
 // What pages hold, by address, to compare two checkpoints.
 #pragma once
 
+#include <set>
 #include <unordered_map>
 
 #include "crit-pages/modes.hpp"
@@ -13,25 +14,28 @@ class Contents {
   explicit Contents(Program& program, SurveyedSet& set, unsigned nr_threads)
       : program_{program}, set_{set}, nr_threads_{nr_threads} {}
 
-  struct Run {
+  struct StoredRun {
     std::uint64_t vaddr = 0;
     std::uint64_t nr_pages = 0;
     std::uint64_t page = 0;            // in the image of facts
-    const FactStore* facts = nullptr;  // of all its pages; null: they are somewhere, but not here
+    const PageFacts* facts = nullptr;  // of all its pages; null: they are somewhere, but not here
   };
   // What is stored of a memory, in ascending order.
-  std::vector<Run> runs(MemoryId memory);
+  std::vector<StoredRun> runs(MemoryId memory);
   // Nothing: no run, or its pages are not here.
-  std::optional<PageFact> fact(const Run* run, std::uint64_t vaddr) const;
+  std::optional<PageFact> fact(const StoredRun* run, std::uint64_t vaddr) const;
   SurveyedSet& set() { return set_; }
 
  private:
-  const FactStore* facts_of(const SurveyedMemory* memory, const Stretch& stretch);
+  const PageFacts* facts_of(const SurveyedMemory* memory, const Stretch& stretch);
+
+  void report_cut(const Stretch& stretch, std::uint64_t nr_there);
 
   Program& program_;
   SurveyedSet& set_;
   unsigned nr_threads_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, FactStore> parents_;  // level, pages_id
+  std::map<std::pair<std::uint32_t, std::uint64_t>, PageFacts> parents_;  // level, pages_id
+  std::set<std::pair<std::uint32_t, std::uint64_t>> reported_;
 };
 
 struct DifferenceCounts {

@@ -91,7 +91,7 @@ std::string Map::cells(const Row& row, std::uint64_t nr_pages, std::uint64_t per
 }
 
 void Map::draw(const Row& row, std::uint64_t page_size) {
-  const std::uint64_t nr_pages = (row.end - row.start) / page_size;
+  const std::uint64_t nr_pages = pages_in(row.end - row.start, page_size);
   std::uint64_t per_cell = 1;
   while ((nr_pages + per_cell - 1) / per_cell > width_) per_cell *= 2;
   std::string line = formatted("  %012llx-%012llx %9s ", Unsigned{row.start}, Unsigned{row.end},
@@ -111,18 +111,13 @@ void Map::memory(SurveyedSet& set, const SurveyedMemory& memory, bool several) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
-  const Chosen chosen{program};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = options.contents = options.keep_facts = true;
-  Surveyed surveyed{program, options};
-  progress.clear();
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
   Map map{program, destination.output(), destination.fd()};
   map.legend();
   for (const auto& set : surveyed.sets()) {
     for (const auto& [id, memory] : set->memories) {
-      if (!chosen(id) || !surveyed.pagemap(*set, id)) continue;
-      map.memory(*set, memory, surveyed.sets().size() > 1);
+      if (!surveyed.chosen(id) || !surveyed.pagemap(*set, id)) continue;
+      map.memory(*set, memory, surveyed.several());
       if (destination.output().step() == Step::stop) return destination.commit();
     }
   }

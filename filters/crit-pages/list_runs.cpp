@@ -25,8 +25,8 @@ class Lister {
  private:
   void text(const PageRun& run);
   void json(const PageRun& run);
-  std::uint64_t end_of(const PageRun& run) const { return run.vaddr + run.nr_pages * set_->page_size; }
-  std::uint64_t offset_of(const PageRun& run) const { return run.page * set_->page_size; }
+  std::uint64_t end_of(const PageRun& run) const { return run.end(set_->page_size); }
+  std::uint64_t offset_of(const PageRun& run) const { return offset_of_page(run.page, set_->page_size); }
 
   Output& output_;
   JsonWriter json_;
@@ -107,18 +107,14 @@ Step Lister::runs(std::span<const PageRun> runs) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
-  const Chosen chosen{program};
   Lister lister{program, destination.output()};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = true;
   // A pagemap without its checkpoint streams through.
   SurveyedSet alone;
   alone.checkpoint = std::make_unique<Checkpoint>(Needs{});
-  if (options.page_size != 0) alone.page_size = options.page_size;
+  if (program.has("page-size")) alone.page_size = page_size_of(program);
   const SurveyedMemory* current = nullptr;
-  options.on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
-    if (!memory.alone || !chosen(memory.memory)) return Step::go;
+  const auto on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
+    if (!memory.alone) return Step::go;
     if (current != &memory) {
       lister.begin_set(alone, program.arguments().size() > 1);
       lister.begin_memory(memory);
@@ -126,11 +122,11 @@ int run(Program& program) {
     }
     return lister.runs(runs);
   };
-  Surveyed surveyed{program, options};
+  SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs}};
   for (const auto& set : surveyed.sets()) {
-    lister.begin_set(*set, surveyed.sets().size() > 1);
+    lister.begin_set(*set, surveyed.several());
     for (const auto& [id, memory] : set->memories) {
-      const Pagemap* pagemap = chosen(id) ? surveyed.pagemap(*set, id) : nullptr;
+      const Pagemap* pagemap = surveyed.pagemap(*set, id);
       if (!pagemap || pagemap->runs.empty()) continue;
       lister.begin_memory(memory);
       if (lister.runs(pagemap->runs) == Step::stop) return destination.commit();

@@ -89,36 +89,90 @@ bool Chosen::operator()(MemoryId memory) const {
   return pids_.empty() || (!memory.shmem && std::ranges::find(pids_, memory.id) != pids_.end());
 }
 
-SurveyOptions survey_options(Program& program, Progress& progress) {
+void Chosen::report_missing(Program& program, const std::function<bool(std::uint32_t)>& is_known) const {
+  for (const std::uint32_t pid : pids_) {
+    if (is_known(pid)) continue;
+    Error error{Reason::usage};
+    error.name = formatted("no process %u in the input", pid);
+    program.report(error);
+  }
+}
+
+namespace {
+
+SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen) {
   SurveyOptions options;
+  options.runs = needs.runs;
+  options.contents = needs.facts || needs.contents;
+  options.keep_facts = needs.facts;
+  options.on_runs = needs.on_runs;
   options.limits = limits_of(program);
-  options.page_size = program.number("page-size", 0);
-  if (options.page_size % smallest_page != 0 || (options.page_size & (options.page_size - 1)) != 0 ||
-      options.page_size > largest_page)
-    program.usage("--page-size is 4096, 8192, 16384, 32768 or 65536");
+  options.page_size = page_size_of(program);
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
   options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.memories = [chosen, shared = needs.shared](MemoryId memory) {
+    return chosen(memory) || (shared && memory.shmem);
+  };
   options.progress = [&progress](std::uint64_t done, std::uint64_t all) { progress.show(done, all); };
   return options;
 }
 
-Surveyed::Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report)
-    : report_{report ? std::move(report) : [&program](const Error& error) { program.report(error); }},
-      survey_{std::move(options), report_},
-      sets_{&survey_.read(inputs, source_options(program))} {}
+}  // namespace
 
-const Pagemap* Surveyed::pagemap(SurveyedSet& set, MemoryId memory) {
+SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
+    : report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
+      chosen_{program},
+      progress_{program},
+      options_{options_of(program, progress_, needs, chosen_)},
+      survey_{options_, report_},
+      sets_{&survey_.read(program.inputs(), source_options(program))} {
+  progress_.clear();
+  chosen_.report_missing(program, [this](std::uint32_t pid) {
+    return std::ranges::any_of(*sets_, [pid](const auto& set) {
+      return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
+    });
+  });
+}
+
+const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);
-  if (PageFolder* folder = set.folder()) {
+  if (PageDirectory* directory = set.page_directory()) {
     // The survey has said what is wrong with the set's own pagemaps; those of parents are new.
     std::size_t& reported = reported_[&set];
-    for (; reported < folder->errors().size(); ++reported)
-      if (!folder->errors()[reported].image.starts_with(set.directory + "/pagemap-"))
-        report_(folder->errors()[reported]);
+    for (; reported < directory->errors().size(); ++reported)
+      if (!directory->errors()[reported].image.starts_with(directory->path() + "/pagemap-"))
+        report_(directory->errors()[reported]);
   }
   return pagemap;
+}
+
+CheckpointMemory memory_of(Program& program) {
+  const Chosen chosen{program};
+  MemoryOptions options;
+  options.held_bytes = program.number("memory", options.held_bytes);
+  options.page_size = page_size_of(program);
+  options.limits = limits_of(program);
+  options.source = source_options(program);
+  options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
+  return CheckpointMemory{program.inputs(), options, [&program](const Error& error) { program.report(error); }};
+}
+
+bool has_processes(Program& program, const CheckpointMemory& memory) {
+  Chosen{program}.report_missing(program, [&](std::uint32_t pid) { return memory.find_process(pid) != nullptr; });
+  if (!memory.processes().empty()) return true;
+  Error error{Reason::usage};
+  error.name = "no process with memory in the input";
+  if (!program.failed()) program.report(error);
+  return false;
+}
+
+Absent absent_of(Program& program) {
+  const std::string holes = program.value("holes").value_or("error");
+  if (holes != "error" && holes != "zero") program.usage("--holes takes error or zero, not " + holes);
+  return holes == "zero" ? Absent::zero_holes : Absent::refused;
 }
 
 }  // namespace critpipe::filters

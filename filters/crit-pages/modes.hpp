@@ -47,36 +47,56 @@ class Mode : public ModeRow {
   static std::span<const Mode* const> all();  // in their order; after main() has begun
 };
 
-// Options of the command line for a survey; the mode adds what it needs.
-SurveyOptions survey_options(Program& program, Progress& progress);
-
-// A survey whose errors are reported. Views end with it.
-class Surveyed {
- public:
-  using Report = std::function<void(const Error&)>;
-  Surveyed(Program& program, const SurveyOptions& options) : Surveyed{program, options, program.inputs()} {}
-  Surveyed(Program& program, SurveyOptions options, std::vector<std::string> inputs, Report report = {});
-  std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
-  const PageSurvey& survey() const { return survey_; }
-  // The runs of a memory; what is wrong with its image is reported.
-  const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
-
- private:
-  Report report_;
-  PageSurvey survey_;
-  std::vector<std::unique_ptr<SurveyedSet>>* sets_;
-  std::map<const SurveyedSet*, std::size_t> reported_;
-};
-
 // The processes and shared objects of --pid; all without it.
 class Chosen {
  public:
   explicit Chosen(Program& program);
   bool operator()(MemoryId memory) const;
+  // A pid that was given and is not known is an error.
+  void report_missing(Program& program, const std::function<bool(std::uint32_t pid)>& is_known) const;
 
  private:
   std::vector<std::uint32_t> pids_;
 };
+
+// What a mode needs of a survey.
+struct SurveyNeeds {
+  bool runs = false;      // kept
+  bool contents = false;  // pages are read
+  bool facts = false;     // and what is known of each is kept
+  bool shared = false;    // shared objects even with --pid: the processes map them
+  std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
+  std::function<void(const Error&)> report = {};  // in place of the usual one
+};
+
+// The survey of the command line's inputs, with its options. Its errors are reported, and a --pid that is not there is
+// one. Holds what --pid leaves, and with `shared` the shared objects: chosen() tells them apart.
+class SurveyedInputs {
+ public:
+  SurveyedInputs(Program& program, const SurveyNeeds& needs);
+  std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
+  bool several() const { return sets_->size() > 1; }
+  bool chosen(MemoryId memory) const { return chosen_(memory); }
+  const PageSurvey& survey() const { return survey_; }
+  unsigned nr_threads() const { return options_.nr_threads; }
+  // The runs of a memory; what is wrong with its image is reported.
+  const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
+
+ private:
+  std::function<void(const Error&)> report_;
+  Chosen chosen_;
+  Progress progress_;
+  SurveyOptions options_;
+  PageSurvey survey_;
+  std::vector<std::unique_ptr<SurveyedSet>>* sets_;
+  std::map<const SurveyedSet*, std::size_t> reported_;
+};
+
+// The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported.
+CheckpointMemory memory_of(Program& program);
+// False: there is none, which is reported.
+bool has_processes(Program& program, const CheckpointMemory& memory);
+Absent absent_of(Program& program);  // --holes
 
 // Shared objects and the processes that map them, in order.
 struct Use {

@@ -22,6 +22,7 @@ class Painter {
   MemoryId memory_;
   Row row_;
   bool of_file_ = false;
+  std::uint64_t at_ = 0;  // what is below has been drawn
 };
 
 void Painter::begin(std::uint64_t start, std::uint64_t end, std::string text, bool of_file) {
@@ -30,6 +31,7 @@ void Painter::begin(std::uint64_t start, std::uint64_t end, std::string text, bo
   row_.end = end;
   row_.text = std::move(text);
   of_file_ = of_file;
+  at_ = start;
 }
 
 void Painter::put(std::uint64_t nr_pages, PageState state, std::uint32_t flags) {
@@ -44,20 +46,20 @@ void Painter::stored(const Stretch& stretch, std::uint64_t skip, std::uint64_t n
   const PageState state = stretch.memory.shmem && !memory_.shmem ? PageState::shared : PageState::present;
   const auto memory = set_.memories.find(stretch.memory);
   const SurveyedPages* image = memory == set_.memories.end() ? nullptr : set_.image_of(memory->second);
-  const std::uint64_t parts = set_.page_size / smallest_page;
   const std::uint64_t first = stretch.page + skip;
-  const std::uint64_t there = image ? image->facts.size() / parts : 0;
+  const std::uint64_t there = image ? image->facts.nr_pages(set_.page_size) : 0;
   const std::uint64_t known = std::min(nr_pages, there - std::min(there, first));
   for (std::uint64_t i = 0; i < known; ++i)
-    put(1, image->facts.page(first + i, parts).is_zero() ? PageState::zero : state, stretch.flags);
+    put(1, image->facts.page(first + i, set_.page_size).is_zero() ? PageState::zero : state, stretch.flags);
   if (known < nr_pages) put(nr_pages - known, state, stretch.flags);
 }
 
 void Painter::add(const Stretch& stretch) {
   const std::uint64_t size = set_.page_size;
-  const std::uint64_t end = std::min(stretch.vaddr + stretch.nr_pages * size, row_.end);
-  const std::uint64_t begin = std::max(stretch.vaddr, row_.start);
+  const std::uint64_t end = std::min(stretch.end(size), row_.end);
+  const std::uint64_t begin = std::max({stretch.vaddr, row_.start, at_});
   if (begin >= end) return;
+  at_ = end;
   const std::uint64_t nr_pages = (end - begin) / size;
   switch (stretch.where) {
     case Stretch::Where::hole: put(nr_pages, of_file_ ? PageState::file : PageState::hole, stretch.flags); break;
@@ -75,14 +77,14 @@ void without_mappings(SurveyedSet& set, MemoryId memory, const std::function<voi
   Painter painter{set, memory};
   const Pagemap* pagemap = set.pagemap(memory);
   if (!pagemap) return;
-  MemoryReader reader{set, memory, set.page_size};
   for (auto run = pagemap->runs.begin(); run != pagemap->runs.end();) {
     const std::uint64_t start = run->vaddr;
     std::uint64_t end = start;
-    for (; run != pagemap->runs.end() && run->vaddr <= end + small_gap * set.page_size; ++run)
-      end = std::max(end, run->vaddr + run->nr_pages * set.page_size);
+    // The first is taken in any case: it may end at the top of the address space.
+    do end = std::max(end, run->end(set.page_size));
+    while (++run != pagemap->runs.end() && run->vaddr <= address_behind(end, small_gap, set.page_size));
     painter.begin(start, end, "", false);
-    reader.stretches(start, end, [&](const Stretch& stretch) {
+    visit_stretches(set, memory, set.page_size, start, end, [&](const Stretch& stretch) {
       painter.add(stretch);
       return Step::go;
     });
@@ -106,14 +108,15 @@ void picture(SurveyedSet& set, MemoryId memory, const std::function<void(const R
   const Task* task = task_of(set, memory);
   if (!task || task->memory.mappings.empty()) return without_mappings(set, memory, draw);
   Painter painter{set, memory};
-  ProcessMemory process{set, *set.checkpoint, *task, set.page_size};
-  for (const Mapping* mapping : process.mappings().all()) {
+  const MappingIndex mappings{task->memory.mappings};
+  for (const Mapping* mapping : mappings.all()) {
     painter.begin(mapping->start, mapping->end, mapping_text(*set.checkpoint, *mapping),
                   mapping->kind() == Mapping::Kind::file);
-    process.stretches(mapping->start, mapping->end, [&](const Stretch& stretch) {
-      painter.add(stretch);
-      return Step::go;
-    });
+    visit_stretches(set, *set.checkpoint, *task, set.page_size, mapping->start, mapping->end,
+                    [&](const Stretch& stretch) {
+                      painter.add(stretch);
+                      return Step::go;
+                    });
     draw(painter.row());
   }
 }

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <unistd.h>
 
-#include "crit-pages/fetch.hpp"
+#include "crit-pages/modes.hpp"
 
 namespace critpipe::filters {
 
@@ -95,40 +95,18 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  const bool zeros = holes_are_zero(program);
-  Fetch fetch{program};
-  const auto processes = chosen_processes(program, fetch.surveyed(), true);
-  if (processes.empty()) return program.exit_code();
-  constexpr std::uint64_t longest = 32 << 20;  // the kernel lets them take a quarter of the stack
-  std::vector<std::string> texts;
-  struct Numbers {
-    std::size_t arguments = 0, title = 0, environment = 0;
-  };
-  std::vector<Numbers> numbers(processes.size());
-  const auto locate = [&](const Process& process, std::uint64_t begin, std::uint64_t end, bool holes) {
-    texts.emplace_back();
-    if (begin < end && end - begin <= longest && end < max_address)
-      fetch.locate({process.set, process.task, begin, end}, holes);
-    else fetch.locate({process.set, process.task, 0, 0}, zeros);
-    return texts.size() - 1;
-  };
-  for (std::size_t i = 0; i < processes.size(); ++i) {
-    const AddressSpace& space = processes[i].task->memory;
-    if (program.has("argv")) {
-      numbers[i].arguments = locate(processes[i], space.arg_start, space.arg_end, zeros);
-      numbers[i].title = locate(processes[i], space.arg_end, space.title_end(), true);
-    }
-    if (program.has("env")) numbers[i].environment = locate(processes[i], space.env_start, space.env_end, zeros);
-  }
-  (void)fetch.run([&](std::size_t request, Bytes bytes) {
-    texts[request].append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return Step::go;
-  });
+  const Absent absent = absent_of(program);
+  CheckpointMemory memory = memory_of(program);
+  const auto processes = memory.processes();
+  if (!has_processes(program, memory)) return program.exit_code();
+  std::vector<std::vector<std::string>> arguments, environments;
+  if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
+  if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);
   TextPrinter printer{program, destination, processes.size() > 1};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);
-    if (program.has("argv")) printer.strings("argv", strings_in(texts[numbers[i].arguments], texts[numbers[i].title]));
-    if (program.has("env")) printer.strings("env", strings_in(texts[numbers[i].environment]));
+    if (program.has("argv")) printer.strings("argv", arguments[i]);
+    if (program.has("env")) printer.strings("env", environments[i]);
     if (program.has("auxv")) printer.auxiliary(processes[i].task->memory.auxv);
     printer.end();
   }

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <unistd.h>
 
-#include "crit-pages/fetch.hpp"
+#include "crit-pages/modes.hpp"
 
 namespace critpipe::filters {
 
@@ -109,29 +109,50 @@ void HexDump::flush() {
   line_.clear();
 }
 
+// Reports what is not there. False: something is not.
+bool all_there(Program& program, CheckpointMemory& memory, const std::vector<CheckpointMemory::Range>& ranges) {
+  bool has_holes = false, good = true;
+  for (CheckpointMemory::Range range : ranges) {
+    const std::vector<Error> absences = memory.absences(range);
+    for (const Error& error : absences) program.report(error);
+    good &= absences.empty();
+    range.absent = Absent::zero_holes;
+    has_holes |= memory.absences(range).size() < absences.size();
+  }
+  if (has_holes) program.note("--holes zero takes addresses that are not stored as zeros");
+  return good;
+}
+
 int run(Program& program) {
-  std::vector<Range> ranges;
-  for (const std::string& text : program.values("at")) ranges.push_back(parse_range(program, text));
-  const bool zeros = holes_are_zero(program);
+  std::vector<CheckpointMemory::Range> ranges;
+  const Absent absent = absent_of(program);
+  for (const std::string& text : program.values("at")) {
+    const Range range = parse_range(program, text);
+    ranges.push_back({{}, range.begin, range.end, absent});
+  }
   const bool hex = program.has("hex") || (!program.value("output") && isatty(STDOUT_FILENO));
   Destination destination{program, hex ? Destination::Content::text : Destination::Content::binary};
   Output& output = destination.output();
-  Fetch fetch{program};
-  const auto processes = chosen_processes(program, fetch.surveyed(), false);
-  if (processes.empty()) return program.exit_code();
-  bool good = true;
-  for (const Range& range : ranges)
-    good &= fetch.locate({processes[0].set, processes[0].task, range.begin, range.end}, zeros);
-  if (!good) return program.exit_code();
+  CheckpointMemory memory = memory_of(program);
+  const auto processes = memory.processes();
+  if (!has_processes(program, memory)) return program.exit_code();
+  if (processes.size() > 1) {
+    std::string pids;
+    for (const Process& process : processes) pids += formatted(pids.empty() ? "%u" : ", %u", process.task->pid);
+    program.usage("--pid chooses one of these processes: " + pids);
+  }
+  for (auto& range : ranges) range.process = processes.front();
+  if (!all_there(program, memory, ranges)) return program.exit_code();
   HexDump dump{output};
   std::size_t current = ranges.size();
-  (void)fetch.run([&](std::size_t request, Bytes bytes) {
-    if (hex && request != current) dump.begin(ranges[request].begin);
-    current = request;
+  const Error error = memory.read(ranges, [&](std::size_t number, Bytes bytes) {
+    if (hex && number != current) dump.begin(ranges[number].begin);
+    current = number;
     if (hex) dump.feed(bytes);
     else output.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     return output.step();
   });
+  if (error) program.report(error);
   dump.finish();
   return destination.commit();
 }

@@ -101,9 +101,10 @@ void Sums::take(Sum& sum, const SurveyedSet& set, const SurveyedMemory& memory, 
   sum.users[memory.memory] = true;
   if (!contents_ || !run.is_present()) return;
   const SurveyedPages* image = set.image_of(memory);
-  const std::uint64_t parts = set.page_size / smallest_page;
-  for (std::uint64_t page = run.page + from; image && page < run.page + from + nr_pages; ++page)
-    if ((page + 1) * parts <= image->facts.size()) sum.zero += image->facts.page(page, parts).is_zero();
+  if (!image) return;
+  const std::uint64_t end = std::min(run.page + from + nr_pages, image->facts.nr_pages(set.page_size));
+  for (std::uint64_t page = run.page + from; page < end; ++page)
+    sum.zero += image->facts.page(page, set.page_size).is_zero();
 }
 
 // Runs are cut where mappings begin and end.
@@ -118,17 +119,17 @@ void Sums::add(SurveyedSet& set, const SurveyedMemory& memory, const Pagemap& pa
       take(sum_of(set, memory, mapping, run.flags), set, memory, run, 0, run.nr_pages);
       continue;
     }
-    std::uint64_t at = run.vaddr;
-    const std::uint64_t end = run.vaddr + run.nr_pages * set.page_size;
-    while (at < end) {
+    for (std::uint64_t done = 0; done < run.nr_pages;) {
+      const std::uint64_t at = address_behind(run.vaddr, done, set.page_size);
       while (next != mappings.all().end() && (*next)->end <= at) ++next;
       const bool inside = next != mappings.all().end() && (*next)->start <= at;
-      const std::uint64_t border =
-          next == mappings.all().end() ? end : std::min(end, inside ? (*next)->end : (*next)->start);
-      const std::uint64_t until = std::max(at + set.page_size, border / set.page_size * set.page_size);
-      take(sum_of(set, memory, inside ? *next : nullptr, run.flags), set, memory, run, (at - run.vaddr) / set.page_size,
-           (until - at) / set.page_size);
-      at = until;
+      const std::uint64_t left = run.nr_pages - done;
+      std::uint64_t until = left;
+      if (next != mappings.all().end() && at < max_address)
+        until = ((inside ? (*next)->end : (*next)->start) - at) / set.page_size;
+      const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, left);
+      take(sum_of(set, memory, inside ? *next : nullptr, run.flags), set, memory, run, done, here);
+      done += here;
     }
   }
 }
@@ -200,18 +201,13 @@ int run(Program& program) {
   const auto by = std::ranges::find(words, word, &std::pair<std::string_view, By>::first);
   if (by == std::end(words)) program.usage("--by takes vma, file, process or flags, not " + word);
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
-  const Chosen chosen{program};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = true;
-  options.contents = options.keep_facts = program.has("contents");
-  Surveyed surveyed{program, options};
-  progress.clear();
-  Sums sums{by->second, options.contents, surveyed.sets().size() > 1};
+  const bool contents = program.has("contents");
+  SurveyedInputs surveyed{program, {.runs = true, .facts = contents}};
+  Sums sums{by->second, contents, surveyed.several()};
   for (const auto& set : surveyed.sets()) {
     const Users users = users_of(*set->checkpoint);
     for (const auto& [id, memory] : set->memories) {
-      const Pagemap* pagemap = chosen(id) ? surveyed.pagemap(*set, id) : nullptr;
+      const Pagemap* pagemap = surveyed.pagemap(*set, id);
       if (pagemap) sums.add(*set, memory, *pagemap, users);
       set->forget(id);
     }

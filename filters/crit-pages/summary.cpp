@@ -13,16 +13,13 @@ constexpr const char* takes[] = {"json", "memory", "jobs", "output"};
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  Progress progress{program};
-  SurveyOptions options = survey_options(program, progress);
-  options.contents = program.has("contents");
-  Surveyed surveyed{program, options};
-  progress.clear();
+  const bool contents = program.has("contents");
+  SurveyedInputs surveyed{program, {.contents = contents}};
   if (program.has("json")) {
     JsonWriter json{destination.output(), true};
-    print_json_summary(surveyed.sets(), surveyed.survey(), options.contents, json);
+    print_json_summary(surveyed.sets(), surveyed.survey(), contents, json);
   } else {
-    print_text_summary(surveyed.sets(), surveyed.survey(), options.contents, destination.output());
+    print_text_summary(surveyed.sets(), surveyed.survey(), contents, destination.output());
   }
   return destination.commit();
 }

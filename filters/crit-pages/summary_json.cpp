@@ -86,10 +86,10 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   totals(memory.totals, contents_ && memory.contents ? &*memory.contents : nullptr);
   if (memory.totals.entries > 0) {
     number("first_vaddr", memory.totals.first.vaddr);
-    number("end_vaddr", end_of(memory.totals.last, set.page_size));
+    number("end_vaddr", memory.totals.last.end(set.page_size));
   }
   json_.key("pages_image").text(pages_name(memory.pagemap.pages_id));
-  number("claimed_bytes", memory.pagemap.nr_present * set.page_size);
+  number("claimed_bytes", offset_of_page(memory.pagemap.nr_present, set.page_size));
   json_.key("image_bytes");
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();

@@ -60,7 +60,7 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
                  size_text(contents.distinct * page_size).c_str(),
                  contents.exact
                      ? ""
-                     : formatted(", estimated; standard error %.1f%%", 100 * DistinctPages::relative_error()).c_str()));
+                     : formatted(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
   std::string classes;
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
     if (contents.classes[i] == 0) continue;
@@ -76,14 +76,14 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   totals(memory.totals, set.page_size);
   if (memory.totals.entries > 0)
     line("addresses", formatted("0x%llx-0x%llx", Unsigned{memory.totals.first.vaddr},
-                                Unsigned{end_of(memory.totals.last, set.page_size)}));
+                                Unsigned{memory.totals.last.end(set.page_size)}));
   std::string largest;
   for (const PageRun& run : memory.totals.largest)
     if (run.nr_pages > 0)
       largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
                            Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
   if (!largest.empty()) line("largest", largest);
-  const std::uint64_t claimed = memory.pagemap.nr_present * set.page_size;
+  const std::uint64_t claimed = offset_of_page(memory.pagemap.nr_present, set.page_size);
   const std::string name = pages_name(memory.pagemap.pages_id);
   if (const SurveyedPages* image = set.image_of(memory)) {
     const std::uint64_t size = image->size_bytes;

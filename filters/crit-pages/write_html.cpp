@@ -47,12 +47,7 @@ void print_row(JsonWriter& json, const Row& row) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text, "html"};
-  Progress progress{program};
-  const Chosen chosen{program};
-  SurveyOptions options = survey_options(program, progress);
-  options.runs = options.contents = options.keep_facts = true;
-  Surveyed surveyed{program, options};
-  progress.clear();
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
   Output& output = destination.output();
   output.write(html_head);
   const std::uint64_t page_size = surveyed.sets().empty() ? smallest_page : surveyed.sets().front()->page_size;
@@ -66,8 +61,8 @@ int run(Program& program) {
   json.begin('[');
   for (const auto& set : surveyed.sets()) {
     for (const auto& [id, memory] : set->memories) {
-      if (!chosen(id) || !surveyed.pagemap(*set, id)) continue;
-      const std::string whose = surveyed.sets().size() > 1 ? set->name + ": " : std::string{};
+      if (!surveyed.chosen(id) || !surveyed.pagemap(*set, id)) continue;
+      const std::string whose = surveyed.several() ? set->name + ": " : std::string{};
       json.begin('{').key("name").text(whose + memory_text(*set, memory)).key("rows").begin('[');
       picture(*set, id, [&](const Row& row) { print_row(json, row); });
       json.end(']').end('}');

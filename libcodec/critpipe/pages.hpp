@@ -24,6 +24,7 @@
 // Sources of the facts: criu/include/pagemap.h, criu/pagemap.c, criu/page-xfer.c.
 #pragma once
 
+#include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -33,6 +34,7 @@
 #include <string_view>
 #include <vector>
 
+#include "critpipe/input_file.hpp"
 #include "critpipe/image.hpp"
 
 #pragma GCC visibility push(default)
@@ -42,7 +44,20 @@ namespace critpipe {
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
 constexpr std::uint64_t smallest_page = 4096;  // every page size is this times a power of two
 constexpr std::uint64_t largest_page = 1 << 20;
-constexpr std::uint64_t max_address = ~(largest_page - 1);  // ranges of addresses end here at the latest
+constexpr std::uint64_t max_address = ~(smallest_page - 1);  // ranges of addresses end here at the latest
+
+constexpr bool is_page_size(std::uint64_t size) {
+  return size >= smallest_page && size <= largest_page && (size & (size - 1)) == 0;
+}
+// The address `nr_pages` pages behind `vaddr`; max_address where that is past it. What a pagemap says is a claim.
+constexpr std::uint64_t address_behind(std::uint64_t vaddr, std::uint64_t nr_pages, std::uint64_t page_size) {
+  const std::uint64_t room = vaddr < max_address ? max_address - vaddr : 0;
+  return nr_pages > room / page_size ? std::max(vaddr, max_address) : vaddr + nr_pages * page_size;
+}
+// How plain pages lie in a pages image: where page `page` begins, which is also the size of an image of so many pages;
+// and how many whole pages there are in so many bytes.
+constexpr std::uint64_t offset_of_page(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
+constexpr std::uint64_t pages_in(std::uint64_t size_bytes, std::uint64_t page_size) { return size_bytes / page_size; }
 
 // Consecutive pages of one entry.
 struct PageRun {
@@ -57,6 +72,7 @@ struct PageRun {
   bool is_parent() const { return flags & parent; }    // its content is in the parent, even if present
   bool is_lazy() const { return flags & lazy; }
   bool is_here() const { return (flags & (parent | present)) == present; }
+  std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
 };
 
 // Whose memory: a task's, or a shared object's.
@@ -146,6 +162,38 @@ class PagemapLoader final : public PagemapSink {
  private:
   Pagemap& pagemap_;
   std::function<void(const Error&)> report_;
+};
+
+// A pages image in a file, by page number: how it stores them is known here, and in PagesSink. Several threads may read.
+//
+//     PagesImage image{directory.open(pages_name(1), error), 4096};
+//     std::byte bytes[64];
+//     if (!error) error = image.read(run.page, 100, bytes);       // from the 100th byte of the run's first page
+class PagesImage {
+ public:
+  // Takes ownership of the file. Requires: is_page_size(page_size), and the file is regular.
+  PagesImage(InputFile file, std::uint64_t page_size) : file_{std::move(file)}, page_size_{page_size} {}
+
+  const std::string& place() const { return file_.place(); }
+  std::uint64_t page_size() const { return page_size_; }
+  std::uint64_t stored_bytes() const { return file_.size(); }
+  std::uint64_t nr_pages() const { return pages_in(stored_bytes(), page_size_); }  // whole ones that are there
+  std::uint64_t nr_allocated() const;  // of them, about as many take room on the disk; the others are holes
+
+  // Fills `into` from byte `skip` of that page on, over the pages behind it. Reasons: io_read, cut_pages.
+  [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const;
+  // The same of whole pages; where the image ends first, `nr_read` is less than there is room for, and that is no error.
+  [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
+
+  // The first pages at or behind `page` that are not in a hole of the file. May reach past the last page.
+  struct Extent {
+    std::uint64_t begin, end;  // begin == end: only holes follow
+  };
+  Extent next_extent(std::uint64_t page) const;
+
+ private:
+  InputFile file_;
+  std::uint64_t page_size_;
 };
 
 // Cuts the bytes of a pages image, which come in blocks of any size, at multiples of the smallest page; the last piece

@@ -104,10 +104,9 @@ class Search {
   std::unique_ptr<Machine> machine_;
 };
 
-class MemoryFolder;
 // Searches all that is stored of a process: matches go on from one run of pages to the next,
-// through parents and shared objects, where addresses do. Errors are those of MemoryFolder::read_stored.
-Error search_memory(MemoryFolder& folder, const Task& task, Search& search);
+// through parents and shared objects, where addresses do. Errors are those of CheckpointMemory::read_stored.
+Error search_memory(CheckpointMemory& memory, const Process& process, Search& search);
 
 // Only this memory is searched, as if there were no other. Empty lists: all.
 struct MemoryFilter {

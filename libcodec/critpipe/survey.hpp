@@ -70,8 +70,8 @@ class PageFacts {
   std::unique_ptr<Store> store_;
 };
 
-// Facts about all whole pages of a pages image. Reasons: io_open, io_read, cut_pages.
-[[nodiscard]] Error scan_pages_file(const std::string& path, unsigned nr_threads, PageFacts& facts);
+// Facts about the pages of an image that was opened with the smallest page size. Reasons: io_read, cut_pages.
+[[nodiscard]] Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts);
 
 struct PageTotals {
   std::uint64_t entries = 0, pages = 0;
@@ -120,6 +120,7 @@ struct SurveyedMemory {
 };
 
 struct SurveyedPages {
+  std::uint64_t pages_id = 0;
   std::string place;
   bool on_disk = false;  // place is a file that can be read by position
   std::uint64_t size_bytes = 0;
@@ -130,7 +131,8 @@ struct SurveyedPages {
 };
 
 struct SurveyedSet final : PageStore {
-  std::string name;       // for people: the input, and the directory in it
+  SetId id;
+  std::string name;       // for people: the input, and the set where the input has others
   std::string directory;  // where its images are files; empty: in an archive or a stream
   std::unique_ptr<Checkpoint> checkpoint;
   std::uint64_t page_size = smallest_page;
@@ -144,11 +146,11 @@ struct SurveyedSet final : PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
   void forget(MemoryId memory);
-  PageFolder* folder();  // null: not a directory
+  PageDirectory* page_directory();  // null: not a directory
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;
 
  private:
-  std::unique_ptr<PageFolder> folder_;
+  std::unique_ptr<PageDirectory> page_directory_;
 };
 
 struct SurveyOptions {
@@ -163,6 +165,7 @@ struct SurveyOptions {
   // Runs as they come. Those of a pagemap that comes alone are not kept then.
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<bool(std::string_view)> wanted = {};                         // names of images; none: all
+  std::function<bool(MemoryId)> memories = {};                               // whose memory; none: all
   std::function<void(std::uint64_t done, std::uint64_t all)> progress = {};  // bytes of pages; all may be 0: unknown
 };
 

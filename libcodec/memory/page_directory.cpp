@@ -1,120 +1,112 @@
-// Directories with pagemaps and pages images, and the directories above them.
+// Directories with pagemaps and pages images, and their parents.
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <array>
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
 
 namespace critpipe {
 
-namespace {
-
-// Reads one pagemap image into a Pagemap.
-class LoadPagemap final : public Decoding {
- public:
-  LoadPagemap(Pagemap& pagemap, std::vector<Error>& errors, const Limits& limits)
-      : Decoding{limits}, pagemap_{pagemap}, errors_{errors} {}
-  std::unique_ptr<Sink> sink_for(const Member& member) override {
-    return std::make_unique<PagemapLoader>(pagemap_, [this, place = member.place](Error error) {
-      error.image = place;
-      report(error);
-    });
-  }
-  void report(const Error& error) override {
-    errors_.push_back(error);
-    good = false;
-  }
-  bool good = true;
-
- private:
-  Pagemap& pagemap_;
-  std::vector<Error>& errors_;
+// Images that are open, the most recent first, and what went wrong.
+struct PageDirectory::Chain {
+  struct Open {
+    const PageDirectory* directory = nullptr;
+    std::uint64_t pages_id = 0;
+    std::optional<PagesImage> image = {};
+  };
+  Limits limits;
+  std::array<Open, 16> open;
+  std::vector<Error> errors;
 };
 
-}  // namespace
-
-PageFolder::PageFolder(std::string path, const Limits& limits) : path_{std::move(path)}, limits_{limits} {
-  struct stat status;
-  if (stat(path_.c_str(), &status) != 0) return;
-  device_ = status.st_dev;
-  inode_ = status.st_ino;
+PageStore& PageStore::ancestor(std::uint32_t level) {
+  PageStore* store = this;
+  for (; level > 0; --level) store = store->parent();
+  return *store;
 }
 
-PageFolder::PageFolder(std::string path, PageFolder& child) : PageFolder{std::move(path), child.limits_} {
-  child_ = &child;
-  first_ = child.first_;
+PageDirectory::PageDirectory(const std::string& path, const Limits& limits)
+    : chain_{std::make_shared<Chain>()}, path_{path} {
+  chain_->limits = limits;
+  Error error;
+  set_ = ImageSet::open(path, error);
+  if (set_) path_ = set_->place();
+  if (error && error.reason != Reason::no_images) chain_->errors.push_back(std::move(error));
 }
 
-PageFolder::~PageFolder() {
-  for (const OpenPages& open : open_pages_)
-    if (open.fd >= 0) close(open.fd);
-  // A long chain is taken apart step by step, not by recursion.
+PageDirectory::PageDirectory(std::unique_ptr<ImageSet> set, std::shared_ptr<Chain> chain)
+    : chain_{std::move(chain)}, set_{std::move(set)}, path_{set_->place()} {}
+
+// A long chain is taken apart step by step, not by recursion.
+PageDirectory::~PageDirectory() {
   while (parent_) parent_ = std::move(parent_->parent_);
 }
 
-bool PageFolder::has_parent_link() const {
-  struct stat status;
-  return lstat((path_ + "/parent").c_str(), &status) == 0;
-}
+const std::vector<Error>& PageDirectory::errors() const { return chain_->errors; }
+bool PageDirectory::has_parent_link() const { return set_ && set_->has("parent"); }
 
-const Pagemap* PageFolder::pagemap(MemoryId memory) {
+const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const auto known = pagemaps_.find(memory);
   if (known != pagemaps_.end()) return known->second.get();
   auto& slot = pagemaps_[memory];
-  const std::string file = path_ + "/" + pagemap_name(memory);
-  if (access(file.c_str(), F_OK) != 0) return nullptr;
+  const std::string name = pagemap_name(memory);
+  if (!set_ || !set_->has(name)) return nullptr;
+  Error error;
+  InputFile file = set_->open(name, error);
   auto pagemap = std::make_unique<Pagemap>();
   pagemap->memory = memory;
-  LoadPagemap load{*pagemap, first_->errors_, limits_};
-  (void)read_input(file, load, {});
-  if (load.good) slot = std::move(pagemap);
+  Error refused;
+  PagemapLoader loader{*pagemap, [&](const Error& why) { refused = why; }};
+  const std::string place = file.place();
+  if (!error) error = decode_image(std::move(file), loader, chain_->limits);
+  for (Error* fault : {&error, &refused}) {
+    if (!*fault) continue;
+    if (fault->image.empty()) fault->image = place;
+    chain_->errors.push_back(*fault);
+  }
+  if (!error && !refused) slot = std::move(pagemap);
   return slot.get();
 }
 
-void PageFolder::forget(MemoryId memory) {
-  for (PageFolder* folder = this; folder; folder = folder->parent_.get()) folder->pagemaps_.erase(memory);
+void PageDirectory::forget(MemoryId memory) {
+  for (PageDirectory* directory = this; directory; directory = directory->parent_.get())
+    directory->pagemaps_.erase(memory);
 }
 
-PageFolder* PageFolder::parent() {
+PageDirectory* PageDirectory::parent() {
   if (parent_known_) return parent_.get();
   parent_known_ = true;
-  if (!has_parent_link()) return nullptr;
-  const std::string link = path_ + "/parent";
-  char* const real = realpath(link.c_str(), nullptr);
-  if (!real) {
-    first_->errors_.push_back(system_error(Reason::no_parent, link, errno));
-    return nullptr;
-  }
-  std::unique_ptr<PageFolder> folder{new PageFolder{real, *this}};
-  std::free(real);
-  for (const PageFolder* below = this; below; below = below->child_) {
-    if (below->device_ != folder->device_ || below->inode_ != folder->inode_) continue;
-    Error error{Reason::bad_parents, link};
-    error.name = folder->path_;
-    first_->errors_.push_back(error);
-    return nullptr;
-  }
-  parent_ = std::move(folder);
+  Error error;
+  std::unique_ptr<ImageSet> set = set_ ? set_->parent(error) : nullptr;
+  if (error) chain_->errors.push_back(std::move(error));
+  if (set) parent_.reset(new PageDirectory{std::move(set), chain_});
   return parent_.get();
 }
 
-int PageFolder::pages_fd(std::uint64_t pages_id) {
-  auto& all = first_->open_pages_;
-  auto known = std::ranges::find_if(
-      all, [&](const OpenPages& open) { return open.folder == this && open.pages_id == pages_id && open.fd >= 0; });
+const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error) {
+  auto& all = chain_->open;
+  auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
+    return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size;
+  });
   if (known == all.end()) {
-    const int fd = open((path_ + "/" + pages_name(pages_id)).c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
+    InputFile file;
+    if (set_) file = set_->open(pages_name(pages_id), error);
+    else error = {Reason::missing_image, path_ + "/" + pages_name(pages_id)};
+    if (error) return nullptr;
     known = all.end() - 1;
-    if (known->fd >= 0) close(known->fd);
-    *known = {this, pages_id, fd};
+    known->directory = this;
+    known->pages_id = pages_id;
+    known->image.emplace(std::move(file), page_size);
   }
   std::rotate(all.begin(), known, known + 1);
-  return all.front().fd;
+  return &*all.front().image;
+}
+
+Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
+                          std::span<std::byte> into) {
+  Error error;
+  const PagesImage* image = ancestor(stretch.level).image(stretch.pages_id, page_size, error);
+  return image ? image->read(stretch.page, skip, into) : error;
 }
 
 }  // namespace critpipe

@@ -1,5 +1,5 @@
 // Mappings by address, and what shared objects hold for them.
-#include "critpipe/process_memory.hpp"
+#include "critpipe/memory.hpp"
 
 #include <algorithm>
 
@@ -45,49 +45,77 @@ const Mapping* MappingIndex::at(std::uint64_t vaddr) const {
   return found != all_.end() && (*found)->start <= vaddr ? *found : nullptr;
 }
 
-ProcessMemory::ProcessMemory(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size)
-    : store_{store},
-      checkpoint_{checkpoint},
-      page_size_{page_size},
-      mappings_{task.memory.mappings},
-      own_{store, {false, task.pid}, page_size} {}
-
-bool ProcessMemory::stretches(std::uint64_t begin, std::uint64_t end, const MemoryReader::Visit& visit) {
-  return own_.stretches(begin, end, [&](const Stretch& stretch) {
-    if (stretch.where != Stretch::Where::hole) return visit(stretch);
-    return fill(stretch, visit) ? Step::go : Step::stop;
-  });
+std::uint64_t shared_bytes(const Task& task) {
+  std::uint64_t sum = 0;
+  for (const Mapping& mapping : task.memory.mappings)
+    if (mapping.is_shared() && mapping.end > mapping.start) sum += mapping.end - mapping.start;
+  return sum;
 }
 
-// The parts of a hole that mappings of shared objects cover.
-bool ProcessMemory::fill(const Stretch& hole, const MemoryReader::Visit& visit) {
-  const std::uint64_t end = hole.vaddr + hole.nr_pages * page_size_;
+namespace {
+
+// What mappings of shared objects have for a hole in the process's own pagemap.
+class HoleFiller {
+ public:
+  HoleFiller(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
+             const VisitStretch& visit)
+      : store_{store},
+        checkpoint_{checkpoint},
+        page_size_{page_size},
+        mappings_{task.memory.mappings},
+        visit_{visit} {}
+  bool fill(const Stretch& hole);
+
+ private:
+  bool leave(const Stretch& hole, std::uint64_t begin, std::uint64_t end) const;
+
+  PageStore& store_;
+  const Checkpoint& checkpoint_;
+  std::uint64_t page_size_;
+  MappingIndex mappings_;
+  const VisitStretch& visit_;
+};
+
+bool HoleFiller::leave(const Stretch& hole, std::uint64_t begin, std::uint64_t end) const {
+  if (begin >= end) return true;
+  Stretch rest = hole;
+  rest.vaddr = begin;
+  rest.nr_pages = (end - begin + page_size_ - 1) / page_size_;
+  return visit_(rest) == Step::go;
+}
+
+bool HoleFiller::fill(const Stretch& hole) {
+  const std::uint64_t end = hole.end(page_size_);
   std::uint64_t at = hole.vaddr;
-  const auto leave = [&](std::uint64_t until) {
-    if (at >= until) return true;
-    Stretch rest = hole;
-    rest.vaddr = at;
-    rest.nr_pages = (until - at) / page_size_;
-    return rest.nr_pages == 0 || visit(rest) == Step::go;
-  };
   for (auto next = mappings_.from(at); next != mappings_.all().end() && (*next)->start < end; ++next) {
     const Mapping& mapping = **next;
     const auto object = shared_object(checkpoint_, mapping);
     const std::uint64_t from = std::max(at, mapping.start);
     const std::uint64_t to = std::min(end, mapping.end);
     if (!object || from >= to || mapping.pgoff > max_address - (to - mapping.start)) continue;
-    if (!leave(from)) return false;
-    // Differences of addresses and places in the object wrap around and back.
+    if (!leave(hole, at, from)) return false;
+    // Differences of addresses and offsets in the object wrap around and back.
     const std::uint64_t shift = mapping.pgoff - mapping.start;
-    MemoryReader reader{store_, *object, page_size_};
-    const bool went_on = reader.stretches(from + shift, to + shift, [&](Stretch stretch) {
-      stretch.vaddr -= shift;
-      return visit(stretch);
-    });
+    const bool went_on =
+        visit_stretches(store_, *object, page_size_, from + shift, to + shift, [&](Stretch stretch) {
+          stretch.vaddr -= shift;
+          return visit_(stretch);
+        });
     if (!went_on) return false;
     at = to;
   }
-  return leave(end);
+  return leave(hole, at, end);
+}
+
+}  // namespace
+
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
+                     std::uint64_t begin, std::uint64_t end, const VisitStretch& visit) {
+  HoleFiller filler{store, checkpoint, task, page_size, visit};
+  return visit_stretches(store, {false, task.pid}, page_size, begin, end, [&](const Stretch& stretch) {
+    if (stretch.where != Stretch::Where::hole) return visit(stretch);
+    return filler.fill(stretch) ? Step::go : Step::stop;
+  });
 }
 
 }  // namespace critpipe

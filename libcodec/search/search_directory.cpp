@@ -15,8 +15,8 @@ constexpr std::size_t read_bytes = 1 << 20;
 // One memory. What lies together in a pages image is read at once, however many runs it is cut into.
 class MemoryWalk {
  public:
-  MemoryWalk(MemorySearch::Work& work, PageFolder& folder, MemoryId memory, std::uint64_t page_size, Search& search)
-      : work_{work}, folder_{folder}, reader_{folder, memory, page_size}, page_size_{page_size}, feeder_{search} {}
+  MemoryWalk(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size, Search& search)
+      : work_{work}, directory_{directory}, memory_{memory}, page_size_{page_size}, feeder_{search} {}
 
   Step run(const Ranges& wanted);
 
@@ -25,8 +25,8 @@ class MemoryWalk {
   Step flush();
 
   MemorySearch::Work& work_;
-  PageFolder& folder_;
-  MemoryReader reader_;
+  PageDirectory& directory_;
+  MemoryId memory_;
   std::uint64_t page_size_;
   Feeder feeder_;
   std::vector<std::byte> buffer_;
@@ -38,7 +38,7 @@ class MemoryWalk {
 
 Step MemoryWalk::run(const Ranges& wanted) {
   for (const auto& range : wanted) {
-    const bool all = reader_.stretches(range.begin, range.end, [&](const Stretch& stretch) {
+    const bool all = visit_stretches(directory_, memory_, page_size_, range.begin, range.end, [&](const Stretch& stretch) {
       if (stretch.where == Stretch::Where::missing) missing_ += stretch.nr_pages;
       return stretch.where == Stretch::Where::stored ? take(stretch, range) : Step::go;
     });
@@ -46,7 +46,7 @@ Step MemoryWalk::run(const Ranges& wanted) {
   }
   if (flush() == Step::stop || feeder_.end() == Step::stop) return Step::stop;
   if (missing_ == 0) return Step::go;
-  Error error{Reason::unsearched_pages, folder_.path()};
+  Error error{Reason::unsearched_pages, directory_.path()};
   error.have = missing_;
   work_.fault(error);
   return Step::go;
@@ -54,8 +54,8 @@ Step MemoryWalk::run(const Ranges& wanted) {
 
 Step MemoryWalk::take(const Stretch& stretch, const MemoryFilter::Range& range) {
   const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
-  const std::uint64_t end = std::min(stretch.vaddr + stretch.nr_pages * page_size_, range.end);
-  const Placed part{stretch.page * page_size_ + (begin - stretch.vaddr), end - begin, begin};
+  const std::uint64_t end = std::min(stretch.end(page_size_), range.end);
+  const Placed part{offset_of_page(stretch.page, page_size_) + (begin - stretch.vaddr), end - begin, begin};
   const bool joins = !parts_.empty() && level_ == stretch.level && pages_id_ == stretch.pages_id &&
                      parts_.back().from + parts_.back().size == part.from;
   if (!joins && flush() == Step::stop) return Step::stop;
@@ -75,7 +75,7 @@ Step MemoryWalk::flush() {
     Stretch whole;
     whole.level = level_;
     whole.pages_id = pages_id_;
-    if (const Error error = folder_.read(whole, page_size_, at, {buffer_.data(), size})) {
+    if (const Error error = directory_.read(whole, page_size_, at, {buffer_.data(), size})) {
       work_.fault(error);
       parts_.clear();
       return feeder_.end();
@@ -114,8 +114,8 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
   PageSurvey survey{survey_options, fault};
   auto& sets = survey.read({path}, {});
   for (const auto& set : sets) {
-    PageFolder* folder = set->folder();
-    if (!folder) continue;
+    PageDirectory* directory = set->page_directory();
+    if (!directory) continue;
     Places places{several || sets.size() > 1 ? set->name : "", *set->checkpoint, options};
     std::size_t nr_errors = 0;
     for (const MemoryId memory : in_order(*set)) {
@@ -123,10 +123,10 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
       if (wanted.empty()) continue;
       Search search{patterns, options.context,
                     [&](const Found& found) { return places.report(memory, found, report); }};
-      MemoryWalk walk{*this, *folder, memory, set->page_size, search};
+      MemoryWalk walk{*this, *directory, memory, set->page_size, search};
       const Step step = walk.run(wanted);
-      folder->forget(memory);
-      for (; nr_errors < folder->errors().size(); ++nr_errors) fault(folder->errors()[nr_errors]);
+      directory->forget(memory);
+      for (; nr_errors < directory->errors().size(); ++nr_errors) fault(directory->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;
     }
     // Pages that no pagemap names are searched as they stand.

@@ -1,14 +1,13 @@
 // Searches in the memory of a process.
-#include "critpipe/memory_folder.hpp"
 #include "critpipe/search.hpp"
 
 namespace critpipe {
 
-Error search_memory(MemoryFolder& folder, const Task& task, Search& search) {
+Error search_memory(CheckpointMemory& memory, const Process& process, Search& search) {
   std::uint64_t next = 0;
   bool is_open = false;
   Step step = Step::go;
-  Error error = folder.read_stored(task, [&](std::uint64_t vaddr, Bytes bytes) {
+  Error error = memory.read_stored(process, [&](std::uint64_t vaddr, Bytes bytes) {
     if (is_open && vaddr != next) step = search.end();
     if (!is_open || vaddr != next) search.begin(vaddr);
     is_open = true;

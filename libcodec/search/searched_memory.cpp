@@ -153,11 +153,11 @@ std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, co
   std::vector<Placed> parts;
   for (const PageRun& run : pagemap.runs) {
     if (!run.is_here() || run.nr_pages == 0) continue;
-    const std::uint64_t end = run.vaddr + run.nr_pages * page_size;
+    const std::uint64_t end = run.end(page_size);
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range) {
       const std::uint64_t begin = std::max(range->begin, run.vaddr);
-      parts.push_back({run.page * page_size + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+      parts.push_back({offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
     }
   }
   std::ranges::sort(parts, {}, &Placed::from);

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <fcntl.h>
+#include <mutex>
 #include <new>
-#include <sys/stat.h>
 #include <system_error>
 #include <thread>
-#include <unistd.h>
 
 namespace critpipe {
 
@@ -20,37 +18,10 @@ constexpr std::uint64_t parts_of_read = read_bytes / smallest_page;
 constexpr std::uint64_t parts_of_block = CompressionSample::block_bytes / smallest_page;
 static_assert(PageFacts::Store::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
 
-class OpenImage {
- public:
-  explicit OpenImage(const std::string& path) : fd_{open(path.c_str(), O_RDONLY | O_CLOEXEC)} {}
-  ~OpenImage() {
-    if (fd_ >= 0) close(fd_);
-  }
-  OpenImage(const OpenImage&) = delete;
-  OpenImage& operator=(const OpenImage&) = delete;
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// Reads at `offset` until `into` is full or the file ends. Returns how much, or -1 with errno.
-ssize_t read_at(int fd, std::span<std::byte> into, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < into.size()) {
-    const ssize_t size = pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return -1;
-    if (size == 0) break;
-    done += static_cast<std::size_t>(size);
-  }
-  return static_cast<ssize_t>(done);
-}
-
 // Where a file has data. Each place is asked for once, since some file systems look at every page up to the answer.
 class Extents {
  public:
-  Extents(int fd, bool has_holes) : fd_{fd}, end_{has_holes ? 0 : ~std::uint64_t{0}} {}
+  Extents(const PagesImage& image, bool has_holes) : image_{image}, end_{has_holes ? 0 : ~std::uint64_t{0}} {}
 
   // Reads of at most parts_of_read pages that cover all of [first, first + count) but holes. `first` only grows.
   std::vector<std::uint64_t> reads(std::uint64_t first, std::uint64_t count) {
@@ -65,32 +36,33 @@ class Extents {
   }
 
  private:
-  // The next extent at or after a page, in pages: its begin on a border of reads.
+  // The next one: its begin on a border of reads.
   void seek(std::uint64_t page) {
-    const off_t data = lseek(fd_, static_cast<off_t>(page * smallest_page), SEEK_DATA);
-    const off_t hole = data < 0 ? -1 : lseek(fd_, data, SEEK_HOLE);
-    end_ = hole < 0 ? ~std::uint64_t{0} : (static_cast<std::uint64_t>(hole) + smallest_page - 1) / smallest_page;
-    if (data >= 0) begin_ = static_cast<std::uint64_t>(data) / read_bytes * parts_of_read;
-    else if (errno == ENXIO) begin_ = end_;  // only a hole is left
+    const PagesImage::Extent next = image_.next_extent(page);
+    begin_ = next.begin / parts_of_read * parts_of_read;
+    end_ = next.end;
   }
 
-  int fd_;
+  const PagesImage& image_;
   std::uint64_t begin_ = 0, end_;
 };
 
 // The reads of one chunk, shared out among threads.
 struct SharedReads {
-  int fd;
+  const PagesImage& image;
   std::uint64_t end;          // of the pages that count, in smallest pages
   std::uint64_t first_block;  // number of the image's first block for the sample
   PageFacts::Store& facts;
   std::span<const std::uint64_t> reads;
   std::atomic<std::size_t> next{0};
-  std::atomic<int> error{0};
+  std::atomic<bool> failed{false};
+  std::mutex error_mutex{};
+  Error error{};  // the first
   std::atomic<std::uint64_t> short_at{~std::uint64_t{0}};
 
   // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
   void work(CompressionSample* sample) noexcept;
+  void fail(Error why);
   void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample);
 };
 
@@ -98,17 +70,21 @@ void SharedReads::work(CompressionSample* sample) noexcept {
   std::size_t i = reads.size();
   try {
     std::vector<std::byte> bytes(read_bytes);
-    while (error == 0 && (i = next++) < reads.size()) read(reads[i], bytes, sample);
+    while (!failed && (i = next++) < reads.size()) read(reads[i], bytes, sample);
   } catch (const std::bad_alloc&) {
-    if (i < reads.size()) error = ENOMEM;
+    if (i < reads.size()) fail(system_error(Reason::io_read, image.place(), ENOMEM));
   }
+}
+
+void SharedReads::fail(Error why) {
+  const std::scoped_lock lock{error_mutex};
+  if (!failed.exchange(true)) error = std::move(why);
 }
 
 void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample) {
   const std::uint64_t count = std::min(parts_of_read, end - first);
-  const ssize_t size = read_at(fd, bytes.first(count * smallest_page), first * smallest_page);
-  if (size < 0) error = errno;
-  const std::uint64_t got = size < 0 ? 0 : static_cast<std::uint64_t>(size) / smallest_page;
+  std::uint64_t got = 0;
+  if (Error why = image.read_pages(first, bytes.first(count * smallest_page), got)) fail(std::move(why));
   if (got < count) {
     std::uint64_t known = short_at;
     while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
@@ -135,7 +111,8 @@ void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sa
     }
     reads.work(sample);
   }
-  if (reads.error == 0 && reads.next < reads.reads.size()) reads.error = ENOMEM;
+  if (!reads.failed && reads.next < reads.reads.size())
+    reads.fail(system_error(Reason::io_read, reads.image.place(), ENOMEM));
   if (!sample) return;
   for (const CompressionSample& own : samples) sample->merge(own);
 }
@@ -146,37 +123,31 @@ std::uint64_t FileScan::nr_blocks() const { return (nr_parts + parts_of_block - 
 
 Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
                     const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& ready) {
-  const OpenImage file{path};
-  if (file.fd() < 0) return system_error(Reason::io_open, path, errno);
   // Its length may be mostly a hole.
-  struct stat status;
-  std::uint64_t nr_stored = 0;
-  if (fstat(file.fd(), &status) == 0) nr_stored = static_cast<std::uint64_t>(status.st_blocks) / (smallest_page / 512);
+  const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
-  Extents extents{file.fd(), nr_stored < nr_parts};
+  Extents extents{image, nr_stored < nr_parts};
   for (std::uint64_t first = 0; first < nr_parts; first += PageFacts::Store::chunk_pages) {
     const std::uint64_t count = std::min<std::uint64_t>(PageFacts::Store::chunk_pages, nr_parts - first);
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
     if (!reads.empty()) (void)facts.chunk(first / PageFacts::Store::chunk_pages);
-    SharedReads shared{file.fd(), first + count, first_block, facts, reads};
+    SharedReads shared{image, first + count, first_block, facts, reads};
     share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
-    if (shared.error != 0) return system_error(Reason::io_read, path, shared.error);
+    if (shared.failed) return shared.error;
     std::uint64_t nr_holes = count;
     for (const std::uint64_t read : reads) nr_holes -= std::min(parts_of_read, first + count - read);
     const std::uint64_t end = std::min<std::uint64_t>(shared.short_at, first + count);
     ready(first, end - first, nr_holes);
     if (end < first + count)
-      return {Reason::cut_pages,  path, end * smallest_page, Error::nowhere, nr_parts * smallest_page,
-              end * smallest_page};
+      return {Reason::cut_pages, image.place(), offset_of_page(end, smallest_page), Error::nowhere,
+              offset_of_page(nr_parts, smallest_page), offset_of_page(end, smallest_page)};
   }
   return {};
 }
 
-Error scan_pages_file(const std::string& path, unsigned nr_threads, PageFacts& facts) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return system_error(Reason::io_open, path, errno);
-  FileScan scan{path, static_cast<std::uint64_t>(status.st_size) / smallest_page, nr_threads, facts.store()};
+Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
+  FileScan scan{image, pages_in(image.stored_bytes(), smallest_page), nr_threads, facts.store()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

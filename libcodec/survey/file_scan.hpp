@@ -9,8 +9,8 @@
 
 namespace critpipe {
 
-struct FileScan {
-  std::string path;
+struct CRITPIPE_INNER FileScan {
+  const PagesImage& image;  // of any page size: it is read by smallest pages
   std::uint64_t nr_parts;  // smallest pages that are looked at
   unsigned nr_threads;
   PageFacts::Store& facts;                     // filled chunk by chunk
@@ -19,7 +19,7 @@ struct FileScan {
 
   std::uint64_t nr_blocks() const;
   // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;
-  // nr_holes pages among them take no room. Reasons: io_open, io_read, cut_pages.
+  // nr_holes pages among them take no room. Reasons: io_read, cut_pages.
   Error run(const std::function<void(std::uint64_t)>& stored,
             const std::function<void(std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes)>& ready);
 };

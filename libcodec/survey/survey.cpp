@@ -7,8 +7,7 @@ namespace critpipe {
 
 namespace {
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(folder_of(name).size()); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Whose memory: named by the file, or that of an image without a name.
 struct Whose {
@@ -23,10 +22,11 @@ Whose whose(std::string_view name) {
 // Sums over a pagemap; it is entered into its set when it turns out to be one.
 class MemorySink final : public PagemapSink {
  public:
-  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
+  MemorySink(SetState& state, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
-      : set_{set},
-        name_{file_of(member.name)},
+      : set_{*state.set},
+        left_out_{state.left_out},
+        name_{member.name},
         place_{member.place},
         alone_{!member.in_set},
         options_{options},
@@ -45,6 +45,10 @@ class MemorySink final : public PagemapSink {
  protected:
   Step head(std::uint64_t pages_id) override {
     const Whose of = whose(name_);
+    if (options_.memories && !options_.memories(of.memory)) {
+      left_out_.insert(pages_id);
+      return Step::go;
+    }
     memory_ = &set_.memories[of.memory];
     memory_->memory = memory_->pagemap.memory = of.memory;
     memory_->named = of.named;
@@ -54,6 +58,7 @@ class MemorySink final : public PagemapSink {
     return Step::go;
   }
   Step runs(std::span<const PageRun> runs) override {
+    if (!memory_) return Step::go;
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
     if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
@@ -62,7 +67,7 @@ class MemorySink final : public PagemapSink {
     return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
-    memory_->complete = false;
+    if (memory_) memory_->complete = false;
     Error placed = error;
     placed.image = place_;
     report_(placed);
@@ -70,6 +75,7 @@ class MemorySink final : public PagemapSink {
 
  private:
   SurveyedSet& set_;
+  std::set<std::uint64_t>& left_out_;
   std::string name_, place_;
   bool alone_;
   const SurveyOptions& options_;
@@ -159,26 +165,15 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-bool SurveyWork::is_directory(const std::string& place) const {
-  return std::ranges::any_of(directories, [&](const std::string& path) {
-    return place.starts_with(path) && (path.ends_with('/') || place.substr(path.size()).starts_with('/'));
-  });
-}
-
-SetState& SurveyWork::state_of(std::string_view name, const std::string& place) {
-  const std::string folder{folder_of(name)};
-  const auto known = by_folder.find(folder);
-  if (known != by_folder.end()) return *states[known->second];
-  by_folder[folder] = sets.size();
+SetState& SurveyWork::state_of(const Member& member) {
+  const auto [known, added] = by_id.try_emplace(*member.set, sets.size());
+  if (!added) return *states[known->second];
   auto& set = *sets.emplace_back(std::make_unique<SurveyedSet>());
   auto& state = *states.emplace_back(std::make_unique<SetState>());
   state.set = &set;
-  const std::string_view file = file_of(name);
-  if (place.ends_with(file) && file != "-") state.place = place.substr(0, place.size() - file.size());
-  if (is_directory(place)) set.directory = state.place.substr(0, state.place.size() - 1);
-  set.name = !set.directory.empty() ? set.directory : place.substr(0, place.size() - name.size()) + folder;
-  while (set.name.size() > 1 && (set.name.ends_with(':') || set.name.ends_with('/'))) set.name.pop_back();
-  if (set.name.empty() || file == "-") set.name.assign(1, '-');
+  state.place = place_beside(member, {});
+  if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
+  set.id = *member.set;
   set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
   return state;
 }
@@ -193,11 +188,13 @@ bool PageSurvey::wants(std::string_view name) {
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
-  SetState& state = work_->state_of(member.name, member.place);
+  SetState& state = work_->state_of(member);
   SurveyedSet& set = *state.set;
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
+    if (state.left_out.contains(*pages_id)) return nullptr;
     SurveyedPages& image = set.images[*pages_id];
+    image.pages_id = *pages_id;
     image.place = member.place;
     image.on_disk = member.fd >= 0;
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
@@ -206,7 +203,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
   if (other) return nullptr;
-  return std::make_unique<MemorySink>(set, member, work_->options, work_->report);
+  return std::make_unique<MemorySink>(state, member, work_->options, work_->report);
 }
 
 void PageSurvey::report(const Error& error) { work_->report(error); }
@@ -215,14 +212,15 @@ const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
-  for (const std::string& input : inputs) {
-    struct stat status;
-    if (input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-      work_->directories.push_back(input);
-  }
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
     if (piece->read(*this) == Step::stop) break;
+  std::vector<SetId> ids;
+  for (const auto& set : work_->sets) ids.push_back(set->id);
+  const std::vector<std::string> names = texts_of(ids);
+  for (std::size_t i = 0; i < names.size(); ++i) work_->sets[i]->name = names[i];
+  for (const auto& state : work_->states)
+    std::erase_if(state->set->images, [&](const auto& one) { return state->left_out.contains(one.first); });
   for (const auto& state : work_->states)
     for (const auto& [id, image] : state->set->images)
       if (image.on_disk) work_->all_bytes += image.size_bytes;
@@ -235,21 +233,21 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
   return work_->sets;
 }
 
-PageFolder* SurveyedSet::folder() {
-  if (!folder_ && !directory.empty()) folder_ = std::make_unique<PageFolder>(directory);
-  return folder_.get();
+PageDirectory* SurveyedSet::page_directory() {
+  if (!page_directory_ && !directory.empty()) page_directory_ = std::make_unique<PageDirectory>(directory);
+  return page_directory_.get();
 }
 
 const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
-  if (folder()) return folder_->pagemap(memory);
+  if (page_directory()) return page_directory_->pagemap(memory);
   const auto found = memories.find(memory);
   return found == memories.end() ? nullptr : &found->second.pagemap;
 }
 
-PageStore* SurveyedSet::parent() { return folder() ? folder_->parent() : nullptr; }
+PageStore* SurveyedSet::parent() { return page_directory() ? page_directory_->parent() : nullptr; }
 
 void SurveyedSet::forget(MemoryId memory) {
-  if (folder()) folder_->forget(memory);
+  if (page_directory()) page_directory_->forget(memory);
 }
 
 const SurveyedPages* SurveyedSet::image_of(const SurveyedMemory& memory) const {

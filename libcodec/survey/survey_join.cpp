@@ -1,16 +1,41 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
 
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
 
 namespace critpipe {
 
+namespace {
+
+// A file of the set's directory, or one that the user named: that may be a link.
+const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::optional<PagesImage>& alone,
+                             Error& error) {
+  if (PageDirectory* directory = set.page_directory()) return directory->image(image.pages_id, smallest_page, error);
+  InputFile file{open(image.place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), image.place};
+  if (!file.is_open()) {
+    error = system_error(Reason::io_open, image.place, errno);
+    return nullptr;
+  }
+  return &alone.emplace(std::move(file), smallest_page);
+}
+
+}  // namespace
+
 void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                            const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
-  FileScan scan{image.place, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
+  Error error;
+  std::optional<PagesImage> alone;
+  const PagesImage* file = open_image(*state.set, image, alone, error);
+  if (!file) {
+    image.complete = false;
+    return report(error);
+  }
+  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
-  const Error error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
+  error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                                [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                                  image.contents.holes += nr_holes;
                                  ready(first, count);

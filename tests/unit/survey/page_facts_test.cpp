@@ -1,5 +1,6 @@
 // Facts of pages: every way to scan that works here says what the plain loop says.
-#include "critpipe/page_facts.hpp"
+#include "survey/distinct_pages.hpp"
+#include "survey/page_facts.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -39,11 +40,11 @@ TEST(PageFacts, AllScannersAgreeWithThePlainLoop) {
   const PageScanner& plain = all_page_scanners().back();
   ASSERT_EQ(plain.name, "plain");
   std::vector<PageFact> wanted(pages.size());
-  plain.scan(bytes.data() + 1, pages.size(), wanted.data());
+  plain.scan(bytes.data() + 1, pages.size(), wanted.data(), scan_secret());
   for (const PageScanner& scanner : all_page_scanners()) {
     if (!scanner.works_here()) continue;
     std::vector<PageFact> facts(pages.size());
-    scanner.scan(bytes.data() + 1, pages.size(), facts.data());
+    scanner.scan(bytes.data() + 1, pages.size(), facts.data(), scan_secret());
     for (std::size_t i = 0; i < pages.size(); ++i) {
       EXPECT_TRUE(facts[i].same_as(wanted[i])) << scanner.name << " page " << i;
       EXPECT_EQ(facts[i].page_class, wanted[i].page_class) << scanner.name << " page " << i;
@@ -60,6 +61,61 @@ TEST(PageFacts, OnlyZeroIsZeroAndOnlyEqualPagesAreEqual) {
     EXPECT_EQ(facts[i].is_zero(), is_zero) << "page " << i;
     for (std::size_t k = 0; k < i; ++k) EXPECT_EQ(facts[i].same_as(facts[k]), pages[i] == pages[k]) << i << ' ' << k;
   }
+}
+
+// The same pages under another secret have other hashes, so none can be made up beforehand that agree.
+TEST(PageFacts, HashesAreKeyed) {
+  const std::vector<Page> pages = pages_of_all_sorts();
+  ScanSecret other = scan_secret();
+  for (unsigned char& byte : other) byte = static_cast<unsigned char>(byte ^ 0x5a);
+  for (const PageScanner& scanner : all_page_scanners()) {
+    if (!scanner.works_here()) continue;
+    for (const Page& page : pages) {
+      PageFact fact, with_other;
+      scanner.scan(page.data(), 1, &fact, scan_secret());
+      scanner.scan(page.data(), 1, &with_other, other);
+      EXPECT_EQ(fact.is_zero(), with_other.is_zero());
+      EXPECT_EQ(fact.same_as(with_other), fact.is_zero()) << scanner.name;
+    }
+  }
+}
+
+TEST(DistinctPages, CountsMembersAndSetsByThemselves) {
+  std::vector<PageFact> facts(3);
+  for (std::size_t i = 0; i < facts.size(); ++i) facts[i] = {i + 1, 1, PageClass::data, {}};
+  DistinctPages pages;
+  pages.begin_set();
+  pages.begin_member();
+  pages.add(facts);
+  pages.add(facts);
+  EXPECT_EQ(pages.member().pages, 3u);
+  pages.begin_member();
+  pages.add(std::span{facts}.first(2));
+  EXPECT_EQ(pages.member().pages, 2u);
+  EXPECT_EQ(pages.member().shared, 2u);
+  EXPECT_EQ(pages.set().pages, 3u);
+  pages.begin_set();
+  pages.begin_member();
+  pages.add(std::span{facts}.first(1));
+  EXPECT_EQ(pages.set().pages, 1u);
+  EXPECT_EQ(pages.in_all().pages, 3u);
+  EXPECT_TRUE(pages.in_all().exact);
+}
+
+// Over the budget what was counted goes on as an estimate, also of a member that began before.
+TEST(DistinctPages, EstimatesOverTheBudget) {
+  std::mt19937_64 random{3};
+  std::vector<PageFact> facts(20'000);
+  for (PageFact& fact : facts) fact = {random(), static_cast<std::uint32_t>(random()), PageClass::data, {}};
+  DistinctPages pages{64 << 10};
+  pages.begin_set();
+  pages.begin_member();
+  for (std::size_t at = 0; at < facts.size(); at += 100) pages.add(std::span{facts}.subspan(at, 100));
+  EXPECT_FALSE(pages.member().exact);
+  for (const auto& count : {pages.member(), pages.set(), pages.in_all()})
+    EXPECT_NEAR(static_cast<double>(count.pages), 20'000, 20'000 * 5 * distinct_error());
+  pages.begin_member();
+  EXPECT_EQ(pages.member().pages, 0u);
 }
 
 }  // namespace

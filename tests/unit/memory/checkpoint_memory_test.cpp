@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "unit/testing.hpp"
-#include "critpipe/memory_folder.hpp"
+#include "critpipe/memory.hpp"
 #include "critpipe/search.hpp"
 
 namespace critpipe {
@@ -37,9 +37,9 @@ std::string mapping(std::uint64_t start, std::uint64_t end) {
 }
 
 // 0x10000: here, 0x11000: in the parent, 0x12000: nowhere, 0x13000: lazy; 0x14000: no mapping
-class MemoryFolderTest : public ::testing::Test {
+class CheckpointMemoryTest : public ::testing::Test {
  protected:
-  MemoryFolderTest() : path_{::testing::TempDir() + "critpipe-memory-folder-test"} {
+  CheckpointMemoryTest() : path_{::testing::TempDir() + "critpipe-checkpoint-memory-test"} {
     fs::remove_all(path_);
     put(path_ / "2/pstree.img",
         head("PSTREE") + entry("pstree_entry", "{'pid': 7, 'ppid': 0, 'pgid': 7, 'sid': 7, 'threads': [7]}"));
@@ -57,48 +57,88 @@ class MemoryFolderTest : public ::testing::Test {
     put(path_ / "1/pages-3.img", page("old") + page(std::string{"ong\0x", 5}));
     fs::create_directory_symlink("../1", path_ / "2/parent");
   }
-  ~MemoryFolderTest() override { fs::remove_all(path_); }
+  ~CheckpointMemoryTest() override { fs::remove_all(path_); }
 
   const fs::path path_;
 };
 
-TEST_F(MemoryFolderTest, ReadsThroughParentsAndZeros) {
-  MemoryFolder folder{path_ / "2"};
-  const Task* task = folder.checkpoint().find_task(7);
-  ASSERT_TRUE(task);
+TEST_F(CheckpointMemoryTest, ReadsThroughParentsAndZeros) {
+  CheckpointMemory memory{{path_ / "2"}};
+  ASSERT_EQ(memory.processes().size(), 1u);
+  const Process process = *memory.find_process(7);
   std::string bytes;
-  EXPECT_FALSE(folder.read(*task, 0x10ffa, 0x11004, bytes));
+  EXPECT_FALSE(memory.read({process, 0x10ffa, 0x11004}, bytes));
   EXPECT_EQ(bytes, (std::string{"sing\0song\0", 10}));
-  EXPECT_FALSE(folder.read(*task, 0x11fff, 0x12003, bytes));
+  EXPECT_FALSE(memory.read({process, 0x11fff, 0x12003}, bytes));
   EXPECT_EQ(bytes, (std::string{".\0\0\0", 4}));
-  EXPECT_FALSE(folder.read(*task, 0x11fff, 0x11fff, bytes));
+  EXPECT_FALSE(memory.read({process, 0x11fff, 0x11fff}, bytes));
   EXPECT_EQ(bytes, "");
   std::vector<std::string> texts;
-  EXPECT_FALSE(folder.arguments(*task, texts));
+  EXPECT_FALSE(memory.arguments(process, texts));
   EXPECT_EQ(texts, (std::vector<std::string>{"sing", "song", "x...."}));  // no NUL ends it there
-  EXPECT_FALSE(folder.environment(*task, texts));
+  EXPECT_FALSE(memory.environment(process, texts));
   EXPECT_EQ(texts, (std::vector<std::string>{"..."}));
 }
 
-TEST_F(MemoryFolderTest, RefusesWhatNoImageHas) {
-  MemoryFolder folder{path_ / "2"};
-  const Task& task = *folder.checkpoint().find_task(7);
+TEST_F(CheckpointMemoryTest, RefusesWhatNoImageHas) {
+  CheckpointMemory memory{{path_ / "2"}};
+  const Process process = *memory.find_process(7);
   std::string bytes;
-  EXPECT_EQ(to_string(folder.read(task, 0x12fff, 0x13001, bytes)),
+  EXPECT_EQ(to_string(memory.read({process, 0x12fff, 0x13001}, bytes)),
             (path_ / "2").string() + ": 0x13000-0x13001 of process 7 were left behind for a lazy restore");
   EXPECT_EQ(bytes.size(), 1u);
-  EXPECT_EQ(to_string(folder.read(task, 0x20000, 0x20001, bytes)),
+  EXPECT_EQ(to_string(memory.read({process, 0x20000, 0x20001}, bytes)),
             (path_ / "2").string() + ": 0x20000-0x20001 of process 7 are in no mapping");
-  EXPECT_FALSE(folder.read(task, 0x13000, 0x15000, bytes, MemoryFolder::Absent::zeros));
+  EXPECT_EQ(memory.absences({process, 0x12000, 0x15000, Absent::refused}).size(), 3u);
+  EXPECT_EQ(memory.absences({process, 0x12000, 0x15000, Absent::zero_holes}).size(), 1u);
+  EXPECT_FALSE(memory.read({process, 0x13000, 0x15000, Absent::zero}, bytes));
   EXPECT_EQ(bytes, std::string(0x2000, '\0'));
   fs::remove(path_ / "2/parent");
-  MemoryFolder orphan{path_ / "2"};
-  EXPECT_EQ(orphan.read(*orphan.checkpoint().find_task(7), 0x11000, 0x11001, bytes).reason, Reason::no_bytes);
+  CheckpointMemory orphan{{path_ / "2"}};
+  EXPECT_EQ(orphan.read({*orphan.find_process(7), 0x11000, 0x11001}, bytes).reason, Reason::no_bytes);
+}
+
+// An archive says the same as the directory that it was made of.
+TEST_F(CheckpointMemoryTest, ReadsArchivesInTheOrderThatIsAskedFor) {
+  fs::remove(path_ / "2/parent");
+  const std::string archive = path_ / "2.tar";
+  ASSERT_EQ(std::system(("tar -C '" + (path_ / "2").string() + "' -cf '" + archive + "' .").c_str()), 0);
+  CheckpointMemory memory{{archive}};
+  ASSERT_EQ(memory.processes().size(), 1u);
+  const Process process = memory.processes().front();
+  const CheckpointMemory::Range ranges[] = {{process, 0x10ffa, 0x10ffc}, {process, 0x10000, 0x10002},
+                                            {process, 0x10ff9, 0x10fff}};
+  std::string bytes[3];
+  EXPECT_FALSE(memory.read(ranges, [&](std::size_t range, Bytes block) {
+    bytes[range].append(reinterpret_cast<const char*>(block.data()), block.size());
+    return Step::go;
+  }));
+  EXPECT_EQ(bytes[0], "si");
+  EXPECT_EQ(bytes[1], "..");
+  EXPECT_EQ(bytes[2], (std::string{".sing\0", 6}));
+  std::uint64_t size = 0;
+  EXPECT_EQ(memory.read_stored(process, [&](std::uint64_t, Bytes block) {
+    size += block.size();
+    return Step::go;
+  }).reason, Reason::no_bytes);  // the page in the parent
+  EXPECT_EQ(size, 4096u);
+}
+
+// What is in the way of a name is not waited for.
+TEST_F(CheckpointMemoryTest, RefusesPipesAndLinksInPlaceOfPages) {
+  std::string bytes;
+  for (const char* command : {"mkfifo", "ln -s ../1/pages-3.img"}) {
+    const std::string pages = path_ / "2/pages-1.img";
+    fs::remove(pages);
+    ASSERT_EQ(std::system((std::string{command} + " '" + pages + "'").c_str()), 0);
+    CheckpointMemory memory{{path_ / "2"}};
+    EXPECT_EQ(memory.read({*memory.find_process(7), 0x10000, 0x10001}, bytes).reason, Reason::bad_member) << command;
+  }
 }
 
 // go-criu's search ends with each entry; here one match lies in two directories.
-TEST_F(MemoryFolderTest, SearchSpansRunsAndParents) {
-  MemoryFolder folder{path_ / "2"};
+TEST_F(CheckpointMemoryTest, SearchSpansRunsAndParents) {
+  CheckpointMemory memory{{path_ / "2"}};
   Patterns patterns;
   ASSERT_FALSE(patterns.add({std::string{"\\.sing\\x00so"}}));
   ASSERT_FALSE(patterns.add({std::string{"old"}}));
@@ -108,7 +148,7 @@ TEST_F(MemoryFolderTest, SearchSpansRunsAndParents) {
                   found.push_back(one.address);
                   return Step::go;
                 }};
-  EXPECT_FALSE(search_memory(folder, *folder.checkpoint().find_task(7), search));
+  EXPECT_FALSE(search_memory(memory, *memory.find_process(7), search));
   EXPECT_EQ(found, std::vector<std::uint64_t>{0x10ff9});
 }
 

@@ -1,0 +1,67 @@
+// Pages by number, out of files and out of blocks.
+#include <cerrno>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "critpipe/pages.hpp"
+
+namespace critpipe {
+
+std::uint64_t PagesImage::nr_allocated() const {
+  struct stat status;
+  if (fstat(file_.fd(), &status) != 0) return nr_pages();
+  return std::min(nr_pages(), static_cast<std::uint64_t>(status.st_blocks) * 512 / page_size_);
+}
+
+Error PagesImage::read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {
+  Error error;
+  const std::uint64_t offset = offset_of_page(page, page_size_) + skip;
+  const std::size_t size = file_.pread(into, offset, error);
+  if (!error && size < into.size())
+    return {Reason::cut_pages, file_.place(), offset + size, Error::nowhere, into.size(), size};
+  return error;
+}
+
+Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
+  Error error;
+  nr_read = pages_in(file_.pread(into, offset_of_page(page, page_size_), error), page_size_);
+  return error;
+}
+
+PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
+  constexpr std::uint64_t no_end = ~std::uint64_t{0};
+  const off_t data = lseek(file_.fd(), static_cast<off_t>(offset_of_page(page, page_size_)), SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
+  const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
+  const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
+  return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
+}
+
+Step PagesSink::raw(Bytes block) {
+  if (!carry_.empty()) {
+    const std::size_t take = std::min<std::size_t>(smallest_page - carry_.size(), block.size());
+    carry_.insert(carry_.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(take));
+    block = block.subspan(take);
+    if (carry_.size() < smallest_page) return Step::go;
+    const Step step = pages(next_++, carry_);
+    carry_.clear();
+    if (step == Step::stop) return step;
+  }
+  const std::size_t whole = block.size() - block.size() % smallest_page;
+  if (whole > 0) {
+    const std::uint64_t first = next_;
+    next_ += whole / smallest_page;
+    if (pages(first, block.first(whole)) == Step::stop) return Step::stop;
+  }
+  const Bytes rest = block.subspan(whole);
+  carry_.assign(rest.begin(), rest.end());
+  return Step::go;
+}
+
+Step PagesSink::end() {
+  const std::uint64_t size = next_ * smallest_page + carry_.size();
+  if (!carry_.empty() && pages(next_, carry_) == Step::stop) return Step::stop;
+  return done(size);
+}
+
+}  // namespace critpipe
