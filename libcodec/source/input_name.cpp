@@ -66,7 +66,7 @@ std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
     name.input = input;
     while (name.input.size() > 1 && name.input.back() == '/') name.input.pop_back();
     const int use = ++uses[name.input];
-    if (use > 1) name.repeated.assign("#").append(std::to_string(use));
+    if (use > 1) name.repeated = std::string(1, '#') += std::to_string(use);
     const std::string_view last = last_part(name.input);
     const bool is_whole = name.input == "-" || (inputs.size() == 1 && last != "." && last != "..");
     std::string path = is_whole ? name.input : whole_path(name.input);
