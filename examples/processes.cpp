@@ -29,21 +29,22 @@ int main(int argc, char** argv) {
     return 2;
   bool wrong = false;
   CheckpointMemory memory{{argv[1]}, {}, [&](const Error& error) { wrong |= is_wrong(error); }};
-  for (const Process& process : memory.processes()) {
-    const Task* task = process.task;
+  if (memory.processes().empty()) return 2;
+  for (const auto& [task, depth] : memory.processes().front().checkpoint->tree()) {
     const std::string state{name_of(task->state)};
-    std::printf("%u %s, %s\n", task->pid, task->comm.c_str(), state.c_str());
+    std::printf("%u %s, %s, level %zu\n", task->pid, task->comm.c_str(), state.c_str(), depth);
     std::vector<std::string> texts;
-    wrong |= is_wrong(memory.arguments(process, texts));
+    std::vector<std::string> environment;
+    const Process* process = memory.find_process(task->pid);
+    wrong |= process && (is_wrong(memory.arguments(*process, texts)) || is_wrong(memory.environment(*process, environment)));
     print("arguments", texts);
-    wrong |= is_wrong(memory.environment(process, texts));
-    print("environment", texts);
-    if (argc != 3) continue;
+    print("environment", environment);
+    if (argc != 3 || !process) continue;
     Search search{patterns, 0, [](const Found& found) {
                     std::printf("  found at 0x%" PRIx64 "\n", found.address);
                     return Step::go;
                   }};
-    wrong |= is_wrong(search_memory(memory, process, search));
+    wrong |= is_wrong(search_memory(memory, *process, search));
   }
   return wrong ? 2 : 0;
 }

@@ -12,6 +12,7 @@ constexpr Option rows[] = {
     {0, "json", nullptr, "Print an array of JSON objects."},
     {0, "lines", nullptr, "Print one JSON object a line."},
     {0, "page-size", "SIZE", "Where no image of the input tells the size of a page: SIZE (4096)."},
+    {0, "set", "SET", "Read only the set of images in directory SET of an archive or image stream."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
     {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
@@ -24,7 +25,7 @@ constexpr Example examples[] = {
 
 void print_text(Program& program, Output& output, std::span<const Statistics> all) {
   if (!program.has("table") && program.arguments().size() <= 1) {
-    for (const Statistics& one : all) print_statistics(output, one);
+    print_statistics(output, all);
     return;
   }
   print_statistics_table(output, all, Statistics::Of::dump);

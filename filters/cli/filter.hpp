@@ -60,8 +60,9 @@ inline constexpr Option output_options[] = {
     {'o', "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
 };
 inline constexpr Option input_options[] = {
-    {0, "only", "GLOB", "Read only images whose name fits; may be given again."},
-    {0, "except", "GLOB", "Pass over images whose name fits; may be given again."},
+    {0, "only", "GLOB", "Read only images whose path, or an end of it, fits; may be given again."},
+    {0, "except", "GLOB", "Pass over images whose path, or an end of it, fits; may be given again."},
+    {0, "set", "SET", "Read only the set of images in directory SET of an archive or image stream."},
     {0, "all", nullptr, "Of archives and directories, read also files that are no images (config.dump, ...)."},
     {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
     {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},

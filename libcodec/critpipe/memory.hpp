@@ -139,7 +139,8 @@ enum class Absent : std::uint8_t {
 struct Process {
   const Task* task = nullptr;
   const Checkpoint* checkpoint = nullptr;
-  std::string_view set;   // which one, for people
+  const SetId* set = nullptr;
+  std::string_view name;  // of the set, for people
   std::size_t index = 0;  // internal
 };
 

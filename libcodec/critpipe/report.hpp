@@ -16,7 +16,7 @@
 //     StatisticsReader reader;
 //     read_input("dump/", reader, {});
 //     for (const Statistics& one : reader.statistics())
-//       if (const auto frozen = one.value("frozen_time")) printf("%s: %lu us\n", one.name.c_str(), *frozen);
+//       if (const auto frozen = one.value("frozen_time")) printf("%s: %lu us\n", one.set.text().c_str(), *frozen);
 //
 // Times are in microseconds, counts in pages. Sources of the facts: criu/stats.c, images/stats.proto.
 #pragma once
@@ -49,7 +49,7 @@ struct ExploreOptions {
   bool tree = false;       // ps: drawn
   bool unicode = false;    // drawn with lines of Unicode
   bool escape = false;     // text: control characters in names are escaped, as a terminal needs it
-  std::string label = {};  // lines: value of a first key "checkpoint"; empty: no such key
+  SetId set = {};          // JSON: which checkpoint, in the first keys of objects
 };
 
 Needs needs_of(Explorer explorer, const ExploreOptions& options);
@@ -60,7 +60,7 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };
 
-  std::string name = {};  // of the checkpoint, or of the image
+  SetId set = {};
   Of of = Of::dump;
   std::uint64_t page_size = 4096;
   std::vector<std::optional<std::uint64_t>> values = {};  // in the order of fields_of(of)
@@ -86,7 +86,8 @@ std::span<const StatisticsField> fields_of(Statistics::Of of);
 class StatisticsReader final : public Decoding {
  public:
   explicit StatisticsReader(std::uint64_t page_size = 4096, const Limits& limits = {});
-  bool wants(std::string_view name) override;
+  bool wants(std::string_view path) override;
+  bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override { errors_.push_back(error); }
 
@@ -102,12 +103,13 @@ class StatisticsReader final : public Decoding {
   std::uint64_t default_page_size_;
   std::optional<std::uint64_t> page_size_;  // of this input
   std::size_t first_ = 0;                   // of this input, in statistics_
+  std::size_t nr_errors_ = 0;               // before this input
   std::vector<Statistics> statistics_;
   std::vector<Error> errors_;
 };
 
-// All figures of one, a line each.
-void print_statistics(Output& output, const Statistics& one);
+// All figures, a line each.
+void print_statistics(Output& output, std::span<const Statistics> all);
 // A line each, then totals and percentiles (nearest rank). Requires: all are of the same run, dump or restore.
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of);
 // One object a line, or an array of them.

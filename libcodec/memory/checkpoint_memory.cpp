@@ -154,7 +154,7 @@ void MemoryWork::finish() {
         unknown.emplace_back().pid = pid;
         task = &unknown.back();
       }
-      processes.push_back({task, &set.checkpoint, set.name, i});
+      processes.push_back({task, &set.checkpoint, &set.id, set.name, i});
     }
   }
 }
@@ -171,7 +171,7 @@ void MemoryWork::report_directory(MemorySet& set) {
 Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin,
                                       std::uint64_t end) const {
   const Process& process = range.process;
-  Error error{Reason::no_bytes, std::string{process.set}};
+  Error error{Reason::no_bytes, std::string{process.name}};
   char addresses[80];
   std::snprintf(addresses, sizeof addresses, "0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
                 static_cast<unsigned long long>(end), process.task->pid);

@@ -36,7 +36,7 @@ std::vector<std::vector<std::string>> MemoryWork::texts(CheckpointMemory& memory
     const std::uint64_t begin = is_arguments ? space.arg_start : space.env_start;
     const std::uint64_t end = is_arguments ? space.arg_end : space.env_end;
     if (end > begin && end - begin > longest_texts) {
-      Error error{Reason::limit_size, std::string{process.set}};
+      Error error{Reason::limit_size, std::string{process.name}};
       error.want = longest_texts;
       fault(error);
       continue;

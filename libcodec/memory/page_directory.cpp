@@ -52,7 +52,7 @@ const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const std::string name = pagemap_name(memory);
   if (!set_ || !set_->has(name)) return nullptr;
   Error error;
-  InputFile file = set_->open(name, error);
+  InputFile file = set_->open(std::string_view{name}, error);
   auto pagemap = std::make_unique<Pagemap>();
   pagemap->memory = memory;
   Error refused;
@@ -90,7 +90,7 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
   });
   if (known == all.end()) {
     InputFile file;
-    if (set_) file = set_->open(pages_name(pages_id), error);
+    if (set_) file = set_->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, path_ + "/" + pages_name(pages_id)};
     if (error) return nullptr;
     known = all.end() - 1;

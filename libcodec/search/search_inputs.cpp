@@ -21,6 +21,8 @@ struct LoadedPagemap {
 
 // A pages image: what was found in it, at addresses if these were known, else waiting.
 struct SearchedPages {
+  std::string name;
+  std::string path;
   std::string place;
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // and that was said
@@ -30,7 +32,8 @@ struct SearchedPages {
 };
 
 struct Set {
-  std::string folder;
+  std::shared_ptr<const SetId> id;
+  std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
   std::map<MemoryId, LoadedPagemap> pagemaps;
@@ -40,8 +43,7 @@ struct Set {
   }
 };
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Says when an image has come to its end.
 class Noting final : public Sink {
@@ -91,7 +93,7 @@ class Inputs final : public Decoding {
   }
 
   MemorySearch::Work& work_;
-  std::map<std::string, std::unique_ptr<Set>, std::less<>> sets_;
+  std::map<SetId, std::unique_ptr<Set>> sets_;
   bool stopped_ = false;
 };
 
@@ -128,11 +130,11 @@ bool Inputs::wants(std::string_view name) {
 }
 
 Set& Inputs::set_of(const Member& member) {
-  const std::string folder{folder_of(member.name)};
-  auto& set = sets_[folder];
+  auto& set = sets_[*member.set];
   if (!set) {
     set = std::make_unique<Set>();
-    set->folder = folder;
+    set->id = member.set;
+    set->place = place_beside(member, {});
   }
   return *set;
 }
@@ -140,9 +142,11 @@ Set& Inputs::set_of(const Member& member) {
 std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
   Set& set = set_of(member);
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
+    pages.name = member.name;
+    pages.path = member.path;
     pages.place = member.place;
     return std::make_unique<PagesSink>(*this, set, pages);
   }
@@ -169,11 +173,10 @@ bool Inputs::is_told(const Set& set, MemoryId memory) const {
 
 Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, SearchedPages& pages) : inputs_{inputs}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
-  const std::string file{file_of(pages.place)};
   for (auto& [memory, loaded] : set.pagemaps) {
     const bool whole = set.whole.contains(pagemap_name(memory));
-    if (!whole || pages_name(loaded.pagemap.pages_id) != file || !inputs.is_told(set, memory)) continue;
-    places_ = std::make_unique<Places>(set.folder, set.checkpoint, work.options);
+    if (!whole || pages_name(loaded.pagemap.pages_id) != pages.name || !inputs.is_told(set, memory)) continue;
+    places_ = std::make_unique<Places>(*set.id, set.checkpoint, work.options);
     loaded.pagemap.seal();
     pages.memory = memory;
     pages.parts = parts_of(loaded.pagemap, set.page_size(work.options), places_->wanted(memory));
@@ -239,14 +242,14 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
   std::uint64_t in_parent = 0;
   for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
   if (in_parent > 0) {
-    Error error{Reason::unsearched_pages, set.folder + pagemap_name(memory)};
+    Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
     work_.fault(error);
   }
   const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
-    if (!parts.empty()) work_.fault({Reason::missing_image, set.folder + pages_name(loaded.pagemap.pages_id)});
+    if (!parts.empty()) work_.fault({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
     return Step::go;
   }
   check_size(pages->second, parts);
@@ -264,15 +267,15 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
 
 Step Inputs::finish() {
   if (stopped_) return Step::stop;
-  for (auto& [folder, set] : sets_) {
-    set->checkpoint.finish(folder);
-    Places places{folder, set->checkpoint, work_.options};
+  for (auto& [id, set] : sets_) {
+    set->checkpoint.finish(set->place);
+    Places places{id, set->checkpoint, work_.options};
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
-    for (auto& [id, pages] : set->pages) {
+    for (auto& [pages_id, pages] : set->pages) {
       if (!pages.waiting || !takes_unclaimed()) continue;
-      const auto give = [this, &folder = folder, &pages = pages](const Found& found) {
-        return work_.report({folder,
+      const auto give = [this, &id = id, &pages = pages](const Found& found) {
+        return work_.report({id,
                              {},
                              {},
                              found.address,
@@ -280,7 +283,7 @@ Step Inputs::finish() {
                              found.pattern,
                              nullptr,
                              {},
-                             pages.place,
+                             pages.path,
                              found.before,
                              found.match,
                              found.after});

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fnmatch.h>
 
-#include "critpipe/page_survey.hpp"
+#include "critpipe/survey.hpp"
 
 namespace critpipe {
 

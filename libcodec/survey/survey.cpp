@@ -28,6 +28,7 @@ class MemorySink final : public PagemapSink {
         left_out_{state.left_out},
         name_{member.name},
         place_{member.place},
+        member_set_{member.set},
         alone_{!member.in_set},
         options_{options},
         report_{report} {}
@@ -52,6 +53,7 @@ class MemorySink final : public PagemapSink {
     memory_ = &set_.memories[of.memory];
     memory_->memory = memory_->pagemap.memory = of.memory;
     memory_->named = of.named;
+    memory_->set = set_.id;
     memory_->alone = alone_;
     memory_->place = place_;
     memory_->pagemap.pages_id = pages_id;
@@ -70,6 +72,7 @@ class MemorySink final : public PagemapSink {
     if (memory_) memory_->complete = false;
     Error placed = error;
     placed.image = place_;
+    placed.set = member_set_;
     report_(placed);
   }
 
@@ -77,6 +80,7 @@ class MemorySink final : public PagemapSink {
   SurveyedSet& set_;
   std::set<std::uint64_t>& left_out_;
   std::string name_, place_;
+  std::shared_ptr<const SetId> member_set_;
   bool alone_;
   const SurveyOptions& options_;
   const std::function<void(const Error&)>& report_;
@@ -174,6 +178,7 @@ SetState& SurveyWork::state_of(const Member& member) {
   state.place = place_beside(member, {});
   if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
   set.id = *member.set;
+  set.place = state.place;
   set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
   return state;
 }
