@@ -29,13 +29,27 @@ namespace critpipe {
 
 // Tasks are always there: pids, name, state.
 struct Needs {
-  bool ids = false;          // which objects and namespaces tasks share
-  bool threads = false;      // names of threads
-  bool descriptors = false;  // descriptor tables, working and root directories, files of all types
-  bool mappings = false;     // address spaces, and the files that are mapped
-  bool pagemaps = false;     // which pages of tasks are stored
-  bool queues = false;       // bytes waiting in sockets
+  bool ids = false;                          // which objects and namespaces tasks share
+  bool threads = false;                      // names of threads
+  bool descriptors = false;                  // descriptor tables, working and root directories, files of all types
+  bool mappings = false;                     // address spaces, and the files that are mapped
+  bool pagemaps = false;                     // which pages of tasks are stored
+  bool queues = false;                       // bytes waiting in sockets
+  std::vector<std::string_view> kinds = {};  // "UTSNS": kinds whose messages are kept as they are, for messages()
 };
+
+// An entry of an image, as it is. The views live as long as the Checkpoint.
+struct ImageMessage {
+  std::uint32_t number;    // in the image's name; 0: it has none
+  const Message* message;  // a field table, for Fields and print_message()
+  Bytes payload;           // checked
+};
+
+class Checkpoint;
+
+// Internal.
+struct CRITPIPE_INNER Model;
+CRITPIPE_INNER const Model& model_of(const Checkpoint& checkpoint);
 
 class Checkpoint {
  public:
@@ -76,12 +90,18 @@ class Checkpoint {
   // Of the machine that was dumped: what an auxiliary vector says, else 4096.
   std::uint64_t page_size() const;
 
+  // The messages of a kind that Needs::kinds names, by the number in the image's name and then as they stand in it; of
+  // one image if `number` is given. Without the extras that follow them. Empty: there are none, or they were not asked
+  // for.
+  std::span<const ImageMessage> messages(std::string_view kind) const;
+  std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
+
+  // What is damaged, missing or contradicts itself.
   std::span<const Error> errors() const;
 
-  struct CRITPIPE_INNER Model;  // internal
-  const Model& model() const { return *model_; }
-
  private:
+  friend const Model& model_of(const Checkpoint& checkpoint);
+
   std::unique_ptr<Model> model_;
 };
 

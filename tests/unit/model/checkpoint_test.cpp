@@ -16,7 +16,7 @@ using namespace testing;
 using Images = std::vector<std::pair<std::string, std::string>>;  // names and bytes
 
 constexpr Explorer explorers[] = {Explorer::ps, Explorer::fds, Explorer::mems, Explorer::rss, Explorer::sk};
-constexpr Needs everything{
+const Needs everything{
     .ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true, .queues = true};
 
 // An entry of a message, from JSON with ' for ".
