@@ -58,6 +58,7 @@ extern const Filter filter;  // the one row of each program
 // Rows that several filters share.
 inline constexpr Option output_options[] = {
     {'o', "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
+    {0, "no-sync", nullptr, "Do not wait until files are on disk: a power cut may then leave empty ones."},
 };
 inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose name fits; may be given again."},
@@ -108,26 +109,27 @@ class Program {
   bool failed_ = false;
 };
 
-// Standard output, or with -o FILE a new file beside it that takes its name when commit() says that it is complete.
+Sync sync_of(const Program& program);  // as --no-sync says
+
+// Standard output, or with -o FILE an AtomicFile that commit() puts in place.
 class Destination {
  public:
   enum class Content : std::uint8_t { text, binary };
-  // Binary never goes to a terminal: usage error with a hint.
-  // `option` names the file.
+  // Binary never goes to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");
-  ~Destination();  // without commit() the new file is removed
-  Output& output() { return *output_; }
-  int fd() const { return output_->fd(); }
-  // Writes out; with -o the file is put in place unless the program has failed, or also then where a part is of use.
-  // Returns the exit code.
-  int commit(bool also_in_part = false);
+  ~Destination();  // without commit(), an existing file stays as it was
+  FileOutput& output() const { return file_ ? file_->output() : *standard_output_; }
+  int fd() const { return output().fd(); }
+  enum class After : std::uint8_t { success, any };
+  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the answer
+  // is of use. Returns the exit code.
+  int commit(After after = After::success);
 
  private:
   Program& program_;
-  std::string path_;
-  std::string temporary_;
-  std::unique_ptr<Leftover> leftover_;  // temporary_
-  std::unique_ptr<FileOutput> output_;
+  std::unique_ptr<AtomicFile> file_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
+  std::unique_ptr<FileOutput> standard_output_;
 };
 
 }  // namespace critpipe::filters
