@@ -49,7 +49,7 @@ void join_tasks(Model& model) {
   }
 }
 
-// The kernel keeps shared anonymous memory in a file "/dev/zero", and CRIU since 3.15 dumps it as a memfd of that name.
+// Newer releases of CRIU dump shared anonymous memory as a memfd.
 void find_anonymous_memory(Model& model) {
   constexpr std::uint32_t anon_shared = 1 << 8;
   for (Task& task : model.tasks)

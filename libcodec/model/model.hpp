@@ -30,8 +30,8 @@ struct MemfdInode {
   std::uint32_t shmid = 0, seals = 0;
   std::string name = {};
 
-  // Shared anonymous memory, which CRIU dumps as a memfd.
-  bool is_anonymous() const { return name == "/dev/zero"; }
+  // Shared anonymous memory, which CRIU dumps as a memfd under the name that the kernel gives its file.
+  bool is_anonymous() const { return name == "/dev/zero" || name == "/anon_hugepage"; }
 };
 
 struct TtyInfo {

@@ -271,7 +271,8 @@ TEST(Checkpoint, MessagesOfAnyKind) {
   EXPECT_EQ(hosts[0].number, 11u);
   EXPECT_EQ(hosts[2].number, 12u);
   const Field& name = *hosts[1].message->find("nodename");
-  EXPECT_EQ(view(find_value(name, *hosts[1].message, hosts[1].payload)->bytes), view(std::string_view{"fig"}));
+  const Bytes bytes = find_value(name, *hosts[1].message, hosts[1].payload)->bytes;
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "fig");
   EXPECT_EQ(checkpoint.messages("UTSNS", 12).size(), 1u);
   EXPECT_EQ(checkpoint.messages("UTSNS", 13).size(), 0u);
   EXPECT_EQ(checkpoint.messages("CORE").size(), 2u);  // and the tasks are there as ever
