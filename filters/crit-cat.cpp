@@ -4,6 +4,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
+#include "cli/numbers.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 
@@ -12,8 +13,9 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."},
-    {0, "json", nullptr, "With --list: one JSON object a line."},
+    Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
+        "entries into stream zstd"),
+    Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
     {0, "entries", "A:B", "Keep entries A to B - 1 of each image, counted from 0; the head of a pagemap stays."},
 };
 constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
@@ -27,15 +29,9 @@ constexpr Example examples[] = {
 
 Slice parse_slice(Program& program) {
   const std::string text = program.value("entries").value_or(":");
-  const std::size_t colon = text.find(':');
-  const auto bound = [&](std::string part, std::uint64_t otherwise) {
-    if (part.empty()) return otherwise;
-    const bool good = part.size() < 19 && part.find_first_not_of("0123456789") == part.npos;
-    if (!good) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-    return static_cast<std::uint64_t>(std::stoull(part));
-  };
-  if (colon == text.npos) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-  return {bound(text.substr(0, colon), 0), bound(text.substr(colon + 1), Slice::open)};
+  const auto bounds = parse_pair(text, Numeral::decimal, Numeral::decimal);
+  if (!bounds || !bounds->has_colon) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
+  return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
 }
 
 class Cat final : public Decoding {
@@ -190,7 +186,6 @@ Step List::print(const std::string& name, const Image& image, std::uint64_t byte
 }
 
 int list(Program& program) {
-  program.refuse({"entries", "into", "stream", "zstd"}, "does not go with --list, which writes no images");
   Destination destination{program, Destination::Content::text};
   List receiver{program, destination.output()};
   (void)read_inputs(program, receiver);
@@ -199,7 +194,6 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
-  program.refuse({"json"}, "goes with --list");
   const auto images = images_out(program);
   Cat cat{program, *images};
   (void)read_inputs(program, cat);

@@ -16,11 +16,9 @@ namespace {
 
 constexpr Option rows[] = {
     {0, "pages-from", "DIR", "Take raw images whose bytes are not in the JSON from DIR.", Option::directories},
-    {0, "link", nullptr, "With --into and --pages-from: link these files instead of copying them."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
+    Option{0, "link", nullptr, "Link these files instead of copying them."}.needs("into pages-from"),
 };
-constexpr Options groups[] = {images_out_options, output_options, rows};
+constexpr Options groups[] = {images_out_options, output_options, rows, limit_options};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode give the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},

@@ -26,10 +26,10 @@ constexpr Option rows[] = {
     {0, "json", nullptr, "The same as --lines."},
     {0, "pretty", nullptr, "Print JSON with annotated fields as people read them."},
     {0, "any", "REGEX", "Keep entries with a text or bytes field that REGEX fits; there is no EXPR then."},
-    {'i', "ignore-case", nullptr, "With --any and --memory: upper and lower case are the same."},
-    {'F', "fixed-strings", nullptr, "With --any and --memory: a plain text, no regular expression."},
-    {0, "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
-    {0, "stream", nullptr, "Write an image stream even of one image."},
+    Option{'i', "ignore-case", nullptr, "Upper and lower case are the same."}.needs("any|memory"),
+    Option{'F', "fixed-strings", nullptr, "A plain text, no regular expression."}.needs("any|memory"),
+    output_row.without_letter(),
+    stream_row,
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {
@@ -240,11 +240,7 @@ Error parse(Program& program, Expression& expression) {
 }
 
 int run(Program& program) {
-  if (program.has("memory")) {
-    program.refuse({"invert-match", "any", "pretty", "stream"}, "does not go with --memory");
-    return search_memory(program);
-  }
-  for (const Option& option : memory_options) program.refuse({option.name}, "goes with --memory");
+  if (program.has("memory")) return search_memory(program);
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);

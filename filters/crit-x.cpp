@@ -15,12 +15,10 @@ constexpr Option rows[] = {
     {'l', "long", nullptr, "Print more: states and namespaces, what each descriptor refers to, buffers of sockets."},
     {'T', "threads", nullptr, "ps: print a line for each thread."},
     {'t', "tree", nullptr, "ps: draw the tree."},
-    {0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."},
+    Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object a line: a task, a descriptor, a mapping, a run of pages, a socket."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
 };
-constexpr Options groups[] = {rows, output_options};
+constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
     {"crit x DIR ps", "the processes, as a tree by indentation"},
     {"crit x ckpt.tar.zst fds --long", "open files, sockets and pipes of each process, by name"},
@@ -30,7 +28,6 @@ constexpr Example examples[] = {
 
 ExploreOptions options_of(Program& program) {
   ExploreOptions options;
-  if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
   options.detail = program.has("long");

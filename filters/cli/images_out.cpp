@@ -205,7 +205,6 @@ int ToFolder::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const auto path = program.value("into");
   if (!path) return std::make_unique<ToOutput>(program);
-  program.refuse({"output", "zstd", "stream"}, "does not go with --into, which writes files");
   return std::make_unique<ToFolder>(program, *path);
 }
 

@@ -45,12 +45,13 @@ class ImagesOut {
 std::unique_ptr<ImagesOut> images_out(Program& program);
 
 inline constexpr Option images_out_options[] = {
-    {0, "stream", nullptr, "Write an image stream even of one image."},
-    {0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories},
-    {'f', "force", nullptr, "With --into: write into a folder that has files, and replace them."},
-    {0, "partial", nullptr, "With --into: keep the images that are whole when others are not."},
+    stream_row,
+    Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
+        .excludes("output zstd stream"),
+    Option{'f', "force", nullptr, "Write into a directory that has files, and replace them."}.needs("into"),
+    Option{0, "partial", nullptr, "Keep the images that are whole when others are not."}.needs("into"),
     {0, "zstd", "[=LEVEL]", "Compress what is written (3)."},
-    {0, "threads", "N", "Compress on N threads (1)."},
+    Option{0, "threads", "N", "Compress on N threads (1)."}.needs("zstd"),
 };
 
 }  // namespace critpipe::filters

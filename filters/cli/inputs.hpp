@@ -6,9 +6,10 @@
 
 namespace critpipe::filters {
 
-Limits limits_of(Program& program);                    // --max-entry
-SourceOptions source_options(Program& program);        // --all, --max-size
-std::vector<std::uint32_t> pids_of(Program& program);  // --pid
+Limits limits_of(Program& program);                           // --max-entry
+SourceOptions source_options(Program& program);               // --all, --max-size
+std::vector<std::uint32_t> pids_of(Program& program);         // --pid
+std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
 
 // Does the name fit --only and --except? With several inputs also without the name of its input.
 bool wanted(const Program& program, std::string_view name);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli/filter.hpp"
+#include "cli/numbers.hpp"
 
 namespace critpipe::filters {
 
@@ -48,17 +49,9 @@ std::vector<std::string> Program::values(std::string_view option) const {
 std::uint64_t Program::number(std::string_view option, std::uint64_t otherwise) {
   const auto text = value(option);
   if (!text) return otherwise;
-  errno = 0;
-  char* end = nullptr;
-  const unsigned long long number = std::strtoull(text->c_str(), &end, 0);
-  constexpr std::string_view units = "KMGT";
-  std::size_t unit = units.npos;
-  if (*end != '\0') unit = units.find(static_cast<char>(std::toupper(*end)));
-  const unsigned shift = unit == units.npos ? 0 : static_cast<unsigned>(10 * (unit + 1));
-  const bool good = end != text->c_str() && errno == 0 && (*text)[0] != '-' &&
-                    (*end == '\0' || (unit != units.npos && end[1] == '\0')) && (number << shift) >> shift == number;
-  if (!good) usage("--" + std::string{option} + " takes a number such as 4096, 0x1000, 64K or 1G, not " + *text);
-  return number << shift;
+  const auto number = parse_number(*text, Numeral::size);
+  if (!number) usage("--" + std::string{option} + " takes a number such as 4096, 0x1000, 64K or 1G, not " + *text);
+  return *number;
 }
 
 std::string Program::take_argument(const char* missing) {
@@ -82,7 +75,7 @@ void Program::report(const Error& error) {
 void Program::note(std::string_view message) { say(name_ + ": " + std::string{message}); }
 
 void Program::usage(const std::string& message) {
-  say(name_ + ": " + message + "\nTry: " + row_.name + " --help");
+  say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
   std::exit(exit_error);
 }
 

@@ -10,6 +10,7 @@
 
 #include "cli/colour.hpp"
 #include "cli/inputs.hpp"
+#include "cli/numbers.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/search.hpp"
 
@@ -225,17 +226,9 @@ void read_patterns(Program& program, Patterns& patterns, const std::string& path
 
 // "A:B", hexadecimal with 0x; either may be left out.
 MemoryFilter::Range range_of(Program& program, const std::string& text) {
-  const std::size_t colon = text.find(':');
-  const auto number = [&](const std::string& digits, std::uint64_t otherwise) {
-    if (digits.empty()) return otherwise;
-    char* end = nullptr;
-    errno = 0;
-    const std::uint64_t value = std::strtoull(digits.c_str(), &end, 0);
-    if (*end != '\0' || errno != 0 || digits[0] == '-') program.usage("--range takes addresses A:B, not " + text);
-    return value;
-  };
-  if (colon == text.npos) program.usage("--range takes addresses A:B, not " + text);
-  return {number(text.substr(0, colon), 0), number(text.substr(colon + 1), ~std::uint64_t{0})};
+  const auto bounds = parse_pair(text, Numeral::any_base, Numeral::any_base);
+  if (!bounds || !bounds->has_colon) program.usage("--range takes addresses A:B, not " + text);
+  return {bounds->first.value_or(0), bounds->second.value_or(~std::uint64_t{0})};
 }
 
 MemoryFilter filter_of(Program& program) {
@@ -290,8 +283,7 @@ int search_memory(Program& program) {
   const bool shows_context = program.has("context") || !(program.has("json") || program.has("lines"));
   options.context = shows_context ? program.number("context", 16) : 0;
   if (options.context > max_context) program.usage("--context is at most " + std::to_string(max_context));
-  options.page_size = program.number("page-size", 0);
-  if (options.page_size % smallest_page != 0) program.usage("--page-size is a multiple of 4096");
+  options.page_size = page_size_of(program).value_or(0);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
   MemorySearch search{patterns, options, [&](const MemoryFound& found) { return printer(found); },

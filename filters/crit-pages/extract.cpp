@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <unistd.h>
 
+#include "cli/numbers.hpp"
 #include "crit-pages/fetch.hpp"
 
 namespace critpipe::filters {
@@ -18,30 +19,12 @@ struct Range {
 
 Range parse_range(Program& program, const std::string& text) {
   constexpr std::uint64_t usual = 256;
-  const auto number = [&](const char*& at) {
-    char* end = nullptr;
-    errno = 0;
-    const std::uint64_t value = *at == '-' ? 0 : std::strtoull(at, &end, 0);
-    if (!end || end == at || errno != 0) program.usage("--at takes ADDR or ADDR:LEN, not " + text);
-    at = end;
-    return value;
-  };
-  const char* at = text.c_str();
+  const auto given = parse_pair(text, Numeral::any_base, Numeral::size);
+  if (!given || !given->first || given->has_colon != given->second.has_value())
+    program.usage("--at takes ADDR or ADDR:LEN, not " + text);
   Range range;
-  range.begin = number(at);
-  std::uint64_t length = usual;
-  if (*at == ':') {
-    length = number(++at);
-    constexpr std::string_view units = "KMGT";
-    const std::size_t unit = *at == '\0' ? units.npos : units.find(static_cast<char>(std::toupper(*at)));
-    if (unit != units.npos) {
-      const auto shift = static_cast<unsigned>(10 * (unit + 1));
-      if ((length << shift) >> shift != length) program.usage("--at " + text + ": too long");
-      length <<= shift;
-      ++at;
-    }
-  }
-  if (*at != '\0') program.usage("--at takes ADDR or ADDR:LEN, not " + text);
+  range.begin = *given->first;
+  const std::uint64_t length = given->second.value_or(usual);
   if (length == 0 || range.begin >= max_address || length > max_address - range.begin)
     program.usage("--at " + text + ": the range is empty or passes the end of the address space");
   range.end = range.begin + length;
