@@ -26,7 +26,7 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-ExploreOptions options_of(Program& program, bool to_terminal) {
+ExploreOptions options_of(Program& program) {
   ExploreOptions options;
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
@@ -34,7 +34,6 @@ ExploreOptions options_of(Program& program, bool to_terminal) {
   options.threads = program.has("threads");
   options.tree = program.has("tree");
   options.unicode = locale_is_utf8();
-  options.escape = to_terminal;
   return options;
 }
 
@@ -76,7 +75,7 @@ int run(Program& program) {
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  ExploreOptions options = options_of(program, isatty(destination.fd()));
+  ExploreOptions options = options_of(program);
   CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())

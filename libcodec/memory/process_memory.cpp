@@ -25,7 +25,7 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
 
 bool is_memfd(const Checkpoint& checkpoint, MemoryId memory) {
   return memory.shmem && std::ranges::any_of(model_of(checkpoint).memfds,
-                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id; });
+                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id && !memfd.second.is_anonymous(); });
 }
 
 MappingIndex::MappingIndex(std::span<const Mapping> mappings) {

@@ -63,7 +63,7 @@ const Task* Checkpoint::find_task(std::uint32_t pid) const {
 }
 
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.
-std::vector<Checkpoint::Branch> Checkpoint::tree() const {
+std::vector<Checkpoint::TreeNode> Checkpoint::tree() const {
   const auto& tasks = model_->tasks;
   constexpr std::size_t none = ~std::size_t{0};
   std::vector<std::size_t> first_child(tasks.size(), none), next(tasks.size(), none);
@@ -75,7 +75,7 @@ std::vector<Checkpoint::Branch> Checkpoint::tree() const {
     next[i] = first_child[parent->second];
     first_child[parent->second] = i;
   }
-  std::vector<Branch> branches;
+  std::vector<TreeNode> branches;
   std::vector<std::pair<std::size_t, std::size_t>> stack;
   const auto walk = [&](std::size_t root) {
     stack.emplace_back(root, 0);

@@ -35,8 +35,10 @@ class Collector final : public Sink {
  public:
   Collector(Model& model, std::string_view name) : model_{model}, name_{name}, number_{number_in(name)} {}
 
+  // What the image holds decides, not its name; but then one of the two is wrong.
   Step begin(const Image& image) override {
-    if (image.is_raw() || !agrees(*image.kind)) return Step::go;
+    if (image.is_raw()) return Step::go;
+    check_name(*image.kind);
     row_ = collected_of(*image.kind);
     if (row_ && !row_->needed(model_.needs)) row_ = nullptr;
     if (is_named(model_.needs, *image.kind)) messages_ = &model_.messages[image.kind];
@@ -52,14 +54,10 @@ class Collector final : public Sink {
   }
 
  private:
-  // An image that says it is of another kind than its name says what it holds for nobody.
-  bool agrees(const Kind& kind) {
+  void check_name(const Kind& kind) {
     const Kind* const named = kind_of_name(name_);
-    if (!named || named->magic == kind.magic) return true;
-    Error error{.reason = Reason::bad_kind, .image = name_, .offset = 0};
-    error.name = kind.name;
-    model_.contradictions.push_back(std::move(error));
-    return false;
+    if (!named || named->magic == kind.magic) return;
+    model_.contradictions.push_back({.reason = Reason::bad_kind, .image = name_, .name = std::string{kind.name}});
   }
 
   Model& model_;

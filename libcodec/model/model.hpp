@@ -29,13 +29,16 @@ struct MemfdInode {
   std::uint64_t inode_id = 0, size = 0;
   std::uint32_t shmid = 0, seals = 0;
   std::string name = {};
+
+  // Shared anonymous memory, which CRIU dumps as a memfd under the name that the kernel gives its file.
+  bool is_anonymous() const { return name == "/dev/zero" || name == "/anon_hugepage"; }
 };
 
 struct TtyInfo {
   std::uint32_t id = 0, type = 0, index = 0, sid = 0, pgrp = 0;
 };
 
-struct Waiting {
+struct TcpQueue {
   std::uint64_t received = 0, sent = 0;  // bytes
 };
 
@@ -60,7 +63,7 @@ struct Model {
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
   std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;         // by file id: bytes waiting to be received
-  std::unordered_map<std::uint32_t, Waiting> tcp_queues;                // by inode
+  std::unordered_map<std::uint32_t, TcpQueue> tcp_queues;               // by inode
   std::unordered_set<std::string> seen;                                 // names of images
   std::unordered_map<const Kind*, std::vector<ImageMessage>> messages;  // of the kinds that needs.kinds names
   std::vector<Error> errors;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "report/explorers.hpp"
+#include "base/base64_lines.hpp"
 #include "base/escape.hpp"
 #include "base/decimal.hpp"
 
@@ -16,17 +17,13 @@ struct ExplorerRow {
   std::string_view word;
   Explorer explorer;
   Explore* explore;
-  Needs needs;
 };
 
+// In the order of the enum; then the other words.
 constexpr ExplorerRow rows[] = {
-    {"ps", Explorer::ps, explore_ps, {}},
-    {"fds", Explorer::fds, explore_fds, {.descriptors = true}},
-    {"mems", Explorer::mems, explore_mems, {.mappings = true}},
-    {"rss", Explorer::rss, explore_rss, {.mappings = true, .pagemaps = true}},
-    {"sk", Explorer::sk, explore_sk, {.descriptors = true, .queues = true}},
-    {"fd", Explorer::fds, explore_fds, {.descriptors = true}},
-    {"mem", Explorer::mems, explore_mems, {.mappings = true}},
+    {"ps", Explorer::ps, explore_ps},      {"fds", Explorer::fds, explore_fds}, {"mems", Explorer::mems, explore_mems},
+    {"rss", Explorer::rss, explore_rss},   {"sk", Explorer::sk, explore_sk},    {"fd", Explorer::fds, explore_fds},
+    {"mem", Explorer::mems, explore_mems},
 };
 
 const ExplorerRow& row_of(Explorer explorer) { return rows[static_cast<std::size_t>(explorer)]; }
@@ -50,6 +47,33 @@ void append_shown(std::string& text, std::string_view character) {
   else text += character;
 }
 
+// Text of one line that a terminal only shows: UTF-8 without control characters.
+bool is_printable(std::string_view name) {
+  bool is_ascii = true;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    is_ascii &= byte < 0x80;
+  }
+  if (is_ascii) return true;
+  for (std::size_t at = name.find('\xc2'); at + 1 < name.size(); at = name.find('\xc2', at + 1))
+    if (static_cast<unsigned char>(name[at + 1]) < 0xa0) return false;
+  return is_utf8(name);
+}
+
+// On one line, unlike the base64 of crit's dialect.
+std::string base64_of(std::string_view bytes) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t size = std::min<std::size_t>(3, bytes.size() - at);
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      group = group << 8 | (i < size ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+    for (std::size_t i = 0; i < 4; ++i) text += i <= size ? base64_alphabet[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
+}
+
 }  // namespace
 
 std::optional<Explorer> explorer_named(std::string_view word) {
@@ -59,12 +83,15 @@ std::optional<Explorer> explorer_named(std::string_view word) {
 }
 
 Needs needs_of(Explorer explorer, const ExploreOptions& options) {
-  Needs needs = row_of(explorer).needs;
-  if (explorer == Explorer::ps) {
-    needs.ids = options.detail || options.form != ExploreOptions::Form::text;
-    needs.threads = options.threads || options.form != ExploreOptions::Form::text;
+  const bool is_text = options.form == ExploreOptions::Form::text;
+  switch (explorer) {
+    case Explorer::ps: return {.ids = options.detail || !is_text, .threads = options.threads || !is_text};
+    case Explorer::fds: return {.descriptors = true};
+    case Explorer::mems: return {.mappings = true};
+    case Explorer::rss: return {.mappings = true, .pagemaps = true};
+    case Explorer::sk: return {.descriptors = true, .queues = true};
   }
-  return needs;
+  return {};
 }
 
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options) {
@@ -73,7 +100,14 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
   return output.step();
 }
 
-std::string Exploring::shown(std::string_view name) const { return options.escape ? escaped(name) : std::string{name}; }
+std::string Exploring::shown(std::string_view name) const {
+  return is_text() && !is_printable(name) ? escaped(name) : std::string{name};
+}
+
+void put_name(JsonWriter& json, std::string_view key, std::string_view name) {
+  json.key(key).text(name);
+  if (!is_utf8(name)) json.key(std::string{key} + "_base64").text(base64_of(name));
+}
 
 std::string escaped(std::string_view name) {
   std::string text;
