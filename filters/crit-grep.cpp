@@ -151,7 +151,7 @@ class ToText final : public Grep {
     options_.always_begin = form == Form::count;
     if (form == Form::nothing) options_.most = std::min<std::uint64_t>(options_.most, 1);
     if (wants_colour(program, destination_.fd())) colour_ = std::make_unique<ColourOutput>(destination_.output());
-    voices_ = std::make_unique<Voices>(output(), limits_of(program));
+    interleaved_ = std::make_unique<InterleavedDocuments>(output(), limits_of(program));
   }
   void report(const Error& error) override {
     if (flush() == Step::go) program_.report(error);
@@ -163,7 +163,6 @@ class ToText final : public Grep {
 
  private:
   class Count;
-  class Spoken;
   std::unique_ptr<Sink> target(const Member& member) override;
   Output& output() { return colour_ ? *colour_ : destination_.output(); }
   Step flush() {
@@ -174,21 +173,7 @@ class ToText final : public Grep {
   Form form_;
   Destination destination_;
   std::unique_ptr<ColourOutput> colour_;
-  std::unique_ptr<Voices> voices_;
-};
-
-// Lines of an image that others interrupt.
-class ToText::Spoken final : public JsonSink {
- public:
-  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
-      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
-    voices.bind(voice, *this);
-  }
-  ~Spoken() override { (void)voices_.close(voice_); }
-
- private:
-  Voices& voices_;
-  Output& voice_;
+  std::unique_ptr<InterleavedDocuments> interleaved_;
 };
 
 // How many entries match, or only the name of an image where some do.
@@ -223,7 +208,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
-  if (member.interleaved) return std::make_unique<Spoken>(*voices_, voices_->open(), options);
+  if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);
 }
 
