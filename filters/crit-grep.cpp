@@ -105,7 +105,7 @@ class ToImages final : public Grep {
 class ToImages::Image final : public Stage {
  public:
   Image(ImagesOut& images, const Member& member, bool several)
-      : Stage{nullptr}, images_{images}, name_{member.name}, several_{several} {}
+      : Stage{nullptr}, images_{images}, name_{member.path}, several_{several} {}
   ~Image() override { (void)close(false); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
@@ -179,7 +179,7 @@ class ToText final : public Grep {
 // How many entries match, or only the name of an image where some do.
 class ToText::Count final : public Sink {
  public:
-  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.name)}, named_{to.several(member)} {}
+  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.path)}, named_{to.several(member)} {}
   Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
   Step entry(const Entry&) override {
     ++entries_;

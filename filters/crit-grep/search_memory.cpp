@@ -59,6 +59,7 @@ class Printer {
 
   static Form form_of(Program& program);
   static std::string owner_of(const MemoryFound& found);
+  std::string heading_of(const MemoryFound& found) const;
   std::string head_of(const MemoryFound& found) const;
   void hexdump(const MemoryFound& found);
   void json(const MemoryFound& found);
@@ -66,6 +67,7 @@ class Printer {
   const Patterns& patterns_;
   Form form_;
   std::uint64_t most_;
+  bool several_;  // inputs
   Destination destination_;
   bool colour_;
   JsonWriter json_;
@@ -92,6 +94,7 @@ Printer::Printer(Program& program, const Patterns& patterns)
     : patterns_{patterns},
       form_{form_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
+      several_{program.arguments().size() > 1},
       destination_{program, Destination::Content::text},
       colour_{wants_colour(program, destination_.fd())},
       json_{destination_.output(), false} {}
@@ -102,9 +105,14 @@ std::string Printer::owner_of(const MemoryFound& found) {
   return visible(found.image);
 }
 
+// Which checkpoint, where there may be several.
+std::string Printer::heading_of(const MemoryFound& found) const {
+  return several_ || !found.set.set.empty() ? visible(found.set.text()) + ": " : std::string{};
+}
+
 // "1234 0x7f0000001000 rw- [heap]"
 std::string Printer::head_of(const MemoryFound& found) const {
-  std::string head = found.set.empty() ? "" : visible(found.set) + ": ";
+  std::string head = heading_of(found);
   head += owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
   if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
@@ -119,7 +127,7 @@ Step Printer::operator()(const MemoryFound& found) {
     case Form::nothing: return Step::stop;
     case Form::count:
     case Form::names: {
-      const Owner owner{found.set, owner_of(found)};
+      const Owner owner{heading_of(found), owner_of(found)};
       if (counts_[owner]++ == 0) order_.push_back(owner);
       break;
     }
@@ -176,9 +184,7 @@ void Printer::hexdump(const MemoryFound& found) {
 }
 
 void Printer::json(const MemoryFound& found) {
-  json_.begin('{');
-  if (!found.set.empty()) json_.key("checkpoint").text(found.set);
-  json_.key("pid");
+  put_set(json_.begin('{'), found.set).key("pid");
   if (found.pid) json_.number(*found.pid);
   else json_.null();
   if (!found.pid && found.memory && found.memory->shmem) json_.key("shmem").number(found.memory->id);
@@ -200,7 +206,7 @@ void Printer::json(const MemoryFound& found) {
 
 int Printer::commit() {
   for (const Owner& owner : order_) {
-    std::string line = (owner.first.empty() ? "" : visible(owner.first) + ": ") + owner.second;
+    std::string line = owner.first + owner.second;
     if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }
@@ -255,7 +261,7 @@ Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, co
   Step step = Step::go;
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
     if (is_directory(*input)) {
-      step = search.directory(*input++, inputs.size() > 1);
+      step = search.directory(*input++);
       continue;
     }
     const auto end = std::find_if(input, inputs.end(), is_directory);

@@ -144,8 +144,12 @@ class TextPrinter {
 };
 
 void TextPrinter::begin(const Process& process) {
-  if (as_json_) json_.begin('{').key("pid").number(process.task->pid).key("comm").text(process.task->comm);
-  else if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
+  if (as_json_) {
+    put_set(json_.begin('{'), process.set->id).key("pid").number(process.task->pid);
+    json_.key("comm").text(process.task->comm);
+    return;
+  }
+  if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
 void TextPrinter::strings(const char* key, const std::vector<std::string>& strings) {

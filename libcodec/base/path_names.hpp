@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace critpipe {
 
@@ -15,8 +14,5 @@ const char* fault_of_name(std::string_view name);
 bool natural_less(const std::string& left, const std::string& right);
 
 std::string_view last_part(std::string_view path);
-
-// For each path its last part, with as many folders before it as tell it from the others.
-std::vector<std::string> short_names(const std::vector<std::string>& paths);
 
 }  // namespace critpipe

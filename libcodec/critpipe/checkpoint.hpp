@@ -109,17 +109,19 @@ class Checkpoint {
   std::unique_ptr<Model> model_;
 };
 
-// Reads inputs into checkpoints: one for each folder that holds images, in the order in which they were met.
+// Reads inputs into checkpoints: one for each set of images, in the order in which they were met.
 class CheckpointReader : public Decoding {
  public:
   explicit CheckpointReader(const Needs& needs, const Limits& limits = {});
-  bool wants(std::string_view name) override;
+  bool wants(std::string_view path) override;
+  bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
   // Call after the last input. There is at least one, that of `input` if there was nothing to read.
   struct Found {
-    std::string folder;  // for people: "dump/", "c1.tar.zst:checkpoint/"
+    SetId id;
+    std::string place;  // for messages, before the names of its images: "dump/", "c1.tar.zst:checkpoint/"
     Checkpoint checkpoint;
     bool is_set = false;    // not one image by itself
     bool has_tree() const;  // is there any task of pstree.img?
@@ -127,11 +129,11 @@ class CheckpointReader : public Decoding {
   std::vector<Found>& finish(std::string_view input);
 
  private:
-  Found& at(std::string_view folder);
+  Found& at(const SetId& id);
 
   Needs needs_;
   std::vector<Found> found_;
-  std::vector<Error> homeless_;  // of no folder that is known
+  std::vector<Error> homeless_;  // of no set that is known
 };
 
 // Reads one input as one checkpoint: where it holds several, the one with a tree of tasks. Errors, also those of the

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(changed, io, "changed while it was read: {want} bytes are gone")                                                \
   X(no_library, io, "cannot unpack: {name}")                                                                        \
   X(no_images, data, "no images in this {name}")                                                                    \
+  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                             \
   X(bad_compression, data, "{name}")                                                                                \
   X(cut_compression, data, "{name} data cut short")                                                                 \
   X(bad_archive, data, "damaged archive: {name}")                                                                   \
@@ -95,6 +97,8 @@ enum class Reason : std::uint8_t {
 #undef X
 };
 
+struct SetId;  // source.hpp
+
 struct Error {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
 
@@ -105,6 +109,7 @@ struct Error {
   std::uint64_t want = 0;
   std::uint64_t have = 0;
   std::string name = {};  // what the sentence names: a field, a system message
+  std::shared_ptr<const SetId> set = {};  // of which the image is one; null: not known
 
   explicit operator bool() const { return reason != Reason::none; }
 };

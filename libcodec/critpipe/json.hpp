@@ -30,6 +30,8 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+struct SetId;
+
 struct JsonOptions {
   enum class Form : std::uint8_t {
     document,        // {"magic": ..., "entries": [...]}
@@ -152,6 +154,9 @@ class JsonWriter {
   bool after_key_ = false;
   std::vector<bool> has_members_;  // of what is open
 };
+
+// The first two keys of whatever is said about a set of images: "checkpoint" and "set".
+JsonWriter& put_set(JsonWriter& json, const SetId& set);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -9,7 +9,7 @@
 //     if (read_input("dump/", reader, {}) == Step::stop) return;
 //     reader.finish("dump/");
 //     for (const Statistics& run : reader.statistics())
-//       if (const auto frozen = run.value("frozen_time")) printf("%s: %lu us\n", run.name.c_str(), *frozen);
+//       if (const auto frozen = run.value("frozen_time")) printf("%s: %lu us\n", run.set.text().c_str(), *frozen);
 //
 // Text is that of `crit x`, byte for byte where crit answers rightly; sockets and statistics are ours. A name that
 // would break its line, or is no UTF-8, is escaped. JSON has the keys of go-criu's explorers with the same values where
@@ -50,7 +50,7 @@ struct ExploreOptions {
   bool threads = false;    // ps as text: a line for each thread
   bool tree = false;       // ps as text: a tree drawn with lines
   bool unicode = false;    // draws it with Unicode's lines
-  std::string label = {};  // lines: value of a first key "checkpoint"; empty: no such key
+  SetId set = {};          // JSON: which checkpoint, in the first keys of objects
 };
 
 // What a checkpoint must be read with for that answer.
@@ -64,7 +64,7 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
 struct Statistics {
   enum class Of : std::uint8_t { dump, restore };
 
-  std::string name = {};  // of the checkpoint, or of the image
+  SetId set = {};
   Of of = Of::dump;
   std::uint64_t page_size = 4096;
   std::vector<std::optional<std::uint64_t>> values = {};  // in the order of fields_of(of)
@@ -92,7 +92,8 @@ std::span<const StatisticsField> fields_of(Statistics::Of of);
 class StatisticsReader final : public Decoding {
  public:
   explicit StatisticsReader(std::uint64_t page_size = 4096, const Limits& limits = {});
-  bool wants(std::string_view name) override;
+  bool wants(std::string_view path) override;
+  bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override { errors_.push_back(error); }
 
@@ -108,12 +109,13 @@ class StatisticsReader final : public Decoding {
   std::uint64_t default_page_size_;
   std::optional<std::uint64_t> page_size_;  // of this input
   std::size_t first_ = 0;                   // of this input, in statistics_
+  std::size_t nr_errors_ = 0;               // before this input
   std::vector<Statistics> statistics_;
   std::vector<Error> errors_;
 };
 
 // All figures, a line each.
-void print_statistics(Output& output, const Statistics& one);
+void print_statistics(Output& output, std::span<const Statistics> all);
 // Those of `all` that are dumps or restores as a table, a line each, then totals and percentiles (nearest rank).
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of);
 // One object a line, or an array of them.

@@ -135,7 +135,7 @@ struct MemorySearchOptions {
 };
 
 struct MemoryFound {
-  std::string_view set;              // where there are several: which directory or folder
+  const SetId& set;
   std::optional<std::uint32_t> pid;  // none: shared memory that nobody maps, or pages without a pagemap
   std::optional<MemoryId> memory;    // none: pages without a pagemap
   std::uint64_t address;             // without a pid: in the shared object, or in the pages image
@@ -143,7 +143,7 @@ struct MemoryFound {
   std::size_t pattern;
   const Mapping* mapping;         // null: not known
   std::string_view mapping_name;  // "/usr/lib/libc.so.6", "[heap]"; may be empty
-  std::string_view image;         // pages without a pagemap: which
+  std::string_view image;         // pages without a pagemap: the path of their image
   Bytes before, match, after;     // as in Found
 };
 
@@ -154,7 +154,7 @@ class MemorySearch {
   MemorySearch(const Patterns& patterns, MemorySearchOptions options, Report report, Fault fault);
   ~MemorySearch();
 
-  Step directory(const std::string& path, bool several);
+  Step directory(const std::string& path);
   Step inputs(const std::vector<std::string>& inputs, const SourceOptions& options);
 
   struct CRITPIPE_INNER Work;  // internal

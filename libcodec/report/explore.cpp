@@ -122,9 +122,7 @@ std::string escaped(std::string_view name) {
 }
 
 JsonWriter& Exploring::begin_line() {
-  json.begin('{');
-  if (!options.label.empty()) json.key("checkpoint").text(options.label);
-  return json;
+  return put_set(json.begin('{'), options.set);
 }
 
 std::string joined(std::initializer_list<std::string_view> parts) {

@@ -68,7 +68,7 @@ void put_lines(Exploring& exploring, const Task& task) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   const auto descriptors = exploring.checkpoint.descriptors(task);
-  json.begin('{').key("pid").number(task.pid);
+  exploring.begin_line().key("pid").number(task.pid);
   const bool any = !descriptors.empty() || task.has_directories;
   if (any) json.key("files").begin('[');
   for (const Descriptor& descriptor : descriptors) {

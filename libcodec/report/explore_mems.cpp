@@ -89,7 +89,7 @@ void put_mapping(Exploring& exploring, const Mapping& mapping, Numbers& numbers)
 
 void put_task(Exploring& exploring, const Task& task, Numbers& numbers) {
   JsonWriter& json = exploring.json;
-  json.begin('{').key("pid").number(task.pid);
+  exploring.begin_line().key("pid").number(task.pid);
   put_name(json, "exe", path_text(exploring, exploring.checkpoint.directory(task.memory.exe_id), "unknown"));
   if (!task.memory.mappings.empty()) {
     json.key("mems").begin('[');

@@ -161,8 +161,8 @@ void put_document(Exploring& exploring, const Branches& branches) {
   for (const auto& branch : branches) nr_roots += branch.depth == 0;
   if (nr_roots != 1) json.begin('[');
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    put_task(json.begin('{'), *branches[i].task);
     const std::size_t depth = branches[i].depth;
+    put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task);
     const std::size_t next = i + 1 < branches.size() ? branches[i + 1].depth : 0;
     if (i + 1 < branches.size() && next > depth) {
       json.key("children").begin('[');

@@ -137,7 +137,7 @@ void put_run(Exploring& exploring, Walk& walk, const Run& run) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   Walk walk{exploring, task};
-  json.begin('{').key("pid").number(task.pid);
+  exploring.begin_line().key("pid").number(task.pid);
   if (!task.pagemap.empty()) {
     json.key("rss").begin('[');
     for (const Run& run : task.pagemap) {

@@ -131,7 +131,7 @@ void put_task(Exploring& exploring, const Task& task) {
   bool any = false;
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
-    if (!any) json.begin('{').key("pid").number(task.pid).key("sockets").begin('[');
+    if (!any) exploring.begin_line().key("pid").number(task.pid).key("sockets").begin('[');
     any = true;
     json.begin('{');
     put_socket(exploring, descriptor);

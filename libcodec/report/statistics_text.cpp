@@ -133,8 +133,14 @@ void print_rows(Output& output, const std::vector<Row>& rows) {
   }
 }
 
+std::vector<std::string> names_of(std::span<const Statistics> all) {
+  std::vector<SetId> sets;
+  for (const Statistics& one : all) sets.push_back(one.set);
+  return texts_of(sets);
+}
+
 void put_statistics(JsonWriter& json, const Statistics& one) {
-  json.begin('{').key("checkpoint").text(one.name).key("of").text(name_of(one.of));
+  put_set(json.begin('{'), one.set).key("of").text(name_of(one.of));
   const auto fields = fields_of(one.of);
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (one.values[i]) json.key(fields[i].name).number(*one.values[i]);
@@ -144,16 +150,21 @@ void put_statistics(JsonWriter& json, const Statistics& one) {
   json.end('}');
 }
 
-}  // namespace
-
-void print_statistics(Output& output, const Statistics& one) {
-  output.write(joined({one.name, ": ", name_of(one.of), "\n"}));
+void print_one(Output& output, const Statistics& one, const std::string& name) {
+  output.write(joined({name, ": ", name_of(one.of), "\n"}));
   const auto fields = fields_of(one.of);
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (one.values[i])
       output.write(format("  %-28s", std::string{fields[i].label}.c_str()) +
                    value_text(fields[i], *one.values[i], one.page_size) + "\n");
   if (const auto share = one.share_written()) output.write(format("  %-28s%.1f%%\n", "share written", 100 * *share));
+}
+
+}  // namespace
+
+void print_statistics(Output& output, std::span<const Statistics> all) {
+  const std::vector<std::string> names = names_of(all);
+  for (std::size_t i = 0; i < all.size(); ++i) print_one(output, all[i], names[i]);
 }
 
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of) {
@@ -164,8 +175,9 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
   const std::vector<Column> columns = columns_of(of);
   std::vector<Row> rows{{of == Statistics::Of::dump ? "DUMP (times in ms)" : "RESTORE (times in ms)", {}}};
   for (const Column& column : columns) rows[0].cells.emplace_back(column.head);
+  const std::vector<std::string> names = names_of(all);
   for (const Statistics* one : chosen) {
-    Row& row = rows.emplace_back(Row{one->name});
+    Row& row = rows.emplace_back(Row{names[static_cast<std::size_t>(one - all.data())]});
     for (const Column& column : columns) {
       const auto value = column.value(*one, column.field);
       row.cells.push_back(value ? column.text(*value) : "-");

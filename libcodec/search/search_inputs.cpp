@@ -23,6 +23,8 @@ struct LoadedPagemap {
 
 // A pages image: what was found in it, at addresses if these were known, else waiting.
 struct SearchedPages {
+  std::string name;
+  std::string path;
   std::string place;
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // and that was said
@@ -33,7 +35,8 @@ struct SearchedPages {
 };
 
 struct Set {
-  std::string folder;
+  std::shared_ptr<const SetId> id;
+  std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
   std::map<MemoryId, LoadedPagemap> pagemaps;
@@ -43,8 +46,7 @@ struct Set {
   }
 };
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Notes when an image has come to its end.
 class NotesEnd final : public Stage {
@@ -103,7 +105,7 @@ class Inputs final : public Decoding {
   const bool rereadable_;
   bool is_second_pass_ = false;
   WaitingRoom room_;
-  std::map<std::string, std::unique_ptr<Set>, std::less<>> sets_;
+  std::map<SetId, std::unique_ptr<Set>> sets_;
   bool stopped_ = false;
 };
 
@@ -148,11 +150,11 @@ bool Inputs::wants(std::string_view name) {
 }
 
 Set& Inputs::set_of(const Member& member) {
-  const std::string folder{folder_of(member.name)};
-  auto& set = sets_[folder];
+  auto& set = sets_[*member.set];
   if (!set) {
     set = std::make_unique<Set>();
-    set->folder = folder;
+    set->id = member.set;
+    set->place = place_beside(member, {});
   }
   return *set;
 }
@@ -160,10 +162,12 @@ Set& Inputs::set_of(const Member& member) {
 std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
   Set& set = set_of(member);
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
     if (is_second_pass_ && !std::exchange(pages.again, false)) return nullptr;
+    pages.name = member.name;
+    pages.path = member.path;
     pages.place = member.place;
     return std::make_unique<PagesSink>(*this, set, pages);
   }
@@ -191,9 +195,8 @@ bool Inputs::is_told(const Set& set, MemoryId memory) const {
 Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, SearchedPages& pages)
     : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
-  const std::string file{file_of(pages.place)};
   for (auto& [memory, loaded] : set.pagemaps)
-    if (pages_name(loaded.pagemap.pages_id) == file && inputs.is_told(set, memory)) place(memory, loaded);
+    if (pages_name(loaded.pagemap.pages_id) == pages.name && inputs.is_told(set, memory)) place(memory, loaded);
   std::size_t context = work.options.context;
   if (!places_ && !inputs.is_second_pass_) {
     // What a pattern sees beside a match may be a gap, so that no match is found where there is one.
@@ -277,14 +280,14 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
   std::uint64_t in_parent = 0;
   for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
   if (in_parent > 0) {
-    Error error{Reason::unsearched_pages, set.folder + pagemap_name(memory)};
+    Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
     work_.fault(error);
   }
   const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
-    if (!parts.empty()) work_.fault({Reason::missing_image, set.folder + pages_name(loaded.pagemap.pages_id)});
+    if (!parts.empty()) work_.fault({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
     return Step::go;
   }
   check_size(pages->second, parts);
@@ -333,9 +336,9 @@ Step Inputs::finish_unclaimed(Set& set) {
 
 Step Inputs::finish() {
   if (stopped_) return Step::stop;
-  for (auto& [folder, set] : sets_) {
-    set->checkpoint.finish(folder);
-    Places places{folder, set->checkpoint, work_.options};
+  for (auto& [id, set] : sets_) {
+    set->checkpoint.finish(set->place);
+    Places places{id, set->checkpoint, work_.options};
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;
