@@ -112,7 +112,7 @@ class Inputs final : public Decoding {
 // A pages image on its way.
 class Inputs::PagesSink final : public Sink {
  public:
-  PagesSink(Inputs& inputs, Set& set, SearchedPages& pages);
+  PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages);
   Step entry(const Entry&) override { return Step::go; }
   Step raw(Bytes bytes) override;
   Step end() override { return finish(); }
@@ -169,7 +169,7 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
     pages.name = member.name;
     pages.path = member.path;
     pages.place = member.place;
-    return std::make_unique<PagesSink>(*this, set, pages);
+    return std::make_unique<PagesSink>(*this, set, *pages_id, pages);
   }
   if (is_second_pass_) return nullptr;
   std::unique_ptr<Sink> to;
@@ -192,11 +192,11 @@ bool Inputs::is_told(const Set& set, MemoryId memory) const {
   return is_second_pass_ || (is_read(pagemap_name(memory)) && search::is_told(set.checkpoint, memory, is_read));
 }
 
-Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, SearchedPages& pages)
+Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages)
     : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
   for (auto& [memory, loaded] : set.pagemaps)
-    if (pages_name(loaded.pagemap.pages_id) == pages.name && inputs.is_told(set, memory)) place(memory, loaded);
+    if (loaded.pagemap.pages_id == pages_id && inputs.is_told(set, memory)) place(memory, loaded);
   std::size_t context = work.options.context;
   if (!places_ && !inputs.is_second_pass_) {
     // What a pattern sees beside a match may be a gap, so that no match is found where there is one.

@@ -13,7 +13,7 @@
 
 namespace critpipe::search {
 
-constexpr std::size_t around_bytes = 4096;  // kept behind a match that crosses a page border
+constexpr std::size_t around_bytes = 4096;            // kept behind a match that crosses a page border
 constexpr std::uint64_t max_waiting_bytes = 8 << 20;  // of all images together
 
 // The bytes that all matches take that wait.
