@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "report/explorers.hpp"
-#include "base/escape.hpp"
 #include "base/decimal.hpp"
 
 namespace critpipe {
@@ -31,25 +30,6 @@ constexpr ExplorerRow rows[] = {
 
 const ExplorerRow& row_of(Explorer explorer) { return rows[static_cast<std::size_t>(explorer)]; }
 
-void append_hex_byte(std::string& text, unsigned char byte) {
-  text += "\\x";
-  text += "0123456789abcdef"[byte >> 4];
-  text += "0123456789abcdef"[byte & 15];
-}
-
-// Appends one character of UTF-8, or a byte that is none.
-void append_shown(std::string& text, std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  const bool is_utf8_control =
-      character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
-  if (character == "\n") text += "\\n";
-  else if (character == "\t") text += "\\t";
-  else if (character == "\\") text += "\\\\";
-  else if (first < 0x20 || first == 0x7f || is_utf8_control || !is_utf8(character))
-    for (const char byte : character) append_hex_byte(text, static_cast<unsigned char>(byte));
-  else text += character;
-}
-
 }  // namespace
 
 std::optional<Explorer> explorer_named(std::string_view word) {
@@ -73,19 +53,7 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
   return output.step();
 }
 
-std::string Exploring::shown(std::string_view name) const { return options.escape ? escaped(name) : std::string{name}; }
-
-std::string escaped(std::string_view name) {
-  std::string text;
-  while (!name.empty()) {
-    std::size_t size = 1;
-    while (size < 4 && size < name.size() && utf8_prefix(name.substr(0, size)) == 0) ++size;
-    if (utf8_prefix(name.substr(0, size)) == 0) size = 1;
-    append_shown(text, name.substr(0, size));
-    name.remove_prefix(size);
-  }
-  return text;
-}
+std::string Exploring::shown(std::string_view name) const { return options.escape ? visible(name, Escape::text) : std::string{name}; }
 
 JsonWriter& Exploring::begin_line() {
   json.begin('{');
