@@ -179,16 +179,20 @@ struct FoundValue {
 };
 FoundValue value_at(const Message& message, Bytes payload, std::string_view path);
 
-// An integer, an enum's number, a bool (0, 1), or the bytes of a text.
+// An integer, an enum's number, a bool (0, 1), or a view of the bytes of a text.
 struct FieldValue {
   bool is_text = false;
   bool is_negative = false;
   std::uint64_t integer = 0;
   std::string_view text = {};
 
-  FieldValue(std::integral auto value)
+  FieldValue(bool value) : integer{value} {}
+  template <std::integral Integer>
+    requires(!std::same_as<Integer, bool>)
+  FieldValue(Integer value)
       : is_negative{std::cmp_less(value, 0)}, integer{static_cast<std::uint64_t>(value)} {}
   FieldValue(std::string_view value) : is_text{true}, text{value} {}
+  FieldValue(const std::string& value) : is_text{true}, text{value} {}
   FieldValue(const char* value) : is_text{true}, text{value} {}
 };
 

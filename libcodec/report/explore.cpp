@@ -28,25 +28,6 @@ constexpr ExplorerRow rows[] = {
 
 const ExplorerRow& row_of(Explorer explorer) { return rows[static_cast<std::size_t>(explorer)]; }
 
-void append_hex_byte(std::string& text, unsigned char byte) {
-  text += "\\x";
-  text += "0123456789abcdef"[byte >> 4];
-  text += "0123456789abcdef"[byte & 15];
-}
-
-// Appends one character of UTF-8, or a byte that is none.
-void append_shown(std::string& text, std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  const bool is_utf8_control =
-      character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
-  if (character == "\n") text += "\\n";
-  else if (character == "\t") text += "\\t";
-  else if (character == "\\") text += "\\\\";
-  else if (first < 0x20 || first == 0x7f || is_utf8_control || !is_utf8(character))
-    for (const char byte : character) append_hex_byte(text, static_cast<unsigned char>(byte));
-  else text += character;
-}
-
 // Text of one line that a terminal only shows: UTF-8 without control characters.
 bool is_printable(std::string_view name) {
   bool is_ascii = true;
@@ -101,24 +82,12 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
 }
 
 std::string Exploring::shown(std::string_view name) const {
-  return is_text() && !is_printable(name) ? escaped(name) : std::string{name};
+  return is_text() && !is_printable(name) ? visible(name, Escape::text) : std::string{name};
 }
 
 void put_name(JsonWriter& json, std::string_view key, std::string_view name) {
   json.key(key).text(name);
   if (!is_utf8(name)) json.key(std::string{key} + "_base64").text(base64_of(name));
-}
-
-std::string escaped(std::string_view name) {
-  std::string text;
-  while (!name.empty()) {
-    std::size_t size = 1;
-    while (size < 4 && size < name.size() && utf8_prefix(name.substr(0, size)) == 0) ++size;
-    if (utf8_prefix(name.substr(0, size)) == 0) size = 1;
-    append_shown(text, name.substr(0, size));
-    name.remove_prefix(size);
-  }
-  return text;
 }
 
 JsonWriter& Exploring::begin_line() {

@@ -1,4 +1,5 @@
 // sk: the sockets of each task.
+#include "base/size_text.hpp"
 #include "report/explorers.hpp"
 
 namespace critpipe {
@@ -71,16 +72,6 @@ void print_socket(const Exploring& exploring, const Task& task, const Descriptor
                   or_dash(known, peer_text(descriptor, socket)) + "\n");
 }
 
-// As go-criu says it: whole units, or one decimal.
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
-  if (bytes < 1024) return format("%lu B", bytes);
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; size >= 1024 && unit + 1 < std::size(units); size /= 1024) ++unit;
-  return format("%.1f %s", size, units[unit]);
-}
-
 void put_number(JsonWriter& json, const char* key, std::uint64_t number) {
   if (number != 0) json.key(key).number(number);
 }
@@ -102,7 +93,7 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   put_number(json, "src_port", is_inet ? socket.source_port : 0);
   put_text(json, "dest_addr", socket.destination);
   put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
-  json.key("send_buf").text(size_text(socket.send_buffer)).key("recv_buf").text(size_text(socket.receive_buffer));
+  json.key("send_buf").text(gocrit_size_text(socket.send_buffer)).key("recv_buf").text(gocrit_size_text(socket.receive_buffer));
 }
 
 void put_socket(Exploring& exploring, const Descriptor& descriptor) {

@@ -36,7 +36,6 @@ Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 void put_name(JsonWriter& json, std::string_view key, std::string_view name);
 
 std::string joined(std::initializer_list<std::string_view> parts);
-std::string escaped(std::string_view name);                                      // control characters as \n, \x1b
 void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 

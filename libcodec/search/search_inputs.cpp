@@ -213,7 +213,7 @@ Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, S
 
 void Inputs::PagesSink::place(MemoryId memory, LoadedPagemap& loaded) {
   const MemorySearchOptions& options = inputs_.work_.options;
-  places_ = std::make_unique<Places>(set_.folder, set_.checkpoint, options);
+  places_ = std::make_unique<Places>(*set_.id, set_.checkpoint, options);
   loaded.pagemap.seal();
   pages_.memory = memory;
   pages_.parts = parts_of(loaded.pagemap, set_.page_size(options), places_->wanted(memory));
@@ -309,7 +309,7 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
 }
 
 Step Inputs::report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const {
-  return work_.report({set.folder,
+  return work_.report({*set.id,
                        {},
                        {},
                        found.address,

@@ -198,8 +198,7 @@ TEST(SmallestBuffer, PrintsAtEveryPlace) {
 TEST(SmallestBuffer, FastPathsOfAnySize) {
   const Message& message = *find_message("apparmor_entry");
   int printed = 0, encoded = 0;
-  for (std::size_t size = 6500; size < 8300; ++size) {
-    const std::string payload = nested(message, max_nesting, {.text = std::string(size / 65, 't')}) + hex("0a 00");
+  for (std::size_t size = 5000; size < 8300; ++size) {
     // The innermost one is the long one: all lengths around it grow.
     std::string deep = nested(*find_message("aa_namespace"), 0, {.text = std::string(size, 't')});
     for (int level = 1; level < max_nesting; ++level) {
