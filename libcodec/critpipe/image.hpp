@@ -15,7 +15,7 @@
 //     } count;
 //     Decoder decoder{count, "fs-1.img"};
 //     decoder.feed(bytes);                      // as often as there are bytes
-//     if (decoder.finish()) ...                 // decoder.error() says what is wrong
+//     if (decoder.finish() == Step::stop) puts(to_string(decoder.error()).c_str());
 //
 // Sources of the facts: criu/image.c (img_check_magic, do_pb_read_one), lib/pycriu/images/images.py.
 #pragma once

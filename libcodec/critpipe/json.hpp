@@ -16,6 +16,11 @@
 //                             interleaved; that one has the same "image" and "magic"
 // Padding after an extra that is not zero stands as further bytes of that extra.
 //
+//     StringOutput text, image;
+//     if (Error error = image_to_json("dump/fs-1.img", text, {.pretty = true})) return error;
+//     const std::string json = text.take();
+//     if (Error error = json_to_image(bytes_of(json), image)) return error;
+//
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
 
