@@ -102,10 +102,10 @@ class ToImages final : public Grep {
 };
 
 // A plain image is there even if nothing of it matches; of a set only those with a match.
-class ToImages::Image final : public Sink {
+class ToImages::Image final : public Stage {
  public:
   Image(ImagesOut& images, const Member& member, bool several)
-      : images_{images}, name_{member.name}, several_{several} {}
+      : Stage{nullptr}, images_{images}, name_{member.name}, several_{several} {}
   ~Image() override { (void)close(false); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
@@ -113,23 +113,17 @@ class ToImages::Image final : public Sink {
   }
   Step entry(const Entry& entry) override {
     if (!sink_ && open() == Step::stop) return Step::stop;
-    return sink_->entry(entry);
+    return Stage::entry(entry);
   }
-  Step part(const Part& part) override { return sink_->part(part); }
-  Step bytes(Bytes bytes) override { return sink_->bytes(bytes); }
-  Step padding(Bytes bytes) override { return sink_->padding(bytes); }
-  Step close() override { return sink_->close(); }
   Step end() override { return close(true); }
-  void fail(const Error& error) override {
-    if (sink_) sink_->fail(error);
-  }
 
  private:
   Step open() {
     output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
     if (!output_) return Step::stop;
     sink_ = std::make_unique<ImageSink>(output_);
-    return sink_->begin(image_);
+    hand_to(sink_.get());
+    return Stage::begin(image_);
   }
   Step close(bool whole) {
     Output* output = std::exchange(output_, nullptr);
@@ -157,7 +151,7 @@ class ToText final : public Grep {
     options_.always_begin = form == Form::count;
     if (form == Form::nothing) options_.most = std::min<std::uint64_t>(options_.most, 1);
     if (wants_colour(program, destination_.fd())) colour_ = std::make_unique<ColourOutput>(destination_.output());
-    voices_ = std::make_unique<Voices>(output(), limits_of(program));
+    interleaved_ = std::make_unique<InterleavedDocuments>(output(), limits_of(program));
   }
   void report(const Error& error) override {
     if (flush() == Step::go) program_.report(error);
@@ -169,7 +163,6 @@ class ToText final : public Grep {
 
  private:
   class Count;
-  class Spoken;
   std::unique_ptr<Sink> target(const Member& member) override;
   Output& output() { return colour_ ? *colour_ : destination_.output(); }
   Step flush() {
@@ -180,21 +173,7 @@ class ToText final : public Grep {
   Form form_;
   Destination destination_;
   std::unique_ptr<ColourOutput> colour_;
-  std::unique_ptr<Voices> voices_;
-};
-
-// Lines of an image that others interrupt.
-class ToText::Spoken final : public JsonSink {
- public:
-  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
-      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
-    voices.bind(voice, *this);
-  }
-  ~Spoken() override { (void)voices_.close(voice_); }
-
- private:
-  Voices& voices_;
-  Output& voice_;
+  std::unique_ptr<InterleavedDocuments> interleaved_;
 };
 
 // How many entries match, or only the name of an image where some do.
@@ -229,7 +208,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
-  if (member.interleaved) return std::make_unique<Spoken>(*voices_, voices_->open(), options);
+  if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);
 }
 

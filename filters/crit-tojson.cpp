@@ -27,8 +27,11 @@ constexpr Example examples[] = {
 
 class ToJson final : public Decoding {
  public:
-  ToJson(Program& program, Output& output, Report report)
-      : Decoding{limits_of(program)}, output_{output}, report_{std::move(report)}, voices_{output, limits_of(program)} {
+  ToJson(Program& program, Output& output, ReportError report)
+      : Decoding{limits_of(program)},
+        output_{output},
+        report_{std::move(report)},
+        interleaved_{output, limits_of(program)} {
     options_.pretty = program.has("pretty");
     options_.payload = !program.has("no-payload") && !program.has("nopl");
     options_.raw = program.has("raw");
@@ -43,33 +46,12 @@ class ToJson final : public Decoding {
   void report(const Error& error) override { report_(error); }
 
  private:
-  class Spoken;
-
   Output& output_;
-  Report report_;
+  ReportError report_;
   JsonOptions options_;
-  Voices voices_;
+  InterleavedDocuments interleaved_;
   bool lines_;
   bool several_;
-};
-
-// An image that others interrupt.
-class ToJson::Spoken final : public JsonSink {
- public:
-  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
-      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
-    voices.bind(voice, *this);
-  }
-  ~Spoken() override { (void)voices_.close(voice_); }
-  Step close() override {
-    const Step step = JsonSink::close();
-    voices_.border(voice_);
-    return step;
-  }
-
- private:
-  Voices& voices_;
-  Output& voice_;
 };
 
 std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
@@ -84,13 +66,14 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
     return nullptr;
   }
   if (!member.interleaved) return std::make_unique<JsonSink>(output_, options_);
-  return std::make_unique<Spoken>(voices_, voices_.open(), options_);
+  return std::make_unique<InterleavedJson>(interleaved_, options_);
 }
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  read_inputs(program, destination.output(),
-              [&](Output& output, const Report& report) { return std::make_unique<ToJson>(program, output, report); });
+  read_inputs(program, destination.output(), [&](Output& output, const ReportError& report) {
+    return std::make_unique<ToJson>(program, output, report);
+  });
   return destination.commit();
 }
 

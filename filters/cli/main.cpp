@@ -9,6 +9,7 @@
 int main(int argc, char** argv) {
   using namespace critpipe;
   using namespace critpipe::filters;
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of write()
   Program program = parse_command_line(filter, argc, argv);
   try {
     return filter.run(program);

@@ -50,8 +50,9 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                              \
   X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")               \
   X(limit_waiting, limit,                                                                                           \
-    "matches that wait for their pagemap take over {want} bytes; a file or directory needs none")                   \
+    "from here on matches are lost: over {want} bytes of them wait for their pagemap; a file or directory needs none") \
   X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts") \
+  X(no_search, io, "the search engine failed: {name}")                                                              \
   X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                \
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                       \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                       \

@@ -74,7 +74,11 @@ class JsonSink : public Sink {
 };
 
 // One message as a JSON object, as it stands among the entries of an image.
-void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty);
+struct MessageOptions {
+  bool pretty = false;     // annotated fields as people read them
+  bool canonical = false;  // the payload is known to be written as CRIU writes it: Entry::canonical
+};
+void print_message(Output& output, const Message& message, Bytes payload, const MessageOptions& options = {});
 
 // A text as a JSON string, with its quotes, as it stands in a document.
 std::string json_string(std::string_view text);
@@ -146,7 +150,7 @@ class JsonWriter {
 
  private:
   void separate();
-  void new_line();
+  int depth() const;
 
   Output& output_;
   bool indent_;

@@ -79,6 +79,8 @@ class Patterns {
   [[nodiscard]] Error compile();
   std::size_t size() const;
   const std::string& text(std::size_t number) const;
+  // Does any look at what stands beside a match: ^, $, \b?
+  bool see_neighbours() const;
 
   struct CRITPIPE_INNER Compiled;  // internal
 
@@ -105,6 +107,8 @@ class Search {
   void begin(std::uint64_t address);
   Step feed(Bytes bytes);
   Step end();
+  // Why feed or end gave Step::stop where no report did. Reasons: no_search.
+  const Error& error() const;
 
  private:
   class CRITPIPE_INNER Machine;

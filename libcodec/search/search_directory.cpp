@@ -125,6 +125,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
                     [&](const Found& found) { return places.report(memory, found, report); }};
       MemoryWalk walk{*this, *folder, memory, set->page_size, search};
       const Step step = walk.run(wanted);
+      report_failure(search, path);
       folder->forget(memory);
       for (; nr_errors < folder->errors().size(); ++nr_errors) fault(folder->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;

@@ -115,6 +115,16 @@ TEST_F(HeaderExamples, Fields) {
   EXPECT_EQ(nr_pages, 3u);
 }
 
+TEST_F(HeaderExamples, Output) {
+  const auto example = [&]() -> Error {
+#include "output.1.inc"
+    return error;
+  };
+  EXPECT_FALSE(example());
+  EXPECT_EQ(printed(), "{}\n");
+  EXPECT_EQ(bytes_in("restored/core-1.img"), "...");
+}
+
 TEST_F(HeaderExamples, Image) {
   const std::string image = bytes_in("dump/pstree.img");
   const Bytes bytes = bytes_of(image);
