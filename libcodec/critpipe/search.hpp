@@ -8,8 +8,9 @@
 //       return Step::go;
 //     }};
 //     search.begin(0x7f0000001000);              // a stretch of memory without a gap
-//     search.feed(bytes);                        // blocks of any size
-//     search.end();
+//     Step step = search.feed(bytes);            // blocks of any size
+//     if (step == Step::go) step = search.end();
+//     if (step == Step::stop) return search.error();
 //
 // What a match is does not depend on how memory is cut into blocks: of each pattern by itself, the match that begins
 // first; of those the longest, or the shortest where the pattern has a lazy quantifier; then the next one behind it.
@@ -26,8 +27,8 @@
 //       return Step::go;
 //     };
 //     MemorySearch search{patterns, {}, print, [](const Error& error) { puts(to_string(error).c_str()); }};
-//     search.directory("dump/3", false);          // in address order, through parents
-//     search.inputs({"c1.tar.zst"}, {});          // as the images come
+//     Step step = search.directory("dump/3", false);                     // in address order, through parents
+//     if (step == Step::go) step = search.inputs({"c1.tar.zst"}, {});    // as the images come
 //
 // What is searched are the bytes that the images hold, stretch by stretch of adjacent addresses: runs of a pagemap that
 // touch are one, also where some of their pages come from a parent. Holes, lazy pages and files that are only mapped

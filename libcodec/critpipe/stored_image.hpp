@@ -4,7 +4,7 @@
 //     if (Error error = image.load("dump/utsns-11.img")) return error;
 //     if (Error error = image.entries[0].set("nodename", "plum")) return error;
 //     FileOutput file{STDOUT_FILENO, "standard output"};
-//     image.write(file);
+//     if (image.write(file) == Step::stop) return file.error();
 //
 // What was not changed is written as it was read, unknown fields and extras too. As JSON and back in one call each:
 //

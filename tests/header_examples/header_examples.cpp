@@ -192,7 +192,7 @@ TEST_F(HeaderExamples, Pages) {
 #include "pages.1.inc"
   Lazy lazy;
   const PageRun run{};
-  lazy.runs({&run, 1});
+  EXPECT_EQ(lazy.runs({&run, 1}), Step::go);
   EXPECT_EQ(lazy.pages, 0u);
 }
 
