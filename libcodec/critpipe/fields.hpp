@@ -3,11 +3,13 @@
 // A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length
 // fits. Values are views into the payload; nothing allocates.
 //
+//     std::uint64_t vaddr = 0;
 //     for (Fields fields{*entry.message, entry.payload}; fields.next();) {
 //       const Value& value = fields.value();
-//       if (value.field && value.field->name() == "vaddr") use(value.integer);
+//       if (value.field && value.field->name() == "vaddr") vaddr = value.integer;
 //     }
-//     std::uint64_t nr_pages = integer_or(*entry.message->find("nr_pages"), entry.payload, 0);
+//     const Field& count = *entry.message->find("nr_pages");
+//     const std::uint64_t nr_pages = integer_or(count, *entry.message, entry.payload, 0);
 //
 // Source of the facts: protobuf's encoding.
 #pragma once

@@ -3,7 +3,7 @@
 //
 //     ExploreOptions options{.form = ExploreOptions::Form::lines};
 //     Checkpoint checkpoint = read_checkpoint("dump/", needs_of(Explorer::mems, options));
-//     explore(checkpoint, Explorer::mems, output, options);
+//     if (explore(checkpoint, Explorer::mems, output, options) == Step::stop) return;
 //
 //     StatisticsReader reader;
 //     if (read_input("dump/", reader, {}) == Step::stop) return;

@@ -33,7 +33,7 @@ void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
   const File* file = exploring.checkpoint.find_file(type, id);
   if (!file) return;
   if (type != type_reg && type != type_pipe && type != type_unix)
-    json.key("about").text(detailed_text(exploring, type, id));
+    put_name(json, "about", detailed_text(exploring, type, id));
   if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
 }
 
