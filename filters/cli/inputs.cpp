@@ -26,11 +26,14 @@ class Nothing final : public Receiver {
   const Program& program_;
 };
 
-bool fits(const std::string& glob, std::string_view name, bool any_end) {
+bool fits(const std::string& glob, const std::string& name) { return fnmatch(glob.c_str(), name.c_str(), 0) == 0; }
+
+// The name, or what is behind one of its slashes.
+bool fits_an_end(const std::string& glob, std::string_view name) {
   for (;;) {
-    if (fnmatch(glob.c_str(), std::string{name}.c_str(), 0) == 0) return true;
+    if (fits(glob, std::string{name})) return true;
     const std::size_t slash = name.find('/');
-    if (!any_end || slash == name.npos) return false;
+    if (slash == name.npos) return false;
     name.remove_prefix(slash + 1);
   }
 }
@@ -69,8 +72,10 @@ SourceOptions source_options(Program& program) {
 }
 
 bool wanted(const Program& program, std::string_view name) {
-  const bool any_end = program.arguments().size() > 1;
-  const auto matches = [&](const std::string& glob) { return fits(glob, name, any_end); };
+  const bool has_input_name = program.arguments().size() > 1;
+  const auto matches = [&](const std::string& glob) {
+    return has_input_name ? fits_an_end(glob, name) : fits(glob, std::string{name});
+  };
   const auto only = program.values("only");
   const bool chosen = only.empty() || std::ranges::any_of(only, matches);
   return chosen && std::ranges::none_of(program.values("except"), matches);
