@@ -16,15 +16,15 @@ constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
         "entries into stream zstd"),
     Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
-    {0, "entries", "A:B", "Keep entries A to B - 1 of each image, counted from 0; the head of a pagemap stays."},
+    {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
 constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
 constexpr Example examples[] = {
-    {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
-    {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
-    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
-    {"crit-cat c1.tar.zst --into NEW", "the images as files, without a temporary folder"},
-    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
+    {"crit-cat pagemap-1.img | crit-tojson", "check an image on its way into a pipe"},
+    {"crit-cat --list c1.tar.zst", "list what a checkpoint holds"},
+    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "print some images of an archive"},
+    {"crit-cat c1.tar.zst --into NEW", "write the images of an archive as files"},
+    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "send a checkpoint to another machine"},
 };
 
 Slice parse_slice(Program& program) {

@@ -16,28 +16,29 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'v', "invert-match", nullptr, "Keep the entries that do not match."},
+    {'v', "invert-match", nullptr, "Select the entries that do not match."},
     {'c', "count", nullptr,
-     "Print for each image how many entries match; with --memory, for each process how many matches."},
-    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, processes."},
+     "Print the number of matching entries of each image; with --memory, of matches in each process."},
+    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."},
     {'q', "quiet", nullptr, "Print nothing; stop at the first match."},
     {'m', "max-count", "N", "Stop after N matches."},
-    {0, "lines", nullptr, "Print matches as JSON, one a line, as crit-tojson --lines does."},
-    {0, "json", nullptr, "The same as --lines."},
-    {0, "pretty", nullptr, "Print JSON with annotated fields as people read them."},
-    {0, "any", "REGEX", "Keep entries with a text or bytes field that REGEX fits; there is no EXPR then."},
-    Option{'i', "ignore-case", nullptr, "Upper and lower case are the same."}.needs("any|memory"),
-    Option{'F', "fixed-strings", nullptr, "A plain text, no regular expression."}.needs("any|memory"),
+    {0, "lines", nullptr, "Print matches as JSON, one entry per line, as crit-tojson --lines does."},
+    {0, "json", nullptr, "Same as --lines."},
+    {0, "pretty", nullptr, "Print JSON with annotated fields in readable form."},
+    {0, "any", "REGEX", "Select entries with any text or bytes field that matches REGEX, instead of by EXPR."},
+    Option{'i', "ignore-case", nullptr, "Ignore case."}.needs("any|memory"),
+    Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
+        "any|memory"),
     output_row.without_letter(),
     stream_row,
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
-    {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "how many entries are lazy"},
+    {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "count lazy entries"},
     {"crit-grep --lines 'vmas[status & VMA_AREA_HEAP]' c1.tar.zst", "tasks with a heap"},
-    {"crit-grep -l --any password DIR", "images that hold the word"},
-    {"crit-grep --memory --vma heap 'pass(word|phrase)' c1.tar.zst", "where that stands in memory"},
+    {"crit-grep -l --any password DIR", "images that contain a word"},
+    {"crit-grep --memory --vma heap 'pass(word|phrase)' c1.tar.zst", "find text in memory"},
 };
 
 enum class Form : std::uint8_t { images, lines, count, names, nothing };
@@ -164,7 +165,10 @@ class ToText final : public Grep {
  private:
   class Count;
   std::unique_ptr<Sink> target(const Member& member) override;
-  Output& output() { return colour_ ? *colour_ : destination_.output(); }
+  Output& output() {
+    if (colour_) return *colour_;
+    return destination_.output();
+  }
   Step flush() {
     if (colour_) (void)colour_->flush();
     return destination_.output().flush();
@@ -215,7 +219,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
 Error parse(Program& program, Expression& expression) {
   if (const auto pattern = program.value("any"))
     return expression.parse_any(*pattern, {program.has("ignore-case"), program.has("fixed-strings")});
-  return expression.parse(program.take_argument("an expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
+  return expression.parse(program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
 }
 
 int run(Program& program) {

@@ -8,16 +8,16 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'t', "table", nullptr, "Print a line each, totals and percentiles; as is done for more than one input."},
+    {'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."},
     Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
-    {0, "lines", nullptr, "Print one JSON object a line."},
+    {0, "lines", nullptr, "Print one JSON object per line."},
     page_size_row,
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
-    {"crit stats DIR", "times and pages of a dump"},
-    {"crit stats /var/lib/checkpoints/*.tar.zst", "many of them, with totals and percentiles"},
+    {"crit stats DIR", "times and pages of one dump"},
+    {"crit stats /var/lib/checkpoints/*.tar.zst", "a table of many, with totals and percentiles"},
     {"crit stats --lines DIR... | jq .frozen_time", "downtimes in microseconds"},
 };
 

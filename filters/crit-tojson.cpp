@@ -9,20 +9,20 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "pretty", nullptr, "Print annotated fields as people read them, and indent."},
-    {0, "lines", nullptr, "Print one entry a line, with its image, magic and index."},
-    {0, "no-payload", nullptr, "Leave extras out and print their size."},
-    {0, "nopl", nullptr, "The same as --no-payload."},
+    {0, "pretty", nullptr, "Print annotated fields in readable form, and indent."},
+    {0, "lines", nullptr, "Print one entry per line, with its image, magic and index."},
+    {0, "no-payload", nullptr, "Print the size of extras instead of their bytes."},
+    {0, "nopl", nullptr, "Same as --no-payload."},
     {0, "raw", nullptr, "Print the bytes of raw images (pages, ...) as base64, not only their size."},
-    {0, "no-wire", nullptr, "Leave out heads and wire forms, which only crit-fromjson needs."},
+    {0, "no-wire", nullptr, "Leave out heads and wire encodings, which only crit-fromjson needs."},
     {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
 };
 constexpr Options groups[] = {rows, parallel_options, output_options, input_options};
 constexpr Example examples[] = {
-    {"crit-tojson core-1.img", "one image as crit prints it"},
-    {"crit-tojson --pretty < mm-1.img", "the human form"},
-    {"crit-tojson --lines DIR | jq .", "every entry of a checkpoint, one a line"},
-    {"crit-tojson pagemap-1.img | crit-fromjson", "the same bytes again"},
+    {"crit-tojson core-1.img", "print an image as crit does"},
+    {"crit-tojson --pretty < mm-1.img", "print it in readable form"},
+    {"crit-tojson --lines DIR | jq .", "print every entry of a checkpoint on a line"},
+    {"crit-tojson pagemap-1.img | crit-fromjson", "decode and encode: the same bytes"},
 };
 
 class ToJson final : public Decoding {

@@ -12,11 +12,11 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'l', "long", nullptr, "Print more: states and namespaces, what each descriptor refers to, buffers of sockets."},
+    {'l', "long", nullptr, "Print more: states and namespaces, what descriptors refer to, socket buffers."},
     {'T', "threads", nullptr, "ps: print a line for each thread."},
-    {'t', "tree", nullptr, "ps: draw the tree."},
+    {'t', "tree", nullptr, "ps: draw the process tree."},
     Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
-    {0, "lines", nullptr, "Print one JSON object a line: a task, a descriptor, a mapping, a run of pages, a socket."},
+    {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
@@ -53,7 +53,7 @@ Step show(Program& program, Output& output, const Found& found, const std::strin
           ExploreOptions options) {
   options.set = found.id;
   if (!heading.empty() && options.form == ExploreOptions::Form::text)
-    output.write("==> " + (options.escape ? visible(heading) : heading) + " <==\n");
+    output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);

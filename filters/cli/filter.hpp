@@ -79,9 +79,9 @@ struct Filter {
 extern const Filter filter;  // the one row of each program
 
 // Rows that several filters share.
-inline constexpr Option output_row{'o', "output", "FILE", "Write to FILE, which appears only when it is complete.",
-                                   Option::files};
-inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even of one image."};
+inline constexpr Option output_row{'o', "output", "FILE",
+                                   "Write to FILE, which is replaced only once the output is complete.", Option::files};
+inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even for a single image."};
 inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."};
 inline constexpr Option max_size_row{0, "max-size", "SIZE", "Refuse inputs that unpack to more than SIZE."};
 inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};

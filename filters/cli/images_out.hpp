@@ -48,9 +48,9 @@ inline constexpr Option images_out_options[] = {
     stream_row,
     Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
         .excludes("output zstd stream"),
-    Option{'f', "force", nullptr, "Write into a directory that has files, and replace them."}.needs("into"),
-    Option{0, "partial", nullptr, "Keep the images that are whole when others are not."}.needs("into"),
-    {0, "zstd", "[=LEVEL]", "Compress what is written (3)."},
+    Option{'f', "force", nullptr, "Write into a directory that is not empty, and replace its files."}.needs("into"),
+    Option{0, "partial", nullptr, "Keep the complete images when others are not."}.needs("into"),
+    {0, "zstd", "[=LEVEL]", "Compress the output with zstd (LEVEL 3)."},
     Option{0, "threads", "N", "Compress on N threads (1)."}.needs("zstd"),
 };
 

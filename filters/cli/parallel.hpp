@@ -29,7 +29,7 @@ using ReportError = std::function<void(const Error&)>;
 using MakeReceiver = std::function<std::unique_ptr<Receiver>(Output&, const ReportError&)>;
 
 inline constexpr Option parallel_options[] = {
-    {'j', "jobs", "N", "Read the images of directories, or several inputs, on N threads (one for each processor)."},
+    {'j', "jobs", "N", "Read directories and several inputs on N threads (default: one per processor)."},
 };
 
 void read_inputs(Program& program, Output& output, const MakeReceiver& make);
