@@ -4,6 +4,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
+#include "cli/numbers.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 
@@ -12,30 +13,25 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."},
-    {0, "json", nullptr, "With --list: one JSON object a line."},
-    {0, "entries", "A:B", "Keep entries A to B - 1 of each image, counted from 0; the head of a pagemap stays."},
+    Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
+        "entries into stream zstd"),
+    Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
 constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
 constexpr Example examples[] = {
-    {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
-    {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
-    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
-    {"crit-cat c1.tar.zst --into NEW", "the images as files, without a temporary folder"},
-    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
+    {"crit-cat pagemap-1.img | crit-tojson", "check an image on its way into a pipe"},
+    {"crit-cat --list c1.tar.zst", "list what a checkpoint holds"},
+    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "print some images of an archive"},
+    {"crit-cat c1.tar.zst --into NEW", "write the images of an archive as files"},
+    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "send a checkpoint to another machine"},
 };
 
 Slice parse_slice(Program& program) {
   const std::string text = program.value("entries").value_or(":");
-  const std::size_t colon = text.find(':');
-  const auto bound = [&](std::string part, std::uint64_t otherwise) {
-    if (part.empty()) return otherwise;
-    const bool good = part.size() < 19 && part.find_first_not_of("0123456789") == part.npos;
-    if (!good) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-    return static_cast<std::uint64_t>(std::stoull(part));
-  };
-  if (colon == text.npos) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-  return {bound(text.substr(0, colon), 0), bound(text.substr(colon + 1), Slice::open)};
+  const auto bounds = parse_pair(text, Numeral::decimal, Numeral::decimal);
+  if (!bounds || !bounds->has_colon) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
+  return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
 }
 
 class Cat final : public Decoding {
@@ -199,7 +195,6 @@ Step List::print(const Row& row) {
 }
 
 int list(Program& program) {
-  program.refuse({"entries", "into", "stream", "zstd"}, "does not go with --list, which writes no images");
   Destination destination{program, Destination::Content::text};
   List receiver{program, destination.output()};
   (void)read_inputs(program, receiver);
@@ -208,7 +203,6 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
-  program.refuse({"json"}, "goes with --list");
   const auto images = images_out(program);
   Cat cat{program, *images};
   (void)read_inputs(program, cat);

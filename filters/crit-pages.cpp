@@ -13,8 +13,8 @@ constexpr Option shared[] = {
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
 };
 constexpr Option everywhere[] = {
-    {'p', "pid", "PID", "Only this process; may be given again."},
-    {0, "page-size", "SIZE", "The page size, where the images do not tell."},
+    pid_row,
+    page_size_row,
     {0, "no-progress", nullptr, "Do not show how far it is."},
 };
 constexpr Example examples[] = {

@@ -12,16 +12,14 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'l', "long", nullptr, "Print more: states and namespaces, what each descriptor refers to, buffers of sockets."},
+    {'l', "long", nullptr, "Print more: states and namespaces, what descriptors refer to, socket buffers."},
     {'T', "threads", nullptr, "ps: print a line for each thread."},
-    {'t', "tree", nullptr, "ps: draw the tree."},
-    {0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."},
-    {0, "lines", nullptr, "Print one JSON object a line: a task, a descriptor, a mapping, a run of pages, a socket."},
-    {0, "set", "SET", "Read only the set of images in directory SET of an archive or image stream."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
+    {'t', "tree", nullptr, "ps: draw the process tree."},
+    Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
+    {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
+    set_row,
 };
-constexpr Options groups[] = {rows, output_options};
+constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
     {"crit x DIR ps", "the processes, as a tree by indentation"},
     {"crit x ckpt.tar.zst fds --long", "open files, sockets and pipes of each process, by name"},
@@ -29,16 +27,14 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-ExploreOptions options_of(Program& program, bool to_terminal) {
+ExploreOptions options_of(Program& program) {
   ExploreOptions options;
-  if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
   options.detail = program.has("long");
   options.threads = program.has("threads");
   options.tree = program.has("tree");
   options.unicode = locale_is_utf8();
-  options.escape = to_terminal;
   return options;
 }
 
@@ -57,7 +53,7 @@ Step show(Program& program, Output& output, const Found& found, const std::strin
           ExploreOptions options) {
   options.set = found.id;
   if (!heading.empty() && options.form == ExploreOptions::Form::text)
-    output.write("==> " + (options.escape ? visible(heading) : heading) + " <==\n");
+    output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
@@ -72,7 +68,7 @@ int run(Program& program) {
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  ExploreOptions options = options_of(program, isatty(destination.fd()));
+  ExploreOptions options = options_of(program);
   CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())

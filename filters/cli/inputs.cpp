@@ -1,9 +1,12 @@
 #include "cli/inputs.hpp"
-#include "critpipe/pages.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <bit>
 #include <fnmatch.h>
+#include <limits>
+
+#include "cli/numbers.hpp"
+#include "critpipe/pages.hpp"
 
 namespace critpipe::filters {
 
@@ -44,16 +47,18 @@ Limits limits_of(Program& program) {
 std::vector<std::uint32_t> pids_of(Program& program) {
   std::vector<std::uint32_t> pids;
   for (const std::string& text : program.values("pid")) {
-    const char* const end = text.data() + text.size();
-    const auto [at, fault] = std::from_chars(text.data(), end, pids.emplace_back());
-    if (fault != std::errc{} || at != end) program.usage("--pid takes a number, not " + text);
+    const auto pid = parse_number(text, Numeral::decimal);
+    if (!pid || *pid > std::numeric_limits<std::uint32_t>::max()) program.usage("--pid takes a number, not " + text);
+    pids.push_back(static_cast<std::uint32_t>(*pid));
   }
   return pids;
 }
 
-std::uint64_t page_size_of(Program& program) {
+std::optional<std::uint64_t> page_size_of(Program& program) {
+  if (!program.has("page-size")) return std::nullopt;
   const std::uint64_t size = program.number("page-size", 0);
-  if (program.has("page-size") && !is_page_size(size)) program.usage("--page-size is a power of two from 4096 to 1M");
+  if (!std::has_single_bit(size) || size < smallest_page || size > largest_page)
+    program.usage("--page-size takes a power of two from 4K to 1M, not " + *program.value("page-size"));
   return size;
 }
 

@@ -6,10 +6,10 @@
 
 namespace critpipe::filters {
 
-Limits limits_of(Program& program);                    // --max-entry
-SourceOptions source_options(Program& program);        // --all, --max-size, --set
-std::vector<std::uint32_t> pids_of(Program& program);  // --pid
-std::uint64_t page_size_of(Program& program);          // --page-size; 0: not given
+Limits limits_of(Program& program);                           // --max-entry
+SourceOptions source_options(Program& program);               // --all, --max-size, --set
+std::vector<std::uint32_t> pids_of(Program& program);         // --pid
+std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
 
 // Does the path, or an end of it that begins behind a slash, fit --only and --except?
 bool wanted(const Program& program, std::string_view path);

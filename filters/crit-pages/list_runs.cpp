@@ -110,7 +110,7 @@ int run(Program& program) {
   // A pagemap without its checkpoint streams through.
   SurveyedSet alone;
   alone.checkpoint = std::make_unique<Checkpoint>(Needs{});
-  if (program.has("page-size")) alone.page_size = page_size_of(program);
+  alone.page_size = page_size_of(program).value_or(alone.page_size);
   const SurveyedMemory* current = nullptr;
   const auto on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
     if (!memory.alone) return Step::go;

@@ -107,7 +107,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.keep_facts = needs.facts;
   options.on_runs = needs.on_runs;
   options.limits = limits_of(program);
-  options.page_size = page_size_of(program);
+  options.page_size = page_size_of(program).value_or(0);
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
@@ -152,7 +152,7 @@ CheckpointMemory memory_of(Program& program) {
   const Chosen chosen{program};
   MemoryOptions options;
   options.held_bytes = program.number("memory", options.held_bytes);
-  options.page_size = page_size_of(program);
+  options.page_size = page_size_of(program).value_or(0);
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.wanted = [&program](std::string_view name) { return wanted(program, name); };

@@ -72,7 +72,7 @@ int run(Program& program) {
   script.write(";\n");
   if (script.flush() == Step::stop) return destination.commit();
   output.write(html_script);
-  return destination.commit(!surveyed.sets().empty());
+  return destination.commit(surveyed.sets().empty() ? Destination::After::success : Destination::After::any);
 }
 
 const Mode mode{{.options = options, .takes = takes, .run = run, .order = 80}};

@@ -15,7 +15,7 @@ const char* fault_of_name(std::string_view name) {
   for (std::size_t at = 0; at <= name.size();) {
     const std::size_t end = std::min(name.find('/', at), name.size());
     const std::string_view part = name.substr(at, end - at);
-    if (part == "..") return "it leads out of its folder";
+    if (part == "..") return "it leads out of its directory";
     if (part.empty() || part == ".") return "it has an empty part";
     if (part.size() > max_name_part_bytes) return "it is too long";
     at = end + 1;

@@ -7,7 +7,7 @@
 
 namespace critpipe {
 
-// What is wrong with it as the name of a file below a folder; null if nothing is.
+// Why it cannot be the name of a file below a directory; null if it can.
 const char* fault_of_name(std::string_view name);
 
 // By bytes, but numbers by their value: core-9.img before core-10.img.

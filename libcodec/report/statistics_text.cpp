@@ -16,13 +16,6 @@ std::string time_text(std::uint64_t microseconds) {
   return microseconds < 1000000 ? format("%.3f ms", time / 1e3) : format("%.3f s", time / 1e6);
 }
 
-std::string bytes_text(double bytes) {
-  constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1024 && unit + 1 < std::size(units); bytes /= 1024) ++unit;
-  return format(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-}
-
 double bytes_of(std::uint64_t pages, std::uint64_t page_size) {
   return static_cast<double>(pages) * static_cast<double>(page_size);
 }
@@ -30,7 +23,7 @@ double bytes_of(std::uint64_t pages, std::uint64_t page_size) {
 std::string value_text(const StatisticsField& field, std::uint64_t value, std::uint64_t page_size) {
   if (field.unit == Unit::microseconds) return time_text(value);
   if (field.unit == Unit::count) return format("%lu", value);
-  return format("%-12lu %s", value, bytes_text(bytes_of(value, page_size)).c_str());
+  return format("%-12lu %s", value, size_text(bytes_of(value, page_size)).c_str());
 }
 
 std::string_view name_of(Statistics::Of of) { return of == Statistics::Of::dump ? "dump" : "restore"; }
@@ -66,7 +59,7 @@ std::vector<Column> columns_of(Statistics::Of of) {
       columns.push_back(
           {field.column, field_value, field.unit == Unit::microseconds ? milliseconds_text : count_text, field.name});
   if (of == Statistics::Of::restore) return columns;
-  columns.push_back({"BYTES", written_bytes, bytes_text, {}});
+  columns.push_back({"BYTES", written_bytes, [](double bytes) { return size_text(bytes); }, {}});
   columns.push_back({"SHARE", share, percent_text, {}});
   return columns;
 }

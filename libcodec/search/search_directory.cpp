@@ -125,6 +125,7 @@ Step MemorySearch::Work::search_directory(const std::string& path) {
                     [&](const Found& found) { return places.report(memory, found, report); }};
       MemoryWalk walk{*this, *directory, memory, set->page_size, search};
       const Step step = walk.run(wanted);
+      report_failure(search, path);
       directory->forget(memory);
       for (; nr_errors < directory->errors().size(); ++nr_errors) fault(directory->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;

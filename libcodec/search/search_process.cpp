@@ -16,7 +16,7 @@ Error search_memory(CheckpointMemory& memory, const Process& process, Search& se
     return step;
   });
   if (is_open && step == Step::go) (void)search.end();
-  return error;
+  return error ? error : search.error();
 }
 
 }  // namespace critpipe

@@ -1,0 +1,29 @@
+// pagemap-N: the runs of pages of a task.
+#include "model/collect.hpp"
+
+namespace critpipe {
+
+namespace {
+
+void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
+  Task& task = model.collected[pid];
+  task.has_pagemap = true;
+  if (entry.index > 0) task.pagemap.push_back(PagemapReader::decoded(entry));
+}
+
+bool needed(const Needs& needs) { return needs.pagemaps; }
+
+void expect_pagemap(const Model& model, Missing& missing) {
+  for (const Task& task : model.tasks)
+    if (task.is_running()) missing.want("pagemap-", task.pid);
+}
+
+constexpr CollectedKind rows[] = {
+    {"PAGEMAP", needed, collect_pagemap, expect_pagemap},
+};
+
+}  // namespace
+
+std::span<const CollectedKind> pagemap_kinds() { return rows; }
+
+}  // namespace critpipe
