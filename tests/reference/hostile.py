@@ -71,9 +71,9 @@ long_name = "checkpoint/" + "a" * 65536 + ".img"
 # name: (input, [error lines without the program and the place], lines of --list, options)
 ARCHIVES = {
     "a name with ..": (tar(good, member("checkpoint/../../fs-2.img", FS)),
-                       [":checkpoint/../../fs-2.img: refused for its name: it leads out of its folder"], FS_LISTED),
+                       [":checkpoint/../../fs-2.img: refused for its name: it leads out of its directory"], FS_LISTED),
     ".. of no image": (tar(good, member("../../tmp/spec.dump", b"{}")),
-                       [":../../tmp/spec.dump: refused for its name: it leads out of its folder"], FS_LISTED),
+                       [":../../tmp/spec.dump: refused for its name: it leads out of its directory"], FS_LISTED),
     "an absolute name": (tar(good, member("/fs-2.img", FS)),
                          [":/fs-2.img: refused for its name: it is absolute"], FS_LISTED),
     "control characters": (tar(good, member("checkpoint/fs-\x1b[2J\n.img", FS)),
@@ -179,7 +179,7 @@ def streams():
         "a file twice": (stream_of(*start, m(3, name="fs-1.img"), m(4, data=FS), m(5, file_eof=True), m(6, image_eof=True)),
                          [":fs-1.img: the name fs-1.img was there before"], FS_LISTED),
         "a name with ..": (image_stream.write([("../fs-2.img", FS), ("fs-1.img", FS)]),
-                           [":../fs-2.img: refused for its name: it leads out of its folder"], FS_LISTED),
+                           [":../fs-2.img: refused for its name: it leads out of its directory"], FS_LISTED),
         "too many open files": (stream_of(*(m(i, name=f"fs-{i}.img") for i in range(513))), None, None),
         "other files travel along": (image_stream.write([("fs.tar", b"x" * 10), ("fs-1.img", FS)]), [],
                                      listed_as("fs.tar", "-", 10, "-") + FS_LISTED),

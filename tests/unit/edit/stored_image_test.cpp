@@ -76,6 +76,7 @@ TEST(SetField, ReachesIntoMessages) {
   EXPECT_FALSE(file.set("reg.name", "/etc/passwd"));
   EXPECT_FALSE(file.set("reg.pos", std::uint64_t{1} << 63));
   EXPECT_FALSE(file.set("reg.id", 4));
+  EXPECT_FALSE(file.set("reg.name", std::string{"/etc/passwd"}));
   EXPECT_EQ(file.text("reg.name"), "/etc/passwd");
   EXPECT_EQ(static_cast<std::uint64_t>(file.integer("reg.pos")), std::uint64_t{1} << 63);
   EXPECT_EQ(file.integer("reg.id"), 4);
