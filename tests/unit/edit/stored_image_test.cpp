@@ -71,6 +71,14 @@ TEST(SetField, KeepsTheOthersAndTheOrder) {
   EXPECT_EQ(fs.payload, before + hex("d00f 05"));
 }
 
+TEST(SetField, TakesTruthValues) {
+  StoredEntry map{find_message("bpfmap_file_entry"), {}, {}};
+  EXPECT_FALSE(map.set("frozen", true));
+  EXPECT_EQ(map.integer("frozen"), 1);
+  EXPECT_FALSE(map.set("frozen", false));
+  EXPECT_EQ(map.integer("frozen"), 0);
+}
+
 TEST(SetField, ReachesIntoMessages) {
   StoredEntry file = entry_of("file_entry", R"({"type": 1, "id": 4})");
   EXPECT_FALSE(file.set("reg.name", "/etc/passwd"));
