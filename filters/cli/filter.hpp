@@ -151,14 +151,16 @@ class Destination {
   // Binary never goes to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");
   ~Destination();  // without commit(), an existing file stays as it was
-  FileOutput& output() const { return file_ ? file_->output() : *standard_output_; }
-  int fd() const { return output().fd(); }
+  Output& output() { return file(); }
+  int fd() const { return file().fd(); }
   enum class After : std::uint8_t { success, any };
-  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the answer
-  // is of use. Returns the exit code.
+  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the
+  // answer is of use. Returns the exit code.
   int commit(After after = After::success);
 
  private:
+  FileOutput& file() const { return file_ ? file_->output() : *standard_output_; }
+
   Program& program_;
   std::unique_ptr<AtomicFile> file_;
   std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file

@@ -33,7 +33,7 @@ class ToOutput final : public ImagesOut {
   bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
   Step decide(OutForm form);
   void decide_by_size();
-  Output& below() { return packed_ ? static_cast<Output&>(*packed_) : destination_.output(); }
+  Output& below() { return packed_ ? *packed_ : destination_.output(); }
 
   Program& program_;
   Destination destination_;

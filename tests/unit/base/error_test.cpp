@@ -67,5 +67,15 @@ TEST(Error, NamesTellTheFault) {
   }
 }
 
+TEST(Visible, EscapesWhatMovesTheCursor) {
+  EXPECT_EQ(visible("caf\xc3\xa9 \\ a\nb\tc"), "caf\xc3\xa9 \\ a\\x0ab\\x09c");
+  EXPECT_EQ(visible("\xc2\x9b"
+                    "31m \xc2\xa0"),
+            "\\xc2\\x9b31m \xc2\xa0");  // C1's CSI, and the first that is none
+  EXPECT_EQ(visible("\x9b\xff"), "\\x9b\\xff");
+  EXPECT_EQ(visible("a\\\n\t\x1b\xc2\x80\xc3\xa9", Escape::text), "a\\\\\\n\\t\\x1b\\xc2\\x80\xc3\xa9");
+  EXPECT_EQ(visible("a\\\n\xc3\xa9", Escape::bytes), "a\\\\\\x0a\\xc3\\xa9");
+}
+
 }  // namespace
 }  // namespace critpipe

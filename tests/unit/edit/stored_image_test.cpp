@@ -71,11 +71,20 @@ TEST(SetField, KeepsTheOthersAndTheOrder) {
   EXPECT_EQ(fs.payload, before + hex("d00f 05"));
 }
 
+TEST(SetField, TakesTruthValues) {
+  StoredEntry map{find_message("bpfmap_file_entry"), {}, {}};
+  EXPECT_FALSE(map.set("frozen", true));
+  EXPECT_EQ(map.integer("frozen"), 1);
+  EXPECT_FALSE(map.set("frozen", false));
+  EXPECT_EQ(map.integer("frozen"), 0);
+}
+
 TEST(SetField, ReachesIntoMessages) {
   StoredEntry file = entry_of("file_entry", R"({"type": 1, "id": 4})");
   EXPECT_FALSE(file.set("reg.name", "/etc/passwd"));
   EXPECT_FALSE(file.set("reg.pos", std::uint64_t{1} << 63));
   EXPECT_FALSE(file.set("reg.id", 4));
+  EXPECT_FALSE(file.set("reg.name", std::string{"/etc/passwd"}));
   EXPECT_EQ(file.text("reg.name"), "/etc/passwd");
   EXPECT_EQ(static_cast<std::uint64_t>(file.integer("reg.pos")), std::uint64_t{1} << 63);
   EXPECT_EQ(file.integer("reg.id"), 4);
