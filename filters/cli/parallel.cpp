@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <list>
 #include <mutex>
 #include <sched.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <thread>
 
 namespace critpipe::filters {
@@ -47,6 +49,11 @@ class Orders {
   void end(PieceOutput& piece, Step step);
   bool write(PieceOutput& piece, const char* bytes, std::size_t size);
   void report(PieceOutput& piece, const Error& error);
+  // An exception ends the work: all threads leave it, and rethrow() gives it to the thread that waits for them.
+  void abandon(std::exception_ptr thrown);
+  void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -64,6 +71,7 @@ class Orders {
   std::condition_variable changed_;
   std::list<PieceOutput> pieces_;
   bool stopped_ = false;
+  std::exception_ptr thrown_;
 };
 
 bool PieceOutput::drain(const char* bytes, std::size_t size) { return orders_.write(*this, bytes, size); }
@@ -135,6 +143,13 @@ void Orders::end(PieceOutput& piece, Step step) {
   changed_.notify_all();
 }
 
+void Orders::abandon(std::exception_ptr thrown) {
+  const Lock lock{mutex_};
+  if (!thrown_) thrown_ = std::move(thrown);
+  stopped_ = true;
+  changed_.notify_all();
+}
+
 class Crew {
  public:
   Crew(Program& program, Output& output, const MakeReceiver& make, std::size_t threads)
@@ -143,11 +158,21 @@ class Crew {
         pieces_{program.inputs(), source_options(program)},
         orders_{program, output, threads * pieces_a_thread} {}
 
-  void work();
-  std::vector<std::unique_ptr<Piece>> take();
+  // On this thread and others. Where the system gives fewer, those that there are do it all.
+  void work_on(std::size_t threads);
   bool any() const { return any_; }
 
  private:
+  void work();
+  void work_or_abandon() noexcept {
+    try {
+      work();
+    } catch (...) {
+      orders_.abandon(std::current_exception());
+    }
+  }
+  std::vector<std::unique_ptr<Piece>> take();
+
   Program& program_;
   const MakeReceiver& make_;
   std::mutex source_;
@@ -192,6 +217,19 @@ void Crew::work() {
   }
 }
 
+void Crew::work_on(std::size_t threads) {
+  std::vector<std::thread> others;
+  others.reserve(threads);
+  try {
+    while (others.size() + 1 < threads) others.emplace_back([this] { work_or_abandon(); });
+  } catch (const std::system_error&) {
+  } catch (const std::bad_alloc&) {
+  }
+  work_or_abandon();
+  for (std::thread& other : others) other.join();
+  orders_.rethrow();
+}
+
 std::size_t nr_threads(Program& program) {
   cpu_set_t set;
   const int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
@@ -217,10 +255,7 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make) {
     return;
   }
   Crew crew{program, output, make, threads};
-  std::vector<std::thread> others;
-  for (std::size_t i = 1; i < threads; ++i) others.emplace_back([&] { crew.work(); });
-  crew.work();
-  for (std::thread& thread : others) thread.join();
+  crew.work_on(threads);
   if (has_selection(program) && !crew.any()) program.set_exit_code(exit_no);
 }
 
