@@ -4,6 +4,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
+#include "cli/numbers.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 
@@ -12,30 +13,25 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."},
-    {0, "json", nullptr, "With --list: one JSON object a line."},
-    {0, "entries", "A:B", "Keep entries A to B - 1 of each image, counted from 0; the head of a pagemap stays."},
+    Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
+        "entries into stream zstd"),
+    Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
 constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
 constexpr Example examples[] = {
-    {"crit-cat pagemap-1.img | crit-tojson", "a checked image on a pipe"},
-    {"crit-cat --list c1.tar.zst", "what is in a checkpoint"},
-    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "some images of an archive"},
-    {"crit-cat c1.tar.zst --into NEW", "the images as files, without a temporary folder"},
-    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "a checkpoint to another machine"},
+    {"crit-cat pagemap-1.img | crit-tojson", "check an image on its way into a pipe"},
+    {"crit-cat --list c1.tar.zst", "list what a checkpoint holds"},
+    {"crit-cat c1.tar.zst --only 'core-*' | crit-tojson", "print some images of an archive"},
+    {"crit-cat c1.tar.zst --into NEW", "write the images of an archive as files"},
+    {"crit-cat DIR --zstd | ssh host crit-cat --into DIR", "send a checkpoint to another machine"},
 };
 
 Slice parse_slice(Program& program) {
   const std::string text = program.value("entries").value_or(":");
-  const std::size_t colon = text.find(':');
-  const auto bound = [&](std::string part, std::uint64_t otherwise) {
-    if (part.empty()) return otherwise;
-    const bool good = part.size() < 19 && part.find_first_not_of("0123456789") == part.npos;
-    if (!good) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-    return static_cast<std::uint64_t>(std::stoull(part));
-  };
-  if (colon == text.npos) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-  return {bound(text.substr(0, colon), 0), bound(text.substr(colon + 1), Slice::open)};
+  const auto bounds = parse_pair(text, Numeral::decimal, Numeral::decimal);
+  if (!bounds || !bounds->has_colon) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
+  return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
 }
 
 class Cat final : public Decoding {
@@ -75,7 +71,7 @@ class Cat final : public Decoding {
 class Cat::One final : public ImageSink {
  public:
   One(Cat& cat, const Member& member)
-      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.name}, form_{cat.form(member)} {}
+      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.path}, form_{cat.form(member)} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }
@@ -113,7 +109,14 @@ class List final : public Decoding {
 
  private:
   class Count;
-  Step print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole);
+  struct Row {
+    const std::string& path;
+    const SetId& set;
+    const Image& image;
+    std::uint64_t bytes, entries;
+    bool is_whole;
+  };
+  Step print(const Row& row);
 
   Program& program_;
   Output& output_;
@@ -122,7 +125,7 @@ class List final : public Decoding {
 
 class List::Count final : public Sink {
  public:
-  Count(List& list, std::string name) : list_{list}, name_{std::move(name)} {}
+  Count(List& list, const Member& member) : list_{list}, path_{member.path}, set_{member.set} {}
   Step begin(const Image& image) override {
     image_ = image;
     bytes_ = image.is_raw() ? 0 : image.head == Head::bare ? 4 : 8;
@@ -153,44 +156,45 @@ class List::Count final : public Sink {
     ++entries_;
     return Step::go;
   }
-  Step end() override { return list_.print(name_, image_, bytes_, entries_, true); }
-  void fail(const Error&) override { (void)list_.print(name_, image_, bytes_, entries_, false); }
+  Step end() override { return list_.print({path_, *set_, image_, bytes_, entries_, true}); }
+  void fail(const Error&) override { (void)list_.print({path_, *set_, image_, bytes_, entries_, false}); }
 
  private:
   List& list_;
-  std::string name_;
+  std::string path_;
+  std::shared_ptr<const SetId> set_;
   Image image_;
   std::uint64_t bytes_ = 0;
   std::uint64_t entries_ = 0;
 };
 
-std::unique_ptr<Sink> List::sink_for(const Member& member) { return std::make_unique<Count>(*this, member.name); }
+std::unique_ptr<Sink> List::sink_for(const Member& member) { return std::make_unique<Count>(*this, member); }
 
-Step List::print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole) {
-  const std::string kind{image.kind ? image.kind->name : "-"};
-  const std::string count = image.is_raw() ? "-" : std::to_string(entries);
-  std::string line;
+Step List::print(const Row& row) {
+  const Image& image = row.image;
+  const std::string count = image.is_raw() ? "-" : std::to_string(row.entries);
   if (json_) {
-    line = "{\"image\": " + json_string(name);
-    if (image.kind) line += ", \"kind\": \"" + kind + "\"";
-    line += ", \"bytes\": " + std::to_string(bytes);
-    if (!image.is_raw()) line += ", \"entries\": " + count;
-    line += whole ? "}" : ", \"incomplete\": true}";
+    JsonWriter json{output_, false};
+    put_set(json.begin('{'), row.set).key("image").text(row.path);
+    if (image.kind) json.key("kind").text(image.kind->name);
+    json.key("bytes").number(row.bytes);
+    if (!image.is_raw()) json.key("entries").number(row.entries);
+    if (!row.is_whole) json.key("incomplete").boolean(true);
+    json.end('}').line_end();
   } else {
     const auto pad = [](std::size_t width, std::size_t used) {
       return std::string(used < width ? width - used : 0, ' ');
     };
-    const std::string size = std::to_string(bytes);
-    const std::string shown = visible(name);
-    line = shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
-           pad(10, count.size()) + count + (whole ? "" : " incomplete");
+    const std::string kind{image.kind ? image.kind->name : "-"};
+    const std::string size = std::to_string(row.bytes);
+    const std::string shown = visible(row.path);
+    output_.write(shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size +
+                  " " + pad(10, count.size()) + count + (row.is_whole ? "\n" : " incomplete\n"));
   }
-  output_.write(line + "\n");
   return output_.step();
 }
 
 int list(Program& program) {
-  program.refuse({"entries", "into", "stream", "zstd"}, "does not go with --list, which writes no images");
   Destination destination{program, Destination::Content::text};
   List receiver{program, destination.output()};
   (void)read_inputs(program, receiver);
@@ -199,7 +203,6 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
-  program.refuse({"json"}, "goes with --list");
   const auto images = images_out(program);
   Cat cat{program, *images};
   (void)read_inputs(program, cat);

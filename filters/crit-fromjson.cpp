@@ -15,14 +15,12 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "pages-from", "DIR", "Take raw images whose bytes are not in the JSON from DIR.", Option::directories},
-    {0, "link", nullptr, "With --into and --pages-from: link these files instead of copying them."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
+    {0, "pages-from", "DIR", "Copy raw images whose bytes are not in the JSON from DIR.", Option::directories},
+    Option{0, "link", nullptr, "Make hard links instead of copies."}.needs("into pages-from"),
 };
-constexpr Options groups[] = {images_out_options, output_options, rows};
+constexpr Options groups[] = {images_out_options, output_options, rows, limit_options};
 constexpr Example examples[] = {
-    {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode give the same bytes"},
+    {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode an image: the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},
     {"crit-tojson DIR | sed s/old/new/ | crit-fromjson --pages-from DIR --into NEW", "edit a checkpoint"},
 };
@@ -87,7 +85,7 @@ Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
   const std::string name{given};
   Error error{Reason::raw_image, name};
   error.name =
-      "its bytes are not in the JSON; crit-tojson --raw puts them there, --pages-from takes them from a folder";
+      "its bytes are not in the JSON: print it with crit-tojson --raw, or name its directory with --pages-from";
   if (folder_ < 0) return program_.report(error), Step::go;
   const std::string place = folder_name_ + "/" + name;
   const bool plain_name = name.find('/') == name.npos;
@@ -96,13 +94,13 @@ Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
   Step step = Step::go;
   if (!plain_name) {
     error = {Reason::bad_name, name};
-    error.name = "--pages-from looks into no folder below DIR";
+    error.name = "--pages-from does not look into subdirectories of DIR";
     program_.report(error);
   } else if (fd < 0 || fstat(fd, &status) != 0) {
     program_.report(system_error(Reason::io_open, place, errno));
   } else if (!S_ISREG(status.st_mode)) {
     error = {Reason::bad_member, place};
-    error.name = S_ISDIR(status.st_mode) ? "folder" : "device or pipe";
+    error.name = S_ISDIR(status.st_mode) ? "directory" : "device or pipe";
     program_.report(error);
   } else if (static_cast<std::uint64_t>(status.st_size) != size) {
     const auto have = static_cast<std::uint64_t>(status.st_size);

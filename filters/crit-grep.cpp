@@ -16,28 +16,29 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'v', "invert-match", nullptr, "Keep the entries that do not match."},
+    {'v', "invert-match", nullptr, "Select the entries that do not match."},
     {'c', "count", nullptr,
-     "Print for each image how many entries match; with --memory, for each process how many matches."},
-    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, processes."},
+     "Print the number of matching entries of each image; with --memory, of matches in each process."},
+    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."},
     {'q', "quiet", nullptr, "Print nothing; stop at the first match."},
     {'m', "max-count", "N", "Stop after N matches."},
-    {0, "lines", nullptr, "Print matches as JSON, one a line, as crit-tojson --lines does."},
-    {0, "json", nullptr, "The same as --lines."},
-    {0, "pretty", nullptr, "Print JSON with annotated fields as people read them."},
-    {0, "any", "REGEX", "Keep entries with a text or bytes field that REGEX fits; there is no EXPR then."},
-    {'i', "ignore-case", nullptr, "With --any and --memory: upper and lower case are the same."},
-    {'F', "fixed-strings", nullptr, "With --any and --memory: a plain text, no regular expression."},
-    {0, "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
-    {0, "stream", nullptr, "Write an image stream even of one image."},
+    {0, "lines", nullptr, "Print matches as JSON, one entry per line, as crit-tojson --lines does."},
+    {0, "json", nullptr, "Same as --lines."},
+    {0, "pretty", nullptr, "Print JSON with annotated fields in readable form."},
+    {0, "any", "REGEX", "Select entries with any text or bytes field that matches REGEX, instead of by EXPR."},
+    Option{'i', "ignore-case", nullptr, "Ignore case."}.needs("any|memory"),
+    Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
+        "any|memory"),
+    output_row.without_letter(),
+    stream_row,
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
-    {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "how many entries are lazy"},
+    {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "count lazy entries"},
     {"crit-grep --lines 'vmas[status & VMA_AREA_HEAP]' c1.tar.zst", "tasks with a heap"},
-    {"crit-grep -l --any password DIR", "images that hold the word"},
-    {"crit-grep --memory --vma heap 'pass(word|phrase)' c1.tar.zst", "where that stands in memory"},
+    {"crit-grep -l --any password DIR", "images that contain a word"},
+    {"crit-grep --memory --vma heap 'pass(word|phrase)' c1.tar.zst", "find text in memory"},
 };
 
 enum class Form : std::uint8_t { images, lines, count, names, nothing };
@@ -105,7 +106,7 @@ class ToImages final : public Grep {
 class ToImages::Image final : public Stage {
  public:
   Image(ImagesOut& images, const Member& member, bool several)
-      : Stage{nullptr}, images_{images}, name_{member.name}, several_{several} {}
+      : Stage{nullptr}, images_{images}, name_{member.path}, several_{several} {}
   ~Image() override { (void)close(false); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
@@ -151,7 +152,7 @@ class ToText final : public Grep {
     options_.always_begin = form == Form::count;
     if (form == Form::nothing) options_.most = std::min<std::uint64_t>(options_.most, 1);
     if (wants_colour(program, destination_.fd())) colour_ = std::make_unique<ColourOutput>(destination_.output());
-    voices_ = std::make_unique<Voices>(output(), limits_of(program));
+    interleaved_ = std::make_unique<InterleavedDocuments>(output(), limits_of(program));
   }
   void report(const Error& error) override {
     if (flush() == Step::go) program_.report(error);
@@ -163,9 +164,11 @@ class ToText final : public Grep {
 
  private:
   class Count;
-  class Spoken;
   std::unique_ptr<Sink> target(const Member& member) override;
-  Output& output() { return colour_ ? *colour_ : destination_.output(); }
+  Output& output() {
+    if (colour_) return *colour_;
+    return destination_.output();
+  }
   Step flush() {
     if (colour_) (void)colour_->flush();
     return destination_.output().flush();
@@ -174,27 +177,13 @@ class ToText final : public Grep {
   Form form_;
   Destination destination_;
   std::unique_ptr<ColourOutput> colour_;
-  std::unique_ptr<Voices> voices_;
-};
-
-// Lines of an image that others interrupt.
-class ToText::Spoken final : public JsonSink {
- public:
-  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
-      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
-    voices.bind(voice, *this);
-  }
-  ~Spoken() override { (void)voices_.close(voice_); }
-
- private:
-  Voices& voices_;
-  Output& voice_;
+  std::unique_ptr<InterleavedDocuments> interleaved_;
 };
 
 // How many entries match, or only the name of an image where some do.
 class ToText::Count final : public Sink {
  public:
-  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.name)}, named_{to.several(member)} {}
+  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.path)}, named_{to.several(member)} {}
   Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
   Step entry(const Entry&) override {
     ++entries_;
@@ -223,22 +212,18 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
-  if (member.interleaved) return std::make_unique<Spoken>(*voices_, voices_->open(), options);
+  if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);
 }
 
 Error parse(Program& program, Expression& expression) {
   if (const auto pattern = program.value("any"))
     return expression.parse_any(*pattern, {program.has("ignore-case"), program.has("fixed-strings")});
-  return expression.parse(program.take_argument("an expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
+  return expression.parse(program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
 }
 
 int run(Program& program) {
-  if (program.has("memory")) {
-    program.refuse({"invert-match", "any", "pretty", "stream"}, "does not go with --memory");
-    return search_memory(program);
-  }
-  for (const Option& option : memory_options) program.refuse({option.name}, "goes with --memory");
+  if (program.has("memory")) return search_memory(program);
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);

@@ -8,23 +8,22 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'t', "table", nullptr, "Print a line each, totals and percentiles; as is done for more than one input."},
-    {0, "json", nullptr, "Print an array of JSON objects."},
-    {0, "lines", nullptr, "Print one JSON object a line."},
-    {0, "page-size", "SIZE", "Where no image of the input tells the size of a page: SIZE (4096)."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
+    {'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."},
+    Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
+    {0, "lines", nullptr, "Print one JSON object per line."},
+    page_size_row,
+    set_row,
 };
-constexpr Options groups[] = {rows, output_options};
+constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
-    {"crit stats DIR", "times and pages of a dump"},
-    {"crit stats /var/lib/checkpoints/*.tar.zst", "many of them, with totals and percentiles"},
+    {"crit stats DIR", "times and pages of one dump"},
+    {"crit stats /var/lib/checkpoints/*.tar.zst", "a table of many, with totals and percentiles"},
     {"crit stats --lines DIR... | jq .frozen_time", "downtimes in microseconds"},
 };
 
 void print_text(Program& program, Output& output, std::span<const Statistics> all) {
   if (!program.has("table") && program.arguments().size() <= 1) {
-    for (const Statistics& one : all) print_statistics(output, one);
+    print_statistics(output, all);
     return;
   }
   print_statistics_table(output, all, Statistics::Of::dump);
@@ -32,10 +31,9 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 }
 
 int run(Program& program) {
-  if (program.has("json") && program.has("lines")) program.usage("--json and --lines exclude each other");
   const std::vector<std::string> inputs = program.inputs();
   const SourceOptions source = source_options(program);
-  StatisticsReader reader{program.number("page-size", 4096), limits_of(program)};
+  StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
   Destination destination{program, Destination::Content::text};
   for (const std::string& input : inputs) {
     (void)read_input(input, reader, source);

@@ -9,26 +9,29 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "pretty", nullptr, "Print annotated fields as people read them, and indent."},
-    {0, "lines", nullptr, "Print one entry a line, with its image, magic and index."},
-    {0, "no-payload", nullptr, "Leave extras out and print their size."},
-    {0, "nopl", nullptr, "The same as --no-payload."},
+    {0, "pretty", nullptr, "Print annotated fields in readable form, and indent."},
+    {0, "lines", nullptr, "Print one entry per line, with its image, magic and index."},
+    {0, "no-payload", nullptr, "Print the size of extras instead of their bytes."},
+    {0, "nopl", nullptr, "Same as --no-payload."},
     {0, "raw", nullptr, "Print the bytes of raw images (pages, ...) as base64, not only their size."},
-    {0, "no-wire", nullptr, "Leave out heads and wire forms, which only crit-fromjson needs."},
+    {0, "no-wire", nullptr, "Leave out heads and wire encodings, which only crit-fromjson needs."},
     {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
 };
 constexpr Options groups[] = {rows, parallel_options, output_options, input_options};
 constexpr Example examples[] = {
-    {"crit-tojson core-1.img", "one image as crit prints it"},
-    {"crit-tojson --pretty < mm-1.img", "the human form"},
-    {"crit-tojson --lines DIR | jq .", "every entry of a checkpoint, one a line"},
-    {"crit-tojson pagemap-1.img | crit-fromjson", "the same bytes again"},
+    {"crit-tojson core-1.img", "print an image as crit does"},
+    {"crit-tojson --pretty < mm-1.img", "print it in readable form"},
+    {"crit-tojson --lines DIR | jq .", "print every entry of a checkpoint on a line"},
+    {"crit-tojson pagemap-1.img | crit-fromjson", "decode and encode: the same bytes"},
 };
 
 class ToJson final : public Decoding {
  public:
-  ToJson(Program& program, Output& output, Report report)
-      : Decoding{limits_of(program)}, output_{output}, report_{std::move(report)}, voices_{output, limits_of(program)} {
+  ToJson(Program& program, Output& output, ReportError report)
+      : Decoding{limits_of(program)},
+        output_{output},
+        report_{std::move(report)},
+        interleaved_{output, limits_of(program)} {
     options_.pretty = program.has("pretty");
     options_.payload = !program.has("no-payload") && !program.has("nopl");
     options_.raw = program.has("raw");
@@ -43,33 +46,12 @@ class ToJson final : public Decoding {
   void report(const Error& error) override { report_(error); }
 
  private:
-  class Spoken;
-
   Output& output_;
-  Report report_;
+  ReportError report_;
   JsonOptions options_;
-  Voices voices_;
+  InterleavedDocuments interleaved_;
   bool lines_;
   bool several_;
-};
-
-// An image that others interrupt.
-class ToJson::Spoken final : public JsonSink {
- public:
-  Spoken(Voices& voices, Output& voice, const JsonOptions& options)
-      : JsonSink{voice, options}, voices_{voices}, voice_{voice} {
-    voices.bind(voice, *this);
-  }
-  ~Spoken() override { (void)voices_.close(voice_); }
-  Step close() override {
-    const Step step = JsonSink::close();
-    voices_.border(voice_);
-    return step;
-  }
-
- private:
-  Voices& voices_;
-  Output& voice_;
 };
 
 std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
@@ -84,13 +66,14 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
     return nullptr;
   }
   if (!member.interleaved) return std::make_unique<JsonSink>(output_, options_);
-  return std::make_unique<Spoken>(voices_, voices_.open(), options_);
+  return std::make_unique<InterleavedJson>(interleaved_, options_);
 }
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  read_inputs(program, destination.output(),
-              [&](Output& output, const Report& report) { return std::make_unique<ToJson>(program, output, report); });
+  read_inputs(program, destination.output(), [&](Output& output, const ReportError& report) {
+    return std::make_unique<ToJson>(program, output, report);
+  });
   return destination.commit();
 }
 

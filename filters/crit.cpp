@@ -18,14 +18,14 @@ using Words = std::vector<std::string>;
 constexpr Option decode_rows[] = {
     {'i', "in", "FILE", "Read the image from FILE instead of standard input.", Option::files},
     {'o', "out", "FILE", "Write the JSON to FILE instead of standard output.", Option::files},
-    {0, "pretty", nullptr, "Print annotated fields as people read them, and indent."},
+    {0, "pretty", nullptr, "Print annotated fields in readable form, and indent."},
 };
 constexpr Option encode_rows[] = {
     {'i', "in", "FILE", "Read the JSON from FILE instead of standard input.", Option::files},
     {'o', "out", "FILE", "Write the image to FILE instead of standard output.", Option::files},
 };
 constexpr Option show_rows[] = {
-    {0, "nopl", nullptr, "Leave extras out and print their size."},
+    {0, "nopl", nullptr, "Print the size of extras instead of their bytes."},
 };
 
 std::string folder_of_programs() {
@@ -139,19 +139,19 @@ constexpr Options encode_groups[] = {encode_rows};
 constexpr Options show_groups[] = {show_rows};
 constexpr Example decode_examples[] = {{"crit decode -i core-1.img --pretty", "an image as JSON"}};
 constexpr Example encode_examples[] = {{"crit encode -i core.json -o core-1.img", "JSON as an image"}};
-constexpr Example show_examples[] = {{"crit show core-1.img", "an image as people read it"}};
+constexpr Example show_examples[] = {{"crit show core-1.img", "an image in readable form"}};
 constexpr Example info_examples[] = {{"crit info core-1.img", "its magic and its number of entries"}};
 
 const Filter commands[] = {
     {"crit decode", "print an image as JSON", "", decode_examples, decode_groups, decode},
     {"crit encode", "turn JSON into an image", "", encode_examples, encode_groups, encode},
-    {"crit show", "print an image as people read it", "FILE", show_examples, show_groups, show},
+    {"crit show", "print an image in readable form", "FILE", show_examples, show_groups, show},
     {"crit info", "print magic and number of entries", "FILE", info_examples, {}, info},
 };
 
 int run(Program& program) {
   const Words& words = program.arguments();
-  if (words.empty()) program.usage("too few arguments");
+  if (words.empty()) program.usage("too few arguments: name a command, such as crit show FILE");
   const std::string& command = words[0];
   if (command[0] == '-') program.usage("no option " + command);
   for (const Filter& row : commands) {
@@ -175,7 +175,7 @@ int run(Program& program) {
 constexpr Example examples[] = {
     {"crit decode -i FILE [-o FILE] [--pretty]", "an image as JSON"},
     {"crit encode -i FILE [-o FILE]", "JSON as an image"},
-    {"crit show [--nopl] FILE", "an image as people read it"},
+    {"crit show [--nopl] FILE", "an image in readable form"},
     {"crit info FILE", "magic and number of entries"},
     {"crit x DIR ps|fds|mems|rss|sk", "tasks, descriptors, mappings, memory, sockets"},
     {"crit NAME ...", "runs crit-NAME: cat, grep, pages, ..."},

@@ -19,7 +19,7 @@ def run(case):
         found = case.output([case.program(ours[0]), *ours[1:], place]).count(b"\n")
         case.equal(f"as many matches as were planted in {place.name}", found, size // 4096 // 4096)
     runners = [case.ours([*ours, archive], name="crit-grep, the archive"),
-               case.ours([*ours, checkpoint], name="crit-grep, the folder")]
+               case.ours([*ours, checkpoint], name="crit-grep, the directory")]
     for label, path in case.peers("checkpointctl"):
         runners.append(case.runner(f"{label} memparse --search, the archive",
                                    [path, "memparse", "--pid", 1, "--search", needle, archive], once=True))
@@ -27,4 +27,4 @@ def run(case):
         runners.append(case.runner(f"{label}, memory reader", [path, "search", checkpoint, 1, needle], once=True))
     rows = case.race("a text, every match with its address", runners + [case.cat(checkpoint / "pages-1.img")], size)
     case.against(rows, "crit-grep, the archive", {"checkpointctl": 300})
-    case.against(rows, "crit-grep, the folder", {"go-criu": 100})
+    case.against(rows, "crit-grep, the directory", {"go-criu": 100})

@@ -75,7 +75,7 @@ class Case:
             return None
 
     def inside(self, path):
-        """Where a peer in the root folder of Debian 13 finds a copy of a file."""
+        """Where a peer in the root directory of Debian 13 finds a copy of a file."""
         to = place.peers / "trixie" / "tmp" / path.name
         shutil.copy(path, to)
         return f"/tmp/{path.name}"

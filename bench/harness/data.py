@@ -66,7 +66,7 @@ class Data:
         return path
 
     def stream(self, checkpoint):
-        """The image stream that criu-image-streamer would capture of a folder of images."""
+        """The image stream that criu-image-streamer would capture of a directory of images."""
         path = pathlib.Path(f"{checkpoint.parent}.stream")
         if path.exists():
             return path
@@ -84,7 +84,7 @@ class Data:
         return path
 
     def many(self, count):
-        """Small checkpoints: images of a real one, without its pages, each in a folder of its own."""
+        """Small checkpoints: images of a real one, without its pages, each in a directory of its own."""
         folder = self.path(f"many-{count}")
         if not folder.exists():
             place.say(f"    making {folder.name}")

@@ -61,7 +61,7 @@ def busy():
 
 
 def name():
-    """For the folder of a report: amd-epyc-2-cores."""
+    """For the directory of a report: amd-epyc-2-cores."""
     words = re.sub(r"\(.*?\)|CPU|Processor|@.*", " ", processor())
     return "-".join(re.findall(r"[a-z0-9]+", words.lower())[:4]) + f"-{os.cpu_count()}-cores"
 
@@ -71,7 +71,7 @@ def table():
     rows = {
         "processor": f"{processor()}, {os.cpu_count()} cores{', a virtual machine' if virtual() else ''}",
         "caches": cache(), "memory": memory(), "system": system(),
-        "data on": "tmpfs (/dev/shm)" if str(data).startswith("/dev/shm") else "the disk of the build folder",
+        "data on": "tmpfs (/dev/shm)" if str(data).startswith("/dev/shm") else "the disk of the build directory",
         "compiler": first_line("c++", "--version"), "commit": place.commit(),
     }
     versions = {"jq": ("jq", "--version"), "ripgrep": ("rg", "--version"), "zstd": ("zstd", "--version"),

@@ -83,7 +83,7 @@ def summary(runner, samples):
 
 
 def shortened(word):
-    """Without the folders of this machine."""
+    """Without the directories of this machine."""
     for folder in (place.programs, place.tools, place.peers / "bin", place.data_folder(), place.top):
         word = word.replace(f"{folder}/", "")
     return word

@@ -152,7 +152,7 @@ def overview(results):
 
 
 def write(results):
-    """Returns the folder of the report."""
+    """Returns the directory of the report."""
     quick = any(result["quick"] for result in results)
     name = f"{datetime.date.today()}-{machine.name()}" + ("-quick" if quick else "")
     to = (place.own if quick else folder) / name

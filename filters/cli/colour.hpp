@@ -9,7 +9,7 @@
 namespace critpipe::filters {
 
 inline constexpr Option colour_options[] = {
-    {0, "color", "WHEN", "Colour what is printed: auto (on a terminal, unless NO_COLOR is set), always or never."},
+    {0, "color", "WHEN", "Use colours: auto (on a terminal, unless NO_COLOR is set), always or never."},
 };
 
 // --color=WHEN for this descriptor.

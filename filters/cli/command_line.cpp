@@ -7,6 +7,8 @@
 #include <functional>
 #include <optional>
 
+#include "cli/option_rules.hpp"
+
 namespace critpipe::filters {
 
 namespace {
@@ -16,6 +18,20 @@ std::string spelled(const Option& option) {
   text += std::string{"--"} + option.name;
   const bool optional = option.value && option.value[0] == '[';
   if (option.value) text += optional ? option.value : std::string{"="} + option.value;
+  return text;
+}
+
+constexpr std::size_t help_column = 28, help_width = 72;
+
+// Broken into lines between words; those behind the first begin in help_column.
+std::string wrapped(std::string text) {
+  std::size_t begin = 0;
+  while (text.size() - begin > help_width) {
+    const std::size_t blank = text.rfind(' ', begin + help_width);
+    if (blank == text.npos || blank < begin) break;
+    text.replace(blank, 1, "\n" + std::string(help_column, ' '));
+    begin = blank + 1 + help_column;
+  }
   return text;
 }
 
@@ -117,8 +133,9 @@ std::string help_text(const Filter& row) {
   text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
   each_option(row, [&](const Option& option) {
     const std::string left = "  " + spelled(option);
-    text += left + (left.size() < 28 ? std::string(28 - left.size(), ' ') : "\n" + std::string(28, ' ')) + option.help +
-            "\n";
+    const bool fits = left.size() < help_column;
+    text += left + (fits ? std::string(help_column - left.size(), ' ') : "\n" + std::string(help_column, ' '));
+    text += wrapped(sentence_of(option)) + "\n";
   });
   const std::string page{row.name, std::strcspn(row.name, " ")};
   return text + "\nMore: man " + page + "\n";
@@ -134,7 +151,7 @@ std::string manual_options(const Filter& row) {
       name += optional ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
                        : "=*" + std::string{option.value} + "*";
     }
-    text += name + "\n: " + option.help + "\n\n";
+    text += name + "\n: " + sentence_of(option) + "\n\n";
   });
   return text;
 }
@@ -190,7 +207,9 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     program.usage(error.what());
   }
   for (std::string& argument : arguments) argument = unmarked(std::move(argument));
-  return Program{row, name, std::move(arguments), std::move(given)};
+  Program parsed{row, name, std::move(arguments), std::move(given)};
+  check_combinations(row, parsed);
+  return parsed;
 }
 
 }  // namespace critpipe::filters

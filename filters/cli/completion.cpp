@@ -1,5 +1,6 @@
 // Completions for bash and zsh, printed from the option rows.
 #include "cli/command_line.hpp"
+#include "cli/option_rules.hpp"
 
 namespace critpipe::filters {
 
@@ -87,7 +88,7 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
                : option.complete == Option::directories ? ":_files -/"
                                                         : ":";
     }
-    const std::string help = std::string{"["} + zsh_text(option.help) + "]" + value + "'";
+    const std::string help = std::string{"["} + zsh_text(sentence_of(option)) + "]" + value + "'";
     text += " \\\n" + margin + "  '--" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
     if (option.letter) text += " \\\n" + margin + "  '-" + option.letter + (option.value ? "+" : "") + help;
   });

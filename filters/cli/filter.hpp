@@ -1,10 +1,14 @@
 // What every filter has in common. A filter is one file: options, what it does, and one Filter row; main() is here.
 //
-//     const Option options[] = {{'z', "zero", nullptr, "End each line with NUL instead of newline."}};
+//     constexpr Option rows[] = {
+//         {0, "json", nullptr, "Print JSON."},
+//         Option{'z', "zero", nullptr, "End each line with NUL instead of a newline."}.excludes("json"),
+//     };
 //     int run(Program& program) { ... return program.exit_code(); }
 //     const Filter filter{"crit-count", "count the entries of images", "[INPUT...]", examples, groups, run};
 //
-// --help, the OPTIONS of the manual and the shell completions are all printed from these rows.
+// --help, the OPTIONS of the manual and the shell completions are printed from these rows, and command lines that
+// combine options as no row allows are refused before run() is called.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +28,28 @@ namespace critpipe::filters {
 struct Option {
   char letter;        // 0: none
   const char* name;   // without --
-  const char* value;  // null: a switch; else what it takes: "FILE"
-  const char* help;   // one sentence
+  const char* value;  // null: a switch; "FILE": what it takes; "[=LEVEL]": what it may take
+  const char* help;   // one sentence; what it goes with and without is printed from the members below
   enum Values : std::uint8_t { none, files, directories } complete = none;
+  // Names of options, separated by blanks. Of those joined by | one is enough: "memory", "into pages-from", "argv|env".
+  const char* needed = "";
+  const char* excluded = "";
+
+  constexpr Option needs(const char* options) const {
+    Option row = *this;
+    row.needed = options;
+    return row;
+  }
+  constexpr Option excludes(const char* options) const {
+    Option row = *this;
+    row.excluded = options;
+    return row;
+  }
+  constexpr Option without_letter() const {
+    Option row = *this;
+    row.letter = 0;
+    return row;
+  }
 };
 
 using Options = std::span<const Option>;
@@ -56,15 +79,26 @@ struct Filter {
 extern const Filter filter;  // the one row of each program
 
 // Rows that several filters share.
-inline constexpr Option output_options[] = {
-    {'o', "output", "FILE", "Write to FILE, which appears only when it is complete.", Option::files},
-};
+inline constexpr Option output_row{'o', "output", "FILE",
+                                   "Write to FILE, which is replaced only once the output is complete.", Option::files};
+inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even for a single image."};
+inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."};
+inline constexpr Option max_size_row{0, "max-size", "SIZE", "Refuse inputs that unpack to more than SIZE."};
+inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};
+inline constexpr Option pid_row{'p', "pid", "PID", "Look at this process only; may be repeated."};
+inline constexpr Option sync_row{0, "no-sync", nullptr,
+                                 "Do not wait until files are on disk: a power cut may then leave empty ones."};
+inline constexpr Option set_row{0, "set", "SET",
+                                "Read only the set of images in directory SET of an archive or image stream."};
+inline constexpr Option output_options[] = {output_row, sync_row};
+inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {
-    {0, "only", "GLOB", "Read only images whose name fits; may be given again."},
-    {0, "except", "GLOB", "Pass over images whose name fits; may be given again."},
-    {0, "all", nullptr, "Of archives and directories, read also files that are no images (config.dump, ...)."},
-    {0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."},
-    {0, "max-size", "SIZE", "Refuse inputs that are larger than SIZE when they are unpacked."},
+    {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
+    {0, "except", "GLOB", "Skip images whose path, or an end of it, matches; may be repeated."},
+    set_row,
+    {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
+    max_entry_row,
+    max_size_row,
 };
 
 // A parsed command line, and the place for messages.
@@ -73,7 +107,7 @@ class Program {
   bool has(std::string_view option) const;
   std::optional<std::string> value(std::string_view option) const;  // the last one given
   std::vector<std::string> values(std::string_view option) const;
-  // A number with an optional K, M, G, T; usage error and exit where it is none.
+  // A number with an optional K, M, G or T; usage error where it is none.
   std::uint64_t number(std::string_view option, std::uint64_t otherwise);
   const std::vector<std::string>& arguments() const { return arguments_; }
   // Takes the first argument away from the others; usage error with `missing` where there is none.
@@ -108,26 +142,27 @@ class Program {
   bool failed_ = false;
 };
 
-// Standard output, or with -o FILE a new file beside it that takes its name when commit() says that it is complete.
+Sync sync_of(const Program& program);  // as --no-sync says
+
+// Standard output, or with -o FILE an AtomicFile that commit() puts in place.
 class Destination {
  public:
   enum class Content : std::uint8_t { text, binary };
-  // Binary never goes to a terminal: usage error with a hint.
-  // `option` names the file.
+  // Binary never goes to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");
-  ~Destination();  // without commit() the new file is removed
-  Output& output() { return *output_; }
-  int fd() const { return output_->fd(); }
-  // Writes out; with -o the file is put in place unless the program has failed, or also then where a part is of use.
-  // Returns the exit code.
-  int commit(bool also_in_part = false);
+  ~Destination();  // without commit(), an existing file stays as it was
+  FileOutput& output() const { return file_ ? file_->output() : *standard_output_; }
+  int fd() const { return output().fd(); }
+  enum class After : std::uint8_t { success, any };
+  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the answer
+  // is of use. Returns the exit code.
+  int commit(After after = After::success);
 
  private:
   Program& program_;
-  std::string path_;
-  std::string temporary_;
-  std::unique_ptr<Leftover> leftover_;  // temporary_
-  std::unique_ptr<FileOutput> output_;
+  std::unique_ptr<AtomicFile> file_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
+  std::unique_ptr<FileOutput> standard_output_;
 };
 
 }  // namespace critpipe::filters

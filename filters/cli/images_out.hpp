@@ -1,4 +1,4 @@
-// Where images go: one as itself, several as an image stream, or into a folder.
+// Where images go: one as itself, several as an image stream, or into a directory.
 //
 //     const auto images = images_out(program);
 //     Output* output = images->open("core-1.img", nullptr, OutForm::stream);
@@ -31,9 +31,9 @@ class ImagesOut {
   // Null: reported, and the image is to be passed over. "-" is no name: the image gets that of its kind, if there is
   // only one of that; kind may be null. The first image's form counts for all.
   virtual Output* open(const std::string& name, const Kind* kind, OutForm form) = 0;
-  // Not whole: it is not ended in a stream, and left out of a folder.
+  // Not whole: it is not ended in a stream, and left out of a directory.
   virtual Step close(Output* output, bool whole) = 0;
-  // Puts an open file into a folder as a link. False: not possible here.
+  // Puts an open file into a directory as a link. False: not possible here.
   virtual bool link(const std::string&, int) { return false; }
   // What goes out is a stream, even if no image comes.
   virtual void expect_stream() {}
@@ -41,16 +41,17 @@ class ImagesOut {
   virtual int commit() = 0;
 };
 
-// To standard output or -o FILE, or with --into DIR into a folder that gets all images or, if something fails, none.
+// To standard output or -o FILE, or with --into DIR into a directory that gets all images or, if something fails, none.
 std::unique_ptr<ImagesOut> images_out(Program& program);
 
 inline constexpr Option images_out_options[] = {
-    {0, "stream", nullptr, "Write an image stream even of one image."},
-    {0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories},
-    {'f', "force", nullptr, "With --into: write into a folder that has files, and replace them."},
-    {0, "partial", nullptr, "With --into: keep the images that are whole when others are not."},
-    {0, "zstd", "[=LEVEL]", "Compress what is written (3)."},
-    {0, "threads", "N", "Compress on N threads (1)."},
+    stream_row,
+    Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
+        .excludes("output zstd stream"),
+    Option{'f', "force", nullptr, "Write into a directory that is not empty, and replace its files."}.needs("into"),
+    Option{0, "partial", nullptr, "Keep the complete images when others are not."}.needs("into"),
+    {0, "zstd", "[=LEVEL]", "Compress the output with zstd (LEVEL 3)."},
+    Option{0, "threads", "N", "Compress on N threads (1)."}.needs("zstd"),
 };
 
 }  // namespace critpipe::filters

@@ -1,8 +1,12 @@
 #include "cli/inputs.hpp"
 
 #include <algorithm>
-#include <charconv>
+#include <bit>
 #include <fnmatch.h>
+#include <limits>
+
+#include "cli/numbers.hpp"
+#include "critpipe/pages.hpp"
 
 namespace critpipe::filters {
 
@@ -12,7 +16,7 @@ namespace {
 class Nothing final : public Receiver {
  public:
   explicit Nothing(const Program& program) : program_{program} {}
-  bool wants(std::string_view name) override { return wanted(program_, name); }
+  bool wants(std::string_view path) override { return wanted(program_, path); }
   Step begin(const Member&) override { return Step::go; }
   Step bytes(const Member&, Bytes) override { return Step::go; }
   Step end(const Member&) override { return Step::go; }
@@ -22,12 +26,13 @@ class Nothing final : public Receiver {
   const Program& program_;
 };
 
-bool fits(const std::string& glob, std::string_view name, bool any_end) {
+// The path, or any end of it that begins behind a slash.
+bool fits(const std::string& glob, std::string_view path) {
   for (;;) {
-    if (fnmatch(glob.c_str(), std::string{name}.c_str(), 0) == 0) return true;
-    const std::size_t slash = name.find('/');
-    if (!any_end || slash == name.npos) return false;
-    name.remove_prefix(slash + 1);
+    if (fnmatch(glob.c_str(), std::string{path}.c_str(), 0) == 0) return true;
+    const std::size_t slash = path.find('/');
+    if (slash == path.npos) return false;
+    path.remove_prefix(slash + 1);
   }
 }
 
@@ -42,23 +47,33 @@ Limits limits_of(Program& program) {
 std::vector<std::uint32_t> pids_of(Program& program) {
   std::vector<std::uint32_t> pids;
   for (const std::string& text : program.values("pid")) {
-    const char* const end = text.data() + text.size();
-    const auto [at, fault] = std::from_chars(text.data(), end, pids.emplace_back());
-    if (fault != std::errc{} || at != end) program.usage("--pid takes a number, not " + text);
+    const auto pid = parse_number(text, Numeral::decimal);
+    if (!pid || *pid > std::numeric_limits<std::uint32_t>::max()) program.usage("--pid takes a number, not " + text);
+    pids.push_back(static_cast<std::uint32_t>(*pid));
   }
   return pids;
+}
+
+std::optional<std::uint64_t> page_size_of(Program& program) {
+  if (!program.has("page-size")) return std::nullopt;
+  const std::uint64_t size = program.number("page-size", 0);
+  if (!std::has_single_bit(size) || size < smallest_page || size > largest_page)
+    program.usage("--page-size takes a power of two from 4K to 1M, not " + *program.value("page-size"));
+  return size;
 }
 
 SourceOptions source_options(Program& program) {
   SourceOptions options;
   options.all_members = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
+  options.set = program.value("set");
+  static const std::uint64_t at_start = stdin_offset();  // before anything is read
+  options.stdin_offset = at_start;
   return options;
 }
 
-bool wanted(const Program& program, std::string_view name) {
-  const bool any_end = program.arguments().size() > 1;
-  const auto matches = [&](const std::string& glob) { return fits(glob, name, any_end); };
+bool wanted(const Program& program, std::string_view path) {
+  const auto matches = [&](const std::string& glob) { return fits(glob, path); };
   const auto only = program.values("only");
   const bool chosen = only.empty() || std::ranges::any_of(only, matches);
   return chosen && std::ranges::none_of(program.values("except"), matches);

@@ -4,58 +4,59 @@
 
 namespace critpipe::filters {
 
-class Voices::Voice final : public Output {
+class InterleavedDocuments::Document final : public Output {
  public:
-  explicit Voice(Voices& all) : Output{block_bytes / 4}, all_{all} {}
+  explicit Document(InterleavedDocuments& all) : Output{block_bytes / 4}, all_{all} {}
   std::string held;
   JsonSink* sink = nullptr;
 
-  void refuse(Error error) { error_ = std::move(error); }
+  void fail(Error error) { error_ = std::move(error); }
 
  private:
   bool drain(const char* bytes, std::size_t size) override { return all_.take(*this, bytes, size); }
-  Voices& all_;
+  InterleavedDocuments& all_;
 };
 
-Voices::Voices(Output& output, const Limits& limits) : output_{output}, limits_{limits} {}
-Voices::~Voices() = default;
+InterleavedDocuments::InterleavedDocuments(Output& output, const Limits& limits) : output_{output}, limits_{limits} {}
+InterleavedDocuments::~InterleavedDocuments() = default;
 
-Output& Voices::open() { return voices_.emplace_back(*this); }
+Output& InterleavedDocuments::open() { return open_.emplace_back(*this); }
 
-void Voices::bind(Output& voice, JsonSink& sink) { static_cast<Voice&>(voice).sink = &sink; }
+void InterleavedDocuments::bind(Output& document, JsonSink& sink) { static_cast<Document&>(document).sink = &sink; }
 
-bool Voices::take(Voice& voice, const char* bytes, std::size_t size) {
-  if (!speaker_) let_speak(voice);
-  if (speaker_ != &voice) {
-    voice.held.append(bytes, size);
+bool InterleavedDocuments::take(Document& document, const char* bytes, std::size_t size) {
+  if (!current_) make_current(document);
+  if (current_ != &document) {
+    document.held.append(bytes, size);
     held_bytes_ += size;
-    return held_bytes_ <= held_documents_bytes || make_room(voice);
+    return held_bytes_ <= held_documents_bytes || make_room(document);
   }
   output_.pass(std::as_bytes(std::span{bytes, size}));
   return output_.step() == Step::go;
 }
 
-// Too much is held: another speaks. Where the speaker is in the midst of an entry that has to be borne for a while.
-bool Voices::make_room(Voice& voice) {
-  if (!speaker_->sink || !speaker_->sink->pause()) {
+// Too much is held: another document becomes current. Inside an entry the current one cannot pause; until it ends,
+// what is held may grow to the limit.
+bool InterleavedDocuments::make_room(Document& document) {
+  if (!current_->sink || !current_->sink->pause()) {
     if (held_bytes_ <= limits_.waiting_json_bytes) return true;
     Error error{Reason::limit_json, {}, Error::nowhere, Error::nowhere, limits_.waiting_json_bytes};
     error.name = "what waits for the end of an interleaved entry";
-    voice.refuse(std::move(error));
+    document.fail(std::move(error));
     return false;
   }
-  (void)speaker_->flush();
-  speaker_ = nullptr;
+  (void)current_->flush();
+  current_ = nullptr;
   write_complete();
-  let_speak(*std::ranges::max_element(voices_, {}, [](const Voice& one) { return one.held.size(); }));
+  make_current(*std::ranges::max_element(open_, {}, [](const Document& one) { return one.held.size(); }));
   return output_.step() == Step::go;
 }
 
-void Voices::at_border(Output& voice) {
-  if (speaker_ == &voice) (void)make_room(*speaker_);
+void InterleavedDocuments::pause_current(Output& document) {
+  if (current_ == &document) (void)make_room(*current_);
 }
 
-void Voices::write_complete() {
+void InterleavedDocuments::write_complete() {
   for (const std::string& text : complete_) {
     output_.pass(std::as_bytes(std::span{text}));
     held_bytes_ -= text.size();
@@ -63,23 +64,23 @@ void Voices::write_complete() {
   complete_.clear();
 }
 
-void Voices::let_speak(Voice& voice) {
-  speaker_ = &voice;
-  output_.pass(std::as_bytes(std::span{voice.held}));
-  held_bytes_ -= voice.held.size();
-  voice.held = {};
+void InterleavedDocuments::make_current(Document& document) {
+  current_ = &document;
+  output_.pass(std::as_bytes(std::span{document.held}));
+  held_bytes_ -= document.held.size();
+  document.held = {};
 }
 
-Step Voices::close(Output& output) {
-  auto& voice = static_cast<Voice&>(output);
-  (void)voice.flush();
-  if (speaker_ == &voice) {
-    speaker_ = nullptr;
+Step InterleavedDocuments::close(Output& output) {
+  auto& document = static_cast<Document&>(output);
+  (void)document.flush();
+  if (current_ == &document) {
+    current_ = nullptr;
     write_complete();
   } else {
-    complete_.push_back(std::move(voice.held));
+    complete_.push_back(std::move(document.held));
   }
-  voices_.remove_if([&](const Voice& one) { return &one == &voice; });
+  open_.remove_if([&](const Document& one) { return &one == &document; });
   return output_.step();
 }
 

@@ -1,9 +1,9 @@
-// Documents of interleaved images, one after the other.
+// JSON documents of images that arrive interleaved, written one after the other.
 //
-// Each image writes into a voice of its own. The first that has much to say speaks: its text goes out as it comes.
-// What the others say is held; a document that ends waits for the speaker's end. When too much is held, the speaker
-// pauses at the next border of an entry (its document ends with "continued": true), what is complete goes out, and the
-// one that holds most speaks.
+// Each image writes into an Output of its own. One document at a time is current: its text goes out as it comes. The
+// text of the others is held, and one that is complete waits until the current one ends. When too much text is held,
+// the current document pauses at its next entry (it ends with "continued": true and goes on in a later document), the
+// complete ones go out, and the one that holds the most text becomes current.
 #pragma once
 
 #include <list>
@@ -14,35 +14,58 @@
 
 namespace critpipe::filters {
 
-class Voices {
+class InterleavedDocuments {
  public:
-  Voices(Output& output, const Limits& limits);
-  ~Voices();
+  InterleavedDocuments(Output& output, const Limits& limits);
+  ~InterleavedDocuments();
 
+  // The output of one more document; it lives until close().
   Output& open();
-  // Says whom to ask for a pause. Requires: the sink writes into that output and lives until close().
-  void bind(Output& voice, JsonSink& sink);
-  Step close(Output& voice);  // its document is complete
-  // A border between entries, where it could pause.
-  void border(Output& voice) {
-    if (held_bytes_ > held_documents_bytes) at_border(voice);
+  // Names the sink that is asked to pause. Requires: it writes into that document and lives until close().
+  void bind(Output& document, JsonSink& sink);
+  Step close(Output& document);  // the document is complete
+  // To be called between entries, the only place where a document can pause.
+  void entry_ended(Output& document) {
+    if (held_bytes_ > held_documents_bytes) pause_current(document);
   }
 
  private:
-  class Voice;
+  class Document;
 
-  bool take(Voice& voice, const char* bytes, std::size_t size);
-  bool make_room(Voice& voice);
-  void at_border(Output& voice);
+  bool take(Document& document, const char* bytes, std::size_t size);
+  bool make_room(Document& document);
+  void pause_current(Output& document);
   void write_complete();
-  void let_speak(Voice& voice);
+  void make_current(Document& document);
 
   Output& output_;
   Limits limits_;
-  std::list<Voice> voices_;  // in the order in which they began
-  std::list<std::string> complete_;
-  Voice* speaker_ = nullptr;
+  std::list<Document> open_;         // in the order in which they were opened
+  std::list<std::string> complete_;  // closed while another was current
+  Document* current_ = nullptr;
   std::size_t held_bytes_ = 0;
+};
+
+// The sink of one of these documents.
+class InterleavedJson final : public JsonSink {
+ public:
+  InterleavedJson(InterleavedDocuments& documents, const JsonOptions& options)
+      : InterleavedJson{documents, documents.open(), options} {}
+  ~InterleavedJson() override { (void)documents_.close(document_); }
+  Step close() override {
+    const Step step = JsonSink::close();
+    documents_.entry_ended(document_);
+    return step;
+  }
+
+ private:
+  InterleavedJson(InterleavedDocuments& documents, Output& document, const JsonOptions& options)
+      : JsonSink{document, options}, documents_{documents}, document_{document} {
+    documents.bind(document, *this);
+  }
+
+  InterleavedDocuments& documents_;
+  Output& document_;
 };
 
 }  // namespace critpipe::filters

@@ -2,20 +2,32 @@
 #include <csignal>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "cli/filter.hpp"
 #include "cli/command_line.hpp"
 
+namespace {
+
+void report_failure(critpipe::filters::Program& program, const char* what) {
+  critpipe::Error error{critpipe::Reason::usage};
+  error.name = what;
+  program.report(error);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace critpipe;
   using namespace critpipe::filters;
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of write()
   Program program = parse_command_line(filter, argc, argv);
   try {
     return filter.run(program);
   } catch (const std::bad_alloc&) {
-    Error error{Reason::usage};
-    error.name = "out of memory";
-    program.report(error);
+    report_failure(program, "out of memory");
+  } catch (const std::system_error& failure) {
+    report_failure(program, failure.what());  // no more threads
   }
   return exit_error;
 }

@@ -16,17 +16,17 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t held_piece_bytes = 256 << 10;
-constexpr std::size_t batch_bytes = 64 << 10;  // of text that pieces taken together come to, by what was seen
+constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
-constexpr std::size_t pieces_a_thread = 4;  // that may be done before their turn
+constexpr std::size_t pieces_per_thread = 4;  // in the queue of turns
 constexpr std::uint64_t max_threads = 64;
 
-class Orders;
+class TurnQueue;
 
 // The text of one piece, or of a few small ones.
 class PieceOutput final : public Output {
  public:
-  explicit PieceOutput(Orders& orders) : Output{block_bytes / 4}, orders_{orders} {}
+  explicit PieceOutput(TurnQueue& turns) : Output{block_bytes / 4}, turns_{turns} {}
   void report(const Error& error);
 
   std::string held;
@@ -36,24 +36,21 @@ class PieceOutput final : public Output {
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
-  Orders& orders_;
+  TurnQueue& turns_;
 };
 
-// Who may write. Only the piece at the front does, so no lock is held while it does.
-class Orders {
+// The pieces that are being read, in the order of the inputs; the one at the front may write.
+class TurnQueue {
  public:
-  Orders(Program& program, Output& output, std::size_t most) : program_{program}, output_{output}, most_{most} {}
+  TurnQueue(Program& program, Output& output, std::size_t most) : program_{program}, output_{output}, most_{most} {}
 
-  // A place behind all others, when there is room; null: no more is wanted.
+  // Waits for room at the end of the queue; null: nothing more is to be read.
   PieceOutput* begin();
   void end(PieceOutput& piece, Step step);
   bool write(PieceOutput& piece, const char* bytes, std::size_t size);
   void report(PieceOutput& piece, const Error& error);
-  // An exception ends the work: all threads leave it, and rethrow() gives it to the thread that waits for them.
-  void abandon(std::exception_ptr thrown);
-  void rethrow() const {
-    if (thrown_) std::rethrow_exception(thrown_);
-  }
+  // Nothing more is written, and all threads come back.
+  void stop();
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -71,23 +68,22 @@ class Orders {
   std::condition_variable changed_;
   std::list<PieceOutput> pieces_;
   bool stopped_ = false;
-  std::exception_ptr thrown_;
 };
 
-bool PieceOutput::drain(const char* bytes, std::size_t size) { return orders_.write(*this, bytes, size); }
+bool PieceOutput::drain(const char* bytes, std::size_t size) { return turns_.write(*this, bytes, size); }
 
 void PieceOutput::report(const Error& error) {
-  if (flush() == Step::go) orders_.report(*this, error);
+  if (flush() == Step::go) turns_.report(*this, error);
 }
 
-PieceOutput* Orders::begin() {
+PieceOutput* TurnQueue::begin() {
   Lock lock{mutex_};
   changed_.wait(lock, [&] { return stopped_ || pieces_.size() < most_; });
   return stopped_ ? nullptr : &pieces_.emplace_back(*this);
 }
 
-// Requires: it is its turn.
-void Orders::write_held(PieceOutput& piece) {
+// Requires: the piece has the turn.
+void TurnQueue::write_held(PieceOutput& piece) {
   std::size_t at = 0;
   const auto write_to = [&](std::size_t end) {
     output_.pass(std::as_bytes(std::span{piece.held}.subspan(at, end - at)));
@@ -102,7 +98,7 @@ void Orders::write_held(PieceOutput& piece) {
   piece.errors.clear();
 }
 
-bool Orders::write(PieceOutput& piece, const char* bytes, std::size_t size) {
+bool TurnQueue::write(PieceOutput& piece, const char* bytes, std::size_t size) {
   piece.size += size;
   Lock lock{mutex_};
   if (!is_first(piece) && piece.held.size() + size <= held_piece_bytes) {
@@ -117,7 +113,7 @@ bool Orders::write(PieceOutput& piece, const char* bytes, std::size_t size) {
   return output_.step() == Step::go;
 }
 
-void Orders::report(PieceOutput& piece, const Error& error) {
+void TurnQueue::report(PieceOutput& piece, const Error& error) {
   Lock lock{mutex_};
   piece.errors.emplace_back(piece.held.size(), error);
   if (!is_first(piece)) return;
@@ -125,14 +121,13 @@ void Orders::report(PieceOutput& piece, const Error& error) {
   write_held(piece);
 }
 
-// The first that is done, and those behind it that were done before, go out.
-void Orders::end(PieceOutput& piece, Step step) {
+void TurnQueue::end(PieceOutput& piece, Step step) {
   (void)piece.flush();
   Lock lock{mutex_};
   piece.done = true;
-  const bool is_turn = is_first(piece);
-  if (is_turn && step == Step::stop) stopped_ = true;
-  while (is_turn && !pieces_.empty() && pieces_.front().done && !stopped_) {
+  const bool has_turn = is_first(piece);
+  if (has_turn && step == Step::stop) stopped_ = true;
+  while (has_turn && !pieces_.empty() && pieces_.front().done && !stopped_) {
     PieceOutput& first = pieces_.front();
     lock.unlock();
     write_held(first);
@@ -143,50 +138,47 @@ void Orders::end(PieceOutput& piece, Step step) {
   changed_.notify_all();
 }
 
-void Orders::abandon(std::exception_ptr thrown) {
+void TurnQueue::stop() {
   const Lock lock{mutex_};
-  if (!thrown_) thrown_ = std::move(thrown);
   stopped_ = true;
   changed_.notify_all();
 }
 
-class Crew {
+class Workers {
  public:
-  Crew(Program& program, Output& output, const MakeReceiver& make, std::size_t threads)
+  Workers(Program& program, Output& output, const MakeReceiver& make, std::size_t threads)
       : program_{program},
         make_{make},
         pieces_{program.inputs(), source_options(program)},
-        orders_{program, output, threads * pieces_a_thread} {}
+        turns_{program, output, threads * pieces_per_thread} {}
 
-  // On this thread and others. Where the system gives fewer, those that there are do it all.
-  void work_on(std::size_t threads);
+  // Reads pieces until there are no more. What is thrown is kept for rethrow(), and the other threads come back.
+  void work() noexcept;
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
   bool any() const { return any_; }
 
  private:
-  void work();
-  void work_or_abandon() noexcept {
-    try {
-      work();
-    } catch (...) {
-      orders_.abandon(std::current_exception());
-    }
-  }
+  void read_pieces();
   std::vector<std::unique_ptr<Piece>> take();
 
   Program& program_;
   const MakeReceiver& make_;
   std::mutex source_;
   Pieces pieces_;
-  std::atomic<std::size_t> bytes_a_piece_ = batch_bytes;
+  std::atomic<std::size_t> bytes_per_piece_ = batch_bytes;
   std::atomic<bool> any_ = false;
-  Orders orders_;
+  std::mutex failing_;
+  std::exception_ptr failure_;  // the first
+  TurnQueue turns_;
 };
 
-// Small pieces are taken together: the order of each would cost more than it does.
-std::vector<std::unique_ptr<Piece>> Crew::take() {
+// As many pieces as are expected to come to batch_bytes of text, by those that were read before.
+std::vector<std::unique_ptr<Piece>> Workers::take() {
   std::vector<std::unique_ptr<Piece>> batch;
   const std::size_t most =
-      std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_a_piece_, 1), 1, max_batch);
+      std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_per_piece_, 1), 1, max_batch);
   while (batch.size() < most) {
     auto piece = pieces_.next();
     if (!piece) break;
@@ -197,12 +189,24 @@ std::vector<std::unique_ptr<Piece>> Crew::take() {
   return batch;
 }
 
-void Crew::work() {
+void Workers::work() noexcept {
+  try {
+    read_pieces();
+  } catch (...) {
+    {
+      const std::lock_guard lock{failing_};
+      if (!failure_) failure_ = std::current_exception();
+    }
+    turns_.stop();
+  }
+}
+
+void Workers::read_pieces() {
   for (;;) {
-    // Held while there is no room, too: pieces get their places in the order in which they come.
+    // Held while the queue is full, too: pieces get their places in the order of the inputs.
     std::unique_lock lock{source_};
     const auto batch = take();
-    PieceOutput* output = batch.empty() ? nullptr : orders_.begin();
+    PieceOutput* output = batch.empty() ? nullptr : turns_.begin();
     lock.unlock();
     if (!output) return;
     const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
@@ -212,22 +216,9 @@ void Crew::work() {
       if ((step = piece->read(selected)) == Step::stop) break;
     if (selected.any()) any_ = true;
     (void)output->flush();
-    bytes_a_piece_ = std::max(output->size / batch.size(), bytes_a_piece_ / 2);
-    orders_.end(*output, step);
+    bytes_per_piece_ = std::max(output->size / batch.size(), bytes_per_piece_ / 2);
+    turns_.end(*output, step);
   }
-}
-
-void Crew::work_on(std::size_t threads) {
-  std::vector<std::thread> others;
-  others.reserve(threads);
-  try {
-    while (others.size() + 1 < threads) others.emplace_back([this] { work_or_abandon(); });
-  } catch (const std::system_error&) {
-  } catch (const std::bad_alloc&) {
-  }
-  work_or_abandon();
-  for (std::thread& other : others) other.join();
-  orders_.rethrow();
 }
 
 std::size_t nr_threads(Program& program) {
@@ -254,9 +245,19 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make) {
     (void)read_inputs(program, *receiver);
     return;
   }
-  Crew crew{program, output, make, threads};
-  crew.work_on(threads);
-  if (has_selection(program) && !crew.any()) program.set_exit_code(exit_no);
+  Workers workers{program, output, make, threads};
+  std::vector<std::thread> others;
+  others.reserve(threads);
+  try {
+    for (std::size_t i = 1; i < threads; ++i) others.emplace_back([&] { workers.work(); });
+  } catch (const std::system_error&) {
+    // The system starts no more threads: those that run do the work.
+  } catch (const std::bad_alloc&) {
+  }
+  workers.work();
+  for (std::thread& thread : others) thread.join();
+  workers.rethrow();
+  if (has_selection(program) && !workers.any()) program.set_exit_code(exit_no);
 }
 
 }  // namespace critpipe::filters

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <unistd.h>
 
+#include "cli/numbers.hpp"
+#include "cli/hexdump.hpp"
 #include "crit-pages/fetch.hpp"
 
 namespace critpipe::filters {
@@ -18,30 +20,12 @@ struct Range {
 
 Range parse_range(Program& program, const std::string& text) {
   constexpr std::uint64_t usual = 256;
-  const auto number = [&](const char*& at) {
-    char* end = nullptr;
-    errno = 0;
-    const std::uint64_t value = *at == '-' ? 0 : std::strtoull(at, &end, 0);
-    if (!end || end == at || errno != 0) program.usage("--at takes ADDR or ADDR:LEN, not " + text);
-    at = end;
-    return value;
-  };
-  const char* at = text.c_str();
+  const auto given = parse_pair(text, Numeral::any_base, Numeral::size);
+  if (!given || !given->first || given->has_colon != given->second.has_value())
+    program.usage("--at takes ADDR or ADDR:LEN, not " + text);
   Range range;
-  range.begin = number(at);
-  std::uint64_t length = usual;
-  if (*at == ':') {
-    length = number(++at);
-    constexpr std::string_view units = "KMGT";
-    const std::size_t unit = *at == '\0' ? units.npos : units.find(static_cast<char>(std::toupper(*at)));
-    if (unit != units.npos) {
-      const auto shift = static_cast<unsigned>(10 * (unit + 1));
-      if ((length << shift) >> shift != length) program.usage("--at " + text + ": too long");
-      length <<= shift;
-      ++at;
-    }
-  }
-  if (*at != '\0') program.usage("--at takes ADDR or ADDR:LEN, not " + text);
+  range.begin = *given->first;
+  const std::uint64_t length = given->second.value_or(usual);
   if (length == 0 || range.begin >= max_address || length > max_address - range.begin)
     program.usage("--at " + text + ": the range is empty or passes the end of the address space");
   range.end = range.begin + length;
@@ -88,15 +72,8 @@ void HexDump::flush() {
   }
   repeats_ = 0;
   const std::size_t lead = address_ % 16;
-  std::string hex, text;
-  for (std::size_t i = 0; i < 16; ++i) {
-    const bool there = i >= lead && i - lead < line_.size();
-    if (i == 8) hex += ' ';
-    hex += there ? formatted(" %02x", line_[i - lead]) : std::string(3, ' ');
-    const unsigned char byte = there ? line_[i - lead] : ' ';
-    text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
-  }
-  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, hex.c_str(), text.c_str()));
+  const HexRow row = hex_row(address_ - lead, address_, std::as_bytes(std::span{line_}), {.halves = true});
+  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, row.hex.c_str(), row.letters.c_str()));
   previous_ = line_;
   address_ += line_.size();
   line_.clear();
@@ -161,8 +138,12 @@ class TextPrinter {
 };
 
 void TextPrinter::begin(const Process& process) {
-  if (as_json_) json_.begin('{').key("pid").number(process.task->pid).key("comm").text(process.task->comm);
-  else if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
+  if (as_json_) {
+    put_set(json_.begin('{'), process.set->id).key("pid").number(process.task->pid);
+    json_.key("comm").text(process.task->comm);
+    return;
+  }
+  if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
 void TextPrinter::strings(const char* key, const std::vector<std::string>& strings) {

@@ -92,10 +92,7 @@ bool Chosen::operator()(MemoryId memory) const {
 SurveyOptions survey_options(Program& program, Progress& progress) {
   SurveyOptions options;
   options.limits = limits_of(program);
-  options.page_size = program.number("page-size", 0);
-  if (options.page_size % smallest_page != 0 || (options.page_size & (options.page_size - 1)) != 0 ||
-      options.page_size > largest_page)
-    program.usage("--page-size is 4096, 8192, 16384, 32768 or 65536");
+  options.page_size = page_size_of(program).value_or(0);
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");

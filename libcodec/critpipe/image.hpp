@@ -14,8 +14,9 @@
 //       Step entry(const Entry&) override { ++entries; return Step::go; }
 //     } count;
 //     Decoder decoder{count, "fs-1.img"};
-//     decoder.feed(bytes);                      // as often as there are bytes
-//     if (decoder.finish()) ...                 // decoder.error() says what is wrong
+//     Step step = decoder.feed(bytes);          // as often as there are bytes
+//     if (step == Step::go) step = decoder.finish();
+//     if (step == Step::stop) puts(to_string(decoder.error()).c_str());
 //
 // Sources of the facts: criu/image.c (img_check_magic, do_pb_read_one), lib/pycriu/images/images.py.
 #pragma once

@@ -23,6 +23,8 @@ struct LoadedPagemap {
 
 // A pages image: what was found in it, at addresses if these were known, else waiting.
 struct SearchedPages {
+  std::string name;
+  std::string path;
   std::string place;
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // and that was said
@@ -33,7 +35,8 @@ struct SearchedPages {
 };
 
 struct Set {
-  std::string folder;
+  std::shared_ptr<const SetId> id;
+  std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
   std::map<MemoryId, LoadedPagemap> pagemaps;
@@ -43,8 +46,7 @@ struct Set {
   }
 };
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Notes when an image has come to its end.
 class NotesEnd final : public Stage {
@@ -103,7 +105,7 @@ class Inputs final : public Decoding {
   const bool rereadable_;
   bool is_second_pass_ = false;
   WaitingRoom room_;
-  std::map<std::string, std::unique_ptr<Set>, std::less<>> sets_;
+  std::map<SetId, std::unique_ptr<Set>> sets_;
   bool stopped_ = false;
 };
 
@@ -148,11 +150,11 @@ bool Inputs::wants(std::string_view name) {
 }
 
 Set& Inputs::set_of(const Member& member) {
-  const std::string folder{folder_of(member.name)};
-  auto& set = sets_[folder];
+  auto& set = sets_[*member.set];
   if (!set) {
     set = std::make_unique<Set>();
-    set->folder = folder;
+    set->id = member.set;
+    set->place = place_beside(member, {});
   }
   return *set;
 }
@@ -160,10 +162,12 @@ Set& Inputs::set_of(const Member& member) {
 std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
   Set& set = set_of(member);
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
     if (is_second_pass_ && !std::exchange(pages.again, false)) return nullptr;
+    pages.name = member.name;
+    pages.path = member.path;
     pages.place = member.place;
     return std::make_unique<PagesSink>(*this, set, *pages_id, pages);
   }
@@ -209,7 +213,7 @@ Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, S
 
 void Inputs::PagesSink::place(MemoryId memory, LoadedPagemap& loaded) {
   const MemorySearchOptions& options = inputs_.work_.options;
-  places_ = std::make_unique<Places>(set_.folder, set_.checkpoint, options);
+  places_ = std::make_unique<Places>(*set_.id, set_.checkpoint, options);
   loaded.pagemap.seal();
   pages_.memory = memory;
   pages_.parts = parts_of(loaded.pagemap, set_.page_size(options), places_->wanted(memory));
@@ -276,14 +280,14 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
   std::uint64_t in_parent = 0;
   for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
   if (in_parent > 0) {
-    Error error{Reason::unsearched_pages, set.folder + pagemap_name(memory)};
+    Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
     work_.fault(error);
   }
   const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
-    if (!parts.empty()) work_.fault({Reason::missing_image, set.folder + pages_name(loaded.pagemap.pages_id)});
+    if (!parts.empty()) work_.fault({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
     return Step::go;
   }
   check_size(pages->second, parts);
@@ -305,7 +309,7 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
 }
 
 Step Inputs::report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const {
-  return work_.report({set.folder,
+  return work_.report({*set.id,
                        {},
                        {},
                        found.address,
@@ -332,9 +336,9 @@ Step Inputs::finish_unclaimed(Set& set) {
 
 Step Inputs::finish() {
   if (stopped_) return Step::stop;
-  for (auto& [folder, set] : sets_) {
-    set->checkpoint.finish(folder);
-    Places places{folder, set->checkpoint, work_.options};
+  for (auto& [id, set] : sets_) {
+    set->checkpoint.finish(set->place);
+    Places places{id, set->checkpoint, work_.options};
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;

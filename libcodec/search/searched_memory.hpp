@@ -24,7 +24,7 @@ bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_rea
 // One checkpoint, as a search sees it. Requires: it is finished, or what is asked about is told.
 class Places {
  public:
-  Places(std::string set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
+  Places(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
       : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter} {}
 
   // Addresses of that memory which are to be searched: ascending, apart.
@@ -43,7 +43,7 @@ class Places {
   const std::vector<Owner>& owners_of(MemoryId memory);
   const Mapping* mapping_at(MemoryId memory, std::uint64_t address);
 
-  std::string set_;
+  SetId set_;
   const Checkpoint& checkpoint_;
   const MemoryFilter& filter_;
   std::optional<MemoryId> known_;  // of which owners_ are

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """agree: what crit-x and crit-pages say of a checkpoint agrees with /proc as it was just before the dump.
 
-usage: agree BIN IMAGES PROC        BIN: where the programs are; PROC: made by `inside dump` (a folder a process)
+usage: agree BIN IMAGES PROC        BIN: where the programs are; PROC: made by `inside dump` (a directory a process)
 """
 import json
 import os

@@ -1,5 +1,5 @@
-// What the programs in this folder share: they set up something that a checkpoint should hold, say that they are ready
-// (the file "ready" in the current folder appears), and sleep. Every failed step ends the program with a message.
+// What the programs in this directory share: they set up something that a checkpoint should hold, say that they are ready
+// (the file "ready" in the current directory appears), and sleep. Every failed step ends the program with a message.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

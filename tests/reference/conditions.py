@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds crit-grep's conditions against the same conditions in Python over the JSON of every entry.
 
-usage: conditions.py BIN DIR...      DIR has checkpoints: folders with images, at any depth
+usage: conditions.py BIN DIR...      DIR has checkpoints: directories with images, at any depth
 
 For each checkpoint and each row of the table, the image stream that crit-grep passes on must hold the images that have a
 match, and of these the bytes of the entries that match, cut from the original by the rules of the format.

@@ -3,7 +3,7 @@
 
 usage: reference.py BIN CHECKPOINTS [CORPUS]
 
-CHECKPOINTS has a folder for each checkpoint. Of each, the text of ps, fds, mems and rss and the lines of sk are made
+CHECKPOINTS has a directory for each checkpoint. Of each, the text of ps, fds, mems and rss and the lines of sk are made
 here once more, from what crit-tojson prints, and compared; then the checkpoint is packed (tar, tar.gz, tar.zst, image
 stream) and asked again. CORPUS has dev/ and dev-expected/, with crit's answers as x.WHAT.txt.
 """

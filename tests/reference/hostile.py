@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""hostile.py: archives, streams and folders that are not what they claim, each with its error line.
+"""hostile.py: archives, streams and directories that are not what they claim, each with its error line.
 
 usage: hostile.py BIN
 """
@@ -71,9 +71,9 @@ long_name = "checkpoint/" + "a" * 65536 + ".img"
 # name: (input, [error lines without the program and the place], lines of --list, options)
 ARCHIVES = {
     "a name with ..": (tar(good, member("checkpoint/../../fs-2.img", FS)),
-                       [":checkpoint/../../fs-2.img: refused for its name: it leads out of its folder"], FS_LISTED),
+                       [":checkpoint/../../fs-2.img: refused for its name: it leads out of its directory"], FS_LISTED),
     ".. of no image": (tar(good, member("../../tmp/spec.dump", b"{}")),
-                       [":../../tmp/spec.dump: refused for its name: it leads out of its folder"], FS_LISTED),
+                       [":../../tmp/spec.dump: refused for its name: it leads out of its directory"], FS_LISTED),
     "an absolute name": (tar(good, member("/fs-2.img", FS)),
                          [":/fs-2.img: refused for its name: it is absolute"], FS_LISTED),
     "control characters": (tar(good, member("checkpoint/fs-\x1b[2J\n.img", FS)),
@@ -132,7 +132,7 @@ def archives():
 
 
 def into(name, data):
-    """Nothing is written outside the folder, and nothing at all where something failed."""
+    """Nothing is written outside the directory, and nothing at all where something failed."""
     with tempfile.TemporaryDirectory() as outer:
         folder = os.path.join(outer, "deep", "new")
         os.mkdir(os.path.dirname(folder))
@@ -141,7 +141,7 @@ def into(name, data):
         if code != 0:
             check(f"{name}: --into leaves nothing", (there, os.listdir(os.path.dirname(folder))), ([], []))
         else:
-            check(f"{name}: --into stays in its folder", all(file.startswith("deep/new/") for file in there), True)
+            check(f"{name}: --into stays in its directory", all(file.startswith("deep/new/") for file in there), True)
 
 
 def stream_of(*markers):
@@ -179,7 +179,7 @@ def streams():
         "a file twice": (stream_of(*start, m(3, name="fs-1.img"), m(4, data=FS), m(5, file_eof=True), m(6, image_eof=True)),
                          [":fs-1.img: the name fs-1.img was there before"], FS_LISTED),
         "a name with ..": (image_stream.write([("../fs-2.img", FS), ("fs-1.img", FS)]),
-                           [":../fs-2.img: refused for its name: it leads out of its folder"], FS_LISTED),
+                           [":../fs-2.img: refused for its name: it leads out of its directory"], FS_LISTED),
         "too many open files": (stream_of(*(m(i, name=f"fs-{i}.img") for i in range(513))), None, None),
         "other files travel along": (image_stream.write([("fs.tar", b"x" * 10), ("fs-1.img", FS)]), [],
                                      listed_as("fs.tar", "-", 10, "-") + FS_LISTED),
@@ -264,7 +264,7 @@ def folders():
         os.mkfifo(outer + "/set/fs-3.img")
         os.mkdir(outer + "/set/fs-4.img")
         os.symlink("..", outer + "/set/parent")
-        check("a folder with odd members", run(CAT, "--list", "@/set"),
+        check("a directory with odd members", run(CAT, "--list", "@/set"),
               (FS_LISTED, "crit-cat: @/set/fs-2.img: not a plain file but a link\n"
                           "crit-cat: @/set/fs-3.img: not a plain file but a device or pipe\n"
                           "crit-cat: @/set/fs-4.img: not a plain file but a folder\n", 2))
@@ -273,11 +273,11 @@ def folders():
         check("other files on demand", run(CAT, "--list", "--all", "@/ok"),
               (listed_as("dump.log", "-", 3, "-") + FS_LISTED, "", 0))
         os.mkdir(outer + "/none")
-        check("an empty folder", run(CAT, "@/none"), ("", "crit-cat: @/none: no images in this directory\n", 2))
+        check("an empty directory", run(CAT, "@/none"), ("", "crit-cat: @/none: no images in this directory\n", 2))
         check("no such input", run(CAT, "@/missing"), ("", "crit-cat: @/missing: cannot open: No such file or directory\n", 2))
         check("nothing selected", run(CAT, "@/ok", "--only", "core-*"), ("", "", 1))
         # --into
-        check("a folder that is not empty", run(CAT, "@/ok", "--into", "@/set"),
+        check("a directory that is not empty", run(CAT, "@/ok", "--into", "@/set"),
               ("", "crit-cat: @/set: cannot write: not an empty folder (-f writes into it all the same)\n", 2))
         write("old/fs-1.img", b"old")
         write("old/keep", b"kept")
@@ -296,9 +296,9 @@ def folders():
         out, err, code = run(CAT, "@/bad", "--into", "@/new", "--partial")
         check("--partial", (code, os.listdir(outer + "/new")), (2, ["fs-1.img"]))
         shutil.rmtree(outer + "/new")
-        check("a folder below", feeding.run([CAT, "@", "--all", "--into", outer + "/new"],
+        check("a directory below", feeding.run([CAT, "@", "--all", "--into", outer + "/new"],
                                             tar(good, member("volumes/data.tar", b"x")))[1:], ("", 0))
-        check("a folder below is made", open(outer + "/new/volumes/data.tar", "rb").read(), b"x")
+        check("a directory below is made", open(outer + "/new/volumes/data.tar", "rb").read(), b"x")
         nameless = feeding.run([CAT, "@", "--into", outer + "/nameless"], FS)
         check("an image without a name", (nameless[1].replace(outer, "@"), nameless[2]),
               ("crit-cat: @/nameless/-: refused for its name: it has none (an image stream keeps names: --stream)\n", 2))

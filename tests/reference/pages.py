@@ -3,7 +3,7 @@
 
 usage: reference.py BIN CHECKPOINTS...
 
-Below CHECKPOINTS each folder with pagemaps is a checkpoint. Of each, --summary, --contents, --list and --at are
+Below CHECKPOINTS each directory with pagemaps is a checkpoint. Of each, --summary, --contents, --list and --at are
 worked out here once more, from the bytes of the images, with parents where there are links; --summary also of a tar
 of it, and its sums against what CRIU wrote in stats-dump. Then from each with pages a chain of three is made, with
 every second run in a parent and pagemaps of the oldest generation at its bottom: its bytes must be those of the

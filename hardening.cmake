@@ -1,0 +1,31 @@
+# The hardening flags of distributions, for our own targets in optimised builds. tests/hardening reads from the built
+# programs whether they are there.
+if(NOT CRITPIPE_HARDENING)
+  return()
+endif()
+include(CheckCXXCompilerFlag)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+target_compile_options(critpipe_flags INTERFACE -Wformat -Werror=format-security)
+set(flags -fstack-protector-strong -fstack-clash-protection)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  list(APPEND flags -fcf-protection)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  list(APPEND flags -mbranch-protection=standard)
+endif()
+foreach(flag IN LISTS flags)
+  string(MAKE_C_IDENTIFIER "CRITPIPE_HAS${flag}" known)
+  set(CMAKE_REQUIRED_FLAGS -Werror)
+  check_cxx_compiler_flag(${flag} ${known})
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(${known})
+    target_compile_options(critpipe_flags INTERFACE ${flag})
+  endif()
+endforeach()
+# Without optimisation glibc warns that it cannot check.
+target_compile_options(critpipe_flags INTERFACE
+                       "$<$<NOT:$<CONFIG:Debug,>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>" -D_GLIBCXX_ASSERTIONS)
+set(CRITPIPE_HARDENING_LINK LINKER:-z,relro LINKER:-z,now)
+target_link_options(critpipe_flags INTERFACE ${CRITPIPE_HARDENING_LINK})
