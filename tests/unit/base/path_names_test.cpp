@@ -32,10 +32,14 @@ TEST(NaturalLess, IsAStrictOrder) {
   for (const auto& a : names) {
     ASSERT_FALSE(natural_less(a, a)) << a;
     for (const auto& b : names) {
-      if (a != b) ASSERT_NE(natural_less(a, b), natural_less(b, a)) << a << ' ' << b;
+      if (a != b) {
+        ASSERT_NE(natural_less(a, b), natural_less(b, a)) << a << ' ' << b;
+      }
       if (!natural_less(a, b)) continue;
       for (const auto& c : names)
-        if (natural_less(b, c)) ASSERT_TRUE(natural_less(a, c)) << a << ' ' << b << ' ' << c;
+        if (natural_less(b, c)) {
+          ASSERT_TRUE(natural_less(a, c)) << a << ' ' << b << ' ' << c;
+        }
     }
   }
 }
