@@ -252,6 +252,7 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make) {
     for (std::size_t i = 1; i < threads; ++i) others.emplace_back([&] { workers.work(); });
   } catch (const std::system_error&) {
     // The system starts no more threads: those that run do the work.
+  } catch (const std::bad_alloc&) {
   }
   workers.work();
   for (std::thread& thread : others) thread.join();

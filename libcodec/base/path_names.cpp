@@ -31,7 +31,8 @@ bool natural_less(const std::string& left, const std::string& right) {
     while (at < text.size() && is_digit(text[at])) ++at;
     return std::string_view{text}.substr(begin, at - begin);
   };
-  for (std::size_t i = 0, j = 0; i < left.size() && j < right.size();) {
+  std::size_t i = 0, j = 0;
+  while (i < left.size() && j < right.size()) {
     if (is_digit(left[i]) && is_digit(right[j])) {
       const std::string_view a = number_at(left, i), b = number_at(right, j);
       if (a != b) return a.size() != b.size() ? a.size() < b.size() : a < b;
@@ -42,7 +43,9 @@ bool natural_less(const std::string& left, const std::string& right) {
       ++j;
     }
   }
-  return left.size() != right.size() ? left.size() < right.size() : left < right;
+  // Numbers that differ in leading zeros only decide where nothing else does.
+  if (i < left.size() || j < right.size()) return j < right.size();
+  return left < right;
 }
 
 std::string_view last_part(std::string_view path) {

@@ -1,6 +1,6 @@
 // Recursive descent over
 //     either := both ("||" both)*            both := unary ("&&" unary)*
-//     unary  := "!" unary | "(" either ")" | "has" "(" path ")" | path test
+//     unary  := "!" unary | "(" either ")" | "(" path "&" bits ")" compare value | "has" "(" path ")" | path test
 //     test   := "[" either "]" | ["&" bits] [compare value] | ("=~" | "!~") regex
 //     path   := [".." | "."] name ("." name)*             bits, value := literal ("|" literal)* | "(" bits ")"
 #include "match/expression_tree.hpp"
@@ -18,7 +18,7 @@ class Parser {
     if (Error error = clause_until_end(clause)) return error;
     if (scan_.at_end()) return {};
     return fault(scan_.column(), "nothing more is expected here: " + std::string{scan_.what_is_here()} +
-                                     (scan_.next_is("=") ? " (equality is ==)" : ""));
+                                     (scan_.next_is("=") && !scan_.next_is("==") ? " (equality is ==)" : ""));
   }
 
  private:
@@ -35,6 +35,8 @@ class Parser {
   Error test(std::unique_ptr<Node>& node);
   Error path(Test& test);
   Error comparison(Test& test);
+  Error compared_with(Test& test);
+  Error masked_in_parentheses(Node& node);
   Error bits(std::vector<Literal>& literals, int depth = 0);
   bool begins_comparison();
 
@@ -79,6 +81,8 @@ Error Parser::unary(std::unique_ptr<Node>& node) {
   if (scan_.accept("(")) {
     if (Error error = either(node)) return error;
     if (!scan_.accept(")")) return fault(scan_.column(), "a ) is missing here");
+    if (!negated)
+      if (Error error = masked_in_parentheses(*node)) return error;
   } else if (Error error = test(node)) {
     return error;
   }
@@ -120,6 +124,19 @@ Error Parser::bits(std::vector<Literal>& literals, int depth) {
 }
 
 Error Parser::comparison(Test& test) {
+  if (!scan_.next_is("&&") && scan_.accept("&"))
+    if (Error error = bits(test.mask)) return error;
+  return compared_with(test);
+}
+
+// (flags & 3) == 2, as C wants it, is flags & 3 == 2.
+Error Parser::masked_in_parentheses(Node& node) {
+  if (node.kind != Node::Kind::test) return {};
+  Test& test = clause_->tests[node.test];
+  return test.mask.empty() || test.compare != Compare::truth ? Error{} : compared_with(test);
+}
+
+Error Parser::compared_with(Test& test) {
   struct Sign {
     std::string_view text;
     Compare compare;
@@ -128,8 +145,6 @@ Error Parser::comparison(Test& test) {
       {"=~", Compare::matches},    {"!~", Compare::matches_not},   {"==", Compare::equal}, {"!=", Compare::unequal},
       {"<=", Compare::less_equal}, {">=", Compare::greater_equal}, {"<", Compare::less},   {">", Compare::greater},
   };
-  if (!scan_.next_is("&&") && scan_.accept("&"))
-    if (Error error = bits(test.mask)) return error;
   for (const Sign& sign : signs) {
     if (!scan_.accept(sign.text)) continue;
     test.compare = sign.compare;
