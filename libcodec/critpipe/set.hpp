@@ -1,7 +1,7 @@
 // set: One set of images: its id, its members by name or in order, the set that it builds on.
 //
 //     Error error;
-//     const auto set = ImageSet::open("dump/3", error);
+//     const auto set = ImageSet::open(std::string{"dump/3"}, error);
 //     if (!set) return fputs(to_string(error).c_str(), stderr);
 //     for (const std::string& name : set->members()) puts(name.c_str());
 //     if (InputFile pages = set->open("pages-1.img", error); !error) printf("%lu bytes\n", pages.size());

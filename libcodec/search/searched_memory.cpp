@@ -60,7 +60,7 @@ Ranges common(const Ranges& a, const Ranges& b) {
 
 // Until all images are joined, what other images say of a task stands beside what pstree.img says.
 std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task) {
-  const auto& others = model_of(checkpoint).found;
+  const auto& others = model_of(checkpoint).collected;
   const auto other = others.find(task.pid);
   return other == others.end() ? task.memory.mappings : other->second.memory.mappings;
 }
@@ -76,7 +76,7 @@ bool has_name(const Checkpoint& checkpoint, const Mapping& mapping) {
 bool is_told(const Checkpoint& checkpoint, const Task& task, const IsRead& is_read) {
   const std::string number = std::to_string(task.pid) + ".img";
   if (!is_read("mm-" + number)) {
-    const auto& others = model_of(checkpoint).found;
+    const auto& others = model_of(checkpoint).collected;
     const auto other = others.find(task.pid);
     return is_read("core-" + number) && other != others.end() && !other->second.is_running();
   }
