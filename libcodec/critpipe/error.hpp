@@ -7,9 +7,9 @@
 //     std::string line = to_string(error);
 //     // fs-12.img: offset 12: entry 0: payload cut short: need 4 bytes, have 2
 //
-// `cut_` means that the file ends early (copy it again), `bad_` that its bytes are wrong (report it), `limit_` that it is
-// larger than this program allows, `io_` that the system refused. An error ends its image, since the format has no marker
-// to find the next entry by; what was delivered before it is right.
+// `cut_` means that the file ends early (copy it again), `bad_` that its bytes are wrong (report it), `limit_` that it
+// is larger than this program allows, `io_` that the system refused. An error ends its image, since the format has no
+// marker to find the next entry by; what was delivered before it is right.
 #pragma once
 
 #include <cstdint>
@@ -27,70 +27,70 @@ namespace critpipe {
 enum class Fault : std::uint8_t { usage, io, data, limit };
 
 // X(reason, fault, sentence); {want} and {have} are the numbers of the Error, {name} its name.
-#define CRITPIPE_REASONS(X)                                                                                         \
-  X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                             \
-  X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                              \
-  X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                      \
-  X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                         \
-  X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                             \
-  X(limit_payload, limit, "payload of {have} bytes is over the limit of {want} (--max-entry raises it)")            \
-  X(bad_varint, data, "varint is longer than 10 bytes or does not end in the message")                              \
-  X(bad_field_number, data, "field number 0 or above 536870911")                                                    \
-  X(bad_wire_type, data, "wire type {have} does not exist")                                                         \
-  X(bad_group, data, "group does not end, or ends where none began")                                                \
-  X(bad_length, data, "length of field {name} passes the end of its message: need {want} bytes, have {have}")       \
-  X(bad_packed, data, "packed values of field {name} do not fill their {want} bytes")                               \
-  X(bad_missing, data, "required field {name} is missing")                                                          \
-  X(limit_nesting, limit, "messages nest deeper than {want} levels")                                                \
-  X(bad_extra_length, data, "lengths of the extra overflow: {name}")                                                \
-  X(bad_json, data, "not JSON: {name}")                                                                             \
-  X(cut_json, data, "JSON ends early: {name}")                                                                      \
-  X(bad_json_value, data, "{name}")                                                                                 \
-  X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                  \
-  X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                \
-  X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                   \
-  X(raw_image, data, "a raw image: {name}")                                                                         \
-  X(bad_expression, usage, "column {want}: {name}")                                                                 \
-  X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                              \
-  X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")               \
-  X(limit_waiting, limit,                                                                                           \
+#define CRITPIPE_REASONS(X)                                                                                            \
+  X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                                \
+  X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                 \
+  X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                         \
+  X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                            \
+  X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                                \
+  X(limit_payload, limit, "payload of {have} bytes is over the limit of {want} (--max-entry raises it)")               \
+  X(bad_varint, data, "varint is longer than 10 bytes or does not end in the message")                                 \
+  X(bad_field_number, data, "field number 0 or above 536870911")                                                       \
+  X(bad_wire_type, data, "wire type {have} does not exist")                                                            \
+  X(bad_group, data, "group does not end, or ends where none began")                                                   \
+  X(bad_length, data, "length of field {name} passes the end of its message: need {want} bytes, have {have}")          \
+  X(bad_packed, data, "packed values of field {name} do not fill their {want} bytes")                                  \
+  X(bad_missing, data, "required field {name} is missing")                                                             \
+  X(limit_nesting, limit, "messages nest deeper than {want} levels")                                                   \
+  X(bad_extra_length, data, "lengths of the extra overflow: {name}")                                                   \
+  X(bad_json, data, "not JSON: {name}")                                                                                \
+  X(cut_json, data, "JSON ends early: {name}")                                                                         \
+  X(bad_json_value, data, "{name}")                                                                                    \
+  X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                     \
+  X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                   \
+  X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                      \
+  X(raw_image, data, "a raw image: {name}")                                                                            \
+  X(bad_expression, usage, "column {want}: {name}")                                                                    \
+  X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                                 \
+  X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")                  \
+  X(limit_waiting, limit,                                                                                              \
     "from here on matches are lost: over {want} bytes of them wait for their pagemap; a file or directory needs none") \
-  X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts") \
-  X(no_search, io, "the search engine failed: {name}")                                                              \
-  X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                \
-  X(bad_run, data, "run of {have} pages passes the end of the address space")                                       \
-  X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                       \
-  X(no_parent, data, "the parent is not there: {name}")                                                             \
-  X(no_bytes, data, "{name}")                                                                                       \
-  X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")            \
-  X(bad_parents, data, "parents form a circle: {name}")                                                             \
-  X(io_open, io, "cannot open: {name}")                                                                             \
-  X(io_read, io, "cannot read: {name}")                                                                             \
-  X(io_write, io, "cannot write: {name}")                                                                           \
-  X(usage, usage, "{name}")                                                                                         \
-  X(changed, io, "changed while it was read: {want} bytes are gone")                                                \
-  X(no_library, io, "cannot unpack: {name}")                                                                        \
-  X(no_images, data, "no images in this {name}")                                                                    \
-  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                             \
-  X(bad_compression, data, "{name}")                                                                                \
-  X(cut_compression, data, "{name} data cut short")                                                                 \
-  X(bad_archive, data, "damaged archive: {name}")                                                                   \
-  X(cut_archive, data, "archive cut short")                                                                         \
-  X(bad_name, data, "refused for its name: {name}")                                                                 \
-  X(bad_member, data, "not a plain file but a {name}")                                                              \
-  X(bad_duplicate, data, "the name {name} was there before")                                                        \
-  X(bad_marker, data, "image stream: marker {want} {name}")                                                         \
-  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                               \
-  X(cut_stream, data, "image stream cut short at marker {want}")                                                    \
-  X(cut_member, data, "cut short: the stream ends before it")                                                       \
-  X(limit_members, limit, "{name} is one member too many")                                                          \
-  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                  \
-  X(limit_packing, limit, "compressed more than {want} times over")                                                 \
-  X(bad_size, data, "has {have} bytes, not {want}")                                                                 \
-  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                        \
-  X(missing_image, data, "this image is missing")                                                                   \
-  X(bad_kind, data, "holds a {name} image: its name says something else")                                           \
-  X(bad_pid, data, "pid {have} is here for the second time")                                                        \
+  X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts")    \
+  X(no_search, io, "the search engine failed: {name}")                                                                 \
+  X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                   \
+  X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
+  X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
+  X(no_parent, data, "the parent is not there: {name}")                                                                \
+  X(no_bytes, data, "{name}")                                                                                          \
+  X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")               \
+  X(bad_parents, data, "parents form a circle: {name}")                                                                \
+  X(io_open, io, "cannot open: {name}")                                                                                \
+  X(io_read, io, "cannot read: {name}")                                                                                \
+  X(io_write, io, "cannot write: {name}")                                                                              \
+  X(usage, usage, "{name}")                                                                                            \
+  X(changed, io, "changed while it was read: {want} bytes are gone")                                                   \
+  X(no_library, io, "cannot unpack: {name}")                                                                           \
+  X(no_images, data, "no images in this {name}")                                                                       \
+  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                                \
+  X(bad_compression, data, "{name}")                                                                                   \
+  X(cut_compression, data, "{name} data cut short")                                                                    \
+  X(bad_archive, data, "damaged archive: {name}")                                                                      \
+  X(cut_archive, data, "archive cut short")                                                                            \
+  X(bad_name, data, "refused for its name: {name}")                                                                    \
+  X(bad_member, data, "not a plain file but a {name}")                                                                 \
+  X(bad_duplicate, data, "the name {name} was there before")                                                           \
+  X(bad_marker, data, "image stream: marker {want} {name}")                                                            \
+  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                  \
+  X(cut_stream, data, "image stream cut short at marker {want}")                                                       \
+  X(cut_member, data, "cut short: the stream ends before it")                                                          \
+  X(limit_members, limit, "{name} is one member too many")                                                             \
+  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
+  X(limit_packing, limit, "compressed more than {want} times over")                                                    \
+  X(bad_size, data, "has {have} bytes, not {want}")                                                                    \
+  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
+  X(missing_image, data, "this image is missing")                                                                      \
+  X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
+  X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")
 
 enum class Reason : std::uint8_t {
@@ -111,7 +111,7 @@ struct Error {
   std::uint64_t entry = nowhere;   // 0-based
   std::uint64_t want = 0;
   std::uint64_t have = 0;
-  std::string name = {};  // what the sentence names: a field, a system message
+  std::string name = {};                  // what the sentence names: a field, a system message
   std::shared_ptr<const SetId> set = {};  // of which the image is one; null: not known
 
   explicit operator bool() const { return reason != Reason::none; }  // is there one?

@@ -23,11 +23,6 @@
 //                             where the images of a stream were interleaved
 // Padding after an extra stands as further bytes of that extra where it is not zero.
 //
-//     StringOutput text, image;
-//     if (Error error = image_to_json("dump/fs-1.img", text, {.pretty = true})) return error;
-//     const std::string json = text.take();
-//     if (Error error = json_to_image(bytes_of(json), image)) return error;
-//
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
 

@@ -27,7 +27,7 @@
 //       return Step::go;
 //     };
 //     MemorySearch search{patterns, {}, print, [](const Error& error) { puts(to_string(error).c_str()); }};
-//     Step step = search.directory("dump/3", false);                     // in address order, through parents
+//     Step step = search.directory("dump/3");                            // in address order, through parents
 //     if (step == Step::go) step = search.inputs({"c1.tar.zst"}, {});    // as the images come
 //
 // What is searched are the bytes that the images hold, stretch by stretch of adjacent addresses: runs of a pagemap that

@@ -1,10 +1,10 @@
 // set: One set of images: its id, its members by name or in order, the set that it builds on.
 //
 //     Error error;
-//     const auto set = ImageSet::open("dump/3", error);
+//     const auto set = ImageSet::open(std::string{"dump/3"}, error);
 //     if (!set) return fputs(to_string(error).c_str(), stderr);
 //     for (const std::string& name : set->members()) puts(name.c_str());
-//     if (InputFile pages = set->open("pages-1.img", error); !error) printf("%lu bytes\n", pages.size());
+//     if (InputFile pages = set->open(std::string_view{"pages-1.img"}, error); !error) printf("%lu bytes\n", pages.size());
 //     for (auto parent = set->parent(error); parent; parent = parent->parent(error)) puts(parent->place().c_str());
 //
 // A directory does all of this. Of an archive or an image stream in a file, id(), members() and read() work: it is read

@@ -37,7 +37,7 @@ bool is_printable(std::string_view name) {
     is_ascii &= byte < 0x80;
   }
   if (is_ascii) return true;
-  for (std::size_t at = name.find('\xc2'); at + 1 < name.size(); at = name.find('\xc2', at + 1))
+  for (std::size_t at = name.find('\xc2'); at < name.size() - 1; at = name.find('\xc2', at + 1))
     if (static_cast<unsigned char>(name[at + 1]) < 0xa0) return false;
   return is_utf8(name);
 }

@@ -1,5 +1,5 @@
-// utsns-N.img, which the library's model does not read: whoever asks for ids gets its messages, too, and a whole set has
-// one for each namespace that its tasks are in.
+// utsns-N.img, which the library's model does not read: whoever asks for ids gets its messages, too, and a whole set
+// has one for each namespace that its tasks are in.
 #include "model/collect.hpp"
 
 namespace critpipe {

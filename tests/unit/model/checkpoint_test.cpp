@@ -98,8 +98,11 @@ void read(const Images& images, CheckpointReader& reader, std::size_t piece = 0)
   std::uint64_t id = 0;
   for (const auto& [name, bytes] : images) {
     if (!reader.wants(name)) continue;
+    const std::size_t slash = name.rfind('/');
     Member member;
-    member.name = name;
+    member.name = name.substr(slash + 1);
+    member.path = name;
+    member.set = std::make_shared<SetId>(SetId{"set", slash == name.npos ? "" : name.substr(0, slash)});
     member.place = "set/" + name;
     member.id = ++id;
     member.in_set = true;
@@ -316,9 +319,9 @@ TEST(Checkpoint, SeveralFoldersAreSeveralCheckpoints) {
   read(images, reader);
   auto& found = reader.finish("set");
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[0].folder, "set/a/");
+  EXPECT_EQ(found[0].id, (SetId{"set", "a"}));
   EXPECT_EQ(found[0].checkpoint.tasks().size(), 2u);
-  EXPECT_EQ(found[1].folder, "set/b/");
+  EXPECT_EQ(found[1].id, (SetId{"set", "b"}));
   EXPECT_EQ(errors_of(found[1].checkpoint), "set/b/core-9.img: this image is missing\n");
 }
 
