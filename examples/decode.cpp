@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     std::size_t count = 0;
     Step entry(const Entry& entry) override {
       ++count;
-      print_message(output, *entry.message, entry.payload, entry.canonical, true);
+      print_message(output, *entry.message, entry.payload, {.pretty = true, .canonical = entry.canonical});
       output.write("\n");
       return output.step();
     }

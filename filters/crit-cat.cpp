@@ -71,7 +71,7 @@ class Cat final : public Decoding {
 class Cat::One final : public ImageSink {
  public:
   One(Cat& cat, const Member& member)
-      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.name}, form_{cat.form(member)} {}
+      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.path}, form_{cat.form(member)} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }
@@ -109,7 +109,14 @@ class List final : public Decoding {
 
  private:
   class Count;
-  Step print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole);
+  struct Row {
+    const std::string& path;
+    const SetId& set;
+    const Image& image;
+    std::uint64_t bytes, entries;
+    bool is_whole;
+  };
+  Step print(const Row& row);
 
   Program& program_;
   Output& output_;
@@ -118,7 +125,7 @@ class List final : public Decoding {
 
 class List::Count final : public Sink {
  public:
-  Count(List& list, std::string name) : list_{list}, name_{std::move(name)} {}
+  Count(List& list, const Member& member) : list_{list}, path_{member.path}, set_{member.set} {}
   Step begin(const Image& image) override {
     image_ = image;
     bytes_ = image.is_raw() ? 0 : image.head == Head::bare ? 4 : 8;
@@ -149,39 +156,41 @@ class List::Count final : public Sink {
     ++entries_;
     return Step::go;
   }
-  Step end() override { return list_.print(name_, image_, bytes_, entries_, true); }
-  void fail(const Error&) override { (void)list_.print(name_, image_, bytes_, entries_, false); }
+  Step end() override { return list_.print({path_, *set_, image_, bytes_, entries_, true}); }
+  void fail(const Error&) override { (void)list_.print({path_, *set_, image_, bytes_, entries_, false}); }
 
  private:
   List& list_;
-  std::string name_;
+  std::string path_;
+  std::shared_ptr<const SetId> set_;
   Image image_;
   std::uint64_t bytes_ = 0;
   std::uint64_t entries_ = 0;
 };
 
-std::unique_ptr<Sink> List::sink_for(const Member& member) { return std::make_unique<Count>(*this, member.name); }
+std::unique_ptr<Sink> List::sink_for(const Member& member) { return std::make_unique<Count>(*this, member); }
 
-Step List::print(const std::string& name, const Image& image, std::uint64_t bytes, std::uint64_t entries, bool whole) {
-  const std::string kind{image.kind ? image.kind->name : "-"};
-  const std::string count = image.is_raw() ? "-" : std::to_string(entries);
-  std::string line;
+Step List::print(const Row& row) {
+  const Image& image = row.image;
+  const std::string count = image.is_raw() ? "-" : std::to_string(row.entries);
   if (json_) {
-    line = "{\"image\": " + json_string(name);
-    if (image.kind) line += ", \"kind\": \"" + kind + "\"";
-    line += ", \"bytes\": " + std::to_string(bytes);
-    if (!image.is_raw()) line += ", \"entries\": " + count;
-    line += whole ? "}" : ", \"incomplete\": true}";
+    JsonWriter json{output_, false};
+    put_set(json.begin('{'), row.set).key("image").text(row.path);
+    if (image.kind) json.key("kind").text(image.kind->name);
+    json.key("bytes").number(row.bytes);
+    if (!image.is_raw()) json.key("entries").number(row.entries);
+    if (!row.is_whole) json.key("incomplete").boolean(true);
+    json.end('}').line_end();
   } else {
     const auto pad = [](std::size_t width, std::size_t used) {
       return std::string(used < width ? width - used : 0, ' ');
     };
-    const std::string size = std::to_string(bytes);
-    const std::string shown = visible(name);
-    line = shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size + " " +
-           pad(10, count.size()) + count + (whole ? "" : " incomplete");
+    const std::string kind{image.kind ? image.kind->name : "-"};
+    const std::string size = std::to_string(row.bytes);
+    const std::string shown = visible(row.path);
+    output_.write(shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size +
+                  " " + pad(10, count.size()) + count + (row.is_whole ? "\n" : " incomplete\n"));
   }
-  output_.write(line + "\n");
   return output_.step();
 }
 

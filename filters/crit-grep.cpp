@@ -103,10 +103,10 @@ class ToImages final : public Grep {
 };
 
 // A plain image is there even if nothing of it matches; of a set only those with a match.
-class ToImages::Image final : public Sink {
+class ToImages::Image final : public Stage {
  public:
   Image(ImagesOut& images, const Member& member, bool several)
-      : images_{images}, name_{member.name}, several_{several} {}
+      : Stage{nullptr}, images_{images}, name_{member.path}, several_{several} {}
   ~Image() override { (void)close(false); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
@@ -114,23 +114,17 @@ class ToImages::Image final : public Sink {
   }
   Step entry(const Entry& entry) override {
     if (!sink_ && open() == Step::stop) return Step::stop;
-    return sink_->entry(entry);
+    return Stage::entry(entry);
   }
-  Step part(const Part& part) override { return sink_->part(part); }
-  Step bytes(Bytes bytes) override { return sink_->bytes(bytes); }
-  Step padding(Bytes bytes) override { return sink_->padding(bytes); }
-  Step close() override { return sink_->close(); }
   Step end() override { return close(true); }
-  void fail(const Error& error) override {
-    if (sink_) sink_->fail(error);
-  }
 
  private:
   Step open() {
     output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
     if (!output_) return Step::stop;
     sink_ = std::make_unique<ImageSink>(output_);
-    return sink_->begin(image_);
+    hand_to(sink_.get());
+    return Stage::begin(image_);
   }
   Step close(bool whole) {
     Output* output = std::exchange(output_, nullptr);
@@ -171,7 +165,10 @@ class ToText final : public Grep {
  private:
   class Count;
   std::unique_ptr<Sink> target(const Member& member) override;
-  Output& output() { return colour_ ? *colour_ : destination_.output(); }
+  Output& output() {
+    if (colour_) return *colour_;
+    return destination_.output();
+  }
   Step flush() {
     if (colour_) (void)colour_->flush();
     return destination_.output().flush();
@@ -186,7 +183,7 @@ class ToText final : public Grep {
 // How many entries match, or only the name of an image where some do.
 class ToText::Count final : public Sink {
  public:
-  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.name)}, named_{to.several(member)} {}
+  Count(ToText& to, const Member& member) : to_{to}, name_{visible(member.path)}, named_{to.several(member)} {}
   Step begin(const Image&) override { return to_.form_ == Form::names ? print(name_) : Step::go; }
   Step entry(const Entry&) override {
     ++entries_;

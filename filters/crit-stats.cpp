@@ -12,6 +12,7 @@ constexpr Option rows[] = {
     Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line."},
     page_size_row,
+    set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
@@ -22,7 +23,7 @@ constexpr Example examples[] = {
 
 void print_text(Program& program, Output& output, std::span<const Statistics> all) {
   if (!program.has("table") && program.arguments().size() <= 1) {
-    for (const Statistics& one : all) print_statistics(output, one);
+    print_statistics(output, all);
     return;
   }
   print_statistics_table(output, all, Statistics::Of::dump);

@@ -17,6 +17,7 @@ constexpr Option rows[] = {
     {'t', "tree", nullptr, "ps: draw the process tree."},
     Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
+    set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
 constexpr Example examples[] = {
@@ -26,7 +27,7 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-ExploreOptions options_of(Program& program, bool to_terminal) {
+ExploreOptions options_of(Program& program) {
   ExploreOptions options;
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
@@ -34,34 +35,25 @@ ExploreOptions options_of(Program& program, bool to_terminal) {
   options.threads = program.has("threads");
   options.tree = program.has("tree");
   options.unicode = locale_is_utf8();
-  options.escape = to_terminal;
   return options;
 }
 
 using Found = CheckpointReader::Found;
 
-// "c1.tar.zst:pre-checkpoint/" -> "c1.tar.zst"
-std::string_view input_of(const Found& found) {
-  return std::string_view{found.folder}.substr(0, found.folder.find(':'));
-}
-
-// Beside a checkpoint with tasks, what a pre-dump has left in the same archive is no checkpoint of its own.
+// Beside a checkpoint with tasks, what a pre-dump has left in the same input is no checkpoint of its own.
 bool is_shown(const Found& found, std::span<const Found> all) {
   const auto takes_its_place = [&](const Found& other) {
-    return other.has_tree() && input_of(other) == input_of(found);
+    return other.has_tree() && other.id.checkpoint == found.id.checkpoint;
   };
   return found.has_tree() || std::ranges::none_of(all, takes_its_place);
 }
 
-// "dump/" -> "dump"
-std::string label_of(const Found& found) {
-  const std::size_t end = found.folder.find_last_not_of("/:");
-  return end == std::string::npos ? "-" : found.folder.substr(0, end + 1);
-}
-
-Step show(Program& program, Output& output, const Found& found, Explorer explorer, const ExploreOptions& options) {
-  if (!options.label.empty() && options.form == ExploreOptions::Form::text)
-    output.write("==> " + options.label + " <==\n");
+// A heading only where there are several.
+Step show(Program& program, Output& output, const Found& found, const std::string& heading, Explorer explorer,
+          ExploreOptions options) {
+  options.set = found.id;
+  if (!heading.empty() && options.form == ExploreOptions::Form::text)
+    output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
@@ -76,17 +68,23 @@ int run(Program& program) {
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  ExploreOptions options = options_of(program, isatty(destination.fd()));
+  ExploreOptions options = options_of(program);
   CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
   const auto& all = reader.finish(inputs.front());
-  const bool several = std::ranges::count_if(all, [&](const Found& found) { return is_shown(found, all); }) > 1;
+  std::vector<const Found*> shown;
+  std::vector<SetId> ids;
   for (const Found& found : all) {
     if (!is_shown(found, all)) continue;
-    if (several) options.label = label_of(found);
-    if (show(program, destination.output(), found, *explorer, options) == Step::stop) break;
+    shown.push_back(&found);
+    ids.push_back(found.id);
+  }
+  const std::vector<std::string> names = texts_of(ids);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const std::string heading = shown.size() > 1 ? names[i] : std::string{};
+    if (show(program, destination.output(), *shown[i], heading, *explorer, options) == Step::stop) break;
   }
   return destination.commit();
 }

@@ -1,25 +1,29 @@
-// What is not complete goes when a signal ends the program.
+// Removes what is incomplete when a signal ends the program.
 //
-//     Leftover leftover{".incomplete-1f/"};
-//     ... a signal from here on removes the folder, then ends the program as it would have
-//     leftover.keep([&] { rename(...); });     // a signal waits for it; then nothing is removed
+//     SignalCleanup cleanup{".incomplete-1f"};     // from here on a signal removes it, then ends the program as usual
+//     ...
+//     cleanup.commit([&] { rename(...); });        // a signal waits for it; afterwards nothing is removed
+//
+// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
 namespace critpipe::filters {
 
-class Leftover {
+class SignalCleanup {
  public:
-  // A file, or a folder with all that is in it; with `parent`, the folder around it too, if it is empty then. An empty
-  // path is none.
-  explicit Leftover(std::string path, bool parent = false);
-  ~Leftover();
-  Leftover(const Leftover&) = delete;
-  Leftover& operator=(const Leftover&) = delete;
+  enum class Around : std::uint8_t { keep, if_empty };
+  // A file, or a directory with all that is in it; an empty path is none. `around` says whether the directory around it is
+  // removed too when it is empty then.
+  explicit SignalCleanup(std::string path, Around around = Around::keep);
+  ~SignalCleanup();
+  SignalCleanup(const SignalCleanup&) = delete;
+  SignalCleanup& operator=(const SignalCleanup&) = delete;
 
-  void keep(const std::function<void()>& finish);
+  void commit(const std::function<void()>& finish);
 
  private:
   std::string path_;

@@ -86,11 +86,16 @@ inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages l
 inline constexpr Option max_size_row{0, "max-size", "SIZE", "Refuse inputs that unpack to more than SIZE."};
 inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};
 inline constexpr Option pid_row{'p', "pid", "PID", "Look at this process only; may be repeated."};
-inline constexpr Option output_options[] = {output_row};
+inline constexpr Option sync_row{0, "no-sync", nullptr,
+                                 "Do not wait until files are on disk: a power cut may then leave empty ones."};
+inline constexpr Option set_row{0, "set", "SET",
+                                "Read only the set of images in directory SET of an archive or image stream."};
+inline constexpr Option output_options[] = {output_row, sync_row};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {
-    {0, "only", "GLOB", "Read only images whose name matches; may be repeated."},
-    {0, "except", "GLOB", "Skip images whose name matches; may be repeated."},
+    {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
+    {0, "except", "GLOB", "Skip images whose path, or an end of it, matches; may be repeated."},
+    set_row,
     {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
     max_entry_row,
     max_size_row,
@@ -137,26 +142,27 @@ class Program {
   bool failed_ = false;
 };
 
-// Standard output, or with -o FILE a new file beside it that takes its name when commit() says that it is complete.
+Sync sync_of(const Program& program);  // as --no-sync says
+
+// Standard output, or with -o FILE an AtomicFile that commit() puts in place.
 class Destination {
  public:
   enum class Content : std::uint8_t { text, binary };
-  // Binary never goes to a terminal: usage error with a hint.
-  // `option` names the file.
+  // Binary never goes to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");
-  ~Destination();  // without commit() the new file is removed
-  Output& output() { return *output_; }
-  int fd() const { return output_->fd(); }
-  // Writes out; with -o the file is put in place unless the program has failed, or also then where a part is of use.
-  // Returns the exit code.
-  int commit(bool also_in_part = false);
+  ~Destination();  // without commit(), an existing file stays as it was
+  FileOutput& output() const { return file_ ? file_->output() : *standard_output_; }
+  int fd() const { return output().fd(); }
+  enum class After : std::uint8_t { success, any };
+  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the answer
+  // is of use. Returns the exit code.
+  int commit(After after = After::success);
 
  private:
   Program& program_;
-  std::string path_;
-  std::string temporary_;
-  std::unique_ptr<Leftover> leftover_;  // temporary_
-  std::unique_ptr<FileOutput> output_;
+  std::unique_ptr<AtomicFile> file_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
+  std::unique_ptr<FileOutput> standard_output_;
 };
 
 }  // namespace critpipe::filters

@@ -33,7 +33,7 @@ class ToOutput final : public ImagesOut {
   bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
   Step decide(OutForm form);
   void decide_by_size();
-  Output& below() { return packed_ ? *packed_ : destination_.output(); }
+  Output& below() { return packed_ ? static_cast<Output&>(*packed_) : destination_.output(); }
 
   Program& program_;
   Destination destination_;
@@ -157,46 +157,47 @@ int ToOutput::commit() {
 }
 
 // Images as files. Names that no file can have are refused.
-class ToFolder final : public ImagesOut {
+class ToDirectory final : public ImagesOut {
  public:
-  ToFolder(Program& program, const std::string& path)
+  ToDirectory(Program& program, const std::string& path)
       : program_{program},
         partial_{program.has("partial")},
-        folder_{path, program.has("force")},
-        leftover_{folder_.error() ? "" : folder_.hidden_path(), folder_.is_new()} {
-    if (folder_.error()) program.report(folder_.error());
+        directory_{path, {.replace = program.has("force"), .sync = sync_of(program)}},
+        cleanup_{directory_.error() ? "" : directory_.hidden_path(),
+                 directory_.is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep} {
+    if (directory_.error()) program.report(directory_.error());
   }
   Output* open(const std::string& name, const Kind* kind, OutForm) override;
   Step close(Output* output, bool whole) override;
-  bool link(const std::string& name, int fd) override { return !folder_.error() && folder_.link(name, fd); }
+  bool link(const std::string& name, int fd) override { return !directory_.error() && directory_.link(name, fd); }
   int commit() override;
 
  private:
   Program& program_;
   bool partial_;
-  FolderWriter folder_;
-  Leftover leftover_;
+  DirectoryWriter directory_;
+  SignalCleanup cleanup_;
 };
 
-Output* ToFolder::open(const std::string& name, const Kind* kind, OutForm) {
-  if (folder_.error()) return nullptr;
+Output* ToDirectory::open(const std::string& name, const Kind* kind, OutForm) {
+  if (directory_.error()) return nullptr;
   Error error;
-  Output* output = folder_.create(name_or_kind(name, kind), error);
+  Output* output = directory_.create(name_or_kind(name, kind), error);
   if (!output) program_.report(error);
   return output;
 }
 
-Step ToFolder::close(Output* output, bool whole) {
-  const Error error = folder_.close(output, whole);
+Step ToDirectory::close(Output* output, bool whole) {
+  const Error error = whole ? directory_.close(output) : directory_.abandon(output);
   if (error) program_.report(error);
   return error ? Step::stop : Step::go;
 }
 
-int ToFolder::commit() {
-  if (folder_.error() || (program_.failed() && !partial_)) return program_.exit_code();
-  leftover_.keep([&] {
-    if (const Error error = folder_.commit()) program_.report(error);
-  });
+int ToDirectory::commit() {
+  if (directory_.error() || (program_.failed() && !partial_)) return program_.exit_code();
+  Error error = directory_.finish();
+  if (!error) cleanup_.commit([&] { error = directory_.commit(); });
+  if (error) program_.report(error);
   return program_.exit_code();
 }
 
@@ -205,7 +206,7 @@ int ToFolder::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const auto path = program.value("into");
   if (!path) return std::make_unique<ToOutput>(program);
-  return std::make_unique<ToFolder>(program, *path);
+  return std::make_unique<ToDirectory>(program, *path);
 }
 
 }  // namespace critpipe::filters

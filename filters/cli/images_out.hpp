@@ -1,4 +1,4 @@
-// Where images go: one as itself, several as an image stream, or into a folder.
+// Where images go: one as itself, several as an image stream, or into a directory.
 //
 //     const auto images = images_out(program);
 //     Output* output = images->open("core-1.img", nullptr, OutForm::stream);
@@ -31,9 +31,9 @@ class ImagesOut {
   // Null: reported, and the image is to be passed over. "-" is no name: the image gets that of its kind, if there is
   // only one of that; kind may be null. The first image's form counts for all.
   virtual Output* open(const std::string& name, const Kind* kind, OutForm form) = 0;
-  // Not whole: it is not ended in a stream, and left out of a folder.
+  // Not whole: it is not ended in a stream, and left out of a directory.
   virtual Step close(Output* output, bool whole) = 0;
-  // Puts an open file into a folder as a link. False: not possible here.
+  // Puts an open file into a directory as a link. False: not possible here.
   virtual bool link(const std::string&, int) { return false; }
   // What goes out is a stream, even if no image comes.
   virtual void expect_stream() {}
@@ -41,7 +41,7 @@ class ImagesOut {
   virtual int commit() = 0;
 };
 
-// To standard output or -o FILE, or with --into DIR into a folder that gets all images or, if something fails, none.
+// To standard output or -o FILE, or with --into DIR into a directory that gets all images or, if something fails, none.
 std::unique_ptr<ImagesOut> images_out(Program& program);
 
 inline constexpr Option images_out_options[] = {

@@ -16,7 +16,7 @@ namespace {
 class Nothing final : public Receiver {
  public:
   explicit Nothing(const Program& program) : program_{program} {}
-  bool wants(std::string_view name) override { return wanted(program_, name); }
+  bool wants(std::string_view path) override { return wanted(program_, path); }
   Step begin(const Member&) override { return Step::go; }
   Step bytes(const Member&, Bytes) override { return Step::go; }
   Step end(const Member&) override { return Step::go; }
@@ -26,15 +26,13 @@ class Nothing final : public Receiver {
   const Program& program_;
 };
 
-bool fits(const std::string& glob, const std::string& name) { return fnmatch(glob.c_str(), name.c_str(), 0) == 0; }
-
-// The name, or what is behind one of its slashes.
-bool fits_an_end(const std::string& glob, std::string_view name) {
+// The path, or any end of it that begins behind a slash.
+bool fits(const std::string& glob, std::string_view path) {
   for (;;) {
-    if (fits(glob, std::string{name})) return true;
-    const std::size_t slash = name.find('/');
-    if (slash == name.npos) return false;
-    name.remove_prefix(slash + 1);
+    if (fnmatch(glob.c_str(), std::string{path}.c_str(), 0) == 0) return true;
+    const std::size_t slash = path.find('/');
+    if (slash == path.npos) return false;
+    path.remove_prefix(slash + 1);
   }
 }
 
@@ -68,14 +66,14 @@ SourceOptions source_options(Program& program) {
   SourceOptions options;
   options.all_members = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
+  options.set = program.value("set");
+  static const std::uint64_t at_start = stdin_offset();  // before anything is read
+  options.stdin_offset = at_start;
   return options;
 }
 
-bool wanted(const Program& program, std::string_view name) {
-  const bool has_input_name = program.arguments().size() > 1;
-  const auto matches = [&](const std::string& glob) {
-    return has_input_name ? fits_an_end(glob, name) : fits(glob, std::string{name});
-  };
+bool wanted(const Program& program, std::string_view path) {
+  const auto matches = [&](const std::string& glob) { return fits(glob, path); };
   const auto only = program.values("only");
   const bool chosen = only.empty() || std::ranges::any_of(only, matches);
   return chosen && std::ranges::none_of(program.values("except"), matches);

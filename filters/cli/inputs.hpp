@@ -7,12 +7,12 @@
 namespace critpipe::filters {
 
 Limits limits_of(Program& program);                           // --max-entry
-SourceOptions source_options(Program& program);               // --all, --max-size
+SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
 
-// Does the name fit --only and --except? With several inputs also without the name of its input.
-bool wanted(const Program& program, std::string_view name);
+// Does the path, or an end of it that begins behind a slash, fit --only and --except?
+bool wanted(const Program& program, std::string_view path);
 bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input
 
@@ -25,7 +25,8 @@ class Selected final : public Receiver {
   Selected(const Program& program, Receiver& receiver) : program_{program}, receiver_{receiver} {}
   bool any() const { return any_; }
 
-  bool wants(std::string_view name) override { return wanted(program_, name) && receiver_.wants(name); }
+  bool wants(std::string_view path) override { return wanted(program_, path) && receiver_.wants(path); }
+  bool wants_alone(std::string_view path) override { return wanted(program_, path) && receiver_.wants_alone(path); }
   Step begin(const Member& member) override {
     any_ = true;
     return receiver_.begin(member);
@@ -34,6 +35,7 @@ class Selected final : public Receiver {
   bool needs_bytes(const Member& member) override { return receiver_.needs_bytes(member); }
   Step bytes(const Member& member, Bytes bytes) override { return receiver_.bytes(member, bytes); }
   Step end(const Member& member) override { return receiver_.end(member); }
+  bool has_enough(const Member& member) override { return receiver_.has_enough(member); }
   void fail(const Member* member, const Error& error) override { receiver_.fail(member, error); }
 
  private:

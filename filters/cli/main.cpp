@@ -20,6 +20,7 @@ void report_failure(critpipe::filters::Program& program, const char* what) {
 int main(int argc, char** argv) {
   using namespace critpipe;
   using namespace critpipe::filters;
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of write()
   Program program = parse_command_line(filter, argc, argv);
   try {
     return filter.run(program);

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,11 +20,6 @@ void say(std::string line) {
     if (done <= 0 && errno != EINTR) return;
     if (done > 0) rest.remove_prefix(static_cast<std::size_t>(done));
   }
-}
-
-[[noreturn]] void cannot_write(Program& program, const std::string& path) {
-  program.report(system_error(Reason::io_write, path, errno));
-  std::exit(exit_error);
 }
 
 }  // namespace
@@ -91,44 +85,33 @@ int Program::finish(Output& output) {
 
 Destination::Destination(Program& program, Content content, const char* option) : program_{program} {
   if (const auto path = program.value(option); path && *path != "-") {
-    path_ = *path;
-    struct stat status;
-    if (stat(path_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-      // A device or a named pipe is written to, not replaced.
-      const int fd = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-      if (fd < 0) cannot_write(program, path_);
-      output_ = std::make_unique<FileOutput>(fd, path_);
-      return;
-    }
-    temporary_ = path_ + ".XXXXXX";
-    const int fd = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (fd < 0) cannot_write(program, path_);
-    leftover_ = std::make_unique<Leftover>(temporary_);
     const mode_t mask = umask(0);
     umask(mask);
-    if (stat(path_.c_str(), &status) == 0) fchmod(fd, status.st_mode & 07777);
-    else fchmod(fd, 0666 & ~mask);
-    output_ = std::make_unique<FileOutput>(fd, path_);
+    file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{0666 & ~mask, sync_of(program)});
+    if (file_->error()) {
+      program.report(file_->error());
+      std::exit(exit_error);
+    }
+    cleanup_ = std::make_unique<SignalCleanup>(file_->temporary());
     return;
   }
   if (content == Content::binary && isatty(STDOUT_FILENO))
     program.usage("this is binary and standard output is a terminal: use a pipe, > FILE or -o FILE");
-  output_ = std::make_unique<FileOutput>(STDOUT_FILENO, "standard output");
+  standard_output_ = std::make_unique<FileOutput>(STDOUT_FILENO, "standard output");
 }
 
-Destination::~Destination() {
-  if (!temporary_.empty()) unlink(temporary_.c_str());
-}
+Destination::~Destination() = default;
 
-int Destination::commit(bool also_in_part) {
-  program_.finish(*output_);
-  const bool is_written = output_->step() == Step::go && (also_in_part || !program_.failed());
-  if (temporary_.empty() || !is_written) return program_.exit_code();
-  bool done = close(output_->fd()) == 0;
-  if (done) leftover_->keep([&] { done = rename(temporary_.c_str(), path_.c_str()) == 0; });
-  if (done) temporary_.clear();
-  else program_.report(system_error(Reason::io_write, path_, errno));
+int Destination::commit(After after) {
+  program_.finish(output());
+  const bool is_written = output().step() == Step::go && (after == After::any || !program_.failed());
+  if (!file_ || !is_written) return program_.exit_code();
+  Error error = file_->finish();
+  if (!error) cleanup_->commit([&] { error = file_->commit(); });
+  if (error) program_.report(error);
   return program_.exit_code();
 }
+
+Sync sync_of(const Program& program) { return program.has("no-sync") ? Sync::none : Sync::disk; }
 
 }  // namespace critpipe::filters

@@ -5,19 +5,6 @@
 
 namespace critpipe::filters {
 
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1024 && unit + 1 < std::size(units)) {
-    size /= 1024;
-    ++unit;
-  }
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
-  return text;
-}
-
 Progress::Progress(const Program& program)
     : on_{!program.has("no-progress") && isatty(STDERR_FILENO) != 0}, start_{Clock::now()}, last_{start_} {}
 

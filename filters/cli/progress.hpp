@@ -25,6 +25,4 @@ class Progress {
   Clock::time_point start_, last_;
 };
 
-std::string size_text(std::uint64_t bytes);  // "1.5 MiB"
-
 }  // namespace critpipe::filters

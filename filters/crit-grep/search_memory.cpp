@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "cli/hexdump.hpp"
 #include "cli/colour.hpp"
 #include "cli/inputs.hpp"
 #include "cli/numbers.hpp"
@@ -18,7 +19,6 @@ namespace critpipe::filters {
 
 namespace {
 
-constexpr std::uint64_t hexdump_width = 16;
 
 std::string hex_number(std::uint64_t number) {
   char text[24];
@@ -26,21 +26,8 @@ std::string hex_number(std::uint64_t number) {
   return text;
 }
 
-// One line, whatever the bytes are.
-void append_shown(std::string& out, Bytes bytes) {
-  constexpr char digits[] = "0123456789abcdef";
-  for (const std::byte byte : bytes) {
-    const auto c = static_cast<unsigned char>(byte);
-    if (c == '\\') {
-      out += "\\\\";
-    } else if (c >= 0x20 && c < 0x7f) {
-      out += static_cast<char>(c);
-    } else {
-      out += "\\x";
-      out += digits[c >> 4];
-      out += digits[c & 15];
-    }
-  }
+std::string escaped(Bytes bytes) {
+  return visible({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Escape::bytes);
 }
 
 // Prints what is found, in the form that the options ask for.
@@ -59,6 +46,7 @@ class Printer {
 
   static Form form_of(Program& program);
   static std::string owner_of(const MemoryFound& found);
+  std::string heading_of(const MemoryFound& found) const;
   std::string head_of(const MemoryFound& found) const;
   void hexdump(const MemoryFound& found);
   void json(const MemoryFound& found);
@@ -66,6 +54,7 @@ class Printer {
   const Patterns& patterns_;
   Form form_;
   std::uint64_t most_;
+  bool several_;  // inputs
   Destination destination_;
   bool colour_;
   JsonWriter json_;
@@ -92,6 +81,7 @@ Printer::Printer(Program& program, const Patterns& patterns)
     : patterns_{patterns},
       form_{form_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
+      several_{program.arguments().size() > 1},
       destination_{program, Destination::Content::text},
       colour_{wants_colour(program, destination_.fd())},
       json_{destination_.output(), false} {}
@@ -102,9 +92,14 @@ std::string Printer::owner_of(const MemoryFound& found) {
   return visible(found.image);
 }
 
+// Which checkpoint, where there may be several.
+std::string Printer::heading_of(const MemoryFound& found) const {
+  return several_ || !found.set.set.empty() ? visible(found.set.text()) + ": " : std::string{};
+}
+
 // "1234 0x7f0000001000 rw- [heap]"
 std::string Printer::head_of(const MemoryFound& found) const {
-  std::string head = found.set.empty() ? "" : visible(found.set) + ": ";
+  std::string head = heading_of(found);
   head += owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
   if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
@@ -119,13 +114,13 @@ Step Printer::operator()(const MemoryFound& found) {
     case Form::nothing: return Step::stop;
     case Form::count:
     case Form::names: {
-      const Owner owner{found.set, owner_of(found)};
+      const Owner owner{heading_of(found), owner_of(found)};
       if (counts_[owner]++ == 0) order_.push_back(owner);
       break;
     }
     case Form::matches:
       line_.clear();
-      if (isatty(destination_.fd()) == 1) append_shown(line_, found.match);
+      if (isatty(destination_.fd()) == 1) line_ += escaped(found.match);
       else line_.assign(reinterpret_cast<const char*>(found.match.data()), found.match.size());
       output.write(line_ + '\n');
       break;
@@ -133,13 +128,13 @@ Step Printer::operator()(const MemoryFound& found) {
     case Form::hex: hexdump(found); break;
     case Form::text:
       line_ = head_of(found) + ": ";
-      append_shown(line_, found.before);
+      line_ += escaped(found.before);
       if (colour_) line_ += "\x1b[1;31m";
-      append_shown(line_, found.match);
+      line_ += escaped(found.match);
       if (found.match.size() < found.length)
         line_ += "... (" + std::to_string(found.length - found.match.size()) + " more)";
       if (colour_) line_ += "\x1b[m";
-      append_shown(line_, found.after);
+      line_ += escaped(found.after);
       output.write(line_ + '\n');
       break;
   }
@@ -154,31 +149,16 @@ void Printer::hexdump(const MemoryFound& found) {
   bytes.insert(bytes.end(), found.after.begin(), found.after.end());
   const std::uint64_t begin = found.address - found.before.size(), end = begin + bytes.size();
   const std::uint64_t match_end = found.address + found.match.size();
-  for (std::uint64_t row = begin & ~(hexdump_width - 1); row < end; row += hexdump_width) {
-    line_ = "  " + hex_number(row) + ' ';
-    std::string letters;
-    for (std::uint64_t at = row; at < row + hexdump_width; ++at) {
-      if (at < begin || at >= end) {
-        line_ += "   ";
-        letters += ' ';
-        continue;
-      }
-      const auto c = static_cast<unsigned char>(bytes[static_cast<std::size_t>(at - begin)]);
-      const bool marked = colour_ && at >= found.address && at < match_end;
-      char text[4];
-      std::snprintf(text, sizeof text, "%02x", c);
-      line_ += ' ';
-      line_ += marked ? std::string{"\x1b[1;31m"} + text + "\x1b[m" : text;
-      letters += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '.';
-    }
-    output.write(line_ + "  |" + letters + "|\n");
+  HexMarks marks;
+  if (colour_) marks = {.bold_begin = found.address, .bold_end = match_end};
+  for (std::uint64_t row = begin & ~(hex_row_bytes - 1); row < end; row += hex_row_bytes) {
+    const HexRow shown = hex_row(row, begin, bytes, marks);
+    output.write("  " + hex_number(row) + ' ' + shown.hex + "  |" + shown.letters + "|\n");
   }
 }
 
 void Printer::json(const MemoryFound& found) {
-  json_.begin('{');
-  if (!found.set.empty()) json_.key("checkpoint").text(found.set);
-  json_.key("pid");
+  put_set(json_.begin('{'), found.set).key("pid");
   if (found.pid) json_.number(*found.pid);
   else json_.null();
   if (!found.pid && found.memory && found.memory->shmem) json_.key("shmem").number(found.memory->id);
@@ -200,7 +180,7 @@ void Printer::json(const MemoryFound& found) {
 
 int Printer::commit() {
   for (const Owner& owner : order_) {
-    std::string line = (owner.first.empty() ? "" : visible(owner.first) + ": ") + owner.second;
+    std::string line = owner.first + owner.second;
     if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }
@@ -255,7 +235,7 @@ Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, co
   Step step = Step::go;
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
     if (is_directory(*input)) {
-      step = search.directory(*input++, inputs.size() > 1);
+      step = search.directory(*input++);
       continue;
     }
     const auto end = std::find_if(input, inputs.end(), is_directory);

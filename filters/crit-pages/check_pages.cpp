@@ -20,6 +20,7 @@ class Findings {
   Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
 
   struct Place {
+    SetId set;
     std::string image;
     std::uint64_t entry = Error::nowhere;
     std::optional<std::uint64_t> vaddr = {};
@@ -43,7 +44,7 @@ void Findings::add(const Place& place, const char* finding, const std::string& s
     output_.write(line + sentence + '\n');
     return;
   }
-  json_.begin('{').key("finding").text(finding).key("image").text(place.image);
+  put_set(json_.begin('{'), place.set).key("finding").text(finding).key("image").text(place.image);
   if (place.entry != Error::nowhere) json_.key("entry").number(place.entry);
   if (place.vaddr) json_.key("vaddr").number(*place.vaddr);
   json_.key("text").text(sentence).end('}').line_end();
@@ -52,7 +53,8 @@ void Findings::add(const Place& place, const char* finding, const std::string& s
 // The entries of one pagemap, as they come; the page size may not be known yet.
 class EntryCheck {
  public:
-  EntryCheck(Findings& findings, std::string image) : findings_{findings}, image_{std::move(image)} {}
+  EntryCheck(Findings& findings, const SurveyedMemory& memory)
+      : findings_{findings}, set_{memory.set}, image_{memory.place} {}
   void runs(std::span<const PageRun> runs);
   // Alignment to pages that are larger than the smallest.
   std::uint64_t bits_of_addresses() const { return bits_; }
@@ -62,11 +64,12 @@ class EntryCheck {
 
   void add(const PageRun& run, const char* finding, const std::string& sentence) {
     if (++counts_[finding] <= enough)
-      findings_.add({image_, entry_, run.vaddr}, finding,
+      findings_.add({set_, image_, entry_, run.vaddr}, finding,
                     counts_[finding] == enough ? sentence + "; and so on" : sentence);
   }
 
   Findings& findings_;
+  SetId set_;
   std::string image_;
   std::map<std::string, std::uint64_t> counts_;
   std::uint64_t entry_ = 0;  // the head is entry 0
@@ -102,11 +105,6 @@ class SetCheck {
   void owners();
   void parents(const SurveyedMemory& memory);
   void in_parent(const SurveyedMemory& memory, const Stretch& stretch);
-  std::string place_of(const std::string& name) const {
-    const auto& any = set_.memories.begin()->second.place;
-    const std::size_t slash = any.find_last_of("/:");
-    return (slash == any.npos ? std::string{} : any.substr(0, slash + 1)) + name;
-  }
 
   Findings& findings_;
   Surveyed& surveyed_;
@@ -120,24 +118,24 @@ void SetCheck::sizes() {
     const std::uint64_t pages_id = memory.pagemap.pages_id;
     const auto [first, added] = claims.try_emplace(pages_id, &memory);
     if (!added)
-      findings_.add({memory.place}, "claimed", pages_name(pages_id) + " is also that of " + first->second->place);
+      findings_.add({set_.id, memory.place}, "claimed", pages_name(pages_id) + " is also that of " + first->second->place);
     const std::uint64_t claimed = memory.pagemap.nr_present * set_.page_size;
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
       findings_.add(
-          {memory.place}, "missing",
+          {set_.id, memory.place}, "missing",
           formatted("%s is missing; it should have %llu bytes", pages_name(pages_id).c_str(), Unsigned{claimed}));
     if (!image || image->size_bytes == claimed || !memory.complete) continue;
-    findings_.add({image->place}, "size",
+    findings_.add({set_.id, image->place}, "size",
                   formatted("%llu bytes, but the entries of %s make up %llu", Unsigned{image->size_bytes},
                             pagemap_name(id).c_str(), Unsigned{claimed}));
   }
   for (const auto& [pages_id, image] : set_.images) {
     if (image.size_bytes % set_.page_size != 0)
-      findings_.add({image.place}, "size",
+      findings_.add({set_.id, image.place}, "size",
                     formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
                               Unsigned{set_.page_size}));
-    if (!image.claimed) findings_.add({image.place}, "unclaimed", "no pagemap names it");
+    if (!image.claimed) findings_.add({set_.id, image.place}, "unclaimed", "no pagemap names it");
   }
 }
 
@@ -148,9 +146,9 @@ void SetCheck::owners() {
   if (!has_tree) return;
   for (const auto& [id, memory] : set_.memories) {
     const Task* task = task_of(set_, id);
-    if (!id.shmem && !task) findings_.add({memory.place}, "owner", "there is no such process");
+    if (!id.shmem && !task) findings_.add({set_.id, memory.place}, "owner", "there is no such process");
     if (id.shmem && !users.contains(id) && !is_memfd(*set_.checkpoint, id) && memory.totals.entries > 0)
-      findings_.add({memory.place}, "owner", "no process maps this object");
+      findings_.add({set_.id, memory.place}, "owner", "no process maps this object");
     if (!task || !task->has_memory || task->memory.mappings.empty()) continue;
     const Pagemap* pagemap = surveyed_.pagemap(set_, id);
     const MappingIndex mappings{task->memory.mappings};
@@ -159,12 +157,12 @@ void SetCheck::owners() {
       std::uint64_t at = run.vaddr;
       const std::uint64_t end = run.vaddr + run.nr_pages * set_.page_size;
       for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at));) at = mapping->end;
-      if (at < end) findings_.add({memory.place, Error::nowhere, at}, "mapping", "pages in no mapping");
+      if (at < end) findings_.add({set_.id, memory.place, Error::nowhere, at}, "mapping", "pages in no mapping");
     }
   }
   for (const Task& task : set_.checkpoint->tasks())
     if (task.in_tree && task.is_running() && task.has_memory && !set_.memories.contains({false, task.pid}))
-      findings_.add({place_of(pagemap_name({false, task.pid}))}, "missing", "the process has memory, but no pagemap");
+      findings_.add({set_.id, set_.place + (pagemap_name({false, task.pid}))}, "missing", "the process has memory, but no pagemap");
 }
 
 void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
@@ -175,7 +173,7 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
     if (stretch.level > 1) why += formatted(" (%u steps up)", stretch.level);
     if (stretch.where == Stretch::Where::lazy) why = "which left them behind for a lazy restore";
     else if (stretch.level == 0 && !store->parent()) why = "but there is none";
-    findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
+    findings_.add({set_.id, memory.place, Error::nowhere, stretch.vaddr}, "parent",
                   pages_text(stretch.nr_pages) + " should be in the parent, " + why);
     return;
   }
@@ -188,14 +186,14 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
   if (added && stat(path.c_str(), &status) == 0)
     known->second = static_cast<std::uint64_t>(status.st_size) / set_.page_size;
   if (stretch.page + stretch.nr_pages > known->second)
-    findings_.add({memory.place, Error::nowhere, stretch.vaddr}, "parent",
+    findings_.add({set_.id, memory.place, Error::nowhere, stretch.vaddr}, "parent",
                   pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
 }
 
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
   if (set_.directory.empty()) {
-    findings_.add({memory.place}, "parent",
+    findings_.add({set_.id, memory.place}, "parent",
                   pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;
   }
@@ -227,7 +225,7 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
   for (const auto& [id, memory] : set_.memories) {
     const auto entry = entries.find(&memory);
     if (entry != entries.end() && entry->second.bits_of_addresses() % set_.page_size / smallest_page != 0)
-      findings_.add({memory.place}, "alignment",
+      findings_.add({set_.id, memory.place}, "alignment",
                     formatted("addresses are not multiples of the page size %llu", Unsigned{set_.page_size}));
     if (!id.shmem && !memory.named) continue;
     parents(memory);
@@ -237,7 +235,7 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
   if (PageFolder* folder = set_.folder())
     for (const Error& error : folder->errors())
       if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent)
-        findings_.add({error.image}, "parent",
+        findings_.add({set_.id, error.image}, "parent",
                       to_string(Error{error.reason, "", Error::nowhere, Error::nowhere, 0, 0, error.name}));
 }
 
@@ -251,7 +249,7 @@ int check_pages(Program& program) {
   options.runs = true;
   std::map<const SurveyedMemory*, EntryCheck> entries;
   options.on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
-    entries.try_emplace(&memory, findings, memory.place).first->second.runs(runs);
+    entries.try_emplace(&memory, findings, memory).first->second.runs(runs);
     return Step::go;
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
@@ -261,7 +259,7 @@ int check_pages(Program& program) {
     Error inner = error;
     inner.image.clear();
     inner.entry = Error::nowhere;
-    findings.add({error.image, error.entry}, "damaged", to_string(inner));
+    findings.add({error.set ? *error.set : SetId{}, error.image, error.entry}, "damaged", to_string(inner));
   };
   Surveyed surveyed{program, options, program.inputs(), report};
   for (const auto& set : surveyed.sets()) SetCheck{findings, surveyed, *set}.run(entries);

@@ -109,7 +109,8 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
 
 void Differences::json(MemoryId id) {
   for (const auto& [start, part] : parts_) {
-    json_.begin('{').key(id.shmem ? "shmem" : "pid").number(id.id);
+    put_set(json_.begin('{'), first_.set().id).key("other").begin('{');
+    put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id);
     print_mapping(json_.key("mapping"), *part.set->checkpoint, part.mapping);
     const DifferenceCounts& counts = part.counts;
     json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);

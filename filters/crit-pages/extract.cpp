@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/numbers.hpp"
+#include "cli/hexdump.hpp"
 #include "crit-pages/fetch.hpp"
 
 namespace critpipe::filters {
@@ -71,15 +72,8 @@ void HexDump::flush() {
   }
   repeats_ = 0;
   const std::size_t lead = address_ % 16;
-  std::string hex, text;
-  for (std::size_t i = 0; i < 16; ++i) {
-    const bool there = i >= lead && i - lead < line_.size();
-    if (i == 8) hex += ' ';
-    hex += there ? formatted(" %02x", line_[i - lead]) : std::string(3, ' ');
-    const unsigned char byte = there ? line_[i - lead] : ' ';
-    text += byte >= 0x20 && byte < 0x7f ? static_cast<char>(byte) : '.';
-  }
-  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, hex.c_str(), text.c_str()));
+  const HexRow row = hex_row(address_ - lead, address_, std::as_bytes(std::span{line_}), {.halves = true});
+  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, row.hex.c_str(), row.letters.c_str()));
   previous_ = line_;
   address_ += line_.size();
   line_.clear();
@@ -144,8 +138,12 @@ class TextPrinter {
 };
 
 void TextPrinter::begin(const Process& process) {
-  if (as_json_) json_.begin('{').key("pid").number(process.task->pid).key("comm").text(process.task->comm);
-  else if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
+  if (as_json_) {
+    put_set(json_.begin('{'), process.set->id).key("pid").number(process.task->pid);
+    json_.key("comm").text(process.task->comm);
+    return;
+  }
+  if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
 void TextPrinter::strings(const char* key, const std::vector<std::string>& strings) {

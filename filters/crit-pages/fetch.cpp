@@ -221,14 +221,13 @@ Step Fetch::from_stream(const Take& take) {
       const SurveyedSet& set_;
       std::uint64_t pages_id_;
     };
-    if (program_.inputs() == std::vector<std::string>{"-"}) lseek(STDIN_FILENO, 0, SEEK_SET);
-    std::map<std::string, SurveyedSet*> by_name;
-    for (const auto& set : surveyed_->sets()) by_name[set->name] = set.get();
+    std::map<SetId, SurveyedSet*> by_id;
+    for (const auto& set : surveyed_->sets()) by_id[set->id] = set.get();
     SurveyOptions options = survey_options(program_, progress_);
     options.mappings = false;
     options.pages_sink = [&](SurveyedSet& set, std::uint64_t pages_id) -> std::unique_ptr<Sink> {
-      const auto known = by_name.find(set.name);
-      if (known == by_name.end() || !assembly.wants(*known->second, pages_id)) return nullptr;
+      const auto known = by_id.find(set.id);
+      if (known == by_id.end() || !assembly.wants(*known->second, pages_id)) return nullptr;
       return std::make_unique<Picked>(assembly, *known->second, pages_id);
     };
     again = std::make_unique<Surveyed>(program_, options);

@@ -71,7 +71,7 @@ void Lister::text(const PageRun& run) {
 }
 
 void Lister::json(const PageRun& run) {
-  json_.begin('{').key(memory_->memory.shmem ? "shmem" : "pid");
+  put_set(json_.begin('{'), set_->id).key(memory_->memory.shmem ? "shmem" : "pid");
   if (memory_->named) json_.number(memory_->memory.id);
   else json_.null();
   json_.key("vaddr").number(run.vaddr).key("nr_pages").number(run.nr_pages).key("flags").number(run.flags);
@@ -87,7 +87,6 @@ void Lister::json(const PageRun& run) {
   } else {
     print_mapping(json_, *set_->checkpoint, mappings_.at(run.vaddr));
   }
-  if (several_) json_.key("checkpoint").text(set_->name);
   json_.end('}').line_end();
 }
 

@@ -16,7 +16,6 @@ struct Sum {
   MemoryId memory = {};
   const Mapping* mapping = nullptr;
   std::string name = {};
-  std::string checkpoint = {};
   std::uint32_t flags = 0;
   std::uint64_t entries = 0, pages = 0, present = 0, parent = 0, lazy = 0, zero = 0;
   std::uint64_t page_size = smallest_page;
@@ -70,7 +69,7 @@ Sum& Sums::sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping*
     case By::process: key = formatted("%d %020llu", memory.memory.shmem, Unsigned{memory.memory.id}); break;
     case By::flags: key = formatted("%u", flags); break;
   }
-  if (by_ != By::flags && by_ != By::file && several_) key = set.name + '\0' + key;
+  key = set.id.checkpoint + '\0' + set.id.set + '\0' + key;
   const auto [found, added] = sums_.try_emplace(std::move(key));
   Sum& sum = found->second;
   if (added) {
@@ -78,7 +77,6 @@ Sum& Sums::sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping*
     sum.memory = memory.memory;
     sum.mapping = mapping;
     sum.name = std::move(name);
-    sum.checkpoint = set.name;
     sum.flags = flags;
     sum.page_size = set.page_size;
   }
@@ -138,8 +136,7 @@ std::vector<const Sum*> Sums::in_order() const {
 }
 
 std::string Sums::title(const Sum& sum) const {
-  const bool names_set = several_ && by_ != By::file && by_ != By::flags;
-  const std::string whose = names_set ? visible(sum.checkpoint) + ": " : std::string{};
+  const std::string whose = several_ ? visible(sum.set->name) + ": " : std::string{};
   const auto found = sum.set->memories.find(sum.memory);
   const std::string who = found == sum.set->memories.end() ? std::string{} : memory_text(*sum.set, found->second);
   switch (by_) {
@@ -149,9 +146,9 @@ std::string Sums::title(const Sum& sum) const {
       return whose + who + formatted("  0x%llx-0x%llx ", Unsigned{sum.mapping->start}, Unsigned{sum.mapping->end}) +
              mapping_text(*sum.set->checkpoint, *sum.mapping);
     }
-    case By::file: return visible(sum.name);
+    case By::file: return whose + visible(sum.name);
     case By::process: return whose + who;
-    case By::flags: return flags_text(sum.flags);
+    case By::flags: return whose + flags_text(sum.flags);
   }
   return {};
 }
@@ -171,7 +168,7 @@ void Sums::print_text(Output& output) {
 
 void Sums::print_json(JsonWriter& json) {
   for (const Sum* sum : in_order()) {
-    json.begin('{');
+    put_set(json.begin('{'), sum->set->id);
     if (by_ == By::vma || by_ == By::process) json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id);
     if (by_ == By::process && !sum->memory.shmem) {
       const Task* task = task_of(*sum->set, sum->memory);
@@ -183,7 +180,6 @@ void Sums::print_json(JsonWriter& json) {
     json.key("pages").number(sum->pages).key("present").number(sum->present).key("parent").number(sum->parent);
     json.key("lazy").number(sum->lazy).key("bytes").number(sum->present * sum->page_size);
     if (contents_) json.key("zero").number(sum->zero);
-    if (several_ && (by_ == By::vma || by_ == By::process)) json.key("checkpoint").text(sum->checkpoint);
     json.end('}').line_end();
   }
 }

@@ -9,7 +9,7 @@ namespace {
 
 class Json {
  public:
-  Json(JsonWriter& json, bool contents, bool several) : json_{json}, contents_{contents}, several_{several} {}
+  Json(JsonWriter& json, bool contents) : json_{json}, contents_{contents} {}
 
   void totals(const PageTotals& totals, const ContentTotals* contents);
   void memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users);
@@ -23,7 +23,6 @@ class Json {
 
   JsonWriter& json_;
   bool contents_;
-  bool several_;
 };
 
 void Json::totals(const PageTotals& totals, const ContentTotals* held) {
@@ -73,7 +72,7 @@ void Json::contents(const ContentTotals& contents) {
 }
 
 void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users) {
-  json_.begin('{');
+  put_set(json_.begin('{'), set.id);
   json_.key(memory.memory.shmem ? "id" : "pid");
   if (memory.named) json_.number(memory.memory.id);
   else json_.null();
@@ -100,7 +99,6 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
       for (const std::uint32_t pid : found->second.pids) json_.number(pid);
     json_.end(']');
   }
-  if (several_) json_.key("checkpoint").text(set.name);
   json_.end('}');
 }
 
@@ -120,26 +118,25 @@ void Json::estimates(const SurveyedSet& set) {
 }
 
 void Json::unclaimed(const SurveyedSet& set, std::uint64_t pages_id, const SurveyedPages& image) {
-  json_.begin('{');
+  put_set(json_.begin('{'), set.id);
   json_.key("pages_image").text(pages_name(pages_id));
   number("image_bytes", image.size_bytes);
   if (contents_) contents(image.contents);
-  if (several_) json_.key("checkpoint").text(set.name);
   json_.end('}');
 }
 
 }  // namespace
 
 void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool contents, JsonWriter& json) {
-  Json writer{json, contents, sets.size() > 1};
+  Json writer{json, contents};
   PageTotals all;
   std::vector<Users> users;
   for (const auto& set : sets) {
     all.add(set->totals);
     users.push_back(users_of(*set->checkpoint));
   }
-  json.begin('{');
-  if (sets.size() == 1) json.key("page_size").number(sets[0]->page_size);
+  json.begin('{').key("schema").number(1);
+  if (sets.size() == 1) put_set(json, sets[0]->id).key("page_size").number(sets[0]->page_size);
   for (const bool shmem : {false, true}) {
     json.key(shmem ? "shmem" : "processes").begin('[');
     for (std::size_t i = 0; i < sets.size(); ++i)
@@ -158,7 +155,7 @@ void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
   if (sets.size() > 1) {
     json.key("checkpoints").begin('[');
     for (const auto& set : sets) {
-      json.begin('{').key("checkpoint").text(set->name).key("page_size").number(set->page_size);
+      put_set(json.begin('{'), set->id).key("page_size").number(set->page_size);
       writer.totals(set->totals, contents ? &set->contents : nullptr);
       if (contents) writer.estimates(*set);
       json.end('}');

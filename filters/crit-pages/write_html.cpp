@@ -74,7 +74,7 @@ int write_html(Program& program) {
   script.write(";\n");
   if (script.flush() == Step::stop) return destination.commit();
   output.write(html_script);
-  return destination.commit(!surveyed.sets().empty());
+  return destination.commit(surveyed.sets().empty() ? Destination::After::success : Destination::After::any);
 }
 
 }  // namespace critpipe::filters

@@ -31,14 +31,14 @@ void append_sentence(std::string& out, const Error& error) {
     out += rest.substr(0, open);
     if (open == rest.npos) return;
     const std::size_t close = rest.find('}', open);
-    const std::string_view place = rest.substr(open + 1, close - open - 1);
-    if (place == "want") out += std::to_string(error.want);
-    if (place == "have") out += std::to_string(error.have);
-    if (place == "have:x") {
+    const std::string_view slot = rest.substr(open + 1, close - open - 1);
+    if (slot == "want") out += std::to_string(error.want);
+    if (slot == "have") out += std::to_string(error.have);
+    if (slot == "have:x") {
       char text[max_number_text];
       out.append(text, put_hex(text, error.have));
     }
-    if (place == "name") out += visible(error.name);
+    if (slot == "name") out += visible(error.name);
     rest.remove_prefix(close + 1);
   }
 }
@@ -58,22 +58,6 @@ std::string to_string(const Error& error) {
   if (error.offset != Error::nowhere) out += "offset " + std::to_string(error.offset) + ": ";
   if (error.entry != Error::nowhere) out += "entry " + std::to_string(error.entry) + ": ";
   append_sentence(out, error);
-  return out;
-}
-
-// Names come from files: nothing in them may move a cursor or end the line.
-std::string visible(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out += c;
-      continue;
-    }
-    char escape[5];
-    std::snprintf(escape, sizeof escape, "\\x%02x", byte);
-    out += escape;
-  }
   return out;
 }
 

@@ -1,10 +1,6 @@
 #include "base/path_names.hpp"
 
-#include <cstdlib>
-#include <cstring>
-#include <functional>
-#include <memory>
-#include <unordered_map>
+#include <algorithm>
 
 #include "critpipe/base.hpp"
 
@@ -19,7 +15,7 @@ const char* fault_of_name(std::string_view name) {
   for (std::size_t at = 0; at <= name.size();) {
     const std::size_t end = std::min(name.find('/', at), name.size());
     const std::string_view part = name.substr(at, end - at);
-    if (part == "..") return "it leads out of its folder";
+    if (part == "..") return "it leads out of its directory";
     if (part.empty() || part == ".") return "it has an empty part";
     if (part.size() > max_name_part_bytes) return "it is too long";
     at = end + 1;
@@ -52,34 +48,6 @@ bool natural_less(const std::string& left, const std::string& right) {
 std::string_view last_part(std::string_view path) {
   while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
   return path.substr(path.rfind('/') + 1);
-}
-
-std::vector<std::string> short_names(const std::vector<std::string>& paths) {
-  std::vector<std::string> whole;
-  for (const std::string& path : paths) {
-    const bool plain = path == "-" || (last_part(path) != "." && last_part(path) != ".." && paths.size() == 1);
-    const std::unique_ptr<char, void (*)(void*)> real{plain ? nullptr : realpath(path.c_str(), nullptr), std::free};
-    whole.emplace_back(real ? real.get() : path);
-  }
-  std::vector<std::string> names;
-  std::vector<std::size_t> begins(paths.size(), std::string::npos);
-  for (bool again = true; again;) {
-    names.clear();
-    std::unordered_map<std::string, int> uses;
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      if (begins[i] == std::string::npos) begins[i] = whole[i].size() - last_part(whole[i]).size();
-      names.push_back(whole[i].substr(begins[i]));
-      ++uses[names.back()];
-    }
-    again = false;
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      if (uses[names[i]] == 1 || begins[i] < 2) continue;
-      const std::size_t slash = whole[i].rfind('/', begins[i] - 2);
-      begins[i] = slash == std::string::npos ? 0 : slash + 1;
-      again = true;
-    }
-  }
-  return names;
 }
 
 }  // namespace critpipe

@@ -4,19 +4,15 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace critpipe {
 
-// What is wrong with it as the name of a file below a folder; null if nothing is.
+// Why it cannot be the name of a file below a directory; null if it can.
 const char* fault_of_name(std::string_view name);
 
 // By bytes, but numbers by their value: core-9.img before core-10.img.
 bool natural_less(const std::string& left, const std::string& right);
 
 std::string_view last_part(std::string_view path);
-
-// For each path its last part, with as many folders before it as tell it from the others.
-std::vector<std::string> short_names(const std::vector<std::string>& paths);
 
 }  // namespace critpipe

@@ -1,9 +1,10 @@
-// base: bytes, the limits that hold everywhere, and the mark of what the shared library shows.
+// base: Bytes, the limits that hold everywhere, and the mark of what the shared library exports.
 //
-//     Bytes bytes = bytes_of("abcd");
-//     std::uint32_t word = load_u32(bytes.data());
+//     const Bytes bytes = bytes_of("abcd");
+//     const std::uint32_t word = load_u32(bytes.data());   // 0x64636261
+//     const Limits limits{.entry_bytes = 64 << 20};
 //
-// A length read from an image is a claim: it is held against the limits and against the bytes that are really there
+// A length read from an image is a claim: it is checked against the limits and against the bytes that are really there
 // before anything is allocated for it.
 #pragma once
 
@@ -12,10 +13,11 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string>
 #include <string_view>
 
-// The shared library shows what public headers declare between these two pragmas; all else is compiled to be hidden.
-// The mark is for what a public class keeps inside.
+// The shared library exports what public headers declare between these two pragmas; everything else is compiled hidden.
+// The mark hides the private parts of an exported class.
 #define CRITPIPE_INNER [[gnu::visibility("hidden")]]
 
 #pragma GCC visibility push(default)
@@ -38,28 +40,30 @@ inline std::uint64_t load_u64(const std::byte* at) {
   return word;
 }
 
+std::string size_text(double bytes);  // for people: "1.5 MiB"
+inline std::string size_text(std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); }
+
 struct Limits {
-  // The largest message of one entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000
-  // mappings (6 MiB).
+  // The largest message of an entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000 mappings
+  // (6 MiB).
   std::uint64_t entry_bytes = std::uint64_t{256} << 20;
   // The largest JSON text held while it waits for what it belongs to (entries before their "magic").
   std::uint64_t waiting_json_bytes = std::uint64_t{256} << 20;
 };
 
 constexpr int max_nesting = 64;                     // messages in messages; apparmor namespaces nest freely
-constexpr std::size_t block_bytes = 256 << 10;      // what sources hand on and outputs write at a time
-constexpr std::size_t held_extra_bytes = 4 << 20;   // JSON extra up to this size may stand before other keys
-constexpr std::size_t held_output_bytes = 1 << 20;  // of an entry that may still have to be taken back
+constexpr std::size_t block_bytes = 256 << 10;      // what sources hand on, and outputs write, at a time
+constexpr std::size_t held_extra_bytes = 4 << 20;   // an extra in JSON that stands before other keys
+constexpr std::size_t held_output_bytes = 1 << 20;  // of an entry, until it is known to be complete
 
 constexpr int max_packings = 4;               // zstd in gzip in ...
-constexpr std::size_t max_name_bytes = 4095;  // of a member, with its folders
+constexpr std::size_t max_name_bytes = 4095;  // of a member, with its directories
 constexpr std::size_t max_name_part_bytes = 255;
 constexpr std::size_t max_members = 1 << 20;           // of one archive or image stream
 constexpr std::size_t max_open_members = 512;          // of an image stream, at the same time
 constexpr std::size_t held_image_bytes = 4 << 20;      // of a first image, until it is known whether others follow
-constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that another one interrupts
-// What is held in memory of compressed input may be this many times as large as what was read of it; the first
-// free_held_bytes are free.
+constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that are interrupted by others
+// Bytes unpacked into memory per byte of compressed input; the first free_held_bytes are not counted.
 constexpr std::uint64_t max_held_ratio = 1000;
 constexpr std::uint64_t free_held_bytes = 16 << 20;
 

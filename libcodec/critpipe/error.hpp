@@ -1,15 +1,19 @@
-// base: Errors are data: why, in which image, where, what was wanted and what was there.
+// base: Errors are values: why, in which image, where, what was wanted and what was there.
 //
-// Inner loops return a Reason; the layer that knows the place fills in the rest, once. Nothing here prints or throws.
+// Inner loops return a Reason; the layer that knows the place fills in the rest, once. The library never prints, and it
+// throws nothing but std::bad_alloc, and what callbacks of its user throw.
 //
-//     Error error{Reason::cut_payload, "fs-12.img", 12, 0, 4, 2};
-//     to_string(error);   // fs-12.img: offset 12: entry 0: payload cut short: need 4 bytes, have 2
+//     const Error error{Reason::cut_payload, "fs-12.img", 12, 0, 4, 2};
+//     std::string line = to_string(error);
+//     // fs-12.img: offset 12: entry 0: payload cut short: need 4 bytes, have 2
 //
-// `cut_` means that the file ends early (copy it again), `bad_` that bytes are wrong (report it). After an error an
-// image is over: the format has no mark to find the next entry by. What was delivered before is right.
+// `cut_` means that the file ends early (copy it again), `bad_` that its bytes are wrong (report it), `limit_` that it is
+// larger than this program allows, `io_` that the system refused. An error ends its image, since the format has no marker
+// to find the next entry by; what was delivered before it is right.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,8 +54,9 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                              \
   X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")               \
   X(limit_waiting, limit,                                                                                           \
-    "matches that wait for their pagemap take over {want} bytes; a file or directory needs none")                   \
+    "from here on matches are lost: over {want} bytes of them wait for their pagemap; a file or directory needs none") \
   X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts") \
+  X(no_search, io, "the search engine failed: {name}")                                                              \
   X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                \
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                       \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                       \
@@ -66,6 +71,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(changed, io, "changed while it was read: {want} bytes are gone")                                                \
   X(no_library, io, "cannot unpack: {name}")                                                                        \
   X(no_images, data, "no images in this {name}")                                                                    \
+  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                             \
   X(bad_compression, data, "{name}")                                                                                \
   X(cut_compression, data, "{name} data cut short")                                                                 \
   X(bad_archive, data, "damaged archive: {name}")                                                                   \
@@ -83,6 +89,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_size, data, "has {have} bytes, not {want}")                                                                 \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                        \
   X(missing_image, data, "this image is missing")                                                                   \
+  X(bad_kind, data, "holds a {name} image: its name says something else")                                           \
+  X(bad_pid, data, "pid {have} is here for the second time")                                                        \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")
 
 enum class Reason : std::uint8_t {
@@ -92,29 +100,39 @@ enum class Reason : std::uint8_t {
 #undef X
 };
 
+struct SetId;  // source.hpp
+
 struct Error {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
 
   Reason reason = Reason::none;
   std::string image = {};          // as the source names it; may be empty
-  std::uint64_t offset = nowhere;  // bytes into the decoded image, of the first byte that is wrong
+  std::uint64_t offset = nowhere;  // in bytes, of the first wrong byte in the decoded image
   std::uint64_t entry = nowhere;   // 0-based
   std::uint64_t want = 0;
   std::uint64_t have = 0;
   std::string name = {};  // what the sentence names: a field, a system message
+  std::shared_ptr<const SetId> set = {};  // of which the image is one; null: not known
 
-  explicit operator bool() const { return reason != Reason::none; }
+  explicit operator bool() const { return reason != Reason::none; }  // is there one?
 };
 
 Fault fault_of(Reason reason);
-std::string_view sentence_of(Reason reason);  // with its {places}
+std::string_view sentence_of(Reason reason);  // with {want}, {have} and {name} in it
 std::string_view name_of(Reason reason);      // "cut_payload"
-std::string to_string(const Error& error);    // one line, no newline; control characters in names are escaped
-std::string visible(std::string_view name);   // a name as it may stand in a line: control characters are "\x1b"
+std::string to_string(const Error& error);    // one line without a line feed; names are escaped
+
+// Text from an image as it may stand in a line: nothing in it moves a cursor, ends the line or breaks UTF-8.
+enum class Escape : std::uint8_t {
+  names,  // control characters (C0, DEL, C1) and bytes that are not UTF-8, as \x1b
+  text,   // the same, and "\\" for a backslash, "\n" and "\t": it can be read back
+  bytes   // everything that is not printable ASCII as \x1b, and "\\" for a backslash
+};
+std::string visible(std::string_view text, Escape escape = Escape::names);
 
 Error system_error(Reason reason, std::string image, int number);  // name: strerror(number)
 
-// Go on, or stop early without a fault (a reader that went away, enough seen).
+// Go on, or stop early without an error: nobody reads any more, or enough was seen.
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};
 
 }  // namespace critpipe

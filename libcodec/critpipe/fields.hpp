@@ -3,11 +3,13 @@
 // A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length
 // fits. Values are views into the payload; nothing allocates.
 //
+//     std::uint64_t vaddr = 0;
 //     for (Fields fields{*entry.message, entry.payload}; fields.next();) {
 //       const Value& value = fields.value();
-//       if (value.field && value.field->name() == "vaddr") use(value.integer);
+//       if (value.field && value.field->name() == "vaddr") vaddr = value.integer;
 //     }
-//     std::uint64_t nr_pages = integer_or(*entry.message->find("nr_pages"), entry.payload, 0);
+//     const Field& count = *entry.message->find("nr_pages");
+//     const std::uint64_t nr_pages = integer_or(count, *entry.message, entry.payload, 0);
 //
 // Source of the facts: protobuf's encoding.
 #pragma once
@@ -141,7 +143,8 @@ inline std::uint64_t integer_or(const Field& field, const Message& message, Byte
 void append_varint(std::string& out, std::uint64_t value);
 
 // The same message as CRIU would write it: ascending field numbers, shortest varints, nothing packed, merged where a
-// message stands twice. Unknown fields keep their place by number. Linear in time and memory, up to sorting.
+// message stands twice. Unknown fields keep their place by number. Linear time. At any nesting, memory stays below four
+// times the larger of payload and result, and some KiB a level.
 std::string canonical(const Message& message, Bytes payload);
 
 // Checks one message by itself: wire format, lengths, nesting, required fields. Fills in a fresh verdict; false: its
@@ -178,16 +181,20 @@ struct FoundValue {
 };
 FoundValue value_at(const Message& message, Bytes payload, std::string_view path);
 
-// An integer, an enum's number, a bool (0, 1), or the bytes of a text.
+// An integer, an enum's number, a bool (0, 1), or a view of the bytes of a text.
 struct FieldValue {
   bool is_text = false;
   bool is_negative = false;
   std::uint64_t integer = 0;
   std::string_view text = {};
 
-  FieldValue(std::integral auto value)
+  FieldValue(bool value) : integer{value} {}
+  template <std::integral Integer>
+    requires(!std::same_as<Integer, bool>)
+  FieldValue(Integer value)
       : is_negative{std::cmp_less(value, 0)}, integer{static_cast<std::uint64_t>(value)} {}
   FieldValue(std::string_view value) : is_text{true}, text{value} {}
+  FieldValue(const std::string& value) : is_text{true}, text{value} {}
   FieldValue(const char* value) : is_text{true}, text{value} {}
 };
 

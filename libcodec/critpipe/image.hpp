@@ -14,8 +14,9 @@
 //       Step entry(const Entry&) override { ++entries; return Step::go; }
 //     } count;
 //     Decoder decoder{count, "fs-1.img"};
-//     decoder.feed(bytes);                      // as often as there are bytes
-//     if (decoder.finish()) ...                 // decoder.error() says what is wrong
+//     Step step = decoder.feed(bytes);          // as often as there are bytes
+//     if (step == Step::go) step = decoder.finish();
+//     if (step == Step::stop) puts(to_string(decoder.error()).c_str());
 //
 // Sources of the facts: criu/image.c (img_check_magic, do_pb_read_one), lib/pycriu/images/images.py.
 #pragma once
@@ -86,6 +87,41 @@ class Sink {
   virtual Step pass_over(std::uint64_t) { return Step::go; }  // so many raw bytes, unread, in place of raw()
   virtual Step end() { return Step::go; }
   virtual void fail(const Error&) {}  // nothing more comes; what came is right
+};
+
+// A sink that hands on all that it gets: derive from it and override what is to be different.
+//
+//     struct Dropped : Stage {                       // an image without its second entry
+//       using Stage::Stage;
+//       Step entry(const Entry& entry) override { return entry.index == 1 ? Step::go : Stage::entry(entry); }
+//       Taken many(Bytes, std::uint64_t, std::uint64_t) override { return {}; }   // so that entry() sees them all
+//     };
+//
+// A stage that looks at entries must override many() too, for entries taken there do not come to entry().
+class Stage : public Sink {
+ public:
+  // Does not take ownership. Null: what comes is dropped.
+  explicit Stage(Sink* next) : next_{next} {}
+  void hand_to(Sink* next) { next_ = next; }
+
+  Step begin(const Image& image) override { return next_ ? next_->begin(image) : Step::go; }
+  Step entry(const Entry& entry) override { return next_ ? next_->entry(entry) : Step::go; }
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
+    return next_ ? next_->many(unchecked, index, offset) : Taken{};
+  }
+  Step part(const Part& part) override { return next_ ? next_->part(part) : Step::go; }
+  Step bytes(Bytes bytes) override { return next_ ? next_->bytes(bytes) : Step::go; }
+  Step padding(Bytes bytes) override { return next_ ? next_->padding(bytes) : Step::go; }
+  Step close() override { return next_ ? next_->close() : Step::go; }
+  Step raw(Bytes bytes) override { return next_ ? next_->raw(bytes) : Step::go; }
+  Step pass_over(std::uint64_t size) override { return next_ ? next_->pass_over(size) : Step::go; }
+  Step end() override { return next_ ? next_->end() : Step::go; }
+  void fail(const Error& error) override {
+    if (next_) next_->fail(error);
+  }
+
+ private:
+  Sink* next_;
 };
 
 class Decoder {

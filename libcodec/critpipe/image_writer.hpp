@@ -1,12 +1,11 @@
 // image: Images out: one as itself, several as an image stream.
 //
-//     stream := marker*                                     (criu-image-streamer's format;
-//     libcodec/image/stream_marker.hpp)
+//     stream := marker*             criu-image-streamer's format: libcodec/image/stream_marker.hpp
 //
 //     StreamWriter stream{output};
-//     stream.data("core-1.img", bytes);
-//     stream.end("core-1.img");
-//     stream.finish();
+//     if (stream.data("core-1.img", bytes) == Step::stop) return output.error();
+//     if (stream.end("core-1.img") == Step::stop) return output.error();
+//     if (stream.finish() == Step::stop) return output.error();
 //
 // Members may be written in turns: a marker that names the file stands before data whenever the file changes.
 // Sources of the facts: criu-image-streamer's capture and extract.

@@ -2,19 +2,31 @@
 //
 //     {"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2}]}
 //
+//     StringOutput json;
+//     Error error = image_to_json("dump/fs-12.img", json, {.pretty = true});
+//     if (!error) error = replace_file("fs-12.img", [&](Output& image) {
+//       const std::string text = json.take();
+//       return json_to_image(bytes_of(text), image);
+//     });
+//
 // A JsonSink prints what a Decoder reads. A JsonEncoder turns such text, or what Python crit and go-criu's crit print,
-// into images again; decode and encode give the same bytes. Where crit loses something, these stand in the JSON:
-//     "head": "bare"          before "entries": a head that is not the one the newest CRIU writes for that kind
-//     {"base64": "..."}       in place of a text that is no UTF-8 (or that quoted-printable would change)
+// into images again, with the same bytes. Where crit loses something, these stand in the JSON:
+//     "head": "bare"          before "entries": a head other than the newest CRIU writes for that kind
+//     {"base64": "..."}       in place of a text that is not UTF-8 (or that quoted-printable would change)
 //     7                       in place of an enum's name: a value without one
 //     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
 //                             "fixed64" | "bytes" | "group": value}
-//     "_wire": "..."          in an entry, base64 of its payload, where that is not written as CRIU would (order of
-//                             fields, long varints); it counts as long as the fields beside it still say the same
-//     "error": "..."          last in an entry or a document that could not be read to its end; it is not encoded
-//     "continued": true       last in a document of an image that goes on in a later one, where images of a stream were
-//                             interleaved; that one has the same "image" and "magic"
-// Padding after an extra that is not zero stands as further bytes of that extra.
+//     "_wire": "..."          in an entry, base64 of its payload, where CRIU would write it differently (order of fields,
+//                             long varints); it counts as long as the fields beside it still mean the same
+//     "error": "..."          last in an entry or a document that could not be read to its end; encoding refuses it
+//     "continued": true       last in a document whose image goes on in a later one with the same "image" and "magic",
+//                             where the images of a stream were interleaved
+// Padding after an extra stands as further bytes of that extra where it is not zero.
+//
+//     StringOutput text, image;
+//     if (Error error = image_to_json("dump/fs-1.img", text, {.pretty = true})) return error;
+//     const std::string json = text.take();
+//     if (Error error = json_to_image(bytes_of(json), image)) return error;
 //
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
@@ -29,6 +41,8 @@
 
 #pragma GCC visibility push(default)
 namespace critpipe {
+
+struct SetId;
 
 struct JsonOptions {
   enum class Form : std::uint8_t {
@@ -60,7 +74,7 @@ class JsonSink : public Sink {
   Step pass_over(std::uint64_t size) override;
   Step end() override;
   void fail(const Error& error) override;
-  // Ends the document for now; what follows of the image will be in another. False: not here, in the midst of an entry.
+  // Ends the document for now; the rest of the image will be in another. False: impossible within an entry.
   bool pause();
 
  private:
@@ -69,12 +83,17 @@ class JsonSink : public Sink {
 };
 
 // One message as a JSON object, as it stands among the entries of an image.
-void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty);
+struct MessageOptions {
+  bool pretty = false;     // annotated fields as people read them
+  bool canonical = false;  // the payload is known to be written as CRIU writes it: Entry::canonical
+};
+void print_message(Output& output, const Message& message, Bytes payload, const MessageOptions& options = {});
 
-// A text as a JSON string, with its quotes, as it stands in a document.
+// A text as a JSON string, with its quotes.
 std::string json_string(std::string_view text);
 
-// What a JsonEncoder finds. For each image: begin, bytes*, end; or begin, bytes*, pause, others, begin again, ...
+// Receives what a JsonEncoder makes. For each image: begin, bytes*, end; or, where others interrupt it, begin, bytes*,
+// pause, the others, begin with the same name, bytes*, ... end.
 class EncodeSink {
  public:
   struct Begin {
@@ -87,7 +106,7 @@ class EncodeSink {
   virtual Step bytes(Bytes) = 0;
   virtual Step pause() { return Step::go; }
   virtual Step end() = 0;
-  // A raw image that the JSON names without its bytes: to be taken from elsewhere.
+  // A raw image that the JSON names without its bytes, which have to come from elsewhere.
   virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;
 };
 
@@ -106,20 +125,20 @@ class JsonEncoder {
   std::unique_ptr<Parser> parser_;
 };
 
-// One entry's JSON object -> payload. For edits and tests. Reasons: bad_json, bad_json_value, bad_missing.
-Error encode_message(const Message& message, std::string_view json, std::string& payload);
+// The payload of one entry from its JSON object. Reasons: bad_json, bad_json_value, bad_missing.
+[[nodiscard]] Error encode_message(const Message& message, std::string_view json, std::string& payload);
 
-// Image to JSON. What was read before a fault is printed and the document says "error"; json_to_image refuses it.
-Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {}, const Limits& limits = {});
-Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options = {},
+// An image as JSON. What was read before an error is printed, and the document ends with "error", which json_to_image
+// refuses.
+[[nodiscard]] Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {}, const Limits& limits = {});
+[[nodiscard]] Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options = {},
                     const Limits& limits = {});
-// The JSON of one image, in any form that crit-fromjson takes, to the image. After an error what was written is not to
-// be used. Reasons: bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON;
+// An image from its JSON, in any form that crit-fromjson takes. After an error the output must not be used. Reasons: bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON;
 // usage: a second image.
-Error json_to_image(const std::string& path, Output& image, const Limits& limits = {});
-Error json_to_image(Bytes json, Output& image, const Limits& limits = {});
+[[nodiscard]] Error json_to_image(const std::string& path, Output& image, const Limits& limits = {});
+[[nodiscard]] Error json_to_image(Bytes json, Output& image, const Limits& limits = {});
 
-// JSON, written as it comes: members in the order of the calls.
+// A writer for any JSON. Members stand in the order of the calls; commas and indentation come by themselves.
 //
 //     json.begin('{').key("pid").number(1).key("comm").text("init").end('}');
 class JsonWriter {
@@ -128,26 +147,29 @@ class JsonWriter {
 
   JsonWriter& begin(char bracket);  // '{' or '['
   JsonWriter& end(char bracket);
-  JsonWriter& key(std::string_view name);  // of our own: nothing in it is escaped
+  JsonWriter& key(std::string_view name);  // must not need escapes
   JsonWriter& number(std::uint64_t value);
   JsonWriter& number_text(std::string_view digits);  // a number that is text already
   JsonWriter& boolean(bool value);
   JsonWriter& null();
   JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
-  JsonWriter& bytes(Bytes bytes);                              // as text where it is UTF-8, else {"base64": ...}
+  JsonWriter& bytes(Bytes bytes);                              // as text if it is UTF-8, else {"base64": ...}
   JsonWriter& hex(std::uint64_t value);                        // as text, without 0x
   JsonWriter& message(const Message& message, Bytes payload);  // as crit-tojson prints it
   void line_end() { output_.write("\n"); }
 
  private:
   void separate();
-  void new_line();
+  int depth() const;
 
   Output& output_;
   bool indent_;
   bool after_key_ = false;
   std::vector<bool> has_members_;  // of what is open
 };
+
+// The first two keys of whatever is said about a set of images: "checkpoint" and "set".
+JsonWriter& put_set(JsonWriter& json, const SetId& set);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -1,8 +1,11 @@
 // match: Conditions on entries: which ones say what is asked for.
 //
-//     vaddr >= 0x7f0000000000 && nr_pages > 16      reg.name =~ /\.so/       vmas[status & VMA_AREA_STACK && prot &
-//     PROT_EXEC] flags & PE_LAZY        dst_addr == 10.0.0.0/8        has(tc.timers) && !(tc.comm == "nginx") ..comm ==
-//     "sh"
+//     vaddr >= 0x7f0000000000 && nr_pages > 16
+//     reg.name =~ /\.so/
+//     vmas[status & VMA_AREA_STACK && prot & PROT_EXEC]
+//     dst_addr == 10.0.0.0/8
+//     has(tc.timers) && !(tc.comm == "nginx")
+//     ..comm == "sh"
 //
 // A path begins at the entry's message; `..path` begins at any message in it, `*` is any field. A test holds when any
 // element or place that the path leads to makes it true; where there is none it does not hold, != as little as ==.
@@ -13,9 +16,9 @@
 // that are named. A Select is a Sink that hands on the entries that match:
 //
 //     Expression expression;
-//     if (Error error = expression.parse("flags & PE_LAZY")) ...       // bad_expression; want: the column, from 1
+//     if (Error error = expression.parse("flags & PE_LAZY")) return error;     // want: the column, from 1
 //     std::uint64_t total = 0;
-//     Select select{expression, {}, to, total};
+//     Select select{expression, {}, std::move(sink), total};
 //     Decoder decoder{select, "pagemap-1.img"};
 #pragma once
 

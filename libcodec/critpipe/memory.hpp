@@ -2,9 +2,11 @@
 //
 //     PageFolder folder{"checkpoint/3"};
 //     MemoryReader reader{folder, {.shmem = false, .id = 7}, 4096};
+//     std::vector<std::byte> page(4096);
 //     reader.stretches(0x1000, 0x9000, [&](const Stretch& stretch) {
-//       if (stretch.where == Stretch::Where::stored) folder.read(stretch, 4096, 0, buffer) ...;
-//       return Step::go;
+//       if (stretch.where != Stretch::Where::stored) return Step::go;
+//       const Error error = folder.read(stretch, page.size(), 0, page);          // its first page
+//       return error ? Step::stop : Step::go;
 //     });
 //
 // A directory's parent is where its link `parent` leads. A page that an entry places in the parent is looked up in the

@@ -3,7 +3,7 @@
 //     MemoryFolder folder{"dump/"};
 //     for (const Task& task : folder.checkpoint().tasks()) {
 //       std::vector<std::string> arguments;
-//       if (Error error = folder.arguments(task, arguments)) ...
+//       if (Error error = folder.arguments(task, arguments)) return error;
 //     }
 //
 // Ranges are [begin, end) in addresses of the process, aligned or not. Pages are taken from where they are: the

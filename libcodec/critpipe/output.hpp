@@ -1,25 +1,27 @@
-// output: Where bytes go: a buffer that is written out in large blocks.
+// output: Where bytes go: a buffer that is written out in large blocks, and files that appear complete or not at all.
 //
-//     char* at = output.reserve(64);            // room for 64 bytes
-//     at = write_something(at);
+//     FileOutput output{STDOUT_FILENO, "standard output"};
+//     char* at = output.reserve(64);                  // room for 64 bytes
+//     at = std::copy_n("{}\n", 3, at);
 //     output.commit(at);
+//     if (output.flush() == Step::stop && output.error()) std::cerr << to_string(output.error()) << '\n';
 //
-// mark() keeps what follows in memory so that rollback() can take it back, up to held_output_bytes; what is longer is
-// written and stays. After a failed write all is thrown away and error() says why.
+//     Error error = replace_file("fs-1.img", [](Output& file) {
+//       file.write("...");
+//       return Error{};                               // an error instead: the file stays as it was
+//     });
 //
-// A folder that gets all files of a set or none.
+//     DirectoryWriter directory{"restored"};
+//     if (Output* file = directory.create("core-1.img", error)) {
+//       file->write("...");
+//       error = directory.close(file);
+//     }
+//     if (!error) error = directory.commit();         // without it, what was begun is removed
 //
-//     FolderWriter folder{"restored", false};
-//     Output* file = folder.create("core-1.img", error);
-//     file->write(...);
-//     folder.close(file, true);
-//     folder.commit();                     // without it, what was begun is removed
-//
-// Files are written in a hidden folder inside and take their names when all are complete. Names lead into the folder
-// and never out of it; no link is followed. An image set that lacks images looks like one that never had them, so half
-// a set is worse than none.
+// None of these is thread-safe; different objects may be used by different threads.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -37,23 +39,29 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// A buffer in front of drain(). A writer reserves room, writes, and commits; it never writes more than it has reserved.
+// After a failed write the rest is thrown away and error() says why.
 class Output {
  public:
+  // The buffer grows beyond `capacity` for whoever reserves more.
   explicit Output(std::size_t capacity = block_bytes);
   virtual ~Output() = default;
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
-  // Room for `room` bytes at the place where the next ones go. Views of earlier bytes end here.
+  // Room for `room` bytes, at the place where the next ones go. Invalidates what earlier calls returned.
   char* reserve(std::size_t room) {
-    if (static_cast<std::size_t>(end_ - at_) < room) [[unlikely]]
+    if (!has_room(at_, room)) [[unlikely]]
       make_room(room);
     return at_;
   }
-  void commit(char* at) { at_ = at; }
-  // commit and reserve at once: for writers that keep the place in a register.
+  void commit(char* at) {
+    assert(at >= at_ && at <= end_);
+    at_ = at;
+  }
+  // commit() and reserve() at once, for writers that keep the place in a register.
   char* more(char* at, std::size_t room) {
-    if (static_cast<std::size_t>(end_ - at) >= room) [[likely]]
+    if (has_room(at, room)) [[likely]]
       return at;
     at_ = at;
     make_room(room);
@@ -61,25 +69,31 @@ class Output {
   }
   void write(std::string_view text);
   void pass(std::span<const std::byte> bytes);  // a large block goes out without a copy
-  // Has the kernel move up to `size` bytes from the file's offset on. Returns how many were; the rest is to be read.
+  // Has the kernel move up to `size` bytes from the file's offset on. Returns how many were moved; the rest is to be
+  // read and written.
   std::uint64_t pass_file(int fd, std::uint64_t size) { return flush() == Step::go ? move(fd, size) : 0; }
 
+  // Keeps what follows in memory, so that rollback() can take it back, up to held_output_bytes; beyond that it is
+  // written and stays.
   void mark() { mark_ = at_; }
   void release() { mark_ = nullptr; }
-  bool rollback();  // to the mark; false if the bytes are gone, or there is no mark
+  bool rollback();  // to the mark; false if its bytes are written, or there is no mark
 
-  Step flush();  // stop: error() says why, or the reader went away
+  Step flush();  // stop: error() says why, or nobody reads any more
   Step step() const { return failed_ ? Step::stop : Step::go; }
   const Error& error() const { return error_; }
 
  protected:
-  // Writes all of it; false: error_ is set, or nobody reads any more.
+  // Writes all of it. False: error_ is set, or nobody reads any more.
   virtual bool drain(const char* bytes, std::size_t size) = 0;
   virtual std::uint64_t move(int, std::uint64_t) { return 0; }
   Error error_;
 
  private:
+  // Signed: a place past the end has no room, whatever is asked for.
+  bool has_room(const char* at, std::size_t room) const { return end_ - at >= static_cast<std::ptrdiff_t>(room); }
   void make_room(std::size_t room);
+  void check_place() const;
 
   std::unique_ptr<char[]> buffer_;
   std::size_t capacity_;
@@ -92,6 +106,7 @@ class Output {
 // A file descriptor, which stays open. A pipe is made as large as the system allows.
 class FileOutput final : public Output {
  public:
+  // `name` is what errors call it.
   FileOutput(int fd, std::string name, std::size_t capacity = block_bytes);
   int fd() const { return fd_; }
 
@@ -102,8 +117,10 @@ class FileOutput final : public Output {
   std::string name_;
 };
 
+// A string.
 class StringOutput final : public Output {
  public:
+  explicit StringOutput(std::size_t capacity = block_bytes) : Output{capacity} {}
   std::string take() {
     (void)flush();
     return std::move(text_);
@@ -133,49 +150,121 @@ class ZstdOutput final : public Output {
   std::unique_ptr<Context> context_;
 };
 
-class FolderWriter {
- public:
-  // The folder is made unless it is there; then it must be empty, or `replace` allows to overwrite files in it.
-  FolderWriter(const std::string& path, bool replace);
-  ~FolderWriter();
-  FolderWriter(const FolderWriter&) = delete;
-  FolderWriter& operator=(const FolderWriter&) = delete;
+// After a power cut: with `disk`, a file under its final name is complete; with `none`, it may be empty or cut short.
+enum class Sync : std::uint8_t { disk, none };
 
-  const Error& error() const { return error_; }  // why it cannot be used
-  // The hidden folder, for who must remove it when the program is ended; and is the folder itself new?
-  std::string hidden_path() const { return path_ + "/" + hidden_; }
-  bool is_new() const { return made_; }
-  // A new file of mode 0600. Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
-  Output* create(const std::string& name, Error& error);
-  // The same file as that of an open descriptor, as another link to it. False: it cannot be, and nothing was made.
-  bool link(const std::string& name, int fd);
-  // Not whole: it is removed. Says why it could not be written, also then.
-  Error close(Output* file, bool whole);
+// One file that is replaced as a whole, or created. It is written beside its name and renamed by commit(); until then,
+// and after a failure, what was there stays. With Sync::disk its bytes are on disk before it takes its name, and the name
+// is before commit() returns: after a power cut the old file is there, or the new one.
+//
+// A symbolic link is followed: the file that it leads to is replaced. A replaced file keeps its owner, mode and access
+// control list. Where that is impossible, the file is written in place, and what it held is lost when writing fails: a
+// file with several hard links, one whose owner this process may not set, one in a directory that is not writable, a mount
+// point. Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never replaced.
+class AtomicFile {
+ public:
+  struct Options {
+    std::uint32_t mode = 0600;  // of a new file
+    Sync sync = Sync::disk;
+  };
+  AtomicFile(std::string path, const Options& options);
+  explicit AtomicFile(std::string path) : AtomicFile{std::move(path), Options{}} {}
+  ~AtomicFile();  // without commit(), the temporary file is removed
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  const Error& error() const { return error_; }  // why it cannot be written; output() is then not to be used
+  FileOutput& output() { return *output_; }
+  // What a program that is ended by a signal has to remove; empty where the file is written in place.
+  const std::string& temporary() const { return temporary_; }
+  // Writes everything out. commit() does it too; by itself it lets a program handle signals in the meantime.
+  Error finish();
+  // Puts the file in place.
   Error commit();
 
  private:
-  struct CRITPIPE_INNER Open;
+  Error open();
+  Error open_in_place();
+  bool open_temporary();
+  bool keep_identity(int fd) const;
+  bool copy_in_place();
+  Error fault() const;
 
-  Error make(const std::string& path, bool replace);
-  Error fault(const std::string& name) const;
-  Error put_in_place(const std::string& name);
-  void discard();
-
-  std::string path_;
-  std::string hidden_;  // name of the hidden folder
+  std::string path_;       // as given
+  std::string target_;     // without links
+  std::string temporary_;  // beside the target
+  Options options_;
   int fd_ = -1;
-  int hidden_fd_ = -1;
-  bool replace_;
-  bool made_ = false;
-  bool done_ = false;
-  std::vector<std::string> names_;    // complete
-  std::vector<std::string> folders_;  // made in the hidden one, outer ones first
-  std::list<Open> open_;
+  bool is_regular_ = true;
+  bool finished_ = false;
+  std::unique_ptr<FileOutput> output_;
   Error error_;
 };
 
-// A file that is replaced as a whole, or made, with mode 0600: when `write` has failed, what was there before stays.
-Error replace_file(const std::string& path, const std::function<Error(Output&)>& write);
+// An AtomicFile that `write` fills: put in place if it returns no error.
+[[nodiscard]] Error replace_file(const std::string& path, const std::function<Error(Output&)>& write,
+                                 Sync sync = Sync::disk);
+
+// A directory that gets all files of a set, or none: an image set that lacks images looks like one that never had them.
+// Files are written in a hidden directory inside, with mode 0600, and take their names when all are complete. Names lead
+// into the directory and never out of it; no link in it is followed.
+//
+// With Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit() returns.
+// A power cut during commit() may leave some of the files in place, each of them complete, and the hidden directory.
+class DirectoryWriter {
+ public:
+  struct Options {
+    bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
+    Sync sync = Sync::disk;
+  };
+  DirectoryWriter(const std::string& path, const Options& options);
+  explicit DirectoryWriter(const std::string& path) : DirectoryWriter{path, Options{}} {}
+  ~DirectoryWriter();
+  DirectoryWriter(const DirectoryWriter&) = delete;
+  DirectoryWriter& operator=(const DirectoryWriter&) = delete;
+
+  const Error& error() const { return error_; }  // why it cannot be used
+  // What a program that is ended by a signal has to remove: the hidden directory, and with it the directory itself if it
+  // is new.
+  std::string hidden_path() const { return path_ + "/" + hidden_; }
+  bool is_new() const { return made_; }
+
+  // A new file, until close() or abandon(). Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
+  Output* create(const std::string& name, Error& error);
+  // A hard link to the file of an open descriptor. False: impossible, and nothing was made.
+  bool link(const std::string& name, int fd);
+  // The file is complete. Reasons: io_write; then it is removed.
+  [[nodiscard]] Error close(Output* file);
+  // The file is not wanted: it is removed. Still says why it could not be written, if so.
+  Error abandon(Output* file);
+  // Waits until all closed files are on disk. commit() does it too; by itself it lets a program handle signals in the
+  // meantime.
+  Error finish();
+  Error commit();
+
+ private:
+  struct CRITPIPE_INNER NewFile;
+
+  Error make(const std::string& path);
+  Error fault(const std::string& name) const;
+  Error put_in_place(const std::string& name);
+  Error end(Output* file, bool complete);
+  Error sync_names();
+  void discard();
+
+  std::string path_;
+  std::string hidden_;  // name of the hidden directory
+  int fd_ = -1;
+  int hidden_fd_ = -1;
+  Options options_;
+  bool made_ = false;
+  bool done_ = false;
+  std::size_t nr_synced_ = 0;             // of names_
+  std::vector<std::string> names_;        // of complete files
+  std::vector<std::string> directories_;  // made in the hidden one, outer ones first
+  std::list<NewFile> files_;
+  Error error_;
+};
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -27,7 +27,8 @@ struct SurveyedMemory {
   MemoryId memory;
   bool named = true;   // false: an image from a pipe; memory is not known
   bool alone = false;  // not one of a set
-  std::string place;   // of the pagemap
+  SetId set;
+  std::string place;  // of the pagemap
   PageTotals totals;
   Pagemap pagemap;       // pages_id and nr_present always; runs on demand
   bool complete = true;  // false: the pagemap ended in a fault
@@ -45,7 +46,9 @@ struct SurveyedPages {
 };
 
 struct SurveyedSet final : PageStore {
-  std::string name;       // for people: the input, and the folder in it
+  SetId id;
+  std::string place;      // for messages, before the names of its images
+  std::string name;       // for people: the input, and the set where the input has others
   std::string directory;  // where its images are files; empty: in an archive or a stream
   std::unique_ptr<Checkpoint> checkpoint;
   std::uint64_t page_size = smallest_page;

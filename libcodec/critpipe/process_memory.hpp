@@ -1,7 +1,11 @@
 // memory: The memory of a process: its own pages, and those of the shared objects that it maps.
 //
 //     ProcessMemory memory{folder, checkpoint, task, page_size};
-//     memory.stretches(0x1000, 0x9000, [&](const Stretch& stretch) { ...; return Step::go; });
+//     std::uint64_t stored = 0;
+//     memory.stretches(0x1000, 0x9000, [&](const Stretch& stretch) {
+//       if (stretch.where == Stretch::Where::stored) stored += stretch.nr_pages * page_size;
+//       return Step::go;
+//     });
 //
 // Pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their place in the object. A private
 // mapping of such an object has the pages that the process changed in its own pagemap, the others in the object's.

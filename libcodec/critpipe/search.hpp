@@ -1,12 +1,16 @@
 // search: Finding bytes in memory: many patterns at once, in one pass, with exact starts.
 //
 //     Patterns patterns;
-//     if (Error error = patterns.add({.text = "passw[o0]rd=[^\\x00]{1,64}"})) ...       // bad_pattern
-//     if (Error error = patterns.compile()) ...
-//     Search search{patterns, 16, [](const Found& found) { print(found); return Step::go; }};
+//     if (Error error = patterns.add({.text = "passw[o0]rd=[^\\x00]{1,64}"})) return error;
+//     if (Error error = patterns.compile()) return error;
+//     Search search{patterns, 16, [](const Found& found) {
+//       printf("%lx: %lu bytes\n", found.address, found.length);
+//       return Step::go;
+//     }};
 //     search.begin(0x7f0000001000);              // a stretch of memory without a gap
-//     search.feed(bytes);                        // blocks of any size
-//     search.end();
+//     Step step = search.feed(bytes);            // blocks of any size
+//     if (step == Step::go) step = search.end();
+//     if (step == Step::stop) return search.error();
 //
 // What a match is does not depend on how memory is cut into blocks: of each pattern by itself, the match that begins
 // first; of those the longest, or the shortest where the pattern has a lazy quantifier; then the next one behind it.
@@ -18,9 +22,13 @@
 //
 // Searching the memory of checkpoints: whose it is, at which address, in what mapping.
 //
-//     MemorySearch search{patterns, {}, [](const MemoryFound& found) { print(found); return Step::go; }, report};
-//     search.directory("dump/3");                 // in address order, through parents
-//     search.inputs({"c1.tar.zst", "-"});         // as the images come
+//     const auto print = [](const MemoryFound& found) {
+//       printf("%u %lx\n", found.pid.value_or(0), found.address);
+//       return Step::go;
+//     };
+//     MemorySearch search{patterns, {}, print, [](const Error& error) { puts(to_string(error).c_str()); }};
+//     Step step = search.directory("dump/3", false);                     // in address order, through parents
+//     if (step == Step::go) step = search.inputs({"c1.tar.zst"}, {});    // as the images come
 //
 // What is searched are the bytes that the images hold, stretch by stretch of adjacent addresses: runs of a pagemap that
 // touch are one, also where some of their pages come from a parent. Holes, lazy pages and files that are only mapped
@@ -72,6 +80,8 @@ class Patterns {
   [[nodiscard]] Error compile();
   std::size_t size() const;
   const std::string& text(std::size_t number) const;
+  // Does any look at what stands beside a match: ^, $, \b?
+  bool see_neighbours() const;
 
   struct CRITPIPE_INNER Compiled;  // internal
 
@@ -98,6 +108,8 @@ class Search {
   void begin(std::uint64_t address);
   Step feed(Bytes bytes);
   Step end();
+  // Why feed or end gave Step::stop where no report did. Reasons: no_search.
+  const Error& error() const;
 
  private:
   class CRITPIPE_INNER Machine;
@@ -131,7 +143,7 @@ struct MemorySearchOptions {
 };
 
 struct MemoryFound {
-  std::string_view set;              // where there are several: which directory or folder
+  const SetId& set;
   std::optional<std::uint32_t> pid;  // none: shared memory that nobody maps, or pages without a pagemap
   std::optional<MemoryId> memory;    // none: pages without a pagemap
   std::uint64_t address;             // without a pid: in the shared object, or in the pages image
@@ -139,7 +151,7 @@ struct MemoryFound {
   std::size_t pattern;
   const Mapping* mapping;         // null: not known
   std::string_view mapping_name;  // "/usr/lib/libc.so.6", "[heap]"; may be empty
-  std::string_view image;         // pages without a pagemap: which
+  std::string_view image;         // pages without a pagemap: the path of their image
   Bytes before, match, after;     // as in Found
 };
 
@@ -150,7 +162,7 @@ class MemorySearch {
   MemorySearch(const Patterns& patterns, MemorySearchOptions options, Report report, Fault fault);
   ~MemorySearch();
 
-  Step directory(const std::string& path, bool several);
+  Step directory(const std::string& path);
   Step inputs(const std::vector<std::string>& inputs, const SourceOptions& options);
 
   struct CRITPIPE_INNER Work;  // internal

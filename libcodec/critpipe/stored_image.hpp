@@ -1,17 +1,18 @@
 // edit: One image by its path: walked entry by entry, or held as a whole to be edited and written again.
 //
 //     StoredImage image;
-//     if (Error error = image.load("dump/utsns-11.img")) ...
-//     if (Error error = image.entries[0].set("nodename", "plum")) ...
+//     if (Error error = image.load("dump/utsns-11.img")) return error;
+//     if (Error error = image.entries[0].set("nodename", "plum")) return error;
 //     FileOutput file{STDOUT_FILENO, "standard output"};
-//     image.write(file);
+//     if (image.write(file) == Step::stop) return file.error();
 //
 // What was not changed is written as it was read, unknown fields and extras too. As JSON and back in one call each:
 //
 //     StringOutput text;
-//     if (Error error = image_to_json("dump/utsns-11.img", text)) ...
+//     if (Error error = image_to_json("dump/utsns-11.img", text)) return error;
 //     const std::string json = text.take();
-//     error = replace_file("dump/utsns-11.img", [&](Output& file) { return json_to_image(bytes_of(json), file); });
+//     const auto write = [&](Output& file) { return json_to_image(bytes_of(json), file); };
+//     if (Error error = replace_file("dump/utsns-11.img", write)) return error;
 //
 // A string is a path ("-" is standard input), Bytes are what stands in a file. Both ways stream: they hold one entry.
 #pragma once

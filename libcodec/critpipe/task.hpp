@@ -1,7 +1,8 @@
-// model: What a checkpoint consists of: tasks, mappings, runs of pages, descriptors, files. Plain data; a Checkpoint
-// fills it.
+// model: What a checkpoint consists of: tasks, mappings, runs of pages, descriptors, files. Plain data that a
+// Checkpoint fills; views in it live as long as the Checkpoint.
 //
-//     for (const Mapping& mapping : task.mappings)
+//     std::uint64_t heap_bytes = 0;
+//     for (const Mapping& mapping : task.memory.mappings)
 //       if (mapping.kind() == Mapping::Kind::heap) heap_bytes += mapping.end - mapping.start;
 //
 // Sources of the facts: images/pstree.proto, core.proto, mm.proto, vma.proto, pagemap.proto, fdinfo.proto,
@@ -23,12 +24,13 @@ namespace critpipe {
 enum class TaskState : std::uint32_t { unknown = 0, alive = 1, dead = 2, stopped = 3, zombie = 6 };
 std::string_view name_of(TaskState state);  // "alive"
 
-// Tasks with the same number share the object; 0: not said.
+// Kernel objects of a task, as numbers: tasks with the same number share the object; 0: the image does not say.
 struct Ids {
   std::uint32_t vm = 0, files = 0, fs = 0, sighand = 0;
   std::uint32_t pid_ns = 0, net_ns = 0, ipc_ns = 0, uts_ns = 0, mnt_ns = 0, user_ns = 0, cgroup_ns = 0, time_ns = 0;
 };
 
+// A mapping of a task's address space.
 struct Mapping {
   enum class Kind : std::uint8_t {
     anon,
@@ -48,13 +50,16 @@ struct Mapping {
     guard
   };
 
-  std::uint64_t start = 0, end = 0;  // addresses; end is exclusive
-  std::uint64_t pgoff = 0;           // bytes into the file
-  std::uint64_t shmid = 0;           // of the shared object, or the id of the file
-  std::uint32_t prot = 0, flags = 0, status = 0;
+  std::uint64_t start = 0, end = 0;   // addresses; end is exclusive
+  std::uint64_t pgoff = 0;            // bytes into the file
+  std::uint64_t shmid = 0;            // of the shared object; has_file(): the id of the file
+  std::uint32_t prot = 0, flags = 0;  // PROT_*, MAP_*
+  // VMA_AREA_*, as the image has them. Shared anonymous memory, which newer releases of CRIU dump as a memfd, has
+  // VMA_ANON_SHARED here, and its shmid, as that of old ones.
+  std::uint32_t status = 0;
 
   Kind kind() const;
-  bool has_file() const;  // shmid is the id of a file: a regular one or a memfd
+  bool has_file() const;  // a regular file or a memfd is mapped
   bool is_shared() const;
 };
 std::string_view name_of(Mapping::Kind kind);       // "heap"
@@ -68,6 +73,7 @@ struct Run {
   std::uint32_t flags = 0;  // page_parent | page_lazy | page_present
 };
 
+// Addresses; ends are exclusive. What the image does not say is 0.
 struct AddressSpace {
   std::uint64_t start_code = 0, end_code = 0, start_data = 0, end_data = 0, start_stack = 0, start_brk = 0, brk = 0;
   std::uint64_t arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;  // command line and environment
@@ -79,6 +85,7 @@ struct AddressSpace {
   std::vector<Mapping> mappings;    // as they stand in the image: ascending, guards last
 };
 
+// A row of a descriptor table. The type and the id name the File.
 struct Descriptor {
   std::uint32_t fd = 0, file_id = 0, type = 0, flags = 0;
 };
@@ -114,12 +121,13 @@ struct Thread {
   std::string comm = {};  // empty where the image does not say (before CRIU 3.14)
 };
 
+// A process.
 struct Task {
   std::uint32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
-  bool in_tree = false;  // pstree.img has it; otherwise only other images do
-  TaskState state = TaskState::unknown;
-  std::uint32_t exit_code = 0;    // a wait status, as wait(2) has it
-  std::uint32_t stop_signal = 0;  // 0: not stopped, or an old CRIU did not say
+  bool in_tree = false;  // pstree.img has it; otherwise only other images do, and ppid, pgid and sid are not known
+  TaskState state = TaskState::unknown;  // unknown also where its core image is missing
+  std::uint32_t exit_code = 0;           // a wait status, as wait(2) has it
+  std::uint32_t stop_signal = 0;         // 0: not stopped, or an old CRIU did not say
   std::string comm = {};
   std::string_view machine = {};     // "X86_64"; empty: not said
   std::vector<Thread> threads = {};  // its own first; with names if these were asked for

@@ -12,16 +12,11 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t deepest_indent = 64;  // tasks may nest as deep as there are tasks
+static_assert(deepest_indent <= deepest_line);
 
 }  // namespace
 
-void JsonWriter::new_line() {
-  if (!indent_) return;
-  const std::size_t spaces = 4 * std::min(has_members_.size(), deepest_indent);
-  char* at = output_.reserve(spaces + 1);
-  *at++ = '\n';
-  output_.commit(std::fill_n(at, spaces, ' '));
-}
+int JsonWriter::depth() const { return static_cast<int>(std::min(has_members_.size(), deepest_indent)); }
 
 // What goes before a value or a key.
 void JsonWriter::separate() {
@@ -30,9 +25,8 @@ void JsonWriter::separate() {
     return;
   }
   if (has_members_.empty()) return;
-  if (has_members_.back()) output_.write(indent_ ? "," : ", ");
+  output_.commit(put_separator(output_.reserve(member_room), indent_, depth(), !has_members_.back()));
   has_members_.back() = true;
-  new_line();
 }
 
 JsonWriter& JsonWriter::begin(char bracket) {
@@ -45,7 +39,7 @@ JsonWriter& JsonWriter::begin(char bracket) {
 JsonWriter& JsonWriter::end(char bracket) {
   const bool had_members = has_members_.back();
   has_members_.pop_back();
-  if (had_members) new_line();
+  if (had_members && indent_) output_.commit(put_newline(output_.reserve(line_room), depth()));
   output_.write({&bracket, 1});
   return *this;
 }
@@ -116,7 +110,7 @@ JsonWriter& JsonWriter::hex(std::uint64_t value) {
 
 JsonWriter& JsonWriter::message(const Message& message, Bytes payload) {
   separate();
-  print_message(output_, message, payload, false, false);
+  print_message(output_, message, payload);
   return *this;
 }
 

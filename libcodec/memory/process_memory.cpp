@@ -14,7 +14,7 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
     case Mapping::Kind::memfd: {
       const File* file = checkpoint.file_of(mapping);
       if (!file) return {};
-      const auto& memfds = checkpoint.model().memfds;
+      const auto& memfds = model_of(checkpoint).memfds;
       const auto inode = memfds.find(number_of(*file, "inode_id"));
       if (inode == memfds.end()) return {};
       return MemoryId{true, inode->second.shmid};
@@ -24,8 +24,8 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
 }
 
 bool is_memfd(const Checkpoint& checkpoint, MemoryId memory) {
-  return memory.shmem && std::ranges::any_of(checkpoint.model().memfds,
-                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id; });
+  return memory.shmem && std::ranges::any_of(model_of(checkpoint).memfds,
+                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id && !memfd.second.is_anonymous(); });
 }
 
 MappingIndex::MappingIndex(std::span<const Mapping> mappings) {

@@ -24,13 +24,13 @@ Bytes Arena::keep(Bytes bytes) {
   return kept;
 }
 
-void Checkpoint::Model::add_file(const FileType& row, std::uint32_t id, Bytes payload) {
+void Model::add_file(const FileType& row, std::uint32_t id, Bytes payload) {
   if (!needs.descriptors && !row.mapped) return;
   const auto [at, added] = files.try_emplace(file_key(row.type, id));
   if (added) at->second = {id, row.type, row.message, arena.keep(payload)};
 }
 
-const File* Checkpoint::Model::find(std::uint32_t type, std::uint32_t id) const {
+const File* Model::find(std::uint32_t type, std::uint32_t id) const {
   const auto found = files.find(file_key(type, id));
   return found == files.end() ? nullptr : &found->second;
 }
@@ -39,6 +39,11 @@ Checkpoint::Checkpoint(const Needs& needs) : model_{std::make_unique<Model>(need
 Checkpoint::~Checkpoint() = default;
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+
+void Model::contradict(Reason reason, std::uint64_t have) {
+  contradictions.push_back(
+      {.reason = reason, .image = *entry.image, .offset = entry.offset, .entry = entry.index, .have = have});
+}
 
 bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name); }
 
@@ -58,7 +63,7 @@ const Task* Checkpoint::find_task(std::uint32_t pid) const {
 }
 
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.
-std::vector<Checkpoint::Branch> Checkpoint::tree() const {
+std::vector<Checkpoint::TreeNode> Checkpoint::tree() const {
   const auto& tasks = model_->tasks;
   constexpr std::size_t none = ~std::size_t{0};
   std::vector<std::size_t> first_child(tasks.size(), none), next(tasks.size(), none);
@@ -70,7 +75,7 @@ std::vector<Checkpoint::Branch> Checkpoint::tree() const {
     next[i] = first_child[parent->second];
     first_child[parent->second] = i;
   }
-  std::vector<Branch> branches;
+  std::vector<TreeNode> branches;
   std::vector<std::pair<std::size_t, std::size_t>> stack;
   const auto walk = [&](std::size_t root) {
     stack.emplace_back(root, 0);
@@ -111,6 +116,17 @@ const File* Checkpoint::file_of(const Mapping& mapping) const {
 const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }
 
 std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : model_->usual_page_size; }
+
+std::span<const ImageMessage> Checkpoint::messages(std::string_view kind) const {
+  const auto found = model_->messages.find(find_kind(kind));
+  return found == model_->messages.end() ? std::span<const ImageMessage>{} : found->second;
+}
+
+std::span<const ImageMessage> Checkpoint::messages(std::string_view kind, std::uint32_t number) const {
+  const auto all = messages(kind);
+  const auto some = std::ranges::equal_range(all, number, {}, &ImageMessage::number);
+  return {some.begin(), some.end()};
+}
 
 std::span<const Error> Checkpoint::errors() const { return model_->errors; }
 

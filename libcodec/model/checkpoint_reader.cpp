@@ -19,31 +19,28 @@ bool CheckpointReader::Found::has_tree() const {
 
 CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : Decoding{limits}, needs_{needs} {}
 
-// The images of a folder come together, or nearly so.
-CheckpointReader::Found& CheckpointReader::at(std::string_view folder) {
+// The images of a set come together, or nearly so.
+CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
   for (std::size_t i = found_.size(); i-- > 0;)
-    if (found_[i].folder == folder) return found_[i];
-  found_.push_back({std::string{folder}, Checkpoint{needs_}, false});
+    if (found_[i].id == id) return found_[i];
+  found_.push_back({id, {}, Checkpoint{needs_}, false});
   return found_.back();
 }
 
-bool CheckpointReader::wants(std::string_view name) { return is_needed(needs_, last_part(name)); }
+bool CheckpointReader::wants(std::string_view path) { return is_needed(needs_, last_part(path)); }
 
+// What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
-  const std::string_view file = last_part(member.name);
-  if (!is_needed(needs_, file)) return nullptr;
-  const std::string& place = member.place.ends_with(file) ? member.place : member.name;
-  Found& found = at(std::string_view{place}.substr(0, place.size() - file.size()));
+  if (member.in_set && !is_needed(needs_, member.name)) return nullptr;
+  Found& found = at(*member.set);
+  if (found.place.empty()) found.place = place_beside(member, {});
   found.is_set |= member.in_set;
-  return found.checkpoint.sink_for(file);
+  return found.checkpoint.sink_for(member.name);
 }
 
-// The place of an image begins with that of its folder.
 void CheckpointReader::report(const Error& error) {
-  Found* best = nullptr;
-  for (Found& found : found_)
-    if (error.image.starts_with(found.folder) && (!best || found.folder.size() >= best->folder.size())) best = &found;
-  if (best) best->checkpoint.report(error);
+  const auto found = std::ranges::find_if(found_, [&](const Found& one) { return error.set && one.id == *error.set; });
+  if (found != found_.end()) found->checkpoint.report(error);
   else homeless_.push_back(error);
 }
 
@@ -51,10 +48,13 @@ std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view 
   if (found_.empty()) {
     std::error_code none;
     const char* below = std::filesystem::is_directory(input, none) ? "/" : ":";
-    at(input == "-" ? "" : std::string{input} + below).is_set = homeless_.empty();
+    while (input.size() > 1 && input.ends_with('/')) input.remove_suffix(1);
+    Found& found = at({std::string{input}, {}});
+    found.place = input == "-" ? "" : std::string{input} + below;
+    found.is_set = homeless_.empty();
   }
   for (const Error& error : homeless_) found_.front().checkpoint.report(error);
-  for (Found& found : found_) found.checkpoint.finish(found.folder, found.is_set);
+  for (Found& found : found_) found.checkpoint.finish(found.place, found.is_set);
   return found_;
 }
 

@@ -1,3 +1,4 @@
+// The kinds of images that the model reads, and the sink that hands their entries to them.
 #include "model/collect.hpp"
 
 #include <algorithm>
@@ -7,76 +8,73 @@ namespace critpipe {
 
 namespace {
 
-using Model = Checkpoint::Model;
+const CollectedKind* find_row(const Kind& kind) {
+  for (CollectedKinds* const rows : std::span{collected_kinds, nr_collected_kinds}) {
+    const auto all = rows();
+    const auto found = std::ranges::find(all, kind.name, &CollectedKind::kind);
+    if (found != all.end()) return &*found;
+  }
+  return nullptr;
+}
 
-bool always(const Needs&) { return true; }
-bool needs_descriptors(const Needs& needs) { return needs.descriptors; }
-bool memory(const Needs& needs) { return needs.mappings || needs.pagemaps; }
-bool mappings(const Needs& needs) { return needs.mappings; }
-bool pagemaps(const Needs& needs) { return needs.pagemaps; }
-bool files(const Needs& needs) { return needs.descriptors || needs.mappings; }
-bool queues(const Needs& needs) { return needs.queues; }
+// Null: the model has no use for the kind.
+const CollectedKind* collected_of(const Kind& kind) {
+  static const std::vector<const CollectedKind*> rows = [] {
+    std::vector<const CollectedKind*> all;
+    for (const Kind& each : all_kinds()) all.push_back(find_row(each));
+    return all;
+  }();
+  return rows[static_cast<std::size_t>(&kind - all_kinds().data())];
+}
 
-constexpr Collected rows[] = {
-    {"PSTREE", always, take_pstree},
-    {"CORE", always, take_core},
-    {"IDS", needs_ids, take_ids},
-    {"MM", memory, take_mm},
-    {"VMAS", mappings, take_vma},
-    {"PAGEMAP", pagemaps, take_pagemap},
-    {"FS", needs_descriptors, take_fs},
-    {"FDINFO", needs_descriptors, take_fdinfo},
-    {"FILES", files, take_files},
-    {"MEMFD_INODE", files, take_memfd},
-    {"TTY_INFO", needs_descriptors, take_tty_info},
-    {"EVENTPOLL_TFD", needs_descriptors, take_watch},
-    {"INOTIFY_WD", needs_descriptors, take_watch},
-    {"FANOTIFY_MARK", needs_descriptors, take_watch},
-    {"SK_QUEUES", queues, take_packet},
-    {"TCP_STREAM", queues, take_tcp_stream},
-};
-
-// The images of their own that types of files had before files.img.
-constexpr Collected own_image{{}, needs_descriptors, take_own_image};
-constexpr Collected own_mapped_image{{}, files, take_own_image};
+bool is_named(const Needs& needs, const Kind& kind) {
+  return std::ranges::find(needs.kinds, kind.name) != needs.kinds.end();
+}
 
 class Collector final : public Sink {
  public:
-  Collector(Model& model, std::string_view name) : model_{model}, number_{number_in(name)} {}
+  Collector(Model& model, std::string_view name) : model_{model}, name_{name}, number_{number_in(name)} {}
 
-  // What the image holds decides, not its name.
+  // What the image holds decides, not its name; but then one of the two is wrong.
   Step begin(const Image& image) override {
     if (image.is_raw()) return Step::go;
+    check_name(*image.kind);
     row_ = collected_of(*image.kind);
     if (row_ && !row_->needed(model_.needs)) row_ = nullptr;
+    if (is_named(model_.needs, *image.kind)) messages_ = &model_.messages[image.kind];
     return Step::go;
   }
   Step entry(const Entry& entry) override {
-    if (row_) row_->take(model_, number_, entry);
+    if (row_) {
+      model_.entry = {.image = &name_, .offset = entry.offset, .index = entry.index};
+      row_->collect(model_, number_, entry);
+    }
+    if (messages_) messages_->push_back({number_, entry.message, model_.arena.keep(entry.payload)});
     return Step::go;
   }
 
  private:
+  void check_name(const Kind& kind) {
+    const Kind* const named = kind_of_name(name_);
+    if (!named || named->magic == kind.magic) return;
+    model_.contradictions.push_back({.reason = Reason::bad_kind, .image = name_, .name = std::string{kind.name}});
+  }
+
   Model& model_;
+  std::string name_;
   std::uint32_t number_;
-  const Collected* row_ = nullptr;
+  const CollectedKind* row_ = nullptr;
+  std::vector<ImageMessage>* messages_ = nullptr;
 };
 
 }  // namespace
 
-const Collected* collected_of(const Kind& kind) {
-  const auto found = std::ranges::find(rows, kind.name, &Collected::kind);
-  if (found != std::end(rows)) return found;
-  const FileType* type = file_type_of_kind(kind);
-  if (!type) return nullptr;
-  return type->mapped ? &own_mapped_image : &own_image;
-}
-
 bool is_needed(const Needs& needs, std::string_view name) {
   if (name == "-") return true;
   const Kind* kind = kind_of_name(name);
-  const Collected* row = kind ? collected_of(*kind) : nullptr;
-  return row && row->needed(needs);
+  if (!kind) return false;
+  const CollectedKind* row = collected_of(*kind);
+  return (row && row->needed(needs)) || is_named(needs, *kind);
 }
 
 std::uint32_t number_in(std::string_view name) {
@@ -90,6 +88,22 @@ std::uint32_t number_in(std::string_view name) {
 
 std::unique_ptr<Sink> make_collector(Model& model, std::string_view name) {
   return std::make_unique<Collector>(model, name);
+}
+
+Missing::Missing(Model& model, std::string_view directory) : model_{model}, directory_{directory} {
+  for (const Error& error : model.errors) named_.insert(error.image);
+}
+
+void Missing::want(const std::string& name) {
+  if (model_.has_image(name) || !named_.insert(directory_ + name).second) return;
+  model_.errors.push_back({Reason::missing_image, directory_ + name});
+}
+
+void name_missing(Model& model, std::string_view directory) {
+  Missing missing{model, directory};
+  for (CollectedKinds* const rows : std::span{collected_kinds, nr_collected_kinds})
+    for (const CollectedKind& row : rows())
+      if (row.expect && row.needed(model.needs)) row.expect(model, missing);
 }
 
 }  // namespace critpipe

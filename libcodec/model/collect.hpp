@@ -1,30 +1,60 @@
-// Images into the model: one row for each kind of image that some need asks for. Internal.
+// Images into the model. Internal.
+//
+// Each kind of image that the model reads has its row in a file of kinds/, collect_NAME.cpp, which defines
+// NAME_kinds(); CMake lists these files in a table.
 #pragma once
+
+#include <set>
+#include <span>
+#include <string>
 
 #include "model/model.hpp"
 
 namespace critpipe {
 
-// Takes what the model needs out of an entry; number: in the image's name.
-using Take = void(Checkpoint::Model& model, std::uint32_t number, const Entry& entry);
-Take take_pstree, take_core, take_ids, take_mm, take_vma, take_pagemap, take_fs, take_fdinfo;
-Take take_files, take_own_image, take_watch, take_memfd, take_tty_info, take_packet, take_tcp_stream;
+// Names images that should be there and are not, each once.
+class Missing {
+ public:
+  // directory: what goes before the names in errors.
+  Missing(Model& model, std::string_view directory);
 
-inline bool needs_ids(const Needs& needs) { return needs.ids || needs.descriptors; }
+  void want(const std::string& name);
+  void want(std::string_view word, std::uint64_t number) { want(std::string{word} + std::to_string(number) + ".img"); }
 
-struct Collected {
-  std::string_view kind;
-  bool (*needed)(const Needs& needs);
-  Take* take;
+ private:
+  Model& model_;
+  std::string directory_;
+  std::set<std::string> named_;
 };
 
-const Collected* collected_of(const Kind& kind);  // null: no explorer looks at it
+struct CollectedKind {
+  std::string_view kind;
+  bool (*needed)(const Needs& needs);
+  // Takes what the model needs from an entry. number: in the image's name.
+  void (*collect)(Model& model, std::uint32_t number, const Entry& entry);
+  // Tells which images of the kind a whole set has, once the tasks are joined; null: none has to be there.
+  void (*expect)(const Model& model, Missing& missing);
+};
 
+inline bool always(const Needs&) { return true; }
+inline bool needs_ids(const Needs& needs) { return needs.ids || needs.descriptors; }
+inline bool needs_descriptors(const Needs& needs) { return needs.descriptors; }
+inline bool needs_files(const Needs& needs) { return needs.descriptors || needs.mappings; }
+
+using CollectedKinds = std::span<const CollectedKind>();
+// One for each file of kinds/. Made by CMake.
+extern CollectedKinds* const collected_kinds[];
+extern const std::size_t nr_collected_kinds;
+
+// Does an image of that name hold anything that is asked for? "-", an image without a name, may.
 bool is_needed(const Needs& needs, std::string_view name);
 
 // The number in "core-12.img", or in "tcp-stream-1f.img"; 0 where there is none.
 std::uint32_t number_in(std::string_view name);
 
-std::unique_ptr<Sink> make_collector(Checkpoint::Model& model, std::string_view name);
+std::unique_ptr<Sink> make_collector(Model& model, std::string_view name);
+
+// Says which images a whole set lacks.
+void name_missing(Model& model, std::string_view directory);
 
 }  // namespace critpipe

@@ -15,7 +15,7 @@ std::string_view text_of(const File& file, std::string_view field) {
 
 namespace {
 
-std::string path_of_regular(const Checkpoint::Model& model, std::uint64_t id) {
+std::string path_of_regular(const Model& model, std::uint64_t id) {
   const File* file = model.find(type_reg, static_cast<std::uint32_t>(id));
   return std::string{file ? text_of(*file, "name") : std::string_view{}};
 }

@@ -29,41 +29,57 @@ struct MemfdInode {
   std::uint64_t inode_id = 0, size = 0;
   std::uint32_t shmid = 0, seals = 0;
   std::string name = {};
+
+  // Shared anonymous memory, which CRIU dumps as a memfd under the name that the kernel gives its file.
+  bool is_anonymous() const { return name == "/dev/zero" || name == "/anon_hugepage"; }
 };
 
 struct TtyInfo {
   std::uint32_t id = 0, type = 0, index = 0, sid = 0, pgrp = 0;
 };
 
-struct Waiting {
+struct TcpQueue {
   std::uint64_t received = 0, sent = 0;  // bytes
 };
 
-struct Checkpoint::Model {
+// Where the entry stands that is being collected.
+struct EntryPlace {
+  const std::string* image = nullptr;
+  std::uint64_t offset = 0, index = 0;
+};
+
+struct Model {
   explicit Model(const Needs& what) : needs{what} {}
 
   Needs needs;
   std::vector<Task> tasks;                                    // of pstree.img, then those without it
   std::unordered_map<std::uint32_t, std::size_t> task_index;  // pid -> the first of that pid
-  std::unordered_map<std::uint32_t, Task> found;              // while filling: what other images say
+  std::unordered_map<std::uint32_t, Task> collected;          // while filling: what other images say
+  EntryPlace entry;                                           // while filling
   std::unordered_map<std::uint32_t, std::string> thread_names;
   std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;     // by files id
   std::unordered_map<std::uint64_t, File> files;                         // by file_key
   std::map<std::pair<const Kind*, std::uint32_t>, std::size_t> watches;  // entries of a kind by file id
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
-  std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;  // by file id: bytes waiting to be received
-  std::unordered_map<std::uint32_t, Waiting> tcp_queues;         // by inode
-  std::unordered_set<std::string> seen;                          // names of images
+  std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;         // by file id: bytes waiting to be received
+  std::unordered_map<std::uint32_t, TcpQueue> tcp_queues;               // by inode
+  std::unordered_set<std::string> seen;                                 // names of images
+  std::unordered_map<const Kind*, std::vector<ImageMessage>> messages;  // of the kinds that needs.kinds names
   std::vector<Error> errors;
+  std::vector<Error> contradictions;     // while filling: errors whose images are named without their directory
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
   Arena arena;
 
   void add_file(const FileType& row, std::uint32_t id, Bytes payload);
   const File* find(std::uint32_t type, std::uint32_t id) const;
+  // The entry that is being collected contradicts others.
+  void contradict(Reason reason, std::uint64_t have);
   bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }
 };
+
+inline const Model& model_of(const Checkpoint& checkpoint) { return *checkpoint.model_; }
 
 // Of a field that the file's message has, by name.
 std::uint64_t number_of(const File& file, std::string_view field);   // 0 where it is absent

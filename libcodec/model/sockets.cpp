@@ -81,7 +81,7 @@ void read_common(const File& file, Socket& socket) {
   socket.destination = address_text(destination);
 }
 
-void read_queues(const Checkpoint::Model& model, const File& file, Socket& socket) {
+void read_queues(const Model& model, const File& file, Socket& socket) {
   if (!model.needs.queues) return;
   if (file.type == type_unix) {
     const auto waiting = model.unix_queues.find(file.id);

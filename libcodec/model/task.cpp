@@ -56,6 +56,7 @@ std::string exit_text(const Task& task) {
 }
 
 Mapping::Kind Mapping::kind() const {
+  if (status & bit(8) && status & bit(14)) return Kind::shmem;
   for (const StatusRow& row : status_rows)
     if (status & row.bits) return row.kind;
   return flags & grows_down ? Kind::stack : Kind::anon;
@@ -77,7 +78,7 @@ std::vector<std::string> strings_in(std::string_view bytes, std::string_view beh
   return all;
 }
 
-bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)); }
+bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)) && !(status & bit(8)); }
 
 bool Mapping::is_shared() const { return flags & map_shared; }
 

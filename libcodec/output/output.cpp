@@ -1,7 +1,9 @@
 // The output buffer.
 #include "critpipe/output.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fcntl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -12,7 +14,13 @@ namespace critpipe {
 Output::Output(std::size_t capacity)
     : buffer_{new char[capacity]}, capacity_{capacity}, at_{buffer_.get()}, end_{buffer_.get() + capacity} {}
 
+// A writer that has left its room has overwritten memory: nothing that follows can be trusted.
+void Output::check_place() const {
+  if (at_ > end_) std::abort();
+}
+
 void Output::make_room(std::size_t room) {
+  check_place();
   char* begin = buffer_.get();
   const bool keep = mark_ && static_cast<std::size_t>(at_ - mark_) <= held_output_bytes;
   char* written_to = keep ? mark_ : at_;
@@ -34,7 +42,7 @@ void Output::make_room(std::size_t room) {
 
 void Output::write(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t piece = std::min(text.size(), capacity_ / 2);
+    const std::size_t piece = std::min(text.size(), capacity_ / 2 + 1);
     std::memcpy(reserve(piece), text.data(), piece);
     at_ += piece;
     text.remove_prefix(piece);
@@ -55,6 +63,7 @@ bool Output::rollback() {
 }
 
 Step Output::flush() {
+  check_place();
   mark_ = nullptr;
   if (at_ != buffer_.get() && !failed_) failed_ = !drain(buffer_.get(), static_cast<std::size_t>(at_ - buffer_.get()));
   at_ = buffer_.get();

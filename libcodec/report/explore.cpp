@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "report/explorers.hpp"
+#include "base/base64_lines.hpp"
 #include "base/escape.hpp"
 #include "base/decimal.hpp"
 
@@ -16,38 +17,42 @@ struct ExplorerRow {
   std::string_view word;
   Explorer explorer;
   Explore* explore;
-  Needs needs;
 };
 
+// In the order of the enum; then the other words.
 constexpr ExplorerRow rows[] = {
-    {"ps", Explorer::ps, explore_ps, {}},
-    {"fds", Explorer::fds, explore_fds, {.descriptors = true}},
-    {"mems", Explorer::mems, explore_mems, {.mappings = true}},
-    {"rss", Explorer::rss, explore_rss, {.mappings = true, .pagemaps = true}},
-    {"sk", Explorer::sk, explore_sk, {.descriptors = true, .queues = true}},
-    {"fd", Explorer::fds, explore_fds, {.descriptors = true}},
-    {"mem", Explorer::mems, explore_mems, {.mappings = true}},
+    {"ps", Explorer::ps, explore_ps},      {"fds", Explorer::fds, explore_fds}, {"mems", Explorer::mems, explore_mems},
+    {"rss", Explorer::rss, explore_rss},   {"sk", Explorer::sk, explore_sk},    {"fd", Explorer::fds, explore_fds},
+    {"mem", Explorer::mems, explore_mems},
 };
 
 const ExplorerRow& row_of(Explorer explorer) { return rows[static_cast<std::size_t>(explorer)]; }
 
-void append_hex_byte(std::string& text, unsigned char byte) {
-  text += "\\x";
-  text += "0123456789abcdef"[byte >> 4];
-  text += "0123456789abcdef"[byte & 15];
+// Text of one line that a terminal only shows: UTF-8 without control characters.
+bool is_printable(std::string_view name) {
+  bool is_ascii = true;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    is_ascii &= byte < 0x80;
+  }
+  if (is_ascii) return true;
+  for (std::size_t at = name.find('\xc2'); at + 1 < name.size(); at = name.find('\xc2', at + 1))
+    if (static_cast<unsigned char>(name[at + 1]) < 0xa0) return false;
+  return is_utf8(name);
 }
 
-// Appends one character of UTF-8, or a byte that is none.
-void append_shown(std::string& text, std::string_view character) {
-  const auto first = static_cast<unsigned char>(character[0]);
-  const bool is_utf8_control =
-      character.size() == 2 && first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
-  if (character == "\n") text += "\\n";
-  else if (character == "\t") text += "\\t";
-  else if (character == "\\") text += "\\\\";
-  else if (first < 0x20 || first == 0x7f || is_utf8_control || !is_utf8(character))
-    for (const char byte : character) append_hex_byte(text, static_cast<unsigned char>(byte));
-  else text += character;
+// On one line, unlike the base64 of crit's dialect.
+std::string base64_of(std::string_view bytes) {
+  std::string text;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    const std::size_t size = std::min<std::size_t>(3, bytes.size() - at);
+    std::uint32_t group = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      group = group << 8 | (i < size ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+    for (std::size_t i = 0; i < 4; ++i) text += i <= size ? base64_alphabet[group >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
 }
 
 }  // namespace
@@ -59,12 +64,15 @@ std::optional<Explorer> explorer_named(std::string_view word) {
 }
 
 Needs needs_of(Explorer explorer, const ExploreOptions& options) {
-  Needs needs = row_of(explorer).needs;
-  if (explorer == Explorer::ps) {
-    needs.ids = options.detail || options.form != ExploreOptions::Form::text;
-    needs.threads = options.threads || options.form != ExploreOptions::Form::text;
+  const bool is_text = options.form == ExploreOptions::Form::text;
+  switch (explorer) {
+    case Explorer::ps: return {.ids = options.detail || !is_text, .threads = options.threads || !is_text};
+    case Explorer::fds: return {.descriptors = true};
+    case Explorer::mems: return {.mappings = true};
+    case Explorer::rss: return {.mappings = true, .pagemaps = true};
+    case Explorer::sk: return {.descriptors = true, .queues = true};
   }
-  return needs;
+  return {};
 }
 
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options) {
@@ -73,24 +81,17 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
   return output.step();
 }
 
-std::string Exploring::shown(std::string_view name) const { return options.escape ? escaped(name) : std::string{name}; }
+std::string Exploring::shown(std::string_view name) const {
+  return is_text() && !is_printable(name) ? visible(name, Escape::text) : std::string{name};
+}
 
-std::string escaped(std::string_view name) {
-  std::string text;
-  while (!name.empty()) {
-    std::size_t size = 1;
-    while (size < 4 && size < name.size() && utf8_prefix(name.substr(0, size)) == 0) ++size;
-    if (utf8_prefix(name.substr(0, size)) == 0) size = 1;
-    append_shown(text, name.substr(0, size));
-    name.remove_prefix(size);
-  }
-  return text;
+void put_name(JsonWriter& json, std::string_view key, std::string_view name) {
+  json.key(key).text(name);
+  if (!is_utf8(name)) json.key(std::string{key} + "_base64").text(base64_of(name));
 }
 
 JsonWriter& Exploring::begin_line() {
-  json.begin('{');
-  if (!options.label.empty()) json.key("checkpoint").text(options.label);
-  return json;
+  return put_set(json.begin('{'), options.set);
 }
 
 std::string joined(std::initializer_list<std::string_view> parts) {

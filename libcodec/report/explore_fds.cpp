@@ -28,11 +28,12 @@ void print_files(const Exploring& exploring, const Task& task) {
 // What is known of the file beyond go-criu's keys.
 void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
   JsonWriter& json = exploring.json;
-  json.key("path").text(file_text(exploring, type, id)).key("id").number(id);
+  put_name(json, "path", file_text(exploring, type, id));
+  json.key("id").number(id);
   const File* file = exploring.checkpoint.find_file(type, id);
   if (!file) return;
   if (type != type_reg && type != type_pipe && type != type_unix)
-    json.key("about").text(detailed_text(exploring, type, id));
+    put_name(json, "about", detailed_text(exploring, type, id));
   if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
 }
 
@@ -67,7 +68,7 @@ void put_lines(Exploring& exploring, const Task& task) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   const auto descriptors = exploring.checkpoint.descriptors(task);
-  json.begin('{').key("pid").number(task.pid);
+  exploring.begin_line().key("pid").number(task.pid);
   const bool any = !descriptors.empty() || task.has_directories;
   if (any) json.key("files").begin('[');
   for (const Descriptor& descriptor : descriptors) {

@@ -73,11 +73,12 @@ void put_mapping(Exploring& exploring, const Mapping& mapping, Numbers& numbers)
   json.key("start").hex(mapping.start).key("end").hex(mapping.end);
   json.key("protection").text(protection_of(mapping));
   const std::string resource = resource_of(exploring, mapping, numbers);
-  if (!resource.empty()) json.key("resource").text(resource);
+  if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(mapping.start).key("size").number(mapping.end - mapping.start);
   json.key("kind").text(name_of(mapping.kind())).key("shared").boolean(mapping.is_shared());
   if (const File* file = exploring.checkpoint.file_of(mapping)) {
-    json.key("path").text(exploring.checkpoint.path_of(*file)).key("offset").number(mapping.pgoff);
+    put_name(json, "path", exploring.checkpoint.path_of(*file));
+    json.key("offset").number(mapping.pgoff);
     json.key("file_id").number(file->id);
   } else if (mapping.shmid != 0) {
     json.key("shmid").number(mapping.shmid).key("offset").number(mapping.pgoff);
@@ -88,8 +89,8 @@ void put_mapping(Exploring& exploring, const Mapping& mapping, Numbers& numbers)
 
 void put_task(Exploring& exploring, const Task& task, Numbers& numbers) {
   JsonWriter& json = exploring.json;
-  json.begin('{').key("pid").number(task.pid);
-  json.key("exe").text(path_text(exploring, exploring.checkpoint.directory(task.memory.exe_id), "unknown"));
+  exploring.begin_line().key("pid").number(task.pid);
+  put_name(json, "exe", path_text(exploring, exploring.checkpoint.directory(task.memory.exe_id), "unknown"));
   if (!task.memory.mappings.empty()) {
     json.key("mems").begin('[');
     for (const Mapping& mapping : task.memory.mappings) {

@@ -5,7 +5,7 @@ namespace critpipe {
 
 namespace {
 
-using Branches = std::vector<Checkpoint::Branch>;
+using Branches = std::vector<Checkpoint::TreeNode>;
 
 struct IdRow {
   const char* name;
@@ -27,15 +27,25 @@ std::string exit_column(const Task& task) {
   return text.substr(text.starts_with("SIG") ? 3 : text.find(' ') + 1);
 }
 
+// What only pstree.img says.
+std::string known(const Task& task, std::uint32_t number) { return task.in_tree ? std::to_string(number) : "-"; }
+
+// Without its core image, which is what says the state, too, a task has no name.
+bool has_name(const Task& task) { return task.state != TaskState::unknown || !task.comm.empty(); }
+
+std::string name_of(const Exploring& exploring, const Task& task) {
+  return has_name(task) ? exploring.shown(task.comm) : "-";
+}
+
 std::string columns_of(const Exploring& exploring, const Task& task, std::uint32_t tid) {
   const ExploreOptions& options = exploring.options;
   std::string line = format("%7u", task.pid);
   if (options.threads) line += format("%7u", tid);
-  if (options.detail) line += format("%7u", task.ppid);
-  line += format("%7u%7u", task.pgid, task.sid);
+  if (options.detail) line += format("%7s", known(task, task.ppid).c_str());
+  line += format("%7s%7s", known(task, task.pgid).c_str(), known(task, task.sid).c_str());
   if (!options.detail) return line;
-  line +=
-      format(" %-8s%5zu %6s", std::string{name_of(task.state)}.c_str(), task.threads.size(), exit_column(task).c_str());
+  line += format(" %-8s%5zu %6s", std::string{critpipe::name_of(task.state)}.c_str(), task.threads.size(),
+                 exit_column(task).c_str());
   for (const auto id : shown_ids) line += format("%7u", task.ids.*id);
   return line;
 }
@@ -51,10 +61,10 @@ void print_header(const Exploring& exploring) {
 }
 
 void print_table(const Exploring& exploring, const Branches& branches) {
-  print_header(exploring);
+  if (exploring.has_head(branches.size())) print_header(exploring);
   for (const auto& [task, depth] : branches) {
     const std::string indent(4 * depth, ' ');
-    exploring.write(columns_of(exploring, *task, task->pid) + "   " + indent + exploring.shown(task->comm) + "\n");
+    exploring.write(columns_of(exploring, *task, task->pid) + "   " + indent + name_of(exploring, *task) + "\n");
     if (!exploring.options.threads) continue;
     for (const Thread& thread : task->threads)
       if (thread.tid != task->pid)
@@ -87,10 +97,10 @@ constexpr Lines ascii{"|  ", "|- ", "`- ", "   "};
 constexpr Lines unicode{"\u2502  ", "\u251c\u2500 ", "\u2514\u2500 ", "   "};
 
 std::string tree_label(const Exploring& exploring, const Task& task) {
-  std::string state{name_of(task.state)};
+  std::string state{critpipe::name_of(task.state)};
   if (!task.is_running()) state += ", " + exit_text(task);
   else if (task.stop_signal != 0) state += " by " + signal_name(task, task.stop_signal);
-  std::string text = format("%u ", task.pid) + exploring.shown(task.comm);
+  std::string text = format("%u ", task.pid) + name_of(exploring, task);
   const bool is_usual = task.state == TaskState::alive || task.state == TaskState::unknown;
   if (exploring.options.detail || !is_usual) text += " (" + state + ")";
   return text + "\n";
@@ -122,15 +132,18 @@ void put_threads(JsonWriter& json, const Task& task) {
   json.key("threads").begin('[');
   for (const Thread& thread : task.threads) {
     json.begin('{').key("tid").number(thread.tid);
-    if (!thread.comm.empty()) json.key("comm").text(thread.comm);
+    if (!thread.comm.empty()) put_name(json, "comm", thread.comm);
     json.end('}');
   }
   json.end(']');
 }
 
 void put_task(JsonWriter& json, const Task& task) {
-  json.key("pid").number(task.pid).key("pgid").number(task.pgid).key("sid").number(task.sid);
-  json.key("comm").text(task.comm).key("ppid").number(task.ppid).key("state").text(name_of(task.state));
+  json.key("pid").number(task.pid);
+  if (task.in_tree) json.key("pgid").number(task.pgid).key("sid").number(task.sid);
+  if (has_name(task)) put_name(json, "comm", task.comm);
+  if (task.in_tree) json.key("ppid").number(task.ppid);
+  json.key("state").text(critpipe::name_of(task.state));
   if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));
   if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
   if (!task.machine.empty()) json.key("machine").text(task.machine);
@@ -148,8 +161,8 @@ void put_document(Exploring& exploring, const Branches& branches) {
   for (const auto& branch : branches) nr_roots += branch.depth == 0;
   if (nr_roots != 1) json.begin('[');
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    put_task(json.begin('{'), *branches[i].task);
     const std::size_t depth = branches[i].depth;
+    put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task);
     const std::size_t next = i + 1 < branches.size() ? branches[i + 1].depth : 0;
     if (i + 1 < branches.size() && next > depth) {
       json.key("children").begin('[');

@@ -7,8 +7,6 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::uint32_t has_name = 1 << 6 | 1 << 7;
-
 // Mappings by address. Guards stand behind all others and never hold pages.
 std::vector<Mapping> by_address(const std::vector<Mapping>& mappings) {
   std::vector<Mapping> sorted;
@@ -61,8 +59,7 @@ std::string_view mark_of(const Run& run) {
 }
 
 std::string name_text(const Exploring& exploring, const Mapping& mapping, std::string_view unknown) {
-  return mapping.status & has_name ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown)
-                                   : std::string{};
+  return mapping.has_file() ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown) : std::string{};
 }
 
 struct Walk {
@@ -91,7 +88,7 @@ void print_run(const Exploring& exploring, Walk& walk, const Run& run) {
     } else {
       line += format(" %08lx / %-8lu", mapping.start, walk.pages_of(mapping));
       const std::string name = name_text(exploring, mapping, "unknown path");
-      if (mapping.status & has_name) line += " " + name;
+      if (mapping.has_file()) line += " " + name;
       walk.shown = &mapping;
     }
     line += format("\n\t%23s", "");
@@ -130,7 +127,7 @@ void put_run(Exploring& exploring, Walk& walk, const Run& run) {
     }
     json.end(']');
   }
-  if (!resource.empty()) json.key("resource").text(resource);
+  if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
   json.key("bytes").number(run.nr_pages > ~std::uint64_t{0} / walk.page_size ? ~std::uint64_t{0}
                                                                              : run.nr_pages * walk.page_size);
@@ -140,7 +137,7 @@ void put_run(Exploring& exploring, Walk& walk, const Run& run) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   Walk walk{exploring, task};
-  json.begin('{').key("pid").number(task.pid);
+  exploring.begin_line().key("pid").number(task.pid);
   if (!task.pagemap.empty()) {
     json.key("rss").begin('[');
     for (const Run& run : task.pagemap) {

@@ -1,4 +1,5 @@
 // sk: the sockets of each task.
+#include "base/size_text.hpp"
 #include "report/explorers.hpp"
 
 namespace critpipe {
@@ -21,16 +22,16 @@ bool is_socket(std::uint32_t type) {
 std::string port_text(std::uint32_t port) { return port == 0 ? "*" : std::to_string(port); }
 
 // The name of a unix socket as people write it: @ for the zero byte of abstract ones, and no zero byte at the end.
-std::string unix_name(std::string name) {
+std::string unix_name(const Exploring& exploring, std::string name) {
   if (name.empty()) return "*";
   if (name[0] == '\0') name[0] = '@';
   else if (name.back() == '\0') name.pop_back();
-  return escaped(name);
+  return exploring.shown(name);
 }
 
-std::string local_text(const Descriptor& descriptor, const Socket& socket) {
+std::string local_text(const Exploring& exploring, const Descriptor& descriptor, const Socket& socket) {
   switch (descriptor.type) {
-    case type_unix: return unix_name(socket.source) + ":" + std::to_string(socket.inode);
+    case type_unix: return unix_name(exploring, socket.source) + ":" + std::to_string(socket.inode);
     case type_netlink: return std::to_string(socket.source_port);
     case type_packet: return "interface:" + port_text(socket.interface);
     default: return endpoint(socket.source, socket.source_port);
@@ -67,18 +68,8 @@ void print_socket(const Exploring& exploring, const Task& task, const Descriptor
   if (exploring.options.detail)
     line += format(" %8u %8u %10u", socket.receive_buffer, socket.send_buffer, socket.inode);
   const bool known = socket.family != 0;
-  exploring.write(line + " " + or_dash(known, local_text(descriptor, socket)) + " " +
+  exploring.write(line + " " + or_dash(known, local_text(exploring, descriptor, socket)) + " " +
                   or_dash(known, peer_text(descriptor, socket)) + "\n");
-}
-
-// As go-criu says it: whole units, or one decimal.
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
-  if (bytes < 1024) return format("%lu B", bytes);
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; size >= 1024 && unit + 1 < std::size(units); size /= 1024) ++unit;
-  return format("%.1f %s", size, units[unit]);
 }
 
 void put_number(JsonWriter& json, const char* key, std::uint64_t number) {
@@ -86,7 +77,7 @@ void put_number(JsonWriter& json, const char* key, std::uint64_t number) {
 }
 
 void put_text(JsonWriter& json, const char* key, const std::string& text) {
-  if (!text.empty()) json.key(key).text(text);
+  if (!text.empty()) put_name(json, key, text);
 }
 
 // go-criu's keys are there where go-criu has them: the family of internet sockets only, no zeros.
@@ -102,7 +93,7 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   put_number(json, "src_port", is_inet ? socket.source_port : 0);
   put_text(json, "dest_addr", socket.destination);
   put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
-  json.key("send_buf").text(size_text(socket.send_buffer)).key("recv_buf").text(size_text(socket.receive_buffer));
+  json.key("send_buf").text(gocrit_size_text(socket.send_buffer)).key("recv_buf").text(gocrit_size_text(socket.receive_buffer));
 }
 
 void put_socket(Exploring& exploring, const Descriptor& descriptor) {
@@ -131,7 +122,7 @@ void put_task(Exploring& exploring, const Task& task) {
   bool any = false;
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
-    if (!any) json.begin('{').key("pid").number(task.pid).key("sockets").begin('[');
+    if (!any) exploring.begin_line().key("pid").number(task.pid).key("sockets").begin('[');
     any = true;
     json.begin('{');
     put_socket(exploring, descriptor);
@@ -149,9 +140,10 @@ void put_lines(Exploring& exploring, const Task& task) {
   }
 }
 
-void print_task(const Exploring& exploring, const Task& task) {
+void print_task(const Exploring& exploring, const Task& task, std::size_t& nr_rows) {
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
+    if (nr_rows++ == 0) print_header(exploring);
     const File* file = exploring.checkpoint.find_file(descriptor.type, descriptor.file_id);
     print_socket(exploring, task, descriptor, file ? *exploring.checkpoint.socket_of(*file) : Socket{});
   }
@@ -161,15 +153,16 @@ void print_task(const Exploring& exploring, const Task& task) {
 
 void explore_sk(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
+  std::size_t nr_rows = 0;
   if (document) exploring.json.begin('[');
-  if (exploring.is_text()) print_header(exploring);
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
-    if (exploring.is_text()) print_task(exploring, task);
+    if (exploring.is_text()) print_task(exploring, task, nr_rows);
     else if (exploring.is_lines()) put_lines(exploring, task);
     else put_task(exploring, task);
   }
   if (document) exploring.json.end(']').line_end();
+  if (exploring.is_text() && nr_rows == 0 && exploring.has_head(0)) print_header(exploring);
 }
 
 }  // namespace critpipe

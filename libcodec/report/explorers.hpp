@@ -19,8 +19,10 @@ struct Exploring {
 
   bool is_text() const { return options.form == ExploreOptions::Form::text; }
   bool is_lines() const { return options.form == ExploreOptions::Form::lines; }
-  // A name from an image, as the output can bear it.
+  // A name from an image: in text escaped where it would break its line or is no UTF-8.
   std::string shown(std::string_view name) const;
+  // A head goes before rows, and not before errors alone.
+  bool has_head(std::size_t nr_rows) const { return nr_rows > 0 || checkpoint.errors().empty(); }
   void write(std::string_view text) const { output.write(text); }
   // Opens the object of a line; the caller closes it.
   JsonWriter& begin_line();
@@ -30,8 +32,10 @@ struct Exploring {
 using Explore = void(Exploring& exploring);
 Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 
+// A name from an image and, where it is no UTF-8, its bytes as a further key "KEY_base64".
+void put_name(JsonWriter& json, std::string_view key, std::string_view name);
+
 std::string joined(std::initializer_list<std::string_view> parts);
-std::string escaped(std::string_view name);                                      // control characters as \n, \x1b
 void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 

@@ -13,7 +13,7 @@ std::string count_text(const Exploring& exploring, const File& file, std::string
   const Field* const list = file.message->find(field);
   std::size_t count = 0;
   for (Fields fields{*file.message, file.payload}; fields.next();) count += fields.value().field == list;
-  const auto& watches = exploring.checkpoint.model().watches;
+  const auto& watches = model_of(exploring.checkpoint).watches;
   const auto old = watches.find({find_kind(image), file.id});
   return std::to_string(count + (old == watches.end() ? 0 : old->second));
 }
@@ -46,7 +46,7 @@ std::string fanotify_part(const Exploring& exploring, const File& file) {
 }
 
 std::string tty_part(const Exploring& exploring, const File& file) {
-  const auto& ttys = exploring.checkpoint.model().ttys;
+  const auto& ttys = model_of(exploring.checkpoint).ttys;
   const auto info = ttys.find(static_cast<std::uint32_t>(number_of(file, "tty_info_id")));
   const std::string path = exploring.shown(exploring.checkpoint.path_of(file));
   if (info == ttys.end()) return path;

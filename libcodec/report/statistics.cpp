@@ -53,15 +53,6 @@ Statistics read_statistics(Statistics::Of of, Bytes payload) {
   return one;
 }
 
-// The checkpoint is called as its folder, an image by itself as it is.
-std::string checkpoint_name(const Member& member) {
-  const std::size_t slash = member.place.find_last_of("/:");
-  if (!member.in_set || slash == member.place.npos) return member.place;
-  const std::string_view folder = std::string_view{member.place}.substr(0, slash);
-  const std::size_t end = folder.find_last_not_of("/:");
-  return std::string{end == folder.npos ? member.place : folder.substr(0, end + 1)};
-}
-
 }  // namespace
 
 std::span<const StatisticsField> fields_of(Statistics::Of of) {
@@ -90,7 +81,7 @@ std::optional<double> Statistics::share_written() const {
 
 class StatisticsReader::Entries final : public Sink {
  public:
-  Entries(StatisticsReader& reader, std::string name) : reader_{reader}, name_{std::move(name)} {}
+  Entries(StatisticsReader& reader, SetId set) : reader_{reader}, set_{std::move(set)} {}
   Step begin(const Image& image) override {
     is_statistics_ = !image.is_raw() && image.kind->name == "STATS";
     return Step::go;
@@ -102,14 +93,14 @@ class StatisticsReader::Entries final : public Sink {
       if (!value.field) continue;
       const auto of = value.field->name() == "dump" ? Statistics::Of::dump : Statistics::Of::restore;
       reader_.statistics_.push_back(read_statistics(of, value.bytes));
-      reader_.statistics_.back().name = name_;
+      reader_.statistics_.back().set = set_;
     }
     return Step::go;
   }
 
  private:
   StatisticsReader& reader_;
-  std::string name_;
+  SetId set_;
   bool is_statistics_ = false;
 };
 
@@ -129,22 +120,23 @@ class StatisticsReader::AddressSpaces final : public Sink {
 StatisticsReader::StatisticsReader(std::uint64_t page_size, const Limits& limits)
     : Decoding{limits}, default_page_size_{page_size} {}
 
-bool StatisticsReader::wants(std::string_view name) {
-  if (name == "-") return true;
-  const Kind* kind = kind_of_name(name);
+bool StatisticsReader::wants(std::string_view path) {
+  const Kind* kind = kind_of_name(path);
   return kind && (kind->name == "STATS" || (kind->name == "MM" && !page_size_));
 }
 
+// What an image by itself is, its bytes say.
 std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
-  if (!wants(member.name)) return nullptr;
+  if (member.in_set && !wants(member.name)) return nullptr;
   const Kind* kind = kind_of_name(member.name);
   if (kind && kind->name == "MM") return std::make_unique<AddressSpaces>(*this);
-  return std::make_unique<Entries>(*this, checkpoint_name(member));
+  return std::make_unique<Entries>(*this, *member.set);
 }
 
 void StatisticsReader::finish(std::string_view input) {
-  const bool had_error = !errors_.empty() && errors_.back().image.starts_with(input);
-  if (first_ == statistics_.size() && !had_error) errors_.push_back({Reason::no_statistics, std::string{input}});
+  if (first_ == statistics_.size() && nr_errors_ == errors_.size())
+    errors_.push_back({Reason::no_statistics, std::string{input}});
+  nr_errors_ = errors_.size();
   for (; first_ < statistics_.size(); ++first_) statistics_[first_].page_size = page_size_.value_or(default_page_size_);
   page_size_.reset();
 }

@@ -16,13 +16,6 @@ std::string time_text(std::uint64_t microseconds) {
   return microseconds < 1000000 ? format("%.3f ms", time / 1e3) : format("%.3f s", time / 1e6);
 }
 
-std::string bytes_text(double bytes) {
-  constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1024 && unit + 1 < std::size(units); bytes /= 1024) ++unit;
-  return format(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-}
-
 double bytes_of(std::uint64_t pages, std::uint64_t page_size) {
   return static_cast<double>(pages) * static_cast<double>(page_size);
 }
@@ -30,7 +23,7 @@ double bytes_of(std::uint64_t pages, std::uint64_t page_size) {
 std::string value_text(const StatisticsField& field, std::uint64_t value, std::uint64_t page_size) {
   if (field.unit == Unit::microseconds) return time_text(value);
   if (field.unit == Unit::count) return format("%lu", value);
-  return format("%-12lu %s", value, bytes_text(bytes_of(value, page_size)).c_str());
+  return format("%-12lu %s", value, size_text(bytes_of(value, page_size)).c_str());
 }
 
 std::string_view name_of(Statistics::Of of) { return of == Statistics::Of::dump ? "dump" : "restore"; }
@@ -66,7 +59,7 @@ std::vector<Column> columns_of(Statistics::Of of) {
       columns.push_back(
           {field.column, field_value, field.unit == Unit::microseconds ? milliseconds_text : count_text, field.name});
   if (of == Statistics::Of::restore) return columns;
-  columns.push_back({"BYTES", written_bytes, bytes_text, {}});
+  columns.push_back({"BYTES", written_bytes, [](double bytes) { return size_text(bytes); }, {}});
   columns.push_back({"SHARE", share, percent_text, {}});
   return columns;
 }
@@ -133,8 +126,14 @@ void print_rows(Output& output, const std::vector<Row>& rows) {
   }
 }
 
+std::vector<std::string> names_of(std::span<const Statistics> all) {
+  std::vector<SetId> sets;
+  for (const Statistics& one : all) sets.push_back(one.set);
+  return texts_of(sets);
+}
+
 void put_statistics(JsonWriter& json, const Statistics& one) {
-  json.begin('{').key("checkpoint").text(one.name).key("of").text(name_of(one.of));
+  put_set(json.begin('{'), one.set).key("of").text(name_of(one.of));
   const auto fields = fields_of(one.of);
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (one.values[i]) json.key(fields[i].name).number(*one.values[i]);
@@ -144,16 +143,21 @@ void put_statistics(JsonWriter& json, const Statistics& one) {
   json.end('}');
 }
 
-}  // namespace
-
-void print_statistics(Output& output, const Statistics& one) {
-  output.write(joined({one.name, ": ", name_of(one.of), "\n"}));
+void print_one(Output& output, const Statistics& one, const std::string& name) {
+  output.write(joined({name, ": ", name_of(one.of), "\n"}));
   const auto fields = fields_of(one.of);
   for (std::size_t i = 0; i < fields.size(); ++i)
     if (one.values[i])
       output.write(format("  %-28s", std::string{fields[i].label}.c_str()) +
                    value_text(fields[i], *one.values[i], one.page_size) + "\n");
   if (const auto share = one.share_written()) output.write(format("  %-28s%.1f%%\n", "share written", 100 * *share));
+}
+
+}  // namespace
+
+void print_statistics(Output& output, std::span<const Statistics> all) {
+  const std::vector<std::string> names = names_of(all);
+  for (std::size_t i = 0; i < all.size(); ++i) print_one(output, all[i], names[i]);
 }
 
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of) {
@@ -164,8 +168,9 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
   const std::vector<Column> columns = columns_of(of);
   std::vector<Row> rows{{of == Statistics::Of::dump ? "DUMP (times in ms)" : "RESTORE (times in ms)", {}}};
   for (const Column& column : columns) rows[0].cells.emplace_back(column.head);
+  const std::vector<std::string> names = names_of(all);
   for (const Statistics* one : chosen) {
-    Row& row = rows.emplace_back(Row{one->name});
+    Row& row = rows.emplace_back(Row{names[static_cast<std::size_t>(one - all.data())]});
     for (const Column& column : columns) {
       const auto value = column.value(*one, column.field);
       row.cells.push_back(value ? column.text(*value) : "-");

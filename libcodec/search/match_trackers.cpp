@@ -12,10 +12,17 @@ const char* text_of(Bytes bytes) { return reinterpret_cast<const char*>(bytes.da
 
 template <typename Note>
 void scan_block(const Database& database, Bytes bytes, hs_scratch_t* scratch, Note note) {
-  const auto call = [](unsigned, unsigned long long from, unsigned long long to, unsigned, void* context) {
-    return (*static_cast<Note*>(context))(from, to) ? 0 : 1;
+  struct Context {
+    Note& note;
+    EngineGuard guard;
+  } context{note, {}};
+  const auto call = [](unsigned, unsigned long long from, unsigned long long to, unsigned, void* given) {
+    Context& to_note = *static_cast<Context*>(given);
+    return to_note.guard.call([&] { return to_note.note(from, to) ? 0 : 1; });
   };
-  hs_scan(database.get(), text_of(bytes), static_cast<unsigned>(bytes.size()), 0, scratch, call, &note);
+  const hs_error_t result =
+      hs_scan(database.get(), text_of(bytes), static_cast<unsigned>(bytes.size()), 0, scratch, call, &context);
+  context.guard.check(result, "hs_scan");
 }
 
 }  // namespace

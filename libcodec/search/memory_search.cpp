@@ -8,7 +8,7 @@ MemorySearch::MemorySearch(const Patterns& patterns, MemorySearchOptions options
     : work_{new Work{patterns, std::move(options), std::move(report), std::move(fault)}} {}
 MemorySearch::~MemorySearch() = default;
 
-Step MemorySearch::directory(const std::string& path, bool several) { return work_->search_directory(path, several); }
+Step MemorySearch::directory(const std::string& path) { return work_->search_directory(path); }
 
 Step MemorySearch::inputs(const std::vector<std::string>& inputs, const SourceOptions& options) {
   return work_->search_inputs(inputs, options);

@@ -11,7 +11,9 @@ struct MemorySearch::Work {
   Report report;
   Fault fault;
 
-  Step search_directory(const std::string& path, bool several);
+  Step search_directory(const std::string& path);
+  // Where the search itself failed, and not a match stopped it.
+  void report_failure(const Search& search, const std::string& place) const;
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

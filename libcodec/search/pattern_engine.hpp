@@ -9,9 +9,11 @@
 
 #include <hs/hs.h>
 
+#include <exception>
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "search/pattern_text.hpp"
@@ -27,6 +29,35 @@ struct FreeScratch {
   void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
 };
 using Scratch = std::unique_ptr<hs_scratch_t, FreeScratch>;
+
+// A call of the engine failed: what it was to look at has not been searched.
+struct EngineFailure {
+  std::string what;
+};
+
+// Between the engine and its callbacks: no exception passes through its frames, and no result is passed over.
+class EngineGuard {
+ public:
+  // For callbacks. What `note` throws ends the scan, and is thrown again by check().
+  template <typename Note>
+  int call(Note note) noexcept {
+    try {
+      return note();
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return 1;
+    }
+  }
+  // After each call. Throws EngineFailure, or what a callback threw.
+  void check(hs_error_t result, const char* function) {
+    if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+    if (result != HS_SUCCESS && result != HS_SCAN_TERMINATED)
+      throw EngineFailure{std::string{function} + " gives " + std::to_string(result)};
+  }
+
+ private:
+  std::exception_ptr thrown_;
+};
 
 struct Pattern {
   enum class Kind : std::uint8_t { fixed, bounded, unbounded };

@@ -164,6 +164,7 @@ Traits traits_of(std::string_view regex) {
     const std::string_view atom = regex.substr(at, size);
     if (atom == "^" || (atom.size() == 2 && atom[0] == '\\' && std::string_view{"bBAG"}.find(atom[1]) != atom.npos))
       traits.sees_neighbours = true;
+    if (atom == "$" || atom == "\\z" || atom == "\\Z") traits.sees_end = true;
     const char next = at + size < regex.size() ? regex[at + size] : '\0';
     if (next == '?' && (atom == "*" || atom == "+" || atom == "?" || atom == "}")) traits.lazy = true;
     at += size;

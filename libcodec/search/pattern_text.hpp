@@ -15,6 +15,7 @@ Error to_bytes(const PatternText& pattern, std::string& bytes);
 struct Traits {
   bool lazy = false;             // has a lazy quantifier
   bool sees_neighbours = false;  // \b, ^ and the like: what stands before a match matters
+  bool sees_end = false;         // $ and the like: so does whether anything stands behind it
 };
 Traits traits_of(std::string_view regex);
 

@@ -48,6 +48,12 @@ Patterns::~Patterns() = default;
 std::size_t Patterns::size() const { return compiled_->patterns.size(); }
 const std::string& Patterns::text(std::size_t number) const { return compiled_->patterns[number].text; }
 
+bool Patterns::see_neighbours() const {
+  return std::ranges::any_of(compiled_->patterns, [](const Pattern& pattern) {
+    return pattern.traits.sees_neighbours || pattern.traits.sees_end;
+  });
+}
+
 Error Patterns::add(const PatternText& given) {
   auto& patterns = compiled_->patterns;
   Pattern pattern;

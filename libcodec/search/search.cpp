@@ -25,6 +25,7 @@ class Search::Machine {
   void begin(std::uint64_t address);
   Step feed(Bytes bytes);
   Step end();
+  const Error& error() const { return error_; }
 
  private:
   struct Live {
@@ -42,6 +43,11 @@ class Search::Machine {
   static match_event_handler note_of(const Live& live);
   bool sees_neighbours(const Live& live) const { return compiled_.patterns[live.of->pattern].traits.sees_neighbours; }
 
+  template <typename Work>
+  Step guarded(Work work);
+  void finish();
+  void scan_stream(Live& live, Bytes bytes);
+  void reset(Live& live, match_event_handler note);
   Step slice(Bytes bytes);
   void scan(Live& live, Bytes bytes);
   void scan_literal(Bytes bytes);
@@ -58,6 +64,8 @@ class Search::Machine {
   const Patterns::Compiled& compiled_;
   const std::size_t context_;
   Report report_;
+  EngineGuard guard_;
+  Error error_;
   Scratch scratch_;
   Looker looker_;
   Window window_;
@@ -112,38 +120,45 @@ Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context
 }
 
 Search::Machine::~Machine() {
-  for (const Live& live : live_) hs_close_stream(live.stream, nullptr, nullptr, nullptr);
+  // Without a callback nothing is scanned, and a stream that is open closes.
+  for (const Live& live : live_) (void)hs_close_stream(live.stream, nullptr, nullptr, nullptr);
 }
 
 int Search::Machine::note_shared(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
   const Live& live = *static_cast<Live*>(context);
   Machine& machine = *live.machine;
-  const std::uint64_t end = live.base + to;
-  const std::uint64_t width = machine.compiled_.widths[id];
-  if (width == 0) {
-    machine.bounded_[machine.place_of_[id]].note_end(end);
+  return machine.guard_.call([&] {
+    const std::uint64_t end = live.base + to;
+    const std::uint64_t width = machine.compiled_.widths[id];
+    if (width == 0) {
+      machine.bounded_[machine.place_of_[id]].note_end(end);
+      return 0;
+    }
+    std::uint64_t& behind = machine.behind_[id];
+    if (end - width < behind) return 0;
+    behind = end;
+    machine.matches_.push_back({end - width, end, id});
     return 0;
-  }
-  std::uint64_t& behind = machine.behind_[id];
-  if (end - width < behind) return 0;
-  behind = end;
-  machine.matches_.push_back({end - width, end, id});
-  return 0;
+  });
 }
 
 int Search::Machine::note_unbounded(unsigned, unsigned long long from, unsigned long long to, unsigned, void* context) {
   Live& live = *static_cast<Live*>(context);
-  live.tracker->note(live.base + from, live.base + to);
-  return 0;
+  return live.machine->guard_.call([&] {
+    live.tracker->note(live.base + from, live.base + to);
+    return 0;
+  });
 }
 
 // The first end is the one; the scan starts anew behind it.
 int Search::Machine::note_lazy(unsigned, unsigned long long from, unsigned long long to, unsigned, void* context) {
   Live& live = *static_cast<Live*>(context);
   if (live.base + from < live.tracker->behind()) return 0;
-  live.machine->matches_.push_back(live.tracker->take(live.base + from, live.base + to));
-  live.took = true;
-  return 1;
+  return live.machine->guard_.call([&] {
+    live.machine->matches_.push_back(live.tracker->take(live.base + from, live.base + to));
+    live.took = true;
+    return 1;
+  });
 }
 
 match_event_handler Search::Machine::note_of(const Live& live) {
@@ -158,13 +173,33 @@ void Search::Machine::begin(std::uint64_t address) {
   for (Live& live : live_) live.base = start;
 }
 
-Step Search::Machine::feed(Bytes bytes) {
-  while (!bytes.empty() && !stopped_) {
-    const Bytes piece = bytes.first(std::min(bytes.size(), slice_bytes));
-    if (slice(piece) == Step::stop) stopped_ = true;
-    bytes = bytes.subspan(piece.size());
+// After a failure, or an exception, the streams are in no state to go on.
+template <typename Work>
+Step Search::Machine::guarded(Work work) {
+  if (error_) return Step::stop;
+  try {
+    work();
+  } catch (const EngineFailure& failure) {
+    error_.reason = Reason::no_search;
+    error_.name = failure.what;
+    stopped_ = true;
+  } catch (...) {
+    error_.reason = Reason::no_search;
+    error_.name = "an exception ended it";
+    stopped_ = true;
+    throw;
   }
   return stopped_ ? Step::stop : Step::go;
+}
+
+Step Search::Machine::feed(Bytes bytes) {
+  return guarded([&] {
+    while (!bytes.empty() && !stopped_) {
+      const Bytes piece = bytes.first(std::min(bytes.size(), slice_bytes));
+      if (slice(piece) == Step::stop) stopped_ = true;
+      bytes = bytes.subspan(piece.size());
+    }
+  });
 }
 
 Step Search::Machine::slice(Bytes bytes) {
@@ -200,12 +235,21 @@ void Search::Machine::find_literal(Bytes bytes, std::uint64_t base) {
   }
 }
 
+void Search::Machine::scan_stream(Live& live, Bytes bytes) {
+  const hs_error_t result =
+      hs_scan_stream(live.stream, reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()), 0,
+                     scratch_.get(), note_of(live), &live);
+  guard_.check(result, "hs_scan_stream");
+}
+
+// With a callback for what ends at the end of the bytes; null: that is of no interest.
+void Search::Machine::reset(Live& live, match_event_handler note) {
+  const hs_error_t result = hs_reset_stream(live.stream, 0, scratch_.get(), note, note ? &live : nullptr);
+  guard_.check(result, "hs_reset_stream");
+}
+
 void Search::Machine::scan(Live& live, Bytes bytes) {
-  const auto run = [&](Bytes part) {
-    hs_scan_stream(live.stream, reinterpret_cast<const char*>(part.data()), static_cast<unsigned>(part.size()), 0,
-                   scratch_.get(), note_of(live), &live);
-  };
-  run(bytes);
+  scan_stream(live, bytes);
   if (live.took) rescan(live, live.tracker->behind());
 }
 
@@ -216,12 +260,11 @@ void Search::Machine::rescan(Live& live, std::uint64_t from) {
     live.took = false;
     from = std::max(from, window_.first());
     if (sees_neighbours(live) && from > window_.first()) --from;
-    hs_reset_stream(live.stream, 0, scratch_.get(), nullptr, nullptr);
+    reset(live, nullptr);
     live.base = from;
     const Bytes bytes = window_.view(from, window_.end(), scratch);
     if (bytes.empty()) return;
-    hs_scan_stream(live.stream, reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()), 0,
-                   scratch_.get(), note_of(live), &live);
+    scan_stream(live, bytes);
     from = live.tracker->behind();
   } while (live.took);
 }
@@ -329,7 +372,11 @@ std::size_t Search::Machine::bytes_to_keep() const {
 Step Search::Machine::end() {
   if (!open_) return Step::go;
   open_ = false;
-  for (Live& live : live_) hs_reset_stream(live.stream, 0, scratch_.get(), note_of(live), &live);
+  return guarded([this] { finish(); });
+}
+
+void Search::Machine::finish() {
+  for (Live& live : live_) reset(live, note_of(live));
   for (Live& live : live_) live.took = false;
   settle(true);
   if (!stopped_ && emit(true) == Step::stop) stopped_ = true;
@@ -337,7 +384,6 @@ Step Search::Machine::end() {
   heads_.clear();
   for (Live& live : live_)
     if (live.tracker) live.tracker->restart();
-  return stopped_ ? Step::stop : Step::go;
 }
 
 Search::Search(const Patterns& patterns, std::size_t context, Report report)
@@ -347,5 +393,6 @@ Search::~Search() = default;
 void Search::begin(std::uint64_t address) { machine_->begin(address); }
 Step Search::feed(Bytes bytes) { return machine_->feed(bytes); }
 Step Search::end() { return machine_->end(); }
+const Error& Search::error() const { return machine_->error(); }
 
 }  // namespace critpipe

@@ -107,7 +107,7 @@ std::vector<MemoryId> in_order(const SurveyedSet& set) {
 
 }  // namespace
 
-Step MemorySearch::Work::search_directory(const std::string& path, bool several) {
+Step MemorySearch::Work::search_directory(const std::string& path) {
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
   survey_options.limits = options.limits;
@@ -116,7 +116,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
   for (const auto& set : sets) {
     PageFolder* folder = set->folder();
     if (!folder) continue;
-    Places places{several || sets.size() > 1 ? set->name : "", *set->checkpoint, options};
+    Places places{set->id, *set->checkpoint, options};
     std::size_t nr_errors = 0;
     for (const MemoryId memory : in_order(*set)) {
       const Ranges wanted = places.wanted(memory);
@@ -125,6 +125,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, bool several)
                     [&](const Found& found) { return places.report(memory, found, report); }};
       MemoryWalk walk{*this, *folder, memory, set->page_size, search};
       const Step step = walk.run(wanted);
+      report_failure(search, path);
       folder->forget(memory);
       for (; nr_errors < folder->errors().size(); ++nr_errors) fault(folder->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;

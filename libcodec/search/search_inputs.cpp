@@ -1,4 +1,8 @@
-// Archives, streams and single images: pages are searched as they come.
+// Archives, streams and single images: pages are searched as they come, at their addresses where all that tells these
+// has come before. Else matches wait for it. Images for which that is not exact, or too much, are searched in a second
+// pass where the inputs are files.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <set>
 
@@ -12,8 +16,6 @@ using namespace search;
 
 namespace {
 
-class Inputs;
-
 struct LoadedPagemap {
   Pagemap pagemap;
   bool whole = false;
@@ -21,16 +23,20 @@ struct LoadedPagemap {
 
 // A pages image: what was found in it, at addresses if these were known, else waiting.
 struct SearchedPages {
+  std::string name;
+  std::string path;
   std::string place;
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // and that was said
   std::optional<MemoryId> memory;  // known from the start
   std::vector<Placed> parts;
   std::unique_ptr<WaitingMatches> waiting;
+  bool again = false;  // to be searched in the second pass
 };
 
 struct Set {
-  std::string folder;
+  std::shared_ptr<const SetId> id;
+  std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
   std::map<MemoryId, LoadedPagemap> pagemaps;
@@ -40,28 +46,18 @@ struct Set {
   }
 };
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-// Says when an image has come to its end.
-class Noting final : public Sink {
+// Notes when an image has come to its end.
+class NotesEnd final : public Stage {
  public:
-  Noting(std::unique_ptr<Sink> to, Set& set, std::string name)
-      : to_{std::move(to)}, set_{set}, name_{std::move(name)} {}
-  Step begin(const Image& image) override { return to_->begin(image); }
-  Step entry(const Entry& entry) override { return to_->entry(entry); }
-  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
-    return to_->many(unchecked, index, offset);
-  }
-  Step part(const Part& part) override { return to_->part(part); }
-  Step bytes(Bytes bytes) override { return to_->bytes(bytes); }
-  Step padding(Bytes bytes) override { return to_->padding(bytes); }
-  Step close() override { return to_->close(); }
+  NotesEnd(std::unique_ptr<Sink> to, Set& set, std::string name)
+      : Stage{to.get()}, to_{std::move(to)}, set_{set}, name_{std::move(name)} {}
   Step end() override {
+    const Step step = Stage::end();
     set_.whole.insert(name_);
-    return to_->end();
+    return step;
   }
-  void fail(const Error& error) override { to_->fail(error); }
 
  private:
   std::unique_ptr<Sink> to_;
@@ -69,21 +65,36 @@ class Noting final : public Sink {
   std::string name_;
 };
 
+enum class Rereadable : bool { no, yes };
+
 class Inputs final : public Decoding {
  public:
-  explicit Inputs(MemorySearch::Work& work) : Decoding{work.options.limits}, work_{work} {}
+  Inputs(MemorySearch::Work& work, Rereadable rereadable)
+      : Decoding{work.options.limits}, work_{work}, rereadable_{rereadable == Rereadable::yes} {}
 
   bool wants(std::string_view name) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { work_.fault(error); }
+  void report(const Error& error) override {
+    if (!is_second_pass_) work_.fault(error);
+  }
   Step finish();
+  // After finish(): is there anything to be read again? Then all inputs are.
+  bool begin_second_pass();
 
  private:
   class PagesSink;
   Set& set_of(const Member& member);
   Step finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& loaded);
+  Step finish_unclaimed(Set& set);
+  Step report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const;
   void check_size(const SearchedPages& pages, const std::vector<Placed>& parts);
   bool is_told(const Set& set, MemoryId memory) const;
+  // Do ranges begin or end inside of pages, so that any match may turn out to be cut?
+  bool cuts_inside_pages() const {
+    return std::ranges::any_of(work_.options.filter.ranges, [](const MemoryFilter::Range& range) {
+      return range.begin % smallest_page != 0 || range.end % smallest_page != 0;
+    });
+  }
   // Memory that nobody is known to have is not what a filter asks for.
   bool takes_unclaimed() const {
     const MemoryFilter& filter = work_.options.filter;
@@ -91,14 +102,17 @@ class Inputs final : public Decoding {
   }
 
   MemorySearch::Work& work_;
-  std::map<std::string, std::unique_ptr<Set>, std::less<>> sets_;
+  const bool rereadable_;
+  bool is_second_pass_ = false;
+  WaitingRoom room_;
+  std::map<SetId, std::unique_ptr<Set>> sets_;
   bool stopped_ = false;
 };
 
 // A pages image on its way.
 class Inputs::PagesSink final : public Sink {
  public:
-  PagesSink(Inputs& inputs, Set& set, SearchedPages& pages);
+  PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages);
   Step entry(const Entry&) override { return Step::go; }
   Step raw(Bytes bytes) override;
   Step end() override { return finish(); }
@@ -111,7 +125,14 @@ class Inputs::PagesSink final : public Sink {
   Step found(const Found& found);
   Step finish();
 
+  void place(MemoryId memory, LoadedPagemap& loaded);
+  void stop() {
+    inputs_.stopped_ = true;
+    inputs_.work_.report_failure(*search_, pages_.place);
+  }
+
   Inputs& inputs_;
+  Set& set_;
   SearchedPages& pages_;
   std::unique_ptr<Places> places_;  // matches go out at once
   std::unique_ptr<Search> search_;
@@ -123,16 +144,17 @@ class Inputs::PagesSink final : public Sink {
 
 bool Inputs::wants(std::string_view name) {
   const std::string_view file = file_of(name);
+  if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
   return !kind || memory_of_name(file) || pages_id_of_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
 }
 
 Set& Inputs::set_of(const Member& member) {
-  const std::string folder{folder_of(member.name)};
-  auto& set = sets_[folder];
+  auto& set = sets_[*member.set];
   if (!set) {
     set = std::make_unique<Set>();
-    set->folder = folder;
+    set->id = member.set;
+    set->place = place_beside(member, {});
   }
   return *set;
 }
@@ -140,12 +162,16 @@ Set& Inputs::set_of(const Member& member) {
 std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
   Set& set = set_of(member);
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
+    if (is_second_pass_ && !std::exchange(pages.again, false)) return nullptr;
+    pages.name = member.name;
+    pages.path = member.path;
     pages.place = member.place;
-    return std::make_unique<PagesSink>(*this, set, pages);
+    return std::make_unique<PagesSink>(*this, set, *pages_id, pages);
   }
+  if (is_second_pass_) return nullptr;
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
     LoadedPagemap& loaded = set.pagemaps[*memory];
@@ -158,29 +184,26 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
     to = set.checkpoint.sink_for(file);
   }
   if (!to) return nullptr;
-  return std::make_unique<Noting>(std::move(to), set, file);
+  return std::make_unique<NotesEnd>(std::move(to), set, file);
 }
 
-// Are all images read that say whose memory that is, and what is mapped there?
 bool Inputs::is_told(const Set& set, MemoryId memory) const {
-  const bool files = set.whole.contains("files.img") || set.whole.contains("reg-files.img");
-  return !memory.shmem && files && set.whole.contains("mm-" + std::to_string(memory.id) + ".img");
+  const auto is_read = [&](const std::string& name) { return set.whole.contains(name); };
+  return is_second_pass_ || (is_read(pagemap_name(memory)) && search::is_told(set.checkpoint, memory, is_read));
 }
 
-Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, SearchedPages& pages) : inputs_{inputs}, pages_{pages} {
+Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages)
+    : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
-  const std::string file{file_of(pages.place)};
-  for (auto& [memory, loaded] : set.pagemaps) {
-    const bool whole = set.whole.contains(pagemap_name(memory));
-    if (!whole || pages_name(loaded.pagemap.pages_id) != file || !inputs.is_told(set, memory)) continue;
-    places_ = std::make_unique<Places>(set.folder, set.checkpoint, work.options);
-    loaded.pagemap.seal();
-    pages.memory = memory;
-    pages.parts = parts_of(loaded.pagemap, set.page_size(work.options), places_->wanted(memory));
-  }
+  for (auto& [memory, loaded] : set.pagemaps)
+    if (loaded.pagemap.pages_id == pages_id && inputs.is_told(set, memory)) place(memory, loaded);
   std::size_t context = work.options.context;
-  if (!places_) {
-    pages.waiting = std::make_unique<WaitingMatches>(work.patterns, context);
+  if (!places_ && !inputs.is_second_pass_) {
+    // What a pattern sees beside a match may be a gap, so that no match is found where there is one.
+    pages.again = inputs.rereadable_ && work.patterns.see_neighbours();
+    if (pages.again) return;
+    const auto around = inputs.cuts_inside_pages() ? WaitingMatches::Around::all : WaitingMatches::Around::page_borders;
+    pages.waiting = std::make_unique<WaitingMatches>(work.patterns, context, around, inputs.room_);
     context = std::max(context, around_bytes);
   }
   search_ = std::make_unique<Search>(work.patterns, context, [this](const Found& match) { return found(match); });
@@ -188,12 +211,26 @@ Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, SearchedPages& pages) : i
   part_ = pages.parts.begin();
 }
 
+void Inputs::PagesSink::place(MemoryId memory, LoadedPagemap& loaded) {
+  const MemorySearchOptions& options = inputs_.work_.options;
+  places_ = std::make_unique<Places>(*set_.id, set_.checkpoint, options);
+  loaded.pagemap.seal();
+  pages_.memory = memory;
+  pages_.parts = parts_of(loaded.pagemap, set_.page_size(options), places_->wanted(memory));
+}
+
 Step Inputs::PagesSink::found(const Found& found) {
   const MemorySearch::Work& work = inputs_.work_;
   if (places_) return places_->report(*pages_.memory, found, work.report);
+  if (inputs_.is_second_pass_) return inputs_.report_unclaimed(set_, pages_, found);
   if (full_ || pages_.waiting->add(found)) return Step::go;
   full_ = true;
-  Error error{Reason::limit_waiting, pages_.place};
+  if (inputs_.rereadable_) {
+    pages_.again = true;
+    pages_.waiting.reset();
+    return Step::go;
+  }
+  Error error{Reason::limit_waiting, pages_.place, found.address};
   error.want = max_waiting_bytes;
   work.fault(error);
   return Step::go;
@@ -201,7 +238,11 @@ Step Inputs::PagesSink::found(const Found& found) {
 
 Step Inputs::PagesSink::raw(Bytes bytes) {
   Step step = Step::go;
-  if (pages_.waiting) step = feeder_->feed(at_, bytes);
+  if (pages_.again) {
+    at_ += bytes.size();
+    return step;
+  }
+  if (!places_) step = feeder_->feed(at_, bytes);
   const std::uint64_t end = at_ + bytes.size();
   for (; part_ != pages_.parts.end() && step == Step::go; ++part_) {
     const std::uint64_t from = std::max(at_, part_->from), to = std::min(end, part_->from + part_->size);
@@ -211,14 +252,14 @@ Step Inputs::PagesSink::raw(Bytes bytes) {
     if (end < part_->from + part_->size) break;
   }
   at_ = end;
-  if (step == Step::stop) inputs_.stopped_ = true;
+  if (step == Step::stop) stop();
   return step;
 }
 
 Step Inputs::PagesSink::finish() {
   pages_.seen_bytes = at_;
-  const Step step = feeder_->end();
-  if (step == Step::stop) inputs_.stopped_ = true;
+  const Step step = pages_.again ? Step::go : feeder_->end();
+  if (step == Step::stop) stop();
   return step;
 }
 
@@ -239,18 +280,23 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
   std::uint64_t in_parent = 0;
   for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
   if (in_parent > 0) {
-    Error error{Reason::unsearched_pages, set.folder + pagemap_name(memory)};
+    Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
     work_.fault(error);
   }
   const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
-    if (!parts.empty()) work_.fault({Reason::missing_image, set.folder + pages_name(loaded.pagemap.pages_id)});
+    if (!parts.empty()) work_.fault({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
     return Step::go;
   }
   check_size(pages->second, parts);
   if (!pages->second.waiting) return Step::go;
+  if (rereadable_ && pages->second.waiting->any_is_cut(parts)) {
+    pages->second.again = true;
+    pages->second.waiting.reset();
+    return Step::go;
+  }
   const auto give = [&](const Found& found) { return places.report(memory, found, work_.report); };
   const auto lost = [&](std::uint64_t length) {
     Error error{Reason::limit_match, pages->second.place};
@@ -262,43 +308,83 @@ Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& lo
   return step;
 }
 
+Step Inputs::report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const {
+  return work_.report({*set.id,
+                       {},
+                       {},
+                       found.address,
+                       found.length,
+                       found.pattern,
+                       nullptr,
+                       {},
+                       pages.place,
+                       found.before,
+                       found.match,
+                       found.after});
+}
+
+Step Inputs::finish_unclaimed(Set& set) {
+  for (auto& [id, pages] : set.pages) {
+    if (!takes_unclaimed()) pages.waiting.reset();
+    if (!pages.waiting) continue;
+    const auto give = [&](const Found& found) { return report_unclaimed(set, pages, found); };
+    if (pages.waiting->as_they_stand(give) == Step::stop) return Step::stop;
+    pages.waiting.reset();
+  }
+  return Step::go;
+}
+
 Step Inputs::finish() {
   if (stopped_) return Step::stop;
-  for (auto& [folder, set] : sets_) {
-    set->checkpoint.finish(folder);
-    Places places{folder, set->checkpoint, work_.options};
+  for (auto& [id, set] : sets_) {
+    set->checkpoint.finish(set->place);
+    Places places{id, set->checkpoint, work_.options};
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
-    for (auto& [id, pages] : set->pages) {
-      if (!pages.waiting || !takes_unclaimed()) continue;
-      const auto give = [this, &folder = folder, &pages = pages](const Found& found) {
-        return work_.report({folder,
-                             {},
-                             {},
-                             found.address,
-                             found.length,
-                             found.pattern,
-                             nullptr,
-                             {},
-                             pages.place,
-                             found.before,
-                             found.match,
-                             found.after});
-      };
-      if (pages.waiting->as_they_stand(give) == Step::stop) return Step::stop;
-    }
+    if (finish_unclaimed(*set) == Step::stop) return Step::stop;
   }
+  return Step::go;
+}
+
+bool Inputs::begin_second_pass() {
+  is_second_pass_ = true;
+  bool any = false;
+  for (auto& [folder, set] : sets_) {
+    if (!takes_unclaimed())
+      for (auto& [id, pages] : set->pages) {
+        const auto claims = [id = id](const auto& row) { return row.second.pagemap.pages_id == id; };
+        pages.again = pages.again && std::ranges::any_of(set->pagemaps, claims);
+      }
+    any = any || std::ranges::any_of(set->pages, [](const auto& row) { return row.second.again; });
+  }
+  return any;
+}
+
+bool is_file(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
+Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
+  Pieces pieces{inputs, options};
+  while (const auto piece = pieces.next())
+    if (piece->read(receiver) == Step::stop) return Step::stop;
   return Step::go;
 }
 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  Inputs receiver{*this};
-  Pieces pieces{inputs, source_options};
-  while (const auto piece = pieces.next())
-    if (piece->read(receiver) == Step::stop) return Step::stop;
-  return receiver.finish();
+  Inputs receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
+  if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
+  return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
+}
+
+void MemorySearch::Work::report_failure(const Search& search, const std::string& place) const {
+  if (!search.error()) return;
+  Error error = search.error();
+  error.image = place;
+  fault(error);
 }
 
 }  // namespace critpipe

@@ -17,7 +17,7 @@ Error search_memory(MemoryFolder& folder, const Task& task, Search& search) {
     return step;
   });
   if (is_open && step == Step::go) (void)search.end();
-  return error;
+  return error ? error : search.error();
 }
 
 }  // namespace critpipe

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include "critpipe/page_survey.hpp"
+#include "model/model.hpp"
 
 namespace critpipe {
 
@@ -57,6 +58,44 @@ Ranges common(const Ranges& a, const Ranges& b) {
 
 }  // namespace
 
+// Until all images are joined, what other images say of a task stands beside what pstree.img says.
+std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task) {
+  const auto& others = model_of(checkpoint).collected;
+  const auto other = others.find(task.pid);
+  return other == others.end() ? task.memory.mappings : other->second.memory.mappings;
+}
+
+namespace {
+
+bool has_name(const Checkpoint& checkpoint, const Mapping& mapping) {
+  const bool of_file = mapping.kind() == Mapping::Kind::file || mapping.kind() == Mapping::Kind::memfd;
+  const File* const file = checkpoint.file_of(mapping);
+  return !of_file || (file && !checkpoint.path_of(*file).empty());
+}
+
+bool is_told(const Checkpoint& checkpoint, const Task& task, const IsRead& is_read) {
+  const std::string number = std::to_string(task.pid) + ".img";
+  if (!is_read("mm-" + number)) {
+    const auto& others = model_of(checkpoint).collected;
+    const auto other = others.find(task.pid);
+    return is_read("core-" + number) && other != others.end() && !other->second.is_running();
+  }
+  const auto mappings = mappings_of(checkpoint, task);
+  if (mappings.empty() && !is_read("vmas-" + number)) return false;
+  return std::ranges::all_of(mappings, [&](const Mapping& mapping) { return has_name(checkpoint, mapping); });
+}
+
+}  // namespace
+
+bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read) {
+  if (!is_read("pstree.img")) return false;
+  if (memory.shmem)
+    return std::ranges::all_of(checkpoint.tasks(),
+                               [&](const Task& task) { return is_told(checkpoint, task, is_read); });
+  const Task* const task = checkpoint.find_task(static_cast<std::uint32_t>(memory.id));
+  return task && is_told(checkpoint, *task, is_read);
+}
+
 bool Places::wants_pid(std::uint32_t pid) const {
   return filter_.pids.empty() || std::ranges::find(filter_.pids, pid) != filter_.pids.end();
 }
@@ -80,7 +119,7 @@ const std::vector<Places::Owner>& Places::owners_of(MemoryId memory) {
   owners_.clear();
   for (const Task& task : checkpoint_.tasks()) {
     if (!memory.shmem && task.pid != memory.id) continue;
-    for (const Mapping& mapping : task.memory.mappings) {
+    for (const Mapping& mapping : mappings_of(checkpoint_, task)) {
       if (mapping.kind() == Mapping::Kind::guard) continue;
       if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, &mapping});
     }

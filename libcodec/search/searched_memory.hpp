@@ -15,10 +15,16 @@ struct Placed {
   std::uint64_t address;
 };
 
-// One checkpoint, as a search sees it. Requires: the checkpoint is finished, or what is asked about has been read.
+// Mappings of a task, as far as they have been read: the checkpoint need not be finished.
+std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task);
+// Has all been read that says what is mapped there, and what these mappings are called?
+using IsRead = std::function<bool(const std::string& name)>;  // has the image come to its end?
+bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read);
+
+// One checkpoint, as a search sees it. Requires: it is finished, or what is asked about is told.
 class Places {
  public:
-  Places(std::string set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
+  Places(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
       : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter} {}
 
   // Addresses of that memory which are to be searched: ascending, apart.
@@ -37,7 +43,7 @@ class Places {
   const std::vector<Owner>& owners_of(MemoryId memory);
   const Mapping* mapping_at(MemoryId memory, std::uint64_t address);
 
-  std::string set_;
+  SetId set_;
   const Checkpoint& checkpoint_;
   const MemoryFilter& filter_;
   std::optional<MemoryId> known_;  // of which owners_ are

@@ -34,16 +34,18 @@ std::uint64_t begin_of_stretch(const std::vector<Placed>& parts, const Placed* p
 
 bool WaitingMatches::add(const Found& found) {
   const std::uint64_t last = found.address + found.length - 1;
-  const bool crosses = found.address / smallest_page != last / smallest_page;
+  const bool may_be_cut = around_ == Around::all || found.address / smallest_page != last / smallest_page;
   One one{found.address,
           found.length,
           found.pattern,
           std::min(found.before.size(), context_),
           found.match.size(),
-          crosses ? found.after.size() : std::min(found.after.size(), context_),
+          may_be_cut ? found.after.size() : std::min(found.after.size(), context_),
           {}};
-  held_bytes_ += sizeof one + one.before + one.match + one.after;
-  if (held_bytes_ > max_waiting_bytes) return false;
+  const std::uint64_t bytes = sizeof one + one.before + one.match + one.after;
+  if (room_.held_bytes + bytes > max_waiting_bytes) return false;
+  held_bytes_ += bytes;
+  room_.held_bytes += bytes;
   const Bytes before = found.before.last(one.before);
   one.bytes.reserve(one.before + one.match + one.after);
   one.bytes.insert(one.bytes.end(), before.begin(), before.end());
@@ -61,6 +63,16 @@ Found WaitingMatches::found_of(const One& one, std::size_t before, std::size_t a
           bytes.subspan(one.before - before, before),
           bytes.subspan(one.before, one.match),
           bytes.subspan(one.before + one.match, after)};
+}
+
+bool WaitingMatches::any_is_cut(const std::vector<Placed>& parts) const {
+  return std::ranges::any_of(all_, [&](const One& one) {
+    const std::uint64_t end = one.begin + one.length;
+    const Placed* part = part_at(parts, one.begin);
+    if (part) return end_of_stretch(parts, part) < end;
+    const auto next = std::ranges::upper_bound(parts, one.begin, {}, &Placed::from);
+    return next != parts.end() && next->from < end;
+  });
 }
 
 Step WaitingMatches::resolve(const std::vector<Placed>& parts, const Give& give,

@@ -2,67 +2,45 @@
 #include "source/byte_reader.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace critpipe {
 
-OpenFile& OpenFile::operator=(OpenFile&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
+namespace {
+
+std::uint64_t offset_of(const InputFile& file) {
+  const off_t at = file.size() == InputFile::unknown ? 0 : lseek(file.fd(), 0, SEEK_CUR);
+  return at < 0 ? 0 : static_cast<std::uint64_t>(at);
 }
 
-OpenFile::~OpenFile() {
-  if (fd_ > STDERR_FILENO) close(fd_);
-}
+}  // namespace
 
-FileReader::FileReader(OpenFile file, std::string place) : file_{std::move(file)}, place_{std::move(place)} {
-  struct stat status;
-  const off_t at = lseek(fd(), 0, SEEK_CUR);
-  if (at < 0 || fstat(fd(), &status) != 0) {
-    fcntl(fd(), F_SETPIPE_SZ, 1 << 20);
-    return;
-  }
-  // Files of /proc have no size.
-  is_regular_ = S_ISREG(status.st_mode) && status.st_size > 0;
-  left_ = static_cast<std::uint64_t>(std::max<off_t>(0, status.st_size - at));
-  if (left_ > block_bytes) posix_fadvise(fd(), at, 0, POSIX_FADV_SEQUENTIAL);
-}
+FileReader::FileReader(InputFile file) : FileReader{std::move(file), offset_of(file)} {}
 
-FileReader::FileReader(OpenFile file, std::string place, std::uint64_t size)
-    : file_{std::move(file)}, place_{std::move(place)}, is_regular_{size > 0}, left_{size} {
-  if (left_ > block_bytes) posix_fadvise(fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
+FileReader::FileReader(InputFile file, std::uint64_t at) : file_{std::move(file)} {
+  const std::uint64_t size = file_.size();
+  is_regular_ = size != InputFile::unknown && size > 0;
+  if (is_regular_) left_ = size - std::min(size, at);
+  else if (file_.is_pipe()) fcntl(fd(), F_SETPIPE_SZ, 1 << 20);
+  if (left_ > block_bytes) posix_fadvise(fd(), static_cast<off_t>(at), 0, POSIX_FADV_SEQUENTIAL);
 }
 
 Bytes FileReader::read() {
   if (is_regular_ && left_ == 0) return {};
   if (block_.empty()) block_.resize(is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes);
   const std::uint64_t most = is_regular_ ? left_ : Member::unknown;
-  for (;;) {
-    const ssize_t size = ::read(fd(), block_.data(), std::min<std::uint64_t>(block_.size(), most));
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) {
-      error_ = system_error(Reason::io_read, place_, errno);
-      return {};
-    }
-    if (is_regular_ && size == 0) {
-      error_ = {Reason::changed, place_, Error::nowhere, Error::nowhere, left_};
-      return {};
-    }
-    if (is_regular_) left_ -= static_cast<std::uint64_t>(size);
-    return {block_.data(), static_cast<std::size_t>(size)};
-  }
+  const std::size_t size = file_.read(std::span{block_}.first(std::min<std::uint64_t>(block_.size(), most)), error_);
+  if (error_) return {};
+  if (is_regular_ && size == 0) error_ = {Reason::changed, file_.place(), Error::nowhere, Error::nowhere, left_};
+  if (is_regular_) left_ -= size;
+  return {block_.data(), size};
 }
 
 std::uint64_t FileReader::skip(std::uint64_t size) {
   if (!is_regular_) return 0;
   const std::uint64_t step = std::min(size, left_);
-  if (lseek(fd(), static_cast<off_t>(step), SEEK_CUR) < 0) {
-    error_ = system_error(Reason::io_read, place_, errno);
-    return 0;
-  }
+  if (!file_.skip(step, error_)) return 0;
   left_ -= step;
   return step;
 }

@@ -10,37 +10,27 @@ namespace critpipe {
 
 using Reader = std::unique_ptr<ByteReader>;
 
-// An open descriptor, which it closes unless that is standard input.
-class OpenFile {
- public:
-  explicit OpenFile(int fd = -1) : fd_{fd} {}
-  OpenFile(OpenFile&& other) noexcept : fd_{other.fd_} { other.fd_ = -1; }
-  OpenFile& operator=(OpenFile&& other) noexcept;
-  ~OpenFile();
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// Reads a descriptor in large blocks; a regular file up to the size that it had when it was opened. One that ends
-// before has changed: an error.
+// Reads a file in large blocks; a regular one up to the size that it had when it was opened. One that ends before has
+// changed: an error.
 class FileReader final : public ByteReader {
  public:
-  FileReader(OpenFile file, std::string place);
-  // A regular file of that size, at its begin.
-  FileReader(OpenFile file, std::string place, std::uint64_t size);
+  // Reads from where the file stands.
+  explicit FileReader(InputFile file);
+  // Reads a file that stands at its begin.
+  static FileReader whole(InputFile file) { return FileReader{std::move(file), 0}; }
   Bytes read() override;
   std::uint64_t skip(std::uint64_t size) override;
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
+  bool is_pipe() const override { return file_.is_pipe(); }
 
   int fd() const { return file_.fd(); }
   void taken(std::uint64_t size) { left_ -= size; }                             // by someone else, from its offset on
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 
  private:
-  OpenFile file_;
-  std::string place_;
+  FileReader(InputFile file, std::uint64_t at);
+
+  InputFile file_;
   bool is_regular_ = false;
   std::uint64_t left_ = 0;  // of a regular file
   std::vector<std::byte> block_;
@@ -59,6 +49,7 @@ class PeekReader final : public ByteReader {
   std::uint64_t skip(std::uint64_t size) override;
   std::uint64_t packed() const override { return below_->packed(); }
   int poll_fd() const override { return ready_.empty() ? below_->poll_fd() : -1; }
+  bool is_pipe() const override { return below_->is_pipe(); }
 
  private:
   bool more();
@@ -76,6 +67,7 @@ class BoundedReader final : public ByteReader {
   std::uint64_t skip(std::uint64_t size) override;
   std::uint64_t packed() const override { return below_->packed(); }
   int poll_fd() const override { return below_->poll_fd(); }
+  bool is_pipe() const override { return below_->is_pipe(); }
 
  private:
   bool count(std::uint64_t size);

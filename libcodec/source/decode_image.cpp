@@ -1,18 +1,34 @@
 // One image, from a file or from memory, into a sink.
 #include "critpipe/source.hpp"
 
+#include "base/path_names.hpp"
+#include "source/byte_reader.hpp"
+
 namespace critpipe {
 
-Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
-  const auto reader = open_bytes(path);
-  Decoder decoder{sink, path.substr(path.rfind('/') + 1), limits};
-  for (Bytes bytes = reader->read(); !bytes.empty(); bytes = reader->read())
+namespace {
+
+Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits) {
+  Decoder decoder{sink, last_part(place), limits};
+  for (Bytes bytes = reader.read(); !bytes.empty(); bytes = reader.read())
     if (decoder.feed(bytes) == Step::stop) break;
-  Error error = reader->error();
+  Error error = reader.error();
   if (!error && !decoder.error()) (void)decoder.finish();
   if (!error) error = decoder.error();
-  if (error) error.image = path;
+  if (error) error.image = place;
   return error;
+}
+
+}  // namespace
+
+Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
+  return decode(*open_bytes(path), path, sink, limits);
+}
+
+Error decode_image(InputFile file, Sink& sink, const Limits& limits) {
+  const std::string place = file.place();
+  FileReader reader{std::move(file)};
+  return decode(reader, place, sink, limits);
 }
 
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits) {

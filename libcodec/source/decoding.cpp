@@ -6,15 +6,16 @@
 
 namespace critpipe {
 
-struct Decoding::Open {
+struct Decoding::OpenImage {
   std::uint64_t id;
   std::string name;
   std::string place;
+  std::shared_ptr<const SetId> set;
   std::unique_ptr<Sink> sink;
   std::optional<Decoder> decoder;  // none: other data, handed on as a raw image is
 
-  Open(const Member& member, std::unique_ptr<Sink> with)
-      : id{member.id}, name{member.name}, place{member.place}, sink{std::move(with)} {}
+  OpenImage(const Member& member, std::unique_ptr<Sink> with)
+      : id{member.id}, name{member.path}, place{member.place}, set{member.set}, sink{std::move(with)} {}
 
   Step begin(const Member& member, const Limits& limits) {
     if (!member.is_image) return sink->begin({name, nullptr, Head::none});
@@ -29,7 +30,7 @@ struct Decoding::Open {
 Decoding::Decoding(const Limits& limits) : limits_{limits} {}
 Decoding::~Decoding() = default;
 
-Decoding::Open* Decoding::find(const Member& member) {
+Decoding::OpenImage* Decoding::find(const Member& member) {
   for (const auto& open : open_)
     if (open->id == member.id) return open.get();
   return nullptr;
@@ -40,10 +41,11 @@ void Decoding::close(const Member& member) {
 }
 
 // After the decoder stopped: an error ends this image, a sink that wants no more ends all.
-Step Decoding::settle(Open& open) {
+Step Decoding::settle(OpenImage& open) {
   if (!open.decoder || !open.decoder->error()) return Step::stop;
   Error error = open.decoder->error();
   error.image = open.place;
+  error.set = open.set;
   report(error);
   return Step::go;
 }
@@ -51,19 +53,19 @@ Step Decoding::settle(Open& open) {
 Step Decoding::begin(const Member& member) {
   auto sink = sink_for(member);
   if (!sink) return Step::go;
-  open_.push_back(std::make_unique<Open>(member, std::move(sink)));
+  open_.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
   return open_.back()->begin(member, limits_);
 }
 
 bool Decoding::needs_bytes(const Member& member) {
-  Open* open = find(member);
+  OpenImage* open = find(member);
   if (!open) return false;
   if (reads_raw() || !open->is_raw()) return true;
   return open->sink->pass_over(member.size) == Step::stop;
 }
 
 Step Decoding::bytes(const Member& member, Bytes bytes) {
-  Open* open = find(member);
+  OpenImage* open = find(member);
   if (!open) return Step::go;
   if (open->feed(bytes) == Step::stop) {
     const Step step = settle(*open);
@@ -79,7 +81,7 @@ Step Decoding::bytes(const Member& member, Bytes bytes) {
 }
 
 Step Decoding::end(const Member& member) {
-  Open* open = find(member);
+  OpenImage* open = find(member);
   if (!open) return Step::go;
   const Step step = open->finish() == Step::go ? Step::go : settle(*open);
   close(member);
@@ -87,11 +89,16 @@ Step Decoding::end(const Member& member) {
 }
 
 void Decoding::fail(const Member* member, const Error& error) {
-  if (Open* open = member ? find(*member) : nullptr) {
+  if (OpenImage* open = member ? find(*member) : nullptr) {
     open->sink->fail(error);
     close(*member);
   }
-  report(error);
+  if (!member || error.set) return report(error);
+  Error placed = error;
+  placed.set = member->set;
+  report(placed);
 }
+
+bool Decoding::has_enough(const Member& member) { return !find(member); }
 
 }  // namespace critpipe

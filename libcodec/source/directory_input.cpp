@@ -15,17 +15,36 @@ struct Close {
   void operator()(DIR* stream) const { closedir(stream); }
 };
 
-// Adds the names of one folder; false: errno says why not.
-bool list(int at, const char* path, bool below, bool all, std::vector<Directory::Entry>& entries) {
-  const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (below ? O_NOFOLLOW : 0));
-  const std::unique_ptr<DIR, Close> stream{fd < 0 ? nullptr : fdopendir(fd)};
+using DirectoryStream = std::unique_ptr<DIR, Close>;
+
+DirectoryStream open_stream(int at, const char* path, int flags) {
+  const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
+  if (fd >= 0 && !stream) {
+    const int why = errno;
+    close(fd);
+    errno = why;
+  }
+  return DirectoryStream{stream};
+}
+
+// Some file systems do not say it with the name.
+bool is_regular(DIR* stream, const dirent& entry) {
+  struct stat status;
+  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_REG;
+  return fstatat(dirfd(stream), entry.d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
+}
+
+// Adds the names of one directory; false: errno says why not.
+bool list(DirectoryStream stream, bool below, const SourceOptions& options, std::vector<DirectoryList::Entry>& entries) {
   if (!stream) return false;
   errno = 0;
   while (const dirent* entry = readdir(stream.get())) {
     const std::string name = entry->d_name;
     const bool is_image = is_image_name(name);
-    // Links and folders with an image's name stay: reading them says what they are.
-    if (is_image || (all && entry->d_type == DT_REG)) entries.push_back({name, below, is_image});
+    // Links and directories with an image's name stay: reading them says what they are.
+    if (is_image || (options.all_members && is_regular(stream.get(), *entry)))
+      entries.push_back({name, below, is_image});
     errno = 0;
   }
   return errno == 0;
@@ -33,42 +52,39 @@ bool list(int at, const char* path, bool below, bool all, std::vector<Directory:
 
 }  // namespace
 
-Error list_directory(Directory& directory, const SourceOptions& options) {
-  auto& entries = directory.entries;
-  const int fd = directory.file.fd();
-  if (!list(fd, ".", false, options.all_members, entries)) return system_error(Reason::io_read, directory.place, errno);
-  const bool has_set = std::ranges::any_of(entries, [](const auto& entry) { return entry.name.ends_with(".img"); });
-  if (!has_set && !list(fd, "checkpoint", true, options.all_members, entries) && errno != ENOENT && errno != ENOTDIR)
-    return system_error(Reason::io_read, directory.place + "/checkpoint", errno);
+Error DirectoryList::read(const SourceOptions& options) {
+  const std::string& place = directory.place();
+  if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
+  if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
+    return system_error(Reason::io_read, place, errno);
+  const bool has_set = std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
+  if (!has_set && !list(open_stream(directory.fd(), "checkpoint", O_NOFOLLOW), true, options, entries) &&
+      errno != ENOENT && errno != ENOTDIR)
+    return system_error(Reason::io_read, place + "/checkpoint", errno);
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
-  if (entries.empty()) return named_error(Reason::no_images, directory.place, "directory");
+  if (entries.empty()) return named_error(Reason::no_images, place, "directory");
   return {};
 }
 
-Step read_entry(const Directory& directory, const Directory::Entry& entry, std::uint64_t id, Receiver& receiver) {
+Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
   Member member;
-  member.name = directory.prefix + entry.name;
-  if (!receiver.wants(member.name)) return Step::go;
-  const std::string path = (entry.below ? "checkpoint/" : "") + entry.name;
-  member.place = directory.place + "/" + path;
+  member.path = list.prefix + entry.name;
+  if (!receiver.wants(member.path)) return Step::go;
+  member.name = entry.name;
+  member.set = list.set;
   member.id = id;
-  member.in_set = true;
+  member.in_set = member.in_directory = true;
   member.is_image = entry.is_image;
-  // O_NONBLOCK: a named pipe must not hold us. The folder `checkpoint` was no link when it was listed.
-  OpenFile file{openat(directory.file.fd(), path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
-  struct stat status;
-  if (file.fd() < 0 && errno == ELOOP) {
-    receiver.fail(nullptr, named_error(Reason::bad_member, member.place, "link"));
-  } else if (file.fd() < 0 || fstat(file.fd(), &status) != 0) {
-    receiver.fail(nullptr, system_error(Reason::io_open, member.place, errno));
-  } else if (!S_ISREG(status.st_mode)) {
-    const char* what = S_ISDIR(status.st_mode) ? "folder" : "device or pipe";
-    receiver.fail(nullptr, named_error(Reason::bad_member, member.place, what));
-  } else {
-    member.size = static_cast<std::uint64_t>(status.st_size);
-    return read_file(std::move(file), member, receiver);
+  Error error;
+  InputFile file = list.directory.open(entry.below ? "checkpoint/" + entry.name : entry.name, error);
+  if (error) {
+    member.place = error.image;
+    receiver.fail(&member, error);
+    return Step::go;
   }
-  return Step::go;
+  member.place = file.place();
+  member.size = file.size();
+  return read_file(std::move(file), member, receiver);
 }
 
 }  // namespace critpipe

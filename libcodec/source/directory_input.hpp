@@ -5,23 +5,23 @@
 
 namespace critpipe {
 
-// What was found in a directory, and the descriptor through which its files are opened.
-struct Directory {
-  OpenFile file;
-  std::string place;
-  std::string prefix;
+// What is in it. An unpacked container checkpoint has its images in a directory `checkpoint`, beside other files.
+struct DirectoryList {
   struct Entry {
-    std::string name;  // within the set
-    bool below;        // in the folder `checkpoint`
+    std::string name;
+    bool below;  // in the directory `checkpoint`
     bool is_image;
   };
+  Directory directory;
   std::vector<Entry> entries = {};
+  std::string prefix = {};  // before the paths of members, with its slash
+  std::shared_ptr<const SetId> set = {};
+
+  // Fills the entries.
+  Error read(const SourceOptions& options);
 };
 
-// Lists it. An unpacked container checkpoint has its images in a folder `checkpoint`, beside other files.
-Error list_directory(Directory& directory, const SourceOptions& options);
-
 // Opens and reads one of its members, if the receiver wants it.
-Step read_entry(const Directory& directory, const Directory::Entry& entry, std::uint64_t id, Receiver& receiver);
+Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver);
 
 }  // namespace critpipe

@@ -27,7 +27,7 @@ std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, cons
 
 // Unpacks as often as the input is packed. A name says that it is a raw image; a head, that it is another. Both end it
 // with as few bytes as can be: a pipe may give the next ones much later.
-bool unpack_all(Opened& opened, const SourceOptions& options) {
+bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
   auto& reader = opened.reader;
   for (int layers = 0; !is_raw_name(opened.name) && !is_head(reader->peek(4)); ++layers) {
     const Packing packing = packing_of(reader->peek(6));
@@ -38,56 +38,31 @@ bool unpack_all(Opened& opened, const SourceOptions& options) {
     }
     reader = bounded(unpack(packing, std::move(reader), opened.place), opened.place, options);
     opened.size = Member::unknown;
-    if (opened.name.ends_with(suffix_of(packing))) opened.name.erase(opened.name.size() - suffix_of(packing).size());
+    for (std::string* name : {&opened.name, &opened.path})
+      if (name->ends_with(suffix_of(packing))) name->erase(name->size() - suffix_of(packing).size());
   }
   return true;
 }
 
-void recognise(Opened& opened) {
+void recognise(OpenedInput& opened) {
   PeekReader& reader = *opened.reader;
-  opened.form = Opened::Form::image;
+  opened.form = OpenedInput::Form::image;
   if (is_raw_name(opened.name) || is_head(reader.peek(4))) return;
-  if (is_stream(reader, opened.sequence)) opened.form = Opened::Form::stream;
-  else if (is_tar(reader.peek(512))) opened.form = Opened::Form::tar;
+  if (is_stream(reader, opened.sequence)) opened.form = OpenedInput::Form::stream;
+  else if (is_tar(reader.peek(512))) opened.form = OpenedInput::Form::tar;
 }
 
-void open_file(Opened& opened, OpenFile file, const SourceOptions& options) {
-  auto plain = std::make_unique<FileReader>(std::move(file), opened.place);
+void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
+  auto plain = std::make_unique<FileReader>(std::move(file));
   opened.size = plain->size();
   opened.reader = bounded(std::move(plain), opened.place, options);
 }
 
-}  // namespace
-
-Opened open_input(const std::string& input, const std::string& short_name, const SourceOptions& options) {
-  Opened opened;
-  const bool is_stdin = input == "-";
-  opened.place = input;
-  opened.short_name = short_name;
-  opened.name = is_stdin ? "-" : short_name;
-  OpenFile file{is_stdin ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
-  struct stat status;
-  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) {
-    opened.error = system_error(Reason::io_open, opened.place, errno);
-    return opened;
-  }
-  if (S_ISDIR(status.st_mode)) {
-    opened.form = Opened::Form::directory;
-    while (opened.place.size() > 1 && opened.place.back() == '/') opened.place.pop_back();
-  } else if (S_ISREG(status.st_mode) && is_raw_name(opened.name)) {
-    opened.form = Opened::Form::raw;
-    opened.size = static_cast<std::uint64_t>(status.st_size);
-  }
-  if (opened.form != Opened::Form::failed) {
-    opened.file = std::move(file);
-    return opened;
-  }
-  open_file(opened, std::move(file), options);
-  if (unpack_all(opened, options)) recognise(opened);
-  return opened;
+int open_descriptor(const std::string& input, const SourceOptions& options) {
+  if (input != "-") return open(input.c_str(), O_RDONLY | O_CLOEXEC);
+  if (options.stdin_offset != Member::unknown) lseek(STDIN_FILENO, static_cast<off_t>(options.stdin_offset), SEEK_SET);
+  return STDIN_FILENO;
 }
-
-namespace {
 
 class FailedReader final : public ByteReader {
  public:
@@ -97,13 +72,48 @@ class FailedReader final : public ByteReader {
 
 }  // namespace
 
+std::uint64_t stdin_offset() {
+  struct stat status;
+  if (fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return Member::unknown;
+  const off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+  return at < 0 ? Member::unknown : static_cast<std::uint64_t>(at);
+}
+
+OpenedInput open_input(InputName called, const SourceOptions& options) {
+  OpenedInput opened{std::move(called)};
+  opened.place = opened.called.input;
+  opened.name = last_part(opened.place);
+  opened.path = opened.called.path();
+  const int fd = open_descriptor(opened.place, options);
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    opened.error = system_error(Reason::io_open, opened.place, errno);
+    return opened;
+  }
+  if (S_ISDIR(status.st_mode)) {
+    opened.form = OpenedInput::Form::directory;
+    opened.directory = {fd, opened.place};
+    return opened;
+  }
+  InputFile file{fd, opened.place};
+  if (S_ISREG(status.st_mode) && is_raw_name(opened.name)) {
+    opened.form = OpenedInput::Form::raw;
+    opened.size = static_cast<std::uint64_t>(status.st_size);
+    opened.file = std::move(file);
+    return opened;
+  }
+  read_from(opened, std::move(file), options);
+  if (unpack_all(opened, options)) recognise(opened);
+  return opened;
+}
+
 Reader open_bytes(const std::string& input, const SourceOptions& options) {
-  Opened opened;
+  OpenedInput opened;
   opened.place = input;
-  OpenFile file{input == "-" ? STDIN_FILENO : open(input.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd() < 0) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
-  if (is_raw_name(last_part(input))) return std::make_unique<FileReader>(std::move(file), input);
-  open_file(opened, std::move(file), options);
+  InputFile file{open_descriptor(input, options), input};
+  if (!file.is_open()) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
+  if (is_raw_name(last_part(input))) return std::make_unique<FileReader>(std::move(file));
+  read_from(opened, std::move(file), options);
   if (!unpack_all(opened, options)) return std::make_unique<FailedReader>(opened.error);
   return std::move(opened.reader);
 }

@@ -1,7 +1,58 @@
-// Handing on the bytes of one member.
+// What a member is called, and handing on its bytes.
 #include "source/input_form.hpp"
 
 namespace critpipe {
+
+const std::shared_ptr<const SetId>& SetIds::of(std::string_view set) {
+  if (last_ && (*last_)->set == set) return *last_;
+  auto known = ids_.find(set);
+  if (known == ids_.end()) {
+    auto id = std::make_shared<const SetId>(SetId{checkpoint_, std::string{set}});
+    known = ids_.emplace(set, std::move(id)).first;
+  }
+  last_ = &known->second;
+  return *last_;
+}
+
+std::string place_beside(const Member& member, std::string_view name) {
+  const std::string& place = member.place;
+  const bool ends_with_name = member.in_set && place.ends_with(member.name);
+  const std::size_t end = ends_with_name ? place.size() - member.name.size() : place.rfind('/') + 1;
+  return place.substr(0, end).append(name);
+}
+
+NameInSet split_name(std::string_view inner) {
+  constexpr std::string_view usual = "checkpoint";
+  const std::size_t slash = inner.rfind('/');
+  if (slash == inner.npos) return {{}, inner};
+  std::string_view set = inner.substr(0, slash);
+  if (set == usual) set = {};
+  else if (set.ends_with(usual) && set[set.size() - usual.size() - 1] == '/') set.remove_suffix(usual.size() + 1);
+  return {set, inner.substr(slash + 1)};
+}
+
+bool Delivery::name(Member& member, std::string_view inner) {
+  const NameInSet split = split_name(inner);
+  const bool is_wanted = !options.set || *options.set == split.set;
+  has_set |= is_wanted && member.is_image;
+  member.set = ids.of(split.set);
+  member.name = split.name;
+  member.path = prefix;
+  if (!options.set && !split.set.empty()) member.path.append(split.set).append(1, '/');
+  member.path += split.name;
+  member.id = next_id++;
+  member.in_set = true;
+  return is_wanted;
+}
+
+void Delivery::fail(Error error) {
+  error.set = ids.of(options.set.value_or(""));
+  receiver.fail(nullptr, error);
+}
+
+void Delivery::end() {
+  if (options.set && !has_set) fail(named_error(Reason::no_set, place, *options.set));
+}
 
 bool is_raw_name(std::string_view name) {
   const Kind* kind = kind_of_name(name);
@@ -14,13 +65,14 @@ Error named_error(Reason reason, std::string place, std::string name) {
   return error;
 }
 
-Step read_member(ByteReader& reader, const Member& given, Receiver& receiver) {
-  Member member = given;
+Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   for (;;) {
     const Bytes block = reader.read();
     member.packed = reader.packed();
     if (!block.empty()) {
       if (receiver.bytes(member, block) == Step::stop) return Step::stop;
+      // Whoever writes into a pipe wants to be read.
+      if (receiver.has_enough(member) && !reader.is_pipe()) return receiver.end(member);
       continue;
     }
     if (!reader.error()) return receiver.end(member);
@@ -29,8 +81,8 @@ Step read_member(ByteReader& reader, const Member& given, Receiver& receiver) {
   }
 }
 
-Step read_file(OpenFile file, Member& member, Receiver& receiver) {
-  FileReader reader{std::move(file), member.place, member.size};
+Step read_file(InputFile file, Member& member, Receiver& receiver) {
+  FileReader reader = FileReader::whole(std::move(file));
   if (is_raw_name(member.name) || !member.is_image) member.fd = reader.fd();
   if (receiver.begin(member) == Step::stop) return Step::stop;
   if (member.fd >= 0) reader.taken(receiver.take_file(member));

@@ -12,7 +12,7 @@ namespace {
 
 class Stream {
  public:
-  Stream(std::vector<Shard>& shards, Form& form) : form_{form} {
+  Stream(std::vector<Shard>& shards, Delivery& to) : to_{to} {
     for (Shard& shard : shards) lanes_.push_back({&shard});
   }
   Step read();
@@ -41,7 +41,7 @@ class Stream {
   void fail(Reason reason, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
   bool ended() const { return failed_ || image_ended_; }
 
-  Form& form_;
+  Delivery& to_;
   std::vector<Lane> lanes_;
   OpenFiles open_;
   OpenFiles::iterator current_ = open_.end();
@@ -53,8 +53,8 @@ class Stream {
 
 void Stream::fail(Reason reason, std::uint64_t want, std::uint64_t have, std::string name) {
   failed_ = true;
-  Error error{reason, form_.place, Error::nowhere, Error::nowhere, want, have, std::move(name)};
-  form_.receiver.fail(nullptr, error);
+  Error error{reason, to_.place, Error::nowhere, Error::nowhere, want, have, std::move(name)};
+  to_.fail(error);
 }
 
 Stream::Lane* Stream::lane_with_next() {
@@ -95,7 +95,7 @@ bool Stream::read_marker(Lane& lane) {
   }
   const Bytes all = reader.peek(4 + size);
   if (all.size() < 4 + size) {
-    if (reader.error()) form_.receiver.fail(nullptr, reader.error());
+    if (reader.error()) to_.fail(reader.error());
     else fail(Reason::cut_stream, sequence_);
     failed_ = true;
     return false;
@@ -125,22 +125,19 @@ Step Stream::select(const std::string& name) {
   current_ = open_.emplace(name, Open{}).first;
   Open& open = current_->second;
   Member& member = open.member;
-  member.place = form_.place + ":" + name.substr(0, max_name_bytes);
+  member.place = to_.place + ":" + name.substr(0, max_name_bytes);
+  member.is_image = is_image_name(name);
+  member.interleaved = true;
   const char* why = fault_of_name(name);
   const NameSet::Seen seen = why ? NameSet::Seen::first : names_.add(name);
   if (why || seen != NameSet::Seen::first) {
     const bool again = seen == NameSet::Seen::again;
     const Reason reason = why ? Reason::bad_name : again ? Reason::bad_duplicate : Reason::limit_members;
-    form_.receiver.fail(nullptr, named_error(reason, member.place, why ? why : name));
+    to_.fail(named_error(reason, member.place, why ? why : name));
     return Step::go;
   }
-  member.name = form_.prefix + name;
-  member.id = form_.next_id++;
-  member.in_set = true;
-  member.interleaved = true;
-  member.is_image = is_image_name(name);
-  open.wanted = form_.receiver.wants(member.name);
-  return open.wanted ? form_.receiver.begin(member) : Step::go;
+  open.wanted = to_.name(member, name) && to_.receiver.wants(member.path);
+  return open.wanted ? to_.receiver.begin(member) : Step::go;
 }
 
 Step Stream::take_data(Lane& lane) {
@@ -153,10 +150,10 @@ Step Stream::take_data(Lane& lane) {
     if (block.empty()) break;
     left -= block.size();
     open.member.packed = reader.packed();
-    if (form_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
+    if (to_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
   }
   if (left == 0) return Step::go;
-  if (reader.error()) form_.receiver.fail(nullptr, reader.error());
+  if (reader.error()) to_.fail(reader.error());
   else fail(Reason::cut_stream, sequence_);
   failed_ = true;
   return Step::go;
@@ -167,7 +164,7 @@ Step Stream::end_file() {
   const Member member = std::move(current_->second.member);
   open_.erase(current_);
   current_ = open_.end();
-  return wanted ? form_.receiver.end(member) : Step::go;
+  return wanted ? to_.receiver.end(member) : Step::go;
 }
 
 Step Stream::take(Lane& lane) {
@@ -205,8 +202,9 @@ Step Stream::read() {
     if (lane.has_next) lowest = std::min(lowest, lane.next.sequence);
   if (!failed_ && lowest != Member::unknown) fail(Reason::bad_sequence, sequence_, lowest);
   else if (!failed_ && !image_ended_) fail(Reason::cut_stream, sequence_);
+  else if (!failed_) to_.end();
   for (auto& [name, open] : open_)
-    if (open.wanted) form_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
+    if (open.wanted) to_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
   return Step::go;
 }
 
@@ -224,6 +222,6 @@ bool is_stream(PeekReader& reader, std::uint64_t& sequence) {
   return true;
 }
 
-Step read_stream(std::vector<Shard>& shards, Form form) { return Stream{shards, form}.read(); }
+Step read_stream(std::vector<Shard>& shards, Delivery delivery) { return Stream{shards, delivery}.read(); }
 
 }  // namespace critpipe

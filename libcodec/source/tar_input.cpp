@@ -16,7 +16,7 @@ constexpr std::size_t checksum_bytes = 8;
 
 class Tar {
  public:
-  Tar(PeekReader& reader, Form& form) : reader_{reader}, form_{form} {}
+  Tar(PeekReader& reader, Delivery& to) : reader_{reader}, to_{to} {}
   Step read();
 
  private:
@@ -25,28 +25,25 @@ class Tar {
   Step read_data(Member& member, archive_entry* entry);
   Step read_blocks(Member& member);
   Step zeros(const Member& member, std::uint64_t size);
-  void report(Reason reason, const std::string& path, std::string name);
+  void refuse(const Member& member, Reason reason, std::string name);
   Error fault();
   Step fail(const Member& member, std::uint64_t offset);
-  std::string below_root(std::string path, bool is_folder);
   static la_ssize_t next_block(archive*, void* self, const void** block);
   static la_int64_t skip(archive*, void* self, la_int64_t size);
 
   PeekReader& reader_;
-  Form& form_;
+  Delivery& to_;
   const ArchiveLibrary* library_ = nullptr;
   ArchiveHandle handle_{nullptr, {nullptr}};
   NameSet names_;
-  std::string root_;  // the folder of the first member, with its slash
-  bool has_root_ = false;
   bool has_image_ = false;
   bool broken_ = false;  // nothing more can be read
 };
 
 // Without ./ before and / behind it.
-std::string plain_name(std::string path, bool is_folder) {
+std::string plain_name(std::string path, bool is_directory) {
   while (path.starts_with("./")) path.erase(0, path.find_first_not_of('/', 1));
-  while (is_folder && path.size() > 1 && path.back() == '/') path.pop_back();
+  while (is_directory && path.size() > 1 && path.back() == '/') path.pop_back();
   return path == "." ? "" : path;
 }
 
@@ -69,7 +66,7 @@ bool Tar::open() {
   std::string why;
   library_ = archive_library(why);
   if (!library_) {
-    form_.receiver.fail(nullptr, named_error(Reason::no_library, form_.place, why));
+    to_.fail(named_error(Reason::no_library, to_.place, why));
     return false;
   }
   handle_ = {library_->archive_read_new(), {library_}};
@@ -79,7 +76,7 @@ bool Tar::open() {
   library_->archive_read_set_skip_callback(handle, skip);
   library_->archive_read_set_callback_data(handle, this);
   if (library_->archive_read_open1(handle) >= ARCHIVE_WARN) return true;
-  form_.receiver.fail(nullptr, fault());
+  to_.fail(fault());
   return false;
 }
 
@@ -89,24 +86,11 @@ Error Tar::fault() {
   const char* text = library_->archive_error_string(handle_.get());
   const std::string_view message = text ? text : "damaged";
   const bool cut = message.find("runcated") != message.npos;
-  return named_error(cut ? Reason::cut_archive : Reason::bad_archive, form_.place, std::string{message});
+  return named_error(cut ? Reason::cut_archive : Reason::bad_archive, to_.place, std::string{message});
 }
 
-void Tar::report(Reason reason, const std::string& path, std::string name) {
-  form_.receiver.fail(nullptr, named_error(reason, form_.place + ":" + path, std::move(name)));
-}
-
-// The name within the set; empty for the folders that hold it.
-std::string Tar::below_root(std::string path, bool is_folder) {
-  if (is_folder) path += '/';
-  if (!has_root_) {
-    has_root_ = true;
-    root_ = path.substr(0, path.rfind('/') + 1);
-    if (root_.starts_with("pre-checkpoint/")) root_.clear();
-  }
-  if (path.starts_with(root_)) path.erase(0, root_.size());
-  if (path.starts_with("checkpoint/")) path.erase(0, 11);
-  return path;
+void Tar::refuse(const Member& member, Reason reason, std::string name) {
+  to_.receiver.fail(&member, named_error(reason, member.place, std::move(name)));
 }
 
 Step Tar::read() {
@@ -120,15 +104,16 @@ Step Tar::read() {
       if (read_entry(entry) == Step::stop) return Step::stop;
       continue;
     }
-    form_.receiver.fail(nullptr, fault());
+    to_.fail(fault());
     return Step::go;
   }
   if (broken_) return Step::go;
   // What is behind the end mark is nobody's, but a compressed archive says only at its end whether it was whole, and
   // whoever writes into a pipe wants to be read.
   reader_.skip(Member::unknown);
-  if (reader_.error()) form_.receiver.fail(nullptr, reader_.error());
-  else if (!has_image_) form_.receiver.fail(nullptr, named_error(Reason::no_images, form_.place, "archive"));
+  if (reader_.error()) to_.fail(reader_.error());
+  else if (!has_image_) to_.fail(named_error(Reason::no_images, to_.place, "archive"));
+  else to_.end();
   return Step::go;
 }
 
@@ -144,37 +129,33 @@ Step Tar::read_entry(archive_entry* entry) {
   member.is_image = type != AE_IFDIR && is_image_name(name);
   has_image_ |= member.is_image;
   if (const char* why = fault_of_name(name)) {
-    report(Reason::bad_name, path.substr(0, max_name_bytes), why);
+    const std::string place = to_.place + ":" + path.substr(0, max_name_bytes);
+    to_.fail(named_error(Reason::bad_name, place, why));
     return Step::go;
   }
-  member.name = below_root(name, type == AE_IFDIR);
-  if (type == AE_IFDIR) return Step::go;
-  if (!member.is_image && !form_.options.all_members) return Step::go;
+  if (type == AE_IFDIR || (!member.is_image && !to_.options.all_members)) return Step::go;
+  if (!to_.name(member, name)) return Step::go;
+  member.place = to_.place + ":" + path;
   if (type != AE_IFREG || linked) {
     const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
-    if (member.is_image) report(Reason::bad_member, path, what);
+    if (member.is_image) refuse(member, Reason::bad_member, what);
     return Step::go;
   }
-  const NameSet::Seen seen = names_.add(member.name);
+  const NameSet::Seen seen = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
   if (seen != NameSet::Seen::first) {
-    report(seen == NameSet::Seen::again ? Reason::bad_duplicate : Reason::limit_members, path, member.name);
+    refuse(member, seen == NameSet::Seen::again ? Reason::bad_duplicate : Reason::limit_members, member.path);
     return Step::go;
   }
-  member.name = form_.prefix + member.name;
-  if (!form_.receiver.wants(member.name)) return Step::go;
-  member.place = form_.place + ":" + path;
-  return read_data(member, entry);
+  return to_.receiver.wants(member.path) ? read_data(member, entry) : Step::go;
 }
 
 Step Tar::read_data(Member& member, archive_entry* entry) {
-  member.id = form_.next_id++;
   member.size = static_cast<std::uint64_t>(library_->archive_entry_size(entry));
-  member.in_set = true;
   member.packed = reader_.packed();
-  if (form_.receiver.begin(member) == Step::stop) return Step::stop;
-  if (form_.receiver.needs_bytes(member)) return read_blocks(member);
+  if (to_.receiver.begin(member) == Step::stop) return Step::stop;
+  if (to_.receiver.needs_bytes(member)) return read_blocks(member);
   if (library_->archive_read_data_skip(handle_.get()) >= ARCHIVE_WARN && !reader_.error())
-    return form_.receiver.end(member);
+    return to_.receiver.end(member);
   return fail(member, Error::nowhere);
 }
 
@@ -183,7 +164,7 @@ Step Tar::fail(const Member& member, std::uint64_t offset) {
   error.image = member.place;
   error.offset = offset;
   broken_ = true;
-  form_.receiver.fail(&member, error);
+  to_.receiver.fail(&member, error);
   return Step::go;
 }
 
@@ -201,10 +182,10 @@ Step Tar::read_blocks(Member& member) {
     if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
     at = begin + size;
     if (size == 0) continue;
-    if (form_.receiver.bytes(member, {static_cast<const std::byte*>(data), size}) == Step::stop) return Step::stop;
+    if (to_.receiver.bytes(member, {static_cast<const std::byte*>(data), size}) == Step::stop) return Step::stop;
   }
   if (member.size > at && zeros(member, member.size - at) == Step::stop) return Step::stop;
-  return form_.receiver.end(member);
+  return to_.receiver.end(member);
 }
 
 // A hole of a sparse member.
@@ -212,7 +193,7 @@ Step Tar::zeros(const Member& member, std::uint64_t size) {
   static constexpr std::array<std::byte, 64 << 10> block{};
   while (size > 0) {
     const std::uint64_t piece = std::min<std::uint64_t>(size, block.size());
-    if (form_.receiver.bytes(member, {block.data(), static_cast<std::size_t>(piece)}) == Step::stop) return Step::stop;
+    if (to_.receiver.bytes(member, {block.data(), static_cast<std::size_t>(piece)}) == Step::stop) return Step::stop;
     size -= piece;
   }
   return Step::go;
@@ -236,6 +217,6 @@ bool is_tar(Bytes begin) {
   return sum == wanted;
 }
 
-Step read_tar(PeekReader& reader, Form form) { return Tar{reader, form}.read(); }
+Step read_tar(PeekReader& reader, Delivery delivery) { return Tar{reader, delivery}.read(); }
 
 }  // namespace critpipe

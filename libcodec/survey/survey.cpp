@@ -7,8 +7,7 @@ namespace critpipe {
 
 namespace {
 
-std::string_view folder_of(std::string_view name) { return name.substr(0, name.rfind('/') + 1); }
-std::string_view file_of(std::string_view name) { return name.substr(folder_of(name).size()); }
+std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Whose memory: named by the file, or that of an image without a name.
 struct Whose {
@@ -26,8 +25,9 @@ class MemorySink final : public PagemapSink {
   MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
       : set_{set},
-        name_{file_of(member.name)},
+        name_{member.name},
         place_{member.place},
+        member_set_{member.set},
         alone_{!member.in_set},
         options_{options},
         report_{report} {}
@@ -48,6 +48,7 @@ class MemorySink final : public PagemapSink {
     memory_ = &set_.memories[of.memory];
     memory_->memory = memory_->pagemap.memory = of.memory;
     memory_->named = of.named;
+    memory_->set = set_.id;
     memory_->alone = alone_;
     memory_->place = place_;
     memory_->pagemap.pages_id = pages_id;
@@ -65,12 +66,14 @@ class MemorySink final : public PagemapSink {
     memory_->complete = false;
     Error placed = error;
     placed.image = place_;
+    placed.set = member_set_;
     report_(placed);
   }
 
  private:
   SurveyedSet& set_;
   std::string name_, place_;
+  std::shared_ptr<const SetId> member_set_;
   bool alone_;
   const SurveyOptions& options_;
   const std::function<void(const Error&)>& report_;
@@ -160,26 +163,18 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-bool SurveyWork::is_directory(const std::string& place) const {
-  return std::ranges::any_of(directories, [&](const std::string& path) {
-    return place.starts_with(path) && (path.ends_with('/') || place.substr(path.size()).starts_with('/'));
-  });
-}
-
-SetState& SurveyWork::state_of(std::string_view name, const std::string& place) {
-  const std::string folder{folder_of(name)};
-  const auto known = by_folder.find(folder);
-  if (known != by_folder.end()) return *states[known->second];
-  by_folder[folder] = sets.size();
+SetState& SurveyWork::state_of(const Member& member) {
+  const auto known = by_id.find(*member.set);
+  if (known != by_id.end()) return *states[known->second];
+  by_id[*member.set] = sets.size();
   auto& set = *sets.emplace_back(std::make_unique<SurveyedSet>());
   auto& state = *states.emplace_back(std::make_unique<SetState>());
   state.set = &set;
-  const std::string_view file = file_of(name);
-  if (place.ends_with(file) && file != "-") state.place = place.substr(0, place.size() - file.size());
-  if (is_directory(place)) set.directory = state.place.substr(0, state.place.size() - 1);
-  set.name = !set.directory.empty() ? set.directory : place.substr(0, place.size() - name.size()) + folder;
-  while (set.name.size() > 1 && (set.name.ends_with(':') || set.name.ends_with('/'))) set.name.pop_back();
-  if (set.name.empty() || file == "-") set.name.assign(1, '-');
+  state.place = place_beside(member, {});
+  if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
+  set.id = *member.set;
+  set.place = state.place;
+  set.name = set.id.text();
   set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
   return state;
 }
@@ -194,9 +189,9 @@ bool PageSurvey::wants(std::string_view name) {
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
-  SetState& state = work_->state_of(member.name, member.place);
+  SetState& state = work_->state_of(member);
   SurveyedSet& set = *state.set;
-  const std::string file{file_of(member.name)};
+  const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SurveyedPages& image = set.images[*pages_id];
     image.place = member.place;
@@ -218,14 +213,13 @@ const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
-  for (const std::string& input : inputs) {
-    struct stat status;
-    if (input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode))
-      work_->directories.push_back(input);
-  }
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
     if (piece->read(*this) == Step::stop) break;
+  std::vector<SetId> ids;
+  for (const auto& set : work_->sets) ids.push_back(set->id);
+  const std::vector<std::string> names = texts_of(ids);
+  for (std::size_t i = 0; i < names.size(); ++i) work_->sets[i]->name = names[i];
   for (const auto& state : work_->states)
     for (const auto& [id, image] : state->set->images)
       if (image.on_disk) work_->all_bytes += image.size_bytes;

@@ -20,7 +20,9 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                                });
   if (!error) return;
   image.complete = false;
-  report(error);
+  Error placed = error;
+  placed.set = std::make_shared<const SetId>(state.set->id);
+  report(placed);
 }
 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
@@ -79,6 +81,7 @@ void SurveyWork::finish(SetState& state) {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
       Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
+      error.set = std::make_shared<const SetId>(set.id);
       report(error);
     }
   }

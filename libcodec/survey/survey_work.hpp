@@ -21,8 +21,7 @@ struct SurveyWork {
   SurveyWork(SurveyOptions with, std::function<void(const Error&)> to)
       : options{std::move(with)}, report{std::move(to)}, distinct{options.budget_bytes} {}
 
-  SetState& state_of(std::string_view name, const std::string& place);
-  bool is_directory(const std::string& place) const;
+  SetState& state_of(const Member& member);
   void finish(SetState& state);
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
@@ -30,10 +29,9 @@ struct SurveyWork {
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
-  std::vector<std::string> directories;  // of the inputs
   std::vector<std::unique_ptr<SurveyedSet>> sets;
   std::vector<std::unique_ptr<SetState>> states;  // of the sets
-  std::map<std::string, std::size_t, std::less<>> by_folder;
+  std::map<SetId, std::size_t> by_id;
   DistinctPages distinct;
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
   std::uint64_t fact_bytes = 0;                 // of streams, kept until the end

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -31,11 +32,14 @@ class WireBuffer {
   void truncate(std::size_t size) { size_ = size; }
 
   std::byte* reserve(std::size_t room) {
-    if (capacity_ - size_ < room) [[unlikely]]
+    if (size_ + room > capacity_) [[unlikely]]  // also where size_ is, by mistake, past the end
       grow(room);
     return bytes_.get() + size_;
   }
-  void commit(const std::byte* end) { size_ = static_cast<std::size_t>(end - bytes_.get()); }
+  void commit(const std::byte* end) {
+    size_ = static_cast<std::size_t>(end - bytes_.get());
+    assert(size_ <= capacity_);
+  }
 
   void append(const void* from, std::size_t size) {
     if (size == 0) return;

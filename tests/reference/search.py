@@ -239,6 +239,75 @@ def write_set(folder, base, entries, page):
         file.write(b"".join(page(first, nr) for first, nr, flags in entries if flags & PRESENT))
 
 
+# Filters: an archive or a stream gives what the directory gives, in whatever order its members come.
+
+def orders_of(folder):
+    """Names in orders that differ in what is known when pages come."""
+    names = sorted(name for name in os.listdir(folder) if os.path.isfile(f"{folder}/{name}"))
+    is_pages = lambda name: name.startswith("pages-")
+    pages, others = [name for name in names if is_pages(name)], [name for name in names if not is_pages(name)]
+    last = lambda word: sorted(others, key=lambda name: name.startswith(word))
+    yield "by name", names
+    yield "pages last", others + pages
+    yield "pages first", pages + others
+    yield "pstree after pages", [*last("pstree")[:-1], *pages, "pstree.img"] if "pstree.img" in names else names
+    yield "mappings after pages", [name for name in last("mm-") if not name.startswith("mm-")] + pages + \
+        [name for name in others if name.startswith("mm-")]
+    yield "files after pages", [name for name in others if not re.search("files|memfd", name)] + pages + \
+        [name for name in others if re.search("files|memfd", name)]
+
+
+def archive_of(folder, names):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name in names:
+            tar.add(f"{folder}/{name}", name)
+    return out.getvalue()
+
+
+def lines_of(command, data=None):
+    child = subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+    lines = []
+    for line in map(json.loads, child.stdout.splitlines()):
+        line.pop("checkpoint", None)
+        line.pop("set", None)
+        lines.append(json.dumps(line, sort_keys=True))
+    return sorted(lines), child.returncode
+
+
+def filters_of(folder):
+    yield []
+    for kind in ("stack", "anon", "file=*"):
+        yield ["--vma", kind]
+    yield ["--prot", "w"]
+    pids = numbers(folder, r"pagemap-(\d+)\.img")
+    yield ["--pid", str(pids[-1])]
+    starts = sorted(begin for begin, _ in stretches(folder, pids[-1]))
+    yield ["--range", f"{starts[0]:#x}:{starts[-1]:#x}", "--prot", "r"]
+    yield ["--range", f"{starts[0] + 100:#x}:{starts[0] + 5000:#x}"]
+
+
+def check_filters(programs, what, folder, work, patterns, all_orders):
+    for names, order in ((names, order) for order, names in orders_of(folder)):
+        if not all_orders and order not in ("by name", "files after pages"):
+            continue
+        with open(f"{work}/archive.tar", "wb") as file:
+            file.write(archive_of(folder, names))
+        with open(f"{work}/archive.tar", "rb") as file:
+            data = file.read()
+        for pattern, options in ((pattern, options) for pattern in patterns for options in filters_of(folder)):
+            command = [f"{programs}/crit-grep", "--memory", "--json", "-C", "8", *options, pattern]
+            want, code = lines_of([*command, folder])
+            for form, (have, have_code) in (("archive", lines_of([*command, f"{work}/archive.tar"])),
+                                            ("pipe", lines_of([*command, "-"], data))):
+                # What begins or ends at a gap is only seen with addresses.
+                if form == "pipe" and pattern.startswith("\\b"):
+                    continue
+                expect(f"{what}, {order}: {form}: {pattern} {options}", set(want), set(have))
+                expect(f"{what}, {order}: {form}: {pattern} {options}: lines and exit code", {(len(want), code)},
+                       {(len(have), have_code)})
+
+
 def main():
     programs, checkpoints = sys.argv[1:]
     with tempfile.TemporaryDirectory() as work:
@@ -259,6 +328,11 @@ def main():
             continue
         small = sum(os.path.getsize(f"{folder}/{entry}") for entry in os.listdir(folder)) < 8 << 20
         check_all(programs, name, folder, ["PATH=[^\\x00]+", "ELF", "[A-Za-z ]{5,40}"], forms=small, blocks=(4097,))
+        if os.path.exists(f"{folder}/parent"):
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            patterns = ["PATH=", "[A-Za-z0-9/]{6,40}", "\\b[a-z]{4,9}\\b"] if name == "demo" else ["PATH=[^\\x00]+"]
+            check_filters(programs, name, folder, work, patterns, name == "demo")
     print(f"{checks - len(failures)} passed, {len(failures)} failed")
     return 1 if failures else 0
 

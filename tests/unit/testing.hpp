@@ -59,7 +59,7 @@ class Recorder final : public Sink {
   }
   Step entry(const Entry& entry) override {
     StringOutput json;
-    print_message(json, *entry.message, entry.payload, entry.canonical, false);
+    print_message(json, *entry.message, entry.payload, {.canonical = entry.canonical});
     line("entry " + std::to_string(entry.index) + " at " + std::to_string(entry.offset) + " " + json.take());
     return Step::go;
   }
@@ -68,7 +68,7 @@ class Recorder final : public Sink {
     text += part.size == Part::unknown ? " rest" : " " + std::to_string(part.size);
     if (part.message) {
       StringOutput json;
-      print_message(json, *part.message, part.payload, part.canonical, false);
+      print_message(json, *part.message, part.payload, {.canonical = part.canonical});
       text += " " + json.take();
     }
     line(text);

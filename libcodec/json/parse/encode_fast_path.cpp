@@ -1,9 +1,11 @@
 #include "json/parse/encode_fast_path.hpp"
 
 #include <array>
+#include <cassert>
 
 #include "critpipe/fields.hpp"
 #include "critpipe/base.hpp"
+#include "schema_index.hpp"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -13,8 +15,16 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t small_room = 8192;  // of a payload; what is longer goes the long way
-constexpr std::size_t value_room = 128;   // tags, numbers, and lengths that turn out longer
+constexpr std::size_t payload_room = 8192;  // longer payloads are left to the MessageEncoder
+
+// What is written after the limit at most: one tag and one number or length, then for each message around it what its
+// length takes more than the one byte that was left for it. Texts end before the limit.
+constexpr std::size_t tail_room = 128;
+static_assert(2 * WireBuffer::varint_room + max_nesting * (varint_size(payload_room) - 1) <= tail_room);
+
+// What is read beyond the end of the text at most: a number of 15 digits with its sign, then a key and what stands behind
+// it, or the name of an enum's value. Nothing else begins beyond the end.
+static_assert(16 + Field::key_room <= readable_behind_json && longest_enum_name + 2 <= readable_behind_json);
 
 std::uint64_t load_text(const char* at) {
   std::uint64_t word;
@@ -116,29 +126,29 @@ inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; 
 constexpr unsigned plain_types = 1u << static_cast<unsigned>(Type::int32) | 1u << static_cast<unsigned>(Type::int64) |
                                  1u << static_cast<unsigned>(Type::uint32) | 1u << static_cast<unsigned>(Type::uint64);
 
-// Where the walk is; a text of null says that it goes no further.
-struct Place {
-  const char* at;
+// The next character and where the next byte goes.
+struct Cursor {
+  const char* at;  // null: refused, the message is left to the MessageEncoder
   std::byte* out;
 };
-constexpr Place nowhere{nullptr, nullptr};
+constexpr Cursor refused{nullptr, nullptr};
 
-class Walk {
+class FastEncoder {
  public:
-  Walk(const char* end, std::byte* room) : end_{end}, limit_{room + small_room - value_room} {}
-  Place object(Place place, const Message& message, int depth) const;
+  FastEncoder(const char* end, std::byte* room) : end_{end}, limit_{room + payload_room - tail_room} {}
+  Cursor object(Cursor cursor, const Message& message, int depth) const;
 
  private:
-  Place value(Place place, const Field& field, int depth) const;
-  Place long_value(Place place, const Field& field, int depth) const;
-  Place list(Place place, const Field& field, int depth) const;
-  Place number(Place place, const Field& field) const;
-  Place word(Place place, const Field& field) const;
-  Place text(Place place) const;
-  Place nested(Place place, const Field& field, int depth) const;
+  Cursor value(Cursor cursor, const Field& field, int depth) const;
+  Cursor long_value(Cursor cursor, const Field& field, int depth) const;
+  Cursor list(Cursor cursor, const Field& field, int depth) const;
+  Cursor number(Cursor cursor, const Field& field) const;
+  Cursor word(Cursor cursor, const Field& field) const;
+  Cursor text(Cursor cursor) const;
+  Cursor nested(Cursor cursor, const Field& field, int depth) const;
 
   const char* const end_;
-  const std::byte* const limit_;  // a value that begins before it has room
+  const std::byte* const limit_;  // tail_room before the end
 };
 
 inline std::byte* put_tag(std::byte* out, const Field& field) {
@@ -149,141 +159,142 @@ inline std::byte* put_tag(std::byte* out, const Field& field) {
   return WireBuffer::put_varint(out, field.tag);
 }
 
-inline Place Walk::value(Place place, const Field& field, int depth) const {
-  if (place.out > limit_ || place.at >= end_) return nowhere;
-  place.out = put_tag(place.out, field);
+inline Cursor FastEncoder::value(Cursor cursor, const Field& field, int depth) const {
+  if (cursor.out > limit_ || cursor.at >= end_) return refused;
+  cursor.out = put_tag(cursor.out, field);
   // Most are one digit.
-  if (is_digit(place.at[0]) && !is_digit(place.at[1]) && (plain_types >> static_cast<unsigned>(field.type) & 1)) {
-    *place.out = static_cast<std::byte>(place.at[0] - '0');
-    return {place.at + 1, place.out + 1};
+  if (is_digit(cursor.at[0]) && !is_digit(cursor.at[1]) && (plain_types >> static_cast<unsigned>(field.type) & 1)) {
+    *cursor.out = static_cast<std::byte>(cursor.at[0] - '0');
+    return {cursor.at + 1, cursor.out + 1};
   }
-  return long_value(place, field, depth);
+  return long_value(cursor, field, depth);
 }
 
-Place Walk::object(Place place, const Message& message, int depth) const {
+Cursor FastEncoder::object(Cursor cursor, const Message& message, int depth) const {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
   std::size_t skip = 2;
-  ++place.at;  // {
-  while (*place.at != '}') {
+  ++cursor.at;  // {
+  while (*cursor.at != '}') {
     for (;; ++field) {
-      if (field == fields_end) return nowhere;
-      if (has_key(place.at, *field, skip)) break;
-      if (field->required) return nowhere;
+      if (field == fields_end) return refused;
+      if (has_key(cursor.at, *field, skip)) break;
+      if (field->required) return refused;
     }
-    place.at += field->key_size - skip;
+    cursor.at += field->key_size - skip;
     skip = 0;
-    place = field->repeated ? list(place, *field, depth) : value(place, *field, depth);
-    if (!place.at) return nowhere;
+    cursor = field->repeated ? list(cursor, *field, depth) : value(cursor, *field, depth);
+    if (!cursor.at) return refused;
     ++field;
   }
   for (; field != fields_end; ++field)
-    if (field->required) return nowhere;
-  ++place.at;
-  return place;
+    if (field->required) return refused;
+  ++cursor.at;
+  return cursor;
 }
 
-Place Walk::long_value(Place place, const Field& field, int depth) const {
+Cursor FastEncoder::long_value(Cursor cursor, const Field& field, int depth) const {
   switch (field.type) {
     case Type::int32:
     case Type::int64:
     case Type::uint32:
     case Type::uint64:
     case Type::sint32:
-    case Type::sint64: return number(place, field);
+    case Type::sint64: return number(cursor, field);
     case Type::boolean:
-    case Type::enumeration: return word(place, field);
-    case Type::string: return text(place);
-    case Type::message: return depth < max_nesting ? nested(place, field, depth) : nowhere;
-    default: return nowhere;
+    case Type::enumeration: return word(cursor, field);
+    case Type::string: return text(cursor);
+    case Type::message: return depth < max_nesting ? nested(cursor, field, depth) : refused;
+    default: return refused;
   }
 }
 
-Place Walk::list(Place place, const Field& field, int depth) const {
-  if (*place.at != '[') return nowhere;
-  for (++place.at;; place.at += 2) {
-    place = value(place, field, depth);
-    if (!place.at) return nowhere;
-    if (*place.at == ']') break;
-    if (place.at[0] != ',' || place.at[1] != ' ') return nowhere;
+Cursor FastEncoder::list(Cursor cursor, const Field& field, int depth) const {
+  if (*cursor.at != '[') return refused;
+  for (++cursor.at;; cursor.at += 2) {
+    cursor = value(cursor, field, depth);
+    if (!cursor.at) return refused;
+    if (*cursor.at == ']') break;
+    if (cursor.at[0] != ',' || cursor.at[1] != ' ') return refused;
   }
-  ++place.at;
-  return place;
+  ++cursor.at;
+  return cursor;
 }
 
-// Numbers that would not fit their type go the long way, and so do unsigned fields with a minus.
-inline Place Walk::number(Place place, const Field& field) const {
-  const bool negative = *place.at == '-';
+// Refuses numbers that do not fit their type, and a minus of unsigned fields.
+inline Cursor FastEncoder::number(Cursor cursor, const Field& field) const {
+  const bool negative = *cursor.at == '-';
   std::uint64_t value;
-  place.at = take_digits(place.at + negative, value);
-  if (!place.at || (negative && value == 0)) return nowhere;
+  cursor.at = take_digits(cursor.at + negative, value);
+  if (!cursor.at || (negative && value == 0)) return refused;
   switch (field.type) {
     case Type::uint64:
-      if (negative) return nowhere;
+      if (negative) return refused;
       break;
     case Type::uint32:
-      if (negative || value >> 32 != 0) return nowhere;
+      if (negative || value >> 32 != 0) return refused;
       break;
     case Type::int32:
-      if (value >> 31 != 0) return nowhere;
+      if (value >> 31 != 0) return refused;
       [[fallthrough]];
     case Type::int64: value = negative ? std::uint64_t{0} - value : value; break;
     case Type::sint32:
-      if (value >> 31 != 0) return nowhere;
+      if (value >> 31 != 0) return refused;
       [[fallthrough]];
     default: value = 2 * value - negative; break;
   }
-  place.out = put_varint(place.out, value);
-  return place;
+  cursor.out = put_varint(cursor.out, value);
+  return cursor;
 }
 
-Place Walk::word(Place place, const Field& field) const {
-  const auto is = [&](std::string_view word) { return std::memcmp(place.at, word.data(), word.size()) == 0; };
+Cursor FastEncoder::word(Cursor cursor, const Field& field) const {
+  const auto is = [&](std::string_view word) { return std::memcmp(cursor.at, word.data(), word.size()) == 0; };
   if (field.type == Type::boolean) {
     const bool yes = is("true");
-    if (!yes && !is("false")) return nowhere;
-    return {place.at + (yes ? 4 : 5), put_varint(place.out, yes)};
+    if (!yes && !is("false")) return refused;
+    return {cursor.at + (yes ? 4 : 5), put_varint(cursor.out, yes)};
   }
-  if (*place.at != '"') return nowhere;
-  ++place.at;
+  if (*cursor.at != '"') return refused;
+  ++cursor.at;
   for (const Name& name : field.enum_values())
-    if (is(name.name) && place.at[name.name.size()] == '"')
-      return {place.at + name.name.size() + 1, put_varint(place.out, name.value)};
-  return nowhere;
+    if (is(name.name) && cursor.at[name.name.size()] == '"' && cursor.at + name.name.size() < end_)
+      return {cursor.at + name.name.size() + 1, put_varint(cursor.out, name.value)};
+  return refused;
 }
 
-Place Walk::text(Place place) const {
-  if (*place.at != '"') return nowhere;
-  const char* const begin = place.at + 1;
+Cursor FastEncoder::text(Cursor cursor) const {
+  if (*cursor.at != '"') return refused;
+  const char* const begin = cursor.at + 1;
   const char* const quote = plain_end(begin, end_);
-  if (!quote) return nowhere;
+  if (!quote) return refused;
   const auto size = static_cast<std::size_t>(quote - begin);
-  if (size > static_cast<std::size_t>(limit_ - place.out) + value_room / 2) return nowhere;
-  place.out = put_varint(place.out, size);
-  std::memcpy(place.out, begin, size);
-  return {quote + 1, place.out + size};
+  if (static_cast<std::ptrdiff_t>(size) > limit_ - cursor.out) return refused;
+  cursor.out = put_varint(cursor.out, size);
+  std::memcpy(cursor.out, begin, size);
+  return {quote + 1, cursor.out + size};
 }
 
-Place Walk::nested(Place place, const Field& field, int depth) const {
-  if (*place.at != '{') return nowhere;
-  std::byte* const length = place.out;
-  place.out = length + 1;
-  place = object(place, field.message(), depth + 1);
-  if (!place.at) return nowhere;
-  const auto size = static_cast<std::size_t>(place.out - length - 1);
+Cursor FastEncoder::nested(Cursor cursor, const Field& field, int depth) const {
+  if (*cursor.at != '{') return refused;
+  std::byte* const length = cursor.out;
+  cursor.out = length + 1;
+  cursor = object(cursor, field.message(), depth + 1);
+  if (!cursor.at || cursor.at > end_) return refused;
+  const auto size = static_cast<std::size_t>(cursor.out - length - 1);
   if (size >= 0x80) {
     std::memmove(length + varint_size(size), length + 1, size);
-    place.out = length + varint_size(size) + size;
+    cursor.out = length + varint_size(size) + size;
   }
+  assert(cursor.out <= limit_ + tail_room);
   WireBuffer::put_varint(length, size);
-  return place;
+  return cursor;
 }
 
 }  // namespace
 
-const char* encode_small(const Message& message, const char* at, const char* end, WireBuffer& out) {
-  std::byte* const room = out.reserve(small_room);
-  const Place after = Walk{end, room}.object({at, room}, message, 0);
+const char* encode_fast(const Message& message, const char* at, const char* end, WireBuffer& out) {
+  std::byte* const room = out.reserve(payload_room);
+  const Cursor after = FastEncoder{end, room}.object({at, room}, message, 0);
   if (!after.at || after.at > end) return nullptr;
   out.commit(after.out);
   return after.at;

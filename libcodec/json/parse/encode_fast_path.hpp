@@ -1,8 +1,8 @@
-// Small entries as crit-tojson prints them, read in one walk. Internal.
+// The fast path of encoding: small entries as crit-tojson prints them, encoded in one pass. Internal.
 //
-// Nearly all JSON that comes here is what a decoder printed: known fields in ascending order, one blank after commas
-// and colons, plain texts. Such an entry needs no parser: its keys stand in the field table, letter for letter. What
-// looks otherwise in any way is left to simdjson and the MessageEncoder, which also know what to say about faults.
+// Nearly all JSON that is encoded was printed by a decoder: known fields in ascending order, one blank after commas and
+// colons, texts without escapes. Such an entry needs no parser: its keys stand in the field table, letter for letter.
+// Everything else is left to simdjson and the MessageEncoder, which also report faults.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,10 @@
 
 namespace critpipe {
 
-// Appends the payload of the object that begins at `at`. Returns where it ends, or null: not here, nothing is appended.
-// Requires: *at is {; 64 readable bytes behind `end`, whatever they say.
-const char* encode_small(const Message& message, const char* at, const char* end, WireBuffer& out);
+constexpr std::size_t readable_behind_json = 64;
+
+// Appends the payload of the object that begins at `at` and returns its end. Null: refused, and nothing is appended.
+// Requires: *at is {; readable_behind_json readable bytes behind `end`, with any content.
+const char* encode_fast(const Message& message, const char* at, const char* end, WireBuffer& out);
 
 }  // namespace critpipe

@@ -48,7 +48,7 @@ const char* EntryEncoder::small_entry(const char* at, const char* end) {
   if (kind_->extra.shape != Extra::Shape::nothing || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
   const std::size_t begin = out_.size();
   out_.word(std::uint32_t{0});
-  at = encode_small(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
+  at = encode_fast(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
   if (!at) {
     out_.truncate(begin);
     return nullptr;

@@ -20,11 +20,7 @@ constexpr std::string_view head_name(Head head) {
 }  // namespace
 
 void JsonSink::Writer::item(int depth, bool first) {
-  char* at = output_.reserve(member_room);
-  if (!first) *at++ = ',';
-  if (indent_) at = put_newline(at, depth);
-  else if (!first) *at++ = ' ';
-  output_.commit(at);
+  output_.commit(put_separator(output_.reserve(member_room), indent_, depth, first));
 }
 
 void JsonSink::Writer::key(std::string_view name, int depth, bool first) {
@@ -71,7 +67,7 @@ void JsonSink::Writer::begin(const Image& image) {
   nr_before_ = 0;
   raw_bytes_ = 0;
   paused_ = false;
-  plain_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
+  compact_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
            kind_->extra.shape == Extra::Shape::nothing;
   open_document();
 }
@@ -127,8 +123,8 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 void JsonSink::Writer::entry(const Entry& entry) {
   if (paused_) [[unlikely]]
     resume();
-  if (plain_ && entry.canonical) [[likely]]
-    return plain_entry(entry);
+  if (compact_ && entry.canonical) [[likely]]
+    return compact_entry(entry);
   output_.mark();
   in_entry_ = true;
   no_member_ = true;
@@ -155,10 +151,10 @@ void JsonSink::Writer::entry(const Entry& entry) {
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
 }
 
-// Small entries of a document that is not pretty, up to the first that is not as usual.
+// The entries of a document that is not pretty, up to the first that the fast path refuses.
 Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
   Taken taken;
-  if (!plain_ || paused_) return taken;
+  if (!compact_ || paused_) return taken;
   const Message& message = *kind_->later;
   const std::byte* from = unchecked.data();
   const std::byte* const end = from + unchecked.size();
@@ -166,8 +162,8 @@ Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
   while (end - from >= 4) {
     const std::size_t size = load_u32(from);
     if (size > static_cast<std::size_t>(end - from) - 4) break;
-    at = output_.more(at, small_room + 2);
-    char* const printed = put_small(put_text(at, ", ", 2), message, {from + 4, size});
+    at = output_.more(at, fast_path_room + 2);
+    char* const printed = print_fast(put_text(at, ", ", 2), message, {from + 4, size});
     if (!printed) break;
     at = printed;
     from += 4 + size;
@@ -180,8 +176,8 @@ Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
   return taken;
 }
 
-// The usual case: a document that is not pretty, nothing after the message.
-void JsonSink::Writer::plain_entry(const Entry& entry) {
+// In a document that is not pretty, without an extra.
+void JsonSink::Writer::compact_entry(const Entry& entry) {
   char* at = output_.reserve(member_room);
   if (nr_entries_ != nr_before_) at = put_text(at, ", ", 2);
   *at++ = '{';
@@ -304,11 +300,11 @@ Step JsonSink::end() {
 void JsonSink::fail(const Error& error) { writer_->fail(error); }
 bool JsonSink::pause() { return writer_->pause(); }
 
-void print_message(Output& output, const Message& message, Bytes payload, bool canonical, bool pretty) {
-  const std::string written = canonical ? std::string{} : critpipe::canonical(message, payload);
-  const Bytes view = canonical ? payload : std::as_bytes(std::span{written});
+void print_message(Output& output, const Message& message, Bytes payload, const MessageOptions& options) {
+  const std::string written = options.canonical ? std::string{} : critpipe::canonical(message, payload);
+  const Bytes view = options.canonical ? payload : std::as_bytes(std::span{written});
   char* at = output.reserve(member_room);
-  output.commit(pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
+  output.commit(options.pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
                        : Printer<false, false>{output}.object(at, message, view, 0, false));
 }
 

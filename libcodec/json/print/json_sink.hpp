@@ -1,5 +1,5 @@
-// The parts of a JSON document around what the Printer prints. Internal: json.cpp has documents and entries,
-// json_extra.cpp what follows a message.
+// The parts of a JSON document around what the Printer prints. Internal: json_sink.cpp has documents and entries,
+// print_extra.cpp what follows a message.
 #pragma once
 
 #include "critpipe/json.hpp"
@@ -7,8 +7,6 @@
 #include "base/base64.hpp"
 
 namespace critpipe {
-
-constexpr int entry_depth = 2;
 
 class JsonSink::Writer {
  public:
@@ -41,7 +39,7 @@ class JsonSink::Writer {
   void head(const Image& image);
   void open_document();
   void resume();
-  void plain_entry(const Entry& entry);
+  void compact_entry(const Entry& entry);
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);
   void close_base64();
@@ -54,7 +52,7 @@ class JsonSink::Writer {
   Output& output_;
   JsonOptions options_;
   bool indent_;
-  bool plain_ = false;
+  bool compact_ = false;  // neither pretty nor lines, without extras: many() and compact_entry()
   std::string name_;
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;

@@ -1,19 +1,48 @@
 // Fields of one message as members of a JSON object. Internal.
 #pragma once
 
+#include <algorithm>
+#include <cassert>
 #include <cstddef>
 
 #include "critpipe/fields.hpp"
 #include "critpipe/output.hpp"
 #include "json/print/print_fast_path.hpp"
 #include "base/decimal.hpp"
+#include "schema_index.hpp"
 
 namespace critpipe {
 
-// Room for a key, a number and the indentation at the deepest place.
-constexpr std::size_t member_room = 1024;
+// Messages that stand deepest in a document are those of an extra: in its list, in the entry, in the list of entries.
+constexpr int entry_depth = 2;
+constexpr int extra_message_depth = entry_depth + 2;
+// A message in a list is indented twice, once for the list. In the deepest one stand members, the elements of their
+// lists, and the members of these where they are unknown fields.
+constexpr int deepest_line = extra_message_depth + 2 * max_nesting + 3;
+constexpr std::size_t line_room = 1 + 4 * deepest_line;
 
-char* put_newline(char* at, int depth);
+// What a value takes without the bytes of texts, which make room for themselves.
+constexpr std::size_t value_room =
+    std::max({max_number_text, sizeof "{\"base64\": \"", longest_enum_name + 2, longest_flags + 2});
+// The most that is written at once: the end of a list, the next key, the beginning of its list, a value, and the brackets
+// and commas around them. Whoever writes makes this room first, and again after a value.
+constexpr std::size_t member_room = 3 * line_room + Field::key_room + value_room + 8;
+constexpr std::size_t unknown_room = 3 * line_room + sizeof ", {\"field\": , \"fixed32\": \"" + 2 * max_number_text;
+static_assert(unknown_room <= member_room);
+
+inline char* put_newline(char* at, int depth) {
+  assert(depth <= deepest_line);
+  *at++ = '\n';
+  std::memset(at, ' ', static_cast<std::size_t>(4 * depth));
+  return at + 4 * depth;
+}
+// What stands before a member or an element: a comma unless it is the first, then a new line or a blank.
+inline char* put_separator(char* at, bool indent, int depth, bool first) {
+  if (!first) *at++ = ',';
+  if (indent) return put_newline(at, depth);
+  if (!first) *at++ = ' ';
+  return at;
+}
 const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, const std::byte* end);
 // Both take texts of any size, and write out what fills the buffer.
 char* put_string(Output& output, char* at, Bytes text);   // with quotes; what is no UTF-8 as {"base64"}
@@ -47,12 +76,7 @@ class Printer {
     *at++ = ']';
     return at;
   }
-  static char* next(char* at, int depth) {
-    *at++ = ',';
-    if constexpr (indent) return put_newline(at, depth);
-    *at++ = ' ';
-    return at;
-  }
+  static char* next(char* at, int depth) { return put_separator(at, indent, depth, false); }
 
   Output& output_;
 };
@@ -171,8 +195,8 @@ char* Printer<human, indent>::value(char* at, const Field& field, const std::byt
       const Bytes inside{from, size};
       from += size;
       if (!human && !indent && field.type == Type::message) {
-        at = output_.more(at, small_room + member_room);
-        if (char* const printed = put_small(at, field.message(), inside)) return printed;
+        at = output_.more(at, fast_path_room + member_room);
+        if (char* const printed = print_fast(at, field.message(), inside)) return printed;
       }
       if (field.type == Type::message)
         return object(at, field.message(), inside, depth, hex || (human && field.show == Show::hex));

@@ -1,6 +1,7 @@
 // What follows a message: base64, lists of numbers, messages in messages; and the bytes of raw images.
 #include <algorithm>
 
+#include "base/size_text.hpp"
 #include "json/print/json_sink.hpp"
 
 namespace critpipe {
@@ -8,21 +9,6 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t piece_bytes = 1024 * base64_line_bytes;
-
-// 64KB, 1.5KB: divided by 1024 while that leaves 1 or more, a decimal only where the number is not whole.
-std::string human_size(std::uint64_t bytes) {
-  constexpr std::string_view units[] = {"", "K", "M", "G", "T", "P", "E"};
-  auto number = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (number >= 1024 && unit < 6) {
-    number /= 1024;
-    ++unit;
-  }
-  char text[32];
-  const bool whole = number == static_cast<double>(static_cast<std::uint64_t>(number));
-  const int size = std::snprintf(text, sizeof text, whole ? "%.0f" : "%.1f", number);
-  return std::string(text, static_cast<std::size_t>(size)) + std::string{units[unit]} + "B";
-}
 
 }  // namespace
 
@@ -123,7 +109,7 @@ void JsonSink::Writer::close_extra() {
   if (kind_->extra.shape == Extra::Shape::nested && !in_extra_) open_extra({{}, Extra::Shape::nested, 0});
   if (!in_extra_) return;
   in_extra_ = false;
-  if (!options_.payload) return put("\"... <" + human_size(extra_bytes_) + ">\"");
+  if (!options_.payload) return put("\"... <" + crit_size_text(extra_bytes_) + ">\"");
   const Extra::Shape shape = kind_->extra.shape;
   const bool list = shape == Extra::Shape::units || shape == Extra::Shape::nested;
   if (!list && !named_parts_) return;

@@ -1,5 +1,6 @@
 #include "json/print/print_fast_path.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "critpipe/base.hpp"
@@ -13,8 +14,10 @@ namespace critpipe {
 
 namespace {
 
-// What a key, a number, the name of an enum and the brackets around them take at most.
-constexpr std::size_t value_room = 512;
+// What is written after the limit at most: one key, one value, and all the brackets that close behind it. Texts and bytes
+// end before the limit, with all that they write beyond their end.
+constexpr std::size_t tail_room = 512;
+static_assert(Field::key_room + std::max(max_number_text, longest_enum_name + 2) + 2 * (max_nesting + 2) <= tail_room);
 
 // Numbers below 128 as text; the last byte is its length.
 constexpr auto byte_texts = [] {
@@ -47,10 +50,10 @@ inline char* put_key(char* at, const Field& field, std::size_t skip) {
   return at + field.key_size - skip;
 }
 
-// All answer null where the message is to go the long way.
-class Walk {
+// All return null where the message is left to the Printer.
+class FastPrinter {
  public:
-  explicit Walk(char* room) : limit_{room + small_room - value_room} {}
+  explicit FastPrinter(char* room) : limit_{room + fast_path_room - tail_room} {}
   char* object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth);
 
  private:
@@ -62,10 +65,10 @@ class Walk {
     return at <= limit_ && static_cast<std::size_t>(limit_ - at) >= size;
   }
 
-  const char* const limit_;  // value_room before the end
+  const char* const limit_;  // tail_room before the end
 };
 
-char* Walk::object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth) {
+char* FastPrinter::object(char* at, const Message& message, const std::byte* from, const std::byte* end, int depth) {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
   std::size_t skip = 2;  // no comma before the first
@@ -90,7 +93,7 @@ char* Walk::object(char* at, const Message& message, const std::byte* from, cons
   return at;
 }
 
-inline char* Walk::value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+inline char* FastPrinter::value(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
   if (from == end) return nullptr;
   if (field.wire() != Wire::varint) return delimited(at, field, from, end, depth);
   const auto first = std::to_integer<std::size_t>(*from);
@@ -99,7 +102,7 @@ inline char* Walk::value(char* at, const Field& field, const std::byte*& from, c
   return put_byte(at, first);
 }
 
-char* Walk::list(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+char* FastPrinter::list(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
   *at++ = '[';
   for (;;) {
     at = value(at, field, from, end, depth);
@@ -113,7 +116,7 @@ char* Walk::list(char* at, const Field& field, const std::byte*& from, const std
   return at;
 }
 
-char* Walk::number(char* at, const Field& field, const std::byte*& from, const std::byte* end) {
+char* FastPrinter::number(char* at, const Field& field, const std::byte*& from, const std::byte* end) {
   auto wire = std::to_integer<std::uint64_t>(*from);
   if (wire < 0x80) ++from;
   else if (!clean_varint(from, end, wire) || !clean_integer(field.type, wire)) return nullptr;
@@ -128,7 +131,7 @@ char* Walk::number(char* at, const Field& field, const std::byte*& from, const s
   }
 }
 
-char* Walk::delimited(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
+char* FastPrinter::delimited(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
   std::size_t size;
   if (field.wire() != Wire::bytes || !clean_length(from, end, size)) return nullptr;
   const Bytes bytes{from, size};
@@ -151,8 +154,8 @@ char* Walk::delimited(char* at, const Field& field, const std::byte*& from, cons
 
 }  // namespace
 
-char* put_small(char* at, const Message& message, Bytes payload) {
-  return Walk{at}.object(at, message, payload.data(), payload.data() + payload.size(), 0);
+char* print_fast(char* at, const Message& message, Bytes payload) {
+  return FastPrinter{at}.object(at, message, payload.data(), payload.data() + payload.size(), 0);
 }
 
 }  // namespace critpipe

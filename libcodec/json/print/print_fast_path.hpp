@@ -1,8 +1,8 @@
-// Small messages as CRIU writes them, checked and printed in one walk. Internal.
+// The fast path of printing: small messages as CRIU writes them, checked and printed in one pass. Internal.
 //
-// Most entries are a few numbers and names, and to check them first and print them then costs twice what printing
-// does. One walk does both here, into room that was made before. It makes no errors: what is not usual, not right or
-// too long for the room it leaves to check() and the Printer, which know what to say.
+// Most entries are a few numbers and names, for which checking first costs as much as printing. This does both at once,
+// into room of a fixed size. It reports no errors: what is unusual, wrong or too long for the room is left to check() and
+// the Printer.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,10 @@
 
 namespace critpipe {
 
-// Room for an entry; the largest that are printed here become a little less text than that.
-constexpr std::size_t small_room = 8192;
+constexpr std::size_t fast_path_room = 8192;
 
-// Prints the object {...} of a message. Null: not here, and what was written is worth nothing.
-// Requires: small_room bytes at `at`. Nothing is known of the payload.
-char* put_small(char* at, const Message& message, Bytes payload);
+// Prints the object {...} of a message and returns its end. Null: the message is left to the Printer, and what stands at
+// `at` means nothing. Requires: fast_path_room bytes at `at`; the payload may be anything.
+char* print_fast(char* at, const Message& message, Bytes payload);
 
 }  // namespace critpipe

@@ -64,13 +64,6 @@ char* put_flags(char* at, std::span<const Name> names, std::uint64_t value) {
   return at;
 }
 
-char* put_item(char* at, bool indent, int depth, bool first) {
-  if (!first) *at++ = ',';
-  if (indent) return put_newline(at, depth);
-  if (!first) *at++ = ' ';
-  return at;
-}
-
 std::string_view unknown_key(Wire wire) {
   switch (wire) {
     case Wire::varint: return "\"varint\": ";
@@ -82,12 +75,6 @@ std::string_view unknown_key(Wire wire) {
 }
 
 }  // namespace
-
-char* put_newline(char* at, int depth) {
-  *at++ = '\n';
-  std::memset(at, ' ', static_cast<std::size_t>(4 * depth));
-  return at + 4 * depth;
-}
 
 const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, const std::byte* end) {
   Fields rest{message, {tag_at, end}};
@@ -171,9 +158,10 @@ char* put_annotated(char* at, const Field& field, std::int64_t value, bool hex) 
 }
 
 char* put_address_list(Output& output, char* at, std::span<const std::uint32_t> words, bool indent, int depth) {
+  at = output.more(at, member_room);
   *at++ = '[';
   if (words.size() == 1 || words.size() == 4) {
-    at = put_item(at, indent, depth + 1, true);
+    at = put_separator(at, indent, depth + 1, true);
     *at++ = '"';
     if (words.size() == 1) {
       at = write_ipv4(at, words[0]);
@@ -185,7 +173,7 @@ char* put_address_list(Output& output, char* at, std::span<const std::uint32_t> 
   } else {
     // Two or three words, or five and more, are no address: shown as they are.
     for (bool first = true; const std::uint32_t word : words) {
-      at = put_item(output.more(at, member_room), indent, depth + 1, first);
+      at = put_separator(output.more(at, member_room), indent, depth + 1, first);
       at = put_decimal(at, word);
       first = false;
     }
@@ -202,12 +190,12 @@ char* put_unknown(Output& output, char* at, const Message& message, Bytes payloa
     const Value& value = fields.value();
     if (value.field) continue;
     at = output.more(at, member_room);
-    at = put_item(at, indent, depth + 1, first);
+    at = put_separator(at, indent, depth + 1, first);
     first = false;
     *at++ = '{';
-    at = put_item(at, indent, depth + 2, true);
+    at = put_separator(at, indent, depth + 2, true);
     at = put_decimal(put_view(at, "\"field\": "), value.number);
-    at = put_item(at, indent, depth + 2, false);
+    at = put_separator(at, indent, depth + 2, false);
     at = put_view(at, unknown_key(value.wire));
     if (value.wire == Wire::bytes || value.wire == Wire::group) at = put_base64(output, at, value.bytes);
     else at = put_decimal(at, value.integer);

@@ -311,14 +311,31 @@ std::string field_list(const pb::Descriptor& message, Wanted wanted) {
   return list;
 }
 
+// What writers of values make room for.
+void write_longest_texts(std::ostream& out, const Schema& schema) {
+  constexpr std::size_t separator = 3, rest_as_hex = 18;  // " | ", 0x and 16 digits
+  std::size_t longest_enum_name = 0, longest_flags = 0;
+  for (const auto& [name, descriptor] : schema.enums)
+    for (int i = 0; i < descriptor->value_count(); ++i)
+      longest_enum_name = std::max(longest_enum_name, descriptor->value(i)->name().size());
+  for (const NameList& list : name_lists) {
+    std::size_t size = rest_as_hex;
+    for (const Name& name : list.names) size += name.name.size() + separator;
+    longest_flags = std::max(longest_flags, size);
+  }
+  out << "// The longest name of an enum's value, and the longest text of a flags field, which has all of its names.\n"
+         "inline constexpr std::size_t longest_enum_name = "
+      << longest_enum_name << ";\ninline constexpr std::size_t longest_flags = " << longest_flags << ";\n\n";
+}
+
 void write_index(std::ostream& out, const Schema& schema) {
   const std::size_t count = schema.messages.size();
   out << "// Made by fieldgen from proto/*.proto; changes here are lost.\n#pragma once\n\n#include <cstdint>\n"
          "#include <string_view>\n\n#include \"critpipe/schema.hpp\"\n\nnamespace critpipe {\n\n"
          "extern const Message message_table["
-      << count
-      << "];\n\n"
-         "// What a compile-time check may know of a message: its singular fields of two types, each between blanks.\n"
+      << count << "];\n\n";
+  write_longest_texts(out, schema);
+  out << "// What a compile-time check may know of a message: its singular fields of two types, each between blanks.\n"
          "struct MessageIndex {\n  std::string_view name;\n  std::string_view integers;\n"
          "  std::string_view booleans;\n};\n\n"
          "// In the order of message_table.\ninline constexpr MessageIndex message_index["

@@ -15,7 +15,7 @@ std::string printed(const Message& table, std::string_view payload, bool pretty)
   const Checked checked = check(table, view(payload));
   EXPECT_EQ(name_of(checked.reason), "none");
   StringOutput output;
-  print_message(output, table, view(payload), checked.canonical, pretty);
+  print_message(output, table, view(payload), {.pretty = pretty, .canonical = checked.canonical});
   return output.take();
 }
 

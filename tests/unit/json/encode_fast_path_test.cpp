@@ -15,8 +15,8 @@ using namespace testing;
 
 // Null where the short way gives none.
 std::unique_ptr<std::string> small_json(const Message& table, std::string_view payload) {
-  std::string room(small_room, '?');
-  const char* const end = put_small(room.data(), table, view(payload));
+  std::string room(fast_path_room, '?');
+  const char* const end = print_fast(room.data(), table, view(payload));
   if (!end) return nullptr;
   room.resize(static_cast<std::size_t>(end - room.data()));
   return std::make_unique<std::string>(room);
@@ -26,7 +26,7 @@ std::unique_ptr<std::string> small_payload(const Message& table, const std::stri
   if (!text.starts_with('{')) return nullptr;
   const std::string readable = text + std::string(64, '}');
   WireBuffer out;
-  const char* const end = encode_small(table, readable.data(), readable.data() + text.size(), out);
+  const char* const end = encode_fast(table, readable.data(), readable.data() + text.size(), out);
   if (!end) {
     EXPECT_EQ(out.size(), 0u);
     return nullptr;
@@ -42,7 +42,7 @@ std::string long_json(const Message& table, std::string_view payload) {
   if (!check(table, view(payload), checked)) return "wrong";
   if (!checked.canonical) return "not canonical";
   StringOutput output;
-  print_message(output, table, view(payload), true, false);
+  print_message(output, table, view(payload), {.canonical = true});
   return output.take();
 }
 

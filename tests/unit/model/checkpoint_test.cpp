@@ -16,7 +16,7 @@ using namespace testing;
 using Images = std::vector<std::pair<std::string, std::string>>;  // names and bytes
 
 constexpr Explorer explorers[] = {Explorer::ps, Explorer::fds, Explorer::mems, Explorer::rss, Explorer::sk};
-constexpr Needs everything{
+const Needs everything{
     .ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true, .queues = true};
 
 // An entry of a message, from JSON with ' for ".
@@ -246,6 +246,40 @@ TEST(Checkpoint, AnImageOfAnotherKindUnderAName) {
   const Checkpoint checkpoint = checkpoint_of(images);
   EXPECT_EQ(checkpoint.find_task(1)->comm, "init");
   EXPECT_TRUE(checkpoint.find_task(1)->has_memory);
+  ASSERT_EQ(checkpoint.errors().size(), 2u);
+  EXPECT_EQ(to_string(checkpoint.errors()[0]), "set/core-1.img: holds a MM image: its name says something else");
+}
+
+TEST(Checkpoint, APidThatIsThereTwice) {
+  const Checkpoint checkpoint = checkpoint_of(
+      {{"pstree.img", head("PSTREE") + task_entry(1, 0) + task_entry(1, 0)}, {"core-1.img", core("init")}}, Needs{});
+  ASSERT_EQ(checkpoint.errors().size(), 1u);
+  EXPECT_EQ(to_string(checkpoint.errors()[0]), "set/pstree.img: offset 20: entry 1: pid 1 is here for the second time");
+}
+
+TEST(Checkpoint, MessagesOfAnyKind) {
+  const auto namespace_of = [](const std::string& host) {
+    return head("UTSNS") + entry("utsns_entry", "{'nodename': '" + host + "', 'domainname': 'd'}");
+  };
+  Images images = small_set();
+  images.push_back({"utsns-12.img", namespace_of("plum")});
+  images.push_back(
+      {"utsns-11.img", namespace_of("pear") + entry("utsns_entry", "{'nodename': 'fig', 'domainname': ''}")});
+  const Checkpoint checkpoint = checkpoint_of(images, Needs{.kinds = {"UTSNS", "CORE"}});
+  const auto hosts = checkpoint.messages("UTSNS");
+  ASSERT_EQ(hosts.size(), 3u);
+  EXPECT_EQ(hosts[0].number, 11u);
+  EXPECT_EQ(hosts[2].number, 12u);
+  const Field& name = *hosts[1].message->find("nodename");
+  const Bytes bytes = find_value(name, *hosts[1].message, hosts[1].payload)->bytes;
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "fig");
+  EXPECT_EQ(checkpoint.messages("UTSNS", 12).size(), 1u);
+  EXPECT_EQ(checkpoint.messages("UTSNS", 13).size(), 0u);
+  EXPECT_EQ(checkpoint.messages("CORE").size(), 2u);  // and the tasks are there as ever
+  EXPECT_EQ(checkpoint.find_task(1)->comm, "init");
+  EXPECT_TRUE(checkpoint.messages("MM").empty());
+  EXPECT_TRUE(checkpoint.messages("no such kind").empty());
+  EXPECT_TRUE(checkpoint_of(images, Needs{}).messages("UTSNS").empty());
 }
 
 TEST(Checkpoint, TreesHaveEveryTaskOnce) {

@@ -1,0 +1,197 @@
+// A file that is replaced as a whole.
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/path_names.hpp"
+#include "critpipe/output.hpp"
+#include "output/sync_directory.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr int max_links = 40;  // as the kernel follows
+
+std::string directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == path.npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool is_proc(const std::string& directory) {
+  struct statfs status;
+  return statfs(directory.c_str(), &status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+}
+
+struct Resolved {
+  std::string path;
+  bool is_proc_link = false;  // of an open descriptor: what it names may be no file that has a name
+};
+
+// Follows the links at the end of a path. A link to what does not exist names a file to be made.
+Resolved resolve(std::string path) {
+  for (int links = 0; links < max_links; ++links) {
+    struct stat status;
+    if (lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) break;
+    const std::string directory = directory_of(path);
+    if (is_proc(directory) && directory_of(path) != "/proc") return {path, true};
+    std::error_code error;
+    const std::string next = std::filesystem::read_symlink(path, error);
+    if (error) break;
+    path = next.starts_with('/') ? next : directory + '/' + next;
+  }
+  return {path, false};
+}
+
+// The descriptor of this process that /proc/self/fd/N and its like name; -1: none.
+int own_descriptor(const std::string& path) {
+  struct stat own, named;
+  const std::string name{last_part(path)};
+  if (name.empty() || !std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) return -1;
+  const bool is_own = stat("/proc/self/fd", &own) == 0 && stat(directory_of(path).c_str(), &named) == 0 &&
+                      own.st_dev == named.st_dev && own.st_ino == named.st_ino;
+  return is_own ? std::atoi(name.c_str()) : -1;
+}
+
+// Some files, such as pipes, cannot be synced, and need not be.
+bool sync_descriptor(int fd) { return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP; }
+
+}  // namespace
+
+bool sync_directory(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno == EACCES;  // one that may be written but not read
+  const bool done = sync_descriptor(fd);
+  const int number = errno;
+  close(fd);
+  errno = number;
+  return done;
+}
+
+AtomicFile::AtomicFile(std::string path, const Options& options) : path_{std::move(path)}, options_{options} {
+  error_ = open();
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+Error AtomicFile::fault() const { return system_error(Reason::io_write, path_, errno); }
+
+Error AtomicFile::open() {
+  const Resolved resolved = resolve(path_);
+  target_ = resolved.path;
+  struct stat status;
+  const bool exists = stat(target_.c_str(), &status) == 0;
+  if (resolved.is_proc_link || (exists && !S_ISREG(status.st_mode))) return open_in_place();
+  if (!exists && errno != ENOENT) return fault();
+  if (exists && (status.st_nlink > 1 || getxattr(target_.c_str(), "system.posix_acl_access", nullptr, 0) > 0))
+    return open_in_place();
+  if (!open_temporary()) {
+    const bool refused = errno == EACCES || errno == EPERM || errno == EROFS;
+    return exists && refused ? open_in_place() : fault();
+  }
+  if (exists ? !keep_identity(fd_) : fchmod(fd_, options_.mode) != 0) {
+    close(std::exchange(fd_, -1));
+    unlink(std::exchange(temporary_, {}).c_str());
+    return open_in_place();
+  }
+  output_ = std::make_unique<FileOutput>(fd_, path_);
+  return {};
+}
+
+bool AtomicFile::open_temporary() {
+  constexpr std::size_t suffix_bytes = 7;  // of ".XXXXXX"
+  const std::string_view name = std::string_view{last_part(target_)}.substr(0, max_name_part_bytes - suffix_bytes);
+  temporary_ = directory_of(target_) + '/' + std::string{name} + ".XXXXXX";
+  fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+  if (fd_ < 0) temporary_.clear();
+  return fd_ >= 0;
+}
+
+// Gives the new file the owner and the mode of the one that it replaces.
+bool AtomicFile::keep_identity(int fd) const {
+  struct stat old, now;
+  if (stat(target_.c_str(), &old) != 0 || fstat(fd, &now) != 0) return false;
+  const bool same = old.st_uid == now.st_uid && old.st_gid == now.st_gid;
+  if (!same && fchown(fd, old.st_uid, old.st_gid) != 0) return false;
+  return fchmod(fd, old.st_mode & 07777) == 0;  // a change of owner takes bits away
+}
+
+Error AtomicFile::open_in_place() {
+  const int own = own_descriptor(target_);
+  struct stat status;
+  // As the shell's > does, but an open descriptor is continued, not opened anew: >> keeps what is there.
+  if (own >= 0) fd_ = fcntl(own, F_DUPFD_CLOEXEC, 0);
+  else fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_CREAT | O_TRUNC | O_NOCTTY, options_.mode);
+  if (fd_ < 0) return fault();
+  is_regular_ = fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
+  output_ = std::make_unique<FileOutput>(fd_, path_);
+  return {};
+}
+
+Error AtomicFile::finish() {
+  if (error_ || finished_) return error_;
+  (void)output_->flush();
+  if (output_->error()) return error_ = output_->error();
+  if (is_regular_ && options_.sync == Sync::disk && !sync_descriptor(fd_)) return error_ = fault();
+  finished_ = true;
+  return {};
+}
+
+Error AtomicFile::commit() {
+  if (const Error error = finish()) return error;
+  if (temporary_.empty()) {
+    if (fd_ >= 0 && close(std::exchange(fd_, -1)) != 0) return error_ = fault();
+    return {};
+  }
+  if (rename(temporary_.c_str(), target_.c_str()) != 0) {
+    // A mount point, as container engines make them of single files, cannot be replaced.
+    if (errno != EBUSY || !copy_in_place()) return error_ = fault();
+    unlink(temporary_.c_str());
+  }
+  temporary_.clear();
+  if (close(std::exchange(fd_, -1)) != 0) return error_ = fault();
+  if (options_.sync == Sync::disk && !sync_directory(directory_of(target_))) return error_ = fault();
+  return {};
+}
+
+bool AtomicFile::copy_in_place() {
+  const int from = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
+  const int to = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_TRUNC);
+  bool done = from >= 0 && to >= 0;
+  if (done) {
+    FileOutput output{to, path_};
+    std::string block(block_bytes, '\0');
+    ssize_t size = 0;
+    while (done && (size = read(from, block.data(), block.size())) != 0) {
+      if (size < 0 && errno == EINTR) continue;
+      done = size > 0;
+      if (done) output.write({block.data(), static_cast<std::size_t>(size)});
+    }
+    done = done && output.flush() == Step::go && (options_.sync == Sync::none || sync_descriptor(to));
+  }
+  const int number = errno;
+  if (from >= 0) close(from);
+  if (to >= 0) close(to);
+  errno = number;
+  return done;
+}
+
+Error replace_file(const std::string& path, const std::function<Error(Output&)>& write, Sync sync) {
+  AtomicFile file{path, {.sync = sync}};
+  if (file.error()) return file.error();
+  if (Error error = write(file.output())) return error;
+  return file.commit();
+}
+
+}  // namespace critpipe
