@@ -11,7 +11,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 target_compile_options(critpipe_flags INTERFACE -Wformat -Werror=format-security)
 set(flags -fstack-protector-strong -fstack-clash-protection)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-  list(APPEND flags -fcf-protection)
+  # Shadow stacks only: no kernel enforces the landing pads of =full for programs, and they cost 1% of the instructions
+  # that crit-tojson takes.
+  list(APPEND flags -fcf-protection=return)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
   list(APPEND flags -mbranch-protection=standard)
 endif()
@@ -24,7 +26,8 @@ foreach(flag IN LISTS flags)
     target_compile_options(critpipe_flags INTERFACE ${flag})
   endif()
 endforeach()
-# Without optimisation glibc warns that it cannot check.
+# _GLIBCXX_ASSERTIONS is taken back for the hot sources in libcodec/CMakeLists.txt. Without optimisation glibc warns that
+# it cannot check for _FORTIFY_SOURCE.
 target_compile_options(critpipe_flags INTERFACE
                        "$<$<NOT:$<CONFIG:Debug,>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>" -D_GLIBCXX_ASSERTIONS)
 set(CRITPIPE_HARDENING_LINK LINKER:-z,relro LINKER:-z,now)
