@@ -1,9 +1,5 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
-#include <cerrno>
 #include <map>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
@@ -30,14 +26,13 @@ class FromJson final : public EncodeSink {
  public:
   FromJson(Program& program, ImagesOut& images) : program_{program}, images_{images} {
     const auto path = program.value("pages-from");
-    if (path && (folder_ = open(path->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-      program.report(system_error(Reason::io_open, *path, errno));
-    folder_name_ = path.value_or("");
+    Error error;
+    if (path) directory_ = Directory{*path, error};
+    if (error) program.report(error);
   }
   ~FromJson() override {
     for (const auto& [name, output] : paused_) (void)images_.close(output, false);
     drop();
-    if (folder_ >= 0) ::close(folder_);
   }
 
   Step begin(const Begin& image) override;
@@ -57,12 +52,11 @@ class FromJson final : public EncodeSink {
   }
 
  private:
-  Step fetch(const std::string& name, int fd, std::uint64_t size);
+  Step fetch(const std::string& name, InputFile& file);
 
   Program& program_;
   ImagesOut& images_;
-  int folder_ = -1;
-  std::string folder_name_;
+  Directory directory_;
   std::string name_;
   Output* output_ = nullptr;
   std::map<std::string, Output*> paused_;
@@ -86,46 +80,38 @@ Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
   Error error{Reason::raw_image, name};
   error.name =
       "its bytes are not in the JSON: print it with crit-tojson --raw, or name its directory with --pages-from";
-  if (folder_ < 0) return program_.report(error), Step::go;
-  const std::string place = folder_name_ + "/" + name;
-  const bool plain_name = name.find('/') == name.npos;
-  const int fd = plain_name ? openat(folder_, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
-  struct stat status;
-  Step step = Step::go;
-  if (!plain_name) {
+  if (!directory_.is_open()) return program_.report(error), Step::go;
+  if (name.find('/') != name.npos) {
     error = {Reason::bad_name, name};
     error.name = "--pages-from does not look into subdirectories of DIR";
-    program_.report(error);
-  } else if (fd < 0 || fstat(fd, &status) != 0) {
-    program_.report(system_error(Reason::io_open, place, errno));
-  } else if (!S_ISREG(status.st_mode)) {
-    error = {Reason::bad_member, place};
-    error.name = S_ISDIR(status.st_mode) ? "directory" : "device or pipe";
-    program_.report(error);
-  } else if (static_cast<std::uint64_t>(status.st_size) != size) {
-    const auto have = static_cast<std::uint64_t>(status.st_size);
-    program_.report({Reason::bad_size, place, Error::nowhere, Error::nowhere, size, have});
-  } else {
-    step = fetch(name, fd, size);
+    return program_.report(error), Step::go;
   }
-  if (fd >= 0) ::close(fd);
-  return step;
+  error = {};
+  InputFile file = directory_.open(name, error);
+  if (!error && file.size() != size)
+    error = {Reason::bad_size, file.place(), Error::nowhere, Error::nowhere, size, file.size()};
+  if (!error) return fetch(name, file);
+  program_.report(error);
+  return Step::go;
 }
 
-Step FromJson::fetch(const std::string& name, int fd, std::uint64_t size) {
-  if (program_.has("link") && images_.link(name, fd)) return Step::go;
+Step FromJson::fetch(const std::string& name, InputFile& file) {
+  if (program_.has("link") && images_.link(name, file.fd())) return Step::go;
   Output* output = images_.open(name, nullptr, OutForm::stream);
   if (!output) return Step::go;
-  std::uint64_t done = output->pass_file(fd, size);
+  const std::uint64_t size = file.size();
+  std::uint64_t done = output->pass_file(file.fd(), size);
   std::vector<std::byte> block(done < size ? block_bytes : 0);
+  Error error;
   while (done < size && output->step() == Step::go) {
-    const ssize_t got = read(fd, block.data(), std::min<std::uint64_t>(block.size(), size - done));
-    if (got <= 0) break;
-    output->pass(Bytes{block}.first(static_cast<std::size_t>(got)));
-    done += static_cast<std::uint64_t>(got);
+    const std::size_t got = file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
+    if (got == 0) break;
+    output->pass(Bytes{block}.first(got));
+    done += got;
   }
-  if (done < size && output->step() == Step::go)
-    program_.report({Reason::changed, folder_name_ + "/" + name, Error::nowhere, Error::nowhere, size - done});
+  if (!error && done < size && output->step() == Step::go)
+    error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
+  if (error) program_.report(error);
   return images_.close(output, done == size);
 }
 

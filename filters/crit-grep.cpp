@@ -212,6 +212,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
+  options.set = member.in_set ? member.set : nullptr;
   if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);
 }

@@ -58,6 +58,7 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
   options_.form = lines_                      ? JsonOptions::Form::lines
                   : several_ || member.in_set ? JsonOptions::Form::named_document
                                               : JsonOptions::Form::document;
+  options_.set = member.in_set ? member.set : nullptr;
   const Kind* kind = kind_of_name(member.name);
   if (options_.form == JsonOptions::Form::document && kind && kind->is_raw() && !options_.raw) {
     Error error{Reason::raw_image, member.place};

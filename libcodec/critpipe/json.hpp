@@ -26,6 +26,7 @@
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,7 @@ struct JsonOptions {
   bool newline = true;  // after a document
   bool wire = true;     // "head" and "_wire", which only the way back needs
   bool raw = false;     // the bytes of raw images as base64; otherwise their size
+  std::shared_ptr<const SetId> set = {};  // named documents and lines: "checkpoint" and "set" behind "image"; null: none
 };
 
 class JsonSink : public Sink {

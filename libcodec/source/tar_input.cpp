@@ -25,6 +25,7 @@ class Tar {
   Step read_data(Member& member, archive_entry* entry);
   Step read_blocks(Member& member);
   Step zeros(const Member& member, std::uint64_t size);
+  std::uint64_t most_hole_bytes() const;
   void refuse(const Member& member, Reason reason, std::string name);
   Error fault();
   Step fail(const Member& member, std::uint64_t offset);
@@ -37,6 +38,9 @@ class Tar {
   ArchiveHandle handle_{nullptr, {nullptr}};
   NameSet names_;
   bool has_image_ = false;
+  std::uint64_t read_bytes_ = 0;  // of the archive, unpacked
+  std::uint64_t hole_bytes_ = 0;
+  bool is_cut_ = false;  // the member passed a limit, and has failed
   bool broken_ = false;  // nothing more can be read
 };
 
@@ -50,6 +54,7 @@ std::string plain_name(std::string path, bool is_directory) {
 la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
   auto& tar = *static_cast<Tar*>(self);
   const Bytes bytes = tar.reader_.read();
+  tar.read_bytes_ += bytes.size();
   if (bytes.empty() && tar.reader_.error()) {
     tar.library_->archive_set_error(handle, EIO, "%s", "cannot read");
     return -1;
@@ -59,7 +64,10 @@ la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
 }
 
 la_int64_t Tar::skip(archive*, void* self, la_int64_t size) {
-  return static_cast<la_int64_t>(static_cast<Tar*>(self)->reader_.skip(static_cast<std::uint64_t>(size)));
+  auto& tar = *static_cast<Tar*>(self);
+  const std::uint64_t skipped = tar.reader_.skip(static_cast<std::uint64_t>(size));
+  tar.read_bytes_ += skipped;
+  return static_cast<la_int64_t>(skipped);
 }
 
 bool Tar::open() {
@@ -170,7 +178,14 @@ Step Tar::fail(const Member& member, std::uint64_t offset) {
 
 Step Tar::read_blocks(Member& member) {
   std::uint64_t at = 0;
+  is_cut_ = false;
   for (;;) {
+    // Passed over where it can be, and read by libarchive where not.
+    if (is_cut_ || (at > 0 && to_.receiver.has_enough(member))) {
+      if (library_->archive_read_data_skip(handle_.get()) < ARCHIVE_WARN || reader_.error())
+        return fail(member, Error::nowhere);
+      return is_cut_ ? Step::go : to_.receiver.end(member);
+    }
     const void* data = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
@@ -180,16 +195,33 @@ Step Tar::read_blocks(Member& member) {
     member.packed = reader_.packed();
     const auto begin = static_cast<std::uint64_t>(offset);
     if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
+    if (is_cut_) continue;
     at = begin + size;
     if (size == 0) continue;
     if (to_.receiver.bytes(member, {static_cast<const std::byte*>(data), size}) == Step::stop) return Step::stop;
   }
   if (member.size > at && zeros(member, member.size - at) == Step::stop) return Step::stop;
-  return to_.receiver.end(member);
+  return is_cut_ ? Step::go : to_.receiver.end(member);
 }
 
-// A hole of a sparse member.
+std::uint64_t Tar::most_hole_bytes() const {
+  const std::uint64_t most = to_.options.max_bytes;
+  if (most != Member::unknown) return most - std::min(most, read_bytes_);
+  return free_hole_bytes + max_hole_ratio * read_bytes_;
+}
+
+// A hole of a sparse member. A header may claim any size.
 Step Tar::zeros(const Member& member, std::uint64_t size) {
+  const std::uint64_t most = most_hole_bytes();
+  if (hole_bytes_ > most || size > most - hole_bytes_) {
+    const bool is_set = to_.options.max_bytes != Member::unknown;
+    Error error{Reason::limit_size, member.place};
+    error.want = is_set ? to_.options.max_bytes : most;
+    is_cut_ = true;
+    to_.receiver.fail(&member, error);
+    return Step::go;
+  }
+  hole_bytes_ += size;
   static constexpr std::array<std::byte, 64 << 10> block{};
   while (size > 0) {
     const std::uint64_t piece = std::min<std::uint64_t>(size, block.size());

@@ -6,6 +6,7 @@
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "source/unpack_reader.hpp"
 
@@ -14,6 +15,9 @@ namespace critpipe {
 namespace {
 
 using State = Unpacked::State;
+
+static_assert(max_window_bytes == 128 << 20);
+constexpr const char* too_large = "needs more than 128 MiB of memory to unpack";
 
 Unpacked failed(const char* why) { return {State::failed, 0, 0, why}; }
 
@@ -28,7 +32,10 @@ class Zstd final : public Unpacker {
   ~Zstd() override { ZSTD_freeDStream(stream_); }
 
   bool begin() override {
-    if (!stream_) stream_ = ZSTD_createDStream();
+    if (!stream_) {
+      stream_ = ZSTD_createDStream();
+      if (stream_) ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, max_window_log);
+    }
     wanted_ = magic_bytes;
     return stream_ != nullptr;
   }
@@ -37,7 +44,10 @@ class Zstd final : public Unpacker {
     ZSTD_inBuffer from{in.data(), std::min(in.size(), wanted_), 0};
     ZSTD_outBuffer to{room.data(), room.size(), 0};
     const std::size_t hoped = ZSTD_decompressStream(stream_, &to, &from);
-    if (ZSTD_isError(hoped)) return failed(ZSTD_getErrorName(hoped));
+    if (ZSTD_isError(hoped)) {
+      const bool is_large = ZSTD_getErrorCode(hoped) == ZSTD_error_frameParameter_windowTooLarge;
+      return failed(is_large ? too_large : ZSTD_getErrorName(hoped));
+    }
     wanted_ = up_to_block(hoped, block_head_bytes);
     return {hoped == 0 ? State::frame_ended : State::more, from.pos, to.pos};
   }
@@ -111,7 +121,7 @@ class Gzip final : public Unpacker {
 class Xz final : public Unpacker {
  public:
   ~Xz() override { lzma_end(&stream_); }
-  bool begin() override { return lzma_stream_decoder(&stream_, most_memory, 0) == LZMA_OK; }
+  bool begin() override { return lzma_stream_decoder(&stream_, max_window_bytes, 0) == LZMA_OK; }
 
   Unpacked unpack(Bytes in, std::span<std::byte> room) override {
     return unpack_by(stream_, in, room, [this]() -> Unpacked {
@@ -123,12 +133,10 @@ class Xz final : public Unpacker {
   }
 
  private:
-  static constexpr std::uint64_t most_memory = 1 << 30;
-
   static const char* text_of(lzma_ret result) {
     switch (result) {
       case LZMA_MEM_ERROR: return "no memory";
-      case LZMA_MEMLIMIT_ERROR: return "needs more than 1 GiB of memory";
+      case LZMA_MEMLIMIT_ERROR: return too_large;
       case LZMA_FORMAT_ERROR: return "not a stream of xz";
       case LZMA_OPTIONS_ERROR: return "options that are not known";
       default: return "damaged";

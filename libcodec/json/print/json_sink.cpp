@@ -1,4 +1,5 @@
 // Documents and lines around what the Printer prints.
+#include "critpipe/source.hpp"
 #include "json/print/json_sink.hpp"
 
 #include "json/print/print_fast_path.hpp"
@@ -37,14 +38,21 @@ void JsonSink::Writer::end_object(int depth, bool empty) {
   output_.commit(at);
 }
 
-// {"image": NAME, "magic": KIND, "head": ...
+void JsonSink::Writer::put_image(std::string_view name) {
+  key("image", 1, true);
+  put_quoted(name);
+  if (!options_.set) return;
+  key("checkpoint", 1, false);
+  put_quoted(options_.set->checkpoint);
+  key("set", 1, false);
+  put_quoted(options_.set->set);
+}
+
+// {"image": NAME, "checkpoint": INPUT, "set": SET, "magic": KIND, "head": ...
 void JsonSink::Writer::head(const Image& image) {
   put("{");
   const bool named = options_.form != JsonOptions::Form::document;
-  if (named) {
-    key("image", 1, true);
-    put_quoted(name_);
-  }
+  if (named) put_image(name_);
   if (image.is_raw()) {
     if (!kind_) return;
     key("kind", 1, !named);
@@ -241,8 +249,7 @@ void JsonSink::Writer::fail(const Error& error) {
     // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
     if (options_.form == JsonOptions::Form::document) return;
     put("{");
-    key("image", 1, true);
-    put_quoted(error.image);
+    put_image(error.image);
   } else if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
     head({name_, kind_, head_});
   } else if (head_ == Head::none) {

@@ -37,6 +37,7 @@ class JsonSink::Writer {
   void item(int depth, bool first);  // the comma and the line before a member
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
+  void put_image(std::string_view name);
   void open_document();
   void resume();
   void compact_entry(const Entry& entry);
