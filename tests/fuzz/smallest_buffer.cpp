@@ -1,4 +1,5 @@
-// An image that decodes is printed through a small buffer as through a large one, and encodes into buffers without slack.
+// An image that decodes is printed through a small buffer as through a large one, and encodes into buffers without
+// slack.
 //
 // Input: name of the image, newline, a byte of options, the image.
 #include "fuzz/images.hpp"
