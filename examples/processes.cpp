@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
     std::vector<std::string> texts;
     std::vector<std::string> environment;
     const Process* process = memory.find_process(task->pid);
-    wrong |= process && (is_wrong(memory.arguments(*process, texts)) || is_wrong(memory.environment(*process, environment)));
+    wrong |=
+        process && (is_wrong(memory.arguments(*process, texts)) || is_wrong(memory.environment(*process, environment)));
     print("arguments", texts);
     print("environment", environment);
     if (argc != 3 || !process) continue;

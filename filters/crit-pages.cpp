@@ -31,7 +31,9 @@ constinit std::array<Options, Mode::most + 5> groups = [] {
   return all;
 }();
 
-bool contains(Options rows, std::string_view name) { return std::ranges::find(rows, name, &Option::name) != rows.end(); }
+bool contains(Options rows, std::string_view name) {
+  return std::ranges::find(rows, name, &Option::name) != rows.end();
+}
 
 bool takes(const Mode& mode, std::string_view name) {
   return contains(mode.options, name) || std::ranges::find(mode.takes, name) != mode.takes.end() ||

@@ -122,7 +122,8 @@ void SetCheck::sizes() {
     const std::uint64_t pages_id = memory.pagemap.pages_id;
     const auto [first, added] = claims.try_emplace(pages_id, &memory);
     if (!added)
-      findings_.add({set_.id, memory.place}, "claimed", pages_name(pages_id) + " is also that of " + first->second->place);
+      findings_.add({set_.id, memory.place}, "claimed",
+                    pages_name(pages_id) + " is also that of " + first->second->place);
     const std::uint64_t claimed = offset_of_page(memory.pagemap.nr_present, set_.page_size);
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
@@ -165,8 +166,10 @@ void SetCheck::owners() {
     }
   }
   for (const Task& task : set_.checkpoint->tasks())
-    if (surveyed_.chosen({false, task.pid}) && task.in_tree && task.is_running() && task.has_memory && !set_.memories.contains({false, task.pid}))
-      findings_.add({set_.id, set_.place + pagemap_name({false, task.pid})}, "missing", "the process has memory, but no pagemap");
+    if (surveyed_.chosen({false, task.pid}) && task.in_tree && task.is_running() && task.has_memory &&
+        !set_.memories.contains({false, task.pid}))
+      findings_.add({set_.id, set_.place + pagemap_name({false, task.pid})}, "missing",
+                    "the process has memory, but no pagemap");
 }
 
 void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
@@ -207,8 +210,7 @@ void SetCheck::parents(const SurveyedMemory& memory) {
   visit_stretches(set_, memory.memory, set_.page_size, 0, max_address, [&](const Stretch& stretch) {
     if (!(stretch.flags & PageRun::parent)) return Step::go;
     const bool joins = open && open->where == stretch.where && open->level == stretch.level &&
-                       stretch.where != Stretch::Where::stored &&
-                       open->end(set_.page_size) == stretch.vaddr;
+                       stretch.where != Stretch::Where::stored && open->end(set_.page_size) == stretch.vaddr;
     if (joins) {
       open->nr_pages += stretch.nr_pages;
       return Step::go;

@@ -99,7 +99,8 @@ std::vector<Stored> Contents::runs(MemoryId memory) {
     const std::uint64_t there = facts ? facts->nr_pages(set_.page_size) : 0;
     const std::uint64_t here = std::min(stretch.nr_pages, there - std::min(there, stretch.page));
     if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});
-    if (here < stretch.nr_pages) runs.push_back({address_behind(stretch.vaddr, here, set_.page_size), stretch.nr_pages - here});
+    if (here < stretch.nr_pages)
+      runs.push_back({address_behind(stretch.vaddr, here, set_.page_size), stretch.nr_pages - here});
     if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch, there);
     return Step::go;
   });

@@ -29,10 +29,10 @@
 namespace critpipe::filters {
 
 struct ModeRow {
-  Options options;                      // of its own; the first `nr_choosing` choose it, the others only go with it
-  std::span<const char* const> takes;   // options of other modes, and shared ones but --pid, --page-size and inputs'
+  Options options;                     // of its own; the first `nr_choosing` choose it, the others only go with it
+  std::span<const char* const> takes;  // options of other modes, and shared ones but --pid, --page-size and inputs'
   int (*run)(Program& program);
-  int order;                            // where it stands in --help; the first is what runs without an option
+  int order;  // where it stands in --help; the first is what runs without an option
   std::size_t nr_choosing = 1;
 };
 

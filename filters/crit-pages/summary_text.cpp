@@ -55,12 +55,11 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
                             size_text(contents.holes * smallest_page).c_str()));
   line("duplicate", formatted("%10s  %s", formatted("%s%llu", about, Unsigned{contents.duplicate()}).c_str(),
                               size_text(contents.duplicate() * page_size).c_str()));
-  line("distinct",
-       formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
-                 size_text(contents.distinct * page_size).c_str(),
-                 contents.exact
-                     ? ""
-                     : formatted(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
+  line(
+      "distinct",
+      formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
+                size_text(contents.distinct * page_size).c_str(),
+                contents.exact ? "" : formatted(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
   std::string classes;
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
     if (contents.classes[i] == 0) continue;

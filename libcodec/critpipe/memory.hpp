@@ -7,9 +7,9 @@
 //     }
 //
 // Pages are taken from where they are: the checkpoint itself, its parents, shared objects. A page that an entry places
-// in the parent is looked up in the pagemap of the same name there, which may again point to its parent; a missing link,
-// pagemap or entry is an error, never zeros. A range that no entry covers is a hole: zeros in anonymous memory, the
-// file's bytes where a file is mapped.
+// in the parent is looked up in the pagemap of the same name there, which may again point to its parent; a missing
+// link, pagemap or entry is an error, never zeros. A range that no entry covers is a hole: zeros in anonymous memory,
+// the file's bytes where a file is mapped.
 //
 // Pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their offset in the object. A private
 // mapping of such an object has the pages that the process changed in its own pagemap, the others in the object's.
@@ -98,8 +98,8 @@ class PageDirectory final : public PageStore {
 // Visits all of [begin, end), widened to whole pages, in ascending order and without gaps. False: `visit` stopped. Not
 // for several threads that share a store. Requires: is_page_size(page_size).
 using VisitStretch = std::function<Step(const Stretch&)>;
-bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin,
-                     std::uint64_t end, const VisitStretch& visit);
+bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
+                     const VisitStretch& visit);
 
 // The shared object behind a mapping. Nothing for private memory and regular files.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
@@ -176,7 +176,7 @@ class CheckpointMemory {
   explicit CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options = {}, Report report = {});
   ~CheckpointMemory();
 
-  std::span<const Process> processes() const;           // by set and pid
+  std::span<const Process> processes() const;            // by set and pid
   const Process* find_process(std::uint32_t pid) const;  // the first of that pid
 
   // What of the range no image has, though it is asked for: one no_bytes for each stretch.

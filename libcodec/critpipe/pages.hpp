@@ -164,7 +164,8 @@ class PagemapLoader final : public PagemapSink {
   std::function<void(const Error&)> report_;
 };
 
-// A pages image in a file, by page number: how it stores them is known here, and in PagesSink. Several threads may read.
+// A pages image in a file, by page number: how it stores them is known here, and in PagesSink. Several threads may
+// read.
 //
 //     PagesImage image{directory.open(pages_name(1), error), 4096};
 //     std::byte bytes[64];
@@ -182,7 +183,8 @@ class PagesImage {
 
   // Fills `into` from byte `skip` of that page on, over the pages behind it. Reasons: io_read, cut_pages.
   [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const;
-  // The same of whole pages; where the image ends first, `nr_read` is less than there is room for, and that is no error.
+  // The same of whole pages; where the image ends first, `nr_read` is less than there is room for, and that is no
+  // error.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
 
   // The first pages at or behind `page` that are not in a hole of the file. May reach past the last page.

@@ -76,10 +76,10 @@ class LoadSets final : public Decoding {
 // From a pipe, but for pages that are known to be those of a process that nobody asks for.
 bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
   return work_.from_pipe && std::ranges::none_of(set.pagemaps, [&](const auto& one) {
-    const auto& [memory, pagemap] = one;
-    return pagemap.pages_id == pages_id && !memory.shmem && work_.options.pids &&
-           !work_.options.pids(static_cast<std::uint32_t>(memory.id));
-  });
+           const auto& [memory, pagemap] = one;
+           return pagemap.pages_id == pages_id && !memory.shmem && work_.options.pids &&
+                  !work_.options.pids(static_cast<std::uint32_t>(memory.id));
+         });
 }
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
@@ -113,7 +113,8 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
 }
 
 std::string directory_of(const Member& member) {
-  return member.in_directory ? place_beside(member, "x").substr(0, place_beside(member, "x").size() - 2) : std::string{};
+  return member.in_directory ? place_beside(member, "x").substr(0, place_beside(member, "x").size() - 2)
+                             : std::string{};
 }
 
 MemorySet& MemoryWork::set_of(const Member& member) {
@@ -168,8 +169,7 @@ void MemoryWork::report_directory(MemorySet& set) {
   }
 }
 
-Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin,
-                                      std::uint64_t end) const {
+Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const {
   const Process& process = range.process;
   Error error{Reason::no_bytes, std::string{process.name}};
   char addresses[80];
@@ -181,15 +181,13 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
   if (stretch.where == Stretch::Where::lazy) error.name += "were left behind for a lazy restore";
   else if (stretch.where == Stretch::Where::missing) error.name += "are in a parent that is not here, or lacks them";
   else if (!mapping) error.name += "are in no mapping";
-  else if (mapping->kind() == Mapping::Kind::file)
-    error.name += "are as in " + process.checkpoint->name_of(*mapping);
+  else if (mapping->kind() == Mapping::Kind::file) error.name += "are as in " + process.checkpoint->name_of(*mapping);
   else error.name += "are not stored: zeros, if nothing else is known of them";
   return error;
 }
 
-bool MemoryWork::cut(std::size_t number, const Range& range,
-                                 const std::function<Step(const Piece&)>& piece,
-                                 const std::function<Step(Error)>& absent) {
+bool MemoryWork::cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
+                     const std::function<Step(Error)>& absent) {
   if (range.begin >= range.end) return true;
   MemorySet& set = set_of(range.process);
   const MappingIndex mappings{range.process.task->memory.mappings};
@@ -203,8 +201,8 @@ bool MemoryWork::cut(std::size_t number, const Range& range,
       const bool is_hole = stretch.where == Stretch::Where::hole;
       const Mapping* mapping = is_hole && range.absent == Absent::zero_anonymous ? mappings.at(at) : nullptr;
       const std::uint64_t until = mapping ? std::min(end, mapping->end) : end;
-      const bool is_zero = range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) ||
-                           is_anonymous(mapping);
+      const bool is_zero =
+          range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) || is_anonymous(mapping);
       if (stretch.where == Stretch::Where::stored || is_zero)
         step = piece({number, &set, at, until - at, stretch, at - stretch.vaddr});
       else step = absent(absence(range, stretch, at, until));
@@ -212,8 +210,8 @@ bool MemoryWork::cut(std::size_t number, const Range& range,
     }
     return step;
   };
-  const bool all = visit_stretches(set, *range.process.checkpoint, *range.process.task, set.page_size, range.begin,
-                                   range.end, take);
+  const bool all =
+      visit_stretches(set, *range.process.checkpoint, *range.process.task, set.page_size, range.begin, range.end, take);
   report_directory(set);
   return all;
 }
@@ -313,7 +311,7 @@ Error CheckpointMemory::read_stored(const Process& process, const Take& take) {
 
 // Of holes and lazy pages nothing is said.
 void MemoryWork::stored(const Process& process, const std::function<Step(const Piece&)>& piece,
-                                    const std::function<Step(Error)>& absent) {
+                        const std::function<Step(Error)>& absent) {
   MemorySet& set = set_of(process);
   const Range all{process, 0, max_address, Absent::refused};
   std::uint64_t at = 0;
@@ -325,7 +323,8 @@ void MemoryWork::stored(const Process& process, const std::function<Step(const P
                           if (begin >= end) return Step::go;
                           if (stretch.where == Stretch::Where::stored)
                             return piece({0, &set, begin, end - begin, stretch, begin - stretch.vaddr});
-                          if (stretch.where == Stretch::Where::missing) return absent(absence(all, stretch, begin, end));
+                          if (stretch.where == Stretch::Where::missing)
+                            return absent(absence(all, stretch, begin, end));
                           return Step::go;
                         });
   report_directory(set);

@@ -66,8 +66,8 @@ bool LookUp::entry(PageStore& store, const Pagemap& pagemap, const PageRun& run,
 
 }  // namespace
 
-bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin,
-                     std::uint64_t end, const VisitStretch& visit) {
+bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
+                     const VisitStretch& visit) {
   const std::uint64_t top = max_address - max_address % page_size;
   begin -= begin % page_size;
   end = end >= top ? max_address : end + (page_size - end % page_size) % page_size;

@@ -16,9 +16,8 @@ struct TextRanges {
 
 }  // namespace
 
-std::vector<std::vector<std::string>> MemoryWork::texts(CheckpointMemory& memory,
-                                                                    std::span<const Process> processes, Texts which,
-                                                                    Absent absent, const Report& fault) {
+std::vector<std::vector<std::string>> MemoryWork::texts(CheckpointMemory& memory, std::span<const Process> processes,
+                                                        Texts which, Absent absent, const Report& fault) {
   std::vector<Range> ranges;
   std::vector<TextRanges> of_process(processes.size());
   const auto add = [&](const Range& range, const Report& absence) {
@@ -55,7 +54,8 @@ std::vector<std::vector<std::string>> MemoryWork::texts(CheckpointMemory& memory
   const auto at = [&](std::size_t range) {
     return range == TextRanges::none ? std::string_view{} : std::string_view{bytes[range]};
   };
-  for (std::size_t i = 0; i < processes.size(); ++i) all[i] = strings_in(at(of_process[i].texts), at(of_process[i].behind));
+  for (std::size_t i = 0; i < processes.size(); ++i)
+    all[i] = strings_in(at(of_process[i].texts), at(of_process[i].behind));
   return all;
 }
 

@@ -24,8 +24,9 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
 }
 
 bool is_memfd(const Checkpoint& checkpoint, MemoryId memory) {
-  return memory.shmem && std::ranges::any_of(model_of(checkpoint).memfds,
-                                             [memory](const auto& memfd) { return memfd.second.shmid == memory.id && !memfd.second.is_anonymous(); });
+  return memory.shmem && std::ranges::any_of(model_of(checkpoint).memfds, [memory](const auto& memfd) {
+           return memfd.second.shmid == memory.id && !memfd.second.is_anonymous();
+         });
 }
 
 MappingIndex::MappingIndex(std::span<const Mapping> mappings) {
@@ -59,11 +60,7 @@ class HoleFiller {
  public:
   HoleFiller(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
              const VisitStretch& visit)
-      : store_{store},
-        checkpoint_{checkpoint},
-        page_size_{page_size},
-        mappings_{task.memory.mappings},
-        visit_{visit} {}
+      : store_{store}, checkpoint_{checkpoint}, page_size_{page_size}, mappings_{task.memory.mappings}, visit_{visit} {}
   bool fill(const Stretch& hole);
 
  private:
@@ -96,11 +93,10 @@ bool HoleFiller::fill(const Stretch& hole) {
     if (!leave(hole, at, from)) return false;
     // Differences of addresses and offsets in the object wrap around and back.
     const std::uint64_t shift = mapping.pgoff - mapping.start;
-    const bool went_on =
-        visit_stretches(store_, *object, page_size_, from + shift, to + shift, [&](Stretch stretch) {
-          stretch.vaddr -= shift;
-          return visit_(stretch);
-        });
+    const bool went_on = visit_stretches(store_, *object, page_size_, from + shift, to + shift, [&](Stretch stretch) {
+      stretch.vaddr -= shift;
+      return visit_(stretch);
+    });
     if (!went_on) return false;
     at = to;
   }

@@ -15,7 +15,8 @@ constexpr std::size_t read_bytes = 1 << 20;
 // One memory. What lies together in a pages image is read at once, however many runs it is cut into.
 class MemoryWalk {
  public:
-  MemoryWalk(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size, Search& search)
+  MemoryWalk(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size,
+             Search& search)
       : work_{work}, directory_{directory}, memory_{memory}, page_size_{page_size}, feeder_{search} {}
 
   Step run(const Ranges& wanted);
@@ -38,10 +39,11 @@ class MemoryWalk {
 
 Step MemoryWalk::run(const Ranges& wanted) {
   for (const auto& range : wanted) {
-    const bool all = visit_stretches(directory_, memory_, page_size_, range.begin, range.end, [&](const Stretch& stretch) {
-      if (stretch.where == Stretch::Where::missing) missing_ += stretch.nr_pages;
-      return stretch.where == Stretch::Where::stored ? take(stretch, range) : Step::go;
-    });
+    const bool all =
+        visit_stretches(directory_, memory_, page_size_, range.begin, range.end, [&](const Stretch& stretch) {
+          if (stretch.where == Stretch::Where::missing) missing_ += stretch.nr_pages;
+          return stretch.where == Stretch::Where::stored ? take(stretch, range) : Step::go;
+        });
     if (!all) return Step::stop;
   }
   if (flush() == Step::stop || feeder_.end() == Step::stop) return Step::stop;

@@ -140,8 +140,12 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     const std::uint64_t end = std::min<std::uint64_t>(shared.short_at, first + count);
     ready(first, end - first, nr_holes);
     if (end < first + count)
-      return {Reason::cut_pages, image.place(), offset_of_page(end, smallest_page), Error::nowhere,
-              offset_of_page(nr_parts, smallest_page), offset_of_page(end, smallest_page)};
+      return {Reason::cut_pages,
+              image.place(),
+              offset_of_page(end, smallest_page),
+              Error::nowhere,
+              offset_of_page(nr_parts, smallest_page),
+              offset_of_page(end, smallest_page)};
   }
   return {};
 }

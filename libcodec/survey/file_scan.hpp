@@ -11,9 +11,9 @@ namespace critpipe {
 
 struct CRITPIPE_INNER FileScan {
   const PagesImage& image;  // of any page size: it is read by smallest pages
-  std::uint64_t nr_parts;  // smallest pages that are looked at
+  std::uint64_t nr_parts;   // smallest pages that are looked at
   unsigned nr_threads;
-  PageFacts::Store& facts;                     // filled chunk by chunk
+  PageFacts::Store& facts;              // filled chunk by chunk
   CompressionSample* sample = nullptr;  // of blocks from first_block on
   std::uint64_t first_block = 0;
 

@@ -80,7 +80,8 @@ PageFact joined(std::span<const PageFact> parts) {
   if (votes[0] == parts.size()) return {};
   // The most frequent class of those that are not zero.
   const auto most = std::max_element(std::begin(votes) + 1, std::end(votes));
-  const XXH128_hash_t hash = XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), scan_secret().data(), scan_secret().size());
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), scan_secret().data(), scan_secret().size());
   return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
 }
 
@@ -106,7 +107,9 @@ PageFacts::~PageFacts() = default;
 PageFacts::PageFacts(PageFacts&& other) noexcept = default;
 PageFacts& PageFacts::operator=(PageFacts&& other) noexcept = default;
 
-std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const { return store_->size() / (page_size / smallest_page); }
+std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const {
+  return store_->size() / (page_size / smallest_page);
+}
 
 PageFact PageFacts::page(std::uint64_t number, std::uint64_t page_size) const {
   return store_->page(number, page_size / smallest_page);

@@ -130,7 +130,8 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   store.grow(first + bytes.size() / smallest_page);
   while (!bytes.empty()) {
     const std::size_t at = first % PageFacts::Store::chunk_pages;
-    const std::size_t count = std::min<std::size_t>({bytes.size() / smallest_page, PageFacts::Store::chunk_pages - at, 16});
+    const std::size_t count =
+        std::min<std::size_t>({bytes.size() / smallest_page, PageFacts::Store::chunk_pages - at, 16});
     PageFact* const facts = store.chunk(first / PageFacts::Store::chunk_pages) + at;
     const Bytes here = bytes.first(count * smallest_page);
     scan_pages(here, facts);

@@ -36,13 +36,13 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
   FileScan scan{*file, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
-                               [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
-                                 image.contents.holes += nr_holes;
-                                 ready(first, count);
-                                 if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
-                                 done_bytes += count * smallest_page;
-                                 if (options.progress) options.progress(done_bytes, all_bytes);
-                               });
+                   [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
+                     image.contents.holes += nr_holes;
+                     ready(first, count);
+                     if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
+                     done_bytes += count * smallest_page;
+                     if (options.progress) options.progress(done_bytes, all_bytes);
+                   });
   if (!error) return;
   image.complete = false;
   Error placed = error;

@@ -11,7 +11,7 @@ namespace critpipe {
 
 struct SetState {
   SurveyedSet* set = nullptr;
-  std::string place;  // what stands before the names of its images
+  std::string place;                 // what stands before the names of its images
   std::set<std::uint64_t> left_out;  // pages images of memories that nobody wants
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out

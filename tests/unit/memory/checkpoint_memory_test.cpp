@@ -106,8 +106,8 @@ TEST_F(CheckpointMemoryTest, ReadsArchivesInTheOrderThatIsAskedFor) {
   CheckpointMemory memory{{archive}};
   ASSERT_EQ(memory.processes().size(), 1u);
   const Process process = memory.processes().front();
-  const CheckpointMemory::Range ranges[] = {{process, 0x10ffa, 0x10ffc}, {process, 0x10000, 0x10002},
-                                            {process, 0x10ff9, 0x10fff}};
+  const CheckpointMemory::Range ranges[] = {
+      {process, 0x10ffa, 0x10ffc}, {process, 0x10000, 0x10002}, {process, 0x10ff9, 0x10fff}};
   std::string bytes[3];
   EXPECT_FALSE(memory.read(ranges, [&](std::size_t range, Bytes block) {
     bytes[range].append(reinterpret_cast<const char*>(block.data()), block.size());
@@ -117,10 +117,14 @@ TEST_F(CheckpointMemoryTest, ReadsArchivesInTheOrderThatIsAskedFor) {
   EXPECT_EQ(bytes[1], "..");
   EXPECT_EQ(bytes[2], (std::string{".sing\0", 6}));
   std::uint64_t size = 0;
-  EXPECT_EQ(memory.read_stored(process, [&](std::uint64_t, Bytes block) {
-    size += block.size();
-    return Step::go;
-  }).reason, Reason::no_bytes);  // the page in the parent
+  EXPECT_EQ(memory
+                .read_stored(process,
+                             [&](std::uint64_t, Bytes block) {
+                               size += block.size();
+                               return Step::go;
+                             })
+                .reason,
+            Reason::no_bytes);  // the page in the parent
   EXPECT_EQ(size, 4096u);
 }
 
