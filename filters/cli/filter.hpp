@@ -154,8 +154,8 @@ class Destination {
   FileOutput& output() const { return file_ ? file_->output() : *standard_output_; }
   int fd() const { return output().fd(); }
   enum class After : std::uint8_t { success, any };
-  // Writes out; with -o the file is put in place if the program has not failed, or if `after` says that a partial answer
-  // is of use. Returns the exit code.
+  // Writes out; with -o the file is put in place if the program has not failed, or if `after` says that a partial
+  // answer is of use. Returns the exit code.
   int commit(After after = After::success);
 
  private:
