@@ -104,7 +104,8 @@ Step FromJson::fetch(const std::string& name, InputFile& file) {
   std::vector<std::byte> block(done < size ? block_bytes : 0);
   Error error;
   while (done < size && output->step() == Step::go) {
-    const std::size_t got = file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
+    const std::size_t got =
+        file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
     if (got == 0) break;
     output->pass(Bytes{block}.first(got));
     done += got;

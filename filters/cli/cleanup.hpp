@@ -16,8 +16,8 @@ namespace critpipe::filters {
 class SignalCleanup {
  public:
   enum class Around : std::uint8_t { keep, if_empty };
-  // A file, or a directory with all that is in it; an empty path is none. `around` says whether the directory around it is
-  // removed too when it is empty then.
+  // A file, or a directory with all that is in it; an empty path is none. `around` says whether the directory around it
+  // is removed too when it is empty then.
   explicit SignalCleanup(std::string path, Around around = Around::keep);
   ~SignalCleanup();
   SignalCleanup(const SignalCleanup&) = delete;

@@ -154,7 +154,7 @@ class Destination {
   Output& output() { return file(); }
   int fd() const { return file().fd(); }
   enum class After : std::uint8_t { success, any };
-  // Writes out; with -o the file is put in place, if the program has not failed or `after` says that a part of the
+  // Writes out; with -o the file is put in place if the program has not failed, or if `after` says that a partial
   // answer is of use. Returns the exit code.
   int commit(After after = After::success);
 

@@ -19,7 +19,6 @@ namespace critpipe::filters {
 
 namespace {
 
-
 std::string hex_number(std::uint64_t number) {
   char text[24];
   std::snprintf(text, sizeof text, "0x%012llx", static_cast<unsigned long long>(number));

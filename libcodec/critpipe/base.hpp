@@ -66,8 +66,8 @@ constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that are int
 // Bytes unpacked into memory per byte of compressed input; the first free_held_bytes are not counted.
 constexpr std::uint64_t max_held_ratio = 1000;
 constexpr std::uint64_t free_held_bytes = 16 << 20;
-// Holes of sparse members of an archive, which are read as zeros, may be this many times as large as what was read of it
-// unpacked; the first free_hole_bytes are free. A limit that the user sets (--max-size) stands in place of both.
+// Holes of sparse members of an archive, which are read as zeros, may be this many times as large as what was read of
+// it unpacked; the first free_hole_bytes are free. A limit that the user sets (--max-size) stands in place of both.
 constexpr std::uint64_t max_hole_ratio = 1000;
 constexpr std::uint64_t free_hole_bytes = std::uint64_t{1} << 30;
 // What one layer of compression may need to look back at, for each layer: xz -9 takes 65 MiB, zstd 128 without --long.

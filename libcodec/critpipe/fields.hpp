@@ -190,8 +190,7 @@ struct FieldValue {
 
   FieldValue(bool value) : integer{value} {}
   template <std::integral Integer>
-    requires(!std::same_as<Integer, bool>)
-  FieldValue(Integer value)
+  requires(!std::same_as<Integer, bool>) FieldValue(Integer value)
       : is_negative{std::cmp_less(value, 0)}, integer{static_cast<std::uint64_t>(value)} {}
   FieldValue(std::string_view value) : is_text{true}, text{value} {}
   FieldValue(const std::string& value) : is_text{true}, text{value} {}

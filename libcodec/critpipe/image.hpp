@@ -31,7 +31,7 @@
 #include "critpipe/base.hpp"
 #include "critpipe/error.hpp"
 #include "critpipe/fields.hpp"
-#include "critpipe/kind.hpp"
+#include "critpipe/schema.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {

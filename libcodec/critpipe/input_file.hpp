@@ -6,8 +6,8 @@
 //     std::byte page[4096];
 //     if (!error && pages.pread(page, 3 * sizeof page, error) == sizeof page) puts("the fourth page");
 //
-// A checkpoint's files are opened by Directory and read through InputFile, and in no other way. What is no regular file is
-// refused before anything waits for it, and no link is followed.
+// A checkpoint's files are opened by Directory and read through InputFile, and in no other way. What is no regular file
+// is refused before anything waits for it, and no link is followed.
 #pragma once
 
 #include <memory>

@@ -16,7 +16,8 @@
 //     7                       in place of an enum's name: a value without one
 //     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
 //                             "fixed64" | "bytes" | "group": value}
-//     "_wire": "..."          in an entry, base64 of its payload, where CRIU would write it differently (order of fields,
+//     "_wire": "..."          in an entry, base64 of its payload, where CRIU would write it differently (order of
+//     fields,
 //                             long varints); it counts as long as the fields beside it still mean the same
 //     "error": "..."          last in an entry or a document that could not be read to its end; encoding refuses it
 //     "continued": true       last in a document whose image goes on in a later one with the same "image" and "magic",
@@ -53,7 +54,8 @@ struct JsonOptions {
   bool newline = true;  // after a document
   bool wire = true;     // "head" and "_wire", which only the way back needs
   bool raw = false;     // the bytes of raw images as base64; otherwise their size
-  std::shared_ptr<const SetId> set = {};  // named documents and lines: "checkpoint" and "set" behind "image"; null: none
+  std::shared_ptr<const SetId> set =
+      {};  // named documents and lines: "checkpoint" and "set" behind "image"; null: none
 };
 
 class JsonSink : public Sink {
@@ -127,11 +129,13 @@ class JsonEncoder {
 
 // An image as JSON. What was read before an error is printed, and the document ends with "error", which json_to_image
 // refuses.
-[[nodiscard]] Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {}, const Limits& limits = {});
+[[nodiscard]] Error image_to_json(const std::string& path, Output& json, const JsonOptions& options = {},
+                                  const Limits& limits = {});
 [[nodiscard]] Error image_to_json(Bytes image, std::string_view name, Output& json, const JsonOptions& options = {},
-                    const Limits& limits = {});
-// An image from its JSON, in any form that crit-fromjson takes. After an error the output must not be used. Reasons: bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON;
-// usage: a second image.
+                                  const Limits& limits = {});
+// An image from its JSON, in any form that crit-fromjson takes. After an error the output must not be used. Reasons:
+// bad_json, bad_json_value, cut_json, incomplete_json, ...; raw_image: its bytes are not in the JSON; usage: a second
+// image.
 [[nodiscard]] Error json_to_image(const std::string& path, Output& image, const Limits& limits = {});
 [[nodiscard]] Error json_to_image(Bytes json, Output& image, const Limits& limits = {});
 

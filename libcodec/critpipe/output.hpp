@@ -154,13 +154,14 @@ class ZstdOutput final : public Output {
 enum class Sync : std::uint8_t { disk, none };
 
 // One file that is replaced as a whole, or created. It is written beside its name and renamed by commit(); until then,
-// and after a failure, what was there stays. With Sync::disk its bytes are on disk before it takes its name, and the name
-// is before commit() returns: after a power cut the old file is there, or the new one.
+// and after a failure, what was there stays. With Sync::disk its bytes are on disk before it takes its name, and the
+// name is before commit() returns: after a power cut the old file is there, or the new one.
 //
 // A symbolic link is followed: the file that it leads to is replaced. A replaced file keeps its owner, mode and access
 // control list. Where that is impossible, the file is written in place, and what it held is lost when writing fails: a
-// file with several hard links, one whose owner this process may not set, one in a directory that is not writable, a mount
-// point. Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never replaced.
+// file with several hard links, one whose owner this process may not set, one in a directory that is not writable, a
+// mount point. Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never
+// replaced.
 class AtomicFile {
  public:
   struct Options {
@@ -206,11 +207,12 @@ class AtomicFile {
                                  Sync sync = Sync::disk);
 
 // A directory that gets all files of a set, or none: an image set that lacks images looks like one that never had them.
-// Files are written in a hidden directory inside, with mode 0600, and take their names when all are complete. Names lead
-// into the directory and never out of it; no link in it is followed.
+// Files are written in a hidden directory inside, with mode 0600, and take their names when all are complete. Names
+// lead into the directory and never out of it; no link in it is followed.
 //
-// With Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit() returns.
-// A power cut during commit() may leave some of the files in place, each of them complete, and the hidden directory.
+// With Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit()
+// returns. A power cut during commit() may leave some of the files in place, each of them complete, and the hidden
+// directory.
 class DirectoryWriter {
  public:
   struct Options {
@@ -224,8 +226,8 @@ class DirectoryWriter {
   DirectoryWriter& operator=(const DirectoryWriter&) = delete;
 
   const Error& error() const { return error_; }  // why it cannot be used
-  // What a program that is ended by a signal has to remove: the hidden directory, and with it the directory itself if it
-  // is new.
+  // What a program that is ended by a signal has to remove: the hidden directory, and with it the directory itself if
+  // it is new.
   std::string hidden_path() const { return path_ + "/" + hidden_; }
   bool is_new() const { return made_; }
 

@@ -46,11 +46,11 @@ struct ExploreOptions {
     lines  // one object a line: a task, a file, a mapping, a run of pages, a socket
   };
   Form form = Form::text;
-  bool detail = false;     // more columns; files named for what they are; in JSON their whole messages
-  bool threads = false;    // ps as text: a line for each thread
-  bool tree = false;       // ps as text: a tree drawn with lines
-  bool unicode = false;    // draws it with Unicode's lines
-  SetId set = {};          // JSON: which checkpoint, in the first keys of objects
+  bool detail = false;   // more columns; files named for what they are; in JSON their whole messages
+  bool threads = false;  // ps as text: a line for each thread
+  bool tree = false;     // ps as text: a tree drawn with lines
+  bool unicode = false;  // draws it with Unicode's lines
+  SetId set = {};        // JSON: which checkpoint, in the first keys of objects
 };
 
 // What a checkpoint must be read with for that answer.

@@ -4,12 +4,13 @@
 //     const auto set = ImageSet::open(std::string{"dump/3"}, error);
 //     if (!set) return fputs(to_string(error).c_str(), stderr);
 //     for (const std::string& name : set->members()) puts(name.c_str());
-//     if (InputFile pages = set->open(std::string_view{"pages-1.img"}, error); !error) printf("%lu bytes\n", pages.size());
-//     for (auto parent = set->parent(error); parent; parent = parent->parent(error)) puts(parent->place().c_str());
+//     if (InputFile pages = set->open(std::string_view{"pages-1.img"}, error); !error) printf("%lu bytes\n",
+//     pages.size()); for (auto parent = set->parent(error); parent; parent = parent->parent(error))
+//     puts(parent->place().c_str());
 //
 // A directory does all of this. Of an archive or an image stream in a file, id(), members() and read() work: it is read
-// from its begin each time, and open() and parent() fail with the reason `usage`. What can be read once only, a pipe, is
-// no ImageSet; see Pieces (source.hpp).
+// from its begin each time, and open() and parent() fail with the reason `usage`. What can be read once only, a pipe,
+// is no ImageSet; see Pieces (source.hpp).
 //
 // An ImageSet does not change once it is open: any number of threads may call open().
 #pragma once

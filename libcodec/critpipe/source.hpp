@@ -59,8 +59,8 @@ struct Member {
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
   std::string name;  // within its set: "core-1.img"; "-": an image from a pipe
-  // What lists print, streams carry and --only sees: its name behind the set ("app/core-1.img"), and with several inputs
-  // behind that of its input ("pod.tar/app/core-1.img").
+  // What lists print, streams carry and --only sees: its name behind the set ("app/core-1.img"), and with several
+  // inputs behind that of its input ("pod.tar/app/core-1.img").
   std::string path;
   std::string place;                 // for messages: "c1.tar.zst:checkpoint/core-1.img". Never to be taken apart
   std::shared_ptr<const SetId> set;  // never null from a source
@@ -94,7 +94,8 @@ class Receiver {
   virtual bool needs_bytes(const Member&) { return true; }
   virtual Step bytes(const Member& member, Bytes bytes) = 0;
   virtual Step end(const Member& member) = 0;
-  // Asked after bytes. True: the rest of them is of no use, and is passed over where that is possible; then end() follows.
+  // Asked after bytes. True: the rest of them is of no use, and is passed over where that is possible; then end()
+  // follows.
   virtual bool has_enough(const Member&) { return false; }
   // The member, which need not have begun, cannot be read further; null: the input itself. Others go on.
   virtual void fail(const Member* member, const Error& error) = 0;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "critpipe/kind.hpp"
+#include "critpipe/schema.hpp"
 #include "critpipe/task.hpp"
 
 namespace critpipe {

@@ -206,8 +206,9 @@ Error DirectoryWriter::put_in_place(const std::string& name) {
   const auto rename_as = [&](unsigned flags) { return renameat2(from, last.c_str(), to, last.c_str(), flags) == 0; };
   Error error;
   // Some file systems know no RENAME_NOREPLACE.
-  const bool done = from >= 0 && to >= 0 &&
-                    (options_.replace ? rename_as(0) : rename_as(RENAME_NOREPLACE) || (errno == EINVAL && rename_as(0)));
+  const bool done =
+      from >= 0 && to >= 0 &&
+      (options_.replace ? rename_as(0) : rename_as(RENAME_NOREPLACE) || (errno == EINVAL && rename_as(0)));
   if (!done) error = fault(name);
   if (from >= 0) ::close(from);
   if (to >= 0) ::close(to);

@@ -90,9 +90,7 @@ void put_name(JsonWriter& json, std::string_view key, std::string_view name) {
   if (!is_utf8(name)) json.key(std::string{key} + "_base64").text(base64_of(name));
 }
 
-JsonWriter& Exploring::begin_line() {
-  return put_set(json.begin('{'), options.set);
-}
+JsonWriter& Exploring::begin_line() { return put_set(json.begin('{'), options.set); }
 
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string text;

@@ -93,7 +93,10 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   put_number(json, "src_port", is_inet ? socket.source_port : 0);
   put_text(json, "dest_addr", socket.destination);
   put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
-  json.key("send_buf").text(gocrit_size_text(socket.send_buffer)).key("recv_buf").text(gocrit_size_text(socket.receive_buffer));
+  json.key("send_buf")
+      .text(gocrit_size_text(socket.send_buffer))
+      .key("recv_buf")
+      .text(gocrit_size_text(socket.receive_buffer));
 }
 
 void put_socket(Exploring& exploring, const Descriptor& descriptor) {

@@ -196,7 +196,8 @@ std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, co
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range) {
       const std::uint64_t begin = std::max(range->begin, run.vaddr);
-      parts.push_back({offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+      parts.push_back(
+          {offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
     }
   }
   std::ranges::sort(parts, {}, &Placed::from);

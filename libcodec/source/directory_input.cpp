@@ -36,7 +36,8 @@ bool is_regular(DIR* stream, const dirent& entry) {
 }
 
 // Adds the names of one directory; false: errno says why not.
-bool list(DirectoryStream stream, bool below, const SourceOptions& options, std::vector<DirectoryList::Entry>& entries) {
+bool list(DirectoryStream stream, bool below, const SourceOptions& options,
+          std::vector<DirectoryList::Entry>& entries) {
   if (!stream) return false;
   errno = 0;
   while (const dirent* entry = readdir(stream.get())) {

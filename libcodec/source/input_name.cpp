@@ -50,15 +50,15 @@ std::string InputName::directory() const {
 std::string InputName::path() const {
   if (repeated.empty() || input == "-") return brief;
   const std::size_t slash = brief.rfind('/');
-  const std::string directory = slash == brief.npos ? std::string{last_part(InputName{input}.directory())}
-                                                    : brief.substr(0, slash);
+  const std::string directory =
+      slash == brief.npos ? std::string{last_part(InputName{input}.directory())} : brief.substr(0, slash);
   return std::string{directory}.append(repeated).append("/").append(last_part(brief));
 }
 
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::vector<InputName> names;
-  std::vector<std::string> paths;             // distinct
-  std::map<std::string, std::size_t> known;   // in paths
+  std::vector<std::string> paths;            // distinct
+  std::map<std::string, std::size_t> known;  // in paths
   std::vector<std::size_t> path_of_input;
   std::map<std::string, int> uses;
   for (const std::string& input : inputs) {

@@ -7,7 +7,7 @@
 namespace critpipe {
 
 struct InputName {
-  std::string input;     // as the user named it, without a slash at its end
+  std::string input;          // as the user named it, without a slash at its end
   std::string brief = {};     // its last part, with as many directories before it as tell it from other inputs
   std::string repeated = {};  // "#2" where it was given before; else empty
 

@@ -16,7 +16,7 @@ struct OpenedInput {
   std::string path = {};  // the same
   Error error = {};
   Directory directory = {};
-  InputFile file = {};                           // raw
+  InputFile file = {};                      // raw
   std::unique_ptr<PeekReader> reader = {};  // image, tar, stream
   std::uint64_t sequence = 0;               // of a stream's first marker
   std::uint64_t size = Member::unknown;

@@ -22,8 +22,8 @@ constexpr std::size_t payload_room = 8192;  // longer payloads are left to the M
 constexpr std::size_t tail_room = 128;
 static_assert(2 * WireBuffer::varint_room + max_nesting * (varint_size(payload_room) - 1) <= tail_room);
 
-// What is read beyond the end of the text at most: a number of 15 digits with its sign, then a key and what stands behind
-// it, or the name of an enum's value. Nothing else begins beyond the end.
+// What is read beyond the end of the text at most: a number of 15 digits with its sign, then a key and what stands
+// behind it, or the name of an enum's value. Nothing else begins beyond the end.
 static_assert(16 + Field::key_room <= readable_behind_json && longest_enum_name + 2 <= readable_behind_json);
 
 std::uint64_t load_text(const char* at) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "critpipe/kind.hpp"
+#include "critpipe/schema.hpp"
 #include "critpipe/base.hpp"
 #include "json/parse/message_encoder.hpp"
 

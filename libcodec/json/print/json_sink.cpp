@@ -76,7 +76,7 @@ void JsonSink::Writer::begin(const Image& image) {
   raw_bytes_ = 0;
   paused_ = false;
   compact_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
-           kind_->extra.shape == Extra::Shape::nothing;
+             kind_->extra.shape == Extra::Shape::nothing;
   open_document();
 }
 
@@ -312,7 +312,7 @@ void print_message(Output& output, const Message& message, Bytes payload, const 
   const Bytes view = options.canonical ? payload : std::as_bytes(std::span{written});
   char* at = output.reserve(member_room);
   output.commit(options.pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
-                       : Printer<false, false>{output}.object(at, message, view, 0, false));
+                               : Printer<false, false>{output}.object(at, message, view, 0, false));
 }
 
 std::string json_string(std::string_view text) {

@@ -24,8 +24,8 @@ constexpr std::size_t line_room = 1 + 4 * deepest_line;
 // What a value takes without the bytes of texts, which make room for themselves.
 constexpr std::size_t value_room =
     std::max({max_number_text, sizeof "{\"base64\": \"", longest_enum_name + 2, longest_flags + 2});
-// The most that is written at once: the end of a list, the next key, the beginning of its list, a value, and the brackets
-// and commas around them. Whoever writes makes this room first, and again after a value.
+// The most that is written at once: the end of a list, the next key, the beginning of its list, a value, and the
+// brackets and commas around them. Whoever writes makes this room first, and again after a value.
 constexpr std::size_t member_room = 3 * line_room + Field::key_room + value_room + 8;
 constexpr std::size_t unknown_room = 3 * line_room + sizeof ", {\"field\": , \"fixed32\": \"" + 2 * max_number_text;
 static_assert(unknown_room <= member_room);

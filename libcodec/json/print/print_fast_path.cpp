@@ -14,8 +14,8 @@ namespace critpipe {
 
 namespace {
 
-// What is written after the limit at most: one key, one value, and all the brackets that close behind it. Texts and bytes
-// end before the limit, with all that they write beyond their end.
+// What is written after the limit at most: one key, one value, and all the brackets that close behind it. Texts and
+// bytes end before the limit, with all that they write beyond their end.
 constexpr std::size_t tail_room = 512;
 static_assert(Field::key_room + std::max(max_number_text, longest_enum_name + 2) + 2 * (max_nesting + 2) <= tail_room);
 

@@ -8,7 +8,7 @@ namespace {
 
 using namespace testing;
 
-constexpr JsonOptions lines{.form = JsonOptions::Form::lines};
+const JsonOptions lines{.form = JsonOptions::Form::lines};
 
 struct Cut {
   Error error;

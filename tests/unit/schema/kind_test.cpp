@@ -1,4 +1,4 @@
-#include "critpipe/kind.hpp"
+#include "critpipe/schema.hpp"
 
 #include <gtest/gtest.h>
 
