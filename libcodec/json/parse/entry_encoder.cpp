@@ -7,10 +7,10 @@
 
 namespace critpipe {
 
-void EntryEncoder::begin_image(const Kind& kind, std::uint64_t nr_entries) {
+void EntryEncoder::begin_image(const Kind& kind, const Resume& from) {
   kind_ = &kind;
-  nr_entries_ = nr_entries;
-  has_rest_ = false;
+  nr_entries_ = from.nr_entries;
+  has_rest_ = from.has_rest;
   incomplete_ = false;
 }
 

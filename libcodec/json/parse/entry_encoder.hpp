@@ -25,7 +25,13 @@ class EntryEncoder final : private OtherKeys {
 
   EntryEncoder(WireBuffer& out, const Limits& limits) : out_{out}, limits_{limits} {}
 
-  void begin_image(const Kind& kind, std::uint64_t nr_entries = 0);
+  // What an image that goes on in a later document has had.
+  struct Resume {
+    std::uint64_t nr_entries = 0;
+    bool has_rest = false;  // the first entry has the rest of the image
+  };
+  void begin_image(const Kind& kind, const Resume& from);
+  Resume pause() const { return {nr_entries_, has_rest_}; }
   bool entry(ondemand::object object, const Place& place);
   // An entry as crit-tojson prints it, the short way. Returns where it ends; null: entry() is to read it.
   const char* small_entry(const char* at, const char* end);
@@ -94,7 +100,7 @@ class EntryEncoder final : private OtherKeys {
 
   const Kind* kind_ = nullptr;
   std::uint64_t nr_entries_ = 0;
-  bool has_rest_ = false;  // the first entry has the rest of the image
+  bool has_rest_ = false;
   bool go_zeros_ = false;  // go-criu has read it, with zeros too many
   bool incomplete_ = false;
   bool says_error_ = false;  // the entry that is being read

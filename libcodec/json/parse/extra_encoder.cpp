@@ -78,7 +78,8 @@ bool EntryEncoder::take_parts(ondemand::value& value, const char* at) {
     ondemand::field pair;
     if (const auto error = std::move(item).get(pair)) return fields_.json_error(error, at);
     const std::string_view token = token_of(pair.value());
-    const std::string_view key{pair.key().raw(), std::string_view{pair.key().raw(), Field::key_room}.find('"')};
+    const std::string_view from_key{pair.key().raw(), Field::key_room};  // names are shorter
+    const std::string_view key = from_key.substr(0, from_key.find('"'));
     int part = 0;
     while (part < nr_parts() && plan(part).name != key) ++part;
     if (part == nr_parts())
@@ -88,8 +89,7 @@ bool EntryEncoder::take_parts(ondemand::value& value, const char* at) {
     if (part < next_part_ && continued_)
       return fault_.set(Reason::bad_json_value, token.data(),
                         quoted_for_error(key) + " stands twice, and is too large for that");
-    ondemand::value& inside = pair.value();
-    if (!held_part(inside, token, part)) return false;
+    if (!held_part(pair.value(), token, part)) return false;
   }
   return true;
 }
