@@ -14,6 +14,7 @@
 // Source of the facts: protobuf's encoding.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstring>
@@ -139,6 +140,26 @@ inline std::uint64_t integer_or(const Field& field, const Message& message, Byte
   const auto value = find_value(field, message, payload);
   return value ? static_cast<std::uint64_t>(as_integer(field.type, value->integer)) : otherwise;
 }
+
+// What follows one entry: the plan of its kind with the numbers of its message.
+struct ExtraSizes {
+  enum class Follows : std::uint8_t { nothing, parts, messages, rest_of_image };
+  struct Size {
+    std::uint64_t bytes = 0;
+    std::uint64_t padding = 0;  // zeros after them
+  };
+  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+
+  Follows follows = Follows::nothing;
+  std::array<Size, Extra::most_parts> parts = {};  // unknown bytes: the rest of the image
+  std::uint64_t nr_messages = 0;
+  std::string_view bad_field = {};  // its number overflows, so there are no sizes; empty where all is well
+};
+
+// Requires: the payload is checked. Index: of the entry in its image.
+ExtraSizes extra_sizes(const Extra& extra, const Message& message, Bytes payload, std::uint64_t index);
+// The same for one message of a list: the part after it.
+ExtraSizes nested_sizes(const Extra& extra, Bytes payload);
 
 void append_varint(std::string& out, std::uint64_t value);
 

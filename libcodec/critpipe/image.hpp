@@ -56,14 +56,15 @@ struct Entry {
 
 // A piece of extra that belongs together. Its bytes follow in any number of calls.
 struct Part {
-  std::string_view name;             // "inq", "outq"; else empty
-  Extra::Shape shape;                // bytes, units (of 2 bytes) or nested: `message` then bytes
-  std::uint64_t size;                // bytes that will come; a claim until they have; `unknown` for the rest of a file
-  const Message* message = nullptr;  // nested: its table and its checked payload
+  std::string_view name;  // "inq", "outq"; else empty
+  Extra::Form form;
+  std::uint64_t size;                // bytes that will come; a claim until they have; `unknown` for the rest of an image
+  const Message* message = nullptr;  // in a list of messages: the one before the bytes, its checked payload
   Bytes payload = {};
   bool canonical = true;
+  std::uint8_t unit = 1;  // bytes of a number
 
-  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+  static constexpr std::uint64_t unknown = ExtraSizes::unknown;
 };
 
 // What is done with an image. Calls come in this order:
@@ -154,8 +155,7 @@ class Decoder {
   Step start_raw(Bytes seen);
   bool start_entries(std::uint32_t magic, Head head);
   bool start_extra(const Entry& entry);
-  bool start_rest();
-  bool start_part(const Part& part, std::uint64_t padding);
+  bool start_part(const Part& part);
   bool next_part();
   bool deliver(Step step);
   void fail(Reason reason, std::uint64_t offset, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
@@ -168,16 +168,16 @@ class Decoder {
   Error error_;
   State state_ = State::magic;
   bool stopped_ = false;
-  bool chunked_ = false;  // ghost file in chunks
   std::uint64_t offset_ = 0;
   std::uint64_t nr_entries_ = 0;
   std::size_t need_ = 4;          // bytes that the next step wants in one piece
   std::vector<std::byte> carry_;  // the beginning of what is not complete yet
-  std::uint64_t left_ = 0;        // bytes of the part that are still to come
+  ExtraSizes sizes_;              // of the extra, or of the part after one of its messages
+  std::size_t part_ = 0;          // of the extra: the next one
+  std::size_t nr_parts_ = 0;
+  std::uint64_t left_ = 0;  // bytes of the part that are still to come
   std::uint64_t padding_ = 0;
-  std::uint64_t nested_left_ = 0;  // messages of a nested extra that are still to come
-  std::uint64_t second_left_ = 0;  // size of the second part
-  bool second_pending_ = false;
+  std::uint64_t messages_left_ = 0;  // of the extra
 };
 
 }  // namespace critpipe

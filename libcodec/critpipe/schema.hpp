@@ -18,6 +18,7 @@
 // Sources of the facts: criu/include/magic.h, criu/image-desc.c, lib/pycriu/images/images.py.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -137,25 +138,36 @@ enum class Head : std::uint8_t {
 constexpr std::uint32_t common_magic = 0x54564319;
 constexpr std::uint32_t service_magic = 0x55105940;
 
-// The raw bytes that follow the message of an entry. Lengths are fields of that message.
+// The plan of the raw bytes that follow the message of an entry. The decoder and both directions of JSON read it, and
+// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say how
+// much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
 struct Extra {
-  enum class Shape : std::uint8_t {
-    nothing,
-    bytes,   // first + second bytes; with two names they are two parts
-    units,   // first * unit bytes, then zeros up to a multiple of padding
-    padded,  // first bytes, then zeros up to a multiple of padding; nothing if the field `unless` is true
-    nested,  // first times: size, message, second bytes of it, zeros up to a multiple of padding
-    ghost    // on the first entry: the rest of the file, unless `unless` is true; on later ones: first bytes
+  static constexpr std::size_t most_parts = 4;
+  enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers
+
+  struct Part {
+    std::string_view size = {};   // field: units of this part
+    std::string_view added = {};  // field: further ones
+    std::string_view name = {};   // its key in JSON, where parts make an object; else empty, and it is the only part
+    Form form = Form::text;
+    std::uint8_t unit = 1;     // bytes; of numbers 1, 2, 4 or 8
+    std::uint8_t padding = 1;  // zeros follow, up to a multiple of so many bytes
   };
-  Shape shape = Shape::nothing;
-  std::string_view first = {};
-  std::string_view second = {};
-  std::string_view first_name = {};  // names of the two parts in JSON
-  std::string_view second_name = {};
-  std::string_view unless = {};
-  std::string_view nested_message = {};
-  std::uint8_t unit = 1;
-  std::uint8_t padding = 1;
+
+  std::array<Part, most_parts> parts = {};  // in the order of the image; those at the end have no size
+  std::string_view unless = {};             // bool field: where it is true, all sizes are 0
+  // A list of messages: each is a size word, the message, and the part after it.
+  const Message* nested = nullptr;
+  std::string_view nr_nested = {};  // field: how many
+  // The first entry has the rest of the image, or nothing where `unless` is true; the part is of the later entries.
+  bool rest_of_image = false;
+
+  constexpr bool is_object() const { return !parts[0].name.empty(); }
+  constexpr std::size_t nr_parts() const {
+    std::size_t nr = 0;
+    while (nr < most_parts && !parts[nr].size.empty()) ++nr;
+    return nr;
+  }
 };
 
 struct Kind {
@@ -170,6 +182,7 @@ struct Kind {
   std::string_view about;  // a few words for people; for a raw image what it holds and what reads it
 
   bool is_raw() const { return first == nullptr; }
+  constexpr bool has_extra() const { return !extra.parts[0].size.empty(); }
 };
 
 std::span<const Kind> all_kinds();
