@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <utility>
 
-#include "source/directory_input.hpp"
+#include "source/directory_list.hpp"
 
 namespace critpipe {
 

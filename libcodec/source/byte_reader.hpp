@@ -78,10 +78,4 @@ class BoundedReader final : public ByteReader {
   std::string place_;
 };
 
-enum class Packing : std::uint8_t { none, zstd, gzip, xz, lz4, bzip2 };
-
-Packing packing_of(Bytes begin);              // by its magic; wants 6 bytes
-std::string_view suffix_of(Packing packing);  // ".zst"
-Reader unpack(Packing packing, Reader below, std::string place);
-
 }  // namespace critpipe

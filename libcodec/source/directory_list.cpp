@@ -1,4 +1,4 @@
-#include "source/directory_input.hpp"
+#include "source/directory_list.hpp"
 
 #include <algorithm>
 #include <cerrno>
