@@ -1,5 +1,5 @@
-// Archives of ar: "!<arch>\n", then for each member 60 bytes, which hold its name up to a slash, its size in decimal at 48
-// and an end mark, and its bytes, padded to an even number.
+// Archives of ar: "!<arch>\n", then for each member 60 bytes, which hold its name up to a slash, its size in decimal at
+// 48 and an end mark, and its bytes, padded to an even number.
 #include <charconv>
 
 #include "source/input_form.hpp"
