@@ -1,12 +1,11 @@
 // set: One set of images: its id, its members by name or in order, the set that it builds on.
 //
 //     Error error;
-//     const auto set = ImageSet::open(std::string{"dump/3"}, error);
+//     const auto set = ImageSet::open_input("dump/3", error);
 //     if (!set) return fputs(to_string(error).c_str(), stderr);
 //     for (const std::string& name : set->members()) puts(name.c_str());
-//     if (InputFile pages = set->open(std::string_view{"pages-1.img"}, error); !error) printf("%lu bytes\n",
-//     pages.size()); for (auto parent = set->parent(error); parent; parent = parent->parent(error))
-//     puts(parent->place().c_str());
+//     if (InputFile pages = set->open("pages-1.img", error); !error) printf("%lu bytes\n", pages.size());
+//     for (auto parent = set->parent(error); parent; parent = parent->parent(error)) puts(parent->place().c_str());
 //
 // A directory does all of this. Of an archive or an image stream in a file, id(), members() and read() work: it is read
 // from its begin each time, and open() and parent() fail with the reason `usage`. What can be read once only, a pipe,
@@ -29,7 +28,8 @@ class ImageSet {
  public:
   // Null: error says why. Of an input with several sets options.set names one; without that it must hold only one.
   // Reasons: io_open, io_read, no_images, no_set, usage (several sets, or a pipe), and those of a damaged archive.
-  static std::unique_ptr<ImageSet> open(const std::string& input, Error& error, const SourceOptions& options = {});
+  static std::unique_ptr<ImageSet> open_input(const std::string& input, Error& error,
+                                              const SourceOptions& options = {});
   ImageSet(const ImageSet&) = delete;
   ImageSet& operator=(const ImageSet&) = delete;
   ~ImageSet();

@@ -51,7 +51,8 @@ void Delivery::fail(Error error) {
 }
 
 void Delivery::end() {
-  if (options.set && !has_set) fail(named_error(Reason::no_set, place, *options.set));
+  if (options.set && !has_set)
+    fail(named_error(Reason::no_set, place, options.set->empty() ? "at the top" : *options.set));
 }
 
 bool is_raw_name(std::string_view name) {

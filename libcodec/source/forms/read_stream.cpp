@@ -1,4 +1,5 @@
 // Image streams: markers and data, of one shard or several, in the order of their sequence numbers.
+#include <algorithm>
 #include <map>
 #include <poll.h>
 
@@ -12,14 +13,14 @@ namespace {
 
 class Stream {
  public:
-  Stream(std::vector<Shard>& shards, Delivery& to) : to_{to} {
-    for (Shard& shard : shards) lanes_.push_back({&shard});
+  Stream(std::vector<OpenedInput>& shards, Delivery& to) : to_{to} {
+    for (OpenedInput& shard : shards) lanes_.push_back({&shard});
   }
   Step read();
 
  private:
   struct Lane {
-    Shard* shard;
+    OpenedInput* shard;
     Marker next = {};  // what comes next, where has_next
     bool has_next = false;
     bool ended = false;
@@ -208,9 +209,8 @@ Step Stream::read() {
   return Step::go;
 }
 
-}  // namespace
-
-bool is_stream(PeekReader& reader, std::uint64_t& sequence) {
+bool is_stream(OpenedInput& opened) {
+  PeekReader& reader = *opened.reader;
   const Bytes size_word = reader.peek(4);
   if (size_word.size() < 4) return false;
   const std::size_t size = load_u32(size_word.data());
@@ -218,10 +218,25 @@ bool is_stream(PeekReader& reader, std::uint64_t& sequence) {
   const Bytes all = reader.peek(4 + size);
   Marker marker;
   if (all.size() < 4 + size || !parse_marker(all.subspan(4, size), marker)) return false;
-  sequence = marker.sequence;
+  opened.sequence = marker.sequence;
   return true;
 }
 
-Step read_stream(std::vector<Shard>& shards, Delivery delivery) { return Stream{shards, delivery}.read(); }
+Step read_stream(std::vector<OpenedInput>& shards, Delivery delivery) { return Stream{shards, delivery}.read(); }
+
+// A shard, up to the next that begins at 0; one may be empty, too.
+bool is_shard(const std::vector<OpenedInput>& before, OpenedInput& next) {
+  const InputForm* form = before.front().form;
+  if (next.form == form)
+    return next.sequence != 0 || std::ranges::none_of(before, [&](const OpenedInput& shard) {
+             return shard.form == form && shard.sequence == 0;
+           });
+  return next.reader && next.reader->peek(1).empty() && !next.reader->error();
+}
+
+}  // namespace
+
+extern const InputForm stream_form;
+const InputForm stream_form{.head_bytes = 4, .recognise = is_stream, .read = read_stream, .continues = is_shard};
 
 }  // namespace critpipe

@@ -21,6 +21,9 @@ struct DirectoryList {
   Error read(const SourceOptions& options);
 };
 
+// Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.
+bool is_regular(int directory, const char* name, unsigned char type);
+
 // Opens and reads one of its members, if the receiver wants it.
 Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver);
 

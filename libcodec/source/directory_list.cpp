@@ -1,4 +1,4 @@
-#include "source/directory_input.hpp"
+#include "source/directory_list.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -28,13 +28,6 @@ DirectoryStream open_stream(int at, const char* path, int flags) {
   return DirectoryStream{stream};
 }
 
-// Some file systems do not say it with the name.
-bool is_regular(DIR* stream, const dirent& entry) {
-  struct stat status;
-  if (entry.d_type != DT_UNKNOWN) return entry.d_type == DT_REG;
-  return fstatat(dirfd(stream), entry.d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
-}
-
 // Adds the names of one directory; false: errno says why not.
 bool list(DirectoryStream stream, bool below, const SourceOptions& options,
           std::vector<DirectoryList::Entry>& entries) {
@@ -44,7 +37,7 @@ bool list(DirectoryStream stream, bool below, const SourceOptions& options,
     const std::string name = entry->d_name;
     const bool is_image = is_image_name(name);
     // Links and directories with an image's name stay: reading them says what they are.
-    if (is_image || (options.all_members && is_regular(stream.get(), *entry)))
+    if (is_image || (options.all_members && is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)))
       entries.push_back({name, below, is_image});
     errno = 0;
   }
@@ -52,6 +45,12 @@ bool list(DirectoryStream stream, bool below, const SourceOptions& options,
 }
 
 }  // namespace
+
+bool is_regular(int directory, const char* name, unsigned char type) {
+  struct stat status;
+  if (type != DT_UNKNOWN) return type == DT_REG;
+  return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
+}
 
 Error DirectoryList::read(const SourceOptions& options) {
   const std::string& place = directory.place();

@@ -231,10 +231,9 @@ Step Tar::zeros(const Member& member, std::uint64_t size) {
   return Step::go;
 }
 
-}  // namespace
-
 // Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
-bool is_tar(Bytes begin) {
+bool is_tar(OpenedInput& opened) {
+  const Bytes begin = opened.reader->peek(header_bytes);
   if (begin.size() < header_bytes || begin[0] == std::byte{0}) return false;
   unsigned sum = 0, wanted = 0;
   for (std::size_t i = 0; i < header_bytes; ++i)
@@ -249,6 +248,13 @@ bool is_tar(Bytes begin) {
   return sum == wanted;
 }
 
-Step read_tar(PeekReader& reader, Delivery delivery) { return Tar{reader, delivery}.read(); }
+Step read_tar(std::vector<OpenedInput>& inputs, Delivery delivery) {
+  return Tar{*inputs.front().reader, delivery}.read();
+}
+
+}  // namespace
+
+extern const InputForm tar_form;
+const InputForm tar_form{.head_bytes = header_bytes, .recognise = is_tar, .read = read_tar};
 
 }  // namespace critpipe
