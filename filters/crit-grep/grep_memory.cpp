@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <optional>
 
 #include "cli/hexdump.hpp"
 #include "cli/colour.hpp"
@@ -53,7 +54,8 @@ class Printer {
   const Patterns& patterns_;
   Style style_;
   std::uint64_t most_;
-  bool several_;  // inputs
+  bool several_;           // inputs
+  std::string directory_;  // of all inputs: lone images in it are of one checkpoint
   Destination destination_;
   bool colour_;
   JsonWriter json_;
@@ -76,11 +78,24 @@ Printer::Style Printer::style_of(Program& program) {
   return Style::text;
 }
 
+// "." for names without one; empty where inputs stand in different directories.
+std::string common_directory(const std::vector<std::string>& inputs) {
+  std::optional<std::string> common;
+  for (const std::string& input : inputs) {
+    const std::size_t slash = input.rfind('/');
+    const std::string directory = slash == input.npos ? "." : input.substr(0, slash);
+    if (common.value_or(directory) != directory) return {};
+    common = directory;
+  }
+  return common.value_or("");
+}
+
 Printer::Printer(Program& program, const Patterns& patterns)
     : patterns_{patterns},
       style_{style_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
       several_{program.arguments().size() > 1},
+      directory_{common_directory(program.arguments())},
       destination_{program, Destination::Content::text},
       colour_{wants_colour(program, destination_.fd())},
       json_{destination_.output(), false} {}
@@ -93,7 +108,8 @@ std::string Printer::owner_of(const MemoryMatch& found) {
 
 // Which checkpoint, where there may be several.
 std::string Printer::heading_of(const MemoryMatch& found) const {
-  return several_ || !found.set.set.empty() ? visible(found.set.text()) + ": " : std::string{};
+  const bool is_named = (several_ && found.set.checkpoint != directory_) || !found.set.set.empty();
+  return is_named ? visible(found.set.text()) + ": " : std::string{};
 }
 
 // "1234 0x7f0000001000 rw- [heap]"

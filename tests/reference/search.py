@@ -126,6 +126,9 @@ def numbers(folder, pattern):
     return [int(name[1]) for name in (re.fullmatch(pattern, name) for name in os.listdir(folder)) if name]
 
 
+SHARED_STARTS = set()  # of the mappings that the slow search knows, in the set that is looked at
+
+
 def slow_search(folder, pattern):
     found = set()
 
@@ -190,13 +193,18 @@ def search(command, data=None, block=1 << 20):
         child.stdin = None
         threading.Thread(target=write, args=(fd, data, block)).start()
     out, err = child.communicate(timeout=300)
-    # Whose a memory file is stands in more images than the slow search reads.
+    # Whose a memory file is stands in more images than the slow search reads; CRIU keeps shared anonymous memory in one.
+    def is_memory_file(mapping):
+        return mapping and mapping["shared"] and \
+            (mapping["kind"] == "memfd" or (mapping["kind"] == "shmem" and mapping["start"] not in SHARED_STARTS))
     lines = [line for line in map(json.loads, out.splitlines())
-             if line["pid"] is not None and not (line["mapping"] and line["mapping"]["kind"] == "memfd" and line["mapping"]["shared"])]
+             if line["pid"] is not None and not is_memory_file(line["mapping"])]
     return {(line["pid"], line["vaddr"], line["length"]) for line in lines}, len(lines), err.decode(), child.returncode
 
 
 def check_all(programs, what, folder, patterns, options=(), forms=True, blocks=BLOCKS):
+    SHARED_STARTS.clear()
+    SHARED_STARTS.update(start for _, _, start, _, _ in shared_mappings(folder))
     for pattern in patterns:
         want = slow_search(folder, pattern.encode())
         command = [f"{programs}/crit-grep", "--memory", "--json", *options, pattern]
