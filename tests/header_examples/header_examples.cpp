@@ -97,10 +97,6 @@ TEST_F(HeaderExamples, Error) {
 TEST_F(HeaderExamples, Schema) {
 #include "schema.1.inc"
   EXPECT_EQ(field->name(), "vaddr");
-}
-
-TEST_F(HeaderExamples, Kind) {
-#include "schema.2.inc"
   EXPECT_EQ(kind->name, "PAGEMAP");
   EXPECT_TRUE(file->is_raw());
 }
