@@ -54,10 +54,28 @@ constexpr std::uint64_t address_behind(std::uint64_t vaddr, std::uint64_t nr_pag
   const std::uint64_t room = vaddr < max_address ? max_address - vaddr : 0;
   return nr_pages > room / page_size ? std::max(vaddr, max_address) : vaddr + nr_pages * page_size;
 }
-// How plain pages lie in a pages image: where page `page` begins, which is also the size of an image of so many pages;
-// and how many whole pages there are in so many bytes.
-constexpr std::uint64_t offset_of_page(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
+// Bytes of memory in whole pages, and in all pages that they touch; and the other way round, ~0 at the most.
 constexpr std::uint64_t pages_in(std::uint64_t size_bytes, std::uint64_t page_size) { return size_bytes / page_size; }
+constexpr std::uint64_t pages_touched(std::uint64_t size_bytes, std::uint64_t page_size) {
+  return size_bytes / page_size + (size_bytes % page_size != 0);
+}
+constexpr std::uint64_t bytes_of_pages(std::uint64_t nr_pages, std::uint64_t page_size) {
+  return nr_pages > ~std::uint64_t{0} / page_size ? ~std::uint64_t{0} : nr_pages * page_size;
+}
+
+// How a pages image stores its pages: plain, nothing between them. Nothing else computes offsets and sizes of the file.
+struct StoredPages {
+  static constexpr std::uint64_t offset(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
+  static constexpr std::uint64_t size(std::uint64_t nr_pages, std::uint64_t page_size) { return nr_pages * page_size; }
+  static constexpr std::uint64_t count(std::uint64_t size_bytes, std::uint64_t page_size) {  // of whole pages
+    return size_bytes / page_size;
+  }
+};
+// The content of a pages image is what its pages hold, one after the other, however they are stored. Where the byte
+// `skip` of the page is in it.
+constexpr std::uint64_t content_position(std::uint64_t page, std::uint64_t page_size, std::uint64_t skip = 0) {
+  return page * page_size + skip;
+}
 
 // Consecutive pages of one entry.
 struct PageRun {
@@ -73,6 +91,24 @@ struct PageRun {
   bool is_lazy() const { return flags & lazy; }
   bool is_here() const { return (flags & (parent | present)) == present; }
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
+  // Number in the pages image of the page at this address. Requires: it is in the run.
+  std::uint64_t page_at(std::uint64_t address, std::uint64_t page_size) const {
+    return page + pages_in(address - vaddr, page_size);
+  }
+};
+
+// Bytes that are adjacent in the content of a pages image and in memory.
+struct PlacedBytes {
+  std::uint64_t position = 0;  // in the content
+  std::uint64_t size = 0;
+  std::uint64_t address = 0;
+
+  // Those at [begin, end) of pages that begin with number `page` at `vaddr`. Requires: vaddr <= begin <= end.
+  static PlacedBytes of(std::uint64_t page, std::uint64_t vaddr, std::uint64_t page_size, std::uint64_t begin,
+                        std::uint64_t end) {
+    return {content_position(page, page_size, begin - vaddr), end - begin, begin};
+  }
+  std::uint64_t end() const { return position + size; }
 };
 
 // Whose memory: a task's, or a shared object's.
@@ -164,8 +200,8 @@ class PagemapLoader final : public PagemapSink {
   std::function<void(const Error&)> report_;
 };
 
-// A pages image in a file, by page number: how it stores them is known here, and in PagesSink. Several threads may
-// read.
+// A pages image in a file, by page number or by position in its content. How pages are stored is known here, in
+// PagesSink and in StoredPages. Several threads may read.
 //
 //     PagesImage image{directory.open(pages_name(1), error), 4096};
 //     std::byte bytes[64];
@@ -178,11 +214,17 @@ class PagesImage {
   const std::string& place() const { return file_.place(); }
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t stored_bytes() const { return file_.size(); }
-  std::uint64_t nr_pages() const { return pages_in(stored_bytes(), page_size_); }  // whole ones that are there
+  std::uint64_t nr_pages() const {
+    return StoredPages::count(stored_bytes(), page_size_);
+  }                                    // whole ones that are there
   std::uint64_t nr_allocated() const;  // of them, about as many take room on the disk; the others are holes
 
   // Fills `into` from byte `skip` of that page on, over the pages behind it. Reasons: io_read, cut_pages.
-  [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const;
+  [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {
+    return read_content(content_position(page, page_size_, skip), into);
+  }
+  // The same from a position in the content.
+  [[nodiscard]] Error read_content(std::uint64_t position, std::span<std::byte> into) const;
   // The same of whole pages; where the image ends first, `nr_read` is less than there is room for, and that is no
   // error.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
@@ -198,8 +240,8 @@ class PagesImage {
   std::uint64_t page_size_;
 };
 
-// Cuts the bytes of a pages image, which come in blocks of any size, at multiples of the smallest page; the last piece
-// may be shorter. Page sizes are often known only later: facts are kept by smallest page and joined then.
+// A sink for a pages image: its content, cut at multiples of the smallest page; the last piece may be shorter. Page
+// sizes are often known only later: facts are kept by smallest page and joined then.
 class PagesSink : public Sink {
  public:
   Step entry(const Entry&) final { return Step::go; }
@@ -210,6 +252,8 @@ class PagesSink : public Sink {
   // `first`: number of the first smallest page in the image. Views live until the return.
   virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
   virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }
+  // For fail(): hands on what has come of the page that was cut. done() is not called.
+  Step cut_page() { return carry_.empty() ? Step::go : pages(next_, carry_); }
 
  private:
   std::uint64_t next_ = 0;

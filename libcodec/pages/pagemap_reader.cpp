@@ -133,13 +133,14 @@ Sink::Taken PagemapReader::next_many(Bytes unchecked, std::uint64_t index, std::
                                      std::span<PageRun>& runs) {
   Sink::Taken taken;
   std::size_t count = 0;
+  PageRun* const all = runs.data();  // checks of each index cost 5% here
   while (count < runs.size() && unchecked.size() - taken.bytes >= 4 + max_payload) {
     const std::byte* at = unchecked.data() + taken.bytes;
     const std::uint32_t size = load_u32(at);
     Raw raw;
     if (size > max_payload || !read_fast(at + 4, at + 4 + size, raw)) break;
-    runs[count] = run_of(raw);
-    if (!place(runs[count], index + count, offset + taken.bytes)) break;
+    all[count] = run_of(raw);
+    if (!place(all[count], index + count, offset + taken.bytes)) break;
     ++count;
     taken.bytes += 4 + size;
   }

@@ -33,7 +33,7 @@ class MemoryWalk {
   std::vector<std::byte> buffer_;
   std::uint32_t level_ = 0;  // of what waits to be read
   std::uint64_t pages_id_ = 0;
-  std::vector<Placed> parts_;
+  std::vector<PlacedBytes> parts_;
   std::uint64_t missing_ = 0;
 };
 
@@ -57,33 +57,33 @@ Step MemoryWalk::run(const Ranges& wanted) {
 Step MemoryWalk::take(const Stretch& stretch, const MemoryFilter::Range& range) {
   const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
   const std::uint64_t end = std::min(stretch.end(page_size_), range.end);
-  const Placed part{offset_of_page(stretch.page, page_size_) + (begin - stretch.vaddr), end - begin, begin};
+  const PlacedBytes part = PlacedBytes::of(stretch.page, stretch.vaddr, page_size_, begin, end);
   const bool joins = !parts_.empty() && level_ == stretch.level && pages_id_ == stretch.pages_id &&
-                     parts_.back().from + parts_.back().size == part.from;
+                     parts_.back().end() == part.position;
   if (!joins && flush() == Step::stop) return Step::stop;
   level_ = stretch.level;
   pages_id_ = stretch.pages_id;
   parts_.push_back(part);
-  return part.from + part.size - parts_.front().from >= read_bytes ? flush() : Step::go;
+  return part.end() - parts_.front().position >= read_bytes ? flush() : Step::go;
 }
 
 Step MemoryWalk::flush() {
   if (parts_.empty()) return Step::go;
   buffer_.resize(read_bytes);
-  const std::uint64_t end = parts_.back().from + parts_.back().size;
+  const std::uint64_t end = parts_.back().end();
   auto part = parts_.begin();
-  for (std::uint64_t at = parts_.front().from; at < end;) {
+  for (std::uint64_t at = parts_.front().position; at < end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
-    Stretch whole;
-    whole.level = level_;
-    whole.pages_id = pages_id_;
-    if (const Error error = directory_.read(whole, page_size_, at, {buffer_.data(), size})) {
+    Error error;
+    const PagesImage* image = directory_.ancestor(level_).image(pages_id_, page_size_, error);
+    if (image) error = image->read_content(at, {buffer_.data(), size});
+    if (error) {
       work_.fault(error);
       parts_.clear();
       return feeder_.end();
     }
     for (std::size_t done = 0; done < size;) {
-      const std::uint64_t skip = at + done - part->from;
+      const std::uint64_t skip = at + done - part->position;
       const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(part->size - skip, size - done));
       if (feeder_.feed(part->address + skip, Bytes{buffer_}.subspan(done, piece)) == Step::stop) return Step::stop;
       done += piece;

@@ -29,7 +29,7 @@ struct SearchedPages {
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // and that was said
   std::optional<MemoryId> memory;  // known from the start
-  std::vector<Placed> parts;
+  std::vector<PlacedBytes> parts;
   std::unique_ptr<WaitingMatches> waiting;
   bool again = false;  // to be searched in the second pass
 };
@@ -82,12 +82,12 @@ class Inputs final : public Decoding {
   bool begin_second_pass();
 
  private:
-  class PagesSink;
+  class SearchPages;
   Set& set_of(const Member& member);
   Step finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& loaded);
   Step finish_unclaimed(Set& set);
   Step report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const;
-  void check_size(const SearchedPages& pages, const std::vector<Placed>& parts);
+  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& parts);
   bool is_told(const Set& set, MemoryId memory) const;
   // Do ranges begin or end inside of pages, so that any match may turn out to be cut?
   bool cuts_inside_pages() const {
@@ -110,16 +110,17 @@ class Inputs final : public Decoding {
 };
 
 // A pages image on its way.
-class Inputs::PagesSink final : public Sink {
+class Inputs::SearchPages final : public PagesSink {
  public:
-  PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages);
-  Step entry(const Entry&) override { return Step::go; }
-  Step raw(Bytes bytes) override;
-  Step end() override { return finish(); }
+  SearchPages(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages);
   void fail(const Error&) override {
     pages_.is_damaged = true;
-    (void)finish();
+    if (cut_page() == Step::go) (void)finish();
   }
+
+ protected:
+  Step pages(std::uint64_t first, Bytes bytes) override;
+  Step done(std::uint64_t) override { return finish(); }
 
  private:
   Step found(const Found& found);
@@ -137,8 +138,8 @@ class Inputs::PagesSink final : public Sink {
   std::unique_ptr<Places> places_;  // matches go out at once
   std::unique_ptr<Search> search_;
   std::unique_ptr<Feeder> feeder_;
-  std::vector<Placed>::const_iterator part_;
-  std::uint64_t at_ = 0;
+  std::vector<PlacedBytes>::const_iterator part_;
+  std::uint64_t seen_bytes_ = 0;
   bool full_ = false;
 };
 
@@ -169,7 +170,7 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
     pages.name = member.name;
     pages.path = member.path;
     pages.place = member.place;
-    return std::make_unique<PagesSink>(*this, set, *pages_id, pages);
+    return std::make_unique<SearchPages>(*this, set, *pages_id, pages);
   }
   if (is_second_pass_) return nullptr;
   std::unique_ptr<Sink> to;
@@ -192,7 +193,7 @@ bool Inputs::is_told(const Set& set, MemoryId memory) const {
   return is_second_pass_ || (is_read(pagemap_name(memory)) && search::is_told(set.checkpoint, memory, is_read));
 }
 
-Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages)
+Inputs::SearchPages::SearchPages(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages)
     : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
   for (auto& [memory, loaded] : set.pagemaps)
@@ -211,7 +212,7 @@ Inputs::PagesSink::PagesSink(Inputs& inputs, Set& set, std::uint64_t pages_id, S
   part_ = pages.parts.begin();
 }
 
-void Inputs::PagesSink::place(MemoryId memory, LoadedPagemap& loaded) {
+void Inputs::SearchPages::place(MemoryId memory, LoadedPagemap& loaded) {
   const MemorySearchOptions& options = inputs_.work_.options;
   places_ = std::make_unique<Places>(*set_.id, set_.checkpoint, options);
   loaded.pagemap.seal();
@@ -219,7 +220,7 @@ void Inputs::PagesSink::place(MemoryId memory, LoadedPagemap& loaded) {
   pages_.parts = parts_of(loaded.pagemap, set_.page_size(options), places_->wanted(memory));
 }
 
-Step Inputs::PagesSink::found(const Found& found) {
+Step Inputs::SearchPages::found(const Found& found) {
   const MemorySearch::Work& work = inputs_.work_;
   if (places_) return places_->report(*pages_.memory, found, work.report);
   if (inputs_.is_second_pass_) return inputs_.report_unclaimed(set_, pages_, found);
@@ -236,37 +237,34 @@ Step Inputs::PagesSink::found(const Found& found) {
   return Step::go;
 }
 
-Step Inputs::PagesSink::raw(Bytes bytes) {
+Step Inputs::SearchPages::pages(std::uint64_t first, Bytes bytes) {
   Step step = Step::go;
-  if (pages_.again) {
-    at_ += bytes.size();
-    return step;
-  }
-  if (!places_) step = feeder_->feed(at_, bytes);
-  const std::uint64_t end = at_ + bytes.size();
+  const std::uint64_t at = content_position(first, smallest_page);
+  const std::uint64_t end = seen_bytes_ = at + bytes.size();
+  if (pages_.again) return step;
+  if (!places_) step = feeder_->feed(at, bytes);
   for (; part_ != pages_.parts.end() && step == Step::go; ++part_) {
-    const std::uint64_t from = std::max(at_, part_->from), to = std::min(end, part_->from + part_->size);
+    const std::uint64_t from = std::max(at, part_->position), to = std::min(end, part_->end());
     if (from < to)
-      step = feeder_->feed(part_->address + (from - part_->from),
-                           bytes.subspan(static_cast<std::size_t>(from - at_), static_cast<std::size_t>(to - from)));
-    if (end < part_->from + part_->size) break;
+      step = feeder_->feed(part_->address + (from - part_->position),
+                           bytes.subspan(static_cast<std::size_t>(from - at), static_cast<std::size_t>(to - from)));
+    if (end < part_->end()) break;
   }
-  at_ = end;
   if (step == Step::stop) stop();
   return step;
 }
 
-Step Inputs::PagesSink::finish() {
-  pages_.seen_bytes = at_;
+Step Inputs::SearchPages::finish() {
+  pages_.seen_bytes = seen_bytes_;
   const Step step = pages_.again ? Step::go : feeder_->end();
   if (step == Step::stop) stop();
   return step;
 }
 
 // Are the bytes there that the pagemap says?
-void Inputs::check_size(const SearchedPages& pages, const std::vector<Placed>& parts) {
+void Inputs::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& parts) {
   std::uint64_t claimed = 0;
-  for (const Placed& part : parts) claimed = std::max(claimed, part.from + part.size);
+  for (const PlacedBytes& part : parts) claimed = std::max(claimed, part.end());
   if (pages.is_damaged || pages.seen_bytes >= claimed) return;
   Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
   error.want = claimed;

@@ -188,19 +188,18 @@ Step Places::report(MemoryId memory, const Found& found, const MemorySearch::Rep
   return owned ? Step::go : report(whole);
 }
 
-std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
-  std::vector<Placed> parts;
+std::vector<PlacedBytes> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
+  std::vector<PlacedBytes> parts;
   for (const PageRun& run : pagemap.runs) {
     if (!run.is_here() || run.nr_pages == 0) continue;
     const std::uint64_t end = run.end(page_size);
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range) {
       const std::uint64_t begin = std::max(range->begin, run.vaddr);
-      parts.push_back(
-          {offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+      parts.push_back(PlacedBytes::of(run.page, run.vaddr, page_size, begin, std::min(range->end, end)));
     }
   }
-  std::ranges::sort(parts, {}, &Placed::from);
+  std::ranges::sort(parts, {}, &PlacedBytes::position);
   return parts;
 }
 

@@ -8,13 +8,6 @@ namespace critpipe::search {
 
 using Ranges = std::vector<MemoryFilter::Range>;
 
-// Bytes that lie together in a pages image and in memory.
-struct Placed {
-  std::uint64_t from;  // in the image
-  std::uint64_t size;
-  std::uint64_t address;
-};
-
 // Mappings of a task, as far as they have been read: the checkpoint need not be finished.
 std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task);
 // Has all been read that says what is mapped there, and what these mappings are called?
@@ -51,7 +44,7 @@ class Places {
 };
 
 // The present runs of a pagemap as parts, in the order of the image, and of them what is wanted.
-std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
+std::vector<PlacedBytes> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
 // Feeds a search with an image's bytes, cut into stretches.
 class Feeder {

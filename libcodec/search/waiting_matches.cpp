@@ -7,34 +7,35 @@ namespace critpipe::search {
 namespace {
 
 // The part that holds the byte; null: none.
-const Placed* part_at(const std::vector<Placed>& parts, std::uint64_t at) {
-  const auto next = std::ranges::upper_bound(parts, at, {}, &Placed::from);
+const PlacedBytes* part_at(const std::vector<PlacedBytes>& parts, std::uint64_t at) {
+  const auto next = std::ranges::upper_bound(parts, at, {}, &PlacedBytes::position);
   if (next == parts.begin()) return nullptr;
-  const Placed& part = *std::prev(next);
-  return at < part.from + part.size ? &part : nullptr;
+  const PlacedBytes& part = *std::prev(next);
+  return at < part.end() ? &part : nullptr;
 }
 
 // Where what is adjacent to this part, in the image and in memory, ends.
-std::uint64_t end_of_stretch(const std::vector<Placed>& parts, const Placed* part) {
-  const Placed* const last = parts.data() + parts.size();
-  for (const Placed* next = part + 1; next != last; part = next++)
-    if (next->from != part->from + part->size || next->address != part->address + part->size) break;
-  return part->from + part->size;
+std::uint64_t end_of_stretch(const std::vector<PlacedBytes>& parts, const PlacedBytes* part) {
+  const PlacedBytes* const last = parts.data() + parts.size();
+  for (const PlacedBytes* next = part + 1; next != last; part = next++)
+    if (next->position != part->end() || next->address != part->address + part->size) break;
+  return part->end();
 }
 
-std::uint64_t begin_of_stretch(const std::vector<Placed>& parts, const Placed* part) {
+std::uint64_t begin_of_stretch(const std::vector<PlacedBytes>& parts, const PlacedBytes* part) {
   for (; part != parts.data(); --part) {
-    const Placed& before = part[-1];
-    if (before.from + before.size != part->from || before.address + before.size != part->address) break;
+    const PlacedBytes& before = part[-1];
+    if (before.end() != part->position || before.address + before.size != part->address) break;
   }
-  return part->from;
+  return part->position;
 }
 
 }  // namespace
 
 bool WaitingMatches::add(const Found& found) {
   const std::uint64_t last = found.address + found.length - 1;
-  const bool may_be_cut = around_ == Around::all || found.address / smallest_page != last / smallest_page;
+  const bool may_be_cut =
+      around_ == Around::all || pages_in(found.address, smallest_page) != pages_in(last, smallest_page);
   One one{found.address,
           found.length,
           found.pattern,
@@ -65,30 +66,30 @@ Found WaitingMatches::found_of(const One& one, std::size_t before, std::size_t a
           bytes.subspan(one.before + one.match, after)};
 }
 
-bool WaitingMatches::any_is_cut(const std::vector<Placed>& parts) const {
+bool WaitingMatches::any_is_cut(const std::vector<PlacedBytes>& parts) const {
   return std::ranges::any_of(all_, [&](const One& one) {
     const std::uint64_t end = one.begin + one.length;
-    const Placed* part = part_at(parts, one.begin);
+    const PlacedBytes* part = part_at(parts, one.begin);
     if (part) return end_of_stretch(parts, part) < end;
-    const auto next = std::ranges::upper_bound(parts, one.begin, {}, &Placed::from);
-    return next != parts.end() && next->from < end;
+    const auto next = std::ranges::upper_bound(parts, one.begin, {}, &PlacedBytes::position);
+    return next != parts.end() && next->position < end;
   });
 }
 
-Step WaitingMatches::resolve(const std::vector<Placed>& parts, const Give& give,
+Step WaitingMatches::resolve(const std::vector<PlacedBytes>& parts, const Give& give,
                              const std::function<void(std::uint64_t)>& lost) {
   for (; !all_.empty(); all_.pop_front()) {
     const One& one = all_.front();
     const auto taken = taken_to_.find(one.pattern);
     if (taken != taken_to_.end() && one.begin < taken->second) continue;
-    const Placed* part = part_at(parts, one.begin);
+    const PlacedBytes* part = part_at(parts, one.begin);
     const std::uint64_t end = one.begin + one.length;
     if (part && end_of_stretch(parts, part) >= end) {
       const std::uint64_t room_before = one.begin - begin_of_stretch(parts, part);
       const std::uint64_t room_after = end_of_stretch(parts, part) - end;
       Found found = found_of(one, static_cast<std::size_t>(std::min<std::uint64_t>(one.before, room_before)),
                              static_cast<std::size_t>(std::min<std::uint64_t>({one.after, context_, room_after})));
-      found.address = part->address + (one.begin - part->from);
+      found.address = part->address + (one.begin - part->position);
       if (give(found) == Step::stop) return Step::stop;
     } else if (one.match < one.length) {
       lost(one.length);
@@ -100,7 +101,7 @@ Step WaitingMatches::resolve(const std::vector<Placed>& parts, const Give& give,
 }
 
 // The bytes of a match and of what follows, each stretch by itself. What begins behind the match is found already.
-Step WaitingMatches::search_again(const One& one, const std::vector<Placed>& parts, const Give& give) {
+Step WaitingMatches::search_again(const One& one, const std::vector<PlacedBytes>& parts, const Give& give) {
   const Bytes bytes = Bytes{one.bytes}.subspan(one.before);
   const std::uint64_t end = one.begin + bytes.size();
   std::uint64_t shift = 0;
@@ -111,15 +112,15 @@ Step WaitingMatches::search_again(const One& one, const std::vector<Placed>& par
                   return give(found);
                 }};
   for (std::uint64_t at = one.begin; at < end;) {
-    const Placed* part = part_at(parts, at);
+    const PlacedBytes* part = part_at(parts, at);
     if (!part) {
-      const auto next = std::ranges::upper_bound(parts, at, {}, &Placed::from);
-      if (next == parts.end() || next->from >= end) break;
-      at = next->from;
+      const auto next = std::ranges::upper_bound(parts, at, {}, &PlacedBytes::position);
+      if (next == parts.end() || next->position >= end) break;
+      at = next->position;
       continue;
     }
     const std::uint64_t to = std::min(end, end_of_stretch(parts, part));
-    shift = part->address - part->from;
+    shift = part->address - part->position;
     search.begin(at + shift);
     const Bytes stretch = bytes.subspan(static_cast<std::size_t>(at - one.begin), static_cast<std::size_t>(to - at));
     if (search.feed(stretch) == Step::stop || search.end() == Step::stop) return Step::stop;

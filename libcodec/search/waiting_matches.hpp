@@ -37,9 +37,9 @@ class WaitingMatches {
 
   using Give = std::function<Step(const Found&)>;
   // Does any match lie only partly in what is adjacent?
-  bool any_is_cut(const std::vector<Placed>& parts) const;
+  bool any_is_cut(const std::vector<PlacedBytes>& parts) const;
   // Where the parts lie in memory is known now. `lost` gets the lengths of matches that cannot be told apart.
-  Step resolve(const std::vector<Placed>& parts, const Give& give, const std::function<void(std::uint64_t)>& lost);
+  Step resolve(const std::vector<PlacedBytes>& parts, const Give& give, const std::function<void(std::uint64_t)>& lost);
   // There is no pagemap: as they stand.
   Step as_they_stand(const Give& give);
 
@@ -51,7 +51,7 @@ class WaitingMatches {
     std::vector<std::byte> bytes;
   };
   Found found_of(const One& one, std::size_t before, std::size_t after) const;
-  Step search_again(const One& one, const std::vector<Placed>& parts, const Give& give);
+  Step search_again(const One& one, const std::vector<PlacedBytes>& parts, const Give& give);
 
   const Patterns& patterns_;
   std::size_t context_;
