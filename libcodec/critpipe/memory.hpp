@@ -146,7 +146,6 @@ struct Process {
   const Checkpoint* checkpoint = nullptr;
   const SetId* set = nullptr;
   std::string_view name;  // of the set, for people
-  std::size_t index = 0;  // internal
 };
 
 // How a CheckpointMemory reads its inputs.

@@ -54,10 +54,28 @@ constexpr std::uint64_t address_behind(std::uint64_t vaddr, std::uint64_t nr_pag
   const std::uint64_t room = vaddr < max_address ? max_address - vaddr : 0;
   return nr_pages > room / page_size ? std::max(vaddr, max_address) : vaddr + nr_pages * page_size;
 }
-// The offset of page `page` in a pages image, or the size of an image of `page` pages; and the number of whole pages in
-// an image of `size_bytes`.
-constexpr std::uint64_t offset_of_page(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
+// Bytes of memory in whole pages, and in all pages that they touch; and the other way round, ~0 at the most.
 constexpr std::uint64_t pages_in(std::uint64_t size_bytes, std::uint64_t page_size) { return size_bytes / page_size; }
+constexpr std::uint64_t pages_touched(std::uint64_t size_bytes, std::uint64_t page_size) {
+  return size_bytes / page_size + (size_bytes % page_size != 0);
+}
+constexpr std::uint64_t bytes_of_pages(std::uint64_t nr_pages, std::uint64_t page_size) {
+  return nr_pages > ~std::uint64_t{0} / page_size ? ~std::uint64_t{0} : nr_pages * page_size;
+}
+
+// How a pages image stores its pages: plain, nothing between them. Nothing else computes offsets and sizes of the file.
+struct StoredPages {
+  static constexpr std::uint64_t offset(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
+  static constexpr std::uint64_t size(std::uint64_t nr_pages, std::uint64_t page_size) { return nr_pages * page_size; }
+  static constexpr std::uint64_t count(std::uint64_t size_bytes, std::uint64_t page_size) {  // of whole pages
+    return size_bytes / page_size;
+  }
+};
+// The content of a pages image is what its pages hold, one after the other, however they are stored. Where the byte
+// `skip` of the page is in it.
+constexpr std::uint64_t content_position(std::uint64_t page, std::uint64_t page_size, std::uint64_t skip = 0) {
+  return page * page_size + skip;
+}
 
 // The consecutive pages of one pagemap entry.
 struct PageRun {
@@ -74,6 +92,24 @@ struct PageRun {
   bool is_here() const { return (flags & (parent | present)) == present; }  // the content is in the pages image
   // The address behind the last page.
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
+  // Number in the pages image of the page at this address. Requires: it is in the run.
+  std::uint64_t page_at(std::uint64_t address, std::uint64_t page_size) const {
+    return page + pages_in(address - vaddr, page_size);
+  }
+};
+
+// Bytes that are adjacent in the content of a pages image and in memory.
+struct PlacedBytes {
+  std::uint64_t position = 0;  // in the content
+  std::uint64_t size = 0;
+  std::uint64_t address = 0;
+
+  // Those at [begin, end) of pages that begin with number `page` at `vaddr`. Requires: vaddr <= begin <= end.
+  static PlacedBytes of(std::uint64_t page, std::uint64_t vaddr, std::uint64_t page_size, std::uint64_t begin,
+                        std::uint64_t end) {
+    return {content_position(page, page_size, begin - vaddr), end - begin, begin};
+  }
+  std::uint64_t end() const { return position + size; }
 };
 
 // The memory that a pagemap describes: a task's or a shared object's.
@@ -168,8 +204,8 @@ class PagemapLoader final : public PagemapSink {
   std::function<void(const Error&)> report_;
 };
 
-// A pages image in a file, whose pages are read by number. Nothing but it and PagesSink knows how pages are stored. Any
-// number of threads may read.
+// A pages image in a file, read by page number or by position in its content. How pages are stored is known here, in
+// PagesSink and in StoredPages alone. Any number of threads may read.
 //
 //     PagesImage image{directory.open(pages_name(1), error), 4096};
 //     std::byte bytes[64];
@@ -182,12 +218,16 @@ class PagesImage {
   const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t stored_bytes() const { return file_.size(); }
-  std::uint64_t nr_pages() const { return pages_in(stored_bytes(), page_size_); }  // whole ones
+  std::uint64_t nr_pages() const { return StoredPages::count(stored_bytes(), page_size_); }  // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image
   // ends first).
-  [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const;
+  [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {
+    return read_content(content_position(page, page_size_, skip), into);
+  }
+  // The same from a position in the content.
+  [[nodiscard]] Error read_content(std::uint64_t position, std::span<std::byte> into) const;
   // The same with whole pages, of which `nr_read` is the number. If the image ends first it is smaller than `into` has
   // room for, which is no error. Reasons: io_read.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
@@ -215,6 +255,8 @@ class PagesSink : public Sink {
   // The next pages. `first`: the number of the first one, counted in smallest pages. The view lives until the return.
   virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
   virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }  // the image is complete
+  // For fail(): hands on what has come of the page that was cut. done() is not called.
+  Step cut_page() { return carry_.empty() ? Step::go : pages(next_, carry_); }
 
  private:
   std::uint64_t next_ = 0;

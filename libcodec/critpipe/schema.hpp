@@ -143,8 +143,8 @@ constexpr std::uint32_t common_magic = 0x54564319;
 constexpr std::uint32_t service_magic = 0x55105940;
 
 // The plan of the raw bytes that follow the message of an entry. The decoder and both directions of JSON read it, and
-// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say how
-// much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
+// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say
+// how much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
 struct Extra {
   static constexpr std::size_t most_parts = 4;
   enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers

@@ -198,19 +198,18 @@ Step MemoryOwners::report(MemoryId memory, const Match& found, const MemorySearc
   return owned ? Step::go : on_match(whole);
 }
 
-std::vector<StoredExtent> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
-  std::vector<StoredExtent> extents;
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
+  std::vector<PlacedBytes> extents;
   for (const PageRun& run : pagemap.runs) {
     if (!run.is_here() || run.nr_pages == 0) continue;
     const std::uint64_t end = run.end(page_size);
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range) {
       const std::uint64_t begin = std::max(range->begin, run.vaddr);
-      extents.push_back(
-          {offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+      extents.push_back(PlacedBytes::of(run.page, run.vaddr, page_size, begin, std::min(range->end, end)));
     }
   }
-  std::ranges::sort(extents, {}, &StoredExtent::offset);
+  std::ranges::sort(extents, {}, &PlacedBytes::position);
   return extents;
 }
 

@@ -8,13 +8,6 @@ namespace critpipe::search {
 
 using Ranges = std::vector<MemoryFilter::Range>;
 
-// Bytes that are adjacent both in a pages image and in memory.
-struct StoredExtent {
-  std::uint64_t offset;  // in the image
-  std::uint64_t size;
-  std::uint64_t address;
-};
-
 // Mappings of a task, as far as they have been read: the checkpoint need not be finished.
 std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task);
 // Have all images been read that say what is mapped in that memory, and how its mappings are named?
@@ -51,7 +44,7 @@ class MemoryOwners {
 };
 
 // The wanted part of a pagemap's present runs, in the order of the image.
-std::vector<StoredExtent> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.
 class Feeder {

@@ -33,7 +33,7 @@ class StoredSearch {
   std::vector<std::byte> buffer_;
   std::uint32_t level_ = 0;  // of what waits to be read
   std::uint64_t pages_id_ = 0;
-  std::vector<StoredExtent> extents_;
+  std::vector<PlacedBytes> extents_;
   std::uint64_t missing_ = 0;
 };
 
@@ -57,33 +57,33 @@ Step StoredSearch::run(const Ranges& wanted) {
 Step StoredSearch::take(const Stretch& stretch, const MemoryFilter::Range& range) {
   const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
   const std::uint64_t end = std::min(stretch.end(page_size_), range.end);
-  const StoredExtent extent{offset_of_page(stretch.page, page_size_) + (begin - stretch.vaddr), end - begin, begin};
+  const PlacedBytes extent = PlacedBytes::of(stretch.page, stretch.vaddr, page_size_, begin, end);
   const bool joins = !extents_.empty() && level_ == stretch.level && pages_id_ == stretch.pages_id &&
-                     extents_.back().offset + extents_.back().size == extent.offset;
+                     extents_.back().end() == extent.position;
   if (!joins && flush() == Step::stop) return Step::stop;
   level_ = stretch.level;
   pages_id_ = stretch.pages_id;
   extents_.push_back(extent);
-  return extent.offset + extent.size - extents_.front().offset >= read_bytes ? flush() : Step::go;
+  return extent.end() - extents_.front().position >= read_bytes ? flush() : Step::go;
 }
 
 Step StoredSearch::flush() {
   if (extents_.empty()) return Step::go;
   buffer_.resize(read_bytes);
-  const std::uint64_t end = extents_.back().offset + extents_.back().size;
+  const std::uint64_t end = extents_.back().end();
   auto extent = extents_.begin();
-  for (std::uint64_t at = extents_.front().offset; at < end;) {
+  for (std::uint64_t at = extents_.front().position; at < end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
-    Stretch whole;
-    whole.level = level_;
-    whole.pages_id = pages_id_;
-    if (const Error error = directory_.read(whole, page_size_, at, {buffer_.data(), size})) {
+    Error error;
+    const PagesImage* image = directory_.ancestor(level_).image(pages_id_, page_size_, error);
+    if (image) error = image->read_content(at, {buffer_.data(), size});
+    if (error) {
       work_.on_error(error);
       extents_.clear();
       return feeder_.end();
     }
     for (std::size_t done = 0; done < size;) {
-      const std::uint64_t skip = at + done - extent->offset;
+      const std::uint64_t skip = at + done - extent->position;
       const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(extent->size - skip, size - done));
       if (feeder_.feed(extent->address + skip, Bytes{buffer_}.subspan(done, piece)) == Step::stop) return Step::stop;
       done += piece;

@@ -29,7 +29,7 @@ struct SearchedPages {
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // which was reported
   std::optional<MemoryId> memory;  // known from the start
-  std::vector<StoredExtent> extents;
+  std::vector<PlacedBytes> extents;
   std::unique_ptr<WaitingMatches> waiting;
   bool again = false;  // to be searched in the second pass
 };
@@ -87,7 +87,7 @@ class InputSearch final : public Decoding {
   Step finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded);
   Step finish_unclaimed(SearchedSet& set);
   Step report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const;
-  void check_size(const SearchedPages& pages, const std::vector<StoredExtent>& extents);
+  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents);
   bool is_told(const SearchedSet& set, MemoryId memory) const;
   // Does a range begin or end inside a page, so that any match may turn out to be cut?
   bool cuts_inside_pages() const {
@@ -110,16 +110,17 @@ class InputSearch final : public Decoding {
 };
 
 // Searches a pages image as it comes.
-class InputSearch::ImageSearch final : public Sink {
+class InputSearch::ImageSearch final : public PagesSink {
  public:
   ImageSearch(InputSearch& inputs, SearchedSet& set, std::uint64_t pages_id, SearchedPages& pages);
-  Step entry(const Entry&) override { return Step::go; }
-  Step raw(Bytes bytes) override;
-  Step end() override { return finish(); }
   void fail(const Error&) override {
     pages_.is_damaged = true;
-    (void)finish();
+    if (cut_page() == Step::go) (void)finish();
   }
+
+ protected:
+  Step pages(std::uint64_t first, Bytes bytes) override;
+  Step done(std::uint64_t) override { return finish(); }
 
  private:
   Step found(const Match& found);
@@ -135,8 +136,8 @@ class InputSearch::ImageSearch final : public Sink {
   std::unique_ptr<MemoryOwners> owners_;  // matches go out at once
   std::unique_ptr<Search> search_;
   std::unique_ptr<Feeder> feeder_;
-  std::vector<StoredExtent>::const_iterator extent_;
-  std::uint64_t at_ = 0;
+  std::vector<PlacedBytes>::const_iterator extent_;
+  std::uint64_t seen_bytes_ = 0;
   bool full_ = false;
   bool failed_ = false;  // the search of this image
 };
@@ -236,27 +237,24 @@ Step InputSearch::ImageSearch::found(const Match& found) {
   return Step::go;
 }
 
-Step InputSearch::ImageSearch::raw(Bytes bytes) {
+Step InputSearch::ImageSearch::pages(std::uint64_t first, Bytes bytes) {
   Step step = Step::go;
-  if (is_idle()) {
-    at_ += bytes.size();
-    return step;
-  }
-  if (!owners_) step = feeder_->feed(at_, bytes);
-  const std::uint64_t end = at_ + bytes.size();
+  const std::uint64_t at = content_position(first, smallest_page);
+  const std::uint64_t end = seen_bytes_ = at + bytes.size();
+  if (is_idle()) return step;
+  if (!owners_) step = feeder_->feed(at, bytes);
   for (; extent_ != pages_.extents.end() && step == Step::go; ++extent_) {
-    const std::uint64_t from = std::max(at_, extent_->offset), to = std::min(end, extent_->offset + extent_->size);
+    const std::uint64_t from = std::max(at, extent_->position), to = std::min(end, extent_->end());
     if (from < to)
-      step = feeder_->feed(extent_->address + (from - extent_->offset),
-                           bytes.subspan(static_cast<std::size_t>(from - at_), static_cast<std::size_t>(to - from)));
-    if (end < extent_->offset + extent_->size) break;
+      step = feeder_->feed(extent_->address + (from - extent_->position),
+                           bytes.subspan(static_cast<std::size_t>(from - at), static_cast<std::size_t>(to - from)));
+    if (end < extent_->end()) break;
   }
-  at_ = end;
   return settle(step);
 }
 
 Step InputSearch::ImageSearch::finish() {
-  pages_.seen_bytes = at_;
+  pages_.seen_bytes = seen_bytes_;
   return is_idle() ? Step::go : settle(feeder_->end());
 }
 
@@ -269,9 +267,9 @@ Step InputSearch::ImageSearch::settle(Step step) {
 }
 
 // Does the image have all pages that the pagemap claims?
-void InputSearch::check_size(const SearchedPages& pages, const std::vector<StoredExtent>& extents) {
+void InputSearch::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents) {
   std::uint64_t claimed = 0;
-  for (const StoredExtent& extent : extents) claimed = std::max(claimed, extent.offset + extent.size);
+  for (const PlacedBytes& extent : extents) claimed = std::max(claimed, extent.end());
   if (pages.is_damaged || pages.seen_bytes >= claimed) return;
   Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
   error.want = claimed;

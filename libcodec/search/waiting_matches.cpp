@@ -7,27 +7,27 @@ namespace critpipe::search {
 namespace {
 
 // The extent that holds the byte; null: none.
-const StoredExtent* extent_at(const std::vector<StoredExtent>& extents, std::uint64_t at) {
-  const auto next = std::ranges::upper_bound(extents, at, {}, &StoredExtent::offset);
+const PlacedBytes* extent_at(const std::vector<PlacedBytes>& extents, std::uint64_t at) {
+  const auto next = std::ranges::upper_bound(extents, at, {}, &PlacedBytes::position);
   if (next == extents.begin()) return nullptr;
-  const StoredExtent& extent = *std::prev(next);
-  return at < extent.offset + extent.size ? &extent : nullptr;
+  const PlacedBytes& extent = *std::prev(next);
+  return at < extent.position + extent.size ? &extent : nullptr;
 }
 
 // Where what is adjacent to this extent, in the image and in memory, ends.
-std::uint64_t end_of_stretch(const std::vector<StoredExtent>& extents, const StoredExtent* extent) {
-  const StoredExtent* const last = extents.data() + extents.size();
-  for (const StoredExtent* next = extent + 1; next != last; extent = next++)
-    if (next->offset != extent->offset + extent->size || next->address != extent->address + extent->size) break;
-  return extent->offset + extent->size;
+std::uint64_t end_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
+  const PlacedBytes* const last = extents.data() + extents.size();
+  for (const PlacedBytes* next = extent + 1; next != last; extent = next++)
+    if (next->position != extent->position + extent->size || next->address != extent->address + extent->size) break;
+  return extent->position + extent->size;
 }
 
-std::uint64_t begin_of_stretch(const std::vector<StoredExtent>& extents, const StoredExtent* extent) {
+std::uint64_t begin_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
   for (; extent != extents.data(); --extent) {
-    const StoredExtent& before = extent[-1];
-    if (before.offset + before.size != extent->offset || before.address + before.size != extent->address) break;
+    const PlacedBytes& before = extent[-1];
+    if (before.position + before.size != extent->position || before.address + before.size != extent->address) break;
   }
-  return extent->offset;
+  return extent->position;
 }
 
 }  // namespace
@@ -65,29 +65,29 @@ Match WaitingMatches::match_of(const WaitingMatch& one, std::size_t before, std:
           .after = bytes.subspan(one.before + one.match, after)};
 }
 
-bool WaitingMatches::any_is_cut(const std::vector<StoredExtent>& extents) const {
+bool WaitingMatches::any_is_cut(const std::vector<PlacedBytes>& extents) const {
   return std::ranges::any_of(all_, [&](const WaitingMatch& one) {
     const std::uint64_t end = one.begin + one.length;
-    const StoredExtent* extent = extent_at(extents, one.begin);
+    const PlacedBytes* extent = extent_at(extents, one.begin);
     if (extent) return end_of_stretch(extents, extent) < end;
-    const auto next = std::ranges::upper_bound(extents, one.begin, {}, &StoredExtent::offset);
-    return next != extents.end() && next->offset < end;
+    const auto next = std::ranges::upper_bound(extents, one.begin, {}, &PlacedBytes::position);
+    return next != extents.end() && next->position < end;
   });
 }
 
-Step WaitingMatches::resolve(const std::vector<StoredExtent>& extents, const OnMatch& give, const OnLost& lost) {
+Step WaitingMatches::resolve(const std::vector<PlacedBytes>& extents, const OnMatch& give, const OnLost& lost) {
   for (; !all_.empty(); all_.pop_front()) {
     const WaitingMatch& one = all_.front();
     const auto taken = taken_to_.find(one.pattern);
     if (taken != taken_to_.end() && one.begin < taken->second) continue;
-    const StoredExtent* extent = extent_at(extents, one.begin);
+    const PlacedBytes* extent = extent_at(extents, one.begin);
     const std::uint64_t end = one.begin + one.length;
     if (extent && end_of_stretch(extents, extent) >= end) {
       const std::uint64_t room_before = one.begin - begin_of_stretch(extents, extent);
       const std::uint64_t room_after = end_of_stretch(extents, extent) - end;
       Match found = match_of(one, static_cast<std::size_t>(std::min<std::uint64_t>(one.before, room_before)),
                              static_cast<std::size_t>(std::min<std::uint64_t>({one.after, context_, room_after})));
-      found.address = extent->address + (one.begin - extent->offset);
+      found.address = extent->address + (one.begin - extent->position);
       if (give(found) == Step::stop) return Step::stop;
     } else if (one.match < one.length) {
       Error error{Reason::limit_match};
@@ -102,8 +102,8 @@ Step WaitingMatches::resolve(const std::vector<StoredExtent>& extents, const OnM
 
 // Searches the bytes of a match and those behind it, each stretch by itself. What begins behind the match was found
 // before.
-Step WaitingMatches::search_again(const WaitingMatch& one, const std::vector<StoredExtent>& extents,
-                                  const OnMatch& give, const OnLost& lost) {
+Step WaitingMatches::search_again(const WaitingMatch& one, const std::vector<PlacedBytes>& extents, const OnMatch& give,
+                                  const OnLost& lost) {
   const Bytes bytes = Bytes{one.bytes}.subspan(one.before);
   const std::uint64_t end = one.begin + bytes.size();
   std::uint64_t shift = 0;
@@ -114,15 +114,15 @@ Step WaitingMatches::search_again(const WaitingMatch& one, const std::vector<Sto
                   return give(found);
                 }};
   for (std::uint64_t at = one.begin; at < end;) {
-    const StoredExtent* extent = extent_at(extents, at);
+    const PlacedBytes* extent = extent_at(extents, at);
     if (!extent) {
-      const auto next = std::ranges::upper_bound(extents, at, {}, &StoredExtent::offset);
-      if (next == extents.end() || next->offset >= end) break;
-      at = next->offset;
+      const auto next = std::ranges::upper_bound(extents, at, {}, &PlacedBytes::position);
+      if (next == extents.end() || next->position >= end) break;
+      at = next->position;
       continue;
     }
     const std::uint64_t to = std::min(end, end_of_stretch(extents, extent));
-    shift = extent->address - extent->offset;
+    shift = extent->address - extent->position;
     search.begin(at + shift);
     const Bytes stretch = bytes.subspan(static_cast<std::size_t>(at - one.begin), static_cast<std::size_t>(to - at));
     if (search.feed(stretch) == Step::stop || search.end() == Step::stop) {

@@ -38,9 +38,9 @@ class WaitingMatches {
   using OnMatch = Search::OnMatch;
   using OnLost = std::function<void(Error)>;
   // Does any match cross a gap?
-  bool any_is_cut(const std::vector<StoredExtent>& extents) const;
+  bool any_is_cut(const std::vector<PlacedBytes>& extents) const;
   // The pagemap is known now. `lost` gets an error, without an image, for each match that can't be searched again.
-  Step resolve(const std::vector<StoredExtent>& extents, const OnMatch& give, const OnLost& lost);
+  Step resolve(const std::vector<PlacedBytes>& extents, const OnMatch& give, const OnLost& lost);
   // There is no pagemap: reports offsets in the image as addresses.
   Step resolve_without_pagemap(const OnMatch& give);
 
@@ -52,7 +52,7 @@ class WaitingMatches {
     std::vector<std::byte> bytes;
   };
   Match match_of(const WaitingMatch& one, std::size_t before, std::size_t after) const;
-  Step search_again(const WaitingMatch& one, const std::vector<StoredExtent>& extents, const OnMatch& give,
+  Step search_again(const WaitingMatch& one, const std::vector<PlacedBytes>& extents, const OnMatch& give,
                     const OnLost& lost);
 
   const Patterns& patterns_;
