@@ -58,7 +58,7 @@ struct Entry {
 struct Part {
   std::string_view name;  // "inq", "outq"; else empty
   Extra::Form form;
-  std::uint64_t size;                // bytes that will come; a claim until they have; `unknown` for the rest of an image
+  std::uint64_t size;  // bytes that will come; a claim until they have; `unknown` for the rest of an image
   const Message* message = nullptr;  // in a list of messages: the one before the bytes, its checked payload
   Bytes payload = {};
   bool canonical = true;

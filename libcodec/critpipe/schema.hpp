@@ -139,8 +139,8 @@ constexpr std::uint32_t common_magic = 0x54564319;
 constexpr std::uint32_t service_magic = 0x55105940;
 
 // The plan of the raw bytes that follow the message of an entry. The decoder and both directions of JSON read it, and
-// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say how
-// much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
+// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say
+// how much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
 struct Extra {
   static constexpr std::size_t most_parts = 4;
   enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers
@@ -154,7 +154,7 @@ struct Extra {
     std::uint8_t padding = 1;  // zeros follow, up to a multiple of so many bytes
   };
 
-  std::array<Part, most_parts> parts = {};  // in the order of the image; those at the end have no size
+  std::array<Part, most_parts> parts = {};  // in the order of the image; unused ones stand last, without a size
   std::string_view unless = {};             // bool field: where it is true, all sizes are 0
   // A list of messages: each is a size word, the message, and the part after it.
   const Message* nested = nullptr;
