@@ -158,7 +158,7 @@ struct Extra {
     std::uint8_t padding = 1;  // zeros follow, up to a multiple of so many bytes
   };
 
-  std::array<Part, most_parts> parts = {};  // in the order of the image; those at the end have no size
+  std::array<Part, most_parts> parts = {};  // in the order of the image; unused ones stand last, without a size
   std::string_view unless = {};             // bool field: where it is true, all sizes are 0
   // A list of messages: each is a size word, the message, and the part after it.
   const Message* nested = nullptr;

@@ -16,13 +16,14 @@ bool resolve(const Extra::Part& part, const Message& message, Bytes payload, Ext
   if (!part.added.empty() && __builtin_add_overflow(units, number_in(message, payload, part.added), &units))
     return false;
   if (__builtin_mul_overflow(units, std::uint64_t{part.unit}, &size.bytes)) return false;
+  if (part.padding == 1) return size.bytes != ExtraSizes::unknown;
   size.padding = (part.padding - size.bytes % part.padding) % part.padding;
   std::uint64_t end;
   return !__builtin_add_overflow(size.bytes, size.padding, &end) && end != ExtraSizes::unknown;
 }
 
 void resolve_parts(const Extra& extra, const Message& message, Bytes payload, ExtraSizes& sizes) {
-  for (std::size_t i = 0; i < extra.nr_parts(); ++i) {
+  for (std::size_t i = 0; i < Extra::most_parts && !extra.parts[i].size.empty(); ++i) {
     if (resolve(extra.parts[i], message, payload, sizes.parts[i])) continue;
     sizes.bad_field = extra.parts[i].size;
     return;
@@ -35,7 +36,7 @@ ExtraSizes extra_sizes(const Extra& extra, const Message& message, Bytes payload
   using Follows = ExtraSizes::Follows;
   ExtraSizes sizes;
   const bool none = !extra.unless.empty() && number_in(message, payload, extra.unless) != 0;
-  if (extra.nr_parts() == 0) return sizes;
+  if (extra.parts[0].size.empty()) return sizes;
   if (extra.rest_of_image && index == 0) {
     if (none) return sizes;
     sizes.follows = Follows::rest_of_image;

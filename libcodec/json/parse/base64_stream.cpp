@@ -121,8 +121,7 @@ bool JsonEncoder::Parser::take_base64() {
 bool JsonEncoder::Parser::end_extra_text() {
   const Extra& extra = entry_.kind().extra;
   std::string front = "{\"extra\":";
-  if (extra.is_object())
-    front += "{\"" + std::string{extra.parts[static_cast<std::size_t>(open_part_)].name} + "\":";
+  if (extra.is_object()) front += "{\"" + std::string{extra.parts[static_cast<std::size_t>(open_part_)].name} + "\":";
   front += "null";
   scan_ = at_;
   cutter_.leave_string();

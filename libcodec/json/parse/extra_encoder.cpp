@@ -49,7 +49,8 @@ bool EntryEncoder::take_extra(ondemand::value& value) {
   };
   const Extra& extra = kind_->extra;
   if (!kind_->has_extra())
-    return fault_.set(Reason::bad_json_value, extra_at_, "images of kind " + std::string{kind_->name} + " have no extra");
+    return fault_.set(Reason::bad_json_value, extra_at_,
+                      "images of kind " + std::string{kind_->name} + " have no extra");
   if (extra.nested) return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
   if (extra.is_object() && text[0] != '"')
     return wants('{', "an object with the keys " + keys_of(extra)) && take_parts(value, extra_at_);

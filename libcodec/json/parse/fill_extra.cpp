@@ -11,8 +11,7 @@ std::string EntryEncoder::part_for_error(int part) const {
 
 bool EntryEncoder::find_sizes(const Message& message, Bytes payload, const char* at) {
   if (has_rest_)
-    return fault_.set(Reason::bad_json_value, at,
-                      "no entry may follow one whose extra is the rest of the image");
+    return fault_.set(Reason::bad_json_value, at, "no entry may follow one whose extra is the rest of the image");
   sizes_ = extra_sizes(kind_->extra, message, payload, nr_entries_);
   has_rest_ = sizes_.follows == ExtraSizes::Follows::rest_of_image;
   go_zeros_ = has_rest_ && fields_.is_go();
