@@ -62,14 +62,15 @@ class StreamWriter {
   StreamWriter& operator=(const StreamWriter&) = delete;
 
   Step data(std::string_view name, Bytes bytes);
-  // Moves `size` bytes from the file's offset on. Returns how many there were; fewer: the file must not be ended.
-  std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size);
+  // Moves `size` bytes from the file's offset on. Returns how many there were; fewer: the file must not be ended, and
+  // none of its bytes may follow after an error. Reasons: io_read.
+  std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size, Error& error);
   Step end(std::string_view name);  // of a file, which may be empty
   Step finish();                    // of the image: no data may follow
 
  private:
   void select(std::string_view name);
-  std::uint64_t copy(int fd, std::uint64_t size);
+  std::uint64_t copy(int fd, std::uint64_t size, Error& error);
   void mark(int body, std::uint64_t size, std::string_view name = {});
 
   Output& output_;

@@ -1,7 +1,7 @@
 // source: What the user named, as a sequence of members and their bytes.
 //
 //     input := "-" | file | directory
-//     file  := image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
+//     file  := image | tar | image stream, any of them compressed, nested
 //
 // An input is recognised by its bytes, never by its name; but a file that is named as a raw image (pages-1.img) is one,
 // whatever it begins with. An input is read once, in order, and never written to disk. The members of an image stream
@@ -159,13 +159,8 @@ class Decoding : public Receiver {
   void fail(const Member* member, const Error& error) final;
 
  private:
-  struct CRITPIPE_INNER OpenImage;
-  OpenImage* find(const Member& member);
-  void close(const Member& member);
-  Step settle(OpenImage& open);
-
-  Limits limits_;
-  std::vector<std::unique_ptr<OpenImage>> open_;
+  struct CRITPIPE_INNER OpenImages;
+  std::unique_ptr<OpenImages> open_;
 };
 
 // The bytes of one input that is no set, unpacked unless it is named as a raw image: for what reads text.
