@@ -124,7 +124,7 @@ void SetCheck::sizes() {
     if (!added)
       findings_.add({set_.id, memory.place}, "claimed",
                     pages_name(pages_id) + " is also that of " + first->second->place);
-    const std::uint64_t claimed = offset_of_page(memory.pagemap.nr_present, set_.page_size);
+    const std::uint64_t claimed = StoredPages::size(memory.pagemap.nr_present, set_.page_size);
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
       findings_.add(
@@ -136,7 +136,7 @@ void SetCheck::sizes() {
                             pagemap_name(id).c_str(), Unsigned{claimed}));
   }
   for (const auto& [pages_id, image] : set_.images) {
-    if (image.size_bytes % set_.page_size != 0)
+    if (StoredPages::size(StoredPages::count(image.size_bytes, set_.page_size), set_.page_size) != image.size_bytes)
       findings_.add({set_.id, image.place}, "size",
                     formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
                               Unsigned{set_.page_size}));

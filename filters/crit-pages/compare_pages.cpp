@@ -44,7 +44,7 @@ void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, s
     if ((here_a && !here_a->facts) || (here_b && !here_b->facts)) {
       const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
       // The sides may be less than a page apart.
-      nr_pages = std::max<std::uint64_t>((std::min(end_a, end_b) - at) / page_size, 1);
+      nr_pages = std::max<std::uint64_t>(pages_in(std::min(end_a, end_b) - at, page_size), 1);
     }
     visit(at, nr_pages, here_a, here_b);
     const std::uint64_t end = address_behind(at, nr_pages, page_size);
@@ -83,8 +83,8 @@ void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
   const PagesImage* image =
       set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
   if (!image) return;  // reported as missing
-  const std::uint64_t want = offset_of_page(stretch.page + stretch.nr_pages, set_.page_size);
-  program_.report({Reason::cut_pages, image->place(), offset_of_page(nr_there, set_.page_size), Error::nowhere, want,
+  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
+  program_.report({Reason::cut_pages, image->place(), StoredPages::size(nr_there, set_.page_size), Error::nowhere, want,
                    image->stored_bytes()});
 }
 
@@ -109,7 +109,7 @@ std::vector<Stored> Contents::runs(MemoryId memory) {
 
 std::optional<PageFact> Contents::fact(const Stored* run, std::uint64_t vaddr) const {
   if (!run || !run->facts) return {};
-  return run->facts->page(run->page + (vaddr - run->vaddr) / set_.page_size, set_.page_size);
+  return run->facts->page(run->page + pages_in(vaddr - run->vaddr, set_.page_size), set_.page_size);
 }
 
 void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count) {

@@ -83,10 +83,10 @@ void Differences::memory(MemoryId id) {
     while (nr_pages > 0) {
       Part& part = part_of(set, vaddr, side.mappings, side.users, id);
       const bool ends = part.mapping && !id.shmem && part.mapping->end > vaddr;
-      const std::uint64_t until = ends ? (part.mapping->end - vaddr) / set.page_size : nr_pages;
+      const std::uint64_t until = ends ? pages_in(part.mapping->end - vaddr, set.page_size) : nr_pages;
       const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, nr_pages);
       part.counts.*counter += here;
-      vaddr += here * set.page_size;
+      vaddr = address_behind(vaddr, here, set.page_size);
       nr_pages -= here;
     }
   });

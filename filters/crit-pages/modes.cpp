@@ -148,7 +148,8 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   return pagemap;
 }
 
-CheckpointMemory memory_of(Program& program) {
+CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
+  if (!report) report = [&program](const Error& error) { program.report(error); };
   const Chosen chosen{program};
   MemoryOptions options;
   options.held_bytes = program.number("memory", options.held_bytes);
@@ -157,7 +158,7 @@ CheckpointMemory memory_of(Program& program) {
   options.source = source_options(program);
   options.wanted = [&program](std::string_view name) { return wanted(program, name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
-  return CheckpointMemory{program.inputs(), options, [&program](const Error& error) { program.report(error); }};
+  return CheckpointMemory{program.inputs(), options, std::move(report)};
 }
 
 bool has_processes(Program& program, const CheckpointMemory& memory) {

@@ -92,8 +92,9 @@ class SurveyedInputs {
   std::map<const SurveyedSet*, std::size_t> reported_;
 };
 
-// The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported.
-CheckpointMemory memory_of(Program& program);
+// The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the
+// program or as `report` says.
+CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report = {});
 // False: there is none, which is reported.
 bool has_processes(Program& program, const CheckpointMemory& memory);
 Absent absent_of(Program& program);  // --holes

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 #include <unistd.h>
 
 #include "cli/hexdump.hpp"
@@ -110,7 +111,11 @@ int run(Program& program) {
   const bool hex = program.has("hex") || (!program.value("output") && isatty(STDOUT_FILENO));
   Destination destination{program, hex ? Destination::Content::text : Destination::Content::binary};
   Output& output = destination.output();
-  CheckpointMemory memory = memory_of(program);
+  std::set<std::string> reported;
+  const auto report = [&](const Error& error) {
+    if (reported.insert(to_string(error)).second) program.report(error);
+  };
+  CheckpointMemory memory = memory_of(program, report);
   const auto processes = memory.processes();
   if (!has_processes(program, memory)) return program.exit_code();
   if (processes.size() > 1) {
@@ -129,7 +134,7 @@ int run(Program& program) {
     else output.write({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     return output.step();
   });
-  if (error) program.report(error);
+  if (error) report(error);  // of an image that was refused, it has been said
   dump.finish();
   return destination.commit();
 }

@@ -124,7 +124,7 @@ void Sums::add(SurveyedSet& set, const SurveyedMemory& memory, const Pagemap& pa
       const std::uint64_t left = run.nr_pages - done;
       std::uint64_t until = left;
       if (next != mappings.all().end() && at < max_address)
-        until = ((inside ? (*next)->end : (*next)->start) - at) / set.page_size;
+        until = pages_in((inside ? (*next)->end : (*next)->start) - at, set.page_size);
       const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, left);
       take(sum_of(set, memory, inside ? *next : nullptr, run.flags), set, memory, run, done, here);
       done += here;
@@ -168,7 +168,8 @@ void Sums::print_text(Output& output) {
                                               : "FLAGS"));
   for (const Sum* sum : in_order())
     output.write(formatted("%10llu %10llu %10llu %10llu %12s%s  %s\n", Unsigned{sum->pages}, Unsigned{sum->present},
-                           Unsigned{sum->parent}, Unsigned{sum->lazy}, size_text(sum->present * sum->page_size).c_str(),
+                           Unsigned{sum->parent}, Unsigned{sum->lazy},
+                           size_text(bytes_of_pages(sum->present, sum->page_size)).c_str(),
                            contents_ ? formatted(" %10llu", Unsigned{sum->zero}).c_str() : "", title(*sum).c_str()));
 }
 
@@ -184,7 +185,7 @@ void Sums::print_json(JsonWriter& json) {
     if (by_ == By::file) json.key("file").text(sum->name).key("users").number(sum->users.size());
     if (by_ == By::flags) json.key("flags").number(sum->flags).key("entries").number(sum->entries);
     json.key("pages").number(sum->pages).key("present").number(sum->present).key("parent").number(sum->parent);
-    json.key("lazy").number(sum->lazy).key("bytes").number(sum->present * sum->page_size);
+    json.key("lazy").number(sum->lazy).key("bytes").number(bytes_of_pages(sum->present, sum->page_size));
     if (contents_) json.key("zero").number(sum->zero);
     json.end('}').line_end();
   }

@@ -88,7 +88,7 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
     number("end_vaddr", memory.totals.last.end(set.page_size));
   }
   json_.key("pages_image").text(pages_name(memory.pagemap.pages_id));
-  number("claimed_bytes", offset_of_page(memory.pagemap.nr_present, set.page_size));
+  number("claimed_bytes", StoredPages::size(memory.pagemap.nr_present, set.page_size));
   json_.key("image_bytes");
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();
@@ -112,7 +112,7 @@ void Json::estimate(const char* key, const CompressionEstimate& estimate, std::u
 }
 
 void Json::estimates(const SurveyedSet& set) {
-  const std::uint64_t bytes = set.contents.scanned * set.page_size - set.contents.holes * smallest_page;
+  const std::uint64_t bytes = stored_bytes(set);
   estimate("zstd", set.zstd, bytes);
   estimate("lz4", set.lz4, bytes);
 }

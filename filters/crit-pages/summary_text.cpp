@@ -17,7 +17,7 @@ class Text {
   void estimates(const SurveyedSet& set);
   void line(const char* what, const std::string& text) { output_.write(formatted("  %-10s %s\n", what, text.c_str())); }
   void pages(const char* what, std::uint64_t nr_pages, std::uint64_t page_size) {
-    line(what, formatted("%10llu  %s", Unsigned{nr_pages}, size_text(nr_pages * page_size).c_str()));
+    line(what, formatted("%10llu  %s", Unsigned{nr_pages}, size_text(bytes_of_pages(nr_pages, page_size)).c_str()));
   }
 
  private:
@@ -51,14 +51,14 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
   pages("zero", contents.zero, page_size);
   if (contents.holes > 0)
     line("holes", formatted("%10llu  %s of the zero pages take no room in the file",
-                            Unsigned{contents.holes * smallest_page / page_size},
-                            size_text(contents.holes * smallest_page).c_str()));
+                            Unsigned{pages_in(bytes_of_pages(contents.holes, smallest_page), page_size)},
+                            size_text(bytes_of_pages(contents.holes, smallest_page)).c_str()));
   line("duplicate", formatted("%10s  %s", formatted("%s%llu", about, Unsigned{contents.duplicate()}).c_str(),
-                              size_text(contents.duplicate() * page_size).c_str()));
+                              size_text(bytes_of_pages(contents.duplicate(), page_size)).c_str()));
   line(
       "distinct",
       formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
-                size_text(contents.distinct * page_size).c_str(),
+                size_text(bytes_of_pages(contents.distinct, page_size)).c_str(),
                 contents.exact ? "" : formatted(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
   std::string classes;
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
@@ -82,7 +82,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
       largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
                            Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
   if (!largest.empty()) line("largest", largest);
-  const std::uint64_t claimed = offset_of_page(memory.pagemap.nr_present, set.page_size);
+  const std::uint64_t claimed = StoredPages::size(memory.pagemap.nr_present, set.page_size);
   const std::string name = pages_name(memory.pagemap.pages_id);
   if (const SurveyedPages* image = set.image_of(memory)) {
     const std::uint64_t size = image->size_bytes;
@@ -109,7 +109,7 @@ void Text::estimate(const char* what, const CompressionEstimate& estimate, std::
 }
 
 void Text::estimates(const SurveyedSet& set) {
-  const std::uint64_t bytes = set.contents.scanned * set.page_size - set.contents.holes * smallest_page;
+  const std::uint64_t bytes = stored_bytes(set);
   if (bytes == 0) return;
   estimate("zstd", set.zstd, bytes);
   estimate("lz4", set.lz4, bytes);

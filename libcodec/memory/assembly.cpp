@@ -33,7 +33,7 @@ class Assembly {
     std::vector<std::byte> waiting;  // of a piece that is not next
   };
   std::uint64_t begin_of(const Piece& piece) const {
-    return offset_of_page(piece.stretch.page, piece.set->page_size) + piece.skip;
+    return content_position(piece.stretch.page, piece.set->page_size, piece.skip);
   }
   Step feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes);
 
@@ -58,7 +58,7 @@ Assembly::Assembly(MemoryWork& work, const std::vector<Piece>& pieces, const Mem
 Step Assembly::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_t part, Bytes bytes) {
   const auto image = images_.find({&set, pages_id});
   if (image == images_.end()) return Step::go;
-  const std::uint64_t offset = offset_of_page(part, smallest_page);
+  const std::uint64_t offset = content_position(part, smallest_page);
   Wanted& wanted = image->second;
   for (std::size_t i = wanted.first; i < wanted.pieces.size(); ++i) {
     const std::size_t number = wanted.pieces[i];
@@ -157,7 +157,7 @@ Error missing(const Piece& piece) {
   const auto image = piece.set->images.find(piece.stretch.pages_id);
   if (image == piece.set->images.end())
     return {Reason::missing_image, piece.set->name + ":" + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = offset_of_page(image->second.nr_parts, smallest_page);
+  const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
 }
 

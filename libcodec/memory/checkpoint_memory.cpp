@@ -155,7 +155,7 @@ void MemoryWork::finish() {
         unknown.emplace_back().pid = pid;
         task = &unknown.back();
       }
-      processes.push_back({task, &set.checkpoint, &set.id, set.name, i});
+      processes.push_back({task, &set.checkpoint, &set.id, set.name});
     }
   }
 }

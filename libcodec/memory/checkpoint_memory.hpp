@@ -69,7 +69,7 @@ struct MemoryWork {
   MemorySet& set_of(const Member& member);
   void finish();
   void report_directory(MemorySet& set);
-  MemorySet& set_of(const Process& process) const { return *sets[process.index]; }
+  MemorySet& set_of(const Process& process) const { return *sets[numbers.at(*process.set)]; }
 
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,

@@ -18,7 +18,7 @@ struct LookUp {
   bool emit(Stretch stretch, std::uint64_t begin, std::uint64_t end) const {
     if (begin >= end) return true;
     stretch.vaddr = begin;
-    stretch.nr_pages = (end - begin + page_size - 1) / page_size;
+    stretch.nr_pages = pages_touched(end - begin, page_size);
     stretch.memory = memory;
     stretch.flags = flags;
     return visit(stretch) == Step::go;
@@ -57,7 +57,7 @@ bool LookUp::entry(PageStore& store, const Pagemap& pagemap, const PageRun& run,
   } else if (run.is_present()) {
     stretch.where = Stretch::Where::stored;
     stretch.pages_id = pagemap.pages_id;
-    stretch.page = run.page + (begin - run.vaddr) / page_size;
+    stretch.page = run.page_at(begin, page_size);
   } else if (run.is_lazy()) {
     stretch.where = Stretch::Where::lazy;
   }

@@ -77,7 +77,7 @@ bool HoleFiller::leave(const Stretch& hole, std::uint64_t begin, std::uint64_t e
   if (begin >= end) return true;
   Stretch rest = hole;
   rest.vaddr = begin;
-  rest.nr_pages = (end - begin + page_size_ - 1) / page_size_;
+  rest.nr_pages = pages_touched(end - begin, page_size_);
   return visit_(rest) == Step::go;
 }
 

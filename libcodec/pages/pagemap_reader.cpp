@@ -95,12 +95,30 @@ inline PageRun run_of(const Raw& raw) {
   return run;
 }
 
+// Of the runs so far.
+struct Counts {
+  std::uint64_t nr_pages, next_page, end;
+  bool ascending;
+
+  // Gives the run its number in the pages image. False: it cannot be.
+  bool add(PageRun& run) {
+    const std::uint64_t size = run.nr_pages * smallest_page;
+    if (run.nr_pages > max_pages - nr_pages || run.vaddr > ~std::uint64_t{0} - size) [[unlikely]]
+      return false;
+    run.page = next_page;
+    nr_pages += run.nr_pages;
+    next_page += run.nr_pages & -std::uint64_t{run.is_present()};  // no branch: flags alternate
+    ascending &= run.vaddr >= end;
+    end = run.vaddr + size;
+    return true;
+  }
+};
+
 }  // namespace
 
-// Gives the run its place in the pages image.
 inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_t offset) {
-  const std::uint64_t size = run.nr_pages * smallest_page;
-  if (run.nr_pages > max_pages - nr_pages_ || run.vaddr > ~std::uint64_t{0} - size) [[unlikely]] {
+  Counts counts{nr_pages_, next_page_, end_, ascending_};
+  if (!counts.add(run)) {
     error_ = {run.nr_pages > max_pages - nr_pages_ ? Reason::limit_pages : Reason::bad_run,
               "",
               offset,
@@ -109,12 +127,11 @@ inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_
               run.nr_pages};
     return false;
   }
-  run.page = next_page_;
   ++nr_entries_;
-  nr_pages_ += run.nr_pages;
-  next_page_ += run.nr_pages & -std::uint64_t{run.is_present()};  // no branch: flags alternate
-  ascending_ &= run.vaddr >= end_;
-  end_ = run.vaddr + size;
+  nr_pages_ = counts.nr_pages;
+  next_page_ = counts.next_page;
+  end_ = counts.end;
+  ascending_ = counts.ascending;
   return true;
 }
 
@@ -131,20 +148,31 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
 
 Sink::Taken PagemapReader::next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset,
                                      std::span<PageRun>& runs) {
-  Sink::Taken taken;
-  std::size_t count = 0;
-  while (count < runs.size() && unchecked.size() - taken.bytes >= 4 + max_payload) {
-    const std::byte* at = unchecked.data() + taken.bytes;
-    const std::uint32_t size = load_u32(at);
+  // Members and checks of each index would cost 10% of this loop.
+  Counts counts{nr_pages_, next_page_, end_, ascending_};
+  const std::byte* next = unchecked.data();
+  const std::byte* const end = next + unchecked.size();
+  PageRun* const first = runs.data();
+  PageRun* run = first;
+  bool good = true;
+  for (PageRun* const last = first + runs.size(); run != last && end - next >= std::ptrdiff_t{4 + max_payload}; ++run) {
+    const std::uint32_t size = load_u32(next);
     Raw raw;
-    if (size > max_payload || !read_fast(at + 4, at + 4 + size, raw)) break;
-    runs[count] = run_of(raw);
-    if (!place(runs[count], index + count, offset + taken.bytes)) break;
-    ++count;
-    taken.bytes += 4 + size;
+    if (size > max_payload || !read_fast(next + 4, next + 4 + size, raw)) break;
+    *run = run_of(raw);
+    if (good = counts.add(*run); !good) break;
+    next += 4 + size;
   }
-  runs = runs.first(count);
-  taken.entries = count;
+  Sink::Taken taken;
+  taken.bytes = static_cast<std::size_t>(next - unchecked.data());
+  taken.entries = static_cast<std::uint64_t>(run - first);
+  nr_entries_ += taken.entries;
+  nr_pages_ = counts.nr_pages;
+  next_page_ = counts.next_page;
+  end_ = counts.end;
+  ascending_ = counts.ascending;
+  if (!good) (void)place(*run, index + taken.entries, offset + taken.bytes);  // notes the error
+  runs = runs.first(static_cast<std::size_t>(taken.entries));
   return taken;
 }
 

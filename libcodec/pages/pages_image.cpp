@@ -13,9 +13,9 @@ std::uint64_t PagesImage::nr_allocated() const {
   return std::min(nr_pages(), static_cast<std::uint64_t>(status.st_blocks) * 512 / page_size_);
 }
 
-Error PagesImage::read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {
+// Plain pages: a position in the content is an offset in the file.
+Error PagesImage::read_content(std::uint64_t offset, std::span<std::byte> into) const {
   Error error;
-  const std::uint64_t offset = offset_of_page(page, page_size_) + skip;
   const std::size_t size = file_.pread(into, offset, error);
   if (!error && size < into.size())
     return {Reason::cut_pages, file_.place(), offset + size, Error::nowhere, into.size(), size};
@@ -24,13 +24,13 @@ Error PagesImage::read(std::uint64_t page, std::uint64_t skip, std::span<std::by
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
   Error error;
-  nr_read = pages_in(file_.pread(into, offset_of_page(page, page_size_), error), page_size_);
+  nr_read = pages_in(file_.pread(into, StoredPages::offset(page, page_size_), error), page_size_);
   return error;
 }
 
 PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
-  const off_t data = lseek(file_.fd(), static_cast<off_t>(offset_of_page(page, page_size_)), SEEK_DATA);
+  const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredPages::offset(page, page_size_)), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
   const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
@@ -59,8 +59,8 @@ Step PagesSink::raw(Bytes block) {
 }
 
 Step PagesSink::end() {
-  const std::uint64_t size = next_ * smallest_page + carry_.size();
-  if (!carry_.empty() && pages(next_, carry_) == Step::stop) return Step::stop;
+  const std::uint64_t size = content_position(next_, smallest_page, carry_.size());
+  if (cut_page() == Step::stop) return Step::stop;
   return done(size);
 }
 

@@ -28,7 +28,7 @@ class Overlaps {
     last_ = run.vaddr;
     while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
     std::size_t end = at_;
-    while (end < mappings_.size() && mappings_[end].start < end_of(run)) ++end;
+    while (end < mappings_.size() && mappings_[end].start < run.end(page_size_)) ++end;
     return std::span{mappings_}.subspan(at_, end - at_);
   }
 
@@ -38,11 +38,6 @@ class Overlaps {
     const auto after = std::ranges::upper_bound(mappings_, vaddr, {}, &Mapping::start);
     at_ = static_cast<std::size_t>(after - mappings_.begin());
     while (at_ > 0 && mappings_[at_ - 1].end > vaddr) --at_;
-  }
-  // A count is a claim: it may be past all addresses.
-  std::uint64_t end_of(const PageRun& run) const {
-    const std::uint64_t room = ~std::uint64_t{0} - run.vaddr;
-    return run.nr_pages > room / page_size_ ? ~std::uint64_t{0} : run.vaddr + run.nr_pages * page_size_;
   }
 
   const std::vector<Mapping>& mappings_;
@@ -73,7 +68,7 @@ struct Walk {
         page_size{of.memory.page_size ? of.memory.page_size : exploring.checkpoint.page_size()},
         overlaps{mappings, page_size} {}
   std::uint64_t pages_of(const Mapping& mapping) const {
-    return mapping.end < mapping.start ? 0 : (mapping.end - mapping.start) / page_size;
+    return mapping.end < mapping.start ? 0 : pages_in(mapping.end - mapping.start, page_size);
   }
 };
 
@@ -127,8 +122,7 @@ void put_run(Exploring& exploring, Walk& walk, const PageRun& run) {
   }
   if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
-  json.key("bytes").number(run.nr_pages > ~std::uint64_t{0} / walk.page_size ? ~std::uint64_t{0}
-                                                                             : run.nr_pages * walk.page_size);
+  json.key("bytes").number(bytes_of_pages(run.nr_pages, walk.page_size));
   put_flags(json, run);
 }
 

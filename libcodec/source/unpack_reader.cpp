@@ -38,6 +38,7 @@ class UnpackReader final : public ByteReader {
   }
 
   std::uint64_t packed() const override { return packed_; }
+  bool is_pipe() const override { return below_->is_pipe(); }
 
  private:
   bool refill() {

@@ -14,8 +14,8 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t read_bytes = 64 << 10;  // with what is computed from it, fits in the second cache
-constexpr std::uint64_t parts_of_read = read_bytes / smallest_page;
-constexpr std::uint64_t parts_of_block = CompressionSample::block_bytes / smallest_page;
+constexpr std::uint64_t parts_of_read = pages_in(read_bytes, smallest_page);
+constexpr std::uint64_t parts_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
 static_assert(PageFacts::Store::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
 
 // Where a file has data. Each place is asked for once, since some file systems look at every page up to the answer.
@@ -142,16 +142,16 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     if (end < first + count)
       return {Reason::cut_pages,
               image.place(),
-              offset_of_page(end, smallest_page),
+              StoredPages::offset(end, smallest_page),
               Error::nowhere,
-              offset_of_page(nr_parts, smallest_page),
-              offset_of_page(end, smallest_page)};
+              StoredPages::size(nr_parts, smallest_page),
+              StoredPages::size(end, smallest_page)};
   }
   return {};
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
-  FileScan scan{image, pages_in(image.stored_bytes(), smallest_page), nr_threads, facts.store()};
+  FileScan scan{image, StoredPages::count(image.stored_bytes(), smallest_page), nr_threads, facts.store()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

@@ -70,7 +70,7 @@ const ScanSecret& scan_secret() {
 }
 
 void scan_pages(Bytes bytes, PageFact* facts) {
-  page_scanner().scan(bytes.data(), bytes.size() / smallest_page, facts, scan_secret());
+  page_scanner().scan(bytes.data(), pages_in(bytes.size(), smallest_page), facts, scan_secret());
 }
 
 PageFact joined(std::span<const PageFact> parts) {
@@ -108,11 +108,11 @@ PageFacts::PageFacts(PageFacts&& other) noexcept = default;
 PageFacts& PageFacts::operator=(PageFacts&& other) noexcept = default;
 
 std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const {
-  return store_->size() / (page_size / smallest_page);
+  return store_->size() / pages_in(page_size, smallest_page);
 }
 
 PageFact PageFacts::page(std::uint64_t number, std::uint64_t page_size) const {
-  return store_->page(number, page_size / smallest_page);
+  return store_->page(number, pages_in(page_size, smallest_page));
 }
 
 }  // namespace critpipe

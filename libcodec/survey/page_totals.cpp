@@ -8,8 +8,8 @@ namespace critpipe {
 
 namespace {
 
+// Requires: the run is larger than the last of them.
 void keep_largest(std::array<PageRun, 4>& largest, const PageRun& run) {
-  if (run.nr_pages <= largest.back().nr_pages) return;
   largest.back() = run;
   for (std::size_t i = largest.size() - 1; i > 0 && largest[i].nr_pages > largest[i - 1].nr_pages; --i)
     std::swap(largest[i], largest[i - 1]);
@@ -26,6 +26,7 @@ void PageTotals::add(std::span<const PageRun> runs) {
   if (runs.empty()) return;
   if (entries == 0) first = last = runs.front();
   entries += runs.size();
+  std::uint64_t* const of_length = lengths.data();  // checks of each index cost 1% here; counts are below 2^45
   for (const PageRun& run : runs) {
     const std::uint64_t n = run.nr_pages;
     pages += n;
@@ -35,8 +36,9 @@ void PageTotals::add(std::span<const PageRun> runs) {
     present_parent += where(run.flags, PageRun::present | PageRun::parent, n);
     present_lazy += where(run.flags, PageRun::present | PageRun::lazy, n);
     absent += n & -std::uint64_t{(run.flags & (PageRun::present | PageRun::parent)) == 0};
-    ++lengths[static_cast<std::size_t>(std::bit_width(n))];
-    keep_largest(largest, run);
+    ++of_length[std::bit_width(n)];
+    if (n > largest.back().nr_pages) [[unlikely]]
+      keep_largest(largest, run);
     ascending &= run.vaddr >= last.vaddr;
     if (run.vaddr < first.vaddr) first = run;
     if (run.vaddr >= last.vaddr) last = run;
@@ -53,7 +55,8 @@ void PageTotals::add(const PageTotals& other) {
   present_parent += other.present_parent;
   present_lazy += other.present_lazy;
   for (std::size_t i = 0; i < lengths.size(); ++i) lengths[i] += other.lengths[i];
-  for (const PageRun& run : other.largest) keep_largest(largest, run);
+  for (const PageRun& run : other.largest)
+    if (run.nr_pages > largest.back().nr_pages) keep_largest(largest, run);
 }
 
 void ContentTotals::add(const ContentTotals& other) {

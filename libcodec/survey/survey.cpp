@@ -127,11 +127,11 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   if (!contents_) return Step::go;
   bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
   PageFacts::Store& store = image_.facts.store();
-  store.grow(first + bytes.size() / smallest_page);
+  store.grow(first + pages_in(bytes.size(), smallest_page));
   while (!bytes.empty()) {
     const std::size_t at = first % PageFacts::Store::chunk_pages;
     const std::size_t count =
-        std::min<std::size_t>({bytes.size() / smallest_page, PageFacts::Store::chunk_pages - at, 16});
+        std::min<std::size_t>({pages_in(bytes.size(), smallest_page), PageFacts::Store::chunk_pages - at, 16});
     PageFact* const facts = store.chunk(first / PageFacts::Store::chunk_pages) + at;
     const Bytes here = bytes.first(count * smallest_page);
     scan_pages(here, facts);
@@ -146,7 +146,7 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
 
 // Blocks are numbered as their first page comes, whatever image they belong to.
 void StreamedPages::take_sample(std::uint64_t first, Bytes bytes) {
-  constexpr std::uint64_t pages_of_block = CompressionSample::block_bytes / smallest_page;
+  constexpr std::uint64_t pages_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
   for (; !bytes.empty(); bytes = bytes.subspan(smallest_page), ++first) {
     if (first % pages_of_block == 0) {
       sample(true);
@@ -212,7 +212,10 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   return std::make_unique<MemorySink>(state, member, work_->options, work_->report);
 }
 
-void PageSurvey::report(const Error& error) { work_->report(error); }
+void PageSurvey::report(const Error& error) {
+  work_->faulty.insert(error.image);
+  work_->report(error);
+}
 
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 

@@ -40,7 +40,7 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                      image.contents.holes += nr_holes;
                      ready(first, count);
                      if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
-                     done_bytes += count * smallest_page;
+                     done_bytes += bytes_of_pages(count, smallest_page);
                      if (options.progress) options.progress(done_bytes, all_bytes);
                    });
   if (!error) return;
@@ -53,8 +53,8 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
 void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& image) {
   const std::uint64_t page_size = state.set->page_size;
-  const std::uint64_t parts = page_size / smallest_page;
-  const std::uint64_t there = image.size_bytes / page_size;
+  const std::uint64_t parts = pages_in(page_size, smallest_page);
+  const std::uint64_t there = StoredPages::count(image.size_bytes, page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
@@ -71,8 +71,8 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report({Reason::cut_pages, image.place, image.size_bytes, Error::nowhere, memory->pagemap.nr_present * page_size,
-            image.size_bytes});
+    report({Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
+            StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
   if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts);
   const auto count = counter.member();
@@ -108,6 +108,7 @@ void SurveyWork::finish(SetState& state) {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
       Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
+      if (faulty.contains(error.image)) continue;  // refused, which was said
       error.set = std::make_shared<const SetId>(set.id);
       report(error);
     }

@@ -32,6 +32,7 @@ struct SurveyWork {
   std::vector<std::unique_ptr<SurveyedSet>> sets;
   std::vector<std::unique_ptr<SetState>> states;  // of the sets
   std::map<SetId, std::size_t> by_id;
+  std::set<std::string> faulty;  // places that an error was reported of
   DistinctPages distinct;
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
   ContentTotals contents;

@@ -7,6 +7,7 @@ Real checkpoints, and one made here with patterns across every kind of border: b
 at a gap, into and out of pages of a parent, and in shared memory. Each as a directory, a tar, a tar in zstd and an image
 stream, given as a file and through a pipe in blocks of several sizes, with the pages before their pagemaps too.
 """
+import functools
 import io
 import json
 import os
@@ -22,6 +23,7 @@ PAGE = 4096
 PAGEMAP_HEAD = (0x54564319, 0x56084025)
 PRESENT, PARENT = 4, 1
 SHARED_MEMORY = 1 << 8 | 1 << 10       # VMA_ANON_SHARED, VMA_AREA_SYSVIPC
+MEMFD, MAP_SHARED = 1 << 14, 1
 BLOCKS = (4095, 4097, 1 << 20)
 failures = []
 checks = 0
@@ -148,8 +150,18 @@ def shared_mappings(folder):
     for pid in numbers(folder, r"mm-(\d+)\.img"):
         for mm in entries_of(f"{folder}/mm-{pid}.img"):
             for vma in map(fields_of, mm.get(14, [])):
-                if vma[7] & SHARED_MEMORY and vma[4] in known:
-                    yield vma[4], pid, vma[1], vma[2], vma[3]
+                shmid = memfds(folder).get(vma[4]) if vma[7] & MEMFD else vma[4] if vma[7] & SHARED_MEMORY else None
+                if shmid in known and vma[6] & MAP_SHARED:
+                    yield shmid, pid, vma[1], vma[2], vma[3]
+
+
+@functools.cache
+def memfds(folder):
+    """{file id: shmid} of descriptors of memfds; CRIU makes one of anonymous shared memory too."""
+    if not os.path.exists(f"{folder}/memfd.img"):
+        return {}
+    shmids = {inode[7]: inode[5] for inode in entries_of(f"{folder}/memfd.img")}
+    return {file[2]: shmids[fields_of(file[20][0])[5]] for file in entries_of(f"{folder}/files.img") if 20 in file}
 
 
 # Inputs of every form.
@@ -190,9 +202,7 @@ def search(command, data=None, block=1 << 20):
         child.stdin = None
         threading.Thread(target=write, args=(fd, data, block)).start()
     out, err = child.communicate(timeout=300)
-    # Whose a memory file is stands in more images than the slow search reads.
-    lines = [line for line in map(json.loads, out.splitlines())
-             if line["pid"] is not None and not (line["mapping"] and line["mapping"]["kind"] == "memfd" and line["mapping"]["shared"])]
+    lines = [line for line in map(json.loads, out.splitlines()) if line["pid"] is not None]
     return {(line["pid"], line["vaddr"], line["length"]) for line in lines}, len(lines), err.decode(), child.returncode
 
 

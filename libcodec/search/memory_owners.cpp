@@ -1,4 +1,4 @@
-#include "search/searched_memory.hpp"
+#include "search/memory_owners.hpp"
 
 #include <algorithm>
 #include <fnmatch.h>
@@ -96,11 +96,11 @@ bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_rea
   return task && is_told(checkpoint, *task, is_read);
 }
 
-bool Places::wants_pid(std::uint32_t pid) const {
+bool MemoryOwners::wants_pid(std::uint32_t pid) const {
   return filter_.pids.empty() || std::ranges::find(filter_.pids, pid) != filter_.pids.end();
 }
 
-bool Places::fits(const Mapping& mapping) const {
+bool MemoryOwners::fits(const Mapping& mapping) const {
   const std::string protection = protection_of(mapping);
   for (const char letter : filter_.protection)
     if (protection.find(letter) == protection.npos) return false;
@@ -113,7 +113,7 @@ bool Places::fits(const Mapping& mapping) const {
   });
 }
 
-const std::vector<Places::Owner>& Places::owners_of(MemoryId memory) {
+const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory) {
   if (known_ == memory) return owners_;
   known_ = memory;
   owners_.clear();
@@ -128,7 +128,7 @@ const std::vector<Places::Owner>& Places::owners_of(MemoryId memory) {
   return owners_;
 }
 
-const Mapping* Places::mapping_at(MemoryId memory, std::uint64_t address) {
+const Mapping* MemoryOwners::mapping_at(MemoryId memory, std::uint64_t address) {
   const auto& owners = owners_of(memory);
   const auto next =
       std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping->start; });
@@ -137,7 +137,7 @@ const Mapping* Places::mapping_at(MemoryId memory, std::uint64_t address) {
   return address < mapping->end ? mapping : nullptr;
 }
 
-Ranges Places::wanted(MemoryId memory) {
+Ranges MemoryOwners::wanted(MemoryId memory) {
   const Ranges all{{0, no_end}};
   const Ranges addresses = filter_.ranges.empty() ? all : joined(filter_.ranges);
   if (!memory.shmem) {
@@ -149,19 +149,29 @@ Ranges Places::wanted(MemoryId memory) {
     return common(joined(mappings), addresses);
   }
   if (filter_.pids.empty() && filter_.ranges.empty() && !has_mapping_filter()) return all;
-  Ranges parts;
+  Ranges offsets;
   for (const Owner& owner : owners_of(memory)) {
     const Mapping& mapping = *owner.mapping;
     if (!wants_pid(owner.pid) || !fits(mapping)) continue;
     for (const auto& [begin, end] : common({{mapping.start, mapping.end}}, addresses))
-      parts.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
+      offsets.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
   }
-  return joined(parts);
+  return joined(offsets);
 }
 
-Step Places::report(MemoryId memory, const Found& found, const MemorySearch::Report& report) {
-  MemoryFound whole{set_,    {}, memory, found.address, found.length, found.pattern,
-                    nullptr, {}, {},     found.before,  found.match,  found.after};
+Step MemoryOwners::report(MemoryId memory, const Match& found, const MemorySearch::OnMatch& on_match) {
+  MemoryMatch whole{.set = set_,
+                    .pid = {},
+                    .memory = memory,
+                    .address = found.address,
+                    .length = found.length,
+                    .pattern = found.pattern,
+                    .mapping = nullptr,
+                    .mapping_name = {},
+                    .image = {},
+                    .before = found.before,
+                    .match = found.match,
+                    .after = found.after};
   std::string name;
   const auto as = [&](std::uint32_t pid, std::uint64_t address, const Mapping* mapping) {
     name = mapping ? checkpoint_.name_of(*mapping) : "";
@@ -169,7 +179,7 @@ Step Places::report(MemoryId memory, const Found& found, const MemorySearch::Rep
     whole.address = address;
     whole.mapping = mapping;
     whole.mapping_name = name;
-    return report(whole);
+    return on_match(whole);
   };
   if (!memory.shmem) return as(static_cast<std::uint32_t>(memory.id), found.address, mapping_at(memory, found.address));
   bool owned = false;
@@ -185,23 +195,22 @@ Step Places::report(MemoryId memory, const Found& found, const MemorySearch::Rep
         (filter_.ranges.empty() || !common({{address, address + found.length}}, joined(filter_.ranges)).empty());
     if (wanted && as(owner.pid, address, &mapping) == Step::stop) return Step::stop;
   }
-  return owned ? Step::go : report(whole);
+  return owned ? Step::go : on_match(whole);
 }
 
-std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
-  std::vector<Placed> parts;
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
+  std::vector<PlacedBytes> extents;
   for (const PageRun& run : pagemap.runs) {
     if (!run.is_here() || run.nr_pages == 0) continue;
     const std::uint64_t end = run.end(page_size);
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range) {
       const std::uint64_t begin = std::max(range->begin, run.vaddr);
-      parts.push_back(
-          {offset_of_page(run.page, page_size) + (begin - run.vaddr), std::min(range->end, end) - begin, begin});
+      extents.push_back(PlacedBytes::of(run.page, run.vaddr, page_size, begin, std::min(range->end, end)));
     }
   }
-  std::ranges::sort(parts, {}, &Placed::from);
-  return parts;
+  std::ranges::sort(extents, {}, &PlacedBytes::position);
+  return extents;
 }
 
 Step Feeder::feed(std::uint64_t address, Bytes bytes) {

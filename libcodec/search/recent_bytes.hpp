@@ -10,7 +10,7 @@
 
 namespace critpipe::search {
 
-class Window {
+class RecentBytes {
  public:
   // A new stretch. Returns the position of its first byte.
   std::uint64_t begin() {

@@ -1,4 +1,4 @@
-#include "crit-grep/search_memory.hpp"
+#include "crit-grep/grep_memory.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,29 +30,29 @@ std::string escaped(Bytes bytes) {
   return visible({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Escape::bytes);
 }
 
-// Prints what is found, in the form that the options ask for.
+// Prints matches as the options ask for.
 class Printer {
  public:
   Printer(Program& program, const Patterns& patterns);
-  Step operator()(const MemoryFound& found);
+  Step operator()(const MemoryMatch& found);
   std::uint64_t total() const { return total_; }
-  bool quiet() const { return form_ == Form::nothing; }
+  bool quiet() const { return style_ == Style::nothing; }
   int commit();
   Step flush() { return destination_.output().flush(); }
 
  private:
-  enum class Form : std::uint8_t { text, hex, matches, json, count, names, nothing };
+  enum class Style : std::uint8_t { text, hex, matches, json, count, names, nothing };
   using Owner = std::pair<std::string, std::string>;  // set, process or shared object
 
-  static Form form_of(Program& program);
-  static std::string owner_of(const MemoryFound& found);
-  std::string heading_of(const MemoryFound& found) const;
-  std::string head_of(const MemoryFound& found) const;
-  void hexdump(const MemoryFound& found);
-  void json(const MemoryFound& found);
+  static Style style_of(Program& program);
+  static std::string owner_of(const MemoryMatch& found);
+  std::string heading_of(const MemoryMatch& found) const;
+  std::string head_of(const MemoryMatch& found) const;
+  void hexdump(const MemoryMatch& found);
+  void json(const MemoryMatch& found);
 
   const Patterns& patterns_;
-  Form form_;
+  Style style_;
   std::uint64_t most_;
   bool several_;           // inputs
   std::string directory_;  // of all inputs: lone images in it are of one checkpoint
@@ -65,17 +65,17 @@ class Printer {
   std::map<Owner, std::uint64_t> counts_;
 };
 
-Printer::Form Printer::form_of(Program& program) {
-  constexpr std::pair<const char*, Form> forms[] = {{"quiet", Form::nothing},
-                                                    {"count", Form::count},
-                                                    {"files-with-matches", Form::names},
-                                                    {"only-matching", Form::matches},
-                                                    {"json", Form::json},
-                                                    {"lines", Form::json},
-                                                    {"hex", Form::hex}};
-  for (const auto& [option, form] : forms)
-    if (program.has(option)) return form;
-  return Form::text;
+Printer::Style Printer::style_of(Program& program) {
+  constexpr std::pair<const char*, Style> styles[] = {{"quiet", Style::nothing},
+                                                      {"count", Style::count},
+                                                      {"files-with-matches", Style::names},
+                                                      {"only-matching", Style::matches},
+                                                      {"json", Style::json},
+                                                      {"lines", Style::json},
+                                                      {"hex", Style::hex}};
+  for (const auto& [option, style] : styles)
+    if (program.has(option)) return style;
+  return Style::text;
 }
 
 // "." for names without one; empty where inputs stand in different directories.
@@ -92,7 +92,7 @@ std::string common_directory(const std::vector<std::string>& inputs) {
 
 Printer::Printer(Program& program, const Patterns& patterns)
     : patterns_{patterns},
-      form_{form_of(program)},
+      style_{style_of(program)},
       most_{program.number("max-count", ~std::uint64_t{0})},
       several_{program.arguments().size() > 1},
       directory_{common_directory(program.arguments())},
@@ -100,20 +100,20 @@ Printer::Printer(Program& program, const Patterns& patterns)
       colour_{wants_colour(program, destination_.fd())},
       json_{destination_.output(), false} {}
 
-std::string Printer::owner_of(const MemoryFound& found) {
+std::string Printer::owner_of(const MemoryMatch& found) {
   if (found.pid) return std::to_string(*found.pid);
   if (found.memory) return (found.memory->shmem ? "shmem " : "") + std::to_string(found.memory->id);
   return visible(found.image);
 }
 
 // Which checkpoint, where there may be several.
-std::string Printer::heading_of(const MemoryFound& found) const {
+std::string Printer::heading_of(const MemoryMatch& found) const {
   const bool is_named = (several_ && found.set.checkpoint != directory_) || !found.set.set.empty();
   return is_named ? visible(found.set.text()) + ": " : std::string{};
 }
 
 // "1234 0x7f0000001000 rw- [heap]"
-std::string Printer::head_of(const MemoryFound& found) const {
+std::string Printer::head_of(const MemoryMatch& found) const {
   std::string head = heading_of(found);
   head += owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
@@ -121,27 +121,27 @@ std::string Printer::head_of(const MemoryFound& found) const {
   return head;
 }
 
-Step Printer::operator()(const MemoryFound& found) {
+Step Printer::operator()(const MemoryMatch& found) {
   if (total_ >= most_) return Step::stop;
   ++total_;
   Output& output = destination_.output();
-  switch (form_) {
-    case Form::nothing: return Step::stop;
-    case Form::count:
-    case Form::names: {
+  switch (style_) {
+    case Style::nothing: return Step::stop;
+    case Style::count:
+    case Style::names: {
       const Owner owner{heading_of(found), owner_of(found)};
       if (counts_[owner]++ == 0) order_.push_back(owner);
       break;
     }
-    case Form::matches:
+    case Style::matches:
       line_.clear();
       if (isatty(destination_.fd()) == 1) line_ += escaped(found.match);
       else line_.assign(reinterpret_cast<const char*>(found.match.data()), found.match.size());
       output.write(line_ + '\n');
       break;
-    case Form::json: json(found); break;
-    case Form::hex: hexdump(found); break;
-    case Form::text:
+    case Style::json: json(found); break;
+    case Style::hex: hexdump(found); break;
+    case Style::text:
       line_ = head_of(found) + ": ";
       line_ += escaped(found.before);
       if (colour_) line_ += "\x1b[1;31m";
@@ -156,7 +156,7 @@ Step Printer::operator()(const MemoryFound& found) {
   return total_ >= most_ ? Step::stop : output.step();
 }
 
-void Printer::hexdump(const MemoryFound& found) {
+void Printer::hexdump(const MemoryMatch& found) {
   Output& output = destination_.output();
   output.write(head_of(found) + ", " + std::to_string(found.length) + " bytes\n");
   std::vector<std::byte> bytes{found.before.begin(), found.before.end()};
@@ -172,7 +172,7 @@ void Printer::hexdump(const MemoryFound& found) {
   }
 }
 
-void Printer::json(const MemoryFound& found) {
+void Printer::json(const MemoryMatch& found) {
   put_set(json_.begin('{'), found.set).key("pid");
   if (found.pid) json_.number(*found.pid);
   else json_.null();
@@ -196,7 +196,7 @@ void Printer::json(const MemoryFound& found) {
 int Printer::commit() {
   for (const Owner& owner : order_) {
     std::string line = owner.first + owner.second;
-    if (form_ == Form::count) line += ": " + std::to_string(counts_[owner]);
+    if (style_ == Style::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }
   return destination_.commit();
@@ -204,8 +204,8 @@ int Printer::commit() {
 
 void add_pattern(Program& program, Patterns& patterns, const std::string& text) {
   PatternText pattern{text};
-  if (program.has("fixed-strings")) pattern.form = PatternText::Form::literal;
-  if (program.has("hexbytes")) pattern.form = PatternText::Form::hexbytes;
+  if (program.has("fixed-strings")) pattern.syntax = PatternText::Syntax::literal;
+  if (program.has("hexbytes")) pattern.syntax = PatternText::Syntax::hexbytes;
   pattern.caseless = program.has("ignore-case");
   pattern.utf16 = program.has("utf16");
   if (const Error error = patterns.add(pattern)) program.report(error);
@@ -262,7 +262,7 @@ Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, co
 
 }  // namespace
 
-int search_memory(Program& program) {
+int grep_memory(Program& program) {
   Patterns patterns;
   if (program.has("file"))
     for (const std::string& path : program.values("file")) read_patterns(program, patterns, path);
@@ -281,7 +281,7 @@ int search_memory(Program& program) {
   options.page_size = page_size_of(program).value_or(0);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
-  MemorySearch search{patterns, options, [&](const MemoryFound& found) { return printer(found); },
+  MemorySearch search{patterns, options, [&](const MemoryMatch& found) { return printer(found); },
                       [&](const Error& error) {
                         (void)printer.flush();
                         program.report(error);

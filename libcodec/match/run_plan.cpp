@@ -1,4 +1,4 @@
-// Plans at work: one walk over a payload, which reads only what somebody asks for.
+// Runs a plan in one pass over a payload, which reads only the fields that tests name.
 #include <algorithm>
 
 #include "match/match_plan.hpp"
@@ -21,19 +21,19 @@ bool holds_address(const Check& check, const std::uint32_t* words, std::size_t n
   return nr_words == 4 && words[0] == 0 && words[1] == 0 && words[2] == 0xffff0000 && same(0, words[3]);
 }
 
-void look_at_integer(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
+void test_integer(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
   const auto integer = static_cast<std::uint64_t>(as_integer(slot.field->type, wire));
   for (const Check& check : slot.checks)
     if (check.kind != Check::Kind::address && holds(check, integer)) bits |= check.bit;
 }
 
-// The words of an address stand one after the other; `at` is behind the tag of the first.
-void look_at_address(const Plan::Slot& slot, const std::byte*& at, const std::byte* end, std::uint64_t& bits) {
+// The words of an address follow each other; `at` is behind the tag of the first.
+void test_address(const Plan::Slot& slot, const std::byte*& at, const std::byte* end, std::uint64_t& bits) {
   std::uint32_t words[5];
   std::size_t nr_words = 0;
   for (;;) {
     const auto word = trusted_varint(at, end);
-    look_at_integer(slot, word, bits);
+    test_integer(slot, word, bits);
     if (nr_words < 5) words[nr_words++] = static_cast<std::uint32_t>(word);
     const std::byte* next = at;
     if (at == end || trusted_varint(next, end) != slot.tag) break;
@@ -44,26 +44,26 @@ void look_at_address(const Plan::Slot& slot, const std::byte*& at, const std::by
     if (check.kind == Check::Kind::address && holds_address(check, words, nr_words) != check.invert) bits |= check.bit;
 }
 
-void look_at_bytes(const Plan::Slot& slot, Bytes bytes, std::uint64_t& bits) {
+void test_bytes(const Plan::Slot& slot, Bytes bytes, std::uint64_t& bits) {
   for (const Check& check : slot.checks) {
     if (check.kind != Check::Kind::inside) {
       if (holds(check, bytes)) bits |= check.bit;
       continue;
     }
     std::uint64_t inside = 0;
-    look(*check.scope->plan, bytes, inside);
+    run_plan(*check.scope->plan, bytes, inside);
     if (decide(check.scope->jumps, inside)) bits |= check.bit;
   }
-  if (slot.inside) look(*slot.inside, bytes, bits);
+  if (slot.inside) run_plan(*slot.inside, bytes, bits);
 }
 
-// Readers that take and give the place, so that the walk can keep it in a register.
-struct Taken {
+// Readers take and return the position, so that it stays in a register.
+struct VarintRead {
   const std::byte* at;
   std::uint64_t value;
 };
 
-inline Taken take(const std::byte* at, const std::byte* end) {
+inline VarintRead read_varint(const std::byte* at, const std::byte* end) {
   const auto first = std::to_integer<std::uint64_t>(*at);
   if (first < 0x80) return {at + 1, first};
   const std::uint64_t value = trusted_varint(at, end);
@@ -87,12 +87,12 @@ const std::byte* skip_other(std::uint64_t tag, const std::byte* at, const std::b
     case Wire::fixed64: return at + 8;
     case Wire::fixed32: return at + 4;
     case Wire::bytes: {
-      const Taken size = take(at, end);
+      const VarintRead size = read_varint(at, end);
       return size.at + size.value;
     }
     case Wire::group:
       for (;;) {
-        const Taken inner = take(at, end);
+        const VarintRead inner = read_varint(at, end);
         if (static_cast<Wire>(inner.value & 7) == Wire::group_end) return inner.at;
         at = skip_other(inner.value, inner.at, end);
       }
@@ -121,20 +121,20 @@ bool holds_text(const Check& check, Bytes bytes) {
   return check.pattern->is_in(std::as_bytes(std::span{shown}));
 }
 
-const std::byte* look_at(const Plan::Slot& slot, const std::byte* at, const std::byte* end, std::uint64_t& bits) {
+const std::byte* test_value(const Plan::Slot& slot, const std::byte* at, const std::byte* end, std::uint64_t& bits) {
   switch (slot.way) {
     case Plan::Slot::Way::one_range:
-    case Plan::Slot::Way::integers: look_at_integer(slot, trusted_varint(at, end), bits); return at;
-    case Plan::Slot::Way::address: look_at_address(slot, at, end, bits); return at;
+    case Plan::Slot::Way::integers: test_integer(slot, trusted_varint(at, end), bits); return at;
+    case Plan::Slot::Way::address: test_address(slot, at, end, bits); return at;
     case Plan::Slot::Way::bytes: {
       const auto size = static_cast<std::size_t>(trusted_varint(at, end));
-      look_at_bytes(slot, {at, size}, bits);
+      test_bytes(slot, {at, size}, bits);
       return at + size;
     }
     case Plan::Slot::Way::fixed: break;
   }
   const bool wide = (slot.tag & 7) == static_cast<unsigned>(Wire::fixed64);
-  look_at_integer(slot, wide ? load_u64(at) : load_u32(at), bits);
+  test_integer(slot, wide ? load_u64(at) : load_u32(at), bits);
   return at + (wide ? 8 : 4);
 }
 
@@ -156,17 +156,15 @@ bool holds(const Check& check, Bytes bytes) {
   }
 }
 
-void look_at_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
-  look_at_integer(slot, wire, bits);
-}
+void test_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) { test_integer(slot, wire, bits); }
 
-void look(const Plan& plan, Bytes payload, std::uint64_t& bits) {
+void run_plan(const Plan& plan, Bytes payload, std::uint64_t& bits) {
   const Plan::Slot* slot = plan.slots.data();
   const Plan::Slot* const last = slot + plan.slots.size();
   const std::byte* at = payload.data();
   const std::byte* const end = at + payload.size();
   while (at != end && slot != last) {
-    const Taken tag = take(at, end);
+    const VarintRead tag = read_varint(at, end);
     at = tag.at;
     while (slot->tag < tag.value)
       if (++slot == last) return;
@@ -175,11 +173,11 @@ void look(const Plan& plan, Bytes payload, std::uint64_t& bits) {
       continue;
     }
     if (slot->way == Plan::Slot::Way::one_range) [[likely]] {
-      const Taken integer = take(at, end);
+      const VarintRead integer = read_varint(at, end);
       at = integer.at;
       if (slot->range.holds(integer.value)) bits |= slot->bit;
     } else {
-      at = look_at(*slot, at, end, bits);
+      at = test_value(*slot, at, end, bits);
     }
     if (!slot->repeated) ++slot;
   }

@@ -23,6 +23,6 @@ inline constexpr Option memory_options[] = {
     page_size_row.needs("memory"),
 };
 
-int search_memory(Program& program);
+int grep_memory(Program& program);
 
 }  // namespace critpipe::filters

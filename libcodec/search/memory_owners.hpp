@@ -1,4 +1,4 @@
-// Which memory is searched, and whose it is. Internal.
+// Which memory is searched, and who owns it. Internal.
 #pragma once
 
 #include "critpipe/checkpoint.hpp"
@@ -8,29 +8,22 @@ namespace critpipe::search {
 
 using Ranges = std::vector<MemoryFilter::Range>;
 
-// Bytes that lie together in a pages image and in memory.
-struct Placed {
-  std::uint64_t from;  // in the image
-  std::uint64_t size;
-  std::uint64_t address;
-};
-
 // Mappings of a task, as far as they have been read: the checkpoint need not be finished.
 std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task);
-// Has all been read that says what is mapped there, and what these mappings are called?
-using IsRead = std::function<bool(const std::string& name)>;  // has the image come to its end?
+// Have all images been read that say what is mapped in that memory, and how its mappings are named?
+using IsRead = std::function<bool(const std::string& name)>;  // was that image read to its end?
 bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read);
 
-// One checkpoint, as a search sees it. Requires: it is finished, or what is asked about is told.
-class Places {
+// The owners of memory in one checkpoint. Requires: it is finished, or is_told() holds for the memory asked about.
+class MemoryOwners {
  public:
-  Places(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
+  MemoryOwners(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
       : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter} {}
 
-  // Addresses of that memory which are to be searched: ascending, apart.
+  // The addresses of that memory that the filter wants: ascending and disjoint.
   Ranges wanted(MemoryId memory);
-  // Who has the match, each for itself.
-  Step report(MemoryId memory, const Found& found, const MemorySearch::Report& report);
+  // Reports the match once for each process that maps it.
+  Step report(MemoryId memory, const Match& found, const MemorySearch::OnMatch& on_match);
 
  private:
   struct Owner {
@@ -50,14 +43,13 @@ class Places {
   std::vector<Owner> owners_;      // of a process: its mappings, ascending; of shared memory: who maps it
 };
 
-// The present runs of a pagemap as parts, in the order of the image, and of them what is wanted.
-std::vector<Placed> parts_of(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
+// The wanted part of a pagemap's present runs, in the order of the image.
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
-// Feeds a search with an image's bytes, cut into stretches.
+// Feeds a search with bytes by address, and ends a stretch where there is a gap.
 class Feeder {
  public:
   explicit Feeder(Search& search) : search_{search} {}
-  // Bytes at that place of an image; they belong to this address. Adjacent ones go on with the stretch.
   Step feed(std::uint64_t address, Bytes bytes);
   Step end();
 
