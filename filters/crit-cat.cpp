@@ -46,7 +46,14 @@ class Cat final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   std::uint64_t take_file(const Member& member) override {
     // The kernel moves what nobody looks at.
-    return last_ && member.size != Member::unknown ? last_->pass_file(member.fd, member.size) : 0;
+    if (!last_ || member.size == Member::unknown) return 0;
+    const std::uint64_t moved = last_->pass_file(member.fd, member.size);
+    if (last_->step() == Step::go && last_->error()) {
+      Error error = last_->error();
+      error.image = member.place;
+      fail(&member, error);
+    }
+    return moved;
   }
   void report(const Error& error) override { program_.report(error); }
 

@@ -102,8 +102,9 @@ Step FromJson::fetch(const std::string& name, InputFile& file) {
   const std::uint64_t size = file.size();
   std::uint64_t done = output->pass_file(file.fd(), size);
   std::vector<std::byte> block(done < size ? block_bytes : 0);
-  Error error;
-  while (done < size && output->step() == Step::go) {
+  Error error = output->step() == Step::go ? output->error() : Error{};
+  if (error) error.image = file.place();
+  while (!error && done < size && output->step() == Step::go) {
     const std::size_t got =
         file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
     if (got == 0) break;

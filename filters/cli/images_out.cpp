@@ -29,7 +29,7 @@ class ToOutput final : public ImagesOut {
  private:
   class One;
   Step take(const std::string& name, Bytes bytes);
-  std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size);
+  std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size, Error& error);
   bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
   Step decide(OutForm form);
   void decide_by_size();
@@ -59,7 +59,7 @@ class ToOutput::One final : public Output {
   bool drain(const char* bytes, std::size_t size) override {
     return target_.take(name_, std::as_bytes(std::span{bytes, size})) == Step::go;
   }
-  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(name_, fd, size); }
+  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(name_, fd, size, error_); }
 
   ToOutput& target_;
   std::string name_;
@@ -132,10 +132,10 @@ Step ToOutput::take(const std::string& name, Bytes bytes) {
   return below().step();
 }
 
-std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size) {
+std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size, Error& error) {
   if (is_open() && size <= held_image_bytes) return 0;
   if (is_open()) decide_by_size();
-  return form_ == OutForm::stream ? stream_.pass_file(name, fd, size) : below().pass_file(fd, size);
+  return form_ == OutForm::stream ? stream_.pass_file(name, fd, size, error) : below().pass_file(fd, size);
 }
 
 Step ToOutput::close(Output* output, bool whole) {

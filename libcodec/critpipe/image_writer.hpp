@@ -67,14 +67,15 @@ class StreamWriter {
   // The next bytes of the member with that name.
   Step data(std::string_view name, Bytes bytes);
   // Copies `size` bytes of an open file, from its offset on, in the kernel. Returns how many it copied. If they are
-  // fewer, the caller must not call end() for this member.
-  std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size);
+  // fewer, the caller must not call end() for this member; after an error, it must not call data() either. Reasons:
+  // io_read.
+  std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size, Error& error);
   Step end(std::string_view name);  // the member is complete; it may be empty
   Step finish();                    // the stream is complete; no call may follow
 
  private:
   void select(std::string_view name);
-  std::uint64_t copy(int fd, std::uint64_t size);
+  std::uint64_t copy(int fd, std::uint64_t size, Error& error);
   void mark(int body, std::uint64_t size, std::string_view name = {});
 
   Output& output_;

@@ -70,7 +70,7 @@ class Output {
   void write(std::string_view text);
   void pass(std::span<const std::byte> bytes);  // a large block goes out without a copy
   // Has the kernel move up to `size` bytes from the file's offset on. Returns how many were moved; the rest is to be
-  // read and written.
+  // read and written. If error() is set although step() is go, the file cannot be read, and its rest is lost.
   std::uint64_t pass_file(int fd, std::uint64_t size) { return flush() == Step::go ? move(fd, size) : 0; }
 
   // Keeps what follows in memory, so that rollback() can take it back, up to held_output_bytes; beyond that it is

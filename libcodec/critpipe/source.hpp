@@ -1,7 +1,7 @@
 // source: Inputs of any form, as a sequence of members and their bytes.
 //
 //     input := "-" | file | directory
-//     file  := image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
+//     file  := image | tar | image stream, any of them compressed, nested
 //
 // The form of an input follows from its bytes, not from its name; except that a file named like a raw image,
 // pages-1.img, is one whatever its bytes. An input is read once, in order, and nothing is written to disk. Members of
@@ -162,13 +162,8 @@ class Decoding : public Receiver {
   void fail(const Member* member, const Error& error) final;
 
  private:
-  struct CRITPIPE_INNER OpenImage;
-  OpenImage* find(const Member& member);
-  void close(const Member& member);
-  Step settle(OpenImage& open);
-
-  Limits limits_;
-  std::vector<std::unique_ptr<OpenImage>> open_;
+  struct CRITPIPE_INNER OpenImages;
+  std::unique_ptr<OpenImages> open_;
 };
 
 class ByteReader;

@@ -32,17 +32,18 @@ Step StreamWriter::data(std::string_view name, Bytes bytes) {
   return output_.step();
 }
 
-std::uint64_t StreamWriter::pass_file(std::string_view name, int fd, std::uint64_t size) {
+std::uint64_t StreamWriter::pass_file(std::string_view name, int fd, std::uint64_t size, Error& error) {
   std::uint64_t moved = 0;
   while (moved < size && output_.step() == Step::go) {
     const std::uint64_t piece = std::min<std::uint64_t>(size - moved, block_bytes);
     select(name);
     mark(static_cast<int>(Marker::Body::data), piece);
     std::uint64_t left = piece - output_.pass_file(fd, piece);
-    left -= left > 0 ? copy(fd, left) : 0;
+    left -= left > 0 ? copy(fd, left, error) : 0;
     moved += piece - left;
     if (left == 0) continue;
-    // The file was cut after its marker went out. Zeros keep the stream in step; without its end the file is not whole.
+    // The file was cut, or could not be read, after its marker went out. Zeros keep the stream in step; without its end
+    // the file is not whole.
     for (; left > 0; --left) output_.write(std::string_view{"", 1});
     break;
   }
@@ -50,12 +51,13 @@ std::uint64_t StreamWriter::pass_file(std::string_view name, int fd, std::uint64
 }
 
 // What the kernel does not move.
-std::uint64_t StreamWriter::copy(int fd, std::uint64_t size) {
+std::uint64_t StreamWriter::copy(int fd, std::uint64_t size, Error& error) {
   std::vector<std::byte> block(static_cast<std::size_t>(size));
   std::uint64_t done = 0;
   while (done < size) {
     const ssize_t got = read(fd, block.data() + done, static_cast<std::size_t>(size - done));
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = system_error(Reason::io_read, current_, errno);
     if (got <= 0) break;
     done += static_cast<std::uint64_t>(got);
   }

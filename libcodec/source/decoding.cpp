@@ -6,7 +6,9 @@
 
 namespace critpipe {
 
-struct Decoding::OpenImage {
+namespace {
+
+struct OpenImage {
   std::uint64_t id;
   std::string name;
   std::string place;
@@ -27,49 +29,55 @@ struct Decoding::OpenImage {
   bool is_raw() const { return !decoder || (decoder->image().kind && decoder->image().kind->is_raw()); }
 };
 
-Decoding::Decoding(const Limits& limits) : limits_{limits} {}
-Decoding::~Decoding() = default;
-
-Decoding::OpenImage* Decoding::find(const Member& member) {
-  for (const auto& open : open_)
-    if (open->id == member.id) return open.get();
-  return nullptr;
-}
-
-void Decoding::close(const Member& member) {
-  std::erase_if(open_, [&](const auto& open) { return open->id == member.id; });
-}
-
 // After the decoder stopped: an error ends this image, a sink that wants no more ends all.
-Step Decoding::settle(OpenImage& open) {
+Step settle(Decoding& decoding, const OpenImage& open) {
   if (!open.decoder || !open.decoder->error()) return Step::stop;
   Error error = open.decoder->error();
   error.image = open.place;
   error.set = open.set;
-  report(error);
+  decoding.report(error);
   return Step::go;
 }
+
+}  // namespace
+
+struct Decoding::OpenImages {
+  Limits limits;
+  std::vector<std::unique_ptr<OpenImage>> images = {};
+
+  OpenImage* find(const Member& member) {
+    for (const auto& open : images)
+      if (open->id == member.id) return open.get();
+    return nullptr;
+  }
+  void close(const Member& member) {
+    std::erase_if(images, [&](const auto& open) { return open->id == member.id; });
+  }
+};
+
+Decoding::Decoding(const Limits& limits) : open_{std::make_unique<OpenImages>(OpenImages{limits})} {}
+Decoding::~Decoding() = default;
 
 Step Decoding::begin(const Member& member) {
   auto sink = sink_for(member);
   if (!sink) return Step::go;
-  open_.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
-  return open_.back()->begin(member, limits_);
+  open_->images.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
+  return open_->images.back()->begin(member, open_->limits);
 }
 
 bool Decoding::needs_bytes(const Member& member) {
-  OpenImage* open = find(member);
+  OpenImage* open = open_->find(member);
   if (!open) return false;
   if (reads_raw() || !open->is_raw()) return true;
   return open->sink->pass_over(member.size) == Step::stop;
 }
 
 Step Decoding::bytes(const Member& member, Bytes bytes) {
-  OpenImage* open = find(member);
+  OpenImage* open = open_->find(member);
   if (!open) return Step::go;
   if (open->feed(bytes) == Step::stop) {
-    const Step step = settle(*open);
-    close(member);
+    const Step step = settle(*this, *open);
+    open_->close(member);
     return step;
   }
   const std::uint64_t held = open->decoder ? open->decoder->held() : 0;
@@ -81,17 +89,17 @@ Step Decoding::bytes(const Member& member, Bytes bytes) {
 }
 
 Step Decoding::end(const Member& member) {
-  OpenImage* open = find(member);
+  OpenImage* open = open_->find(member);
   if (!open) return Step::go;
-  const Step step = open->finish() == Step::go ? Step::go : settle(*open);
-  close(member);
+  const Step step = open->finish() == Step::go ? Step::go : settle(*this, *open);
+  open_->close(member);
   return step;
 }
 
 void Decoding::fail(const Member* member, const Error& error) {
-  if (OpenImage* open = member ? find(*member) : nullptr) {
+  if (OpenImage* open = member ? open_->find(*member) : nullptr) {
     open->sink->fail(error);
-    close(*member);
+    open_->close(*member);
   }
   if (!member || error.set) return report(error);
   Error placed = error;
@@ -99,6 +107,6 @@ void Decoding::fail(const Member* member, const Error& error) {
   report(placed);
 }
 
-bool Decoding::has_enough(const Member& member) { return !find(member); }
+bool Decoding::has_enough(const Member& member) { return !open_->find(member); }
 
 }  // namespace critpipe

@@ -27,8 +27,8 @@ TEST(NameInputs, AreCalledByTheirLastPart) {
 
 TEST(NameInputs, HaveAsManyDirectoriesAsTellThemApart) {
   EXPECT_EQ(prefixes({"/x/a/c.tar", "/y/a/c.tar", "/z/d.tar"}), (Texts{"x/a/c.tar", "y/a/c.tar", "d.tar"}));
-  EXPECT_EQ(prefixes({"/c.tar", "/a/c.tar"}), (Texts{"/c.tar", "a/c.tar"}));
-  EXPECT_EQ(prefixes({"/a/c", "/b/a/c", "/c"}), (Texts{"/a/c", "b/a/c", "/c"}));
+  EXPECT_EQ(prefixes({"/c.tar", "/a/c.tar"}), (Texts{"c.tar", "a/c.tar"}));
+  EXPECT_EQ(prefixes({"/a/c", "/b/a/c", "/c"}), (Texts{"a/c", "b/a/c", "c"}));
 }
 
 TEST(NameInputs, RelativeOnesAreToldApartFromWholePaths) {
