@@ -13,9 +13,9 @@ namespace {
 constexpr std::size_t read_bytes = 1 << 20;
 
 // One memory. What lies together in a pages image is read at once, however many runs it is cut into.
-class MemoryWalk {
+class MemoryFeed {
  public:
-  MemoryWalk(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size,
+  MemoryFeed(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size,
              Search& search)
       : work_{work}, directory_{directory}, memory_{memory}, page_size_{page_size}, feeder_{search} {}
 
@@ -37,7 +37,7 @@ class MemoryWalk {
   std::uint64_t missing_ = 0;
 };
 
-Step MemoryWalk::run(const Ranges& wanted) {
+Step MemoryFeed::run(const Ranges& wanted) {
   for (const auto& range : wanted) {
     const bool all =
         visit_stretches(directory_, memory_, page_size_, range.begin, range.end, [&](const Stretch& stretch) {
@@ -54,7 +54,7 @@ Step MemoryWalk::run(const Ranges& wanted) {
   return Step::go;
 }
 
-Step MemoryWalk::take(const Stretch& stretch, const MemoryFilter::Range& range) {
+Step MemoryFeed::take(const Stretch& stretch, const MemoryFilter::Range& range) {
   const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
   const std::uint64_t end = std::min(stretch.end(page_size_), range.end);
   const PlacedBytes part = PlacedBytes::of(stretch.page, stretch.vaddr, page_size_, begin, end);
@@ -67,7 +67,7 @@ Step MemoryWalk::take(const Stretch& stretch, const MemoryFilter::Range& range) 
   return part.end() - parts_.front().position >= read_bytes ? flush() : Step::go;
 }
 
-Step MemoryWalk::flush() {
+Step MemoryFeed::flush() {
   if (parts_.empty()) return Step::go;
   buffer_.resize(read_bytes);
   const std::uint64_t end = parts_.back().end();
@@ -125,8 +125,8 @@ Step MemorySearch::Work::search_directory(const std::string& path) {
       if (wanted.empty()) continue;
       Search search{patterns, options.context,
                     [&](const Found& found) { return places.report(memory, found, report); }};
-      MemoryWalk walk{*this, *directory, memory, set->page_size, search};
-      const Step step = walk.run(wanted);
+      MemoryFeed feed{*this, *directory, memory, set->page_size, search};
+      const Step step = feed.run(wanted);
       report_failure(search, path);
       directory->forget(memory);
       for (; nr_errors < directory->errors().size(); ++nr_errors) fault(directory->errors()[nr_errors]);
