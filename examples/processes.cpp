@@ -25,7 +25,7 @@ bool is_wrong(const Error& error) {
 int main(int argc, char** argv) {
   if (argc != 2 && argc != 3) return 2;
   Patterns patterns;
-  if (argc == 3 && (is_wrong(patterns.add({argv[2], PatternText::Form::literal})) || is_wrong(patterns.compile())))
+  if (argc == 3 && (is_wrong(patterns.add({argv[2], PatternText::Syntax::literal})) || is_wrong(patterns.compile())))
     return 2;
   bool wrong = false;
   CheckpointMemory memory{{argv[1]}, {}, [&](const Error& error) { wrong |= is_wrong(error); }};
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     print("arguments", texts);
     print("environment", environment);
     if (argc != 3 || !process) continue;
-    Search search{patterns, 0, [](const Found& found) {
+    Search search{patterns, 0, [](const Match& found) {
                     std::printf("  found at 0x%" PRIx64 "\n", found.address);
                     return Step::go;
                   }};

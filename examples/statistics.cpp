@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   }
   for (const Statistics& one : reader.statistics()) {
     if (one.of == Statistics::Of::restore) continue;
-    std::printf("%s:", one.name.c_str());
+    std::printf("%s:", one.set.text().c_str());
     if (const auto frozen = one.value("frozen_time")) std::printf(" frozen for %" PRIu64 " us", *frozen);
     if (const auto pages = one.value("pages_written")) std::printf(" %" PRIu64 " bytes", *pages * one.page_size);
     if (const auto share = one.share_written()) std::printf(" %.0f %% of the pages", *share * 100);

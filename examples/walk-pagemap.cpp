@@ -1,5 +1,5 @@
 // walk-pagemap PAGEMAP: its runs, from a pagemap of any size, in the same memory.
-#include <critpipe/stored_image.hpp>
+#include <critpipe/source.hpp>
 #include <critpipe/pages.hpp>
 
 #include <cinttypes>

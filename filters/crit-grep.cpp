@@ -6,7 +6,7 @@
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
 #include "cli/interleaved_documents.hpp"
-#include "crit-grep/search_memory.hpp"
+#include "crit-grep/grep_memory.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/image_writer.hpp"
@@ -224,7 +224,7 @@ Error parse(Program& program, Expression& expression) {
 }
 
 int run(Program& program) {
-  if (program.has("memory")) return search_memory(program);
+  if (program.has("memory")) return grep_memory(program);
   Expression expression;
   if (const Error error = parse(program, expression)) {
     program.report(error);

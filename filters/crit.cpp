@@ -95,7 +95,7 @@ class Count final : public Sink {
     return Step::go;
   }
   Step end() override {
-    const bool headed = image_.kind->first != image_.kind->later && image_.kind->extra.shape == Extra::Shape::nothing;
+    const bool headed = image_.kind->first != image_.kind->later && !image_.kind->has_extra();
     const std::uint64_t count = headed && entries_ > 0 ? entries_ - 1 : entries_;
     output_.write("{\n    \"magic\": \"" + std::string{image_.kind->magic_name} +
                   "\",\n    \"count\": " + std::to_string(count) + "\n}\n");

@@ -6,12 +6,10 @@
 
 namespace critpipe {
 
-const char* fault_of_name(std::string_view name) {
+const char* fault_of_path(std::string_view name) {
   if (name.empty()) return "it is empty";
   if (name.size() > max_name_bytes) return "it is too long";
   if (name[0] == '/') return "it is absolute";
-  for (const char c : name)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "it has control characters";
   for (std::size_t at = 0; at <= name.size();) {
     const std::size_t end = std::min(name.find('/', at), name.size());
     const std::string_view part = name.substr(at, end - at);
@@ -21,6 +19,12 @@ const char* fault_of_name(std::string_view name) {
     at = end + 1;
   }
   return nullptr;
+}
+
+const char* fault_of_name(std::string_view name) {
+  for (const char c : name)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "it has control characters";
+  return fault_of_path(name);
 }
 
 bool natural_less(const std::string& left, const std::string& right) {

@@ -25,10 +25,12 @@ namespace critpipe {
 
 using Bytes = std::span<const std::byte>;
 
+// The bytes of a text, as a view.
 inline Bytes bytes_of(std::string_view text) { return std::as_bytes(std::span{text}); }
 
 static_assert(std::endian::native == std::endian::little, "images are read as they lie in memory");
 
+// Little-endian words at any address.
 inline std::uint32_t load_u32(const std::byte* at) {
   std::uint32_t word;
   std::memcpy(&word, at, 4);
@@ -43,11 +45,12 @@ inline std::uint64_t load_u64(const std::byte* at) {
 std::string size_text(double bytes);  // for people: "1.5 MiB"
 inline std::string size_text(std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); }
 
+// What to refuse before memory is allocated for it. In bytes.
 struct Limits {
   // The largest message of an entry. CRIU has no bound; the largest seen in practice is a mm entry of 100,000 mappings
   // (6 MiB).
   std::uint64_t entry_bytes = std::uint64_t{256} << 20;
-  // The largest JSON text held while it waits for what it belongs to (entries before their "magic").
+  // The largest JSON text to hold until it is known what it belongs to (entries before their "magic").
   std::uint64_t waiting_json_bytes = std::uint64_t{256} << 20;
 };
 

@@ -117,6 +117,7 @@ struct Error {
   explicit operator bool() const { return reason != Reason::none; }  // is there one?
 };
 
+// What is known of a reason: the kind of fault, its sentence and its name.
 Fault fault_of(Reason reason);
 std::string_view sentence_of(Reason reason);  // with {want}, {have} and {name} in it
 std::string_view name_of(Reason reason);      // "cut_payload"

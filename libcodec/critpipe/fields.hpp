@@ -1,7 +1,8 @@
 // wire: Fields of one payload, in place.
 //
-// A payload that a Sink receives has been checked, so the walk needs no bounds: every varint ends and every length
-// fits. Values are views into the payload; nothing allocates.
+// Payloads that a Sink receives have been checked: every varint ends and every length fits. Therefore Fields checks
+// nothing; a payload from elsewhere must be passed to check() first. Values are views of the payload; reading does not
+// allocate. Functions without state; any thread may call them.
 //
 //     std::uint64_t vaddr = 0;
 //     for (Fields fields{*entry.message, entry.payload}; fields.next();) {
@@ -14,6 +15,7 @@
 // Source of the facts: protobuf's encoding.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstring>
@@ -30,7 +32,7 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// The low seven bits of each byte, pushed together.
+// Joins the low seven bits of each byte, the lowest byte first.
 inline std::uint64_t join_sevens(std::uint64_t word) {
   word &= 0x7f7f7f7f7f7f7f7f;
   word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
@@ -38,7 +40,7 @@ inline std::uint64_t join_sevens(std::uint64_t word) {
   return (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
 }
 
-// Reads a varint that is known to end, and moves past it.
+// Reads a varint and moves past it. Requires: it ends.
 inline std::uint64_t trusted_varint(const std::byte*& at) {
   std::uint64_t value = std::to_integer<std::uint64_t>(*at++);
   if (value < 0x80) [[likely]]
@@ -51,7 +53,7 @@ inline std::uint64_t trusted_varint(const std::byte*& at) {
   }
 }
 
-// The same where 8 bytes may be read: most are then taken at once.
+// The same, reading 8 bytes at once where `end` permits.
 inline std::uint64_t trusted_varint(const std::byte*& at, const std::byte* end) {
   const auto first = std::to_integer<std::uint64_t>(*at);
   if (first < 0x80) {
@@ -66,16 +68,17 @@ inline std::uint64_t trusted_varint(const std::byte*& at, const std::byte* end) 
   return join_sevens(word & (ends ^ (ends - 1)));
 }
 
+// One value on the wire. `bytes` is a view of the payload.
 struct Value {
-  const Field* field = nullptr;  // null: not in the schema, or of another wire type than the schema says
+  const Field* field = nullptr;  // null: not in the schema, or of another wire type than the schema's
   std::uint32_t number = 0;
   Wire wire = Wire::varint;
-  std::uint64_t integer = 0;  // varint and fixed values as they are on the wire; see as_integer
-  Bytes bytes = {};           // length-delimited values, and the inside of a group
+  std::uint64_t integer = 0;  // of varint and fixed values, as on the wire; see as_integer
+  Bytes bytes = {};           // of length-delimited values; the content of a group
 };
 
-// The integer that a wire value of that type means, sign-extended: sint32, int32, bool, ... 32-bit types keep their low
-// 32 bits, as protobuf's parsers do.
+// The integer that a wire value means in a field of that type, sign-extended. Types of 32 bits use the low 32 bits, as
+// protobuf's parsers do.
 inline std::int64_t as_integer(Type type, std::uint64_t wire) {
   switch (type) {
     case Type::int32:
@@ -93,11 +96,13 @@ inline std::int64_t as_integer(Type type, std::uint64_t wire) {
   }
 }
 
+// Iterates over the fields of a payload, in the order in which they are written.
 class Fields {
  public:
-  // Requires: payload was checked against message.
+  // Requires: the payload was checked against the message, and outlives *this.
   Fields(const Message& message, Bytes payload)
       : message_{message}, at_{payload.data()}, end_{payload.data() + payload.size()} {}
+  // Moves to the next value; false: there is none. Call before the first value().
   bool next() {
     if (at_ == end_) return false;
     const auto tag = std::to_integer<std::uint32_t>(*at_);
@@ -121,8 +126,8 @@ class Fields {
     at_ += number;
     return true;
   }
-  const Value& value() const { return value_; }
-  const std::byte* at() const { return at_; }  // behind the value
+  const Value& value() const { return value_; }  // lives until next()
+  const std::byte* at() const { return at_; }    // the byte behind the value
 
  private:
   bool next_of_any();  // longer tags, other wire types
@@ -133,30 +138,54 @@ class Fields {
   Value value_;
 };
 
-// The last value of a field that is not repeated; nothing where it is absent.
+// The value of a field that is not repeated: the last one, as in protobuf. Nothing: it is absent. Requires: the payload
+// was checked against the message.
 std::optional<Value> find_value(const Field& field, const Message& message, Bytes payload);
+// The same as an integer; `otherwise` if it is absent.
 inline std::uint64_t integer_or(const Field& field, const Message& message, Bytes payload, std::uint64_t otherwise) {
   const auto value = find_value(field, message, payload);
   return value ? static_cast<std::uint64_t>(as_integer(field.type, value->integer)) : otherwise;
 }
 
+// What follows one entry: the plan of its kind with the numbers of its message.
+struct ExtraSizes {
+  enum class Follows : std::uint8_t { nothing, parts, messages, rest_of_image };
+  struct Size {
+    std::uint64_t bytes = 0;
+    std::uint64_t padding = 0;  // zeros after them
+  };
+  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+
+  Follows follows = Follows::nothing;
+  std::array<Size, Extra::most_parts> parts = {};  // unknown bytes: the rest of the image
+  std::uint64_t nr_messages = 0;
+  std::string_view bad_field = {};  // its number overflows, so there are no sizes; empty where all is well
+};
+
+// Requires: the payload is checked. Index: of the entry in its image.
+ExtraSizes extra_sizes(const Extra& extra, const Message& message, Bytes payload, std::uint64_t index);
+// The same for one message of a list: the part after it.
+ExtraSizes nested_sizes(const Extra& extra, Bytes payload);
+
+// Appends the shortest varint of the value.
 void append_varint(std::string& out, std::uint64_t value);
 
-// The same message as CRIU would write it: ascending field numbers, shortest varints, nothing packed, merged where a
-// message stands twice. Unknown fields keep their place by number. Linear time. At any nesting, memory stays below four
-// times the larger of payload and result, and some KiB a level.
+// The message as CRIU would write it: ascending field numbers, shortest varints, nothing packed, repeated occurrences
+// of a single message merged. Unknown fields are kept and sorted by number. Requires: the payload was checked. Takes
+// linear time; memory stays below four times the larger of payload and result, plus some KiB for each level of nesting.
 std::string canonical(const Message& message, Bytes payload);
 
-// Checks one message by itself: wire format, lengths, nesting, required fields. Fills in a fresh verdict; false: its
-// reason, the offset in the payload of what is wrong, and the field.
+// The result of check().
 struct Checked {
-  Reason reason = Reason::none;
+  Reason reason = Reason::none;  // none: the payload is valid
   bool canonical = true;
-  std::size_t offset = 0;
+  std::size_t offset = 0;  // in the payload, of what is wrong; so are the members below
   std::uint64_t want = 0;
   std::uint64_t have = 0;
   const Field* field = nullptr;
 };
+// Checks a payload: wire format, lengths, nesting, required fields. False: it is invalid, and the verdict says why.
+// Requires: the verdict is newly made.
 bool check(const Message& message, Bytes payload, Checked& verdict);
 inline Checked check(const Message& message, Bytes payload) {
   Checked verdict;
@@ -164,24 +193,26 @@ inline Checked check(const Message& message, Bytes payload) {
   return verdict;
 }
 
-// What a sink took of entries that nobody has checked yet: so many bytes, so many entries.
+// What Sink::many took from the front of unchecked bytes.
 struct Taken {
   std::size_t bytes = 0;
   std::uint64_t entries = 0;
   Step step = Step::go;
 };
 
-// What many() may take and only counts or passes on: whole entries, as long as each is right and canonical.
+// For a many() that only counts or passes on entries: how many complete, valid and canonical ones there are at the
+// front.
 Taken take_clean(const Message& message, Bytes unchecked);
 
-// The value at the end of a path, "reg.name", and its field; nothing where the path leads nowhere or through a list.
+// The result of value_at().
 struct FoundValue {
-  std::optional<Value> value;
-  const Field* field = nullptr;
+  std::optional<Value> value;    // nothing: absent
+  const Field* field = nullptr;  // null: the path names no field, or leads through a list
 };
+// The value at a path of field names, "reg.name". Requires: the payload was checked. Views are of the payload.
 FoundValue value_at(const Message& message, Bytes payload, std::string_view path);
 
-// An integer, an enum's number, a bool (0, 1), or a view of the bytes of a text.
+// A value for set_field(), made from any integer, a bool, or a text, of which it is a view. For an enum, its number.
 struct FieldValue {
   bool is_text = false;
   bool is_negative = false;
@@ -197,8 +228,9 @@ struct FieldValue {
   FieldValue(const char* value) : is_text{true}, text{value} {}
 };
 
-// Sets a field of a checked payload, once, where CRIU would write it: "cwd_id", or "reg.name" in a message that is made
-// if it is not there. Reasons: usage (no such field, a repeated one, a value that it cannot hold).
+// Sets a field by its path, "cwd_id" or "reg.name", at the position where CRIU writes it. Messages on the way are added
+// where they are missing. Requires: the payload was checked. Reasons: usage (there is no such field, it is repeated, or
+// it can't hold the value); the payload is then unchanged.
 Error set_field(const Message& message, std::string& payload, std::string_view path, const FieldValue& value);
 
 }  // namespace critpipe

@@ -1,13 +1,14 @@
-// image: Images: bytes in, entries out.
+// image: Decoding images: bytes in, entries out.
 //
-// An image is            word = u32, little-endian
+// The format of an image; a word is a little-endian u32:
 //     image  := head entry*
 //     head   := magic | common_magic magic | service_magic magic
 //     entry  := size message extra          size = bytes of the message
 //     extra  := what kinds.inc says          (queues, semaphores, ghost file contents, ...)
 // There is no count, checksum, padding or trailer: an image ends where a size would begin. Raw images (pages, tars)
-// have no head. A Decoder is fed blocks of any size as they arrive and calls its Sink for each whole entry, which it
-// has checked: bounds, varints, nesting, required fields. It holds at most one message.
+// have no head. A Decoder takes blocks of any size as they arrive and calls its Sink for each complete entry, whose
+// message it has checked: bounds, varints, nesting, required fields. It holds one message at most. A Decoder and its
+// Sink are for one thread at a time; any number may work at once.
 //
 //     struct Count : Sink {
 //       std::uint64_t entries = 0;
@@ -36,73 +37,76 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// What is known of an image when it begins. Views live until the sink's last call.
 struct Image {
-  std::string_view name;       // as the source names it; "-" where there is none
-  const Kind* kind = nullptr;  // null: raw, and its name tells nothing
+  std::string_view name;       // as the source names it; "-": it has no name
+  const Kind* kind = nullptr;  // null: raw, and of no known name
   Head head = Head::none;
 
   bool is_raw() const { return head == Head::none; }
 };
 
-// A message and where it stands. Views live until the sink returns.
+// A message and its position. Views live until the sink returns.
 struct Entry {
   std::uint64_t index;     // 0-based
   std::uint64_t offset;    // of the size word, in the decoded image
   const Message* message;  // a field table
   Bytes payload;           // checked
-  bool canonical;          // written as CRIU writes: ascending numbers, shortest varints, nothing twice
+  bool canonical;          // as CRIU writes it: ascending field numbers, shortest varints, no field twice
   const Kind* kind;
 };
 
 // A piece of extra that belongs together. Its bytes follow in any number of calls.
 struct Part {
-  std::string_view name;             // "inq", "outq"; else empty
-  Extra::Shape shape;                // bytes, units (of 2 bytes) or nested: `message` then bytes
-  std::uint64_t size;                // bytes that will come; a claim until they have; `unknown` for the rest of a file
-  const Message* message = nullptr;  // nested: its table and its checked payload
+  std::string_view name;  // "inq", "outq"; else empty
+  Extra::Form form;
+  std::uint64_t size;  // bytes that will come; a claim until they have; `unknown` for the rest of an image
+  const Message* message = nullptr;  // in a list of messages: the one before the bytes, its checked payload
   Bytes payload = {};
   bool canonical = true;
+  std::uint8_t unit = 1;  // bytes of a number
 
-  static constexpr std::uint64_t unknown = ~std::uint64_t{0};
+  static constexpr std::uint64_t unknown = ExtraSizes::unknown;
 };
 
-// What is done with an image. Calls come in this order:
-//     begin (entry (part bytes* padding?)* close)* end      or      begin raw* end      or any of it cut by fail
-// Step::stop ends the image at once, without end.
+// Receives an image, in calls of this order:
+//     begin (entry (part bytes* padding?)* close)* end      or      begin raw* end      or either of them cut by fail
+// Step::stop ends the image at once, without end(). What a sink throws passes through the decoder.
 class Sink {
  public:
   using Taken = critpipe::Taken;
   virtual ~Sink() = default;
-  virtual Step begin(const Image&) { return Step::go; }
-  virtual Step entry(const Entry&) = 0;
-  // For sinks that read simple entries faster than one at a time: may take whole entries (size words and payloads) from
-  // the front of what is unchecked yet, and leaves all that is unusual to entry(). Only for kinds without extra, after
-  // the first entry; no close() follows.
+  virtual Step begin(const Image&) { return Step::go; }  // the head was read
+  virtual Step entry(const Entry&) = 0;                  // a message; its extra follows
+  // The fast path: may take any number of complete entries, size words and payloads, from the front of `unchecked`, and
+  // must check them itself. `index` and `offset` are those of the first. What it does not take goes to entry(). Called
+  // only for kinds without extra and after the first entry; no close() follows for what it takes.
   virtual Taken many(Bytes /*unchecked*/, std::uint64_t /*index*/, std::uint64_t /*offset*/) { return {}; }
-  virtual Step part(const Part&) { return Step::go; }
-  virtual Step bytes(Bytes) { return Step::go; }
-  virtual Step padding(Bytes) { return Step::go; }  // the zeros (or not) after a part
-  virtual Step close() { return Step::go; }         // the entry and its extra are complete
-  virtual Step raw(Bytes) { return Step::go; }
-  virtual Step pass_over(std::uint64_t) { return Step::go; }  // so many raw bytes, unread, in place of raw()
-  virtual Step end() { return Step::go; }
-  virtual void fail(const Error&) {}  // nothing more comes; what came is right
+  virtual Step part(const Part&) { return Step::go; }  // a part of the extra begins
+  virtual Step bytes(Bytes) { return Step::go; }       // of the part
+  virtual Step padding(Bytes) { return Step::go; }     // behind a part; should be zeros
+  virtual Step close() { return Step::go; }            // the entry and its extra are complete
+  virtual Step raw(Bytes) { return Step::go; }         // bytes of a raw image
+  // In place of raw(): this many bytes are passed over unread. Step::stop asks for them after all.
+  virtual Step pass_over(std::uint64_t) { return Step::go; }
+  virtual Step end() { return Step::go; }  // the image is complete
+  virtual void fail(const Error&) {}       // the image can't be read further; what came before is right
 };
 
-// A sink that hands on all that it gets: derive from it and override what is to be different.
+// A sink that passes all calls on to another sink: derive from it and override what should differ.
 //
-//     struct Dropped : Stage {                       // an image without its second entry
+//     struct WithoutSecond : Stage {                 // an image without its second entry
 //       using Stage::Stage;
 //       Step entry(const Entry& entry) override { return entry.index == 1 ? Step::go : Stage::entry(entry); }
-//       Taken many(Bytes, std::uint64_t, std::uint64_t) override { return {}; }   // so that entry() sees them all
+//       Taken many(Bytes, std::uint64_t, std::uint64_t) override { return {}; }   // so that entry() gets them all
 //     };
 //
-// A stage that looks at entries must override many() too, for entries taken there do not come to entry().
+// A stage that looks at entries must override many() too: entries that many() takes do not come to entry().
 class Stage : public Sink {
  public:
-  // Does not take ownership. Null: what comes is dropped.
+  // `next` must outlive *this. Null: all calls are dropped.
   explicit Stage(Sink* next) : next_{next} {}
-  void hand_to(Sink* next) { next_ = next; }
+  void hand_to(Sink* next) { next_ = next; }  // from now on
 
   Step begin(const Image& image) override { return next_ ? next_->begin(image) : Step::go; }
   Step entry(const Entry& entry) override { return next_ ? next_->entry(entry) : Step::go; }
@@ -124,23 +128,25 @@ class Stage : public Sink {
   Sink* next_;
 };
 
+// Cuts an image into checked entries. What came before an error is right.
 class Decoder {
  public:
-  // The name decides where a magic cannot: raw images, kinds that share a magic.
+  // The sink must outlive *this. The name decides what the magic can't: raw images, and kinds that share a magic.
   Decoder(Sink& sink, std::string_view name, const Limits& limits = {});
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
-  // Takes the next bytes. Step::stop: the sink wants no more, or error() is set.
+  // The next block of the image. Step::stop: the sink returned it, or error() is set; no call may follow.
+  // Reasons: those of damaged data and of limits; the error has the offset, the entry and the field.
   Step feed(Bytes block);
-  // The image ends here. Reasons: cut_*.
+  // The image ends here. Step::stop as in feed(). Reasons: cut_*.
   Step finish();
 
   const Error& error() const { return error_; }
-  const Image& image() const { return image_; }
-  std::uint64_t offset() const { return offset_; }  // of the next byte that is not consumed
+  const Image& image() const { return image_; }     // complete once the sink got begin()
+  std::uint64_t offset() const { return offset_; }  // in the image, of the next byte to consume
   std::uint64_t nr_entries() const { return nr_entries_; }
-  std::size_t held() const { return carry_.size(); }  // bytes of a message that is not complete
+  std::size_t held() const { return carry_.size(); }  // bytes of an incomplete message
 
  private:
   enum class State : std::uint8_t { magic, kind_magic, entries, part, padding, nested, raw };
@@ -154,8 +160,7 @@ class Decoder {
   Step start_raw(Bytes seen);
   bool start_entries(std::uint32_t magic, Head head);
   bool start_extra(const Entry& entry);
-  bool start_rest();
-  bool start_part(const Part& part, std::uint64_t padding);
+  bool start_part(const Part& part);
   bool next_part();
   bool deliver(Step step);
   void fail(Reason reason, std::uint64_t offset, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
@@ -168,16 +173,16 @@ class Decoder {
   Error error_;
   State state_ = State::magic;
   bool stopped_ = false;
-  bool chunked_ = false;  // ghost file in chunks
   std::uint64_t offset_ = 0;
   std::uint64_t nr_entries_ = 0;
   std::size_t need_ = 4;          // bytes that the next step wants in one piece
   std::vector<std::byte> carry_;  // the beginning of what is not complete yet
-  std::uint64_t left_ = 0;        // bytes of the part that are still to come
+  ExtraSizes sizes_;              // of the extra, or of the part after one of its messages
+  std::size_t part_ = 0;          // of the extra: the next one
+  std::size_t nr_parts_ = 0;
+  std::uint64_t left_ = 0;  // bytes of the part that are still to come
   std::uint64_t padding_ = 0;
-  std::uint64_t nested_left_ = 0;  // messages of a nested extra that are still to come
-  std::uint64_t second_left_ = 0;  // size of the second part
-  bool second_pending_ = false;
+  std::uint64_t messages_left_ = 0;  // of the extra
 };
 
 }  // namespace critpipe

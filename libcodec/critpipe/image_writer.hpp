@@ -1,4 +1,4 @@
-// image: Images out: one as itself, several as an image stream.
+// image: Writing images: one by itself, or several in an image stream.
 //
 //     stream := marker*             criu-image-streamer's format: libcodec/image/stream_marker.hpp
 //
@@ -7,7 +7,7 @@
 //     if (stream.end("core-1.img") == Step::stop) return output.error();
 //     if (stream.finish() == Step::stop) return output.error();
 //
-// Members may be written in turns: a marker that names the file stands before data whenever the file changes.
+// Members may be written in turns: whenever the member changes, a marker with its name precedes the data.
 // Sources of the facts: criu-image-streamer's capture and extract.
 #pragma once
 
@@ -20,18 +20,19 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Entries [begin, end), counted from 0 as everywhere; the head of a pagemap or ghost file is one, and always stays.
+// The entries [begin, end), counted from 0. A first entry that is a header of its kind, as in pagemaps and ghost files,
+// counts as one and is always kept.
 struct Slice {
   static constexpr std::uint64_t open = ~std::uint64_t{0};
   std::uint64_t begin = 0;
   std::uint64_t end = open;
 };
 
-// Writes what a Decoder reads: the same bytes. An entry that cannot be read whole is taken back as long as
-// held_output_bytes of it are out at most.
+// Writes the image that a Decoder reads, byte for byte, or a slice of it. If an entry turns out to be incomplete, its
+// bytes are withdrawn from the output, unless more than held_output_bytes of them have been written.
 class ImageSink : public Sink {
  public:
-  // Null: nothing is written, until write_to() names an output.
+  // The output must outlive *this. Null: nothing is written until write_to() sets one.
   explicit ImageSink(Output* output, const Slice& slice = {}) : output_{output}, slice_{slice} {}
   void write_to(Output* output) { output_ = output; }
   Step begin(const Image& image) override;
@@ -55,17 +56,21 @@ class ImageSink : public Sink {
   bool kept_ = false;  // the entry is in the slice
 };
 
+// Writes an image stream. Step::stop: the output has failed, and its error() says how.
 class StreamWriter {
  public:
+  // The output must outlive *this.
   explicit StreamWriter(Output& output) : output_{output} {}
   StreamWriter(const StreamWriter&) = delete;
   StreamWriter& operator=(const StreamWriter&) = delete;
 
+  // The next bytes of the member with that name.
   Step data(std::string_view name, Bytes bytes);
-  // Moves `size` bytes from the file's offset on. Returns how many there were; fewer: the file must not be ended.
+  // Copies `size` bytes of an open file, from its offset on, in the kernel. Returns how many it copied. If they are
+  // fewer, the caller must not call end() for this member.
   std::uint64_t pass_file(std::string_view name, int fd, std::uint64_t size);
-  Step end(std::string_view name);  // of a file, which may be empty
-  Step finish();                    // of the image: no data may follow
+  Step end(std::string_view name);  // the member is complete; it may be empty
+  Step finish();                    // the stream is complete; no call may follow
 
  private:
   void select(std::string_view name);

@@ -1,4 +1,4 @@
-// source: Open files, and a directory whose files may be hostile.
+// source: Opens and reads the files of a checkpoint, which may be hostile.
 //
 //     Error error;
 //     const Directory directory{"dump", error};
@@ -6,8 +6,8 @@
 //     std::byte page[4096];
 //     if (!error && pages.pread(page, 3 * sizeof page, error) == sizeof page) puts("the fourth page");
 //
-// A checkpoint's files are opened by Directory and read through InputFile, and in no other way. What is no regular file
-// is refused before anything waits for it, and no link is followed.
+// The library opens the files of a checkpoint only with Directory and reads them only with InputFile. Directory follows
+// no link and refuses FIFOs, devices and sockets without waiting for them.
 #pragma once
 
 #include <memory>
@@ -20,31 +20,34 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// An open file. pread() may be called by several threads at once; the rest may not.
+// An open file. Any number of threads may call pread() at once; the rest is for one thread at a time.
 class InputFile {
  public:
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
   InputFile() = default;
-  // Takes ownership of the descriptor; standard input stays open. `place` is what errors call it.
+  // Takes ownership of the descriptor, but never closes standard input. `place` is its name in errors.
   InputFile(int fd, std::string place);
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();
 
   bool is_open() const { return fd_ >= 0; }
-  int fd() const { return fd_; }  // the file's: not to be closed
+  int fd() const { return fd_; }  // the caller must not close it
   const std::string& place() const { return place_; }
-  // Of a regular file, when it was opened; unknown for anything else, and for files of /proc, which have none.
+  // In bytes, when it was opened. unknown: it is not a regular file, or one of /proc.
   std::uint64_t size() const { return size_; }
-  // A pipe or a socket: whoever writes to it waits until all is read.
+  // Is it a pipe or a socket, whose writer may wait until everything is read?
   bool is_pipe() const { return is_pipe_; }
 
-  // The next bytes, as soon as there are any, at most as many as fit. 0: the end, or an error. Reasons: io_read.
+  // Reads the next bytes as soon as there are any, as many as fit at most, and returns their number. 0: the end, or
+  // error is set. Reasons: io_read.
   std::size_t read(std::span<std::byte> into, Error& error);
-  // Moves past `size` bytes, which may pass the end. False: it cannot, or error is set. Only where size() is known.
+  // Moves past `size` bytes, even beyond the end. False: the file can't seek, or error is set. Requires: size() is
+  // known. Reasons: io_read.
   bool skip(std::uint64_t size, Error& error);
-  // Fills `into` from `offset` on. Fewer: the file ends there, or an error. Moves nothing.
+  // Reads from `offset` on until `into` is full, and returns the number of bytes. Fewer than fit: the file ends, or
+  // error is set. Does not move the position of read(). Reasons: io_read.
   std::size_t pread(std::span<std::byte> into, std::uint64_t offset, Error& error) const;
 
  private:
@@ -57,11 +60,11 @@ class InputFile {
   bool is_pipe_ = false;
 };
 
-// An open directory. Names are looked up beneath it, and nothing leads out. Any number of threads may open files.
+// An open directory. No name leads out of it. Any number of threads may use it at once.
 class Directory {
  public:
   Directory() = default;
-  // The directory itself may be a link. Reasons: io_open.
+  // Opens a directory; the path itself may be a link. Reasons: io_open.
   Directory(const std::string& path, Error& error);
   // Takes ownership of the descriptor.
   Directory(int fd, std::string place) : fd_{fd}, place_{std::move(place)} {}
@@ -70,19 +73,19 @@ class Directory {
   ~Directory();
 
   bool is_open() const { return fd_ >= 0; }
-  int fd() const { return fd_; }
-  const std::string& place() const { return place_; }
+  int fd() const { return fd_; }                       // the caller must not close it
+  const std::string& place() const { return place_; }  // its name in errors
 
-  // A regular file beneath it: "core-1.img", "checkpoint/core-1.img". No part of the name may be a link. Reasons:
-  // io_open, bad_member (not a regular file), bad_name.
+  // Opens a regular file: "core-1.img", "checkpoint/core-1.img". No part of the name may be a link. Reasons: io_open,
+  // bad_member (it is not a regular file), bad_name.
   [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
-  // Is there anything of that name, whatever it is?
+  // Does anything of that name exist?
   bool has(std::string_view name) const;
-  // The directory that the link or directory `name` leads to, wherever that is. Reasons: io_open.
+  // Opens the directory that `name` is, or that it links to, even outside of this one. Reasons: io_open.
   [[nodiscard]] Directory follow(std::string_view name, Error& error) const;
-  // The directory `name` in it, which must not be a link. Reasons: io_open.
+  // Opens the directory `name`, which must not be a link. Reasons: io_open.
   [[nodiscard]] Directory below(std::string_view name, Error& error) const;
-  // The same for the same directory, whatever it is called.
+  // Tells whether two paths lead to the same directory.
   struct Identity {
     std::uint64_t device = 0, inode = 0;
     bool operator==(const Identity&) const = default;

@@ -41,6 +41,7 @@ namespace critpipe {
 
 struct SetId;
 
+// How to print an image.
 struct JsonOptions {
   enum class Form : std::uint8_t {
     document,        // {"magic": ..., "entries": [...]}
@@ -86,6 +87,7 @@ struct MessageOptions {
   bool pretty = false;     // annotated fields as people read them
   bool canonical = false;  // the payload is known to be written as CRIU writes it: Entry::canonical
 };
+// Prints a checked payload as a JSON object. The output's error() says what fails.
 void print_message(Output& output, const Message& message, Bytes payload, const MessageOptions& options = {});
 
 // A text as a JSON string, with its quotes.
@@ -95,12 +97,14 @@ std::string json_string(std::string_view text);
 // pause, the others, begin with the same name, bytes*, ... end.
 class EncodeSink {
  public:
+  // What is known of an image when it begins.
   struct Begin {
     std::string_view name;       // empty where the JSON gives none
     const Kind* kind = nullptr;  // null: raw
     bool lines = false;          // its entries come one a line, or it has none
   };
   virtual ~EncodeSink() = default;
+  // Step::stop ends the encoding. Views live until the return.
   virtual Step begin(const Begin& image) = 0;
   virtual Step bytes(Bytes) = 0;
   virtual Step pause() { return Step::go; }
@@ -114,8 +118,9 @@ class JsonEncoder {
  public:
   JsonEncoder(EncodeSink& sink, std::string_view source_name, const Limits& limits = {});
   ~JsonEncoder();
+  // The next block of the text, and its end. Step::stop: error() says why, or the sink returned it.
   Step feed(Bytes text);
-  Step finish();  // stop: error() says why
+  Step finish();
   // The image in which the fault lies, the entry, and the offset in the JSON text.
   const Error& error() const;
 

@@ -1,25 +1,30 @@
-// match: Conditions on entries: which ones say what is asked for.
+// match: Expressions that select entries: `vaddr >= 0x7f0000000000 && nr_pages > 16`.
 //
-//     vaddr >= 0x7f0000000000 && nr_pages > 16
-//     reg.name =~ /\.so/
-//     vmas[status & VMA_AREA_STACK && prot & PROT_EXEC]
-//     dst_addr == 10.0.0.0/8
-//     has(tc.timers) && !(tc.comm == "nginx")
-//     ..comm == "sh"
+// A path names a field of the entry's message ("reg.name"), `..path` one of any message within it, and `*` stands for
+// any field. A test holds if any value that the path leads to makes it true; where the path leads to no value it fails,
+// `!=` as much as `==`. `path[...]` is a condition on one element of a list. A path by itself means: present, and not
+// 0, false or empty. Values may be written by the names that pretty JSON shows. `image`, `magic`, `index` and `extra`
+// belong to the image and the entry instead of its message.
 //
-// A path begins at the entry's message; `..path` begins at any message in it, `*` is any field. A test holds when any
-// element or place that the path leads to makes it true; where there is none it does not hold, != as little as ==.
-// `path[...]` is a condition on one element. By itself a path means: there, and not 0, false or empty. Names that
-// pretty JSON shows stand for their values. image, magic, index and extra belong to the image and the entry as a whole.
-//
-// An Expression is made once; a Matching is one for the kind of one image, and walks each payload once, over the fields
-// that are named. A Select is a Sink that hands on the entries that match:
+//     for (const char* text : {R"(vaddr >= 0x7f0000000000 && nr_pages > 16)",
+//                              R"(reg.name =~ /\.so/)",
+//                              R"(vmas[status & VMA_AREA_STACK && prot & PROT_EXEC])",
+//                              R"(dst_addr == 10.0.0.0/8)",
+//                              R"(has(tc.timers) && !(tc.comm == "nginx"))",
+//                              R"(..comm == "sh")"}) {
+//       Expression expression;
+//       if (Error error = expression.parse(text)) return error;           // error.want: the column, from 1
+//     }
 //
 //     Expression expression;
-//     if (Error error = expression.parse("flags & PE_LAZY")) return error;     // want: the column, from 1
-//     std::uint64_t total = 0;
-//     Select select{expression, {}, std::move(sink), total};
+//     if (Error error = expression.parse("flags & PE_LAZY")) return error;
+//     std::uint64_t nr_selected = 0;
+//     Select select{expression, {}, std::move(sink), nr_selected};        // `sink` gets the entries that match
 //     Decoder decoder{select, "pagemap-1.img"};
+//
+// Make an Expression once and use it for all images of an input; a Select, or a Matching where entries are to be judged
+// without a sink, is for one image. Payloads are read in one pass, and only the fields that the expression names.
+// One thread at a time may use an Expression and what was made from it.
 #pragma once
 
 #include <memory>
@@ -31,22 +36,23 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// A parsed expression. It must outlive each Matching and Select made from it.
 class Expression {
  public:
   Expression();
   ~Expression();
 
-  // Reasons: bad_expression, also where no kind of image has a field of that name.
+  // Reasons: bad_expression, also if no kind of image has a field of that name; want is the column, from 1.
   [[nodiscard]] Error parse(std::string_view text);
 
   struct AnyText {
-    bool caseless = false;
-    bool literal = false;
+    bool caseless = false;  // ignore the case of ASCII letters
+    bool literal = false;   // the pattern is a text, not a regular expression
   };
-  // Entries with a text or bytes field that the pattern fits.
+  // Matches entries with any text or bytes field that the pattern matches. Reasons: bad_expression.
   [[nodiscard]] Error parse_any(std::string_view pattern, AnyText how);
 
-  // After the input: the first test that no image of it could answer. No error where there was no image.
+  // After the input: an error for the first test whose field no image of it has. None if there was no image.
   Error unanswered() const;
 
  private:
@@ -55,26 +61,28 @@ class Expression {
   std::unique_ptr<Program> program_;
 };
 
-// The expression for the entries of one image. Requires: the image is not raw, and the expression was parsed.
+// The expression for the entries of one image.
 class Matching {
  public:
+  // Requires: the expression is parsed, and the image is not raw.
   Matching(Expression& expression, const Image& image);
   ~Matching();
 
-  // Is there an entry, as far as its kind tells, for which the answer is `wanted`?
+  // Can the answer for an entry of this kind be `wanted`? False: no need to look at the entries.
   bool can(bool wanted) const;
+  // Does the expression use `extra`?
   bool asks_for_extra() const;
-  // The answer; where the expression asks for extra, as if the entry had none.
+  // Does the entry match? If the expression uses `extra`, the answer is that for an entry without one.
   bool look(const Entry& entry);
-  // The answer for the last entry, now that its extra is known: is there one, and has it bytes?
+  // The answer for the entry that look() saw last, once its extra is known: does it exist, and does it have bytes?
   bool look_at_extra(bool there, bool filled) const;
 
-  // What Sink::many gets: entries at the front that are written in the usual way, whose answer is not `wanted`. Behind
-  // them may stand one whose answer is `wanted`; its payload, which is checked and canonical, is then not empty.
+  // The fast path for Sink::many: passes over whole canonical entries from the front, up to the first whose answer is
+  // `wanted` or that needs the slow path. Not for the first entry of an image.
   struct Others {
-    std::size_t bytes = 0;
-    std::uint64_t entries = 0;
-    Bytes wanted = {};
+    std::size_t bytes = 0;      // passed over, size words included
+    std::uint64_t entries = 0;  // passed over
+    Bytes wanted = {};          // not empty: the checked payload of the entry behind them, whose answer is `wanted`
   };
   Others pass_others(Bytes unchecked, bool wanted) const;
 
@@ -83,16 +91,19 @@ class Matching {
   std::unique_ptr<Inner> inner_;
 };
 
+// How a Select selects.
 struct SelectOptions {
-  bool invert = false;
-  bool keep_head = false;     // the first entry of another message (pagemap_head, ...) comes before what matches
-  bool always_begin = false;  // `to` sees begin and end also where nothing matches
-  std::uint64_t most = ~std::uint64_t{0};
+  bool invert = false;        // entries that do not match
+  bool keep_head = false;     // a first entry of another message, such as pagemap_head, goes before the first match
+  bool always_begin = false;  // the next sink gets begin() and end() even if nothing matches
+  std::uint64_t most = ~std::uint64_t{0};  // entries of all images together
 };
 
-// Hands on what matches, as a Decoder would. Stops when `total`, which several images share, reaches `most`.
+// A stage that passes the entries that match, with their extras, to the next sink, which it calls as a Decoder would.
+// Counts them in `total`, which several images may share, and returns Step::stop when that reaches `most`.
 class Select final : public Sink {
  public:
+  // Requires: the expression is parsed; it and `total` outlive *this.
   Select(Expression& expression, const SelectOptions& options, std::unique_ptr<Sink> to, std::uint64_t& total);
   ~Select() override;
   Step begin(const Image& image) override;

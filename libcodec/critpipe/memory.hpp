@@ -1,4 +1,4 @@
-// memory: The memory of the processes of checkpoints, as bytes at addresses.
+// memory: The memory of processes in checkpoints, as bytes at addresses.
 //
 //     CheckpointMemory memory{{"c1.tar.zst"}};
 //     for (const Process& process : memory.processes()) {
@@ -6,13 +6,13 @@
 //       if (Error error = memory.arguments(process, arguments)) puts(to_string(error).c_str());
 //     }
 //
-// Pages are taken from where they are: the checkpoint itself, its parents, shared objects. A page that an entry places
-// in the parent is looked up in the pagemap of the same name there, which may again point to its parent; a missing
-// link, pagemap or entry is an error, never zeros. A range that no entry covers is a hole: zeros in anonymous memory,
-// the file's bytes where a file is mapped.
+// The bytes of a page are in the checkpoint itself, in one of its parents, or in a shared object. If an entry says that
+// a page is in the parent, the pagemap of the same name there tells where, which may again point to its parent; a
+// missing link, pagemap or entry is an error and never read as zeros. Addresses that no entry covers are a hole: they
+// hold zeros in anonymous memory, and the bytes of the file where one is mapped.
 //
-// Pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their offset in the object. A private
-// mapping of such an object has the pages that the process changed in its own pagemap, the others in the object's.
+// The pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their offset in the object. A
+// private mapping of such an object has the pages that the process changed in its own pagemap.
 //
 // Sources of the facts: criu/pagemap.c (read_parent_page, try_open_parent), criu/shmem.c, criu/memfd.c, criu/mem.c.
 #pragma once
@@ -30,58 +30,63 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Consecutive pages by address, and where their content is.
+// Pages with consecutive addresses, and where their content is.
 struct Stretch {
   enum class Where : std::uint8_t {
-    stored,  // in pages image `pages_id` of the ancestor `level`
-    hole,    // no entry covers it, or one that says that nothing is stored
-    lazy,    // left behind for a lazy restore: it is not in the images
-    missing  // said to be in a parent that is not there or does not have it
+    stored,  // in the pages image `pages_id` of the ancestor `level`
+    hole,    // no entry covers them, or one without present pages
+    lazy,    // on the source of a lazy migration, not in the images
+    missing  // in a parent that does not exist or does not have them
   };
   std::uint64_t vaddr = 0;
   std::uint64_t nr_pages = 0;
   Where where = Where::hole;
-  std::uint32_t level = 0;  // of the set that knows; 0: the first, 1: its parent
-  MemoryId memory = {};     // in whose pagemap it was found
+  std::uint32_t level = 0;  // the set where the search ended; 0: the first, 1: its parent
+  MemoryId memory = {};     // in whose pagemap the pages were found
   std::uint64_t pages_id = 0;
   std::uint64_t page = 0;   // number of the first page in that image
   std::uint32_t flags = 0;  // of the entry in the first set
 
+  // The address behind the last page.
+
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
 };
 
-// The pagemaps of a set, and its parent.
+// Finds the pagemaps of a set, and its parent. Derive from it for other storage.
 class PageStore {
  public:
   virtual ~PageStore() = default;
-  // Null: there is none, or it is damaged. Lives until forget(), or as long as the store.
+  // Null: there is none, or it is damaged. Lives as long as the store, or until it is told to forget it.
   virtual const Pagemap* pagemap(MemoryId memory) = 0;
-  // Null: no link, or it leads nowhere or in a circle.
+  // Null: there is no link to a parent, or it leads nowhere or in a circle.
   virtual PageStore* parent() = 0;
-  // Itself for level 0, its parent for 1. Requires: there are so many.
+  // The store itself for level 0, its parent for 1. Requires: there are that many.
   PageStore& ancestor(std::uint32_t level);
 };
 
-// A directory with images, and its parents. Pagemaps and parents are read when they are first asked for, and kept.
-// What cannot be read is in errors(), once. Not for several threads at once.
+// A directory of images, and its parents. Pagemaps and parents are read on their first use and then kept. What can't be
+// read is in errors(), once each. For one thread at a time.
 class PageDirectory final : public PageStore {
  public:
+  // If the directory can't be opened, errors() says why, and it has no pagemaps.
   explicit PageDirectory(const std::string& path, const Limits& limits = {});
   ~PageDirectory() override;
 
   const std::string& path() const { return path_; }
   const Pagemap* pagemap(MemoryId memory) override;
-  void forget(MemoryId memory);  // here and in all parents
+  // Frees a pagemap, here and in all parents.
+  void forget(MemoryId memory);
   PageDirectory* parent() override;
   PageDirectory& ancestor(std::uint32_t level) { return static_cast<PageDirectory&>(PageStore::ancestor(level)); }
   bool has_parent_link() const;
-  // Null: error says why. Lives until 15 others have been asked for, parents' included.
+  // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
+  // those of parents. Reasons: io_open, bad_member.
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error);
-  // Bytes of a stored stretch from `skip` on; may go on over the pages stored behind it. Reasons: io_open, bad_member,
-  // io_read, cut_pages.
+  // Fills `into` from byte `skip` of a stored stretch on. May read beyond it, over the pages that are stored behind it.
+  // Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                            std::span<std::byte> into);
-  const std::vector<Error>& errors() const;  // here and in parents
+  const std::vector<Error>& errors() const;  // of all parents, too
 
  private:
   struct CRITPIPE_INNER Chain;
@@ -95,47 +100,47 @@ class PageDirectory final : public PageStore {
   std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps_;
 };
 
-// Visits all of [begin, end), widened to whole pages, in ascending order and without gaps. False: `visit` stopped. Not
-// for several threads that share a store. Requires: is_page_size(page_size).
+// Visits all stretches of [begin, end), widened to whole pages, in ascending order and without gaps. False: `visit`
+// returned Step::stop. Requires: is_page_size(page_size). A store is for one thread at a time.
 using VisitStretch = std::function<Step(const Stretch&)>;
 bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
                      const VisitStretch& visit);
 
-// The shared object behind a mapping. Nothing for private memory and regular files.
+// The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
-// A memfd of the images: its pages are there even where nobody maps it.
+// Is this shared object a memfd? Its pages are in the images even if no process maps it.
 bool is_memfd(const Checkpoint& checkpoint, MemoryId memory);
-// Bytes of address space that the task shares with others, files too.
+// The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
-// Mappings by address; guards, which lie inside of others, are left out. Views of the mappings.
+// Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.
 class MappingIndex {
  public:
   MappingIndex() = default;
   explicit MappingIndex(std::span<const Mapping> mappings);
-  // The mapping that holds the address; null: none does.
+  // The mapping that holds the address; null: there is none.
   const Mapping* at(std::uint64_t vaddr) const;
-  // The first that ends behind the address.
+  // The first mapping that ends behind the address.
   std::vector<const Mapping*>::const_iterator from(std::uint64_t vaddr) const;
-  const std::vector<const Mapping*>& all() const { return all_; }
+  const std::vector<const Mapping*>& all() const { return all_; }  // ascending
 
  private:
   std::vector<const Mapping*> all_;
 };
 
-// As visit_stretches, in addresses of a process: what is a hole in its own pagemap may be stored in a shared object.
+// The same for the addresses of a process, whose holes may be stored in the shared objects that it maps.
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
 
-// What to make of addresses that no image has.
+// How to read addresses whose bytes no image has.
 enum class Absent : std::uint8_t {
-  refused,         // an error, whatever it is
-  zero_anonymous,  // holes of anonymous memory are zeros; files, lazy and missing pages are an error
-  zero_holes,      // all holes are zeros
-  zero             // everything is
+  refused,         // any is an error
+  zero_anonymous,  // holes of anonymous memory read as zeros; the rest is an error: files, lazy and missing pages
+  zero_holes,      // all holes read as zeros; lazy and missing pages are an error
+  zero             // all of them read as zeros
 };
 
-// A process with a pagemap. Views live as long as the CheckpointMemory.
+// A process with a pagemap. Pointers and views live as long as the CheckpointMemory.
 struct Process {
   const Task* task = nullptr;
   const Checkpoint* checkpoint = nullptr;
@@ -143,56 +148,57 @@ struct Process {
   std::string_view name;  // of the set, for people
 };
 
+// How a CheckpointMemory reads its inputs.
 struct MemoryOptions {
-  std::uint64_t held_bytes = std::uint64_t{1} << 30;  // more are refused: limit_held
-  std::uint64_t page_size = 0;                        // 0: what the images say
+  std::uint64_t held_bytes = std::uint64_t{1} << 30;  // pages of pipes to hold at most; more: limit_held
+  std::uint64_t page_size = 0;                        // in bytes; 0: the one that the images say
   Limits limits = {};
   SourceOptions source = {};
-  std::function<bool(std::string_view path)> wanted = {};  // images; none: all
-  std::function<bool(std::uint32_t pid)> pids = {};        // none: all
+  std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
+  std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
 };
 
 struct CRITPIPE_INNER MemoryWork;  // internal
 
-// The memory of all processes in some inputs of any form.
-//
-// Directories are read by position. Archives and image streams in files are read once to see what is where, and once
-// more by each call of read(): ask for many ranges at once. From a pipe, pages that may be wanted are held in memory.
-// Not for several threads at once; distinct objects are.
+// Reads the memory of all processes in inputs of any form. Directories are read by position. Archives and image streams
+// in files are read once by the constructor and again by each read(), which should therefore get many ranges at once.
+// Of pipes, all pages that may be wanted are held in memory. For one thread at a time.
 class CheckpointMemory {
  public:
+  // What to read, and how.
   struct Range {
     Process process;
-    std::uint64_t begin = 0, end = 0;  // addresses, aligned or not
+    std::uint64_t begin = 0, end = 0;  // addresses, which need not be aligned
     Absent absent = Absent::zero_anonymous;
   };
   using Report = std::function<void(const Error&)>;
-  // Views live until the return.
+  // Receive bytes, whose view lives until the return. Step::stop ends the reading, which is no error.
   using Take = std::function<Step(std::uint64_t vaddr, Bytes bytes)>;
   using TakeOf = std::function<Step(std::size_t range, Bytes bytes)>;
 
-  // `report` gets what is wrong with inputs, pagemaps and parents, now and later.
+  // Reads which processes and pages there are. `report` gets the errors of inputs, pagemaps and parents, now and during
+  // later calls.
   explicit CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options = {}, Report report = {});
   ~CheckpointMemory();
 
   std::span<const Process> processes() const;            // by set and pid
-  const Process* find_process(std::uint32_t pid) const;  // the first of that pid
+  const Process* find_process(std::uint32_t pid) const;  // the first with that pid; null: there is none
 
-  // What of the range no image has, though it is asked for: one no_bytes for each stretch.
+  // What read() would refuse to read: an error with the reason no_bytes for each stretch of the range.
   std::vector<Error> absences(const Range& range);
-  // All bytes of the ranges, one after the other. Ends with the first error: no_bytes, io_open, io_read, bad_member,
-  // cut_pages, missing_image, limit_held. What comes before it is handed out.
+  // Reads the ranges one after the other, each in address order. Ends with the first error; `take` has got everything
+  // before it. Reasons: no_bytes, io_open, io_read, bad_member, cut_pages, missing_image, limit_held.
   [[nodiscard]] Error read(std::span<const Range> ranges, const TakeOf& take);
   [[nodiscard]] Error read(const Range& range, std::string& bytes);
-  // All that is stored of a process, ascending. What should be stored and is missing is passed over, and the first of
-  // it is the error.
+  // Reads everything that is stored of a process, in address order. Skips what should be stored but is missing, and
+  // returns the first such error.
   [[nodiscard]] Error read_stored(const Process& process, const Take& take);
 
-  // What it was started with, each string without its NUL. Reasons: those of read, and limit_size.
+  // The process's command line and environment, each string without its NUL. Reasons: those of read(), and limit_size.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
-  // The same of many at once; errors go to `report`, and the strings of that process are empty.
   enum class Texts : std::uint8_t { arguments, environment };
+  // The same for many processes at once, in their order. An error is reported, and that process has no strings.
   std::vector<std::vector<std::string>> texts(std::span<const Process> processes, Texts which, Absent absent);
 
  private:

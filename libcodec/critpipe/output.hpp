@@ -81,7 +81,7 @@ class Output {
 
   Step flush();  // stop: error() says why, or nobody reads any more
   Step step() const { return failed_ ? Step::stop : Step::go; }
-  const Error& error() const { return error_; }
+  const Error& error() const { return error_; }  // why it failed; none if nobody reads any more
 
  protected:
   // Writes all of it. False: error_ is set, or nobody reads any more.
@@ -121,6 +121,7 @@ class FileOutput final : public Output {
 class StringOutput final : public Output {
  public:
   explicit StringOutput(std::size_t capacity = block_bytes) : Output{capacity} {}
+  // Everything written so far, which leaves it empty.
   std::string take() {
     (void)flush();
     return std::move(text_);

@@ -1,16 +1,16 @@
-// pages: Memory: pagemaps say which pages there are, pages images hold the bytes of those that are present.
+// pages: Pagemaps, which list runs of pages, and pages images, which hold the bytes of the present ones.
 //
 //     pagemap-PID.img          := head{pages_id} entry{vaddr, nr_pages, flags}*     ascending, without overlaps
-//     pagemap-shmem-ID.img     := the same of a shared object; vaddr counts from its start
-//     pages-PAGES_ID.img       := page*                       of present entries only, in their order, nothing between
+//     pagemap-shmem-ID.img     := the same for a shared object; vaddr counts from its start
+//     pages-PAGES_ID.img       := page*                       of the present entries, in their order, without gaps
 //
 //     3/pagemap-7.img     | 0x1000: 2 pages, present | 0x3000: 4 pages, in the parent | 0x9000: 1 page, present |
 //     3/pages-1.img       | page 0 | page 1          |                                | page 2                  |
 //     3/parent -> ../2
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
-// Three generations of entries: up to 3.4 `in_parent` alone; then `flags`, which say it all where they are there; since
-// 4.2 the count is in `nr_pages` and `compat_nr_pages` is 0. PagemapReader is the one place that knows them.
+// CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -40,16 +40,16 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// A count of pages over this is refused: 64 PiB of the smallest pages, all that any processor can address.
+// Pagemaps with more pages are refused: 64 PiB of the smallest pages, which no processor can address.
 constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
 constexpr std::uint64_t smallest_page = 4096;  // every page size is this times a power of two
 constexpr std::uint64_t largest_page = 1 << 20;
-constexpr std::uint64_t max_address = ~(smallest_page - 1);  // ranges of addresses end here at the latest
+constexpr std::uint64_t max_address = ~(smallest_page - 1);  // the end of all ranges of addresses
 
 constexpr bool is_page_size(std::uint64_t size) {
   return size >= smallest_page && size <= largest_page && (size & (size - 1)) == 0;
 }
-// The address `nr_pages` pages behind `vaddr`; max_address where that is past it. What a pagemap says is a claim.
+// The address `nr_pages` pages behind `vaddr`, at most max_address: what a pagemap says need not be possible.
 constexpr std::uint64_t address_behind(std::uint64_t vaddr, std::uint64_t nr_pages, std::uint64_t page_size) {
   const std::uint64_t room = vaddr < max_address ? max_address - vaddr : 0;
   return nr_pages > room / page_size ? std::max(vaddr, max_address) : vaddr + nr_pages * page_size;
@@ -77,19 +77,20 @@ constexpr std::uint64_t content_position(std::uint64_t page, std::uint64_t page_
   return page * page_size + skip;
 }
 
-// Consecutive pages of one entry.
+// The consecutive pages of one pagemap entry.
 struct PageRun {
-  enum Flag : std::uint32_t { parent = 1, lazy = 2, present = 4 };
+  enum Flag : std::uint32_t { parent = 1, lazy = 2, present = 4 };  // as CRIU numbers them
 
   std::uint64_t vaddr = 0;
   std::uint64_t nr_pages = 0;
-  std::uint64_t page = 0;   // number of its first page in the pages image; of the next present one if it has none
-  std::uint32_t flags = 0;  // as they are meant, whatever the generation
+  std::uint64_t page = 0;   // number of its first page in the pages image; if not present, of the next present one
+  std::uint32_t flags = 0;  // whichever form the entry has
 
   bool is_present() const { return flags & present; }  // takes room in the pages image
-  bool is_parent() const { return flags & parent; }    // its content is in the parent, even if present
-  bool is_lazy() const { return flags & lazy; }
-  bool is_here() const { return (flags & (parent | present)) == present; }
+  bool is_parent() const { return flags & parent; }    // the content is in the parent, even if also present
+  bool is_lazy() const { return flags & lazy; }        // left on the source of a lazy migration
+  bool is_here() const { return (flags & (parent | present)) == present; }  // the content is in the pages image
+  // The address behind the last page.
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
   // Number in the pages image of the page at this address. Requires: it is in the run.
   std::uint64_t page_at(std::uint64_t address, std::uint64_t page_size) const {
@@ -111,35 +112,38 @@ struct PlacedBytes {
   std::uint64_t end() const { return position + size; }
 };
 
-// Whose memory: a task's, or a shared object's.
+// The memory that a pagemap describes: a task's or a shared object's.
 struct MemoryId {
   bool shmem = false;
   std::uint64_t id = 0;  // pid; or shmid
   auto operator<=>(const MemoryId&) const = default;
 };
 
-// pagemap-7.img, 1/pagemap-shmem-9.img, pages-3.img: what the name says, else nothing.
+// The memory of "pagemap-7.img" or "1/pagemap-shmem-9.img", the id of "pages-3.img"; nothing for other names. And the
+// names that belong to them.
 std::optional<MemoryId> memory_of_name(std::string_view name);
 std::optional<std::uint64_t> pages_id_of_name(std::string_view name);
 std::string pagemap_name(MemoryId memory);
 std::string pages_name(std::uint64_t pages_id);
 
-// Entries of a pagemap to runs, one at a time.
+// Turns the entries of one pagemap into runs. For one thread at a time.
 class PagemapReader {
  public:
-  // False: the head, whose pages_id() is known now; or a fault, then error() says which. No call after a fault.
-  // Reasons: limit_pages, bad_run.
+  // Takes the next entry. True: `run` is set. False: it was the head, and pages_id() is known now; or error() is set,
+  // and no call may follow. Reasons: limit_pages, bad_run.
   bool next(const Entry& entry, PageRun& run);
-  // What one entry that is not the head says, unchecked; `page` is not set.
+  // The run of any entry but the head, unchecked and without `page`.
   static PageRun decoded(const Entry& entry);
-  // Runs of entries written in the usual way, from bytes that nobody has checked; sets their number.
+  // The fast path for Sink::many: fills `runs` from canonical entries at the front of unchecked bytes, and shortens it
+  // to the number of runs.
   Sink::Taken next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset, std::span<PageRun>& runs);
 
   std::uint64_t pages_id() const { return pages_id_; }
-  std::uint64_t nr_entries() const { return nr_entries_; }  // of runs, so far
+  // Totals of the runs so far.
+  std::uint64_t nr_entries() const { return nr_entries_; }
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t nr_present() const { return next_page_; }
-  bool ascending() const { return ascending_; }  // and without overlaps, at the smallest page size
+  bool ascending() const { return ascending_; }  // by address and without overlaps, at the smallest page size
   const Error& error() const { return error_; }  // offset and entry are set, image is not
 
  private:
@@ -154,7 +158,7 @@ class PagemapReader {
   Error error_;
 };
 
-// A sink for a pagemap: runs in order, many at once.
+// A sink for one pagemap, which gets its runs in the order of the image. Derive from it.
 class PagemapSink : public Sink {
  public:
   Step entry(const Entry& entry) final;
@@ -163,27 +167,27 @@ class PagemapSink : public Sink {
 
  protected:
   virtual Step head(std::uint64_t /*pages_id*/) { return Step::go; }
-  virtual Step runs(std::span<const PageRun> runs) = 0;
-  virtual void refused(const Error& error) = 0;  // an entry that cannot be; no runs come after it
+  virtual Step runs(std::span<const PageRun> runs) = 0;  // the view lives until the return
+  virtual void refused(const Error& error) = 0;          // an entry is impossible; no runs follow
 
  private:
   PagemapReader reader_;
 };
 
-// All runs of a pagemap, to look up by address.
+// All runs of one pagemap, to be looked up by address. Once sealed, any number of threads may read it.
 struct Pagemap {
   MemoryId memory;
   std::uint64_t pages_id = 0;
   std::uint64_t nr_present = 0;
   std::vector<PageRun> runs;
 
-  // Puts runs in order where the image has them otherwise. Call once, before at_vaddr.
+  // Sorts the runs by address. Call before at_vaddr().
   void seal();
-  // The run that holds the address, else the next one; runs.end() behind the last.
+  // The run that holds the address, or else the first one behind it; runs.end(): there is none.
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
 
-// Fills a Pagemap, which must outlive it; a refused entry is handed to `report`.
+// Loads a Pagemap, which must outlive it, and seals it. Reports an entry that is refused.
 class PagemapLoader final : public PagemapSink {
  public:
   PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report);
@@ -200,36 +204,35 @@ class PagemapLoader final : public PagemapSink {
   std::function<void(const Error&)> report_;
 };
 
-// A pages image in a file, by page number or by position in its content. How pages are stored is known here, in
-// PagesSink and in StoredPages. Several threads may read.
+// A pages image in a file, read by page number or by position in its content. How pages are stored is known here, in
+// PagesSink and in StoredPages alone. Any number of threads may read.
 //
 //     PagesImage image{directory.open(pages_name(1), error), 4096};
 //     std::byte bytes[64];
-//     if (!error) error = image.read(run.page, 100, bytes);       // from the 100th byte of the run's first page
+//     if (!error) error = image.read(run.page, 100, bytes);       // bytes 100 to 163 of the run's first page
 class PagesImage {
  public:
   // Takes ownership of the file. Requires: is_page_size(page_size), and the file is regular.
   PagesImage(InputFile file, std::uint64_t page_size) : file_{std::move(file)}, page_size_{page_size} {}
 
-  const std::string& place() const { return file_.place(); }
+  const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t stored_bytes() const { return file_.size(); }
-  std::uint64_t nr_pages() const {
-    return StoredPages::count(stored_bytes(), page_size_);
-  }                                    // whole ones that are there
-  std::uint64_t nr_allocated() const;  // of them, about as many take room on the disk; the others are holes
+  std::uint64_t nr_pages() const { return StoredPages::count(stored_bytes(), page_size_); }  // whole ones
+  std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
-  // Fills `into` from byte `skip` of that page on, over the pages behind it. Reasons: io_read, cut_pages.
+  // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image
+  // ends first).
   [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {
     return read_content(content_position(page, page_size_, skip), into);
   }
   // The same from a position in the content.
   [[nodiscard]] Error read_content(std::uint64_t position, std::span<std::byte> into) const;
-  // The same of whole pages; where the image ends first, `nr_read` is less than there is room for, and that is no
-  // error.
+  // The same with whole pages, of which `nr_read` is the number. If the image ends first it is smaller than `into` has
+  // room for, which is no error. Reasons: io_read.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
 
-  // The first pages at or behind `page` that are not in a hole of the file. May reach past the last page.
+  // The first pages from `page` on that are not in a hole of the file. The end may lie past the last page.
   struct Extent {
     std::uint64_t begin, end;  // begin == end: only holes follow
   };
@@ -240,8 +243,8 @@ class PagesImage {
   std::uint64_t page_size_;
 };
 
-// A sink for a pages image: its content, cut at multiples of the smallest page; the last piece may be shorter. Page
-// sizes are often known only later: facts are kept by smallest page and joined then.
+// A sink for a pages image, which gets its bytes in multiples of the smallest page; the last piece may be shorter. It
+// does not take a page size, which is often known only later. Derive from it.
 class PagesSink : public Sink {
  public:
   Step entry(const Entry&) final { return Step::go; }
@@ -249,9 +252,9 @@ class PagesSink : public Sink {
   Step end() final;
 
  protected:
-  // `first`: number of the first smallest page in the image. Views live until the return.
+  // The next pages. `first`: the number of the first one, counted in smallest pages. The view lives until the return.
   virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
-  virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }
+  virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }  // the image is complete
   // For fail(): hands on what has come of the page that was cut. done() is not called.
   Step cut_page() { return carry_.empty() ? Step::go : pages(next_, carry_); }
 

@@ -1,23 +1,21 @@
-// schema: The schema of all CRIU messages as constant tables, made from proto/*.proto when the library is built.
+// schema: All messages of CRIU and all kinds of images, as constant tables.
 //
-// A Message lists its fields in ascending number, the order in which CRIU writes them and JSON shows them.
-// Everything here lives as long as the program; nothing allocates.
-//
-//     const Message* message = find_message("pagemap_entry");
+//     const Kind* kind = find_kind(0x56084025);                // by its magic: PAGEMAP
+//     const Kind* file = kind_of_name("pages-1.img");          // by its name: PAGES, raw, no magic
+//     const Message* message = kind->later;                    // pagemap_entry
 //     const Field* field = message->find(1);                   // vaddr
 //     assert(field->type == Type::uint64 && field->show == Show::hex);
 //
+// The tables of messages are made from proto/*.proto when the library is built, the kinds from the rows of
+// proto/kinds.inc. A Message lists its fields by ascending number, the order in which CRIU writes them and JSON shows
+// them. Everything here lives as long as the program, nothing allocates, and any thread may use it.
+//
 // Sources of the facts: CRIU's images/*.proto (names, numbers, types, the `criu` option 1018), lib/pycriu/images/
-// pb2dict.py (what the options look like in text).
-//
-// Kinds of images, one row each in proto/kinds.inc:
-//
-//     const Kind* kind = find_kind(0x56084025);              // PAGEMAP
-//     const Kind* file = kind_of_name("pages-1.img");        // PAGES: raw, no magic
-//
-// Sources of the facts: criu/include/magic.h, criu/image-desc.c, lib/pycriu/images/images.py.
+// pb2dict.py (what the options look like in text), criu/include/magic.h, criu/image-desc.c,
+// lib/pycriu/images/images.py.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -28,6 +26,7 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// The types of protobuf: varints, then values of fixed width, then length-delimited ones.
 enum class Type : std::uint8_t {
   int32,
   int64,
@@ -36,21 +35,22 @@ enum class Type : std::uint8_t {
   sint32,
   sint64,
   boolean,
-  enumeration,  // varints
+  enumeration,
   fixed32,
   sfixed32,
   float32,
   fixed64,
   sfixed64,
-  float64,  // fixed width
+  float64,
   string,
   bytes,
-  message  // length-delimited
+  message
 };
 
+// The wire types of protobuf, by their numbers.
 enum class Wire : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, group = 3, group_end = 4, fixed32 = 5 };
 
-// How a field looks in the human (pretty) form of the JSON; conv is the only one that the plain form shows too.
+// How pretty JSON shows a field.
 enum class Show : std::uint8_t {
   plain,
   hex,         // "0x1f"; on a message it holds for every integer inside
@@ -62,6 +62,7 @@ enum class Show : std::uint8_t {
   unix_name    // bytes as quoted-printable text
 };
 
+// A name of a value or a bit.
 struct Name {
   std::string_view name;
   std::uint64_t value;
@@ -69,26 +70,27 @@ struct Name {
 
 struct Message;
 
+// A field of a message.
 struct Field {
   static constexpr std::size_t key_room = 48;
 
-  char key[key_room];  // `, "name": ` and zeros; a first field leaves out the first two bytes
+  char key[key_room];  // `, "name": ` and zeros, for JSON; without the first two bytes for a message's first field
   std::uint8_t key_size;
   Type type;
   Show show;
   bool repeated;
-  bool required;              // and written by every release since 1.0
+  bool required;              // CRIU has written it in every release since 1.0
   std::uint8_t required_bit;  // place in Message::required
   std::uint16_t type_index;   // of the message or the enum
   std::uint16_t names_index;  // of the flag or dictionary names
-  std::uint16_t tag;          // number << 3 | wire()
+  std::uint16_t tag;          // number << 3 | wire type
   std::uint32_t number;
 
   std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }
-  const Message& message() const;             // Requires: type == Type::message
-  std::span<const Name> enum_values() const;  // Requires: type == Type::enumeration
-  std::span<const Name> names() const;        // Requires: show is flags or dict
-  Wire wire() const { return static_cast<Wire>(tag & 7); }
+  const Message& message() const;                           // Requires: type == Type::message
+  std::span<const Name> enum_values() const;                // Requires: type == Type::enumeration
+  std::span<const Name> names() const;                      // Requires: show is flags or dict
+  Wire wire() const { return static_cast<Wire>(tag & 7); }  // of a value by itself, not packed
   bool may_be_packed() const { return repeated && wire() != Wire::bytes; }
   bool is_integer() const {
     return type <= Type::sint64 || type == Type::fixed32 || type == Type::sfixed32 || type == Type::fixed64 ||
@@ -96,6 +98,7 @@ struct Field {
   }
 };
 
+// A message and its fields.
 struct Message {
   static constexpr std::uint8_t no_field = 0xff;
 
@@ -107,26 +110,28 @@ struct Message {
   std::uint16_t nr_numbers;  // size of by_number: the highest number + 1
 
   std::span<const Field> all() const { return {fields, nr_fields}; }
+  // The field with that number; null: there is none.
   const Field* find(std::uint32_t number) const {
     if (number >= nr_numbers || by_number[number] == no_field) return nullptr;
     return fields + by_number[number];
   }
-  const Field* find(std::string_view field_name) const;  // linear; for expressions and JSON keys out of order
+  // The field with that name, found in linear time; null: there is none.
+  const Field* find(std::string_view field_name) const;
 };
 
-// All messages and lists of names, in the order of their index; defined by the generated source.
+// All messages, enums and lists of names, in the order of the indices in Field.
 extern const std::span<const Message> all_messages;
 extern const std::span<const std::span<const Name>> all_enums;
 extern const std::span<const std::span<const Name>> all_names;  // rows of proto/flags.inc
 
+// The message with that name, "pagemap_entry"; null: there is none.
 const Message* find_message(std::string_view name);
 
 inline const Message& Field::message() const { return all_messages[type_index]; }
 inline std::span<const Name> Field::enum_values() const { return all_enums[type_index]; }
 inline std::span<const Name> Field::names() const { return all_names[names_index]; }
 
-// What stands before the entries. CRIU wrote images of version 1 (bare) up to 1.2, of version 1.1 since; a reader
-// knows the head words by their values and need not know the inventory.
+// The words before the first entry. CRIU up to 1.2 wrote bare heads; since then common and service ones.
 enum class Head : std::uint8_t {
   bare,     // kind magic
   common,   // 0x54564319, kind magic
@@ -137,51 +142,64 @@ enum class Head : std::uint8_t {
 constexpr std::uint32_t common_magic = 0x54564319;
 constexpr std::uint32_t service_magic = 0x55105940;
 
-// The raw bytes that follow the message of an entry. Lengths are fields of that message.
+// The plan of the raw bytes that follow the message of an entry. The decoder and both directions of JSON read it, and
+// know no kind by name; schema/kind.cpp has a function for each shape that kinds.inc uses. Fields are named that say
+// how much there is: of the entry's message, or, in a list of messages, of the message that the part follows.
 struct Extra {
-  enum class Shape : std::uint8_t {
-    nothing,
-    bytes,   // first + second bytes; with two names they are two parts
-    units,   // first * unit bytes, then zeros up to a multiple of padding
-    padded,  // first bytes, then zeros up to a multiple of padding; nothing if the field `unless` is true
-    nested,  // first times: size, message, second bytes of it, zeros up to a multiple of padding
-    ghost    // on the first entry: the rest of the file, unless `unless` is true; on later ones: first bytes
+  static constexpr std::size_t most_parts = 4;
+  enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers
+
+  struct Part {
+    std::string_view size = {};   // field: units of this part
+    std::string_view added = {};  // field: further ones
+    std::string_view name = {};   // its key in JSON, where parts make an object; else empty, and it is the only part
+    Form form = Form::text;
+    std::uint8_t unit = 1;     // bytes; of numbers 1, 2, 4 or 8
+    std::uint8_t padding = 1;  // zeros follow, up to a multiple of so many bytes
   };
-  Shape shape = Shape::nothing;
-  std::string_view first = {};
-  std::string_view second = {};
-  std::string_view first_name = {};  // names of the two parts in JSON
-  std::string_view second_name = {};
-  std::string_view unless = {};
-  std::string_view nested_message = {};
-  std::uint8_t unit = 1;
-  std::uint8_t padding = 1;
+
+  std::array<Part, most_parts> parts = {};  // in the order of the image; those at the end have no size
+  std::string_view unless = {};             // bool field: where it is true, all sizes are 0
+  // A list of messages: each is a size word, the message, and the part after it.
+  const Message* nested = nullptr;
+  std::string_view nr_nested = {};  // field: how many
+  // The first entry has the rest of the image, or nothing where `unless` is true; the part is of the later entries.
+  bool rest_of_image = false;
+
+  constexpr bool is_object() const { return !parts[0].name.empty(); }
+  constexpr std::size_t nr_parts() const {
+    std::size_t nr = 0;
+    while (nr < most_parts && !parts[nr].size.empty()) ++nr;
+    return nr;
+  }
 };
 
+// A kind of image.
 struct Kind {
   std::string_view name;        // unique
-  std::string_view magic_name;  // what JSON says; PAGEMAP for SHMEM_PAGEMAP too; empty for raw images
+  std::string_view magic_name;  // its name in JSON, the same for kinds that share a magic; empty for raw images
   std::uint32_t magic;          // 0 for raw images
   Head head;                    // what the newest CRIU writes
   std::string_view file;        // "pagemap-%u.img": %u a number, %x lower-case hex, %s a word
   const Message* first;         // message of the first entry; null for raw images
   const Message* later;         // message of the others
   Extra extra;
-  std::string_view about;  // a few words for people; for a raw image what it holds and what reads it
+  std::string_view about;  // a few words for people; for raw images, also what reads them
 
   bool is_raw() const { return first == nullptr; }
+  constexpr bool has_extra() const { return !extra.parts[0].size.empty(); }
 };
 
-std::span<const Kind> all_kinds();
+std::span<const Kind> all_kinds();  // in the order of proto/kinds.inc
 
-// The kind with that magic, the first row where two share it; null when there is none.
+// The kind with that magic, the first one if kinds share it; null: there is none.
 const Kind* find_kind(std::uint32_t magic);
-// The kind with that name in JSON ("PAGEMAP"), or with that row name; null when there is none.
+// The kind with that name, or else that magic_name; null: there is none.
 const Kind* find_kind(std::string_view name);
-// The kind whose file template the last part of the path fits; null when there is none. A file may lie: what it holds
-// decides, the name only tells kinds apart that share a magic, and raw images.
+// The kind whose file template the last part of the path fits; null: there is none. The magic in an image decides its
+// kind; the name only tells apart raw images and kinds that share a magic.
 const Kind* kind_of_name(std::string_view path);
-// Does CRIU name images so? *.img, stats-*, irmap-cache.
+// Is this how CRIU names images: *.img, stats-*, irmap-cache?
 bool is_image_name(std::string_view path);
 
 }  // namespace critpipe

@@ -1,16 +1,16 @@
-// set: One set of images: its id, its members by name or in order, the set that it builds on.
+// set: One set of images: its id, its members by name or in order, and its parent.
 //
 //     Error error;
-//     const auto set = ImageSet::open(std::string{"dump/3"}, error);
+//     const auto set = ImageSet::open_input("dump/3", error);
 //     if (!set) return fputs(to_string(error).c_str(), stderr);
 //     for (const std::string& name : set->members()) puts(name.c_str());
-//     if (InputFile pages = set->open(std::string_view{"pages-1.img"}, error); !error) printf("%lu bytes\n",
-//     pages.size()); for (auto parent = set->parent(error); parent; parent = parent->parent(error))
-//     puts(parent->place().c_str());
+//     const InputFile pages = set->open("pages-1.img", error);
+//     if (!error) printf("%lu bytes\n", pages.size());
+//     for (auto parent = set->parent(error); parent; parent = parent->parent(error)) puts(parent->place().c_str());
 //
-// A directory does all of this. Of an archive or an image stream in a file, id(), members() and read() work: it is read
-// from its begin each time, and open() and parent() fail with the reason `usage`. What can be read once only, a pipe,
-// is no ImageSet; see Pieces (source.hpp).
+// A directory can do all of this. An archive or an image stream in a file has id(), members() and read(), which reads
+// it from its beginning; open() and parent() fail with the reason `usage`. Pipes, which can be read only once, can't be
+// opened as an ImageSet; see Pieces in source.hpp.
 //
 // An ImageSet does not change once it is open: any number of threads may call open().
 #pragma once
@@ -25,30 +25,32 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// A set of images that can be read more than once.
 class ImageSet {
  public:
-  // Null: error says why. Of an input with several sets options.set names one; without that it must hold only one.
-  // Reasons: io_open, io_read, no_images, no_set, usage (several sets, or a pipe), and those of a damaged archive.
-  static std::unique_ptr<ImageSet> open(const std::string& input, Error& error, const SourceOptions& options = {});
+  // Opens an input; null: error says why. If the input has several sets, options.set must name one. Reasons: io_open,
+  // io_read, no_images, no_set, usage (several sets, or a pipe), and those of a damaged archive.
+  static std::unique_ptr<ImageSet> open_input(const std::string& input, Error& error,
+                                              const SourceOptions& options = {});
   ImageSet(const ImageSet&) = delete;
   ImageSet& operator=(const ImageSet&) = delete;
   ~ImageSet();
 
-  const SetId& id() const { return id_; }
+  const SetId& id() const { return id_; }              // lives as long as *this, as do the views below
   const std::string& place() const { return place_; }  // for messages
   bool is_directory() const { return directory_.is_open(); }
 
-  // Names within the set: of a directory in natural order, else as they come.
+  // The names of the images: of a directory in natural order, otherwise in the order of the input.
   const std::vector<std::string>& members() const { return members_; }
-  // Is it there, whatever it is? Of a directory that is what holds now, else when the set was opened.
+  // Does the set have anything of that name? A directory is asked now, an archive was when it was opened.
   bool has(std::string_view name) const;
-  // A regular file of a directory; links are refused. Reasons: io_open, bad_member, bad_name, usage.
+  // Opens a file of a directory, which must be regular and no link. Reasons: io_open, bad_member, bad_name, usage.
   [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
-  // All members in order. Paths have no set before them.
+  // Reads all members in order; their paths are without the set. Step::stop: the receiver returned it.
   Step read(Receiver& receiver) const;
 
-  // Where the link `parent` leads: the images of the round of dumps before this one. Null without an error: there is no
-  // link. Reasons: no_parent, bad_parents (it leads to a set that this one is a parent of), usage.
+  // Opens the parent: the images of the previous dump, to which the link `parent` leads. Null without an error: there
+  // is no link. Reasons: no_parent, bad_parents (the link leads to *this or a set that *this is a parent of), usage.
   std::unique_ptr<ImageSet> parent(Error& error) const;
 
  private:

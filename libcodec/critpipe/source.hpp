@@ -1,11 +1,11 @@
-// source: What the user named, as a sequence of members and their bytes.
+// source: Inputs of any form, as a sequence of members and their bytes.
 //
 //     input := "-" | file | directory
 //     file  := image | tar | image stream, any of them compressed (zstd, gzip, xz, lz4, bzip2), nested
 //
-// An input is recognised by its bytes, never by its name; but a file that is named as a raw image (pages-1.img) is one,
-// whatever it begins with. An input is read once, in order, and never written to disk. The members of an image stream
-// may be interleaved, so each has an id while it is open.
+// The form of an input follows from its bytes, not from its name; except that a file named like a raw image,
+// pages-1.img, is one whatever its bytes. An input is read once, in order, and nothing is written to disk. Members of
+// an image stream may be interleaved; Member::id tells them apart.
 //
 //     struct Names : Receiver {
 //       Step begin(const Member& member) override { puts(member.path.c_str()); return Step::go; }
@@ -17,10 +17,10 @@
 //     while (auto piece = pieces.next())
 //       if (piece->read(names) == Step::stop) break;
 //
-// An input may hold several sets of images, each in a directory of its own: the containers of a pod, the pre-dumps of a
-// checkpoint. SetId says which. Of a directory or an archive only images are read (*.img, stats-*, irmap-cache), other
-// files on demand; links are not followed. Directories are read in the order of names, numbers by value; archives and
-// streams as they come.
+// An input may hold several sets of images, each in a directory of its own, such as the containers of a pod or the
+// pre-dumps of a checkpoint; SetId tells them apart. Of directories and archives only images are read (*.img, stats-*,
+// irmap-cache), and other files on request. Links are not followed. Directories are read in natural order (2 before
+// 10), archives and streams in their own order.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
@@ -38,118 +38,121 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Which checkpoint. It depends on the input alone, neither on the order of its members nor on other inputs.
+// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
 struct SetId {
-  // The input as the user named it, without a slash at its end: "-" is standard input, "dump#2" is dump given again. Of
-  // an image by itself the directory that it is named in, "." where there is none.
+  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
+  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
   std::string checkpoint;
-  // The directory of the set within its input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty at the
-  // top, and for checkpoint/.
+  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
+  // core-1.img and checkpoint/core-1.img.
   std::string set;
 
   auto operator<=>(const SetId&) const = default;
   std::string text() const;  // for people: INPUT, or INPUT (SET)
 };
 
-// For people: each as INPUT, or as INPUT (SET) where its input holds others of them, too.
+// For people: each set as INPUT, or as INPUT (SET) if several of them are in the same input.
 std::vector<std::string> texts_of(const std::vector<SetId>& sets);
 
-// One image, or another file, of an input.
+// One file of an input, usually an image. Views and references to it live until the receiver returns.
 struct Member {
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
-  std::string name;  // within its set: "core-1.img"; "-": an image from a pipe
-  // What lists print, streams carry and --only sees: its name behind the set ("app/core-1.img"), and with several
-  // inputs behind that of its input ("pod.tar/app/core-1.img").
+  std::string name;  // within its set: "core-1.img"; "-": it has none, as from a pipe
+  // For lists, streams and --only: the set and the name, "app/core-1.img"; with several inputs, these behind the input,
+  // "pod.tar/app/core-1.img".
   std::string path;
-  std::string place;                 // for messages: "c1.tar.zst:checkpoint/core-1.img". Never to be taken apart
+  std::string place;                 // for messages only: "c1.tar.zst:checkpoint/core-1.img"
   std::shared_ptr<const SetId> set;  // never null from a source
   std::uint64_t id = 0;              // unique within a run
   std::uint64_t size = unknown;
-  bool in_set = false;             // one of a directory, an archive or an image stream, even if the only one
+  bool in_set = false;             // is in a directory, an archive or an image stream, even by itself
   bool in_directory = false;       // a file of an input that is a directory
   bool interleaved = false;        // bytes of others may come before its end
-  bool is_image = true;            // false: other data that travels with a set, never decoded
+  bool is_image = true;            // false: another file of the set, which is not decoded
   std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
-  int fd = -1;                     // an open file that holds exactly this member from its offset on: it can be read
-                                   // again with pread; else -1. Stays the source's
+  int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
+                                   // The receiver must not close it
 };
 
-// For messages: where an image of that name in the same set would be. An empty name: what stands before its names.
+// For messages: the place of another image in the same set. With an empty name, the prefix of all its places.
 std::string place_beside(const Member& member, std::string_view name);
 
-// Calls: wants, begin, take_file?, needs_bytes?, bytes*, end or fail; for several members in turns or interleaved.
+// Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, bytes*, and end or fail; the
+// calls for several members may be interleaved. Step::stop ends the reading of the input.
 class Receiver {
  public:
   virtual ~Receiver() = default;
-  // Wants the member of this path? Asked before it is opened, so that what nobody asked for is not read.
+  // Should the member with this path be read? Otherwise it is not even opened.
   virtual bool wants(std::string_view) { return true; }
-  // The same of an image that is an input by itself: its bytes say what it is, whatever its name.
+  // The same for an image that is an input by itself: its kind follows from its bytes, whatever its name.
   virtual bool wants_alone(std::string_view path) { return wants(path); }
   virtual Step begin(const Member& member) = 0;
-  // Offers the open file behind a raw member, to be moved by the kernel from its offset on. Returns how many bytes were
-  // taken; the others follow as usual.
+  // May copy a raw member in the kernel, from Member::fd. Returns how many bytes it took; bytes() gets the others.
   virtual std::uint64_t take_file(const Member&) { return 0; }
-  // Asked where the size is known. False: its bytes are passed over unread.
+  // False: pass over the member's bytes without reading them. Called if its size is known.
   virtual bool needs_bytes(const Member&) { return true; }
   virtual Step bytes(const Member& member, Bytes bytes) = 0;
-  virtual Step end(const Member& member) = 0;
-  // Asked after bytes. True: the rest of them is of no use, and is passed over where that is possible; then end()
-  // follows.
+  virtual Step end(const Member& member) = 0;  // the member is complete
+  // Called after bytes(). True: the receiver needs no more of this member; the rest is passed over if the input can
+  // seek, and end() follows.
   virtual bool has_enough(const Member&) { return false; }
-  // The member, which need not have begun, cannot be read further; null: the input itself. Others go on.
+  // The member, which need not have begun, can't be read further; null: the input can't. The others follow.
   virtual void fail(const Member* member, const Error& error) = 0;
 };
 
+// How to read inputs.
 struct SourceOptions {
-  bool all_members = false;                   // of directories and archives: also those that are no images
-  std::uint64_t max_bytes = Member::unknown;  // of one input, unpacked
-  std::optional<std::string> set = {};        // only this one, whose name is then left out of paths
-  // Where standard input is read from, each time that it is named, if it is a file; unknown: from where it stands.
+  bool all_members = false;                   // read files of directories and archives that are no images, too
+  std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked
+  std::optional<std::string> set = {};        // read only this set, and leave it out of paths
+  // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
 };
 
-// What can be read by itself, at the same time as others: a member of a directory, a file, the shards of one stream.
+// A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the
+// shards of one stream.
 class Piece {
  public:
   virtual ~Piece() = default;
-  virtual Step read(Receiver& receiver) = 0;  // once
-  virtual bool is_open() const = 0;           // it holds a descriptor and a block
+  virtual Step read(Receiver& receiver) = 0;  // call once
+  virtual bool is_open() const = 0;           // does it hold a descriptor and a block of memory?
 };
 
-// All pieces of some inputs, in order. Inputs that are shards of one image stream are joined. An input that cannot be
-// opened is a piece that fails.
+// All pieces of some inputs, in order. Shards of one image stream are one piece; an input that can't be opened is a
+// piece that fails. For one thread at a time.
 class Pieces {
  public:
   explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
   ~Pieces();
-  std::unique_ptr<Piece> next();  // null: that was all
+  std::unique_ptr<Piece> next();  // null: there are no more
 
  private:
   class CRITPIPE_INNER Queue;
   std::unique_ptr<Queue> queue_;
 };
 
-// How many members of a directory the receiver wants; unknown if the input is no directory.
+// The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 
-// Where standard input stands, for SourceOptions::stdin_offset; unknown: it is no file.
+// The offset of standard input, for SourceOptions::stdin_offset; unknown: it is no file.
 std::uint64_t stdin_offset();
 
-// Reads one input to its end. "-" is standard input.
+// Reads one input; "-" is standard input. Step::stop: the receiver returned it. Errors go to Receiver::fail.
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 
-// Decodes each member with a Sink of its own.
+// A receiver that decodes each image with a sink of its own. Derive from it.
 class Decoding : public Receiver {
  public:
   explicit Decoding(const Limits& limits);
   ~Decoding() override;
 
-  // The sink for this member; null: it is passed over. The sink is destroyed when the member has ended or failed.
+  // A sink for this member, which is destroyed when the member has ended or failed; null: the member is passed over.
   virtual std::unique_ptr<Sink> sink_for(const Member& member) = 0;
-  // Does anything look at the bytes of raw images? Where not, they are passed over where that is possible.
+  // False: Sink::pass_over decides for each raw image whether its bytes are needed.
   virtual bool reads_raw() const { return true; }
-  virtual void report(const Error& error) = 0;  // image is the member's place
+  // Gets all errors; their image is the member's place.
+  virtual void report(const Error& error) = 0;
 
   Step begin(const Member& member) final;
   bool needs_bytes(const Member& member) final;
@@ -168,23 +171,25 @@ class Decoding : public Receiver {
   std::vector<std::unique_ptr<OpenImage>> open_;
 };
 
-// The bytes of one input that is no set, unpacked unless it is named as a raw image: for what reads text.
 class ByteReader;
+
+// Opens one input to be read as bytes, such as text. It is unpacked, unless it is named like a raw image. Errors are in
+// ByteReader::error.
 std::unique_ptr<ByteReader> open_bytes(const std::string& input, const SourceOptions& options = {});
 
-// A stream of bytes, pulled. Blocks live until the next call.
+// A stream of bytes. For one thread at a time.
 class ByteReader {
  public:
   virtual ~ByteReader() = default;
-  // The next bytes, as soon as there are any; empty at the end, or after a fault: then error() is set.
+  // The next bytes as soon as there are any; a view that lives until the next call. Empty: the end, or error() is set.
   virtual Bytes read() = 0;
-  // Passes over up to `size` bytes without reading them. Returns how many; what cannot seek passes over none.
+  // Passes over up to `size` bytes without reading them, and returns how many: 0 if it can't seek.
   virtual std::uint64_t skip(std::uint64_t) { return 0; }
-  // Compressed bytes that were read to give what came so far; unknown where nothing is compressed.
+  // Compressed bytes that were read so far; unknown: nothing is compressed.
   virtual std::uint64_t packed() const { return Member::unknown; }
-  // A descriptor that poll() can wait on for more, or -1 where read() never waits long.
+  // A descriptor on which poll() can wait for more; -1: read() does not wait long.
   virtual int poll_fd() const { return -1; }
-  // Does somebody write to it who waits until all is read?
+  // Is it a pipe or a socket, whose writer may wait until everything is read?
   virtual bool is_pipe() const { return false; }
   const Error& error() const { return error_; }
 
@@ -192,11 +197,12 @@ class ByteReader {
   Error error_;
 };
 
-// Reads the image in a file, which may be compressed, into a sink; "-" is standard input. Stopping is no error.
+// Decodes the image in a file, which may be compressed; "-" is standard input. If the sink returns Step::stop, that is
+// no error. Reasons: those of Decoder, and io_open, io_read and those of damaged compression.
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
-// The same of an open file, from where it stands. Its name is the last part of its place; it is not unpacked.
+// The same for an open file, from its offset on. It is not unpacked; the last part of its place is the image's name.
 Error decode_image(InputFile file, Sink& sink, const Limits& limits = {});
-// The same of bytes in memory, not compressed. The name, as that of a file, tells kinds apart that share a magic.
+// The same for bytes in memory, not compressed. The name is the image's file name, as for Decoder.
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits = {});
 
 }  // namespace critpipe

@@ -89,7 +89,7 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
 
 std::size_t Decoder::take_entries(Bytes block) {
   std::size_t at = 0;
-  const bool bare = image_.kind->extra.shape == Extra::Shape::nothing;
+  const bool bare = !image_.kind->has_extra();
   bool many = bare && block.size() <= limits_.entry_bytes;  // until the sink takes none
   while (state_ == State::entries && !stopped_ && block.size() - at >= 4) {
     if (many && nr_entries_ > 0) {

@@ -1,82 +1,35 @@
-// The raw bytes after a message: one function a shape. Lengths come from fields of the entry that kinds.inc names.
+// The raw bytes after a message, as the plan of the kind says.
 #include "critpipe/fields.hpp"
 #include "critpipe/image.hpp"
 
 namespace critpipe {
 
-namespace {
-
-std::uint64_t length_in(const Message& message, Bytes payload, std::string_view field_name) {
-  const Field* field = message.find(field_name);
-  return field ? integer_or(*field, message, payload, 0) : 0;
-}
-
-// A product or sum that overflows is no length; neither is the largest number, which stands for the rest of a file.
-std::uint64_t times(std::uint64_t count, std::uint64_t unit) {
-  std::uint64_t size;
-  return __builtin_mul_overflow(count, unit, &size) ? Part::unknown : size;
-}
-
-std::uint64_t plus(std::uint64_t first, std::uint64_t second) {
-  std::uint64_t size;
-  return __builtin_add_overflow(first, second, &size) ? Part::unknown : size;
-}
-
-// Zeros that fill `size` up to a multiple of `multiple`.
-std::uint64_t padding_of(std::uint64_t size, std::uint64_t multiple) { return (multiple - size % multiple) % multiple; }
-
-}  // namespace
-
-// Requires: the kind has an extra. Fails where lengths overflow.
+// Requires: the kind has an extra. Fails where its sizes overflow.
 bool Decoder::start_extra(const Entry& entry) {
   const Extra& extra = image_.kind->extra;
-  const auto length = [&](std::string_view field) { return length_in(*entry.message, entry.payload, field); };
-  const bool unless = !extra.unless.empty() && length(extra.unless) != 0;
-  std::uint64_t size = 0;
-  switch (extra.shape) {
-    case Extra::Shape::nothing: return deliver(sink_.close());
-    case Extra::Shape::bytes:
-      size = length(extra.first);
-      if (!extra.second_name.empty()) {
-        second_left_ = length(extra.second);
-        second_pending_ = true;
-      } else if (!extra.second.empty()) {
-        size = plus(size, length(extra.second));
-      }
-      return start_part({extra.first_name, extra.shape, size}, 0);
-    case Extra::Shape::units:
-      size = times(length(extra.first), extra.unit);
-      return start_part({{}, extra.shape, size}, padding_of(size, extra.padding));
-    case Extra::Shape::padded:
-      size = unless ? 0 : length(extra.first);
-      return start_part({{}, Extra::Shape::bytes, size}, padding_of(size, extra.padding));
-    case Extra::Shape::nested: nested_left_ = length(extra.first); return next_part();
-    case Extra::Shape::ghost:
-      if (entry.index == 0) {
-        chunked_ = unless;
-        return chunked_ ? deliver(sink_.close()) : start_rest();
-      }
-      return start_part({{}, Extra::Shape::bytes, length(extra.first)}, 0);
+  sizes_ = extra_sizes(extra, *entry.message, entry.payload, entry.index);
+  part_ = 0;
+  nr_parts_ = 0;
+  messages_left_ = sizes_.nr_messages;
+  switch (sizes_.follows) {
+    case ExtraSizes::Follows::nothing: return deliver(sink_.close());
+    case ExtraSizes::Follows::messages: return next_part();
+    case ExtraSizes::Follows::parts:
+    case ExtraSizes::Follows::rest_of_image: break;
   }
-  return true;
+  nr_parts_ = extra.nr_parts();
+  state_ = State::part;
+  if (sizes_.bad_field.empty()) return next_part();
+  fail(Reason::bad_extra_length, offset_, 0, 0, std::string{sizes_.bad_field});
+  return false;
 }
 
-bool Decoder::start_rest() {
+bool Decoder::start_part(const Part& part) {
   state_ = State::part;
   need_ = 1;
-  left_ = Part::unknown;
-  return deliver(sink_.part({{}, Extra::Shape::bytes, Part::unknown}));
-}
-
-bool Decoder::start_part(const Part& part, std::uint64_t padding) {
-  state_ = State::part;
-  need_ = 1;
-  if (part.size == Part::unknown) {
-    fail(Reason::bad_extra_length, offset_, 0, 0, std::string{image_.kind->extra.first});
-    return false;
-  }
   left_ = part.size;
-  padding_ = padding;
+  padding_ = sizes_.parts[part_].padding;
+  ++part_;
   if (!deliver(sink_.part(part))) return false;
   return left_ != 0 || next_part();
 }
@@ -87,12 +40,12 @@ bool Decoder::next_part() {
     need_ = static_cast<std::size_t>(padding_);
     return true;
   }
-  if (second_pending_) {
-    second_pending_ = false;
-    return start_part({image_.kind->extra.second_name, Extra::Shape::bytes, second_left_}, 0);
+  if (part_ < nr_parts_) {
+    const Extra::Part& plan = image_.kind->extra.parts[part_];
+    return start_part({plan.name, plan.form, sizes_.parts[part_].bytes, nullptr, {}, true, plan.unit});
   }
   need_ = 4;
-  if (nested_left_ != 0) {
+  if (messages_left_ != 0) {
     state_ = State::nested;
     return true;
   }
@@ -111,7 +64,7 @@ std::size_t Decoder::take_nested(Bytes block) {
     need_ = 4 + size;
     return 0;
   }
-  const Message& message = *find_message(extra.nested_message);
+  const Message& message = *extra.nested;
   const Bytes payload = block.subspan(4, size);
   Checked checked;
   if (!check(message, payload, checked)) {
@@ -119,10 +72,13 @@ std::size_t Decoder::take_nested(Bytes block) {
          checked.field ? std::string{checked.field->name()} : "");
     return 0;
   }
-  --nested_left_;
+  --messages_left_;
   offset_ += 4 + size;
-  const std::uint64_t data = length_in(message, payload, extra.second);
-  start_part({{}, Extra::Shape::nested, data, &message, payload, checked.canonical}, padding_of(data, extra.padding));
+  sizes_ = nested_sizes(extra, payload);
+  part_ = 0;
+  if (sizes_.bad_field.empty())
+    start_part({{}, extra.parts[0].form, sizes_.parts[0].bytes, &message, payload, checked.canonical});
+  else fail(Reason::bad_extra_length, offset_, 0, 0, std::string{sizes_.bad_field});
   return 4 + size;
 }
 

@@ -154,7 +154,7 @@ struct Matching::Inner {
   std::uint64_t constant = 0;  // bits that hold for every entry
   std::uint64_t possible = 0;
   std::uint64_t bits = 0;
-  std::vector<Simple> simple = {};  // of later entries
+  std::vector<FastField> fast_fields = {};  // of later entries
 };
 
 Matching::Matching(Expression& expression, const Image& image) {
@@ -179,7 +179,7 @@ Matching::Matching(Expression& expression, const Image& image) {
   }
   program.note(image.kind->first, inner_->possible);
   program.note(image.kind->later, inner_->possible);
-  if (!by_entry) inner_->simple = simple_fields(*image.kind->later, later);
+  if (!by_entry) inner_->fast_fields = fast_fields(*image.kind->later, later);
 }
 
 Matching::~Matching() = default;
@@ -197,10 +197,10 @@ bool Matching::look(const Entry& entry) {
     if (special == Special::index && holds(check, entry.index)) bits |= check.bit;
   const Plan& plan = entry.index == 0 ? inner_->first : inner_->later;
   if (entry.canonical) [[likely]] {
-    match::look(plan, entry.payload, bits);
+    run_plan(plan, entry.payload, bits);
   } else {
     const std::string written = canonical(*entry.message, entry.payload);
-    match::look(plan, std::as_bytes(std::span{written}), bits);
+    run_plan(plan, std::as_bytes(std::span{written}), bits);
   }
   return decide(inner_->program.jumps, bits);
 }
@@ -214,8 +214,8 @@ bool Matching::look_at_extra(bool there, bool filled) const {
 Matching::Others Matching::pass_others(Bytes unchecked, bool wanted) const {
   constexpr std::size_t slack = 8;  // that a varint is read with
   Others others;
-  if (inner_->simple.empty()) return others;
-  const std::span<const Simple> fields = inner_->simple;
+  if (inner_->fast_fields.empty()) return others;
+  const std::span<const FastField> fields = inner_->fast_fields;
   const Jumps& jumps = inner_->program.jumps;
   while (unchecked.size() - others.bytes >= 4 + slack) {
     const Bytes rest = unchecked.subspan(others.bytes);
@@ -223,7 +223,7 @@ Matching::Others Matching::pass_others(Bytes unchecked, bool wanted) const {
     if (size > rest.size() - 4 - slack) break;
     const Bytes payload = rest.subspan(4, size);
     std::uint64_t bits = inner_->constant;
-    if (!look_simply(fields, payload, bits)) break;
+    if (!run_fast_path(fields, payload, bits)) break;
     if (decide(jumps, bits) == wanted) {
       others.wanted = payload;
       break;

@@ -1,4 +1,4 @@
-// Checking and looking in one walk, for entries such as those of pagemaps.
+// Checks and tests a payload in one pass, for entries such as those of pagemaps.
 #include <algorithm>
 
 #include "match/match_plan.hpp"
@@ -18,13 +18,13 @@ std::uint64_t most_of(Type type) {
   }
 }
 
-bool is_simple(const Field& field) { return field.wire() == Wire::varint && !field.repeated && field.number < 16; }
+bool is_fast(const Field& field) { return field.wire() == Wire::varint && !field.repeated && field.number < 16; }
 
 }  // namespace
 
-std::vector<Simple> simple_fields(const Message& message, const Plan& plan) {
-  std::vector<Simple> fields;
-  if (!std::ranges::all_of(message.all(), is_simple)) return fields;
+std::vector<FastField> fast_fields(const Message& message, const Plan& plan) {
+  std::vector<FastField> fields;
+  if (!std::ranges::all_of(message.all(), is_fast)) return fields;
   for (const Field& field : message.all()) {
     const auto slot = std::ranges::find(plan.slots, &field, &Plan::Slot::field);
     fields.push_back({field.tag, field.required, most_of(field.type), slot == plan.slots.end() ? nullptr : &*slot});
@@ -32,11 +32,11 @@ std::vector<Simple> simple_fields(const Message& message, const Plan& plan) {
   return fields;
 }
 
-bool look_simply(std::span<const Simple> fields, Bytes unchecked, std::uint64_t& bits) {
+bool run_fast_path(std::span<const FastField> fields, Bytes unchecked, std::uint64_t& bits) {
   const std::byte* at = unchecked.data();
   const std::byte* const end = at + unchecked.size();
-  const Simple* field = fields.data();
-  const Simple* const fields_end = field + fields.size();
+  const FastField* field = fields.data();
+  const FastField* const fields_end = field + fields.size();
   while (at < end) {
     const auto tag = std::to_integer<std::uint32_t>(*at++);
     for (;; ++field) {
@@ -56,7 +56,7 @@ bool look_simply(std::span<const Simple> fields, Bytes unchecked, std::uint64_t&
       if (at[-1] == std::byte{0}) return false;
     }
     if (value > field->most) return false;
-    if (field->slot) look_at_varint(*field->slot, value, bits);
+    if (field->slot) test_varint(*field->slot, value, bits);
     ++field;
   }
   for (; field != fields_end; ++field)

@@ -127,7 +127,7 @@ void Planner::plan_field(const Clause& clause, const Field& field, const States&
 void Planner::add_check(const Clause& clause, const Test& test, const Field& field, Plan::Slot& slot) {
   Check check;
   check.bit = bit_of(clause, test);
-  Found& found = found_[&test];
+  Usability& found = found_[&test];
   Error fault;
   if (!test.inside) {
     fault = check_of(test, field, check);
@@ -140,7 +140,7 @@ void Planner::add_check(const Clause& clause, const Test& test, const Field& fie
     scope.jumps = jumps_of(*test.inside);
     check.scope = &scope;
   }
-  // "*" stands for fields of any type: those that the test cannot look at are not meant.
+  // "*" means only the fields whose types the test can look at.
   if (!fault) {
     found.usable = true;
     slot.checks.push_back(std::move(check));
@@ -149,7 +149,7 @@ void Planner::add_check(const Clause& clause, const Test& test, const Field& fie
   }
 }
 
-// A plan that only points on to others is possible as far as they are; what can set nothing is not walked into.
+// Bits that an inner plan may set are possible for the outer one. Messages that can set no bit are skipped.
 void Planner::settle() {
   for (bool changed = true; changed;) {
     changed = false;

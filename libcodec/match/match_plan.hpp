@@ -1,8 +1,8 @@
-// A clause made ready for one message: which fields to look at, and what to ask of them. Internal.
+// A clause prepared for one message: the fields to look at, and the checks of each. Internal.
 //
-// A plan has a slot for each field that somebody asks about, in ascending number, the order of a canonical payload: one
-// walk takes both along. A slot holds checks of that field and the plan for what is inside it. Messages that nest in
-// themselves make plans that point back.
+// A plan has a slot for each field that a test names, by ascending number, which is the order of a canonical payload:
+// one pass over the payload follows the slots. A slot holds the checks of its field and the plan for the message
+// inside. The plan of a message that nests in itself points back to itself.
 #pragma once
 
 #include <deque>
@@ -19,7 +19,7 @@ namespace critpipe::match {
 struct Scope;
 
 // low <= ((value & mask) ^ bias) <= low + span; the bias brings signed numbers into order.
-struct Range {
+struct IntegerRange {
   std::uint64_t mask = ~std::uint64_t{0};
   std::uint64_t bias = 0;
   std::uint64_t low = 0;
@@ -42,10 +42,10 @@ struct Check {
     inside
   };
   Kind kind = Kind::present;
-  bool invert = false;     // other kinds than range
-  bool unix_name = false;  // is looked at as it is and as quoted-printable text
+  bool invert = false;     // of kinds other than range
+  bool unix_name = false;  // the value is tested as it is and as quoted-printable text
   std::uint64_t bit = 0;   // one is set
-  Range range = {};
+  IntegerRange range = {};
   std::string text = {};
   const Pattern* pattern = nullptr;
   std::vector<std::uint64_t> values = {};
@@ -62,7 +62,7 @@ struct Plan {
     bool repeated = false;
     const Field* field = nullptr;
     std::uint64_t bit = 0;  // of the only check, a range
-    Range range = {};
+    IntegerRange range = {};
     const Plan* inside = nullptr;
     std::vector<Check> checks = {};
   };
@@ -70,7 +70,7 @@ struct Plan {
   std::uint64_t possible = 0;  // bits that this plan or one inside it may set
 };
 
-// The tree as jumps: look at a bit, go on or end.
+// A clause's tree as jumps: test a bit, then go on or end.
 struct Jump {
   static constexpr int yes = -1, no = -2;
   std::uint8_t bit;
@@ -86,7 +86,7 @@ inline bool decide(const Jumps& jumps, std::uint64_t bits) {
   while (at >= 0);
   return at == Jump::yes;
 }
-// Can it end in `wanted` when of the bits `known` those in `bits` are set, and of the others nothing is known?
+// Can the jumps end in `wanted`, if the `known` bits are as in `bits` and the others are unknown?
 bool can_end_in(const Jumps& jumps, bool wanted, std::uint64_t known, std::uint64_t bits);
 
 struct Scope {
@@ -94,29 +94,30 @@ struct Scope {
   Jumps jumps;
 };
 
-// What is asked of one varint that is no address.
-void look_at_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits);
-inline void look_at_varint(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
-  if (slot.way != Plan::Slot::Way::one_range) return look_at_varints(slot, wire, bits);
+// Runs the checks of one varint that is no address.
+void test_varints(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits);
+inline void test_varint(const Plan::Slot& slot, std::uint64_t wire, std::uint64_t& bits) {
+  if (slot.way != Plan::Slot::Way::one_range) return test_varints(slot, wire, bits);
   if (slot.range.holds(wire)) bits |= slot.bit;
 }
 
 // Requires: payload is checked and canonical.
-void look(const Plan& plan, Bytes payload, std::uint64_t& bits);
+void run_plan(const Plan& plan, Bytes payload, std::uint64_t& bits);
 
-// A message of single varints, as nearly all entries are written: the fields that may come and what is asked of each.
-struct Simple {
+// A field of a message that has only varints, none of them repeated, such as pagemap entries.
+struct FastField {
   std::uint32_t tag;
   bool required;
-  std::uint64_t most;      // a larger value is not of that type
-  const Plan::Slot* slot;  // null: nobody asks
+  std::uint64_t most;      // the largest value of its type
+  const Plan::Slot* slot;  // null: no test names it
 };
-// Empty: the message has other fields.
-std::vector<Simple> simple_fields(const Message& message, const Plan& plan);
-// False: this is not the usual way, or nothing that can be. May read 8 bytes behind the payload.
-bool look_simply(std::span<const Simple> fields, Bytes unchecked, std::uint64_t& bits);
+// Empty: the message has fields of other types.
+std::vector<FastField> fast_fields(const Message& message, const Plan& plan);
+// Checks and tests a payload in one pass. False: it is not canonical or not valid, or takes the slow path. May read
+// 8 bytes behind the payload.
+bool run_fast_path(std::span<const FastField> fields, Bytes unchecked, std::uint64_t& bits);
 
-// What a value must be for the test to hold. A fault says why the field cannot be tested so.
+// Makes the check of a test for one field. The error says why such a field can't be tested like this.
 Error check_of(const Test& test, const Field& field, Check& check);
 // Of integers without a schema (index), and of texts (image, magic).
 Error integer_check(const Test& test, Type type, Check& check);
@@ -126,11 +127,11 @@ bool holds(const Check& check, Bytes bytes);
 
 std::uint64_t bit_of(const Clause& clause, const Test& test);
 
-// Makes plans, and remembers which tests found a field.
+// Makes plans, and records which tests have a field to look at.
 class Planner {
  public:
   const Plan* plan(const Clause& clause, const Message& message);
-  // The first test that no message can have, as planned so far.
+  // The first test that no message planned so far has a field for.
   Error fault_of(const Clause& clause) const;
 
  private:
@@ -140,9 +141,9 @@ class Planner {
     auto operator<=>(const State&) const = default;
   };
   using States = std::vector<State>;
-  struct Found {
+  struct Usability {
     bool usable = false;
-    Error fault = {};  // of the field that comes nearest: the one with the highest `have`
+    Error fault = {};  // of the field that fits best: the one with the highest `have`
   };
 
   Plan* plan(const Clause& clause, const Message& message, const States& states);
@@ -153,11 +154,11 @@ class Planner {
   std::deque<Plan> plans_;
   std::deque<Scope> scopes_;
   std::map<std::tuple<const Clause*, const Message*, States>, Plan*> known_;
-  std::map<const Test*, Found> found_;
+  std::map<const Test*, Usability> found_;
   std::map<const Clause*, std::vector<const Message*>> roots_;
 };
 
-// " (near: a, b)", or nothing. Paths from the messages that look like the one of the test.
+// " (near: a, b)", or nothing: paths from these messages that resemble the test's.
 std::string near_paths(const Test& test, const std::vector<const Message*>& roots);
 std::string near_names(std::string_view name, std::span<const Name> names, bool& alike);
 

@@ -118,13 +118,13 @@ int place_of(const Literal& number, bool with_sign, std::uint64_t& place) {
   return number.number >= sign_bit ? 1 : 0;
 }
 
-void always(Range& range, bool truth) {
+void always(IntegerRange& range, bool truth) {
   range.low = 0;
   range.span = ~std::uint64_t{0};
   range.invert = !truth;
 }
 
-void bound(Compare compare, const Literal& number, bool with_sign, Range& range) {
+void bound(Compare compare, const Literal& number, bool with_sign, IntegerRange& range) {
   std::uint64_t place = 0;
   const int outside = place_of(number, with_sign, place);
   const std::uint64_t most = ~std::uint64_t{0};

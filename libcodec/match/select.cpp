@@ -91,7 +91,7 @@ Step Select::hand_on(const Entry& entry) {
 
 // The extra is there, or is known to be missing: now the entry that waits can be judged.
 Step Select::settle(bool filled) {
-  const bool there = filled || !held_->parts.empty() || held_->image.kind->extra.shape == Extra::Shape::nested;
+  const bool there = filled || !held_->parts.empty() || held_->image.kind->extra.nested;
   const Entry& entry = held_->entry.entry;
   state_ = State::idle;
   if (matching_->look_at_extra(there, filled) == options_.invert) {

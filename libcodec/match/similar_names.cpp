@@ -1,4 +1,4 @@
-// Names that look like one that is not there.
+// Names that resemble one that does not exist.
 #include <algorithm>
 #include <set>
 

@@ -29,7 +29,7 @@ PageDirectory::PageDirectory(const std::string& path, const Limits& limits)
     : chain_{std::make_shared<Chain>()}, path_{path} {
   chain_->limits = limits;
   Error error;
-  set_ = ImageSet::open(path, error);
+  set_ = ImageSet::open_input(path, error);
   if (set_) path_ = set_->place();
   if (error && error.reason != Reason::no_images) chain_->errors.push_back(std::move(error));
 }

@@ -124,8 +124,9 @@ std::span<const ImageMessage> Checkpoint::messages(std::string_view kind) const 
 
 std::span<const ImageMessage> Checkpoint::messages(std::string_view kind, std::uint32_t number) const {
   const auto all = messages(kind);
-  const auto some = std::ranges::equal_range(all, number, {}, &ImageMessage::number);
-  return {some.begin(), some.end()};
+  const auto begin = std::ranges::lower_bound(all, number, {}, &ImageMessage::number);
+  const auto end = std::ranges::upper_bound(all, number, {}, &ImageMessage::number);
+  return {begin, end};
 }
 
 std::span<const Error> Checkpoint::errors() const { return model_->errors; }

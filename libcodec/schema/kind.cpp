@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 
 #include "schema_index.hpp"
@@ -9,34 +10,33 @@
 namespace critpipe {
 namespace {
 
-// The words that proto/kinds.inc uses for what follows an entry.
+// The words that proto/kinds.inc uses for what follows an entry. A new shape is one more.
 constexpr Extra nothing;
 
-constexpr Extra bytes(std::string_view first, std::string_view second = {}, std::string_view first_name = {},
-                      std::string_view second_name = {}) {
-  return {.shape = Extra::Shape::bytes,
-          .first = first,
-          .second = second,
-          .first_name = first_name,
-          .second_name = second_name};
+consteval Extra bytes(std::string_view size, std::string_view added = {}) {
+  return {.parts = {{{.size = size, .added = added}}}};
 }
 
-constexpr Extra units(std::string_view count, std::uint8_t unit, std::uint8_t padding) {
-  return {.shape = Extra::Shape::units, .first = count, .unit = unit, .padding = padding};
+consteval Extra two_parts(std::string_view first_name, std::string_view first_size, std::string_view second_name,
+                          std::string_view second_size) {
+  return {.parts = {{{.size = first_size, .name = first_name}, {.size = second_size, .name = second_name}}}};
 }
 
-constexpr Extra padded(std::string_view length, std::uint8_t padding, std::string_view unless) {
-  return {.shape = Extra::Shape::padded, .first = length, .unless = unless, .padding = padding};
+consteval Extra numbers(std::string_view count, std::uint8_t unit, std::uint8_t padding) {
+  return {.parts = {{{.size = count, .form = Extra::Form::numbers, .unit = unit, .padding = padding}}}};
 }
 
-constexpr Extra nested(std::string_view count, std::string_view message, std::string_view length,
-                       std::uint8_t padding) {
-  return {
-      .shape = Extra::Shape::nested, .first = count, .second = length, .nested_message = message, .padding = padding};
+consteval Extra padded(std::string_view size, std::uint8_t padding, std::string_view unless) {
+  return {.parts = {{{.size = size, .padding = padding}}}, .unless = unless};
 }
 
-constexpr Extra ghost(std::string_view unless, std::string_view length) {
-  return {.shape = Extra::Shape::ghost, .first = length, .unless = unless};
+consteval Extra messages(std::string_view count, std::string_view message, std::string_view size,
+                         std::uint8_t padding) {
+  return {.parts = {{{.size = size, .padding = padding}}}, .nested = message_named(message), .nr_nested = count};
+}
+
+consteval Extra rest_or_chunks(std::string_view unless, std::string_view size) {
+  return {.parts = {{{.size = size}}}, .unless = unless, .rest_of_image = true};
 }
 
 #define IMAGE(name, magic, file, message, about) \
@@ -100,20 +100,40 @@ consteval void check_file(std::string_view file) {
   }
 }
 
-consteval void check_length(const Message* message, std::string_view field) {
+consteval void check_count(const Message* message, std::string_view field) {
   if (!holds(index_of(message).integers, field)) throw "extra: no such integer field";
 }
 
+consteval void check_part(const Extra& extra, std::size_t place, const Message* message) {
+  const Extra::Part& part = extra.parts[place];
+  check_count(message, part.size);
+  if (!part.added.empty()) check_count(message, part.added);
+  if (part.unit == 0 || part.padding == 0) throw "extra: no unit or padding";
+  if (part.form == Extra::Form::numbers) {
+    if (!std::has_single_bit(part.unit) || part.unit > 8) throw "extra: numbers of no such size";
+    if (part.padding != 1 && part.padding % part.unit != 0) throw "extra: padding ends within a number";
+  }
+  if (part.name.size() >= Field::key_room) throw "extra: a name is too long";
+  if (part.name.empty() && extra.nr_parts() > 1) throw "extra: one part of many has no name";
+  for (std::size_t earlier = 0; earlier < place; ++earlier)
+    if (extra.parts[earlier].name == part.name) throw "extra: name is used twice";
+}
+
 consteval void check_extra(const Kind& kind) {
-  using Shape = Extra::Shape;
   const Extra& extra = kind.extra;
-  const bool is_nested = extra.shape == Shape::nested;
-  if (extra.shape == Shape::nothing) return;
-  if (extra.unit == 0 || extra.padding == 0) throw "extra: no unit or padding";
-  if (extra.shape != Shape::ghost && kind.first != kind.later) throw "extra: of which message?";
-  check_length(kind.later, extra.first);
-  if (is_nested) check_length(message_named(extra.nested_message), extra.second);
-  if (!is_nested && !extra.second.empty()) check_length(kind.later, extra.second);
+  for (std::size_t i = extra.nr_parts(); i < Extra::most_parts; ++i)
+    if (!extra.parts[i].size.empty()) throw "extra: a part without a size stands before another";
+  if (!kind.has_extra()) {
+    if (!extra.parts[0].name.empty() || extra.nested || extra.rest_of_image) throw "extra: no size";
+    return;
+  }
+  if ((extra.nested || extra.rest_of_image) && (extra.nr_parts() != 1 || extra.is_object()))
+    throw "extra: one part without a name is wanted";
+  if ((extra.nested || extra.rest_of_image) && extra.parts[0].form != Extra::Form::text) throw "extra: text is wanted";
+  if (extra.nested && extra.rest_of_image) throw "extra: messages, or the rest of the image?";
+  if (!extra.rest_of_image && kind.first != kind.later) throw "extra: of which message?";
+  for (std::size_t i = 0; i < extra.nr_parts(); ++i) check_part(extra, i, extra.nested ? extra.nested : kind.later);
+  if (extra.nested) check_count(kind.later, extra.nr_nested);
   if (!extra.unless.empty() && !holds(index_of(kind.first).booleans, extra.unless)) throw "extra: no such bool field";
 }
 

@@ -27,13 +27,14 @@ void scan_block(const Database& database, Bytes bytes, hs_scratch_t* scratch, No
 
 }  // namespace
 
-bool Looker::try_start(const Closer& closer, const Window& window, std::uint64_t at, std::uint64_t to, Stretch& found) {
-  const bool with_neighbour = at > window.start();
+bool MatchFinder::try_start(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t at, std::uint64_t to,
+                            Span& found) {
+  const bool with_neighbour = at > recent.start();
   const std::uint64_t from = with_neighbour ? at - 1 : at;
-  const bool lazy = compiled_.patterns[closer.pattern].traits.lazy;
-  const Bytes bytes = window.view(from, to, bytes_);
+  const bool lazy = compiled_.patterns[exact.pattern].traits.lazy;
+  const Bytes bytes = recent.view(from, to, bytes_);
   std::uint64_t end = 0;
-  scan_block(with_neighbour ? closer.behind_one : closer.here, bytes, scratch_,
+  scan_block(with_neighbour ? exact.behind_one : exact.here, bytes, scratch_,
              [&](std::uint64_t, std::uint64_t found_to) {
                end = from + found_to;
                return !lazy;
@@ -43,17 +44,17 @@ bool Looker::try_start(const Closer& closer, const Window& window, std::uint64_t
   return true;
 }
 
-bool Looker::first_match(const Closer& closer, const Window& window, std::uint64_t from, std::uint64_t to,
-                         Stretch& found) {
-  const Pattern& pattern = compiled_.patterns[closer.pattern];
-  if (!closer.starts) {
+bool MatchFinder::first_match(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t from,
+                              std::uint64_t to, Span& found) {
+  const Pattern& pattern = compiled_.patterns[exact.pattern];
+  if (!exact.starts) {
     for (std::uint64_t at = from; at + pattern.shortest <= to; ++at)
-      if (try_start(closer, window, at, std::min(to, at + pattern.longest + 1), found)) return true;
+      if (try_start(exact, recent, at, std::min(to, at + pattern.longest + 1), found)) return true;
     return false;
   }
   found = {~std::uint64_t{0}, 0};
   const bool lazy = pattern.traits.lazy;
-  scan_block(closer.starts, window.view(from, to, bytes_), scratch_, [&](std::uint64_t begin, std::uint64_t end) {
+  scan_block(exact.starts, recent.view(from, to, bytes_), scratch_, [&](std::uint64_t begin, std::uint64_t end) {
     begin += from;
     end += from;
     if (begin < found.begin) found = {begin, end};
@@ -63,12 +64,12 @@ bool Looker::first_match(const Closer& closer, const Window& window, std::uint64
   return found.end != 0;
 }
 
-void Looker::all_matches(const Closer& closer, const Window& window, std::uint64_t from, std::uint64_t to,
-                         std::vector<Stretch>& found) {
-  const bool neighbour = compiled_.patterns[closer.pattern].traits.sees_neighbours && from > window.start();
+void MatchFinder::all_matches(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t from,
+                              std::uint64_t to, std::vector<Span>& found) {
+  const bool neighbour = compiled_.patterns[exact.pattern].traits.sees_neighbours && from > recent.start();
   const std::uint64_t first = neighbour ? from - 1 : from;
   // What stands behind the last end is seen too, so that no $ holds where a stretch goes on.
-  scan_block(closer.starts, window.view(first, to + 2, bytes_), scratch_, [&](std::uint64_t begin, std::uint64_t end) {
+  scan_block(exact.starts, recent.view(first, to + 2, bytes_), scratch_, [&](std::uint64_t begin, std::uint64_t end) {
     if (first + begin >= from && first + end <= to) found.push_back({first + begin, first + end});
     return true;
   });
@@ -92,18 +93,19 @@ void BoundedTracker::drop_to(std::uint64_t end) {
   if (!ends_.empty()) ends_.front().first = std::max(ends_.front().first, end + 1);
 }
 
-void BoundedTracker::settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches) {
-  const std::uint64_t now = window.end();
+void BoundedTracker::settle(const RecentBytes& recent, bool last, MatchFinder& finder,
+                            std::vector<MatchSpan>& matches) {
+  const std::uint64_t now = recent.end();
   for (;;) {
-    drop_to(std::max(behind_, window.start()) + pattern_.shortest - 1);
+    drop_to(std::max(behind_, recent.start()) + pattern_.shortest - 1);
     if (ends_.empty()) return;
     const std::uint64_t end = ends_.front().first;
     if (!last && now < end + pattern_.longest + 1) return;
     const std::uint64_t nearest = end > pattern_.longest ? end - pattern_.longest : 0;
-    const std::uint64_t from = std::max({behind_, window.start(), nearest});
+    const std::uint64_t from = std::max({behind_, recent.start(), nearest});
     const std::uint64_t to = std::min(now, end + pattern_.longest + 1);
-    Looker::Stretch found{};
-    const bool any = looker.first_match(closer_, window, from, to, found);
+    MatchFinder::Span found{};
+    const bool any = finder.first_match(exact_, recent, from, to, found);
     if (!any || found.begin + pattern_.shortest > end) {
       // Ends of matches that begin inside the last one, up to where another may begin behind it.
       drop_to(any ? found.begin + pattern_.shortest - 1 : std::max(end, to - 1));
@@ -131,7 +133,7 @@ void UnboundedTracker::note(std::uint64_t begin, std::uint64_t end) {
 }
 
 // Candidates that begin inside the last match hide others with the same end that begin behind it. False: too far off.
-bool UnboundedTracker::uncover(const Window& window, Looker& looker) {
+bool UnboundedTracker::uncover(const RecentBytes& recent, MatchFinder& finder) {
   std::uint64_t hidden_to = 0;
   while (!candidates_.empty() && candidates_.front().begin < behind_) {
     hidden_to = std::max(hidden_to, candidates_.front().end);
@@ -140,17 +142,18 @@ bool UnboundedTracker::uncover(const Window& window, Looker& looker) {
   if (hidden_to < behind_ + pattern_.shortest) return true;
   if (hidden_to - behind_ > far) return false;
   found_.clear();
-  looker.all_matches(closer_, window, behind_, hidden_to, found_);
+  finder.all_matches(exact_, recent, behind_, hidden_to, found_);
   for (const auto& [begin, end] : found_) note(begin, end);
   return true;
 }
 
-bool UnboundedTracker::settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches) {
+bool UnboundedTracker::settle(const RecentBytes& recent, bool last, MatchFinder& finder,
+                              std::vector<MatchSpan>& matches) {
   for (;;) {
-    if (!uncover(window, looker)) return true;
+    if (!uncover(recent, finder)) return true;
     if (candidates_.empty()) return false;
     const Candidate first = candidates_.front();
-    if (!last && window.end() < first.end + max_lookahead) return false;
+    if (!last && recent.end() < first.end + max_lookahead) return false;
     candidates_.pop_front();
     matches.push_back(take(first.begin, first.end));
   }

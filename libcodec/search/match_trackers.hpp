@@ -4,31 +4,32 @@
 #include <deque>
 
 #include "search/pattern_engine.hpp"
-#include "search/search_window.hpp"
+#include "search/recent_bytes.hpp"
 
 namespace critpipe::search {
 
-struct Match {
+struct MatchSpan {
   std::uint64_t begin, end;  // positions
   std::size_t pattern;
 };
 
-// A second look at the bytes of the window.
-class Looker {
+// Finds the exact bounds of matches in the bytes that are still there.
+class MatchFinder {
  public:
-  Looker(const Patterns::Compiled& compiled, hs_scratch_t* scratch) : compiled_{compiled}, scratch_{scratch} {}
+  MatchFinder(const Patterns::Compiled& compiled, hs_scratch_t* scratch) : compiled_{compiled}, scratch_{scratch} {}
 
-  struct Stretch {
+  struct Span {
     std::uint64_t begin, end;
   };
   // The match that begins first in [from, to), of those the longest, or for a lazy pattern the shortest.
-  bool first_match(const Closer& closer, const Window& window, std::uint64_t from, std::uint64_t to, Stretch& found);
+  bool first_match(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t from, std::uint64_t to,
+                   Span& found);
   // All ends in (from, to] with their first starts from `from` on.
-  void all_matches(const Closer& closer, const Window& window, std::uint64_t from, std::uint64_t to,
-                   std::vector<Stretch>& found);
+  void all_matches(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t from, std::uint64_t to,
+                   std::vector<Span>& found);
 
  private:
-  bool try_start(const Closer& closer, const Window& window, std::uint64_t at, std::uint64_t to, Stretch& found);
+  bool try_start(const ExactPattern& exact, const RecentBytes& recent, std::uint64_t at, std::uint64_t to, Span& found);
 
   const Patterns::Compiled& compiled_;
   hs_scratch_t* scratch_;
@@ -39,11 +40,11 @@ class Looker {
 class BoundedTracker {
  public:
   BoundedTracker(const Patterns::Compiled& compiled, std::size_t pattern)
-      : pattern_{compiled.patterns[pattern]}, closer_{compiled.closers[pattern_.place]}, number_{pattern} {}
+      : pattern_{compiled.patterns[pattern]}, exact_{compiled.exact_patterns[pattern_.place]}, number_{pattern} {}
 
   void note_end(std::uint64_t end);
-  // `last`: nothing comes behind the window.
-  void settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches);
+  // `last`: nothing follows the recent bytes.
+  void settle(const RecentBytes& recent, bool last, MatchFinder& finder, std::vector<MatchSpan>& matches);
   std::uint64_t earliest(std::uint64_t now) const;  // where the next match may begin
 
  private:
@@ -53,7 +54,7 @@ class BoundedTracker {
   void drop_to(std::uint64_t end);
 
   const Pattern& pattern_;
-  const Closer& closer_;
+  const ExactPattern& exact_;
   std::size_t number_;
   std::uint64_t behind_ = 0;  // the last match ended here
   std::deque<Ends> ends_;     // ascending, apart
@@ -63,18 +64,18 @@ class BoundedTracker {
 class UnboundedTracker {
  public:
   UnboundedTracker(const Patterns::Compiled& compiled, std::size_t pattern)
-      : pattern_{compiled.patterns[pattern]}, closer_{compiled.closers[pattern_.place]}, number_{pattern} {}
+      : pattern_{compiled.patterns[pattern]}, exact_{compiled.exact_patterns[pattern_.place]}, number_{pattern} {}
 
   void note(std::uint64_t begin, std::uint64_t end);
   // True: starts have been hidden for long. Search again from behind() on, after restart().
-  bool settle(const Window& window, bool last, Looker& looker, std::vector<Match>& matches);
+  bool settle(const RecentBytes& recent, bool last, MatchFinder& finder, std::vector<MatchSpan>& matches);
   std::uint64_t behind() const { return behind_; }
   void restart() {
     candidates_.clear();
     floor_ = behind_;
   }
   // Takes a match as it is. For lazy patterns.
-  Match take(std::uint64_t begin, std::uint64_t end) {
+  MatchSpan take(std::uint64_t begin, std::uint64_t end) {
     behind_ = end;
     return {begin, end, number_};
   }
@@ -85,15 +86,15 @@ class UnboundedTracker {
   const std::deque<Candidate>& candidates() const { return candidates_; }
 
  private:
-  bool uncover(const Window& window, Looker& looker);
+  bool uncover(const RecentBytes& recent, MatchFinder& finder);
 
   const Pattern& pattern_;
-  const Closer& closer_;
+  const ExactPattern& exact_;
   std::size_t number_;
   std::uint64_t behind_ = 0;          // the last match ended here
   std::uint64_t floor_ = 0;           // starts before it are of no interest
   std::deque<Candidate> candidates_;  // ascending
-  std::vector<Looker::Stretch> found_;
+  std::vector<MatchFinder::Span> found_;
 };
 
 }  // namespace critpipe::search

@@ -4,8 +4,8 @@
 
 namespace critpipe {
 
-MemorySearch::MemorySearch(const Patterns& patterns, MemorySearchOptions options, Report report, Fault fault)
-    : work_{new Work{patterns, std::move(options), std::move(report), std::move(fault)}} {}
+MemorySearch::MemorySearch(const Patterns& patterns, MemorySearchOptions options, OnMatch on_match, OnError on_error)
+    : work_{new Work{patterns, std::move(options), std::move(on_match), std::move(on_error)}} {}
 MemorySearch::~MemorySearch() = default;
 
 Step MemorySearch::directory(const std::string& path) { return work_->search_directory(path); }

@@ -1,19 +1,20 @@
-// What the parts of a MemorySearch share. Internal.
+// What the sources of a MemorySearch share. Internal.
 #pragma once
 
-#include "search/searched_memory.hpp"
+#include "search/memory_owners.hpp"
 
 namespace critpipe {
 
 struct MemorySearch::Work {
   const Patterns& patterns;
   MemorySearchOptions options;
-  Report report;
-  Fault fault;
+  OnMatch on_match;
+  OnError on_error;
 
   Step search_directory(const std::string& path);
-  // Where the search itself failed, and not a match stopped it.
-  void report_failure(const Search& search, const std::string& place) const;
+  // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
+  // wants no more matches ends all.
+  Step step_behind(const Search& search, const std::string& place) const;
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

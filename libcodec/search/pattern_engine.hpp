@@ -25,6 +25,12 @@ struct FreeDatabase {
 };
 using Database = std::unique_ptr<hs_database_t, FreeDatabase>;
 
+struct CloseStream {
+  // Without a callback nothing is scanned, and an open stream always closes.
+  void operator()(hs_stream_t* stream) const { (void)hs_close_stream(stream, nullptr, nullptr, nullptr); }
+};
+using StreamState = std::unique_ptr<hs_stream_t, CloseStream>;
+
 struct FreeScratch {
   void operator()(hs_scratch_t* scratch) const { hs_free_scratch(scratch); }
 };
@@ -68,11 +74,12 @@ struct Pattern {
   Kind kind = Kind::fixed;
   Traits traits = {};
   std::uint64_t shortest = 0, longest = 0;  // bytes of a match
-  std::size_t place = 0;                    // among those of its kind
+  std::size_t place = 0;                    // in exact_patterns; of bounded and unbounded ones
 };
 
-// For the second look. Anchored: all ends of a match that begins at the first byte, or behind it at the second.
-struct Closer {
+// Finds the exact bounds of a match near a place that the stream reports. An anchored database gives all ends of a
+// match that begins at the first byte, or at the second, behind a neighbour.
+struct ExactPattern {
   std::size_t pattern = 0;
   Database starts;            // of a block, with starts; null where that is too much for the engine
   Database here, behind_one;  // anchored; only where they are needed
@@ -94,9 +101,9 @@ struct Patterns::Compiled {
   bool literals_only = true;
   std::unordered_set<std::string> known;
   std::vector<search::Stream> streams;
-  std::vector<search::Closer> closers;  // of bounded and unbounded patterns
-  std::vector<std::size_t> bounded;     // patterns
-  std::vector<std::uint64_t> widths;    // by pattern; 0: not fixed
+  std::vector<search::ExactPattern> exact_patterns;  // of bounded and unbounded patterns
+  std::vector<std::size_t> bounded;                  // patterns
+  std::vector<std::uint64_t> widths;                 // by pattern; 0: not fixed
   search::Scratch scratch;
   std::uint64_t widest = 0;  // of fixed and bounded ones
   std::size_t nr_unbounded = 0;
@@ -105,7 +112,7 @@ struct Patterns::Compiled {
   bool is_one_literal() const { return literals_only && patterns.size() == 1 && patterns.front().flags == 0; }
   Error measure(search::Pattern& pattern);
   Error compile_shared();
-  Error compile_closer(std::size_t number);
+  Error compile_exact(std::size_t number);
   Error compile_stream(std::size_t number);
   Error add_scratch(const hs_database_t* database);
 };

@@ -141,15 +141,15 @@ Error to_bytes(const PatternText& pattern, std::string& bytes) {
 }
 
 Error to_regex(const PatternText& pattern, std::string& regex) {
-  switch (pattern.form) {
-    case PatternText::Form::hexbytes: return hexbytes_to_regex(pattern, regex);
-    case PatternText::Form::literal: {
+  switch (pattern.syntax) {
+    case PatternText::Syntax::hexbytes: return hexbytes_to_regex(pattern, regex);
+    case PatternText::Syntax::literal: {
       std::string bytes;
       if (Error error = to_bytes(pattern, bytes)) return error;
       for (const char byte : bytes) append_byte(regex, static_cast<unsigned char>(byte));
       return {};
     }
-    case PatternText::Form::regex: break;
+    case PatternText::Syntax::regex: break;
   }
   if (pattern.text.find('\0') != pattern.text.npos) return refuse(pattern, "write \\x00 for a zero byte");
   if (pattern.utf16) return widen(pattern, regex);

@@ -64,7 +64,7 @@ Error Patterns::add(const PatternText& given) {
   if (patterns.size() == max_patterns) return refuse(given, "more than 100000 patterns");
   if (Error error = to_regex(given, pattern.source)) return error;
   if (!compiled_->known.insert((given.caseless ? "i" : "c") + pattern.source).second) return {};
-  if (given.form == PatternText::Form::literal) {
+  if (given.syntax == PatternText::Syntax::literal) {
     if (Error error = to_bytes(given, pattern.bytes)) return error;
     if (pattern.bytes.size() > max_literal_bytes) return refuse(given, "a literal longer than 4 KiB");
     pattern.shortest = pattern.longest = pattern.bytes.size();
@@ -136,30 +136,30 @@ Error Patterns::Compiled::compile_shared() {
 }
 
 // What finds the starts of a bounded pattern, and of an unbounded one behind a match that hid them.
-Error Patterns::Compiled::compile_closer(std::size_t number) {
+Error Patterns::Compiled::compile_exact(std::size_t number) {
   Pattern& pattern = patterns[number];
-  Closer closer;
-  closer.pattern = number;
+  ExactPattern exact;
+  exact.pattern = number;
   hs_compile_error_t* refused = nullptr;
   const bool bounded = pattern.kind == Pattern::Kind::bounded;
   const bool quick = pattern.shortest <= longest_with_start;
   if (!bounded || (quick && !pattern.traits.sees_neighbours)) {
-    if (compile_one(pattern.source, pattern.flags | HS_FLAG_SOM_LEFTMOST, HS_MODE_BLOCK, closer.starts, refused) !=
+    if (compile_one(pattern.source, pattern.flags | HS_FLAG_SOM_LEFTMOST, HS_MODE_BLOCK, exact.starts, refused) !=
         HS_SUCCESS) {
       if (!bounded) return refuse_as(pattern, refused);
       hs_free_compile_error(refused);
     }
   }
-  if (!closer.starts) {
+  if (!exact.starts) {
     const std::string inside = "(?:" + pattern.source + ")";
-    if (compile_one("\\A" + inside, pattern.flags, HS_MODE_BLOCK, closer.here, refused) != HS_SUCCESS ||
-        compile_one("\\A(?s:.)" + inside, pattern.flags, HS_MODE_BLOCK, closer.behind_one, refused) != HS_SUCCESS)
+    if (compile_one("\\A" + inside, pattern.flags, HS_MODE_BLOCK, exact.here, refused) != HS_SUCCESS ||
+        compile_one("\\A(?s:.)" + inside, pattern.flags, HS_MODE_BLOCK, exact.behind_one, refused) != HS_SUCCESS)
       return refuse_as(pattern, refused);
   }
-  for (const Database* database : {&closer.starts, &closer.here, &closer.behind_one})
+  for (const Database* database : {&exact.starts, &exact.here, &exact.behind_one})
     if (Error error = add_scratch(database->get())) return error;
-  pattern.place = closers.size();
-  closers.push_back(std::move(closer));
+  pattern.place = exact_patterns.size();
+  exact_patterns.push_back(std::move(exact));
   return {};
 }
 
@@ -191,7 +191,7 @@ Error Patterns::compile() {
       compiled.widest = std::max(compiled.widest, pattern.longest);
     }
     if (pattern.kind == Pattern::Kind::fixed) continue;
-    if (Error error = compiled.compile_closer(i)) return error;
+    if (Error error = compiled.compile_exact(i)) return error;
   }
   return {};
 }

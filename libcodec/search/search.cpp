@@ -19,7 +19,7 @@ constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that 
 
 class Search::Machine {
  public:
-  Machine(const Patterns::Compiled& compiled, std::size_t context, Report report);
+  Machine(const Patterns::Compiled& compiled, std::size_t context, OnMatch on_match);
   ~Machine();
 
   void begin(std::uint64_t address);
@@ -28,62 +28,64 @@ class Search::Machine {
   const Error& error() const { return error_; }
 
  private:
-  struct Live {
+  struct OpenStream {
     Machine* machine = nullptr;
     const Stream* of = nullptr;
-    hs_stream_t* stream = nullptr;
+    StreamState state = {};
     std::uint64_t base = 0;  // position of the stream's first byte
     std::unique_ptr<UnboundedTracker> tracker = {};
     bool took = false;  // a lazy pattern's match ended the scan
   };
 
-  static int note_shared(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* live);
-  static int note_unbounded(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* live);
-  static int note_lazy(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* live);
-  static match_event_handler note_of(const Live& live);
-  bool sees_neighbours(const Live& live) const { return compiled_.patterns[live.of->pattern].traits.sees_neighbours; }
+  static int note_shared(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
+  static int note_unbounded(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
+  static int note_lazy(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
+  static match_event_handler note_of(const OpenStream& open);
+  bool sees_neighbours(const OpenStream& open) const {
+    return compiled_.patterns[open.of->pattern].traits.sees_neighbours;
+  }
 
   template <typename Work>
   Step guarded(Work work);
   void finish();
-  void scan_stream(Live& live, Bytes bytes);
-  void reset(Live& live, match_event_handler note);
+  void scan_stream(OpenStream& open, Bytes bytes);
+  void reset(OpenStream& open, match_event_handler note);
   Step slice(Bytes bytes);
-  void scan(Live& live, Bytes bytes);
+  void scan(OpenStream& open, Bytes bytes);
   void scan_literal(Bytes bytes);
   void find_literal(Bytes bytes, std::uint64_t base);
-  void rescan(Live& live, std::uint64_t from);
+  void rescan(OpenStream& open, std::uint64_t from);
   void settle(bool last);
   Step emit(bool last);
-  Step show(const Match& match);
-  void keep_heads(std::uint64_t first);
-  void keep_head(const Match& match, std::uint64_t first);
+  Step show(const MatchSpan& match);
+  void keep_starts(std::uint64_t first);
+  void keep_start(const MatchSpan& match, std::uint64_t first);
   std::uint64_t earliest() const;
   std::size_t bytes_to_keep() const;
 
   const Patterns::Compiled& compiled_;
   const std::size_t context_;
-  Report report_;
+  OnMatch on_match_;
   EngineGuard guard_;
   Error error_;
   Scratch scratch_;
-  Looker looker_;
-  Window window_;
+  MatchFinder finder_;
+  RecentBytes recent_;
   std::uint64_t address_ = 0;  // of the stretch
   bool open_ = false;
   bool stopped_ = false;
   std::optional<LiteralFinder> literal_;  // in place of streams
-  std::vector<Live> live_;
+  std::vector<OpenStream> streams_;
   std::vector<std::uint64_t> behind_;  // of fixed patterns
   std::vector<BoundedTracker> bounded_;
   std::vector<std::size_t> place_of_;  // pattern -> bounded tracker
-  std::vector<Match> matches_;         // of this slice
-  std::deque<Match> waiting_;          // for the bytes behind them, and for earlier ones
-  struct Head {
+  std::vector<MatchSpan> matches_;     // of this slice
+  std::deque<MatchSpan> waiting_;      // for the bytes behind them, and for earlier ones
+  struct MatchStart {
     Bytes before, match;
     std::vector<std::byte> bytes;
   };
-  std::map<std::pair<std::uint64_t, std::size_t>, Head> heads_;  // of matches that began long ago
+  std::map<std::pair<std::uint64_t, std::size_t>, MatchStart> starts_;  // of matches that began long ago
   std::vector<std::byte> before_, shown_, after_;
 };
 
@@ -94,14 +96,19 @@ hs_scratch_t* copy_of(const hs_scratch_t* scratch) {
   return hs_clone_scratch(scratch, &copy) == HS_SUCCESS ? copy : throw std::bad_alloc{};
 }
 
+StreamState open_stream(const hs_database_t* database) {
+  hs_stream_t* stream = nullptr;
+  return hs_open_stream(database, 0, &stream) == HS_SUCCESS ? StreamState{stream} : throw std::bad_alloc{};
+}
+
 }  // namespace
 
-Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context, Report report)
+Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context, OnMatch on_match)
     : compiled_{compiled},
       context_{std::min(context, max_context)},
-      report_{std::move(report)},
+      on_match_{std::move(on_match)},
       scratch_{compiled.scratch ? copy_of(compiled.scratch.get()) : nullptr},
-      looker_{compiled, scratch_.get()},
+      finder_{compiled, scratch_.get()},
       behind_(compiled.patterns.size()),
       place_of_(compiled.patterns.size()) {
   if (compiled.is_one_literal()) literal_.emplace(compiled.patterns.front().bytes);
@@ -111,24 +118,21 @@ Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context
     bounded_.emplace_back(compiled, i);
   }
   for (const Stream& stream : compiled.streams) {
-    Live& live = live_.emplace_back();
-    live.machine = this;
-    live.of = &stream;
-    if (stream.unbounded) live.tracker = std::make_unique<UnboundedTracker>(compiled, stream.pattern);
-    if (hs_open_stream(stream.database.get(), 0, &live.stream) != HS_SUCCESS) throw std::bad_alloc{};
+    OpenStream& open = streams_.emplace_back();
+    open.machine = this;
+    open.of = &stream;
+    if (stream.unbounded) open.tracker = std::make_unique<UnboundedTracker>(compiled, stream.pattern);
+    open.state = open_stream(stream.database.get());
   }
 }
 
-Search::Machine::~Machine() {
-  // Without a callback nothing is scanned, and a stream that is open closes.
-  for (const Live& live : live_) (void)hs_close_stream(live.stream, nullptr, nullptr, nullptr);
-}
+Search::Machine::~Machine() = default;
 
 int Search::Machine::note_shared(unsigned id, unsigned long long, unsigned long long to, unsigned, void* context) {
-  const Live& live = *static_cast<Live*>(context);
-  Machine& machine = *live.machine;
+  const OpenStream& open = *static_cast<OpenStream*>(context);
+  Machine& machine = *open.machine;
   return machine.guard_.call([&] {
-    const std::uint64_t end = live.base + to;
+    const std::uint64_t end = open.base + to;
     const std::uint64_t width = machine.compiled_.widths[id];
     if (width == 0) {
       machine.bounded_[machine.place_of_[id]].note_end(end);
@@ -143,34 +147,34 @@ int Search::Machine::note_shared(unsigned id, unsigned long long, unsigned long 
 }
 
 int Search::Machine::note_unbounded(unsigned, unsigned long long from, unsigned long long to, unsigned, void* context) {
-  Live& live = *static_cast<Live*>(context);
-  return live.machine->guard_.call([&] {
-    live.tracker->note(live.base + from, live.base + to);
+  OpenStream& open = *static_cast<OpenStream*>(context);
+  return open.machine->guard_.call([&] {
+    open.tracker->note(open.base + from, open.base + to);
     return 0;
   });
 }
 
 // The first end is the one; the scan starts anew behind it.
 int Search::Machine::note_lazy(unsigned, unsigned long long from, unsigned long long to, unsigned, void* context) {
-  Live& live = *static_cast<Live*>(context);
-  if (live.base + from < live.tracker->behind()) return 0;
-  return live.machine->guard_.call([&] {
-    live.machine->matches_.push_back(live.tracker->take(live.base + from, live.base + to));
-    live.took = true;
+  OpenStream& open = *static_cast<OpenStream*>(context);
+  if (open.base + from < open.tracker->behind()) return 0;
+  return open.machine->guard_.call([&] {
+    open.machine->matches_.push_back(open.tracker->take(open.base + from, open.base + to));
+    open.took = true;
     return 1;
   });
 }
 
-match_event_handler Search::Machine::note_of(const Live& live) {
-  return !live.of->unbounded ? note_shared : live.of->lazy ? note_lazy : note_unbounded;
+match_event_handler Search::Machine::note_of(const OpenStream& open) {
+  return !open.of->unbounded ? note_shared : open.of->lazy ? note_lazy : note_unbounded;
 }
 
 void Search::Machine::begin(std::uint64_t address) {
   if (open_) (void)end();
   open_ = true;
   address_ = address;
-  const std::uint64_t start = window_.begin();
-  for (Live& live : live_) live.base = start;
+  const std::uint64_t start = recent_.begin();
+  for (OpenStream& open : streams_) open.base = start;
 }
 
 // After a failure, or an exception, the streams are in no state to go on.
@@ -203,25 +207,25 @@ Step Search::Machine::feed(Bytes bytes) {
 }
 
 Step Search::Machine::slice(Bytes bytes) {
-  window_.open(bytes);
+  recent_.open(bytes);
   if (literal_) scan_literal(bytes);
-  for (Live& live : live_) scan(live, bytes);
+  for (OpenStream& open : streams_) scan(open, bytes);
   settle(false);
   const Step step = emit(false);
   const std::size_t keep = bytes_to_keep();
-  if (window_.end() > keep) keep_heads(window_.end() - keep);
-  window_.close(keep);
+  if (recent_.end() > keep) keep_starts(recent_.end() - keep);
+  recent_.close(keep);
   return step;
 }
 
 // First what began in the blocks before.
 void Search::Machine::scan_literal(Bytes bytes) {
-  const std::uint64_t block = window_.end() - bytes.size();
+  const std::uint64_t block = recent_.end() - bytes.size();
   const std::uint64_t across = literal_->size() - 1;
   literal_->learn(bytes);
-  if (window_.first() < block && across > 0) {
-    const std::uint64_t from = std::max({window_.first(), behind_[0], block - std::min(block, across)});
-    find_literal(window_.view(from, block + across, shown_), from);
+  if (recent_.first() < block && across > 0) {
+    const std::uint64_t from = std::max({recent_.first(), behind_[0], block - std::min(block, across)});
+    find_literal(recent_.view(from, block + across, shown_), from);
   }
   find_literal(bytes, block);
 }
@@ -235,51 +239,52 @@ void Search::Machine::find_literal(Bytes bytes, std::uint64_t base) {
   }
 }
 
-void Search::Machine::scan_stream(Live& live, Bytes bytes) {
+void Search::Machine::scan_stream(OpenStream& open, Bytes bytes) {
   const hs_error_t result =
-      hs_scan_stream(live.stream, reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()), 0,
-                     scratch_.get(), note_of(live), &live);
+      hs_scan_stream(open.state.get(), reinterpret_cast<const char*>(bytes.data()), static_cast<unsigned>(bytes.size()),
+                     0, scratch_.get(), note_of(open), &open);
   guard_.check(result, "hs_scan_stream");
 }
 
 // With a callback for what ends at the end of the bytes; null: that is of no interest.
-void Search::Machine::reset(Live& live, match_event_handler note) {
-  const hs_error_t result = hs_reset_stream(live.stream, 0, scratch_.get(), note, note ? &live : nullptr);
+void Search::Machine::reset(OpenStream& open, match_event_handler note) {
+  const hs_error_t result = hs_reset_stream(open.state.get(), 0, scratch_.get(), note, note ? &open : nullptr);
   guard_.check(result, "hs_reset_stream");
 }
 
-void Search::Machine::scan(Live& live, Bytes bytes) {
-  scan_stream(live, bytes);
-  if (live.took) rescan(live, live.tracker->behind());
+void Search::Machine::scan(OpenStream& open, Bytes bytes) {
+  scan_stream(open, bytes);
+  if (open.took) rescan(open, open.tracker->behind());
 }
 
-// Begins a stream anew at a place in the window. With it the byte before, where the pattern wants to know that one.
-void Search::Machine::rescan(Live& live, std::uint64_t from) {
+// Begins a stream anew at a position among the recent bytes; with it the byte before, where the pattern wants to know
+// that one.
+void Search::Machine::rescan(OpenStream& open, std::uint64_t from) {
   std::vector<std::byte> scratch;
   do {
-    live.took = false;
-    from = std::max(from, window_.first());
-    if (sees_neighbours(live) && from > window_.first()) --from;
-    reset(live, nullptr);
-    live.base = from;
-    const Bytes bytes = window_.view(from, window_.end(), scratch);
+    open.took = false;
+    from = std::max(from, recent_.first());
+    if (sees_neighbours(open) && from > recent_.first()) --from;
+    reset(open, nullptr);
+    open.base = from;
+    const Bytes bytes = recent_.view(from, recent_.end(), scratch);
     if (bytes.empty()) return;
-    scan_stream(live, bytes);
-    from = live.tracker->behind();
-  } while (live.took);
+    scan_stream(open, bytes);
+    from = open.tracker->behind();
+  } while (open.took);
 }
 
 void Search::Machine::settle(bool last) {
-  for (BoundedTracker& tracker : bounded_) tracker.settle(window_, last, looker_, matches_);
-  for (Live& live : live_) {
-    if (!live.of->unbounded || live.of->lazy) continue;
-    while (live.tracker->settle(window_, last, looker_, matches_)) {
-      live.tracker->restart();
-      rescan(live, live.tracker->behind());
+  for (BoundedTracker& tracker : bounded_) tracker.settle(recent_, last, finder_, matches_);
+  for (OpenStream& open : streams_) {
+    if (!open.of->unbounded || open.of->lazy) continue;
+    while (open.tracker->settle(recent_, last, finder_, matches_)) {
+      open.tracker->restart();
+      rescan(open, open.tracker->behind());
     }
   }
   if (matches_.empty()) return;
-  const auto order = [](const Match& a, const Match& b) {
+  const auto order = [](const MatchSpan& a, const MatchSpan& b) {
     return a.begin != b.begin ? a.begin < b.begin : a.pattern < b.pattern;
   };
   std::ranges::sort(matches_, order);
@@ -291,12 +296,12 @@ void Search::Machine::settle(bool last) {
 
 // Where the next match to come may begin.
 std::uint64_t Search::Machine::earliest() const {
-  const std::uint64_t now = window_.end();
+  const std::uint64_t now = recent_.end();
   std::uint64_t first = now > compiled_.widest ? now - compiled_.widest : 0;
   for (const BoundedTracker& tracker : bounded_) first = std::min(first, tracker.earliest(now));
-  for (const Live& live : live_)
-    if (live.tracker && !live.tracker->candidates().empty())
-      first = std::min(first, live.tracker->candidates().front().begin);
+  for (const OpenStream& open : streams_)
+    if (open.tracker && !open.tracker->candidates().empty())
+      first = std::min(first, open.tracker->candidates().front().begin);
   return first;
 }
 
@@ -304,62 +309,67 @@ Step Search::Machine::emit(bool last) {
   if (waiting_.empty()) return Step::go;
   const std::uint64_t limit = last ? ~std::uint64_t{0} : earliest();
   while (!waiting_.empty()) {
-    const Match match = waiting_.front();
+    const MatchSpan match = waiting_.front();
     const bool in_order = match.begin < limit || waiting_.size() > max_waiting;
-    if (!last && (!in_order || match.end + context_ > window_.end())) break;
+    if (!last && (!in_order || match.end + context_ > recent_.end())) break;
     waiting_.pop_front();
     if (show(match) == Step::stop) return Step::stop;
   }
   return Step::go;
 }
 
-Step Search::Machine::show(const Match& match) {
-  const std::uint64_t start = window_.start();
-  Found found{address_ + (match.begin - start), match.end - match.begin, match.pattern, {}, {}, {}};
-  const auto head = heads_.find({match.begin, match.pattern});
-  if (head != heads_.end()) {
-    found.before = head->second.before;
-    const Bytes kept = head->second.match;
-    found.match = kept.first(static_cast<std::size_t>(std::min<std::uint64_t>(kept.size(), found.length)));
-  } else if (match.begin >= window_.first()) {
-    found.before = window_.view(std::max(start, match.begin - std::min(match.begin, context_)), match.begin, before_);
-    found.match = window_.view(match.begin, std::min(match.end, match.begin + max_shown), shown_);
+Step Search::Machine::show(const MatchSpan& match) {
+  const std::uint64_t start = recent_.start();
+  Match found{.address = address_ + (match.begin - start),
+              .length = match.end - match.begin,
+              .pattern = match.pattern,
+              .before = {},
+              .match = {},
+              .after = {}};
+  const auto kept = starts_.find({match.begin, match.pattern});
+  if (kept != starts_.end()) {
+    found.before = kept->second.before;
+    const Bytes bytes = kept->second.match;
+    found.match = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), found.length)));
+  } else if (match.begin >= recent_.first()) {
+    found.before = recent_.view(std::max(start, match.begin - std::min(match.begin, context_)), match.begin, before_);
+    found.match = recent_.view(match.begin, std::min(match.end, match.begin + max_shown), shown_);
   }
-  found.after = window_.view(match.end, match.end + context_, after_);
-  const Step step = report_(found);
-  if (head != heads_.end()) heads_.erase(head);
+  found.after = recent_.view(match.end, match.end + context_, after_);
+  const Step step = on_match_(found);
+  if (kept != starts_.end()) starts_.erase(kept);
   return step;
 }
 
 // Before bytes go away: the beginnings of matches that are not out yet.
-void Search::Machine::keep_heads(std::uint64_t first) {
-  for (const Match& match : waiting_) {
+void Search::Machine::keep_starts(std::uint64_t first) {
+  for (const MatchSpan& match : waiting_) {
     if (match.begin >= first + context_) break;
-    keep_head(match, first);
+    keep_start(match, first);
   }
-  for (const Live& live : live_) {
-    if (!live.tracker) continue;
-    for (const auto& candidate : live.tracker->candidates()) {
+  for (const OpenStream& open : streams_) {
+    if (!open.tracker) continue;
+    for (const auto& candidate : open.tracker->candidates()) {
       if (candidate.begin >= first + context_) break;
-      keep_head({candidate.begin, candidate.end, live.of->pattern}, first);
+      keep_start({candidate.begin, candidate.end, open.of->pattern}, first);
     }
   }
-  std::erase_if(heads_, [&](const auto& row) {
+  std::erase_if(starts_, [&](const auto& row) {
     return row.first.first < earliest() && (waiting_.empty() || row.first.first < waiting_.front().begin);
   });
 }
 
-void Search::Machine::keep_head(const Match& match, std::uint64_t first) {
-  if (match.begin < window_.first() || match.begin >= first + context_) return;
-  const auto [row, is_new] = heads_.try_emplace({match.begin, match.pattern});
+void Search::Machine::keep_start(const MatchSpan& match, std::uint64_t first) {
+  if (match.begin < recent_.first() || match.begin >= first + context_) return;
+  const auto [row, is_new] = starts_.try_emplace({match.begin, match.pattern});
   if (!is_new) return;
   const std::uint64_t from =
-      std::max({window_.start(), window_.first(), match.begin - std::min(match.begin, context_)});
-  const Bytes bytes = window_.view(from, match.begin + max_shown, shown_);  // it may still grow
-  Head& head = row->second;
-  head.bytes.assign(bytes.begin(), bytes.end());
-  head.before = Bytes{head.bytes}.first(static_cast<std::size_t>(match.begin - from));
-  head.match = Bytes{head.bytes}.subspan(head.before.size());
+      std::max({recent_.start(), recent_.first(), match.begin - std::min(match.begin, context_)});
+  const Bytes bytes = recent_.view(from, match.begin + max_shown, shown_);  // it may still grow
+  MatchStart& start = row->second;
+  start.bytes.assign(bytes.begin(), bytes.end());
+  start.before = Bytes{start.bytes}.first(static_cast<std::size_t>(match.begin - from));
+  start.match = Bytes{start.bytes}.subspan(start.before.size());
 }
 
 std::size_t Search::Machine::bytes_to_keep() const {
@@ -376,18 +386,18 @@ Step Search::Machine::end() {
 }
 
 void Search::Machine::finish() {
-  for (Live& live : live_) reset(live, note_of(live));
-  for (Live& live : live_) live.took = false;
+  for (OpenStream& open : streams_) reset(open, note_of(open));
+  for (OpenStream& open : streams_) open.took = false;
   settle(true);
   if (!stopped_ && emit(true) == Step::stop) stopped_ = true;
   waiting_.clear();
-  heads_.clear();
-  for (Live& live : live_)
-    if (live.tracker) live.tracker->restart();
+  starts_.clear();
+  for (OpenStream& open : streams_)
+    if (open.tracker) open.tracker->restart();
 }
 
-Search::Search(const Patterns& patterns, std::size_t context, Report report)
-    : machine_{std::make_unique<Machine>(*patterns.compiled_, context, std::move(report))} {}
+Search::Search(const Patterns& patterns, std::size_t context, OnMatch on_match)
+    : machine_{std::make_unique<Machine>(*patterns.compiled_, context, std::move(on_match))} {}
 Search::~Search() = default;
 
 void Search::begin(std::uint64_t address) { machine_->begin(address); }

@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::size_t read_bytes = 1 << 20;
 
-// One memory. What lies together in a pages image is read at once, however many runs it is cut into.
-class MemoryFeed {
+// Searches one memory. What is adjacent in a pages image is read at once, however many runs it is cut into.
+class StoredSearch {
  public:
-  MemoryFeed(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size,
-             Search& search)
+  StoredSearch(MemorySearch::Work& work, PageDirectory& directory, MemoryId memory, std::uint64_t page_size,
+               Search& search)
       : work_{work}, directory_{directory}, memory_{memory}, page_size_{page_size}, feeder_{search} {}
 
   Step run(const Ranges& wanted);
@@ -33,11 +33,11 @@ class MemoryFeed {
   std::vector<std::byte> buffer_;
   std::uint32_t level_ = 0;  // of what waits to be read
   std::uint64_t pages_id_ = 0;
-  std::vector<PlacedBytes> parts_;
+  std::vector<PlacedBytes> extents_;
   std::uint64_t missing_ = 0;
 };
 
-Step MemoryFeed::run(const Ranges& wanted) {
+Step StoredSearch::run(const Ranges& wanted) {
   for (const auto& range : wanted) {
     const bool all =
         visit_stretches(directory_, memory_, page_size_, range.begin, range.end, [&](const Stretch& stretch) {
@@ -50,48 +50,48 @@ Step MemoryFeed::run(const Ranges& wanted) {
   if (missing_ == 0) return Step::go;
   Error error{Reason::unsearched_pages, directory_.path()};
   error.have = missing_;
-  work_.fault(error);
+  work_.on_error(error);
   return Step::go;
 }
 
-Step MemoryFeed::take(const Stretch& stretch, const MemoryFilter::Range& range) {
+Step StoredSearch::take(const Stretch& stretch, const MemoryFilter::Range& range) {
   const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
   const std::uint64_t end = std::min(stretch.end(page_size_), range.end);
-  const PlacedBytes part = PlacedBytes::of(stretch.page, stretch.vaddr, page_size_, begin, end);
-  const bool joins = !parts_.empty() && level_ == stretch.level && pages_id_ == stretch.pages_id &&
-                     parts_.back().end() == part.position;
+  const PlacedBytes extent = PlacedBytes::of(stretch.page, stretch.vaddr, page_size_, begin, end);
+  const bool joins = !extents_.empty() && level_ == stretch.level && pages_id_ == stretch.pages_id &&
+                     extents_.back().end() == extent.position;
   if (!joins && flush() == Step::stop) return Step::stop;
   level_ = stretch.level;
   pages_id_ = stretch.pages_id;
-  parts_.push_back(part);
-  return part.end() - parts_.front().position >= read_bytes ? flush() : Step::go;
+  extents_.push_back(extent);
+  return extent.end() - extents_.front().position >= read_bytes ? flush() : Step::go;
 }
 
-Step MemoryFeed::flush() {
-  if (parts_.empty()) return Step::go;
+Step StoredSearch::flush() {
+  if (extents_.empty()) return Step::go;
   buffer_.resize(read_bytes);
-  const std::uint64_t end = parts_.back().end();
-  auto part = parts_.begin();
-  for (std::uint64_t at = parts_.front().position; at < end;) {
+  const std::uint64_t end = extents_.back().end();
+  auto extent = extents_.begin();
+  for (std::uint64_t at = extents_.front().position; at < end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
     Error error;
     const PagesImage* image = directory_.ancestor(level_).image(pages_id_, page_size_, error);
     if (image) error = image->read_content(at, {buffer_.data(), size});
     if (error) {
-      work_.fault(error);
-      parts_.clear();
+      work_.on_error(error);
+      extents_.clear();
       return feeder_.end();
     }
     for (std::size_t done = 0; done < size;) {
-      const std::uint64_t skip = at + done - part->position;
-      const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(part->size - skip, size - done));
-      if (feeder_.feed(part->address + skip, Bytes{buffer_}.subspan(done, piece)) == Step::stop) return Step::stop;
+      const std::uint64_t skip = at + done - extent->position;
+      const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(extent->size - skip, size - done));
+      if (feeder_.feed(extent->address + skip, Bytes{buffer_}.subspan(done, piece)) == Step::stop) return Step::stop;
       done += piece;
-      if (skip + piece == part->size) ++part;
+      if (skip + piece == extent->size) ++extent;
     }
     at += size;
   }
-  parts_.clear();
+  extents_.clear();
   return Step::go;
 }
 
@@ -113,23 +113,22 @@ Step MemorySearch::Work::search_directory(const std::string& path) {
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
   survey_options.limits = options.limits;
-  PageSurvey survey{survey_options, fault};
+  PageSurvey survey{survey_options, on_error};
   auto& sets = survey.read({path}, {});
   for (const auto& set : sets) {
     PageDirectory* directory = set->page_directory();
     if (!directory) continue;
-    Places places{set->id, *set->checkpoint, options};
+    MemoryOwners owners{set->id, *set->checkpoint, options};
     std::size_t nr_errors = 0;
     for (const MemoryId memory : in_order(*set)) {
-      const Ranges wanted = places.wanted(memory);
+      const Ranges wanted = owners.wanted(memory);
       if (wanted.empty()) continue;
       Search search{patterns, options.context,
-                    [&](const Found& found) { return places.report(memory, found, report); }};
-      MemoryFeed feed{*this, *directory, memory, set->page_size, search};
-      const Step step = feed.run(wanted);
-      report_failure(search, path);
+                    [&](const Match& found) { return owners.report(memory, found, on_match); }};
+      StoredSearch stored{*this, *directory, memory, set->page_size, search};
+      const Step step = stored.run(wanted) == Step::go ? Step::go : step_behind(search, path);
       directory->forget(memory);
-      for (; nr_errors < directory->errors().size(); ++nr_errors) fault(directory->errors()[nr_errors]);
+      for (; nr_errors < directory->errors().size(); ++nr_errors) on_error(directory->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;
     }
     // Pages that no pagemap names are searched as they stand.

@@ -1,6 +1,6 @@
-// Archives, streams and single images: pages are searched as they come, at their addresses where all that tells these
-// has come before. Else matches wait for it. Images for which that is not exact, or too much, are searched in a second
-// pass where the inputs are files.
+// Archives, streams and single images: pages are searched as they come, by address if everything that tells their
+// addresses has come before; else matches wait for it. Where waiting is not exact, or takes too much memory, an image
+// is searched in a second pass if the inputs are files.
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -21,20 +21,20 @@ struct LoadedPagemap {
   bool whole = false;
 };
 
-// A pages image: what was found in it, at addresses if these were known, else waiting.
+// A pages image, and the matches in it that wait for their addresses.
 struct SearchedPages {
   std::string name;
   std::string path;
   std::string place;
   std::uint64_t seen_bytes = 0;
-  bool is_damaged = false;         // and that was said
+  bool is_damaged = false;         // which was reported
   std::optional<MemoryId> memory;  // known from the start
-  std::vector<PlacedBytes> parts;
+  std::vector<PlacedBytes> extents;
   std::unique_ptr<WaitingMatches> waiting;
   bool again = false;  // to be searched in the second pass
 };
 
-struct Set {
+struct SearchedSet {
   std::shared_ptr<const SetId> id;
   std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
@@ -48,10 +48,10 @@ struct Set {
 
 std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
-// Notes when an image has come to its end.
-class NotesEnd final : public Stage {
+// Records that an image was read to its end.
+class EndRecorder final : public Stage {
  public:
-  NotesEnd(std::unique_ptr<Sink> to, Set& set, std::string name)
+  EndRecorder(std::unique_ptr<Sink> to, SearchedSet& set, std::string name)
       : Stage{to.get()}, to_{std::move(to)}, set_{set}, name_{std::move(name)} {}
   Step end() override {
     const Step step = Stage::end();
@@ -61,41 +61,41 @@ class NotesEnd final : public Stage {
 
  private:
   std::unique_ptr<Sink> to_;
-  Set& set_;
+  SearchedSet& set_;
   std::string name_;
 };
 
 enum class Rereadable : bool { no, yes };
 
-class Inputs final : public Decoding {
+class InputSearch final : public Decoding {
  public:
-  Inputs(MemorySearch::Work& work, Rereadable rereadable)
+  InputSearch(MemorySearch::Work& work, Rereadable rereadable)
       : Decoding{work.options.limits}, work_{work}, rereadable_{rereadable == Rereadable::yes} {}
 
   bool wants(std::string_view name) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
-    if (!is_second_pass_) work_.fault(error);
+    if (!is_second_pass_) work_.on_error(error);
   }
   Step finish();
   // After finish(): is there anything to be read again? Then all inputs are.
   bool begin_second_pass();
 
  private:
-  class SearchPages;
-  Set& set_of(const Member& member);
-  Step finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& loaded);
-  Step finish_unclaimed(Set& set);
-  Step report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const;
-  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& parts);
-  bool is_told(const Set& set, MemoryId memory) const;
-  // Do ranges begin or end inside of pages, so that any match may turn out to be cut?
+  class ImageSearch;
+  SearchedSet& set_of(const Member& member);
+  Step finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded);
+  Step finish_unclaimed(SearchedSet& set);
+  Step report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const;
+  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents);
+  bool is_told(const SearchedSet& set, MemoryId memory) const;
+  // Does a range begin or end inside a page, so that any match may turn out to be cut?
   bool cuts_inside_pages() const {
     return std::ranges::any_of(work_.options.filter.ranges, [](const MemoryFilter::Range& range) {
       return range.begin % smallest_page != 0 || range.end % smallest_page != 0;
     });
   }
-  // Memory that nobody is known to have is not what a filter asks for.
+  // A filter asks for memory of known owners only.
   bool takes_unclaimed() const {
     const MemoryFilter& filter = work_.options.filter;
     return filter.pids.empty() && filter.ranges.empty() && filter.areas.empty() && filter.protection.empty();
@@ -104,15 +104,15 @@ class Inputs final : public Decoding {
   MemorySearch::Work& work_;
   const bool rereadable_;
   bool is_second_pass_ = false;
-  WaitingRoom room_;
-  std::map<SetId, std::unique_ptr<Set>> sets_;
+  WaitingBudget budget_;
+  std::map<SetId, std::unique_ptr<SearchedSet>> sets_;
   bool stopped_ = false;
 };
 
-// A pages image on its way.
-class Inputs::SearchPages final : public PagesSink {
+// Searches a pages image as it comes.
+class InputSearch::ImageSearch final : public PagesSink {
  public:
-  SearchPages(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages);
+  ImageSearch(InputSearch& inputs, SearchedSet& set, std::uint64_t pages_id, SearchedPages& pages);
   void fail(const Error&) override {
     pages_.is_damaged = true;
     if (cut_page() == Step::go) (void)finish();
@@ -123,46 +123,45 @@ class Inputs::SearchPages final : public PagesSink {
   Step done(std::uint64_t) override { return finish(); }
 
  private:
-  Step found(const Found& found);
+  Step found(const Match& found);
   Step finish();
 
   void place(MemoryId memory, LoadedPagemap& loaded);
-  void stop() {
-    inputs_.stopped_ = true;
-    inputs_.work_.report_failure(*search_, pages_.place);
-  }
+  bool is_idle() const { return pages_.again || failed_; }
+  Step settle(Step step);
 
-  Inputs& inputs_;
-  Set& set_;
+  InputSearch& inputs_;
+  SearchedSet& set_;
   SearchedPages& pages_;
-  std::unique_ptr<Places> places_;  // matches go out at once
+  std::unique_ptr<MemoryOwners> owners_;  // matches go out at once
   std::unique_ptr<Search> search_;
   std::unique_ptr<Feeder> feeder_;
-  std::vector<PlacedBytes>::const_iterator part_;
+  std::vector<PlacedBytes>::const_iterator extent_;
   std::uint64_t seen_bytes_ = 0;
   bool full_ = false;
+  bool failed_ = false;  // the search of this image
 };
 
-bool Inputs::wants(std::string_view name) {
+bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
   return !kind || memory_of_name(file) || pages_id_of_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
 }
 
-Set& Inputs::set_of(const Member& member) {
+SearchedSet& InputSearch::set_of(const Member& member) {
   auto& set = sets_[*member.set];
   if (!set) {
-    set = std::make_unique<Set>();
+    set = std::make_unique<SearchedSet>();
     set->id = member.set;
     set->place = place_beside(member, {});
   }
   return *set;
 }
 
-std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
-  if (!member.is_image) return nullptr;
-  Set& set = set_of(member);
+std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
+  if (!member.is_image || stopped_) return nullptr;
+  SearchedSet& set = set_of(member);
   const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
@@ -170,7 +169,7 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
     pages.name = member.name;
     pages.path = member.path;
     pages.place = member.place;
-    return std::make_unique<SearchPages>(*this, set, *pages_id, pages);
+    return std::make_unique<ImageSearch>(*this, set, *pages_id, pages);
   }
   if (is_second_pass_) return nullptr;
   std::unique_ptr<Sink> to;
@@ -185,44 +184,45 @@ std::unique_ptr<Sink> Inputs::sink_for(const Member& member) {
     to = set.checkpoint.sink_for(file);
   }
   if (!to) return nullptr;
-  return std::make_unique<NotesEnd>(std::move(to), set, file);
+  return std::make_unique<EndRecorder>(std::move(to), set, file);
 }
 
-bool Inputs::is_told(const Set& set, MemoryId memory) const {
+bool InputSearch::is_told(const SearchedSet& set, MemoryId memory) const {
   const auto is_read = [&](const std::string& name) { return set.whole.contains(name); };
   return is_second_pass_ || (is_read(pagemap_name(memory)) && search::is_told(set.checkpoint, memory, is_read));
 }
 
-Inputs::SearchPages::SearchPages(Inputs& inputs, Set& set, std::uint64_t pages_id, SearchedPages& pages)
+InputSearch::ImageSearch::ImageSearch(InputSearch& inputs, SearchedSet& set, std::uint64_t pages_id,
+                                      SearchedPages& pages)
     : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
   for (auto& [memory, loaded] : set.pagemaps)
     if (loaded.pagemap.pages_id == pages_id && inputs.is_told(set, memory)) place(memory, loaded);
   std::size_t context = work.options.context;
-  if (!places_ && !inputs.is_second_pass_) {
-    // What a pattern sees beside a match may be a gap, so that no match is found where there is one.
+  if (!owners_ && !inputs.is_second_pass_) {
+    // What a pattern sees beside a match may turn out to be a gap, and a match there would be missed.
     pages.again = inputs.rereadable_ && work.patterns.see_neighbours();
     if (pages.again) return;
     const auto around = inputs.cuts_inside_pages() ? WaitingMatches::Around::all : WaitingMatches::Around::page_borders;
-    pages.waiting = std::make_unique<WaitingMatches>(work.patterns, context, around, inputs.room_);
+    pages.waiting = std::make_unique<WaitingMatches>(work.patterns, context, around, inputs.budget_);
     context = std::max(context, around_bytes);
   }
-  search_ = std::make_unique<Search>(work.patterns, context, [this](const Found& match) { return found(match); });
+  search_ = std::make_unique<Search>(work.patterns, context, [this](const Match& match) { return found(match); });
   feeder_ = std::make_unique<Feeder>(*search_);
-  part_ = pages.parts.begin();
+  extent_ = pages.extents.begin();
 }
 
-void Inputs::SearchPages::place(MemoryId memory, LoadedPagemap& loaded) {
+void InputSearch::ImageSearch::place(MemoryId memory, LoadedPagemap& loaded) {
   const MemorySearchOptions& options = inputs_.work_.options;
-  places_ = std::make_unique<Places>(*set_.id, set_.checkpoint, options);
+  owners_ = std::make_unique<MemoryOwners>(*set_.id, set_.checkpoint, options);
   loaded.pagemap.seal();
   pages_.memory = memory;
-  pages_.parts = parts_of(loaded.pagemap, set_.page_size(options), places_->wanted(memory));
+  pages_.extents = stored_extents(loaded.pagemap, set_.page_size(options), owners_->wanted(memory));
 }
 
-Step Inputs::SearchPages::found(const Found& found) {
+Step InputSearch::ImageSearch::found(const Match& found) {
   const MemorySearch::Work& work = inputs_.work_;
-  if (places_) return places_->report(*pages_.memory, found, work.report);
+  if (owners_) return owners_->report(*pages_.memory, found, work.on_match);
   if (inputs_.is_second_pass_) return inputs_.report_unclaimed(set_, pages_, found);
   if (full_ || pages_.waiting->add(found)) return Step::go;
   full_ = true;
@@ -233,121 +233,125 @@ Step Inputs::SearchPages::found(const Found& found) {
   }
   Error error{Reason::limit_waiting, pages_.place, found.address};
   error.want = max_waiting_bytes;
-  work.fault(error);
+  work.on_error(error);
   return Step::go;
 }
 
-Step Inputs::SearchPages::pages(std::uint64_t first, Bytes bytes) {
+Step InputSearch::ImageSearch::pages(std::uint64_t first, Bytes bytes) {
   Step step = Step::go;
   const std::uint64_t at = content_position(first, smallest_page);
   const std::uint64_t end = seen_bytes_ = at + bytes.size();
-  if (pages_.again) return step;
-  if (!places_) step = feeder_->feed(at, bytes);
-  for (; part_ != pages_.parts.end() && step == Step::go; ++part_) {
-    const std::uint64_t from = std::max(at, part_->position), to = std::min(end, part_->end());
+  if (is_idle()) return step;
+  if (!owners_) step = feeder_->feed(at, bytes);
+  for (; extent_ != pages_.extents.end() && step == Step::go; ++extent_) {
+    const std::uint64_t from = std::max(at, extent_->position), to = std::min(end, extent_->end());
     if (from < to)
-      step = feeder_->feed(part_->address + (from - part_->position),
+      step = feeder_->feed(extent_->address + (from - extent_->position),
                            bytes.subspan(static_cast<std::size_t>(from - at), static_cast<std::size_t>(to - from)));
-    if (end < part_->end()) break;
+    if (end < extent_->end()) break;
   }
-  if (step == Step::stop) stop();
-  return step;
+  return settle(step);
 }
 
-Step Inputs::SearchPages::finish() {
+Step InputSearch::ImageSearch::finish() {
   pages_.seen_bytes = seen_bytes_;
-  const Step step = pages_.again ? Step::go : feeder_->end();
-  if (step == Step::stop) stop();
+  return is_idle() ? Step::go : settle(feeder_->end());
+}
+
+// A failure ends the search of this image only; what was found before it counts.
+Step InputSearch::ImageSearch::settle(Step step) {
+  if (step == Step::go) return step;
+  step = inputs_.work_.step_behind(*search_, pages_.place);
+  (step == Step::go ? failed_ : inputs_.stopped_) = true;
   return step;
 }
 
-// Are the bytes there that the pagemap says?
-void Inputs::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& parts) {
+// Does the image have all pages that the pagemap claims?
+void InputSearch::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents) {
   std::uint64_t claimed = 0;
-  for (const PlacedBytes& part : parts) claimed = std::max(claimed, part.end());
+  for (const PlacedBytes& extent : extents) claimed = std::max(claimed, extent.end());
   if (pages.is_damaged || pages.seen_bytes >= claimed) return;
   Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
   error.want = claimed;
   error.have = pages.seen_bytes;
-  work_.fault(error);
+  work_.on_error(error);
 }
 
-// What waited, in the order of addresses.
-Step Inputs::finish(Set& set, Places& places, MemoryId memory, LoadedPagemap& loaded) {
+// Reports what waited for this pagemap.
+Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded) {
   loaded.pagemap.seal();
   std::uint64_t in_parent = 0;
   for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
   if (in_parent > 0) {
     Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
-    work_.fault(error);
+    work_.on_error(error);
   }
-  const auto parts = parts_of(loaded.pagemap, set.page_size(work_.options), places.wanted(memory));
+  const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), owners.wanted(memory));
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
-    if (!parts.empty()) work_.fault({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
+    if (!extents.empty()) work_.on_error({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
     return Step::go;
   }
-  check_size(pages->second, parts);
+  check_size(pages->second, extents);
   if (!pages->second.waiting) return Step::go;
-  if (rereadable_ && pages->second.waiting->any_is_cut(parts)) {
+  if (rereadable_ && pages->second.waiting->any_is_cut(extents)) {
     pages->second.again = true;
     pages->second.waiting.reset();
     return Step::go;
   }
-  const auto give = [&](const Found& found) { return places.report(memory, found, work_.report); };
-  const auto lost = [&](std::uint64_t length) {
-    Error error{Reason::limit_match, pages->second.place};
-    error.have = length;
-    work_.fault(error);
+  const auto give = [&](const Match& found) { return owners.report(memory, found, work_.on_match); };
+  const auto lost = [&](Error error) {
+    error.image = pages->second.place;
+    work_.on_error(error);
   };
-  const Step step = pages->second.waiting->resolve(parts, give, lost);
+  const Step step = pages->second.waiting->resolve(extents, give, lost);
   pages->second.waiting.reset();
   return step;
 }
 
-Step Inputs::report_unclaimed(const Set& set, const SearchedPages& pages, const Found& found) const {
-  return work_.report({*set.id,
-                       {},
-                       {},
-                       found.address,
-                       found.length,
-                       found.pattern,
-                       nullptr,
-                       {},
-                       pages.place,
-                       found.before,
-                       found.match,
-                       found.after});
+Step InputSearch::report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const {
+  return work_.on_match({.set = *set.id,
+                         .pid = {},
+                         .memory = {},
+                         .address = found.address,
+                         .length = found.length,
+                         .pattern = found.pattern,
+                         .mapping = nullptr,
+                         .mapping_name = {},
+                         .image = pages.place,
+                         .before = found.before,
+                         .match = found.match,
+                         .after = found.after});
 }
 
-Step Inputs::finish_unclaimed(Set& set) {
+Step InputSearch::finish_unclaimed(SearchedSet& set) {
   for (auto& [id, pages] : set.pages) {
     if (!takes_unclaimed()) pages.waiting.reset();
     if (!pages.waiting) continue;
-    const auto give = [&](const Found& found) { return report_unclaimed(set, pages, found); };
-    if (pages.waiting->as_they_stand(give) == Step::stop) return Step::stop;
+    const auto give = [&](const Match& found) { return report_unclaimed(set, pages, found); };
+    if (pages.waiting->resolve_without_pagemap(give) == Step::stop) return Step::stop;
     pages.waiting.reset();
   }
   return Step::go;
 }
 
-Step Inputs::finish() {
+Step InputSearch::finish() {
   if (stopped_) return Step::stop;
   for (auto& [id, set] : sets_) {
     set->checkpoint.finish(set->place);
-    Places places{id, set->checkpoint, work_.options};
+    MemoryOwners owners{id, set->checkpoint, work_.options};
     for (auto& [memory, loaded] : set->pagemaps)
-      if (finish(*set, places, memory, loaded) == Step::stop) return Step::stop;
+      if (finish(*set, owners, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;
   }
   return Step::go;
 }
 
-bool Inputs::begin_second_pass() {
+bool InputSearch::begin_second_pass() {
   is_second_pass_ = true;
   bool any = false;
-  for (auto& [folder, set] : sets_) {
+  for (auto& [set_id, set] : sets_) {
     if (!takes_unclaimed())
       for (auto& [id, pages] : set->pages) {
         const auto claims = [id = id](const auto& row) { return row.second.pagemap.pages_id == id; };
@@ -373,16 +377,17 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  Inputs receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
+  InputSearch receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
 }
 
-void MemorySearch::Work::report_failure(const Search& search, const std::string& place) const {
-  if (!search.error()) return;
+Step MemorySearch::Work::step_behind(const Search& search, const std::string& place) const {
+  if (!search.error()) return Step::stop;
   Error error = search.error();
   error.image = place;
-  fault(error);
+  on_error(error);
+  return Step::go;
 }
 
 }  // namespace critpipe

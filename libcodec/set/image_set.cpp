@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <utility>
 
-#include "source/directory_input.hpp"
+#include "source/directory_list.hpp"
 
 namespace critpipe {
 
@@ -59,7 +59,7 @@ struct ImageSet::Chain {
 
 ImageSet::~ImageSet() = default;
 
-std::unique_ptr<ImageSet> ImageSet::open(const std::string& input, Error& error, const SourceOptions& options) {
+std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& error, const SourceOptions& options) {
   std::unique_ptr<ImageSet> set{new ImageSet};
   set->input_ = set->place_ = input;
   while (set->place_.size() > 1 && set->place_.back() == '/') set->place_.pop_back();

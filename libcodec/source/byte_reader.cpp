@@ -16,9 +16,9 @@ std::uint64_t offset_of(const InputFile& file) {
 
 }  // namespace
 
-FileReader::FileReader(InputFile file) : FileReader{std::move(file), offset_of(file)} {}
+FileReader::FileReader(InputFile file) : FileReader{offset_of(file), std::move(file)} {}
 
-FileReader::FileReader(InputFile file, std::uint64_t at) : file_{std::move(file)} {
+FileReader::FileReader(std::uint64_t at, InputFile file) : file_{std::move(file)} {
   const std::uint64_t size = file_.size();
   is_regular_ = size != InputFile::unknown && size > 0;
   if (is_regular_) left_ = size - std::min(size, at);

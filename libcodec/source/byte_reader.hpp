@@ -17,7 +17,7 @@ class FileReader final : public ByteReader {
   // Reads from where the file stands.
   explicit FileReader(InputFile file);
   // Reads a file that stands at its begin.
-  static FileReader whole(InputFile file) { return FileReader{std::move(file), 0}; }
+  static FileReader whole(InputFile file) { return FileReader{0, std::move(file)}; }
   Bytes read() override;
   std::uint64_t skip(std::uint64_t size) override;
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
@@ -28,7 +28,7 @@ class FileReader final : public ByteReader {
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 
  private:
-  FileReader(InputFile file, std::uint64_t at);
+  FileReader(std::uint64_t at, InputFile file);
 
   InputFile file_;
   bool is_regular_ = false;
@@ -77,11 +77,5 @@ class BoundedReader final : public ByteReader {
   std::uint64_t seen_ = 0;
   std::string place_;
 };
-
-enum class Packing : std::uint8_t { none, zstd, gzip, xz, lz4, bzip2 };
-
-Packing packing_of(Bytes begin);              // by its magic; wants 6 bytes
-std::string_view suffix_of(Packing packing);  // ".zst"
-Reader unpack(Packing packing, Reader below, std::string place);
 
 }  // namespace critpipe

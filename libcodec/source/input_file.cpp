@@ -113,7 +113,7 @@ int Directory::open_beneath(const std::string& name) const {
 
 InputFile Directory::open(std::string_view name, Error& error) const {
   const std::string path{name};
-  if (const char* why = fault_of_name(path)) {
+  if (const char* why = fault_of_path(path)) {
     error = {Reason::bad_name, path};
     error.name = why;
     return {};

@@ -1,4 +1,6 @@
-// The forms of an input: each hands its members to a Receiver.
+// The forms of an input: each is one file in forms/, read_NAME.cpp, which defines the row NAME_form. Nothing else names
+// it: the table of rows is made from the names of the files (row_table.cmake). A directory is none of them: it has no
+// bytes to be known by, and its members are read at the same time (directory_list.hpp).
 #pragma once
 
 #include <map>
@@ -6,6 +8,7 @@
 #include "base/path_names.hpp"
 #include "source/byte_reader.hpp"
 #include "source/name_set.hpp"
+#include "source/open_input.hpp"
 
 namespace critpipe {
 
@@ -46,16 +49,23 @@ struct NameInSet {
 };
 NameInSet split_name(std::string_view inner);
 
-Step read_tar(PeekReader& reader, Delivery delivery);
-bool is_tar(Bytes begin);  // wants 512 bytes
-
-// The shards of one image stream.
-struct Shard {
-  std::unique_ptr<PeekReader> reader;
-  std::string place;
+struct InputForm {
+  // How many bytes tell it from the others. Those that need fewer are asked first: a pipe may give the next ones later.
+  std::size_t head_bytes;
+  // Is the input of this form? It may look ahead in opened.reader, and note what it found in opened.sequence.
+  bool (*recognise)(OpenedInput& opened);
+  // Hands all members to delivery.receiver. Of several inputs where `continues` says so, else of one.
+  Step (*read)(std::vector<OpenedInput>& inputs, Delivery delivery);
+  // Does an input belong with those before it? Null: each stands by itself.
+  bool (*continues)(const std::vector<OpenedInput>& before, OpenedInput& next) = nullptr;
 };
-Step read_stream(std::vector<Shard>& shards, Delivery delivery);
-bool is_stream(PeekReader& reader, std::uint64_t& sequence);  // of the first marker
+
+extern const InputForm* const input_forms[];
+extern const std::size_t nr_input_forms;
+
+extern const InputForm image_form;  // also of what no form recognises: the decoder says why it is no image
+
+bool is_image_head(Bytes begin);  // wants 4 bytes
 
 // Hands on what the reader gives as the bytes of a member that has begun, and ends it.
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver);

@@ -48,11 +48,11 @@ std::string InputName::directory() const {
 
 // A name that ended in #2 would be no image's any more.
 std::string InputName::path() const {
-  if (repeated.empty() || input == "-") return brief;
+  if (met.empty() || input == "-") return brief;
   const std::size_t slash = brief.rfind('/');
   const std::string directory =
       slash == brief.npos ? std::string{last_part(InputName{input}.directory())} : brief.substr(0, slash);
-  return std::string{directory}.append(repeated).append("/").append(last_part(brief));
+  return std::string{directory}.append(met).append("/").append(last_part(brief));
 }
 
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
@@ -60,17 +60,18 @@ std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::vector<std::string> paths;            // distinct
   std::map<std::string, std::size_t> known;  // in paths
   std::vector<std::size_t> path_of_input;
-  std::map<std::string, int> uses;
+  std::map<std::string, int> uses, uses_of_path;
+  const auto mark = [](int use) { return use > 1 ? std::string(1, '#') += std::to_string(use) : std::string{}; };
   for (const std::string& input : inputs) {
     InputName& name = names.emplace_back();
     name.input = input;
     while (name.input.size() > 1 && name.input.back() == '/') name.input.pop_back();
-    const int use = ++uses[name.input];
-    if (use > 1) name.repeated = std::string(1, '#') += std::to_string(use);
+    name.repeated = mark(++uses[name.input]);
     const std::string_view last = last_part(name.input);
     const bool is_whole = name.input == "-" || (inputs.size() == 1 && last != "." && last != "..");
     std::string path = is_whole ? name.input : whole_path(name.input);
     while (path.size() > 1 && path.back() == '/') path.pop_back();
+    name.met = mark(++uses_of_path[path]);
     const auto [at, is_new] = known.emplace(path, paths.size());
     if (is_new) paths.push_back(std::move(path));
     path_of_input.push_back(at->second);

@@ -1,23 +1,18 @@
 // Opening an input, and finding out what it is.
 #include "source/open_input.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "critpipe/fields.hpp"
 #include "source/input_form.hpp"
+#include "source/packing.hpp"
 
 namespace critpipe {
 
 namespace {
-
-bool is_head(Bytes begin) {
-  if (begin.size() < 4) return false;
-  const std::uint32_t word = load_u32(begin.data());
-  return word == common_magic || word == service_magic || find_kind(word);
-}
 
 std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, const SourceOptions& options) {
   if (options.max_bytes != Member::unknown)
@@ -29,27 +24,31 @@ std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, cons
 // with as few bytes as can be: a pipe may give the next ones much later.
 bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
   auto& reader = opened.reader;
-  for (int layers = 0; !is_raw_name(opened.name) && !is_head(reader->peek(4)); ++layers) {
-    const Packing packing = packing_of(reader->peek(6));
-    if (packing == Packing::none) return true;
+  for (int layers = 0; !is_raw_name(opened.name) && !is_image_head(reader->peek(4)); ++layers) {
+    const Packing* packing = packing_of(*reader);
+    if (!packing) return true;
     if (layers == max_packings) {
       opened.error = {Reason::limit_packing, opened.place, Error::nowhere, Error::nowhere, max_packings};
       return false;
     }
-    reader = bounded(unpack(packing, std::move(reader), opened.place), opened.place, options);
+    reader = bounded(unpack(*packing, std::move(reader), opened.place), opened.place, options);
     opened.size = Member::unknown;
     for (std::string* name : {&opened.name, &opened.path})
-      if (name->ends_with(suffix_of(packing))) name->erase(name->size() - suffix_of(packing).size());
+      if (name->ends_with(packing->suffix)) name->erase(name->size() - packing->suffix.size());
   }
   return true;
 }
 
+std::vector<const InputForm*> forms_in_order() {
+  std::vector<const InputForm*> forms(input_forms, input_forms + nr_input_forms);
+  std::ranges::stable_sort(forms, {}, &InputForm::head_bytes);
+  return forms;
+}
+
 void recognise(OpenedInput& opened) {
-  PeekReader& reader = *opened.reader;
-  opened.form = OpenedInput::Form::image;
-  if (is_raw_name(opened.name) || is_head(reader.peek(4))) return;
-  if (is_stream(reader, opened.sequence)) opened.form = OpenedInput::Form::stream;
-  else if (is_tar(reader.peek(512))) opened.form = OpenedInput::Form::tar;
+  static const std::vector<const InputForm*> forms = forms_in_order();
+  const auto form = std::ranges::find_if(forms, [&](const InputForm* form) { return form->recognise(opened); });
+  opened.form = form == forms.end() ? &image_form : *form;
 }
 
 void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
@@ -91,13 +90,12 @@ OpenedInput open_input(InputName called, const SourceOptions& options) {
     return opened;
   }
   if (S_ISDIR(status.st_mode)) {
-    opened.form = OpenedInput::Form::directory;
     opened.directory = {fd, opened.place};
     return opened;
   }
   InputFile file{fd, opened.place};
   if (S_ISREG(status.st_mode) && is_raw_name(opened.name)) {
-    opened.form = OpenedInput::Form::raw;
+    opened.form = &image_form;
     opened.size = static_cast<std::uint64_t>(status.st_size);
     opened.file = std::move(file);
     return opened;

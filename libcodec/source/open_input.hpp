@@ -6,20 +6,21 @@
 
 namespace critpipe {
 
-struct OpenedInput {
-  enum class Form : std::uint8_t { failed, directory, raw, image, tar, stream };
+struct InputForm;
 
+struct OpenedInput {
   InputName called;
-  Form form = Form::failed;
   std::string place = {};
-  std::string name = {};  // of the image, if it is one
-  std::string path = {};  // the same
-  Error error = {};
+  const InputForm* form = nullptr;  // null: a directory, or it could not be opened
+  Error error = {};                 // why not
   Directory directory = {};
-  InputFile file = {};                      // raw
-  std::unique_ptr<PeekReader> reader = {};  // image, tar, stream
-  std::uint64_t sequence = 0;               // of a stream's first marker
+  // What a form reads: one of these two.
+  std::unique_ptr<PeekReader> reader = {};
+  InputFile file = {};    // a file that is named as a raw image
+  std::string name = {};  // where it is one image
+  std::string path = {};  // the same
   std::uint64_t size = Member::unknown;
+  std::uint64_t sequence = 0;  // its place among the inputs that its form joins
 };
 
 OpenedInput open_input(InputName called, const SourceOptions& options);

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <fcntl.h>
 
-#include "source/directory_input.hpp"
-#include "source/open_input.hpp"
+#include "source/directory_list.hpp"
+#include "source/input_form.hpp"
 
 namespace critpipe {
 
@@ -44,36 +44,12 @@ class InputPiece final : public Piece {
 
   bool is_open() const override { return true; }
   Step read(Receiver& receiver) override {
-    OpenedInput& first = opened_.front();
-    if (first.form == OpenedInput::Form::tar) return read_tar(*first.reader, delivery(receiver));
-    if (first.form == OpenedInput::Form::stream) {
-      std::vector<Shard> shards;
-      for (OpenedInput& opened : opened_) shards.push_back({std::move(opened.reader), opened.place});
-      return read_stream(shards, delivery(receiver));
-    }
-    if (options_.set && !options_.set->empty()) {
-      receiver.fail(nullptr, named_error(Reason::no_set, first.place, *options_.set));
-      return Step::go;
-    }
-    if (!receiver.wants_alone(first.path)) return Step::go;
-    Member member;
-    member.name = first.name;
-    member.path = first.path;
-    member.place = first.place;
-    member.set = std::make_shared<const SetId>(SetId{first.called.directory(), {}});
-    member.id = id_;
-    member.size = first.size;
-    if (first.form == OpenedInput::Form::raw) return read_file(std::move(first.file), member, receiver);
-    if (receiver.begin(member) == Step::stop) return Step::stop;
-    return read_member(*first.reader, member, receiver);
+    const OpenedInput& first = opened_.front();
+    Delivery delivery{receiver, options_, first.place, prefix_, SetIds{first.called.checkpoint()}, id_};
+    return first.form->read(opened_, std::move(delivery));
   }
 
  private:
-  Delivery delivery(Receiver& receiver) {
-    const OpenedInput& first = opened_.front();
-    return {receiver, options_, first.place, prefix_, SetIds{first.called.checkpoint()}, id_};
-  }
-
   std::vector<OpenedInput> opened_;
   SourceOptions options_;
   std::string prefix_;
@@ -93,14 +69,14 @@ class Pieces::Queue {
   OpenedInput open_next();
   std::unique_ptr<Piece> start(OpenedInput opened);
   std::unique_ptr<Piece> start_directory(OpenedInput opened);
-  void join_shards(std::vector<OpenedInput>& shards);
+  void join(std::vector<OpenedInput>& inputs);
   std::uint64_t id() { return ids_a_piece * nr_pieces_++; }
 
   std::vector<std::string> inputs_;
   SourceOptions options_;
   std::vector<InputName> names_;
   std::size_t next_input_ = 0;
-  std::vector<OpenedInput> waiting_;  // one that was opened to see whether it is a shard of the one before
+  std::vector<OpenedInput> waiting_;  // one that was opened to see whether it belongs with the one before
   std::shared_ptr<const DirectoryList> directory_;
   std::size_t next_entry_ = 0;
   std::uint64_t nr_pieces_ = 0;
@@ -116,20 +92,15 @@ OpenedInput Pieces::Queue::open_next() {
   return open_input(names_[i], options_);
 }
 
-// Inputs that follow and are streams belong to this one, up to the next that begins at 0; shards may be empty, too.
-void Pieces::Queue::join_shards(std::vector<OpenedInput>& shards) {
-  bool has_first = shards.front().sequence == 0;
+// Moves the inputs that follow and belong with these to them.
+void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
   while (next_input_ < inputs_.size()) {
     OpenedInput opened = open_next();
-    const bool is_image = opened.form == OpenedInput::Form::image;
-    const bool is_empty = is_image && opened.reader->peek(1).empty() && !opened.reader->error();
-    const bool is_shard = opened.form == OpenedInput::Form::stream && !(has_first && opened.sequence == 0);
-    if (!is_shard && !is_empty) {
+    if (!inputs.front().form->continues(inputs, opened)) {
       waiting_.push_back(std::move(opened));
       return;
     }
-    has_first |= opened.form == OpenedInput::Form::stream && opened.sequence == 0;
-    shards.push_back(std::move(opened));
+    inputs.push_back(std::move(opened));
   }
 }
 
@@ -144,13 +115,12 @@ std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
 }
 
 std::unique_ptr<Piece> Pieces::Queue::start(OpenedInput opened) {
-  if (opened.form == OpenedInput::Form::directory) return start_directory(std::move(opened));
-  if (opened.form == OpenedInput::Form::failed) return std::make_unique<FailedPiece>(opened.error);
-  const bool is_stream = opened.form == OpenedInput::Form::stream;
+  if (opened.directory.is_open()) return start_directory(std::move(opened));
+  if (!opened.form) return std::make_unique<FailedPiece>(opened.error);
   std::vector<OpenedInput> all;
   all.push_back(std::move(opened));
   const std::size_t before = next_input_;
-  if (is_stream) join_shards(all);
+  if (all.front().form->continues) join(all);
   // The shards of a single set need no name before their members' names.
   const bool alone = next_input_ == inputs_.size() && before == 1 && waiting_.empty();
   const std::string prefix = alone ? "" : all.front().called.prefix() + "/";

@@ -51,7 +51,8 @@ void Delivery::fail(Error error) {
 }
 
 void Delivery::end() {
-  if (options.set && !has_set) fail(named_error(Reason::no_set, place, *options.set));
+  if (options.set && !has_set)
+    fail(named_error(Reason::no_set, place, options.set->empty() ? "at the top" : *options.set));
 }
 
 bool is_raw_name(std::string_view name) {
@@ -66,13 +67,17 @@ Error named_error(Reason reason, std::string place, std::string name) {
 }
 
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
+  std::uint64_t unneeded = 0;
   for (;;) {
     const Bytes block = reader.read();
     member.packed = reader.packed();
     if (!block.empty()) {
       if (receiver.bytes(member, block) == Step::stop) return Step::stop;
-      // Whoever writes into a pipe wants to be read.
-      if (receiver.has_enough(member) && !reader.is_pipe()) return receiver.end(member);
+      if (!receiver.has_enough(member)) continue;
+      // Whoever writes into a pipe wants to be read, and what is compressed may turn out to be damaged, which is why.
+      unneeded += block.size();
+      const bool goes_on = reader.is_pipe() || (member.packed != Member::unknown && unneeded <= free_held_bytes);
+      if (!goes_on) return receiver.end(member);
       continue;
     }
     if (!reader.error()) return receiver.end(member);

@@ -1,5 +1,6 @@
-// Reads compressed data: frame after frame, block by block. What came before a fault is given.
-#include "source/unpack_reader.hpp"
+// Reads compressed data: frame after frame, block by block. What came before a fault is given; libarchive's filters
+// keep it back, so that each compression's own library is called instead.
+#include "source/packing.hpp"
 
 #include <algorithm>
 
@@ -9,11 +10,11 @@ namespace {
 
 class UnpackReader final : public ByteReader {
  public:
-  UnpackReader(Packing packing, Reader below, std::string place)
+  UnpackReader(const Packing& packing, Reader below, std::string place)
       : packing_{packing},
         below_{std::move(below)},
         place_{std::move(place)},
-        unpacker_{make_unpacker(packing)},
+        unpacker_{packing.make()},
         block_(block_bytes) {}
 
   Bytes read() override {
@@ -37,6 +38,7 @@ class UnpackReader final : public ByteReader {
   }
 
   std::uint64_t packed() const override { return packed_; }
+  bool is_pipe() const override { return below_->is_pipe(); }
 
  private:
   bool refill() {
@@ -46,14 +48,13 @@ class UnpackReader final : public ByteReader {
     error_ = below_->error();
     if (!error_ && in_frame_) {
       error_ = {Reason::cut_compression, place_, packed_};
-      error_.name = name();
+      error_.name = packing_.name;
     }
     return false;
   }
 
-  // Between frames of these two there may be zeros: tapes and dd leave them.
   bool begin_frame() {
-    if (packing_ == Packing::gzip || packing_ == Packing::xz) {
+    if (packing_.may_be_padded) {
       const auto frame = std::find_if(in_.begin(), in_.end(), [](std::byte byte) { return byte != std::byte{0}; });
       in_ = in_.subspan(static_cast<std::size_t>(frame - in_.begin()));
       if (in_.empty()) return false;
@@ -65,12 +66,10 @@ class UnpackReader final : public ByteReader {
 
   void fail(const std::string& why) {
     error_ = {Reason::bad_compression, place_, packed_ - in_.size()};
-    error_.name = name() + ": " + why;
+    error_.name = std::string{packing_.name} + ": " + why;
   }
 
-  std::string name() const { return packing_ == Packing::zstd ? "zstd" : std::string{suffix_of(packing_).substr(1)}; }
-
-  Packing packing_;
+  const Packing& packing_;
   Reader below_;
   std::string place_;
   std::unique_ptr<Unpacker> unpacker_;
@@ -83,7 +82,18 @@ class UnpackReader final : public ByteReader {
 
 }  // namespace
 
-Reader unpack(Packing packing, Reader below, std::string place) {
+const Packing* packing_of(PeekReader& reader) {
+  std::size_t longest = 0;
+  for (const Packing* packing : std::span{packings, nr_packings}) longest = std::max(longest, packing->magic.size());
+  const Bytes bytes = reader.peek(longest);
+  const std::string_view begin{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  for (const Packing* packing : std::span{packings, nr_packings})
+    if (begin.starts_with(packing->magic) || (packing->has_other_magic && packing->has_other_magic(begin)))
+      return packing;
+  return nullptr;
+}
+
+Reader unpack(const Packing& packing, Reader below, std::string place) {
   return std::make_unique<UnpackReader>(packing, std::move(below), std::move(place));
 }
 

@@ -35,6 +35,23 @@ def text_of(value):
     return value.encode()
 
 
+def shown(name):
+    """A name as a line of text bears it: escaped as a whole where it is no UTF-8 or has a control character."""
+    try:
+        text = name.decode()
+        if not any(ord(c) < 0x20 or 0x7f <= ord(c) < 0xa0 for c in text):
+            return name
+    except UnicodeDecodeError:
+        pass
+    parts = {"\n": "\\n", "\t": "\\t", "\\": "\\\\"}
+    out = b""
+    for c in name.decode(errors="surrogateescape"):
+        raw = c.encode(errors="surrogateescape")
+        odd = ord(c) < 0x20 or 0x7f <= ord(c) < 0xa0 or 0xdc80 <= ord(c) <= 0xdcff
+        out += parts[c].encode() if c in parts else b"".join(b"\\x%02x" % byte for byte in raw) if odd else raw
+    return out
+
+
 class Set:
     """The entries of all images of a set, by name."""
 
@@ -45,7 +62,7 @@ class Set:
             one = json.loads(line)
             if "entry" in one:
                 self.images.setdefault(one["image"], []).append(one)
-        self.files, self.memfds = {}, {}
+        self.files, self.memfds, self.inodes = {}, {}, {}
         for name, entries in self.images.items():
             for one in entries:
                 self.take_file(name, one["magic"], one["entry"])
@@ -60,6 +77,7 @@ class Set:
             self.files.setdefault((OLD_IMAGES[magic], entry["id"]), entry)
         elif magic == "MEMFD_INODE":
             self.memfds[entry["inode_id"]] = text_of(entry["name"])
+            self.inodes[entry["inode_id"]] = entry
 
     def entries(self, name):
         return [one["entry"] for one in self.images.get(name, [])]
@@ -74,7 +92,7 @@ class Set:
         return [task for task in self.tasks if self.core(task["pid"]).get("task_state") in RUNNING]
 
     def path(self, file_id):
-        return text_of(self.files.get(("REG", file_id), {}).get("name", "")) or b"unknown path"
+        return shown(text_of(self.files.get(("REG", file_id), {}).get("name", ""))) or b"unknown path"
 
     def mappings(self, pid):
         return self.first(f"mm-{pid}.img").get("vmas") or self.entries(f"vmas-{pid}.img")
@@ -82,8 +100,14 @@ class Set:
     def mapped(self, vma):
         memfd = self.files.get(("MEMFD", vma["shmid"])) if vma["status"] >> 14 & 1 else None
         if memfd and memfd["inode_id"] in self.memfds:
-            return b"memfd:" + self.memfds[memfd["inode_id"]]
+            return shown(b"memfd:" + self.memfds[memfd["inode_id"]])
         return self.path(vma["shmid"])
+
+    def anonymous(self, vma):
+        """The id of shared anonymous memory, which CRIU saves as a memory file of a name that the kernel gives."""
+        memfd = self.files.get(("MEMFD", vma["shmid"])) if vma["status"] >> 14 & 1 and vma["flags"] & 1 else None
+        inode = self.inodes.get(memfd["inode_id"]) if memfd else None
+        return inode["shmid"] if inode and text_of(inode["name"]) in (b"/dev/zero", b"/anon_hugepage") else None
 
 
 def unix_name(value):
@@ -100,7 +124,7 @@ def file_text(images, fd):
         if not file:
             return b"unix[?]"
         name = unix_name(file["name"])
-        return b"unix[%d (%d)%s]" % (file["ino"], file["peer"], b" " + name if name else b"")
+        return b"unix[%d (%d)%s]" % (file["ino"], file["peer"], b" " + shown(name) if name else b"")
     return b"%s.%d" % (fd["type"].encode(), fd["id"])
 
 
@@ -110,7 +134,7 @@ def ps(images):
 
     def show(task, depth):
         lines.append(b"%7d%7d%7d   %s%s" % (task["pid"], task["pgid"], task["sid"], b" " * 4 * depth,
-                                            text_of(images.core(task["pid"]).get("comm", ""))))
+                                            shown(text_of(images.core(task["pid"]).get("comm", "")))))
         for child in images.tasks:
             if child["ppid"] == task["pid"]:
                 show(child, depth + 1)
@@ -136,6 +160,9 @@ def fds(images):
 def suffix(images, vma, numbers):
     status = vma["status"]
     shared = next((word for bit, word in ((10, b"ips"), (8, b"shmem"), (11, b"packet")) if status >> bit & 1), None)
+    anonymous = images.anonymous(vma)
+    if anonymous is not None:
+        return b" shmem[%x]" % numbers.setdefault(anonymous, len(numbers) + 1)
     if shared:
         return b" %s[%x]" % (shared, numbers.setdefault(vma["shmid"], len(numbers) + 1))
     if status & 0xc0:

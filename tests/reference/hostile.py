@@ -267,7 +267,7 @@ def folders():
         check("a directory with odd members", run(CAT, "--list", "@/set"),
               (FS_LISTED, "crit-cat: @/set/fs-2.img: not a plain file but a link\n"
                           "crit-cat: @/set/fs-3.img: not a plain file but a device or pipe\n"
-                          "crit-cat: @/set/fs-4.img: not a plain file but a folder\n", 2))
+                          "crit-cat: @/set/fs-4.img: not a plain file but a directory\n", 2))
         write("ok/fs-1.img", FS)
         write("ok/dump.log", b"log")
         check("other files on demand", run(CAT, "--list", "--all", "@/ok"),
@@ -278,7 +278,7 @@ def folders():
         check("nothing selected", run(CAT, "@/ok", "--only", "core-*"), ("", "", 1))
         # --into
         check("a directory that is not empty", run(CAT, "@/ok", "--into", "@/set"),
-              ("", "crit-cat: @/set: cannot write: not an empty folder (-f writes into it all the same)\n", 2))
+              ("", "crit-cat: @/set: cannot write: not an empty directory (-f writes into it all the same)\n", 2))
         write("old/fs-1.img", b"old")
         write("old/keep", b"kept")
         check("-f", run(CAT, "@/ok", "--into", "@/old", "-f"), ("", "", 0))

@@ -20,9 +20,8 @@ std::string_view trim_end(std::string_view text) {
 
 // An element in which a text does not end: is it an extra whose bytes can be written as they come?
 bool JsonEncoder::Parser::find_open_part(char* begin, char* end, char*& quote, int& part) {
-  const Extra::Shape shape = entry_.kind().extra.shape;
-  if (shape != Extra::Shape::bytes && shape != Extra::Shape::padded && shape != Extra::Shape::ghost) return false;
-  if (cutter_.depth() != entry_.nr_parts()) return false;
+  const Extra& extra = entry_.kind().extra;
+  if (extra.nested || cutter_.depth() != (extra.is_object() ? 2 : 1)) return false;
   for (char* at = begin; (quote = std::find(at, end, '"')) != end;) {
     const char* after = find_string_end(quote + 1, end);
     if (!after) break;
@@ -32,9 +31,11 @@ bool JsonEncoder::Parser::find_open_part(char* begin, char* end, char*& quote, i
   if (quote == end || !before.ends_with(':')) return false;
   before = trim_end(before.substr(0, before.size() - 1));
   const auto key_is = [&](std::string_view name) { return before.ends_with('"' + std::string{name} + '"'); };
-  const Extra& extra = entry_.kind().extra;
-  part = entry_.nr_parts() == 2 && key_is(extra.second_name) ? 1 : 0;
-  return key_is(entry_.nr_parts() == 1 ? "extra" : part == 1 ? extra.second_name : extra.first_name);
+  const auto nr_parts = static_cast<int>(extra.nr_parts());
+  const auto plan = [&](int of) { return extra.parts[static_cast<std::size_t>(of)]; };
+  for (part = 0; part < nr_parts; ++part)
+    if (key_is(extra.is_object() ? plan(part).name : "extra")) return plan(part).form == Extra::Form::text;
+  return false;
 }
 
 // Reads what stands before the text as an entry of its own, with null in place of the text.
@@ -43,7 +44,7 @@ bool JsonEncoder::Parser::start_extra_text() {
   char* quote;
   int part;
   if (!find_open_part(begin, window_.end(), quote, part)) return false;
-  const std::string_view filler = entry_.nr_parts() == 2 ? "null}}]" : "null}]";
+  const std::string_view filler = entry_.kind().extra.is_object() ? "null}}]" : "null}]";
   char saved[8];
   const char before = begin[-1];
   std::copy_n(quote, filler.size(), saved);
@@ -120,8 +121,8 @@ bool JsonEncoder::Parser::take_base64() {
 bool JsonEncoder::Parser::end_extra_text() {
   const Extra& extra = entry_.kind().extra;
   std::string front = "{\"extra\":";
-  if (entry_.nr_parts() == 2)
-    front += "{\"" + std::string{open_part_ == 0 ? extra.first_name : extra.second_name} + "\":";
+  if (extra.is_object())
+    front += "{\"" + std::string{extra.parts[static_cast<std::size_t>(open_part_)].name} + "\":";
   front += "null";
   scan_ = at_;
   cutter_.leave_string();

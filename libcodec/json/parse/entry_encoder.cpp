@@ -1,16 +1,16 @@
 #include "json/parse/entry_encoder.hpp"
 
-#include "critpipe/fields.hpp"
+#include <algorithm>
+
 #include "json/parse/encode_fast_path.hpp"
 #include "json/parse/json_text.hpp"
 
 namespace critpipe {
 
-void EntryEncoder::begin_image(const Kind& kind, std::uint64_t nr_entries) {
+void EntryEncoder::begin_image(const Kind& kind, const Resume& from) {
   kind_ = &kind;
-  nested_message_ = kind.extra.nested_message.empty() ? nullptr : find_message(kind.extra.nested_message);
-  nr_entries_ = nr_entries;
-  chunked_ = false;
+  nr_entries_ = from.nr_entries;
+  has_rest_ = from.has_rest;
   incomplete_ = false;
 }
 
@@ -35,9 +35,9 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   }
   const char* at = extra_at_ ? extra_at_ : place.at;
   if (continued_ && !close_part(at)) return false;
-  if (kind_->extra.shape == Extra::Shape::nested) {
+  if (kind_->extra.nested) {
     if (!put_nested(at)) return false;
-  } else if (kind_->extra.shape != Extra::Shape::nothing) {
+  } else if (kind_->has_extra()) {
     if (!put_parts(place.open == no_part ? nr_parts() : place.open, at)) return false;
   }
   if (place.open == no_part) ++nr_entries_;
@@ -45,7 +45,7 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
 }
 
 const char* EntryEncoder::small_entry(const char* at, const char* end) {
-  if (kind_->extra.shape != Extra::Shape::nothing || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
+  if (kind_->has_extra() || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
   const std::size_t begin = out_.size();
   out_.word(std::uint32_t{0});
   at = encode_fast(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
@@ -62,11 +62,11 @@ const char* EntryEncoder::small_entry(const char* at, const char* end) {
 // Size and payload.
 bool EntryEncoder::fields(ondemand::object object, const char* at) {
   const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
-  const bool has_extra = kind_->extra.shape != Extra::Shape::nothing;
+  const bool has_extra = kind_->has_extra();
   has_extra_ = false;
   if (has_extra) {
     held_.truncate(0);
-    parts_[0] = parts_[1] = {};
+    std::ranges::fill(parts_, Held{});
     nr_nested_ = 0;
     next_part_ = 0;
     streamed_ = 0;
@@ -83,7 +83,7 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
     return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
   const auto word = static_cast<std::uint32_t>(size);
   std::memcpy(out_.data() + begin - sizeof word, &word, sizeof word);
-  return !has_extra || find_lengths(message, out_.from(begin), at);
+  return !has_extra || find_sizes(message, out_.from(begin), at);
 }
 
 bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& known) {

@@ -7,8 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "critpipe/schema.hpp"
 #include "critpipe/base.hpp"
+#include "critpipe/fields.hpp"
+#include "critpipe/schema.hpp"
 #include "json/parse/message_encoder.hpp"
 
 namespace critpipe {
@@ -24,7 +25,13 @@ class EntryEncoder final : private OtherKeys {
 
   EntryEncoder(WireBuffer& out, const Limits& limits) : out_{out}, limits_{limits} {}
 
-  void begin_image(const Kind& kind, std::uint64_t nr_entries = 0);
+  // What an image that goes on in a later document has had.
+  struct Resume {
+    std::uint64_t nr_entries = 0;
+    bool has_rest = false;  // the first entry has the rest of the image
+  };
+  void begin_image(const Kind& kind, const Resume& from);
+  Resume pause() const { return {nr_entries_, has_rest_}; }
   bool entry(ondemand::object object, const Place& place);
   // An entry as crit-tojson prints it, the short way. Returns where it ends; null: entry() is to read it.
   const char* small_entry(const char* at, const char* end);
@@ -32,7 +39,6 @@ class EntryEncoder final : private OtherKeys {
   std::uint64_t nr_entries() const { return nr_entries_; }
 
   bool part_bytes(std::uint64_t size, const char* at);  // so many have been appended to out
-  int nr_parts() const { return kind_->extra.second_name.empty() ? 1 : 2; }
 
   JsonFault& fault() { return fault_; }
   bool json_error(simdjson::error_code code, const char* at) { return fields_.json_error(code, at); }
@@ -40,10 +46,8 @@ class EntryEncoder final : private OtherKeys {
   const std::string& error_text() const { return error_text_; }
 
  private:
-  struct Length {
-    std::uint64_t size = 0;
-    std::uint64_t padding = 0;
-    bool known = true;
+  struct Held {  // a part, in held_
+    std::size_t begin = 0, size = 0;
   };
   struct Wired {  // what "_wire" says
     bool there = false;
@@ -61,25 +65,29 @@ class EntryEncoder final : private OtherKeys {
   bool take_error(std::string_view token);
   bool take_extra(ondemand::value& value);
   bool take_parts(ondemand::value& value, const char* at);
-  bool take_units(ondemand::value& value, std::string_view token);
-  bool take_units_text(std::string_view token);
-  bool put_unit(const Integer& number, const char* at);
+  bool take_numbers(ondemand::value& value, std::string_view token, int part);
+  bool take_numbers_text(std::string_view token, int part);
+  bool put_number(const Integer& number, int part, const char* at);
+  bool wants_numbers(int part, const char* at);
   bool take_nested(ondemand::value& value, const char* at);
-  bool take_nested_message(ondemand::value& value, const char* at, Length& data);
+  bool take_nested_message(ondemand::value& value, const char* at, ExtraSizes::Size& data);
+  bool held_part(ondemand::value& value, std::string_view token, int part);
   bool held_bytes(std::string_view token, int part);
 
   bool fields(ondemand::object object, const char* at);
   static void prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin);
   bool check_unknown(const Message& message, Bytes payload, const char* at);
-  bool find_lengths(const Message& message, Bytes payload, const char* at);
-  std::uint64_t length_in(const Message& message, Bytes payload, std::string_view field_name) const;
+  bool find_sizes(const Message& message, Bytes payload, const char* at);
   bool put_parts(int end, const char* at);
   bool put_nested(const char* at);
   bool close_part(const char* at);
-  bool fill_part(std::uint64_t have, const Length& length, WireBuffer& out, const char* at, std::string_view name);
-  bool left_out(const char* at, const Length& length);
+  bool fill_part(std::uint64_t have, const ExtraSizes::Size& size, WireBuffer& out, const char* at, int part);
+  bool left_out(const char* at, std::uint64_t size = ExtraSizes::unknown);
   static void drop_go_zeros(std::uint64_t have, WireBuffer& out);
-  std::string_view part_name(int part) const { return part == 0 ? kind_->extra.first_name : kind_->extra.second_name; }
+  int nr_parts() const { return static_cast<int>(kind_->extra.nr_parts()); }
+  const Extra::Part& plan(int part) const { return kind_->extra.parts[static_cast<std::size_t>(part)]; }
+  const ExtraSizes::Size& size_of(int part) const { return sizes_.parts[static_cast<std::size_t>(part)]; }
+  std::string part_for_error(int part) const;  // "the extra", or which part of it
 
   WireBuffer& out_;
   const Limits& limits_;
@@ -91,22 +99,19 @@ class EntryEncoder final : private OtherKeys {
   NestedKeys nested_keys_{*this};
 
   const Kind* kind_ = nullptr;
-  const Message* nested_message_ = nullptr;
   std::uint64_t nr_entries_ = 0;
-  bool chunked_ = false;   // a ghost file in chunks
-  bool go_ghost_ = false;  // one that go-criu has read, with zeros too many
+  bool has_rest_ = false;
+  bool go_zeros_ = false;  // go-criu has read it, with zeros too many
   bool incomplete_ = false;
   bool says_error_ = false;  // the entry that is being read
   std::string error_text_;
 
   bool continued_ = false;
   const char* extra_at_ = nullptr;  // null: the entry has no such key
-  struct {
-    std::size_t begin = 0, size = 0;
-  } parts_[2];  // in held_
+  Held parts_[Extra::most_parts];
   std::uint64_t nr_nested_ = 0;
   bool has_extra_ = false;  // not null, that is
-  Length lengths_[2];
+  ExtraSizes sizes_;
   int next_part_ = 0;           // to be written
   std::uint64_t streamed_ = 0;  // of that part
 };

@@ -1,14 +1,13 @@
-// The "extra" of an entry -> the raw bytes after its message, in the shapes of kind.hpp. It may stand before the fields
-// that say its length, so it is decoded when it comes, held, and written when the message is complete.
-#include "critpipe/fields.hpp"
+// The "extra" of an entry -> the raw bytes after its message, as the plan of its kind says. It may stand
+// before the fields that say its size, so it is decoded when it comes, held, and written when the message is complete.
+#include <algorithm>
+
 #include "json/parse/entry_encoder.hpp"
 #include "json/parse/json_text.hpp"
 
 namespace critpipe {
 
 namespace {
-
-std::uint64_t padding_of(std::uint64_t size, std::uint64_t multiple) { return (multiple - size % multiple) % multiple; }
 
 // Requires: a token of a document, so that the next one follows it.
 bool is_empty(std::string_view token) {
@@ -24,13 +23,21 @@ bool is_size_only(std::string_view text) {
   return digits != 0 && unit.starts_with(' ') && unit.ends_with('B') && unit.size() <= 3;
 }
 
+// "a", "b" and "c"
+std::string keys_of(const Extra& extra) {
+  std::string keys;
+  for (std::size_t i = 0; i < extra.nr_parts(); ++i)
+    keys += (i == 0 ? "" : i + 1 == extra.nr_parts() ? " and " : ", ") + quoted_for_error(extra.parts[i].name);
+  return keys;
+}
+
 }  // namespace
 
 bool EntryEncoder::take_extra(ondemand::value& value) {
   const std::string_view token = token_of(value), text = trim_json(token);
   if (!continued_) {
     held_.truncate(0);
-    parts_[0] = parts_[1] = {};
+    std::ranges::fill(parts_, Held{});
     nr_nested_ = 0;
   }
   extra_at_ = token.data();
@@ -40,27 +47,24 @@ bool EntryEncoder::take_extra(ondemand::value& value) {
     return text[0] == first || fault_.set(Reason::bad_json_value, extra_at_,
                                           "the extra of " + std::string{kind_->name} + " wants " + std::string{what});
   };
-  switch (kind_->extra.shape) {
-    case Extra::Shape::nothing:
-      return fault_.set(Reason::bad_json_value, extra_at_,
-                        "images of kind " + std::string{kind_->name} + " have no extra");
-    case Extra::Shape::bytes:
-      if (nr_parts() == 2 && text[0] != '"')
-        return wants('{', "an object of two base64 texts") && take_parts(value, extra_at_);
-      return wants('"', "base64 text") && held_bytes(token, 0);
-    case Extra::Shape::padded:
-    case Extra::Shape::ghost: return wants('"', "base64 text") && held_bytes(token, 0);
-    case Extra::Shape::units: return take_units(value, token);
-    case Extra::Shape::nested:
-      return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
-  }
-  return true;
+  const Extra& extra = kind_->extra;
+  if (!kind_->has_extra())
+    return fault_.set(Reason::bad_json_value, extra_at_, "images of kind " + std::string{kind_->name} + " have no extra");
+  if (extra.nested) return wants('[', "a list of messages and base64 texts") && take_nested(value, extra_at_);
+  if (extra.is_object() && text[0] != '"')
+    return wants('{', "an object with the keys " + keys_of(extra)) && take_parts(value, extra_at_);
+  if (extra.parts[0].form == Extra::Form::text && !wants('"', "base64 text")) return false;
+  return held_part(value, token, 0);
+}
+
+bool EntryEncoder::held_part(ondemand::value& value, std::string_view token, int part) {
+  return plan(part).form == Extra::Form::numbers ? take_numbers(value, token, part) : held_bytes(token, part);
 }
 
 bool EntryEncoder::held_bytes(std::string_view token, int part) {
   const std::string_view text = trim_json(token);
   if (text.size() >= 2 && text[0] == '"' && is_size_only(text.substr(1, text.size() - 2)))
-    return left_out(token.data(), {0, 0, false});
+    return left_out(token.data());
   parts_[part].begin = held_.size();
   if (!fields_.base64(token, held_)) return false;
   parts_[part].size = held_.size() - parts_[part].begin;
@@ -74,32 +78,41 @@ bool EntryEncoder::take_parts(ondemand::value& value, const char* at) {
     ondemand::field pair;
     if (const auto error = std::move(item).get(pair)) return fields_.json_error(error, at);
     const std::string_view token = token_of(pair.value());
-    const std::string_view key{pair.key().raw(), std::string_view{pair.key().raw(), 16}.substr(0, 16).find('"')};
-    const int part = key == part_name(0) ? 0 : key == part_name(1) ? 1 : no_part;
-    if (part == no_part)
+    const std::string_view from_key{pair.key().raw(), Field::key_room};  // names are shorter
+    const std::string_view key = from_key.substr(0, from_key.find('"'));
+    int part = 0;
+    while (part < nr_parts() && plan(part).name != key) ++part;
+    if (part == nr_parts())
       return fault_.set(Reason::bad_json_value, token.data(),
-                        "the extra of " + std::string{kind_->name} + " has the keys " + quoted_for_error(part_name(0)) +
-                            " and " + quoted_for_error(part_name(1)));
+                        "the extra of " + std::string{kind_->name} + " has the keys " + keys_of(kind_->extra));
     if (is_null(token)) continue;
     if (part < next_part_ && continued_)
       return fault_.set(Reason::bad_json_value, token.data(),
                         quoted_for_error(key) + " stands twice, and is too large for that");
-    if (!held_bytes(token, part)) return false;
+    if (!held_part(pair.value(), token, part)) return false;
   }
   return true;
 }
 
-bool EntryEncoder::put_unit(const Integer& number, const char* at) {
-  if (number.negative || number.magnitude > 0xffff)
-    return fault_.set(Reason::bad_json_value, at, "a semaphore has a value from 0 to 65535");
-  held_.word(static_cast<std::uint16_t>(number.magnitude));
-  parts_[0].size = held_.size();
+bool EntryEncoder::put_number(const Integer& number, int part, const char* at) {
+  const unsigned bytes = plan(part).unit;
+  const std::uint64_t largest = ~std::uint64_t{0} >> (64 - 8 * bytes);
+  if (number.negative || number.magnitude > largest)
+    return fault_.set(Reason::bad_json_value, at,
+                      "the numbers of " + part_for_error(part) + " go from 0 to " + std::to_string(largest));
+  for (unsigned i = 0; i < bytes; ++i) held_.word(static_cast<std::uint8_t>(number.magnitude >> 8 * i));
+  parts_[part].size += bytes;
   return true;
 }
 
-bool EntryEncoder::take_units(ondemand::value& value, std::string_view token) {
-  if (token[0] == '"') return take_units_text(token);
-  if (token[0] != '[') return fault_.set(Reason::bad_json_value, token.data(), "the extra wants a list of integers");
+bool EntryEncoder::wants_numbers(int part, const char* at) {
+  return fault_.set(Reason::bad_json_value, at, part_for_error(part) + " wants a list of integers");
+}
+
+bool EntryEncoder::take_numbers(ondemand::value& value, std::string_view token, int part) {
+  parts_[part] = {held_.size(), 0};
+  if (token[0] == '"') return take_numbers_text(token, part);
+  if (token[0] != '[') return wants_numbers(part, token.data());
   ondemand::array array;
   if (const auto error = value.get_array().get(array)) return fields_.json_error(error, token.data());
   for (auto item : array) {
@@ -111,25 +124,23 @@ bool EntryEncoder::take_units(ondemand::value& value, std::string_view token) {
       const std::string shown = quoted_for_error(trim_json(text));
       return fault_.set(Reason::bad_json_value, text.data(), "wants an integer, not " + shown);
     }
-    if (!put_unit(number, text.data())) return false;
+    if (!put_number(number, part, text.data())) return false;
   }
   return true;
 }
 
 // go-criu writes the list as text: "[1,2]".
-bool EntryEncoder::take_units_text(std::string_view token) {
+bool EntryEncoder::take_numbers_text(std::string_view token, int part) {
   std::string_view text = trim_json(token);
   text = trim_json(text.substr(1, text.size() - 2));
-  if (is_size_only(text)) return left_out(token.data(), {0, 0, false});
-  if (!text.starts_with('[') || !text.ends_with(']'))
-    return fault_.set(Reason::bad_json_value, token.data(), "the extra wants a list of integers");
+  if (is_size_only(text)) return left_out(token.data());
+  if (!text.starts_with('[') || !text.ends_with(']')) return wants_numbers(part, token.data());
   text = trim_json(text.substr(1, text.size() - 2));
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
     Integer number;
-    if (parse_literal(text.substr(0, comma), number) != NumberFault::none)
-      return fault_.set(Reason::bad_json_value, token.data(), "the extra wants a list of integers");
-    if (!put_unit(number, token.data())) return false;
+    if (parse_literal(text.substr(0, comma), number) != NumberFault::none) return wants_numbers(part, token.data());
+    if (!put_number(number, part, token.data())) return false;
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return true;
@@ -139,10 +150,10 @@ bool EntryEncoder::take_units_text(std::string_view token) {
 bool EntryEncoder::take_nested(ondemand::value& value, const char* at) {
   ondemand::array array;
   if (const auto error = value.get_array().get(array)) return fields_.json_error(error, at);
-  Length data;
+  ExtraSizes::Size data;
   bool wants_data = false;
   const auto no_data = [&](const char* where) {
-    return !wants_data || (data.size == 0 && fill_part(0, data, held_, where, "")) || left_out(where, data);
+    return !wants_data || (data.bytes == 0 && fill_part(0, data, held_, where, 0)) || left_out(where, data.bytes);
   };
   for (auto item : array) {
     ondemand::value element;
@@ -159,26 +170,27 @@ bool EntryEncoder::take_nested(ondemand::value& value, const char* at) {
     wants_data = false;
     parts_[0] = {};
     if (!is_null(token) && !held_bytes(token, 0)) return false;
-    if (!fill_part(parts_[0].size, data, held_, token.data(), "")) return false;
+    if (!fill_part(parts_[0].size, data, held_, token.data(), 0)) return false;
   }
   return no_data(at);
 }
 
-bool EntryEncoder::take_nested_message(ondemand::value& value, const char* at, Length& data) {
+bool EntryEncoder::take_nested_message(ondemand::value& value, const char* at, ExtraSizes::Size& data) {
   ondemand::object object;
   if (const auto error = value.get_object().get(object)) return fields_.json_error(error, at);
   nested_keys_.wired.there = false;
   nested_.begin_entry();
   held_.word(std::uint32_t{0});
   const std::size_t begin = held_.size();
-  if (!nested_.message(*nested_message_, object, at, 0, &nested_keys_)) return false;
-  if (nested_.has_unknown() && !check_unknown(*nested_message_, held_.from(begin), at)) return false;
-  if (nested_keys_.wired.there) prefer_wire(*nested_message_, nested_keys_.wired, held_, begin);
+  if (!nested_.message(*kind_->extra.nested, object, at, 0, &nested_keys_)) return false;
+  if (nested_.has_unknown() && !check_unknown(*kind_->extra.nested, held_.from(begin), at)) return false;
+  if (nested_keys_.wired.there) prefer_wire(*kind_->extra.nested, nested_keys_.wired, held_, begin);
   const auto size = static_cast<std::uint32_t>(held_.size() - begin);
   std::memcpy(held_.data() + begin - sizeof size, &size, sizeof size);
   ++nr_nested_;
-  data.size = length_in(*nested_message_, held_.from(begin), kind_->extra.second);
-  data.padding = padding_of(data.size, kind_->extra.padding);
+  const ExtraSizes sizes = nested_sizes(kind_->extra, held_.from(begin));
+  if (!sizes.bad_field.empty()) return fault_.set(Reason::bad_extra_length, at, std::string{sizes.bad_field});
+  data = sizes.parts[0];
   return true;
 }
 

@@ -110,7 +110,7 @@ bool JsonEncoder::Parser::start_image(bool lines, bool empty) {
   if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
   out_.word(document_.kind->magic);
-  entry_.begin_image(*document_.kind);
+  entry_.begin_image(*document_.kind, {});
   return true;
 }
 
@@ -124,7 +124,7 @@ bool JsonEncoder::Parser::start_raw() {
 
 // Others come before it goes on.
 bool JsonEncoder::Parser::pause_image() {
-  paused_[image_.name] = {image_.kind, image_.head, image_.kind ? entry_.nr_entries() : 0};
+  paused_[image_.name] = {image_.kind, image_.head, image_.kind ? entry_.pause() : EntryEncoder::Resume{}};
   image_.open = false;
   return flush(0) && deliver(sink_.pause());
 }
@@ -133,7 +133,7 @@ bool JsonEncoder::Parser::pause_image() {
 bool JsonEncoder::Parser::resume_image() {
   const auto paused = paused_.find(image_.name);
   if (paused == paused_.end() || paused->second.kind != image_.kind || paused->second.head != image_.head) return false;
-  if (image_.kind) entry_.begin_image(*image_.kind, paused->second.nr_entries);
+  if (image_.kind) entry_.begin_image(*image_.kind, paused->second.entries);
   paused_.erase(paused);
   return true;
 }

@@ -63,7 +63,7 @@ class JsonEncoder::Parser {
   struct Paused {
     const Kind* kind;
     Head head;
-    std::uint64_t nr_entries;
+    EntryEncoder::Resume entries;
   };
 
   void take(std::string_view text);

@@ -31,10 +31,10 @@ void JsonSink::Writer::key(std::string_view name, int depth, bool first) {
   put("\": ");
 }
 
-void JsonSink::Writer::end_object(int depth, bool empty) {
+void JsonSink::Writer::close_bracket(char bracket, int depth, bool empty) {
   char* at = output_.reserve(member_room);
   if (indent_ && !empty) at = put_newline(at, depth);
-  *at++ = '}';
+  *at++ = bracket;
   output_.commit(at);
 }
 
@@ -76,7 +76,7 @@ void JsonSink::Writer::begin(const Image& image) {
   raw_bytes_ = 0;
   paused_ = false;
   compact_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ &&
-             kind_->extra.shape == Extra::Shape::nothing;
+             !kind_->has_extra();
   open_document();
 }
 
@@ -199,7 +199,7 @@ void JsonSink::Writer::compact_entry(const Entry& entry) {
 void JsonSink::Writer::close() {
   if (!in_entry_) [[likely]]
     return;
-  if (kind_->extra.shape != Extra::Shape::nothing) close_extra();
+  if (kind_->has_extra()) close_extra();
   end_object(entry_depth, no_member_);
   if (options_.form == JsonOptions::Form::lines) put("}\n");
   in_entry_ = false;

@@ -28,7 +28,7 @@ class JsonSink::Writer {
   Step step() const { return output_.step(); }
 
  private:
-  enum class Open : std::uint8_t { nothing, string, units };
+  enum class Open : std::uint8_t { nothing, string, numbers };  // part of an extra
 
   void put(std::string_view text) { output_.write(text); }
   void put_quoted(std::string_view text) {
@@ -44,11 +44,13 @@ class JsonSink::Writer {
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);
   void close_base64();
-  void put_unit(std::uint16_t unit);
+  void put_number_bytes(Bytes bytes);
   void close_part();
   void close_extra();
-  void open_extra(const Part& part);
-  void end_object(int depth, bool empty);
+  void open_extra();
+  void nested_message(const Part& part);
+  void end_object(int depth, bool empty) { close_bracket('}', depth, empty); }
+  void close_bracket(char bracket, int depth, bool empty);
 
   Output& output_;
   JsonOptions options_;
@@ -64,11 +66,12 @@ class JsonSink::Writer {
   bool in_entry_ = false;
   bool no_member_ = true;  // of the entry's object yet
   bool in_extra_ = false;
-  bool no_item_ = true;  // of the extra's list
+  bool no_item_ = true;  // of the extra's list or object
   Open open_ = Open::nothing;
-  bool named_parts_ = false;
-  bool odd_ = false;  // half a unit is carried
-  std::byte half_{};
+  bool no_number_ = true;     // of the open list yet
+  std::uint8_t unit_ = 1;     // bytes of its numbers
+  std::uint64_t number_ = 0;  // the one of which bytes are here
+  unsigned number_bytes_ = 0;
   std::uint64_t extra_bytes_ = 0;
   std::uint64_t raw_bytes_ = 0;
   Base64Encoder base64_;

@@ -12,52 +12,54 @@ constexpr std::size_t piece_bytes = 1024 * base64_line_bytes;
 
 }  // namespace
 
-// "extra": and what stands before its first bytes.
-void JsonSink::Writer::open_extra(const Part& part) {
+// "extra": and what stands before its first part.
+void JsonSink::Writer::open_extra() {
   if (in_extra_) return;
   in_extra_ = true;
-  named_parts_ = !part.name.empty();
   key("extra", entry_depth + 1, no_member_);
   no_member_ = false;
   if (!options_.payload) return;
-  if (named_parts_) put("{");
-  if (part.shape == Extra::Shape::units || part.shape == Extra::Shape::nested) put("[");
+  if (kind_->extra.nested) put("[");
+  else if (kind_->extra.is_object()) put("{");
 }
 
 void JsonSink::Writer::part(const Part& part) {
   close_part();
-  open_extra(part);
+  open_extra();
   extra_bytes_ += part.payload.size();
   if (!options_.payload) return;
   if (part.message) {
-    item(entry_depth + 2, no_item_);
-    no_item_ = false;
-    if (part.canonical) {
-      put_canonical(*part.message, part.payload, false, entry_depth + 2, true);
-    } else {
-      const std::string written = critpipe::canonical(*part.message, part.payload);
-      bool& first = no_member_;
-      put("{");
-      first = true;
-      put_canonical(*part.message, std::as_bytes(std::span{written}), false, entry_depth + 2, false);
-      key("_wire", entry_depth + 3, first);
-      first = false;
-      output_.commit(put_base64(output_, output_.reserve(member_room), part.payload));
-      end_object(entry_depth + 2, false);
-    }
+    nested_message(part);
     item(entry_depth + 2, false);
-  }
-  if (part.shape == Extra::Shape::units) {
-    open_ = Open::units;
-    return;
-  }
-  if (named_parts_) {
+  } else if (!part.name.empty()) {
     key(part.name, entry_depth + 2, no_item_);
     no_item_ = false;
+  }
+  if (part.form == Extra::Form::numbers) {
+    open_ = Open::numbers;
+    no_number_ = true;
+    unit_ = part.unit;
+    put("[");
+    return;
   }
   open_ = Open::string;
   put("\"");
   base64_ = {};
+}
+
+void JsonSink::Writer::nested_message(const Part& part) {
+  item(entry_depth + 2, no_item_);
+  no_item_ = false;
+  if (part.canonical) return put_canonical(*part.message, part.payload, false, entry_depth + 2, true);
+  const std::string written = critpipe::canonical(*part.message, part.payload);
+  bool& first = no_member_;
+  put("{");
+  first = true;
+  put_canonical(*part.message, std::as_bytes(std::span{written}), false, entry_depth + 2, false);
+  key("_wire", entry_depth + 3, first);
+  first = false;
+  output_.commit(put_base64(output_, output_.reserve(member_room), part.payload));
+  end_object(entry_depth + 2, false);
 }
 
 void JsonSink::Writer::put_base64_bytes(Bytes bytes) {
@@ -74,22 +76,23 @@ void JsonSink::Writer::close_base64() {
   output_.commit(at);
 }
 
-void JsonSink::Writer::put_unit(std::uint16_t unit) {
-  item(entry_depth + 2, no_item_);
-  no_item_ = false;
-  output_.commit(put_decimal(output_.reserve(max_number_text), unit));
+void JsonSink::Writer::put_number_bytes(Bytes bytes) {
+  const int depth = entry_depth + (kind_->extra.is_object() ? 3 : 2);
+  for (const std::byte byte : bytes) {
+    number_ |= std::to_integer<std::uint64_t>(byte) << 8 * number_bytes_;
+    if (++number_bytes_ < unit_) continue;
+    item(depth, no_number_);
+    no_number_ = false;
+    output_.commit(put_decimal(output_.reserve(max_number_text), number_));
+    number_ = number_bytes_ = 0;
+  }
 }
 
 void JsonSink::Writer::bytes(Bytes bytes) {
   extra_bytes_ += bytes.size();
   if (!options_.payload) return;
-  if (open_ != Open::units) return put_base64_bytes(bytes);
-  for (const std::byte byte : bytes) {
-    if (odd_)
-      put_unit(static_cast<std::uint16_t>(std::to_integer<unsigned>(byte) << 8 | std::to_integer<unsigned>(half_)));
-    else half_ = byte;
-    odd_ = !odd_;
-  }
+  if (open_ == Open::numbers) put_number_bytes(bytes);
+  else put_base64_bytes(bytes);
 }
 
 // Zeros are understood; anything else is kept as further bytes of the part.
@@ -100,23 +103,19 @@ void JsonSink::Writer::padding(Bytes padding) {
 
 void JsonSink::Writer::close_part() {
   if (open_ == Open::string) close_base64();
+  else if (open_ == Open::numbers) close_bracket(']', entry_depth + (kind_->extra.is_object() ? 2 : 1), no_number_);
   open_ = Open::nothing;
-  odd_ = false;
+  number_ = number_bytes_ = 0;  // what a fault has cut
 }
 
 void JsonSink::Writer::close_extra() {
   close_part();
-  if (kind_->extra.shape == Extra::Shape::nested && !in_extra_) open_extra({{}, Extra::Shape::nested, 0});
+  if (kind_->extra.nested) open_extra();  // a list without messages is there, too
   if (!in_extra_) return;
   in_extra_ = false;
   if (!options_.payload) return put("\"... <" + crit_size_text(extra_bytes_) + ">\"");
-  const Extra::Shape shape = kind_->extra.shape;
-  const bool list = shape == Extra::Shape::units || shape == Extra::Shape::nested;
-  if (!list && !named_parts_) return;
-  char* at = output_.reserve(member_room);
-  if (indent_ && !no_item_) at = put_newline(at, entry_depth + 1);
-  *at++ = list ? ']' : '}';
-  output_.commit(at);
+  if (kind_->extra.nested) close_bracket(']', entry_depth + 1, no_item_);
+  else if (kind_->extra.is_object()) end_object(entry_depth + 1, no_item_);
 }
 
 void JsonSink::Writer::raw(Bytes bytes) {

@@ -115,13 +115,13 @@ void print_image(Output& output, const Kind& kind, const std::string& payload, c
   (void)sink.begin(image);
   for (std::uint64_t index = 0; index < 2; ++index) {
     (void)sink.entry({index, 0, kind.first, view(payload), canonical, &kind});
-    if (kind.extra.shape == Extra::Shape::nested)
+    if (kind.extra.nested)
       for (int times = 0; times < 2; ++times) {
-        (void)sink.part({"", Extra::Shape::nested, 3, kind.first, view(payload), canonical});
+        (void)sink.part({"", Extra::Form::text, 3, kind.first, view(payload), canonical});
         (void)sink.bytes(view("abc"));
       }
-    if (kind.extra.shape == Extra::Shape::units) {
-      (void)sink.part({"", Extra::Shape::units, 4});
+    if (kind.extra.parts[0].form == Extra::Form::numbers) {
+      (void)sink.part({"", Extra::Form::numbers, 4, nullptr, {}, true, 2});
       (void)sink.bytes(view("abcd"));
     }
     (void)sink.close();

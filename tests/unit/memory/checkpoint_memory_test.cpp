@@ -148,7 +148,7 @@ TEST_F(CheckpointMemoryTest, SearchSpansRunsAndParents) {
   ASSERT_FALSE(patterns.add({std::string{"old"}}));
   ASSERT_FALSE(patterns.compile());
   std::vector<std::uint64_t> found;
-  Search search{patterns, 0, [&](const Found& one) {
+  Search search{patterns, 0, [&](const Match& one) {
                   found.push_back(one.address);
                   return Step::go;
                 }};

@@ -366,6 +366,7 @@ TEST(Statistics, AbsentIsNotZero) {
   StatisticsReader reader;
   Member member;
   member.name = member.place = "stats-dump";
+  member.set = std::make_shared<const SetId>(SetId{"dump", ""});
   ASSERT_EQ(reader.begin(member), Step::go);
   ASSERT_EQ(reader.bytes(member, view(image)), Step::go);
   ASSERT_EQ(reader.end(member), Step::go);

@@ -121,22 +121,29 @@ TEST(Kind, RawRowsHaveNoMagicAndAllRowsSayWhatTheyAre) {
 }
 
 TEST(Kind, ExtrasByHand) {
-  using Shape = Extra::Shape;
+  using Form = Extra::Form;
   const auto extra = [](std::string_view name) { return find_kind(name)->extra; };
-  EXPECT_EQ(extra("CORE").shape, Shape::nothing);
-  EXPECT_EQ(extra("PIPES_DATA").first, "bytes");
-  EXPECT_EQ(extra("SK_QUEUES").first, "length");
-  EXPECT_EQ(extra("TCP_STREAM").second_name, "outq");
-  EXPECT_EQ(extra("BPFMAP_DATA").second, "values_bytes");
-  EXPECT_TRUE(extra("BPFMAP_DATA").second_name.empty());
-  EXPECT_EQ(extra("IPCNS_SEM").shape, Shape::units);
-  EXPECT_EQ(extra("IPCNS_SEM").unit, 2);
-  EXPECT_EQ(extra("IPCNS_SEM").padding, 8);
+  const auto part = [&](std::string_view name, std::size_t i = 0) { return extra(name).parts[i]; };
+  EXPECT_FALSE(find_kind("CORE")->has_extra());
+  EXPECT_EQ(extra("CORE").nr_parts(), 0u);
+  EXPECT_EQ(part("PIPES_DATA").size, "bytes");
+  EXPECT_EQ(part("SK_QUEUES").size, "length");
+  EXPECT_FALSE(extra("SK_QUEUES").is_object());
+  EXPECT_EQ(extra("TCP_STREAM").nr_parts(), 2u);
+  EXPECT_TRUE(extra("TCP_STREAM").is_object());
+  EXPECT_EQ(part("TCP_STREAM", 1).name, "outq");
+  EXPECT_EQ(part("TCP_STREAM", 1).size, "outq_len");
+  EXPECT_EQ(extra("BPFMAP_DATA").nr_parts(), 1u);
+  EXPECT_EQ(part("BPFMAP_DATA").added, "values_bytes");
+  EXPECT_EQ(part("IPCNS_SEM").form, Form::numbers);
+  EXPECT_EQ(part("IPCNS_SEM").unit, 2);
+  EXPECT_EQ(part("IPCNS_SEM").padding, 8);
   EXPECT_EQ(extra("IPCNS_SHM").unless, "in_pagemaps");
-  EXPECT_EQ(extra("IPCNS_SHM").padding, 4);
-  EXPECT_EQ(extra("IPCNS_MSG").nested_message, "ipc_msg");
-  EXPECT_EQ(extra("IPCNS_MSG").second, "msize");
-  EXPECT_EQ(extra("GHOST_FILE").shape, Shape::ghost);
+  EXPECT_EQ(part("IPCNS_SHM").padding, 4);
+  EXPECT_EQ(extra("IPCNS_MSG").nested->name, "ipc_msg");
+  EXPECT_EQ(extra("IPCNS_MSG").nr_nested, "qnum");
+  EXPECT_EQ(part("IPCNS_MSG").size, "msize");
+  EXPECT_TRUE(extra("GHOST_FILE").rest_of_image);
   EXPECT_EQ(find_kind("GHOST_FILE")->later->name, "ghost_chunk_entry");
   EXPECT_EQ(find_kind("PAGEMAP")->first->name, "pagemap_head");
   EXPECT_EQ(find_kind("STATS")->head, Head::service);

@@ -1,0 +1,232 @@
+#include "search/memory_owners.hpp"
+
+#include <algorithm>
+#include <fnmatch.h>
+
+#include "critpipe/survey.hpp"
+#include "model/model.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::uint64_t no_end = ~std::uint64_t{0};
+constexpr std::string_view file_area = "file=";
+
+bool glob_fits(std::string_view glob, std::string_view path) {
+  const std::string pattern{glob};
+  const std::string_view last = path.substr(path.rfind('/') + 1);
+  return fnmatch(pattern.c_str(), std::string{path}.c_str(), 0) == 0 ||
+         fnmatch(pattern.c_str(), std::string{last}.c_str(), 0) == 0;
+}
+
+}  // namespace
+
+bool MemoryFilter::knows_area(std::string_view area) {
+  if (area.starts_with(file_area)) return true;
+  for (int kind = 0; kind <= static_cast<int>(Mapping::Kind::guard); ++kind)
+    if (name_of(static_cast<Mapping::Kind>(kind)) == area) return true;
+  return false;
+}
+
+namespace search {
+
+namespace {
+
+// Ascending and apart; what touches is one.
+Ranges joined(Ranges ranges) {
+  std::ranges::sort(ranges, {}, &MemoryFilter::Range::begin);
+  Ranges apart;
+  for (const auto& range : ranges) {
+    if (range.begin >= range.end) continue;
+    if (!apart.empty() && range.begin <= apart.back().end) apart.back().end = std::max(apart.back().end, range.end);
+    else apart.push_back(range);
+  }
+  return apart;
+}
+
+Ranges common(const Ranges& a, const Ranges& b) {
+  Ranges both;
+  for (auto left = a.begin(), right = b.begin(); left != a.end() && right != b.end();) {
+    const MemoryFilter::Range range{std::max(left->begin, right->begin), std::min(left->end, right->end)};
+    if (range.begin < range.end) both.push_back(range);
+    if (left->end < right->end) ++left;
+    else ++right;
+  }
+  return both;
+}
+
+}  // namespace
+
+// Until all images are joined, what other images say of a task stands beside what pstree.img says.
+std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task) {
+  const auto& others = model_of(checkpoint).collected;
+  const auto other = others.find(task.pid);
+  return other == others.end() ? task.memory.mappings : other->second.memory.mappings;
+}
+
+namespace {
+
+bool has_name(const Checkpoint& checkpoint, const Mapping& mapping) {
+  const bool of_file = mapping.kind() == Mapping::Kind::file || mapping.kind() == Mapping::Kind::memfd;
+  const File* const file = checkpoint.file_of(mapping);
+  return !of_file || (file && !checkpoint.path_of(*file).empty());
+}
+
+bool is_told(const Checkpoint& checkpoint, const Task& task, const IsRead& is_read) {
+  const std::string number = std::to_string(task.pid) + ".img";
+  if (!is_read("mm-" + number)) {
+    const auto& others = model_of(checkpoint).collected;
+    const auto other = others.find(task.pid);
+    return is_read("core-" + number) && other != others.end() && !other->second.is_running();
+  }
+  const auto mappings = mappings_of(checkpoint, task);
+  if (mappings.empty() && !is_read("vmas-" + number)) return false;
+  return std::ranges::all_of(mappings, [&](const Mapping& mapping) { return has_name(checkpoint, mapping); });
+}
+
+}  // namespace
+
+bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read) {
+  if (!is_read("pstree.img")) return false;
+  if (memory.shmem)
+    return std::ranges::all_of(checkpoint.tasks(),
+                               [&](const Task& task) { return is_told(checkpoint, task, is_read); });
+  const Task* const task = checkpoint.find_task(static_cast<std::uint32_t>(memory.id));
+  return task && is_told(checkpoint, *task, is_read);
+}
+
+bool MemoryOwners::wants_pid(std::uint32_t pid) const {
+  return filter_.pids.empty() || std::ranges::find(filter_.pids, pid) != filter_.pids.end();
+}
+
+bool MemoryOwners::fits(const Mapping& mapping) const {
+  const std::string protection = protection_of(mapping);
+  for (const char letter : filter_.protection)
+    if (protection.find(letter) == protection.npos) return false;
+  if (filter_.areas.empty()) return true;
+  return std::ranges::any_of(filter_.areas, [&](const std::string& area) {
+    if (area.starts_with(file_area))
+      return mapping.has_file() &&
+             glob_fits(std::string_view{area}.substr(file_area.size()), checkpoint_.name_of(mapping));
+    return name_of(mapping.kind()) == area;
+  });
+}
+
+const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory) {
+  if (known_ == memory) return owners_;
+  known_ = memory;
+  owners_.clear();
+  for (const Task& task : checkpoint_.tasks()) {
+    if (!memory.shmem && task.pid != memory.id) continue;
+    for (const Mapping& mapping : mappings_of(checkpoint_, task)) {
+      if (mapping.kind() == Mapping::Kind::guard) continue;
+      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, &mapping});
+    }
+  }
+  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping->start; });
+  return owners_;
+}
+
+const Mapping* MemoryOwners::mapping_at(MemoryId memory, std::uint64_t address) {
+  const auto& owners = owners_of(memory);
+  const auto next =
+      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping->start; });
+  if (next == owners.begin()) return nullptr;
+  const Mapping* mapping = std::prev(next)->mapping;
+  return address < mapping->end ? mapping : nullptr;
+}
+
+Ranges MemoryOwners::wanted(MemoryId memory) {
+  const Ranges all{{0, no_end}};
+  const Ranges addresses = filter_.ranges.empty() ? all : joined(filter_.ranges);
+  if (!memory.shmem) {
+    if (!wants_pid(static_cast<std::uint32_t>(memory.id))) return {};
+    if (!has_mapping_filter()) return addresses;
+    Ranges mappings;
+    for (const Owner& owner : owners_of(memory))
+      if (fits(*owner.mapping)) mappings.push_back({owner.mapping->start, owner.mapping->end});
+    return common(joined(mappings), addresses);
+  }
+  if (filter_.pids.empty() && filter_.ranges.empty() && !has_mapping_filter()) return all;
+  Ranges offsets;
+  for (const Owner& owner : owners_of(memory)) {
+    const Mapping& mapping = *owner.mapping;
+    if (!wants_pid(owner.pid) || !fits(mapping)) continue;
+    for (const auto& [begin, end] : common({{mapping.start, mapping.end}}, addresses))
+      offsets.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
+  }
+  return joined(offsets);
+}
+
+Step MemoryOwners::report(MemoryId memory, const Match& found, const MemorySearch::OnMatch& on_match) {
+  MemoryMatch whole{.set = set_,
+                    .pid = {},
+                    .memory = memory,
+                    .address = found.address,
+                    .length = found.length,
+                    .pattern = found.pattern,
+                    .mapping = nullptr,
+                    .mapping_name = {},
+                    .image = {},
+                    .before = found.before,
+                    .match = found.match,
+                    .after = found.after};
+  std::string name;
+  const auto as = [&](std::uint32_t pid, std::uint64_t address, const Mapping* mapping) {
+    name = mapping ? checkpoint_.name_of(*mapping) : "";
+    whole.pid = pid;
+    whole.address = address;
+    whole.mapping = mapping;
+    whole.mapping_name = name;
+    return on_match(whole);
+  };
+  if (!memory.shmem) return as(static_cast<std::uint32_t>(memory.id), found.address, mapping_at(memory, found.address));
+  bool owned = false;
+  for (const Owner& owner : owners_of(memory)) {
+    const Mapping& mapping = *owner.mapping;
+    const std::uint64_t size = mapping.end - mapping.start;
+    const bool inside = found.address >= mapping.pgoff && found.address - mapping.pgoff + found.length <= size;
+    if (!inside) continue;
+    owned = true;
+    const std::uint64_t address = found.address - mapping.pgoff + mapping.start;
+    const bool wanted =
+        wants_pid(owner.pid) && fits(mapping) &&
+        (filter_.ranges.empty() || !common({{address, address + found.length}}, joined(filter_.ranges)).empty());
+    if (wanted && as(owner.pid, address, &mapping) == Step::stop) return Step::stop;
+  }
+  return owned ? Step::go : on_match(whole);
+}
+
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted) {
+  std::vector<PlacedBytes> extents;
+  for (const PageRun& run : pagemap.runs) {
+    if (!run.is_here() || run.nr_pages == 0) continue;
+    const std::uint64_t end = run.end(page_size);
+    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
+    for (; range != wanted.end() && range->begin < end; ++range) {
+      const std::uint64_t begin = std::max(range->begin, run.vaddr);
+      extents.push_back(PlacedBytes::of(run.page, run.vaddr, page_size, begin, std::min(range->end, end)));
+    }
+  }
+  std::ranges::sort(extents, {}, &PlacedBytes::position);
+  return extents;
+}
+
+Step Feeder::feed(std::uint64_t address, Bytes bytes) {
+  if (open_ && address != next_ && end() == Step::stop) return Step::stop;
+  if (!open_) search_.begin(address);
+  open_ = true;
+  next_ = address + bytes.size();
+  return search_.feed(bytes);
+}
+
+Step Feeder::end() {
+  if (!open_) return Step::go;
+  open_ = false;
+  return search_.end();
+}
+
+}  // namespace search
+
+}  // namespace critpipe

@@ -1,0 +1,62 @@
+// Which memory is searched, and who owns it. Internal.
+#pragma once
+
+#include "critpipe/checkpoint.hpp"
+#include "critpipe/search.hpp"
+
+namespace critpipe::search {
+
+using Ranges = std::vector<MemoryFilter::Range>;
+
+// Mappings of a task, as far as they have been read: the checkpoint need not be finished.
+std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& task);
+// Have all images been read that say what is mapped in that memory, and how its mappings are named?
+using IsRead = std::function<bool(const std::string& name)>;  // was that image read to its end?
+bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read);
+
+// The owners of memory in one checkpoint. Requires: it is finished, or is_told() holds for the memory asked about.
+class MemoryOwners {
+ public:
+  MemoryOwners(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
+      : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter} {}
+
+  // The addresses of that memory that the filter wants: ascending and disjoint.
+  Ranges wanted(MemoryId memory);
+  // Reports the match once for each process that maps it.
+  Step report(MemoryId memory, const Match& found, const MemorySearch::OnMatch& on_match);
+
+ private:
+  struct Owner {
+    std::uint32_t pid;
+    const Mapping* mapping;
+  };
+  bool fits(const Mapping& mapping) const;
+  bool wants_pid(std::uint32_t pid) const;
+  bool has_mapping_filter() const { return !filter_.areas.empty() || !filter_.protection.empty(); }
+  const std::vector<Owner>& owners_of(MemoryId memory);
+  const Mapping* mapping_at(MemoryId memory, std::uint64_t address);
+
+  SetId set_;
+  const Checkpoint& checkpoint_;
+  const MemoryFilter& filter_;
+  std::optional<MemoryId> known_;  // of which owners_ are
+  std::vector<Owner> owners_;      // of a process: its mappings, ascending; of shared memory: who maps it
+};
+
+// The wanted part of a pagemap's present runs, in the order of the image.
+std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
+
+// Feeds a search with bytes by address, and ends a stretch where there is a gap.
+class Feeder {
+ public:
+  explicit Feeder(Search& search) : search_{search} {}
+  Step feed(std::uint64_t address, Bytes bytes);
+  Step end();
+
+ private:
+  Search& search_;
+  bool open_ = false;
+  std::uint64_t next_ = 0;  // address
+};
+
+}  // namespace critpipe::search

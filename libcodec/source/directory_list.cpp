@@ -1,0 +1,90 @@
+#include "source/directory_list.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace critpipe {
+
+namespace {
+
+struct Close {
+  void operator()(DIR* stream) const { closedir(stream); }
+};
+
+using DirectoryStream = std::unique_ptr<DIR, Close>;
+
+DirectoryStream open_stream(int at, const char* path, int flags) {
+  const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
+  if (fd >= 0 && !stream) {
+    const int why = errno;
+    close(fd);
+    errno = why;
+  }
+  return DirectoryStream{stream};
+}
+
+// Adds the names of one directory; false: errno says why not.
+bool list(DirectoryStream stream, bool below, const SourceOptions& options,
+          std::vector<DirectoryList::Entry>& entries) {
+  if (!stream) return false;
+  errno = 0;
+  while (const dirent* entry = readdir(stream.get())) {
+    const std::string name = entry->d_name;
+    const bool is_image = is_image_name(name);
+    // Links and directories with an image's name stay: reading them says what they are.
+    if (is_image || (options.all_members && is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)))
+      entries.push_back({name, below, is_image});
+    errno = 0;
+  }
+  return errno == 0;
+}
+
+}  // namespace
+
+bool is_regular(int directory, const char* name, unsigned char type) {
+  struct stat status;
+  if (type != DT_UNKNOWN) return type == DT_REG;
+  return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
+}
+
+Error DirectoryList::read(const SourceOptions& options) {
+  const std::string& place = directory.place();
+  if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
+  if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
+    return system_error(Reason::io_read, place, errno);
+  const bool has_set = std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
+  if (!has_set && !list(open_stream(directory.fd(), "checkpoint", O_NOFOLLOW), true, options, entries) &&
+      errno != ENOENT && errno != ENOTDIR)
+    return system_error(Reason::io_read, place + "/checkpoint", errno);
+  std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
+  if (entries.empty()) return named_error(Reason::no_images, place, "directory");
+  return {};
+}
+
+Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
+  Member member;
+  member.path = list.prefix + entry.name;
+  if (!receiver.wants(member.path)) return Step::go;
+  member.name = entry.name;
+  member.set = list.set;
+  member.id = id;
+  member.in_set = member.in_directory = true;
+  member.is_image = entry.is_image;
+  Error error;
+  InputFile file = list.directory.open(entry.below ? "checkpoint/" + entry.name : entry.name, error);
+  if (error) {
+    member.place = error.image;
+    receiver.fail(&member, error);
+    return Step::go;
+  }
+  member.place = file.place();
+  member.size = file.size();
+  return read_file(std::move(file), member, receiver);
+}
+
+}  // namespace critpipe

@@ -1,0 +1,30 @@
+// A checkpoint directory: its members, in the order of their names, numbers by value.
+#pragma once
+
+#include "source/input_form.hpp"
+
+namespace critpipe {
+
+// What is in it. An unpacked container checkpoint has its images in a directory `checkpoint`, beside other files.
+struct DirectoryList {
+  struct Entry {
+    std::string name;
+    bool below;  // in the directory `checkpoint`
+    bool is_image;
+  };
+  Directory directory;
+  std::vector<Entry> entries = {};
+  std::string prefix = {};  // before the paths of members, with its slash
+  std::shared_ptr<const SetId> set = {};
+
+  // Fills the entries.
+  Error read(const SourceOptions& options);
+};
+
+// Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.
+bool is_regular(int directory, const char* name, unsigned char type);
+
+// Opens and reads one of its members, if the receiver wants it.
+Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver);
+
+}  // namespace critpipe

@@ -1,0 +1,42 @@
+// One image by itself.
+#include "critpipe/fields.hpp"
+#include "source/input_form.hpp"
+
+namespace critpipe {
+
+bool is_image_head(Bytes begin) {
+  if (begin.size() < 4) return false;
+  const std::uint32_t word = load_u32(begin.data());
+  return word == common_magic || word == service_magic || find_kind(word);
+}
+
+namespace {
+
+bool is_image(OpenedInput& opened) { return is_raw_name(opened.name) || is_image_head(opened.reader->peek(4)); }
+
+Step read_image(std::vector<OpenedInput>& inputs, Delivery delivery) {
+  OpenedInput& image = inputs.front();
+  Receiver& receiver = delivery.receiver;
+  const std::optional<std::string>& set = delivery.options.set;
+  if (set && !set->empty()) {
+    receiver.fail(nullptr, named_error(Reason::no_set, image.place, *set));
+    return Step::go;
+  }
+  if (!receiver.wants_alone(image.path)) return Step::go;
+  Member member;
+  member.name = image.name;
+  member.path = image.path;
+  member.place = image.place;
+  member.set = std::make_shared<const SetId>(SetId{image.called.directory(), {}});
+  member.id = delivery.next_id;
+  member.size = image.size;
+  if (image.file.is_open()) return read_file(std::move(image.file), member, receiver);
+  if (receiver.begin(member) == Step::stop) return Step::stop;
+  return read_member(*image.reader, member, receiver);
+}
+
+}  // namespace
+
+const InputForm image_form{.head_bytes = 4, .recognise = is_image, .read = read_image};
+
+}  // namespace critpipe

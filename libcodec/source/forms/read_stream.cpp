@@ -1,0 +1,242 @@
+// Image streams: markers and data, of one shard or several, in the order of their sequence numbers.
+#include <algorithm>
+#include <map>
+#include <poll.h>
+
+#include "critpipe/fields.hpp"
+#include "source/input_form.hpp"
+#include "image/stream_marker.hpp"
+
+namespace critpipe {
+
+namespace {
+
+class Stream {
+ public:
+  Stream(std::vector<OpenedInput>& shards, Delivery& to) : to_{to} {
+    for (OpenedInput& shard : shards) lanes_.push_back({&shard});
+  }
+  Step read();
+
+ private:
+  struct Lane {
+    OpenedInput* shard;
+    Marker next = {};  // what comes next, where has_next
+    bool has_next = false;
+    bool ended = false;
+  };
+  struct Open {
+    Member member;
+    bool wanted = false;
+    bool failed = false;
+  };
+  using OpenFiles = std::map<std::string, Open>;
+
+  Lane* lane_with_next();
+  Lane* lane_to_read();
+  bool read_marker(Lane& lane);
+  Step take(Lane& lane);
+  Step select(const std::string& name);
+  Step take_data(Lane& lane);
+  Step end_file();
+  void fail(Reason reason, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
+  bool ended() const { return failed_ || image_ended_; }
+
+  Delivery& to_;
+  std::vector<Lane> lanes_;
+  OpenFiles open_;
+  OpenFiles::iterator current_ = open_.end();
+  NameSet names_;
+  std::uint64_t sequence_ = 0;  // of the next marker
+  bool image_ended_ = false;
+  bool failed_ = false;
+};
+
+void Stream::fail(Reason reason, std::uint64_t want, std::uint64_t have, std::string name) {
+  failed_ = true;
+  Error error{reason, to_.place, Error::nowhere, Error::nowhere, want, have, std::move(name)};
+  to_.fail(error);
+}
+
+Stream::Lane* Stream::lane_with_next() {
+  for (Lane& lane : lanes_)
+    if (lane.has_next && lane.next.sequence == sequence_) return &lane;
+  return nullptr;
+}
+
+// A lane that may be read without waiting for long: a writer that fills all shards in turns must not find us waiting
+// for one while it waits for room in another.
+Stream::Lane* Stream::lane_to_read() {
+  std::vector<pollfd> waits;
+  std::vector<Lane*> waiting;
+  for (Lane& lane : lanes_) {
+    if (lane.ended || lane.has_next) continue;
+    const int fd = lane.shard->reader->poll_fd();
+    if (fd < 0) return &lane;
+    waits.push_back({fd, POLLIN, 0});
+    waiting.push_back(&lane);
+  }
+  if (waiting.size() > 1 && poll(waits.data(), waits.size(), -1) > 0)
+    for (std::size_t i = 0; i < waits.size(); ++i)
+      if (waits[i].revents != 0) return waiting[i];
+  return waiting.empty() ? nullptr : waiting.front();
+}
+
+bool Stream::read_marker(Lane& lane) {
+  PeekReader& reader = *lane.shard->reader;
+  const Bytes size_word = reader.peek(4);
+  if (size_word.empty() && !reader.error()) {
+    lane.ended = true;
+    return true;
+  }
+  const std::size_t size = size_word.size() < 4 ? 0 : load_u32(size_word.data());
+  if (size > max_marker_bytes) {
+    fail(Reason::bad_marker, sequence_, size, "of " + std::to_string(size) + " bytes; 10240 is the most");
+    return false;
+  }
+  const Bytes all = reader.peek(4 + size);
+  if (all.size() < 4 + size) {
+    if (reader.error()) to_.fail(reader.error());
+    else fail(Reason::cut_stream, sequence_);
+    failed_ = true;
+    return false;
+  }
+  if (!parse_marker(all.subspan(4, size), lane.next)) {
+    fail(Reason::bad_marker, sequence_, size, "of " + std::to_string(size) + " bytes that are no marker");
+    return false;
+  }
+  (void)reader.read_some(4 + size);
+  if (image_ended_) {
+    fail(Reason::bad_marker, sequence_, 0, "behind the end of the image");
+    return false;
+  }
+  lane.has_next = true;
+  if (lane.next.sequence >= sequence_) return true;
+  fail(Reason::bad_sequence, sequence_, lane.next.sequence);
+  return false;
+}
+
+Step Stream::select(const std::string& name) {
+  current_ = open_.find(name);
+  if (current_ != open_.end()) return Step::go;
+  if (open_.size() == max_open_members) {
+    fail(Reason::limit_members, 0, 0, name);
+    return Step::go;
+  }
+  current_ = open_.emplace(name, Open{}).first;
+  Open& open = current_->second;
+  Member& member = open.member;
+  member.place = to_.place + ":" + name.substr(0, max_name_bytes);
+  member.is_image = is_image_name(name);
+  member.interleaved = true;
+  const char* why = fault_of_name(name);
+  const NameSet::Seen seen = why ? NameSet::Seen::first : names_.add(name);
+  if (why || seen != NameSet::Seen::first) {
+    const bool again = seen == NameSet::Seen::again;
+    const Reason reason = why ? Reason::bad_name : again ? Reason::bad_duplicate : Reason::limit_members;
+    to_.fail(named_error(reason, member.place, why ? why : name));
+    return Step::go;
+  }
+  open.wanted = to_.name(member, name) && to_.receiver.wants(member.path);
+  return open.wanted ? to_.receiver.begin(member) : Step::go;
+}
+
+Step Stream::take_data(Lane& lane) {
+  PeekReader& reader = *lane.shard->reader;
+  Open& open = current_->second;
+  std::uint64_t left = lane.next.size;
+  if (!open.wanted) left -= reader.skip(left);
+  while (left > 0 && open.wanted) {
+    const Bytes block = reader.read_some(left);
+    if (block.empty()) break;
+    left -= block.size();
+    open.member.packed = reader.packed();
+    if (to_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
+  }
+  if (left == 0) return Step::go;
+  if (reader.error()) to_.fail(reader.error());
+  else fail(Reason::cut_stream, sequence_);
+  failed_ = true;
+  return Step::go;
+}
+
+Step Stream::end_file() {
+  const bool wanted = current_->second.wanted;
+  const Member member = std::move(current_->second.member);
+  open_.erase(current_);
+  current_ = open_.end();
+  return wanted ? to_.receiver.end(member) : Step::go;
+}
+
+Step Stream::take(Lane& lane) {
+  lane.has_next = false;
+  ++sequence_;
+  using Body = Marker::Body;
+  const Body body = lane.next.body;
+  if ((body == Body::data || body == Body::file_end) && current_ == open_.end()) {
+    fail(Reason::bad_marker, sequence_ - 1, 0, "that belongs to no file");
+    return Step::go;
+  }
+  switch (body) {
+    case Body::name: return select(lane.next.name);
+    case Body::data: return take_data(lane);
+    case Body::file_end: return end_file();
+    case Body::image_end:
+    case Body::none: image_ended_ = true;
+  }
+  return Step::go;
+}
+
+Step Stream::read() {
+  while (!failed_) {
+    if (Lane* next = lane_with_next()) {
+      if (take(*next) == Step::stop) return Step::stop;
+    } else if (Lane* lane = lane_to_read()) {
+      read_marker(*lane);
+    } else {
+      break;
+    }
+  }
+  // All shards stand at their end or before a marker that cannot come yet.
+  std::uint64_t lowest = Member::unknown;
+  for (const Lane& lane : lanes_)
+    if (lane.has_next) lowest = std::min(lowest, lane.next.sequence);
+  if (!failed_ && lowest != Member::unknown) fail(Reason::bad_sequence, sequence_, lowest);
+  else if (!failed_ && !image_ended_) fail(Reason::cut_stream, sequence_);
+  else if (!failed_) to_.end();
+  for (auto& [name, open] : open_)
+    if (open.wanted) to_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
+  return Step::go;
+}
+
+bool is_stream(OpenedInput& opened) {
+  PeekReader& reader = *opened.reader;
+  const Bytes size_word = reader.peek(4);
+  if (size_word.size() < 4) return false;
+  const std::size_t size = load_u32(size_word.data());
+  if (size == 0 || size > max_marker_bytes) return false;
+  const Bytes all = reader.peek(4 + size);
+  Marker marker;
+  if (all.size() < 4 + size || !parse_marker(all.subspan(4, size), marker)) return false;
+  opened.sequence = marker.sequence;
+  return true;
+}
+
+Step read_stream(std::vector<OpenedInput>& shards, Delivery delivery) { return Stream{shards, delivery}.read(); }
+
+// A shard, up to the next that begins at 0; one may be empty, too.
+bool is_shard(const std::vector<OpenedInput>& before, OpenedInput& next) {
+  const InputForm* form = before.front().form;
+  if (next.form == form)
+    return next.sequence != 0 || std::ranges::none_of(before, [&](const OpenedInput& shard) {
+             return shard.form == form && shard.sequence == 0;
+           });
+  return next.reader && next.reader->peek(1).empty() && !next.reader->error();
+}
+
+}  // namespace
+
+extern const InputForm stream_form;
+const InputForm stream_form{.head_bytes = 4, .recognise = is_stream, .read = read_stream, .continues = is_shard};
+
+}  // namespace critpipe

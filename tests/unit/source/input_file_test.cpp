@@ -1,0 +1,157 @@
+// Files and directories that may be hostile.
+#include "critpipe/input_file.hpp"
+
+#include <gtest/gtest.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "source/byte_reader.hpp"
+#include "source/directory_list.hpp"
+
+namespace critpipe {
+namespace {
+
+class Directories : public ::testing::Test {
+ protected:
+  Directories() {
+    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
+    path_ = mkdtemp(name.data());
+    std::filesystem::create_directory(path_ / "dump");
+    write("dump/fs-1.img", "abcdef");
+  }
+  ~Directories() override { std::filesystem::remove_all(path_); }
+  void write(const char* name, const char* text) { std::ofstream{path_ / name} << text; }
+  std::string at(const char* name) const { return (path_ / name).string(); }
+  Reason refusal(const Directory& directory, std::string_view name) const {
+    Error error;
+    const InputFile file = directory.open(name, error);
+    EXPECT_EQ(file.is_open(), !error);
+    return error.reason;
+  }
+
+  std::filesystem::path path_;
+};
+
+std::string text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+TEST_F(Directories, OpenRegularFilesBeneathThem) {
+  Error error;
+  const Directory directory{at("dump/"), error};
+  ASSERT_FALSE(error);
+  EXPECT_EQ(directory.place(), at("dump"));
+  const InputFile file = directory.open("fs-1.img", error);
+  ASSERT_TRUE(file.is_open());
+  EXPECT_EQ(file.size(), 6U);
+  EXPECT_EQ(file.place(), at("dump/fs-1.img"));
+  EXPECT_FALSE(file.is_pipe());
+  EXPECT_TRUE(directory.has("fs-1.img"));
+  EXPECT_FALSE(directory.has("fs-2.img"));
+  EXPECT_EQ(refusal(directory, "fs-2.img"), Reason::io_open);
+}
+
+// Each would wait for a writer, read what nobody asked for, or lead out.
+TEST_F(Directories, RefuseWhatIsNoFile) {
+  Error error;
+  const Directory directory{path_.string(), error};
+  mkfifo(at("fifo.img").c_str(), 0600);
+  std::filesystem::create_symlink("dump/fs-1.img", at("link.img"));
+  std::filesystem::create_directory_symlink("dump", at("away"));
+  std::filesystem::create_directory_symlink("/", at("root"));
+  std::filesystem::create_directory(at("directory.img"));
+  EXPECT_EQ(refusal(directory, "dump/fs-1.img"), Reason::none);
+  EXPECT_EQ(refusal(directory, "fifo.img"), Reason::bad_member);
+  EXPECT_EQ(refusal(directory, "link.img"), Reason::bad_member);
+  EXPECT_EQ(refusal(directory, "directory.img"), Reason::bad_member);
+  for (const char* name : {"away/fs-1.img", "root/etc/passwd", "../passwd", "/etc/passwd", "dump/../dump/fs-1.img", ""})
+    EXPECT_NE(refusal(directory, name), Reason::none) << name;
+}
+
+TEST_F(Directories, RefuseDevices) {
+  Error error;
+  const Directory directory{path_.string(), error};
+  if (mknod(at("zero.img").c_str(), S_IFCHR | 0600, makedev(1, 5)) != 0) GTEST_SKIP() << "needs the right to make one";
+  EXPECT_EQ(refusal(directory, "zero.img"), Reason::bad_member);
+}
+
+TEST_F(Directories, FollowOnlyWhenAsked) {
+  Error error;
+  const Directory directory{path_.string(), error};
+  std::filesystem::create_directory_symlink("dump", at("parent"));
+  const Directory dump = directory.below("dump", error);
+  const Directory parent = directory.follow("parent", error);
+  ASSERT_FALSE(error);
+  EXPECT_EQ(dump.identity(), parent.identity());
+  EXPECT_FALSE(dump.identity() == directory.identity());
+  EXPECT_FALSE(directory.below("parent", error).is_open());
+  EXPECT_EQ(error.reason, Reason::io_open);
+}
+
+// What readdir() does not say is asked for.
+TEST_F(Directories, KnowRegularFilesWithoutATypeFromReaddir) {
+  std::filesystem::create_symlink("fs-1.img", at("dump/link"));
+  const int fd = open(at("dump").c_str(), O_RDONLY | O_DIRECTORY);
+  EXPECT_TRUE(is_regular(fd, "fs-1.img", DT_UNKNOWN));
+  EXPECT_FALSE(is_regular(fd, "link", DT_UNKNOWN));
+  EXPECT_FALSE(is_regular(fd, ".", DT_UNKNOWN));
+  EXPECT_FALSE(is_regular(fd, "missing", DT_UNKNOWN));
+  EXPECT_TRUE(is_regular(fd, "fs-1.img", DT_REG));
+  EXPECT_FALSE(is_regular(fd, "fs-1.img", DT_LNK));
+  close(fd);
+}
+
+TEST_F(Directories, FilesAreReadAnywhere) {
+  Error error;
+  InputFile file{open(at("dump/fs-1.img").c_str(), O_RDONLY), "name"};
+  std::byte bytes[4];
+  EXPECT_EQ(file.pread(bytes, 4, error), 2U);
+  EXPECT_EQ(text_of(Bytes{bytes}.first(2)), "ef");
+  EXPECT_EQ(file.pread(bytes, 100, error), 0U);
+  EXPECT_TRUE(file.skip(1, error));
+  EXPECT_EQ(file.read(bytes, error), 4U);
+  EXPECT_EQ(text_of(bytes), "bcde");
+  EXPECT_FALSE(error);
+  const InputFile moved = std::move(file);
+  EXPECT_TRUE(moved.is_open());
+  EXPECT_FALSE(file.is_open());
+  EXPECT_EQ(moved.size(), 6U);
+}
+
+TEST_F(Directories, ReadErrorsSayWhatFailed) {
+  Error error;
+  InputFile file{open(at("dump").c_str(), O_RDONLY | O_DIRECTORY), "name"};
+  std::byte bytes[4];
+  EXPECT_EQ(file.read(bytes, error), 0U);
+  EXPECT_EQ(error.reason, Reason::io_read);
+  error = {};
+  EXPECT_EQ(file.pread(bytes, 0, error), 0U);
+  EXPECT_EQ(error.reason, Reason::io_read);
+  EXPECT_EQ(error.image, "name");
+}
+
+TEST_F(Directories, ReadersBeginWhereTheFileStands) {
+  const int fd = open(at("dump/fs-1.img").c_str(), O_RDONLY);
+  lseek(fd, 2, SEEK_SET);
+  FileReader reader{InputFile{fd, "name"}};
+  EXPECT_EQ(reader.size(), 4U);
+  EXPECT_EQ(text_of(reader.read()), "cdef");
+  EXPECT_TRUE(reader.read().empty());
+  EXPECT_FALSE(reader.error());
+}
+
+TEST_F(Directories, AFileThatShrinksHasChanged) {
+  FileReader reader{InputFile{open(at("dump/fs-1.img").c_str(), O_RDONLY), "name"}};
+  std::filesystem::resize_file(at("dump/fs-1.img"), 4);
+  EXPECT_EQ(text_of(reader.read()), "abcd");
+  EXPECT_TRUE(reader.read().empty());
+  EXPECT_EQ(reader.error().reason, Reason::changed);
+}
+
+}  // namespace
+}  // namespace critpipe
