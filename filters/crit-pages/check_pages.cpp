@@ -23,13 +23,13 @@ class Findings {
  public:
   Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
 
-  struct Place {
+  struct Subject {
     SetId set;
     std::string image;
     std::uint64_t entry = Error::nowhere;
     std::optional<std::uint64_t> vaddr = {};
   };
-  void add(const Place& place, const char* finding, const std::string& sentence);
+  void add(const Subject& subject, const char* finding, const std::string& sentence);
   std::uint64_t count() const { return count_; }
 
  private:
@@ -39,18 +39,18 @@ class Findings {
   std::uint64_t count_ = 0;
 };
 
-void Findings::add(const Place& place, const char* finding, const std::string& sentence) {
+void Findings::add(const Subject& subject, const char* finding, const std::string& sentence) {
   ++count_;
   if (!as_json_) {
-    std::string line = visible(place.image) + ": ";
-    if (place.entry != Error::nowhere) line += formatted("entry %llu: ", Unsigned{place.entry});
-    if (place.vaddr) line += formatted("0x%llx: ", Unsigned{*place.vaddr});
+    std::string line = visible(subject.image) + ": ";
+    if (subject.entry != Error::nowhere) line += formatted("entry %llu: ", Unsigned{subject.entry});
+    if (subject.vaddr) line += formatted("0x%llx: ", Unsigned{*subject.vaddr});
     output_.write(line + sentence + '\n');
     return;
   }
-  put_set(json_.begin('{'), place.set).key("finding").text(finding).key("image").text(place.image);
-  if (place.entry != Error::nowhere) json_.key("entry").number(place.entry);
-  if (place.vaddr) json_.key("vaddr").number(*place.vaddr);
+  put_set(json_.begin('{'), subject.set).key("finding").text(finding).key("image").text(subject.image);
+  if (subject.entry != Error::nowhere) json_.key("entry").number(subject.entry);
+  if (subject.vaddr) json_.key("vaddr").number(*subject.vaddr);
   json_.key("text").text(sentence).end('}').line_end();
 }
 

@@ -7,7 +7,7 @@ namespace critpipe::filters {
 
 namespace {
 
-using Stored = Contents::StoredRun;
+using StoredRun = Contents::StoredRun;
 
 struct FactHash {
   std::size_t operator()(const PageFact& fact) const { return fact.low; }
@@ -21,16 +21,16 @@ struct Left {
 };
 using LeftContents = std::unordered_map<PageFact, Left, FactHash, FactEqual>;
 
-using Visit = std::function<void(std::uint64_t vaddr, std::uint64_t nr_pages, const Stored* a, const Stored* b)>;
+using Visit = std::function<void(std::uint64_t vaddr, std::uint64_t nr_pages, const StoredRun* a, const StoredRun* b)>;
 
 // Both sides in address order: a page at a time, or all that follow where nothing can be compared: those cost nothing,
 // however many a pagemap claims.
-void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, std::uint64_t page_size,
-          const Visit& visit) {
+void visit_both(const std::vector<StoredRun>& first, const std::vector<StoredRun>& second, std::uint64_t page_size,
+                const Visit& visit) {
   auto a = first.begin();
   auto b = second.begin();
   std::uint64_t at = 0;
-  const auto end_of = [page_size](const Stored& run) { return address_behind(run.vaddr, run.nr_pages, page_size); };
+  const auto end_of = [page_size](const StoredRun& run) { return address_behind(run.vaddr, run.nr_pages, page_size); };
   for (;;) {
     while (a != first.end() && end_of(*a) <= at) ++a;
     while (b != second.end() && end_of(*b) <= at) ++b;
@@ -38,8 +38,8 @@ void walk(const std::vector<Stored>& first, const std::vector<Stored>& second, s
     const std::uint64_t next_a = a == first.end() ? max_address : std::max(a->vaddr, at);
     const std::uint64_t next_b = b == second.end() ? max_address : std::max(b->vaddr, at);
     at = std::min(next_a, next_b);
-    const Stored* here_a = next_a == at && a != first.end() ? &*a : nullptr;
-    const Stored* here_b = next_b == at && b != second.end() ? &*b : nullptr;
+    const StoredRun* here_a = next_a == at && a != first.end() ? &*a : nullptr;
+    const StoredRun* here_b = next_b == at && b != second.end() ? &*b : nullptr;
     std::uint64_t nr_pages = 1;
     if ((here_a && !here_a->facts) || (here_b && !here_b->facts)) {
       const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
@@ -88,8 +88,8 @@ void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
                    image->stored_bytes()});
 }
 
-std::vector<Stored> Contents::runs(MemoryId memory) {
-  std::vector<Stored> runs;
+std::vector<StoredRun> Contents::runs(MemoryId memory) {
+  std::vector<StoredRun> runs;
   const auto found = set_.memories.find(memory);
   if (found == set_.memories.end()) return runs;
   visit_stretches(set_, memory, set_.page_size, 0, max_address, [&](const Stretch& stretch) {
@@ -107,21 +107,22 @@ std::vector<Stored> Contents::runs(MemoryId memory) {
   return runs;
 }
 
-std::optional<PageFact> Contents::fact(const Stored* run, std::uint64_t vaddr) const {
+std::optional<PageFact> Contents::fact(const StoredRun* run, std::uint64_t vaddr) const {
   if (!run || !run->facts) return {};
   return run->facts->page(run->page + pages_in(vaddr - run->vaddr, set_.page_size), set_.page_size);
 }
 
 void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count) {
-  const std::vector<Stored> in_first = first.runs(memory), in_second = second.runs(memory);
+  const std::vector<StoredRun> in_first = first.runs(memory), in_second = second.runs(memory);
   const std::uint64_t page_size = first.set().page_size;
   LeftContents left;
-  walk(in_first, in_second, page_size, [&](std::uint64_t vaddr, std::uint64_t, const Stored* a, const Stored* b) {
-    const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
-    if (!was || was->is_zero()) return;
-    if (!b) ++left[*was].gone;
-    else if (is && !is->same_as(*was)) ++left[*was].changed;
-  });
+  visit_both(in_first, in_second, page_size,
+             [&](std::uint64_t vaddr, std::uint64_t, const StoredRun* a, const StoredRun* b) {
+               const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
+               if (!was || was->is_zero()) return;
+               if (!b) ++left[*was].gone;
+               else if (is && !is->same_as(*was)) ++left[*was].changed;
+             });
   // Each content that was left can turn up once.
   const auto turned_up = [&left](const PageFact& fact) {
     const auto found = left.find(fact);
@@ -129,7 +130,7 @@ void compare(Contents& first, Contents& second, MemoryId memory, const CountPage
     --(found->second.gone > 0 ? found->second.gone : found->second.changed);
     return true;
   };
-  walk(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const Stored* a, const Stored* b) {
+  visit_both(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const StoredRun* a, const StoredRun* b) {
     if (!b) return;
     const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
     if ((a && !was) || !is) count(true, vaddr, nr_pages, &DifferenceCounts::unknown);
@@ -137,7 +138,7 @@ void compare(Contents& first, Contents& second, MemoryId memory, const CountPage
     else if (turned_up(*is)) count(true, vaddr, 1, &DifferenceCounts::moved);
     else count(true, vaddr, 1, was ? &DifferenceCounts::changed : &DifferenceCounts::added);
   });
-  walk(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const Stored* a, const Stored* b) {
+  visit_both(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const StoredRun* a, const StoredRun* b) {
     if (!a || b) return;
     const auto was = first.fact(a, vaddr);
     if (!was) return count(false, vaddr, nr_pages, &DifferenceCounts::unknown);

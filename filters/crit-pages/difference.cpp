@@ -16,7 +16,7 @@ constexpr const char* takes[] = {"json", "jobs", "output"};
 using Unsigned = unsigned long long;
 
 // Of a mapping; the null one is for pages in none.
-struct Part {
+struct MappingCounts {
   const SurveyedSet* set = nullptr;
   const Mapping* mapping = nullptr;
   DifferenceCounts counts = {};
@@ -32,7 +32,8 @@ class Differences {
   bool any() const { return total_.differ(); }
 
  private:
-  Part& part_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings, const Users& users, MemoryId id);
+  MappingCounts& counts_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings, const Users& users,
+                           MemoryId id);
   void text(MemoryId id, const DifferenceCounts& sum);
   void json(MemoryId id);
 
@@ -41,7 +42,7 @@ class Differences {
   Output& output_;
   JsonWriter json_;
   bool as_json_;
-  std::map<std::uint64_t, Part> parts_;  // by start of the mapping
+  std::map<std::uint64_t, MappingCounts> counts_;  // by start of the mapping
   DifferenceCounts total_;
 };
 
@@ -56,21 +57,21 @@ MappingIndex mappings_of(const SurveyedSet& set, MemoryId id) {
   return task ? MappingIndex{task->memory.mappings} : MappingIndex{};
 }
 
-Part& Differences::part_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings, const Users& users,
-                           MemoryId id) {
+MappingCounts& Differences::counts_of(SurveyedSet& set, std::uint64_t vaddr, const MappingIndex& mappings,
+                                      const Users& users, MemoryId id) {
   const Mapping* mapping = nullptr;
   if (!id.shmem) mapping = mappings.at(vaddr);
   else if (const auto use = users.find(id); use != users.end()) mapping = use->second.mapping;
-  Part& part = parts_[mapping && !id.shmem ? mapping->start : 0];
-  if (!part.set) {
-    part.set = &set;
-    part.mapping = mapping;
+  MappingCounts& row = counts_[mapping && !id.shmem ? mapping->start : 0];
+  if (!row.set) {
+    row.set = &set;
+    row.mapping = mapping;
   }
-  return part;
+  return row;
 }
 
 void Differences::memory(MemoryId id) {
-  parts_.clear();
+  counts_.clear();
   struct Side {
     MappingIndex mappings;
     Users users;
@@ -81,17 +82,17 @@ void Differences::memory(MemoryId id) {
     SurveyedSet& set = in_second ? second_.set() : first_.set();
     const Side& side = sides[in_second];
     while (nr_pages > 0) {
-      Part& part = part_of(set, vaddr, side.mappings, side.users, id);
-      const bool ends = part.mapping && !id.shmem && part.mapping->end > vaddr;
-      const std::uint64_t until = ends ? pages_in(part.mapping->end - vaddr, set.page_size) : nr_pages;
+      MappingCounts& row = counts_of(set, vaddr, side.mappings, side.users, id);
+      const bool ends = row.mapping && !id.shmem && row.mapping->end > vaddr;
+      const std::uint64_t until = ends ? pages_in(row.mapping->end - vaddr, set.page_size) : nr_pages;
       const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, nr_pages);
-      part.counts.*counter += here;
+      row.counts.*counter += here;
       vaddr = address_behind(vaddr, here, set.page_size);
       nr_pages -= here;
     }
   });
   DifferenceCounts sum;
-  for (const auto& [start, part] : parts_) sum.add(part.counts);
+  for (const auto& [start, row] : counts_) sum.add(row.counts);
   total_.add(sum);
   if (as_json_) json(id);
   else if (sum.differ() || sum.unknown > 0) text(id, sum);
@@ -100,24 +101,24 @@ void Differences::memory(MemoryId id) {
 void Differences::text(MemoryId id, const DifferenceCounts& sum) {
   SurveyedSet& set = second_.set().memories.contains(id) ? second_.set() : first_.set();
   output_.write(counts_text(sum) + "  " + memory_text(set, set.memories.at(id)) + '\n');
-  for (const auto& [start, part] : parts_) {
-    if (!part.counts.differ() && part.counts.unknown == 0) continue;
-    std::string line = counts_text(part.counts) + "    ";
-    if (!part.mapping) line += "no mapping";
-    else if (id.shmem) line += mapping_text(*part.set->checkpoint, *part.mapping);
+  for (const auto& [start, row] : counts_) {
+    if (!row.counts.differ() && row.counts.unknown == 0) continue;
+    std::string line = counts_text(row.counts) + "    ";
+    if (!row.mapping) line += "no mapping";
+    else if (id.shmem) line += mapping_text(*row.set->checkpoint, *row.mapping);
     else
-      line += formatted("0x%llx-0x%llx ", Unsigned{part.mapping->start}, Unsigned{part.mapping->end}) +
-              mapping_text(*part.set->checkpoint, *part.mapping);
+      line += formatted("0x%llx-0x%llx ", Unsigned{row.mapping->start}, Unsigned{row.mapping->end}) +
+              mapping_text(*row.set->checkpoint, *row.mapping);
     output_.write(line + '\n');
   }
 }
 
 void Differences::json(MemoryId id) {
-  for (const auto& [start, part] : parts_) {
+  for (const auto& [start, row] : counts_) {
     put_set(json_.begin('{'), first_.set().id).key("other").begin('{');
     put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id);
-    print_mapping(json_.key("mapping"), *part.set->checkpoint, part.mapping);
-    const DifferenceCounts& counts = part.counts;
+    print_mapping(json_.key("mapping"), *row.set->checkpoint, row.mapping);
+    const DifferenceCounts& counts = row.counts;
     json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);
     json_.key("moved").number(counts.moved).key("same").number(counts.same).key("unknown").number(counts.unknown);
     json_.end('}').line_end();

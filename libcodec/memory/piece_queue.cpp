@@ -10,9 +10,9 @@ namespace {
 using Piece = MemoryWork::Piece;
 
 // What is next in line is handed on at once, what is for later waits.
-class Assembly {
+class PieceQueue {
  public:
-  Assembly(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take);
+  PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take);
 
   bool wants(const MemorySet& set, std::uint64_t pages_id) const { return images_.contains({&set, pages_id}); }
   // Bytes of an image, from a page on; ascending.
@@ -47,7 +47,7 @@ class Assembly {
   Error error_;
 };
 
-Assembly::Assembly(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take)
+PieceQueue::PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take)
     : work_{work}, pieces_{pieces}, take_{take}, progress_(pieces.size()) {
   for (std::size_t i = 0; i < pieces.size(); ++i)
     if (pieces[i].is_streamed()) images_[{pieces[i].set, pieces[i].stretch.pages_id}].pieces.push_back(i);
@@ -55,7 +55,7 @@ Assembly::Assembly(MemoryWork& work, const std::vector<Piece>& pieces, const Mem
     std::ranges::stable_sort(wanted.pieces, {}, [this](std::size_t i) { return begin_of(pieces_[i]); });
 }
 
-Step Assembly::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_t part, Bytes bytes) {
+Step PieceQueue::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_t part, Bytes bytes) {
   const auto image = images_.find({&set, pages_id});
   if (image == images_.end()) return Step::go;
   const std::uint64_t offset = content_position(part, smallest_page);
@@ -70,7 +70,7 @@ Step Assembly::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_t 
   return Step::go;
 }
 
-Step Assembly::feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes) {
+Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes) {
   const Piece& piece = pieces_[number];
   Progress& progress = progress_[number];
   const std::uint64_t at = begin_of(piece) + progress.done;
@@ -88,7 +88,7 @@ Step Assembly::feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes)
   return Step::go;
 }
 
-Step Assembly::advance() {
+Step PieceQueue::advance() {
   for (; next_ < pieces_.size(); ++next_) {
     const Piece& piece = pieces_[next_];
     Step step = Step::go;
@@ -108,7 +108,7 @@ Step Assembly::advance() {
 // The inputs once more, for the pages that are wanted.
 class ReadPages final : public Decoding {
  public:
-  ReadPages(MemoryWork& work, Assembly& assembly) : Decoding{work.options.limits}, work_{work}, assembly_{assembly} {}
+  ReadPages(MemoryWork& work, PieceQueue& queue) : Decoding{work.options.limits}, work_{work}, queue_{queue} {}
 
   bool wants(std::string_view name) override {
     return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
@@ -120,24 +120,24 @@ class ReadPages final : public Decoding {
  private:
   class FeedPages;
   MemoryWork& work_;
-  Assembly& assembly_;
+  PieceQueue& queue_;
 };
 
 class ReadPages::FeedPages final : public PagesSink {
  public:
-  FeedPages(Assembly& assembly, MemorySet& set, std::uint64_t pages_id)
-      : assembly_{assembly}, set_{set}, image_{set.images[pages_id]}, pages_id_{pages_id} {}
+  FeedPages(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id)
+      : queue_{queue}, set_{set}, image_{set.images[pages_id]}, pages_id_{pages_id} {}
   Step pass_over(std::uint64_t) override { return Step::stop; }
 
  protected:
-  Step pages(std::uint64_t first, Bytes bytes) override { return assembly_.feed(set_, pages_id_, first, bytes); }
+  Step pages(std::uint64_t first, Bytes bytes) override { return queue_.feed(set_, pages_id_, first, bytes); }
   Step done(std::uint64_t size_bytes) override {
     image_.nr_parts = pages_in(size_bytes, smallest_page);
     return Step::go;
   }
 
  private:
-  Assembly& assembly_;
+  PieceQueue& queue_;
   MemorySet& set_;
   MemorySet::Streamed& image_;
   std::uint64_t pages_id_;
@@ -148,8 +148,8 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto number = work_.numbers.find(*member.set);
   if (!pages_id || number == work_.numbers.end()) return nullptr;
   MemorySet& set = *work_.sets[number->second];
-  if (!assembly_.wants(set, *pages_id)) return nullptr;
-  return std::make_unique<FeedPages>(assembly_, set, *pages_id);
+  if (!queue_.wants(set, *pages_id)) return nullptr;
+  return std::make_unique<FeedPages>(queue_, set, *pages_id);
 }
 
 // Why a piece did not come: its image ended before it, or never came.
@@ -164,22 +164,22 @@ Error missing(const Piece& piece) {
 }  // namespace
 
 Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& take) {
-  Assembly assembly{*this, pieces, take};
-  Step step = assembly.advance();
+  PieceQueue queue{*this, pieces, take};
+  Step step = queue.advance();
   bool failed = false;
   for (const auto& set : sets)
     for (const auto& [pages_id, image] : set->images)
-      if (step == Step::go && image.held) step = assembly.feed(*set, pages_id, 0, image.bytes);
-  if (step == Step::go && !assembly.is_complete() && !from_pipe) {
-    ReadPages reading{*this, assembly};
+      if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
+  if (step == Step::go && !queue.is_complete() && !from_pipe) {
+    ReadPages reading{*this, queue};
     Pieces inputs_again{inputs, options.source};
     while (const auto piece = inputs_again.next())
       if (step = piece->read(reading); step == Step::stop) break;
   }
-  if (assembly.error()) return assembly.error();
-  if (step == Step::stop || assembly.is_complete() || failed) return {};
+  if (queue.error()) return queue.error();
+  if (step == Step::stop || queue.is_complete() || failed) return {};
   if (over_limit) return {Reason::limit_held, "", Error::nowhere, Error::nowhere, options.held_bytes};
-  return missing(assembly.next());
+  return missing(queue.next());
 }
 
 }  // namespace critpipe
