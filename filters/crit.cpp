@@ -28,7 +28,7 @@ constexpr Option show_rows[] = {
     {0, "nopl", nullptr, "Print the size of extras instead of their bytes."},
 };
 
-std::string folder_of_programs() {
+std::string directory_of_programs() {
   char path[4096];
   const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
   const std::string_view whole{path, size > 0 ? static_cast<std::size_t>(size) : 0};
@@ -44,7 +44,7 @@ int become(Program& program, const std::string& name, const Words& words) {
   Words copy = words;
   for (std::string& word : copy) argv.push_back(word.data());
   argv.push_back(nullptr);
-  execv((folder_of_programs() + name).c_str(), argv.data());
+  execv((directory_of_programs() + name).c_str(), argv.data());
   if (errno == ENOENT) execvp(name.c_str(), argv.data());
   if (errno != ENOENT) program.usage("cannot run " + name + ": " + std::strerror(errno));
   return exit_error;

@@ -65,16 +65,16 @@ void find_anonymous_memory(Model& model) {
 
 }  // namespace
 
-void Checkpoint::finish(std::string_view folder, bool is_whole) {
+void Checkpoint::finish(std::string_view place, bool is_whole) {
   for (Error& error : model_->contradictions) {
-    error.image.insert(0, folder);
+    error.image.insert(0, place);
     model_->errors.push_back(std::move(error));
   }
   model_->contradictions.clear();
   join_tasks(*model_);
   find_anonymous_memory(*model_);
   for (auto& [kind, messages] : model_->messages) std::ranges::stable_sort(messages, {}, &ImageMessage::number);
-  if (is_whole) name_missing(*model_, folder);
+  if (is_whole) name_missing(*model_, place);
 }
 
 }  // namespace critpipe

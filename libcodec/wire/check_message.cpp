@@ -29,8 +29,8 @@ class Checker {
   }
   bool varint(const std::byte*& at, const std::byte* end, std::uint64_t& value);
   bool value(const Field& field, const std::byte*& at, const std::byte* end, int depth);
-  bool stranger(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
-                bool& is_packed);
+  bool unknown_field(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
+                     bool& is_packed);
   bool unknown(std::uint32_t number, Wire wire, const std::byte*& at, const std::byte* end, int depth);
   bool packed(const Field& field, const std::byte* at, const std::byte* end);
   bool length(const Field* field, const std::byte*& at, const std::byte* end, std::uint64_t& size);
@@ -143,8 +143,8 @@ void Checker::note_missing(const Message& message, std::uint64_t missing, const 
 }
 
 // A field that the schema lacks, has with another wire type, or has unpacked.
-bool Checker::stranger(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end, int depth,
-                       bool& is_packed) {
+bool Checker::unknown_field(const Message& message, std::uint64_t tag, const std::byte*& at, const std::byte* end,
+                            int depth, bool& is_packed) {
   const auto wire = static_cast<Wire>(tag & 7);
   const Field* field = message.find(static_cast<std::uint32_t>(tag >> 3));
   is_packed = field && field->repeated && wire == Wire::bytes;
@@ -171,7 +171,7 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
     const Field* field = message.find(number);
     if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
       bool is_packed = false;
-      if (!stranger(message, tag, at, end, depth, is_packed)) return false;
+      if (!unknown_field(message, tag, at, end, depth, is_packed)) return false;
       if (!is_packed) field = nullptr;
     } else {
       seen |= std::uint64_t{field->required} << field->required_bit;

@@ -21,7 +21,7 @@ struct Before {
   }
 };
 
-// Moves past the value of a field. False: it needs the long way.
+// Moves past the value of a field. False: it needs the slow path.
 inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth, Before& before) {
   switch (field.wire()) {
     case Wire::varint: {
