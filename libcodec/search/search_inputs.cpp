@@ -326,7 +326,8 @@ Step InputSearch::report_unclaimed(const SearchedSet& set, const SearchedPages& 
 }
 
 Step InputSearch::finish_unclaimed(SearchedSet& set) {
-  for (auto& [id, pages] : set.pages) {
+  for (auto& entry : set.pages) {
+    SearchedPages& pages = entry.second;
     if (!takes_unclaimed()) pages.waiting.reset();
     if (!pages.waiting) continue;
     const auto give = [&](const Match& found) { return report_unclaimed(set, pages, found); };
