@@ -107,7 +107,7 @@ class ToImages::Image final : public Stage {
  public:
   Image(ImagesOut& images, const Member& member, bool several)
       : Stage{nullptr}, images_{images}, name_{member.path}, several_{several} {}
-  ~Image() override { (void)close(false); }
+  ~Image() override { (void)leave(Whole::no); }
   Step begin(const critpipe::Image& image) override {
     image_ = image;
     return several_ ? Step::go : open();
@@ -116,9 +116,10 @@ class ToImages::Image final : public Stage {
     if (!sink_ && open() == Step::stop) return Step::stop;
     return Stage::entry(entry);
   }
-  Step end() override { return close(true); }
+  Step end() override { return leave(Whole::yes); }
 
  private:
+  enum class Whole : std::uint8_t { no, yes };
   Step open() {
     output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
     if (!output_) return Step::stop;
@@ -126,9 +127,9 @@ class ToImages::Image final : public Stage {
     hand_to(sink_.get());
     return Stage::begin(image_);
   }
-  Step close(bool whole) {
+  Step leave(Whole whole) {
     Output* output = std::exchange(output_, nullptr);
-    return output ? images_.close(output, whole) : Step::go;
+    return output ? images_.close(output, whole == Whole::yes) : Step::go;
   }
 
   ImagesOut& images_;
