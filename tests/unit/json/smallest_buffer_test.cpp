@@ -85,7 +85,7 @@ void append_value(std::string& out, const Field& field, const Filling& filling) 
   }
 }
 
-constexpr Filling fillings[] = {{}, {true, false}, {false, true}, {true, true}};
+const Filling fillings[] = {{}, {true, false}, {false, true}, {true, true}};
 
 TEST(SmallestBuffer, NestsToTheLimit) {
   const Message& message = *find_message("apparmor_entry");
