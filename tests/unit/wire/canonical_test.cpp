@@ -15,20 +15,25 @@
 // Memory in use, counted for the tests that bound it.
 static std::atomic<std::size_t> held_bytes, peak_bytes;
 
-void* operator new(std::size_t size) {
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   void* const memory = std::malloc(size);
-  if (!memory) throw std::bad_alloc{};
+  if (!memory) return nullptr;
   const std::size_t held = held_bytes += malloc_usable_size(memory);
   std::size_t peak = peak_bytes;
   while (held > peak && !peak_bytes.compare_exchange_weak(peak, held)) {
   }
   return memory;
 }
+void* operator new(std::size_t size) {
+  if (void* const memory = operator new(size, std::nothrow)) return memory;
+  throw std::bad_alloc{};
+}
 void operator delete(void* memory) noexcept {
   held_bytes -= malloc_usable_size(memory);
   std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { operator delete(memory); }
 
 namespace critpipe {
 namespace {
