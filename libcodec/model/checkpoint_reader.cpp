@@ -2,16 +2,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/path_names.hpp"
 #include "model/collect.hpp"
 
 namespace critpipe {
-
-namespace {
-
-// "checkpoint/core-1.img" -> "core-1.img"
-std::string_view last_part(std::string_view name) { return name.substr(name.rfind('/') + 1); }
-
-}  // namespace
 
 bool CheckpointReader::Found::has_tree() const {
   return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree;

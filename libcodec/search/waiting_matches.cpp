@@ -11,22 +11,25 @@ const PlacedBytes* extent_at(const std::vector<PlacedBytes>& extents, std::uint6
   const auto next = std::ranges::upper_bound(extents, at, {}, &PlacedBytes::position);
   if (next == extents.begin()) return nullptr;
   const PlacedBytes& extent = *std::prev(next);
-  return at < extent.position + extent.size ? &extent : nullptr;
+  return at < extent.end() ? &extent : nullptr;
 }
 
-// Where what is adjacent to this extent, in the image and in memory, ends.
+// Adjacent in the image and in memory.
+bool continues(const PlacedBytes& extent, const PlacedBytes& before) {
+  return extent.position == before.end() && extent.address == before.address + before.size;
+}
+
+// Where what continues this extent ends.
 std::uint64_t end_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
   const PlacedBytes* const last = extents.data() + extents.size();
   for (const PlacedBytes* next = extent + 1; next != last; extent = next++)
-    if (next->position != extent->position + extent->size || next->address != extent->address + extent->size) break;
-  return extent->position + extent->size;
+    if (!continues(*next, *extent)) break;
+  return extent->end();
 }
 
 std::uint64_t begin_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
-  for (; extent != extents.data(); --extent) {
-    const PlacedBytes& before = extent[-1];
-    if (before.position + before.size != extent->position || before.address + before.size != extent->address) break;
-  }
+  for (; extent != extents.data(); --extent)
+    if (!continues(*extent, extent[-1])) break;
   return extent->position;
 }
 

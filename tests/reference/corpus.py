@@ -8,11 +8,14 @@ same bytes; where it did not answer rightly, the reason stands in the table belo
 """
 import collections
 import concurrent.futures
-import gzip
 import json
 import os
 import subprocess
 import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from corpus_answers import answer
 
 COMMON = (0x54564319, 0x55105940)
 RAW = ("pages-", "tmpfs-", "ifaddr-", "route-", "route6-", "rule-", "iptables-", "ip6tables-", "nftables-",
@@ -21,16 +24,6 @@ RAW = ("pages-", "tmpfs-", "ifaddr-", "route-", "route6-", "rule-", "iptables-",
 
 def run(*command, data=None):
     return subprocess.run(command, input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-
-
-def answer(path):
-    if os.path.exists(path):
-        with open(path, "rb") as file:
-            return file.read()
-    if os.path.exists(path + ".gz"):
-        with gzip.open(path + ".gz") as file:
-            return file.read()
-    return None
 
 
 def is_raw(name):

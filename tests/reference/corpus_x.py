@@ -10,13 +10,16 @@ On every checkpoint, whether a peer answered or not, each explorer ends by itsel
 import collections
 import concurrent.futures
 import glob
-import gzip
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import corpus_answers
 
 WORDS = ("ps", "fds", "mems", "rss", "sk")
 
@@ -59,8 +62,7 @@ def same_around(word, theirs, ours):
 def answers(corpus, pattern):
     """Yields the checkpoint, the word and the answer."""
     for path in sorted(glob.glob(f"{corpus}/{pattern}", recursive=True)):
-        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
-            text = file.read()
+        text = corpus_answers.read(path)
         name = os.path.relpath(os.path.dirname(path), corpus)
         word = os.path.basename(path).split(".")[1]
         if not name.startswith("gocrit/") and word in WORDS:

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Holds crit-x against a slow explorer of a few lines, and against what Python crit 4.2.1 printed.
 
-usage: reference.py BIN CHECKPOINTS [CORPUS]
+usage: explore.py BIN CHECKPOINTS [CORPUS]
 
 CHECKPOINTS has a directory for each checkpoint. Of each, the text of ps, fds, mems and rss and the lines of sk are made
 here once more, from what crit-tojson prints, and compared; then the checkpoint is packed (tar, tar.gz, tar.zst, image
 stream) and asked again. CORPUS has dev/ and dev-expected/, with crit's answers as x.WHAT.txt.
 """
-import gzip
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from corpus_answers import answer
 
 WHAT = ("ps", "fds", "mems", "rss")
 RUNNING = (1, 3)
@@ -276,16 +279,6 @@ class Checker:
         for form, words, data in self.packed(folder, work):
             for what, answer in answers.items():
                 self.check(f"{name}: {what} of {form}", self.x(*words, what, data=data).stdout, answer)
-
-
-def answer(path):
-    if os.path.exists(path):
-        with open(path, "rb") as file:
-            return file.read()
-    if os.path.exists(path + ".gz"):
-        with gzip.open(path + ".gz") as file:
-            return file.read()
-    return None
 
 
 # Where ours differs from what crit printed without an error, and why ours is right.

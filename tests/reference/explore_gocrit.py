@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """Holds the JSON of crit-x against that of go-criu's crit, key by key, on real checkpoints.
 
-usage: gocrit.py BIN CORPUS        CORPUS has dev/ and dev-expected/gocrit/SET/x.WHAT.json
+usage: explore_gocrit.py BIN CORPUS        CORPUS has dev/ and dev-expected/gocrit/SET/x.WHAT.json
 
 Every key that go-criu prints must be in ours with the same value, and none of its keys may be in ours where it has
 none, but for the differences of the table below.
 """
 import collections
-import gzip
 import json
 import os
 import re
 import subprocess
 import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from corpus_answers import answer
 
 KEYS = {
     "ps": {"pid", "pgid", "sid", "comm", "children"},
@@ -45,16 +48,6 @@ DIFFERENCES = (
      "go-criu takes the protocol of packet and netlink sockets for their type"),
     ("sk", "/sockets/protocol", lambda go, ours: go == "IP" and ours == "0", "protocol 0 of netlink is not IP"),
 )
-
-
-def answer(path):
-    if os.path.exists(path):
-        with open(path, "rb") as file:
-            return file.read()
-    if os.path.exists(path + ".gz"):
-        with gzip.open(path + ".gz") as file:
-            return file.read()
-    return None
 
 
 def chosen(value, what, place=""):
