@@ -93,8 +93,6 @@ class Directory {
   Identity identity() const;
 
  private:
-  int open_beneath(const std::string& name) const;
-
   int fd_ = -1;
   std::string place_;
 };

@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/descriptors.hpp"
 #include "base/path_names.hpp"
 #include "critpipe/output.hpp"
 #include "output/sync_directory.hpp"
@@ -70,9 +71,7 @@ bool sync_directory(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return errno == EACCES;  // one that may be written but not read
   const bool done = sync_descriptor(fd);
-  const int number = errno;
-  close(fd);
-  errno = number;
+  close_keeping_errno(fd);
   return done;
 }
 
@@ -180,10 +179,8 @@ bool AtomicFile::copy_in_place() {
     }
     done = done && output.flush() == Step::go && (options_.sync == Sync::none || sync_descriptor(to));
   }
-  const int number = errno;
-  if (from >= 0) close(from);
-  if (to >= 0) close(to);
-  errno = number;
+  close_keeping_errno(from);
+  close_keeping_errno(to);
   return done;
 }
 

@@ -5,12 +5,11 @@
 #include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.hpp"
 #include "base/path_names.hpp"
 #include "output/sync_directory.hpp"
 
@@ -18,49 +17,27 @@ namespace critpipe {
 
 namespace {
 
-// Opens a name of several parts below a directory. ".." and links are refused, by the kernel where it can.
-int open_below(int directory, const std::string& name, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC | O_NOFOLLOW;
-  how.mode = (flags & O_CREAT) ? 0600 : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  const long fd = syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how);
-  if (fd >= 0 || errno != ENOSYS) return static_cast<int>(fd);
-  // Part by part: none is a link, and names have no "..".
-  int at = dup(directory);
-  std::size_t begin = 0;
-  for (std::size_t slash; at >= 0 && (slash = name.find('/', begin)) != name.npos; begin = slash + 1) {
-    const std::string part = name.substr(begin, slash - begin);
-    const int next = openat(at, part.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    const int number = errno;
-    close(at);
-    errno = number;
-    at = next;
-  }
-  if (at < 0) return -1;
-  const int last = openat(at, name.substr(begin).c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-  const int number = errno;
-  close(at);
-  errno = number;
-  return last;
-}
-
 std::string outer_name(const std::string& name) {
   const std::size_t slash = name.rfind('/');
   return slash == name.npos ? "" : name.substr(0, slash);
 }
 
+constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
+
+// The directory of a name, below an open one.
+int open_outer(int at, const std::string& name) {
+  const std::string outer = outer_name(name);
+  return outer.empty() ? fcntl(at, F_DUPFD_CLOEXEC, 0) : open_beneath(at, outer, directory_flags);
+}
+
 // Makes the directories that a name has, below an open one; lists those that are new.
 bool make_directories(int at, const std::string& name, std::vector<std::string>* made) {
   for (std::size_t slash = name.find('/'); slash != name.npos; slash = name.find('/', slash + 1)) {
-    const std::string outer = outer_name(name.substr(0, slash));
-    const int fd = outer.empty() ? dup(at) : open_below(at, outer, O_RDONLY | O_DIRECTORY);
-    if (fd < 0) return false;
     const std::string directory = name.substr(0, slash);
-    const int result = mkdirat(fd, directory.substr(outer.empty() ? 0 : outer.size() + 1).c_str(), 0700);
-    const int number = errno;
-    close(fd);
-    errno = number;
+    const int fd = open_outer(at, directory);
+    if (fd < 0) return false;
+    const int result = mkdirat(fd, std::string{last_part(directory)}.c_str(), 0700);
+    close_keeping_errno(fd);
     if (result == 0 && made) made->push_back(directory);
     if (result != 0 && errno != EEXIST) return false;
   }
@@ -115,7 +92,7 @@ Error DirectoryWriter::make(const std::string& path) {
   std::snprintf(name, sizeof name, ".incomplete-%012llx", static_cast<unsigned long long>(number & 0xffffffffffff));
   if (mkdirat(fd_, name, 0700) != 0) return system_error(Reason::io_write, path, errno);
   hidden_ = name;
-  hidden_fd_ = open_below(fd_, hidden_, O_RDONLY | O_DIRECTORY);
+  hidden_fd_ = open_beneath(fd_, hidden_, directory_flags);
   return hidden_fd_ < 0 ? system_error(Reason::io_write, path, errno) : Error{};
 }
 
@@ -131,7 +108,7 @@ Output* DirectoryWriter::create(const std::string& name, Error& error) {
     return nullptr;
   }
   const bool has_directory = make_directories(hidden_fd_, name, &directories_);
-  const int fd = has_directory ? open_below(hidden_fd_, name, O_WRONLY | O_CREAT | O_EXCL) : -1;
+  const int fd = has_directory ? open_beneath(hidden_fd_, name, O_WRONLY | O_CREAT | O_EXCL, 0600) : -1;
   if (fd < 0 || fchmod(fd, 0600) != 0) {
     error = fault(name);
     if (errno == EEXIST) error.reason = Reason::bad_duplicate, error.name = name;
@@ -143,8 +120,7 @@ Output* DirectoryWriter::create(const std::string& name, Error& error) {
 
 bool DirectoryWriter::link(const std::string& name, int fd) {
   if (fault_of_name(name) || !make_directories(hidden_fd_, name, &directories_)) return false;
-  const std::string directory = outer_name(name);
-  const int to = directory.empty() ? dup(hidden_fd_) : open_below(hidden_fd_, directory, O_RDONLY | O_DIRECTORY);
+  const int to = open_outer(hidden_fd_, name);
   const std::string from = "/proc/self/fd/" + std::to_string(fd);
   const std::string last{last_part(name)};
   const bool done = to >= 0 && linkat(AT_FDCWD, from.c_str(), to, last.c_str(), AT_SYMLINK_FOLLOW) == 0;
@@ -174,7 +150,7 @@ Error DirectoryWriter::finish() {
   if (error_ || options_.sync == Sync::none) return error_;
   for (; nr_synced_ < names_.size(); ++nr_synced_) {
     const std::string& name = names_[nr_synced_];
-    const int fd = open_below(hidden_fd_, name, O_RDONLY | O_NONBLOCK);
+    const int fd = open_beneath(hidden_fd_, name, O_RDONLY | O_NONBLOCK);
     Error error;
     if (fd < 0 && errno == EACCES) continue;  // a link to a file of somebody else
     if (fd < 0 || fsync(fd) != 0) error = fault(name);
@@ -189,7 +165,7 @@ Error DirectoryWriter::sync_names() {
   if (options_.sync == Sync::none) return {};
   bool done = true;
   for (const std::string& directory : directories_) {
-    const int fd = done ? open_below(fd_, directory, O_RDONLY | O_DIRECTORY) : -1;
+    const int fd = done ? open_beneath(fd_, directory, directory_flags) : -1;
     done = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0) ::close(fd);
   }
@@ -199,9 +175,8 @@ Error DirectoryWriter::sync_names() {
 
 Error DirectoryWriter::put_in_place(const std::string& name) {
   if (!make_directories(fd_, name, nullptr)) return fault(name);
-  const std::string directory = outer_name(name);
-  const int from = directory.empty() ? dup(hidden_fd_) : open_below(hidden_fd_, directory, O_RDONLY | O_DIRECTORY);
-  const int to = directory.empty() ? dup(fd_) : open_below(fd_, directory, O_RDONLY | O_DIRECTORY);
+  const int from = open_outer(hidden_fd_, name);
+  const int to = open_outer(fd_, name);
   const std::string last{last_part(name)};
   const auto rename_as = [&](unsigned flags) { return renameat2(from, last.c_str(), to, last.c_str(), flags) == 0; };
   Error error;

@@ -5,11 +5,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/descriptors.hpp"
 #include "base/path_names.hpp"
 
 namespace critpipe {
@@ -17,7 +16,7 @@ namespace critpipe {
 namespace {
 
 // O_NONBLOCK: opening a named pipe must not wait for its writer.
-constexpr int hardened = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+constexpr int hardened = O_RDONLY | O_NONBLOCK;
 
 void close_unless_standard(int fd) {
   if (fd > STDERR_FILENO) ::close(fd);
@@ -94,23 +93,6 @@ Directory& Directory::operator=(Directory&& other) noexcept {
 
 Directory::~Directory() { close_unless_standard(fd_); }
 
-// Part by part, where the kernel has no openat2, or a filter of system calls hides it.
-int Directory::open_beneath(const std::string& name) const {
-  int at = fd_;
-  for (std::size_t begin = 0;;) {
-    const std::size_t slash = name.find('/', begin);
-    const std::string part = name.substr(begin, slash - begin);
-    const bool is_last = slash == name.npos;
-    const int fd = openat(at, part.c_str(), is_last ? hardened : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    const int why = errno;
-    if (at != fd_) ::close(at);
-    errno = why;
-    if (fd < 0 || is_last) return fd;
-    at = fd;
-    begin = slash + 1;
-  }
-}
-
 InputFile Directory::open(std::string_view name, Error& error) const {
   const std::string path{name};
   if (const char* why = fault_of_path(path)) {
@@ -118,16 +100,7 @@ InputFile Directory::open(std::string_view name, Error& error) const {
     error.name = why;
     return {};
   }
-  int fd = -1;
-  if (path.find('/') == path.npos) {
-    fd = openat(fd_, path.c_str(), hardened);
-  } else {
-    open_how how{};
-    how.flags = hardened;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    fd = static_cast<int>(syscall(SYS_openat2, fd_, path.c_str(), &how, sizeof how));
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM || errno == EAGAIN)) fd = open_beneath(path);
-  }
+  const int fd = open_beneath(fd_, path, hardened);
   std::string place = place_ + (place_.ends_with('/') ? "" : "/") + path;
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) {
