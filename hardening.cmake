@@ -26,9 +26,10 @@ foreach(flag IN LISTS flags)
     target_compile_options(critpipe_flags INTERFACE ${flag})
   endif()
 endforeach()
+# Level 2 of _FORTIFY_SOURCE, as Debian 12 has it: level 3 costs 2.3% of the instructions that crit-tojson takes.
 # _GLIBCXX_ASSERTIONS is taken back for the hot sources in libcodec/CMakeLists.txt. Without optimisation glibc warns that
 # it cannot check for _FORTIFY_SOURCE.
 target_compile_options(critpipe_flags INTERFACE
-                       "$<$<NOT:$<CONFIG:Debug,>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>" -D_GLIBCXX_ASSERTIONS)
+                       "$<$<NOT:$<CONFIG:Debug,>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>" -D_GLIBCXX_ASSERTIONS)
 set(CRITPIPE_HARDENING_LINK LINKER:-z,relro LINKER:-z,now)
 target_link_options(critpipe_flags INTERFACE ${CRITPIPE_HARDENING_LINK})

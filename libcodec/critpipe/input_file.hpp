@@ -79,11 +79,12 @@ class Directory {
   // Opens a regular file: "core-1.img", "checkpoint/core-1.img". No part of the name may be a link. Reasons: io_open,
   // bad_member (it is not a regular file), bad_name.
   [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
-  // Does anything of that name exist?
+  // Does anything of that name exist, a link too?
   bool has(std::string_view name) const;
-  // Opens the directory that `name` is, or that it links to, even outside of this one. Reasons: io_open.
+  // Opens the directory that `name` is, or that it links to, even outside of this one. The name has one part. Reasons:
+  // io_open, bad_name.
   [[nodiscard]] Directory follow(std::string_view name, Error& error) const;
-  // Opens the directory `name`, which must not be a link. Reasons: io_open.
+  // Opens the directory `name`, no part of which is a link. Reasons: io_open, bad_name.
   [[nodiscard]] Directory below(std::string_view name, Error& error) const;
   // Tells whether two paths lead to the same directory.
   struct Identity {
@@ -93,6 +94,7 @@ class Directory {
   Identity identity() const;
 
  private:
+  std::string place_of(std::string_view name) const;
   int fd_ = -1;
   std::string place_;
 };

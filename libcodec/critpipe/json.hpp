@@ -16,9 +16,8 @@
 //     7                       in place of an enum's name: a value without one
 //     "_unknown": [...]       last in a message: fields that the schema lacks, {"field": N, "varint" | "fixed32" |
 //                             "fixed64" | "bytes" | "group": value}
-//     "_wire": "..."          in an entry, base64 of its payload, where CRIU would write it differently (order of
-//     fields,
-//                             long varints); it counts as long as the fields beside it still mean the same
+//     "_wire": "..."          in an entry, base64 of its payload, where CRIU would write it differently (fields in
+//                             another order, long varints); it counts as long as the fields beside it mean the same
 //     "error": "..."          last in an entry or a document that could not be read to its end; encoding refuses it
 //     "continued": true       last in a document whose image goes on in a later one with the same "image" and "magic",
 //                             where the images of a stream were interleaved

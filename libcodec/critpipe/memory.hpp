@@ -48,7 +48,6 @@ struct Stretch {
   std::uint32_t flags = 0;  // of the entry in the first set
 
   // The address behind the last page.
-
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
 };
 

@@ -90,8 +90,11 @@ class Output {
   Error error_;
 
  private:
+  static constexpr std::size_t most_room = PTRDIFF_MAX / 4;
   // Signed: a place past the end has no room, whatever is asked for.
-  bool has_room(const char* at, std::size_t room) const { return end_ - at >= static_cast<std::ptrdiff_t>(room); }
+  bool has_room(const char* at, std::size_t room) const {
+    return end_ - at >= static_cast<std::ptrdiff_t>(std::min(room, most_room));
+  }
   void make_room(std::size_t room);
   void check_place() const;
 

@@ -60,7 +60,7 @@ Error StoredImage::save(const std::string& path) const {
 
 std::string StoredEntry::json() const {
   StringOutput output;
-  print_message(output, *message, bytes(), {.canonical = true});
+  print_message(output, *message, bytes());
   return output.take();
 }
 

@@ -1,7 +1,8 @@
 // Fields of a message into members of a struct, bound by name. Internal.
 //
-//     static const MessageReader<Mapping> reader{"vma_entry", {{"start", put<&Mapping::start>}, {"end",
-//     put<&Mapping::end>}}}; reader.read(entry.payload, mapping);
+//     static const MessageReader<Mapping> reader{"vma_entry",
+//                                                {{"start", put<&Mapping::start>}, {"end", put<&Mapping::end>}}};
+//     reader.read(entry.payload, mapping);
 #pragma once
 
 #include <initializer_list>

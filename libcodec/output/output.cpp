@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
+#include <new>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,18 +27,19 @@ void Output::make_room(std::size_t room) {
   char* written_to = keep ? mark_ : at_;
   const auto kept = static_cast<std::size_t>(at_ - written_to);
   if (written_to != begin && !failed_) failed_ = !drain(begin, static_cast<std::size_t>(written_to - begin));
-  if (kept + room > capacity_) {
-    capacity_ = std::max(2 * capacity_, 2 * (kept + room));
-    std::unique_ptr<char[]> larger{new char[capacity_]};
-    std::memcpy(larger.get(), written_to, kept);
-    buffer_ = std::move(larger);
-    begin = buffer_.get();
-  } else {
-    std::memmove(begin, written_to, kept);
-  }
+  std::memmove(begin, written_to, kept);
   at_ = begin + kept;
-  end_ = begin + capacity_;
   mark_ = keep ? begin : nullptr;
+  if (room <= capacity_ - kept) return;
+  if (room > most_room - kept) throw std::bad_alloc{};
+  const std::size_t capacity = 2 * std::max(capacity_, kept + room);
+  std::unique_ptr<char[]> larger{new char[capacity]};  // where this throws, all is as it was
+  std::memcpy(larger.get(), begin, kept);
+  buffer_ = std::move(larger);
+  capacity_ = capacity;
+  at_ = buffer_.get() + kept;
+  end_ = buffer_.get() + capacity;
+  mark_ = keep ? buffer_.get() : nullptr;
 }
 
 void Output::write(std::string_view text) {

@@ -93,15 +93,28 @@ Directory& Directory::operator=(Directory&& other) noexcept {
 
 Directory::~Directory() { close_unless_standard(fd_); }
 
+namespace {
+
+Error bad_path(std::string name, const char* why) {
+  Error error{Reason::bad_name, std::move(name)};
+  error.name = why;
+  return error;
+}
+
+}  // namespace
+
+std::string Directory::place_of(std::string_view name) const {
+  return place_ + (place_.ends_with('/') ? "" : "/") + std::string{name};
+}
+
 InputFile Directory::open(std::string_view name, Error& error) const {
   const std::string path{name};
   if (const char* why = fault_of_path(path)) {
-    error = {Reason::bad_name, path};
-    error.name = why;
+    error = bad_path(path, why);
     return {};
   }
   const int fd = open_beneath(fd_, path, hardened);
-  std::string place = place_ + (place_.ends_with('/') ? "" : "/") + path;
+  std::string place = place_of(name);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) {
     error = errno == ELOOP ? not_a_file(std::move(place), "link") : system_error(Reason::io_open, place, errno);
@@ -115,12 +128,20 @@ InputFile Directory::open(std::string_view name, Error& error) const {
 }
 
 bool Directory::has(std::string_view name) const {
-  struct stat status;
-  return fstatat(fd_, std::string{name}.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (fault_of_path(name)) return false;
+  const int fd = open_beneath(fd_, std::string{name}, O_PATH);
+  if (fd >= 0) ::close(fd);
+  return fd >= 0;
 }
 
 Directory Directory::follow(std::string_view name, Error& error) const {
-  const std::string path = place_ + "/" + std::string{name};
+  const char* why = fault_of_path(name);
+  if (!why && name.find('/') != name.npos) why = "it has several parts";
+  if (why) {
+    error = bad_path(std::string{name}, why);
+    return {};
+  }
+  const std::string path = place_of(name);
   const int fd = openat(fd_, std::string{name}.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
     error = system_error(Reason::io_open, path, errno);
@@ -131,10 +152,13 @@ Directory Directory::follow(std::string_view name, Error& error) const {
 }
 
 Directory Directory::below(std::string_view name, Error& error) const {
-  std::string path = place_ + (place_.ends_with('/') ? "" : "/") + std::string{name};
-  const int fd = openat(fd_, std::string{name}.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0) error = system_error(Reason::io_open, path, errno);
-  return {fd, std::move(path)};
+  if (const char* why = fault_of_path(name)) {
+    error = bad_path(std::string{name}, why);
+    return {};
+  }
+  const int fd = open_beneath(fd_, std::string{name}, O_RDONLY | O_DIRECTORY);
+  if (fd < 0) error = system_error(Reason::io_open, place_of(name), errno);
+  return {fd, place_of(name)};
 }
 
 Directory::Identity Directory::identity() const {

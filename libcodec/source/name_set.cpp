@@ -1,7 +1,11 @@
 #include "source/name_set.hpp"
 
-#include <functional>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
+#include <algorithm>
+
+#include "base/secret.hpp"
 #include "critpipe/base.hpp"
 
 namespace critpipe {
@@ -23,7 +27,9 @@ NameSet::Seen NameSet::add(std::string_view name) {
     for (const std::uint64_t hash : old)
       if (hash != 0) insert(hash);
   }
-  if (!insert(std::hash<std::string_view>{}(name) | 1)) return Seen::again;
+  const HashSecret& secret = hash_secret();
+  const std::uint64_t hash = XXH3_64bits_withSecret(name.data(), name.size(), secret.data(), secret.size());
+  if (!insert(std::max<std::uint64_t>(hash, 1))) return Seen::again;
   ++count_;
   return Seen::first;
 }

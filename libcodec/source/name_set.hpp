@@ -7,7 +7,7 @@
 
 namespace critpipe {
 
-// Which names were there before. Holds 8 bytes a name.
+// Which names were there before. Holds a keyed hash a name, 8 bytes, so that no list of names makes it slow.
 class NameSet {
  public:
   enum class Seen : std::uint8_t { first, again, too_many };

@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <random>
-#include <sys/random.h>
 #include <type_traits>
 
 namespace critpipe {
@@ -26,7 +24,7 @@ static_assert(static_cast<int>(PageClass::sparse) == 1 && static_cast<int>(PageC
 namespace {
 
 template <ScanBytes scan>
-void scan_bytes(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const ScanSecret& secret) {
+void scan_bytes(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const HashSecret& secret) {
   scan(reinterpret_cast<const unsigned char*>(pages), nr_pages, reinterpret_cast<unsigned char*>(facts), secret.data());
 }
 
@@ -58,19 +56,8 @@ const PageScanner& page_scanner() {
   return best;
 }
 
-const ScanSecret& scan_secret() {
-  static const ScanSecret secret = [] {
-    ScanSecret drawn;
-    if (getrandom(drawn.data(), drawn.size(), 0) == static_cast<ssize_t>(drawn.size())) return drawn;
-    std::random_device device;  // a kernel that lacks the call, or a filter of system calls
-    for (unsigned char& byte : drawn) byte = static_cast<unsigned char>(device());
-    return drawn;
-  }();
-  return secret;
-}
-
 void scan_pages(Bytes bytes, PageFact* facts) {
-  page_scanner().scan(bytes.data(), pages_in(bytes.size(), smallest_page), facts, scan_secret());
+  page_scanner().scan(bytes.data(), pages_in(bytes.size(), smallest_page), facts, hash_secret());
 }
 
 PageFact joined(std::span<const PageFact> parts) {
@@ -81,7 +68,7 @@ PageFact joined(std::span<const PageFact> parts) {
   // The most frequent class of those that are not zero.
   const auto most = std::max_element(std::begin(votes) + 1, std::end(votes));
   const XXH128_hash_t hash =
-      XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), scan_secret().data(), scan_secret().size());
+      XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), hash_secret().data(), hash_secret().size());
   return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
 }
 

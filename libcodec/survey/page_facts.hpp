@@ -4,13 +4,10 @@
 // joined() makes the fact of a larger page from those of its parts.
 #pragma once
 
+#include "base/secret.hpp"
 #include "critpipe/survey.hpp"
 
 namespace critpipe {
-
-// Hashes are keyed with a secret that each process draws: pages can't be made up to have the same hash.
-using ScanSecret = std::array<unsigned char, 192>;
-const ScanSecret& scan_secret();
 
 // Requires: bytes.size() is a multiple of smallest_page; one fact for each.
 void scan_pages(Bytes bytes, PageFact* facts);
@@ -21,7 +18,7 @@ PageFact joined(std::span<const PageFact> parts);
 struct PageScanner {
   std::string_view name;
   bool (*works_here)();
-  void (*scan)(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const ScanSecret& secret);
+  void (*scan)(const std::byte* pages, std::size_t nr_pages, PageFact* facts, const HashSecret& secret);
 };
 std::span<const PageScanner> all_page_scanners();  // the best that works first
 const PageScanner& page_scanner();

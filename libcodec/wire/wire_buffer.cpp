@@ -14,6 +14,7 @@ void WireBuffer::Free::operator()(std::byte* bytes) const { std::free(bytes); }
 
 void WireBuffer::grow(std::size_t room) {
   if (size_ > capacity_) std::abort();  // a writer has left its room and overwritten memory
+  if (room > most_room) throw std::bad_alloc{};
   const std::size_t wanted = std::max({size_ + room, capacity_ + capacity_ / 2, std::size_t{4096}});
   auto* grown = static_cast<std::byte*>(std::realloc(bytes_.get(), wanted));
   if (!grown) throw std::bad_alloc{};

@@ -1,6 +1,7 @@
 // The bytes of an image as they are made: a buffer that only grows, with the few writes that the wire format needs.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstddef>
@@ -24,6 +25,7 @@ constexpr std::size_t varint_size(std::uint64_t value) {
 class WireBuffer {
  public:
   static constexpr std::size_t varint_room = 10;
+  static constexpr std::size_t most_room = PTRDIFF_MAX / 4;
 
   std::size_t size() const { return size_; }
   const std::byte* data() const { return bytes_.get(); }
@@ -32,7 +34,7 @@ class WireBuffer {
   void truncate(std::size_t size) { size_ = size; }
 
   std::byte* reserve(std::size_t room) {
-    if (size_ + room > capacity_) [[unlikely]]  // also where size_ is, by mistake, past the end
+    if (size_ + std::min(room, most_room) > capacity_) [[unlikely]]  // also where size_ is, by mistake, past the end
       grow(room);
     return bytes_.get() + size_;
   }

@@ -139,7 +139,7 @@ bool JsonEncoder::Parser::wait_for_element() {
     next_try_ = size + size / 2;
     return start_extra_text();
   }
-  const std::uint64_t limit = limits_.entry_bytes * json_per_byte;
+  const std::uint64_t limit = std::min(limits_.entry_bytes, ~std::uint64_t{0} / json_per_byte) * json_per_byte;
   return size > limit && fail(Reason::limit_json, window_.at(at_), "the text of an entry", limit);
 }
 

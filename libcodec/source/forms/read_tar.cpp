@@ -194,6 +194,14 @@ Step Tar::read_blocks(Member& member) {
     if (result < ARCHIVE_WARN) return fail(member, at);
     member.packed = reader_.packed();
     const auto begin = static_cast<std::uint64_t>(offset);
+    // libarchive takes a sparse map as it stands, though its parts overlap or go back.
+    if (begin < at || size > member.size || begin > member.size - size) {
+      broken_ = true;
+      Error error = named_error(Reason::bad_archive, member.place, "its map of holes is out of order");
+      error.offset = at;
+      to_.receiver.fail(&member, error);
+      return Step::go;
+    }
     if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
     if (is_cut_) continue;
     at = begin + size;

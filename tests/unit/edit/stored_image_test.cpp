@@ -203,5 +203,19 @@ TEST(StoredImage, IsSavedInPlaceOrNotAtAll) {
   std::filesystem::remove_all(folder);
 }
 
+// JSON has every field once, however the payload orders them, and leaves the payload as it is.
+TEST(StoredEntry, JsonOfPayloadsInAnyOrder) {
+  for (const auto& [payload, wanted] : {std::pair{"1002 0801 1812", R"({"cwd_id":1,"root_id":2,"umask":18})"},
+                                        std::pair{"0801 1002 1812 1003", R"({"cwd_id":1,"root_id":3,"umask":18})"},
+                                        std::pair{"1812 0805 1002 0801", R"({"cwd_id":1,"root_id":2,"umask":18})"}}) {
+    StoredEntry entry{find_message("fs_entry"), hex(payload), {}};
+    std::string json = entry.json();
+    std::erase(json, ' ');
+    EXPECT_EQ(json, wanted);
+    EXPECT_FALSE(entry.set_json(json));
+    EXPECT_EQ(entry.payload, hex(payload));
+  }
+}
+
 }  // namespace
 }  // namespace critpipe

@@ -154,5 +154,16 @@ TEST(FileOutput, ADeviceThatIsFull) {
   close(fd);
 }
 
+// What was written stays, and writing goes on, where there is no memory for more room.
+TEST(Output, StaysWholeWithoutMemory) {
+  for (const std::size_t room : {std::size_t{1} << 46, SIZE_MAX / 2, SIZE_MAX - 3, SIZE_MAX}) {
+    StringOutput output{16};
+    output.write("before ");
+    EXPECT_ANY_THROW((void)output.reserve(room));
+    output.write(pattern(4096));
+    EXPECT_EQ(output.take(), "before " + pattern(4096));
+  }
+}
+
 }  // namespace
 }  // namespace critpipe

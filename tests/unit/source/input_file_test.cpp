@@ -14,6 +14,7 @@
 
 #include "source/byte_reader.hpp"
 #include "source/directory_list.hpp"
+#include "source/name_set.hpp"
 
 namespace critpipe {
 namespace {
@@ -151,6 +152,31 @@ TEST_F(Directories, AFileThatShrinksHasChanged) {
   EXPECT_EQ(text_of(reader.read()), "abcd");
   EXPECT_TRUE(reader.read().empty());
   EXPECT_EQ(reader.error().reason, Reason::changed);
+}
+
+TEST_F(Directories, LetNoNameLeadOut) {
+  write("outside.img", "x");
+  std::filesystem::create_directory(path_ / "beside");
+  std::filesystem::create_directory_symlink(path_ / "beside", path_ / "dump/link");
+  Error error;
+  const Directory directory{at("dump"), error};
+  for (const char* name : {"../outside.img", "..", "../beside", "link/../../beside", "", "/", "/etc"}) {
+    EXPECT_FALSE(directory.has(name)) << name;
+    for (const bool follow : {false, true}) {
+      Error why;
+      EXPECT_FALSE((follow ? directory.follow(name, why) : directory.below(name, why)).is_open()) << name;
+      EXPECT_EQ(why.reason, Reason::bad_name) << name;
+    }
+  }
+  EXPECT_TRUE(directory.has("link"));
+  EXPECT_TRUE(directory.follow("link", error).is_open());
+  EXPECT_FALSE(directory.below("link", error).is_open());
+}
+
+TEST(NameSet, TellsEqualNamesOnly) {
+  NameSet names;
+  for (int i = 0; i < 40000; ++i) EXPECT_EQ(names.add("core-" + std::to_string(i)), NameSet::Seen::first);
+  for (int i = 0; i < 40000; i += 7) EXPECT_EQ(names.add("core-" + std::to_string(i)), NameSet::Seen::again);
 }
 
 }  // namespace

@@ -40,11 +40,11 @@ TEST(PageFacts, AllScannersAgreeWithThePlainLoop) {
   const PageScanner& plain = all_page_scanners().back();
   ASSERT_EQ(plain.name, "plain");
   std::vector<PageFact> wanted(pages.size());
-  plain.scan(bytes.data() + 1, pages.size(), wanted.data(), scan_secret());
+  plain.scan(bytes.data() + 1, pages.size(), wanted.data(), hash_secret());
   for (const PageScanner& scanner : all_page_scanners()) {
     if (!scanner.works_here()) continue;
     std::vector<PageFact> facts(pages.size());
-    scanner.scan(bytes.data() + 1, pages.size(), facts.data(), scan_secret());
+    scanner.scan(bytes.data() + 1, pages.size(), facts.data(), hash_secret());
     for (std::size_t i = 0; i < pages.size(); ++i) {
       EXPECT_TRUE(facts[i].same_as(wanted[i])) << scanner.name << " page " << i;
       EXPECT_EQ(facts[i].page_class, wanted[i].page_class) << scanner.name << " page " << i;
@@ -66,13 +66,13 @@ TEST(PageFacts, OnlyZeroIsZeroAndOnlyEqualPagesAreEqual) {
 // The same pages under another secret have other hashes, so none can be made up beforehand that agree.
 TEST(PageFacts, HashesAreKeyed) {
   const std::vector<Page> pages = pages_of_all_sorts();
-  ScanSecret other = scan_secret();
+  HashSecret other = hash_secret();
   for (unsigned char& byte : other) byte = static_cast<unsigned char>(byte ^ 0x5a);
   for (const PageScanner& scanner : all_page_scanners()) {
     if (!scanner.works_here()) continue;
     for (const Page& page : pages) {
       PageFact fact, with_other;
-      scanner.scan(page.data(), 1, &fact, scan_secret());
+      scanner.scan(page.data(), 1, &fact, hash_secret());
       scanner.scan(page.data(), 1, &with_other, other);
       EXPECT_EQ(fact.is_zero(), with_other.is_zero());
       EXPECT_EQ(fact.same_as(with_other), fact.is_zero()) << scanner.name;
