@@ -166,7 +166,6 @@ Error missing(const Piece& piece) {
 Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& take) {
   PieceQueue queue{*this, pieces, take};
   Step step = queue.advance();
-  bool failed = false;
   for (const auto& set : sets)
     for (const auto& [pages_id, image] : set->images)
       if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
@@ -177,7 +176,7 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
       if (step = piece->read(reading); step == Step::stop) break;
   }
   if (queue.error()) return queue.error();
-  if (step == Step::stop || queue.is_complete() || failed) return {};
+  if (step == Step::stop || queue.is_complete()) return {};
   if (over_limit) return {Reason::limit_held, "", Error::nowhere, Error::nowhere, options.held_bytes};
   return missing(queue.next());
 }

@@ -1,6 +1,7 @@
 #include "critpipe/set.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <sys/stat.h>
 #include <utility>
 
@@ -12,23 +13,18 @@ namespace {
 
 Error usage(const std::string& place, std::string why) { return named_error(Reason::usage, place, std::move(why)); }
 
-// The names of members, set by set; their bytes are passed over.
+// The names of the members of the first set; their bytes are passed over.
 class Names final : public Receiver {
  public:
-  struct Set {
-    SetId id;
-    std::vector<std::string> names;
-  };
-  std::vector<Set> sets;
+  std::optional<SetId> set;
+  std::vector<std::string> names;
+  bool has_others = false;
   Error error;
 
   Step begin(const Member& member) override {
-    if (sets.empty() || sets.back().id != *member.set) {
-      const auto known = std::ranges::find(sets, *member.set, &Set::id);
-      if (known == sets.end()) sets.push_back({*member.set, {}});
-      else std::iter_swap(known, sets.end() - 1);
-    }
-    sets.back().names.push_back(member.name);
+    if (set && *set != *member.set) has_others = true;
+    if (!set) set = *member.set;
+    if (*set == *member.set) names.push_back(member.name);
     return Step::go;
   }
   bool needs_bytes(const Member&) override { return false; }
@@ -93,10 +89,10 @@ Error ImageSet::scan(const SourceOptions& options) {
   Names names;
   (void)read_input(input_, names, options);
   if (names.error) return names.error;
-  if (names.sets.size() > 1) return usage(input_, "it holds several sets of images: name one");
-  if (names.sets.empty()) return named_error(Reason::no_images, input_, "input");
-  id_ = names.sets.front().id;
-  members_ = std::move(names.sets.front().names);
+  if (names.has_others) return usage(input_, "it holds several sets of images: name one");
+  if (!names.set) return named_error(Reason::no_images, input_, "input");
+  id_ = *names.set;
+  members_ = std::move(names.names);
   return {};
 }
 

@@ -32,7 +32,6 @@ namespace critpipe {
   X(archive_entry_hardlink_utf8) \
   X(archive_entry_filetype) \
   X(archive_entry_size) \
-  X(archive_entry_sparse_count) \
   X(archive_set_error)
 // clang-format on
 

@@ -28,7 +28,6 @@ class Stream {
   struct Open {
     Member member;
     bool wanted = false;
-    bool failed = false;
   };
   using OpenFiles = std::map<std::string, Open>;
 
@@ -40,7 +39,6 @@ class Stream {
   Step take_data(Lane& lane);
   Step end_file();
   void fail(Reason reason, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
-  bool ended() const { return failed_ || image_ended_; }
 
   Delivery& to_;
   std::vector<Lane> lanes_;
