@@ -40,10 +40,12 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Pagemaps with more pages are refused: 64 PiB of the smallest pages, which no processor can address.
-constexpr std::uint64_t max_pages = std::uint64_t{1} << 44;
+// Pagemaps with more pages are refused: 32 PiB of the smallest pages. How large the pages are is often known only
+// later, so that every position in the pages of one pagemap must fit with the largest ones, too.
+constexpr std::uint64_t max_pages = std::uint64_t{1} << 43;
 constexpr std::uint64_t smallest_page = 4096;  // every page size is this times a power of two
 constexpr std::uint64_t largest_page = 1 << 20;
+static_assert(max_pages <= ~std::uint64_t{0} / largest_page);
 constexpr std::uint64_t max_address = ~(smallest_page - 1);  // the end of all ranges of addresses
 
 constexpr bool is_page_size(std::uint64_t size) {
@@ -60,19 +62,25 @@ constexpr std::uint64_t pages_touched(std::uint64_t size_bytes, std::uint64_t pa
   return size_bytes / page_size + (size_bytes % page_size != 0);
 }
 constexpr std::uint64_t bytes_of_pages(std::uint64_t nr_pages, std::uint64_t page_size) {
-  return nr_pages > ~std::uint64_t{0} / page_size ? ~std::uint64_t{0} : nr_pages * page_size;
+  std::uint64_t size = 0;
+  return __builtin_mul_overflow(nr_pages, page_size, &size) ? ~std::uint64_t{0} : size;
 }
 
 // How a pages image stores its pages: plain, nothing between them. Nothing else computes offsets and sizes of the file.
+// Those of pages that no pagemap numbers are ~0 at the most.
 struct StoredPages {
-  static constexpr std::uint64_t offset(std::uint64_t page, std::uint64_t page_size) { return page * page_size; }
-  static constexpr std::uint64_t size(std::uint64_t nr_pages, std::uint64_t page_size) { return nr_pages * page_size; }
+  static constexpr std::uint64_t offset(std::uint64_t page, std::uint64_t page_size) {
+    return bytes_of_pages(page, page_size);
+  }
+  static constexpr std::uint64_t size(std::uint64_t nr_pages, std::uint64_t page_size) {
+    return bytes_of_pages(nr_pages, page_size);
+  }
   static constexpr std::uint64_t count(std::uint64_t size_bytes, std::uint64_t page_size) {  // of whole pages
     return size_bytes / page_size;
   }
 };
 // The content of a pages image is what its pages hold, one after the other, however they are stored. Where the byte
-// `skip` of the page is in it.
+// `skip` of the page is in it. Requires: page <= max_pages.
 constexpr std::uint64_t content_position(std::uint64_t page, std::uint64_t page_size, std::uint64_t skip = 0) {
   return page * page_size + skip;
 }
