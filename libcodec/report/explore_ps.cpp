@@ -1,4 +1,6 @@
 // ps: the tree of tasks.
+#include <algorithm>
+
 #include "report/explorers.hpp"
 
 namespace critpipe {
@@ -6,6 +8,9 @@ namespace critpipe {
 namespace {
 
 using Branches = std::vector<Checkpoint::TreeNode>;
+
+// Tasks may nest as deep as there are tasks; indented without a bound, their text would grow with the square.
+constexpr std::size_t deepest_indent = 64;
 
 struct IdRow {
   const char* name;
@@ -63,7 +68,7 @@ void print_header(const Exploring& exploring) {
 void print_table(const Exploring& exploring, const Branches& branches) {
   if (exploring.has_head(branches.size())) print_header(exploring);
   for (const auto& [task, depth] : branches) {
-    const std::string indent(4 * depth, ' ');
+    const std::string indent(4 * std::min(depth, deepest_indent), ' ');
     exploring.write(columns_of(exploring, *task, task->pid) + "   " + indent + name_of(exploring, *task) + "\n");
     if (!exploring.options.threads) continue;
     for (const Thread& thread : task->threads)
@@ -112,7 +117,7 @@ void print_tree(const Exploring& exploring, const Branches& branches) {
   std::vector<const char*> under;  // what goes on below each ancestor, the roots aside
   for (std::size_t i = 0; i < branches.size(); ++i) {
     const auto& [task, depth] = branches[i];
-    under.resize(depth == 0 ? 0 : depth - 1);
+    under.resize(depth == 0 ? 0 : std::min(depth, deepest_indent) - 1);
     std::string left;
     for (const char* part : under) left += part;
     exploring.write(left + (depth == 0 ? "" : is_last[i] ? lines.end : lines.through) + tree_label(exploring, *task));
