@@ -256,7 +256,7 @@ int run(Program& program) {
     Error inner = error;
     inner.image.clear();
     inner.entry = Error::nowhere;
-    findings.add({error.set ? *error.set : SetId{}, error.image, error.entry}, "damaged", to_string(inner));
+    findings.add({error.set ? *error.set : SetId{{}, {}, true}, error.image, error.entry}, "damaged", to_string(inner));
   };
   SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) SetCheck{findings, surveyed, *set}.run(entries);

@@ -141,9 +141,12 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   if (PageDirectory* directory = set.page_directory()) {
     // The survey has said what is wrong with the set's own pagemaps; those of parents are new.
     std::size_t& reported = reported_[&set];
-    for (; reported < directory->errors().size(); ++reported)
-      if (!directory->errors()[reported].image.starts_with(directory->path() + "/pagemap-"))
-        report_(directory->errors()[reported]);
+    for (; reported < directory->errors().size(); ++reported) {
+      Error error = directory->errors()[reported];
+      if (error.image.starts_with(directory->path() + "/pagemap-")) continue;
+      error.set = std::make_shared<const SetId>(set.id);
+      report_(error);
+    }
   }
   return pagemap;
 }

@@ -112,7 +112,7 @@ struct Error {
   std::uint64_t want = 0;
   std::uint64_t have = 0;
   std::string name = {};                  // what the sentence names: a field, a system message
-  std::shared_ptr<const SetId> set = {};  // of which the image is one; null: not known
+  std::shared_ptr<const SetId> set = {};  // of which the image is one, or the input as a whole; null: not known
 
   explicit operator bool() const { return reason != Reason::none; }  // is there one?
 };

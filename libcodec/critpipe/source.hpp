@@ -46,6 +46,8 @@ struct SetId {
   // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
   // core-1.img and checkpoint/core-1.img.
   std::string set;
+  // The input as a whole and none of its sets: what an error of the input itself belongs to.
+  bool is_input = false;
 
   auto operator<=>(const SetId&) const = default;
   std::string text() const;  // for people: INPUT, or INPUT (SET)

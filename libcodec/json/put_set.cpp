@@ -5,7 +5,8 @@
 namespace critpipe {
 
 JsonWriter& put_set(JsonWriter& json, const SetId& set) {
-  return json.key("checkpoint").text(set.checkpoint).key("set").text(set.set);
+  json.key("checkpoint").text(set.checkpoint).key("set");
+  return set.is_input ? json.null() : json.text(set.set);
 }
 
 }  // namespace critpipe

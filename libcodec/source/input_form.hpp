@@ -15,12 +15,15 @@ namespace critpipe {
 // Ids of the sets of one input, each made once.
 class SetIds {
  public:
-  explicit SetIds(std::string checkpoint) : checkpoint_{std::move(checkpoint)} {}
+  explicit SetIds(const std::string& checkpoint)
+      : checkpoint_{checkpoint}, input_{std::make_shared<const SetId>(SetId{checkpoint, {}, true})} {}
   SetIds(SetIds&&) = default;
   const std::shared_ptr<const SetId>& of(std::string_view set);
+  const std::shared_ptr<const SetId>& input() const { return input_; }  // as a whole
 
  private:
   std::string checkpoint_;
+  std::shared_ptr<const SetId> input_;
   std::map<std::string, std::shared_ptr<const SetId>, std::less<>> ids_;
   const std::shared_ptr<const SetId>* last_ = nullptr;
 };
@@ -37,7 +40,7 @@ struct Delivery {
 
   // Calls the member `inner`, which is its path in the input. False: it is of a set that nobody asked for.
   bool name(Member& member, std::string_view inner);
-  // The input cannot be read further.
+  // The input cannot be read further, or does not give a member that it names.
   void fail(Error error);
   // Says so if the options ask for a set that did not come.
   void end();

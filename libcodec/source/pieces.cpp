@@ -26,7 +26,9 @@ class DirectoryPiece final : public Piece {
 
 class FailedPiece final : public Piece {
  public:
-  explicit FailedPiece(Error error) : error_{std::move(error)} {}
+  FailedPiece(const InputName& called, Error error) : error_{std::move(error)} {
+    error_.set = std::make_shared<const SetId>(SetId{called.checkpoint(), {}, true});
+  }
   bool is_open() const override { return false; }
   Step read(Receiver& receiver) override {
     receiver.fail(nullptr, error_);
@@ -108,7 +110,7 @@ std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   auto list = std::make_shared<DirectoryList>(DirectoryList{std::move(opened.directory)});
   if (inputs_.size() > 1) list->prefix = opened.called.prefix() + "/";
   list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), {}});
-  if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(error);
+  if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
   directory_ = std::move(list);
   next_entry_ = 0;
   return next();
@@ -116,7 +118,7 @@ std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
 
 std::unique_ptr<Piece> Pieces::Queue::start(OpenedInput opened) {
   if (opened.directory.is_open()) return start_directory(std::move(opened));
-  if (!opened.form) return std::make_unique<FailedPiece>(opened.error);
+  if (!opened.form) return std::make_unique<FailedPiece>(opened.called, opened.error);
   std::vector<OpenedInput> all;
   all.push_back(std::move(opened));
   const std::size_t before = next_input_;

@@ -46,7 +46,7 @@ bool Delivery::name(Member& member, std::string_view inner) {
 }
 
 void Delivery::fail(Error error) {
-  error.set = ids.of(options.set.value_or(""));
+  error.set = ids.input();
   receiver.fail(nullptr, error);
 }
 

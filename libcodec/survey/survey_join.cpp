@@ -24,6 +24,11 @@ const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::
 
 }  // namespace
 
+void SurveyWork::report_in(const SurveyedSet& set, Error error) {
+  error.set = std::make_shared<const SetId>(set.id);
+  report(error);
+}
+
 void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                            const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
   Error error;
@@ -31,7 +36,7 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
   const PagesImage* file = open_image(*state.set, image, alone, error);
   if (!file) {
     image.complete = false;
-    return report(error);
+    return report_in(*state.set, std::move(error));
   }
   FileScan scan{*file, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
@@ -45,9 +50,7 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                    });
   if (!error) return;
   image.complete = false;
-  Error placed = error;
-  placed.set = std::make_shared<const SetId>(state.set->id);
-  report(placed);
+  report_in(*state.set, std::move(error));
 }
 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
@@ -71,8 +74,8 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report({Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
-            StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
+    report_in(*state.set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
+                           StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
   if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts);
   const auto count = counter.member();
@@ -109,8 +112,7 @@ void SurveyWork::finish(SetState& state) {
       if (memory.pagemap.nr_present == 0) continue;
       Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
       if (faulty.contains(error.image)) continue;  // refused, which was said
-      error.set = std::make_shared<const SetId>(set.id);
-      report(error);
+      report_in(set, std::move(error));
     }
   }
   const auto all = distinct.set();

@@ -23,6 +23,7 @@ struct SurveyWork {
 
   SetState& state_of(const Member& member);
   void finish(SetState& state);
+  void report_in(const SurveyedSet& set, Error error);
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                  const std::function<void(std::uint64_t first, std::uint64_t nr_parts)>& ready);

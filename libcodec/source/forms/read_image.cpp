@@ -19,7 +19,7 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery delivery) {
   Receiver& receiver = delivery.receiver;
   const std::optional<std::string>& set = delivery.options.set;
   if (set && !set->empty()) {
-    receiver.fail(nullptr, named_error(Reason::no_set, image.place, *set));
+    delivery.fail(named_error(Reason::no_set, image.place, *set));
     return Step::go;
   }
   if (!receiver.wants_alone(image.path)) return Step::go;
