@@ -106,7 +106,7 @@ class Receiver {
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of directories and archives that are no images, too
-  std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked
+  std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked; of a directory, of all files
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;

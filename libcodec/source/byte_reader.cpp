@@ -91,15 +91,15 @@ std::uint64_t PeekReader::skip(std::uint64_t size) {
   return skipped;
 }
 
-BoundedReader::BoundedReader(Reader below, std::uint64_t most, std::string place)
-    : below_{std::move(below)}, most_{most}, place_{std::move(place)} {}
+BoundedReader::BoundedReader(Reader below, std::uint64_t most, std::string place, std::uint64_t limit)
+    : below_{std::move(below)}, most_{most}, limit_{limit}, place_{std::move(place)} {}
 
 bool BoundedReader::count(std::uint64_t size) {
   if (size <= most_ - seen_) {
     seen_ += size;
     return true;
   }
-  error_ = {Reason::limit_size, place_, Error::nowhere, Error::nowhere, most_};
+  error_ = {Reason::limit_size, place_, Error::nowhere, Error::nowhere, limit_};
   return false;
 }
 

@@ -59,10 +59,12 @@ class PeekReader final : public ByteReader {
   Bytes ready_;                  // in held_ or in a block of the reader below
 };
 
-// Stops where more than `most` bytes came: limit_size.
+// Stops where more than `most` bytes came: limit_size. They are the rest of a limit of `limit` bytes.
 class BoundedReader final : public ByteReader {
  public:
-  BoundedReader(Reader below, std::uint64_t most, std::string place);
+  BoundedReader(Reader below, std::uint64_t most, std::string place)
+      : BoundedReader{std::move(below), most, std::move(place), most} {}
+  BoundedReader(Reader below, std::uint64_t most, std::string place, std::uint64_t limit);
   Bytes read() override;
   std::uint64_t skip(std::uint64_t size) override;
   std::uint64_t packed() const override { return below_->packed(); }
@@ -73,7 +75,7 @@ class BoundedReader final : public ByteReader {
   bool count(std::uint64_t size);
 
   Reader below_;
-  std::uint64_t most_;
+  std::uint64_t most_, limit_;
   std::uint64_t seen_ = 0;
   std::string place_;
 };

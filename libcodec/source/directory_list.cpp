@@ -52,6 +52,23 @@ bool is_regular(int directory, const char* name, unsigned char type) {
   return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
 }
 
+// Its members together are an input, as those of an archive are.
+void DirectoryList::bound(std::uint64_t max_bytes) {
+  std::uint64_t left = max_bytes;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    Entry& entry = entries[i];
+    struct stat status;
+    const std::string path = (entry.below ? "checkpoint/" : "") + entry.name;
+    const bool is_file = fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                         S_ISREG(status.st_mode);
+    const std::uint64_t size = is_file ? static_cast<std::uint64_t>(status.st_size) : 0;
+    entry.bound = {left, max_bytes};
+    entry.passes_bound = size > left;
+    if (entry.passes_bound) entries.resize(i + 1);
+    left -= std::min(size, left);
+  }
+}
+
 Error DirectoryList::read(const SourceOptions& options) {
   const std::string& place = directory.place();
   if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
@@ -63,13 +80,20 @@ Error DirectoryList::read(const SourceOptions& options) {
     return system_error(Reason::io_read, place + "/checkpoint", errno);
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
   if (entries.empty()) return named_error(Reason::no_images, place, "directory");
+  if (options.max_bytes != Member::unknown) bound(options.max_bytes);
   return {};
 }
 
 Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
   Member member;
   member.path = list.prefix + entry.name;
-  if (!receiver.wants(member.path)) return Step::go;
+  if (!receiver.wants(member.path)) {
+    if (!entry.passes_bound) return Step::go;
+    Error error{Reason::limit_size, list.directory.place(), Error::nowhere, Error::nowhere, entry.bound.limit};
+    error.set = std::make_shared<const SetId>(SetId{list.set->checkpoint, {}, true});
+    receiver.fail(nullptr, error);
+    return Step::go;
+  }
   member.name = entry.name;
   member.set = list.set;
   member.id = id;
@@ -84,7 +108,7 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   }
   member.place = file.place();
   member.size = file.size();
-  return read_file(std::move(file), member, receiver);
+  return read_file(std::move(file), member, receiver, entry.bound);
 }
 
 }  // namespace critpipe

@@ -11,6 +11,8 @@ struct DirectoryList {
     std::string name;
     bool below;  // in the directory `checkpoint`
     bool is_image;
+    MemberBound bound = {};
+    bool passes_bound = false;  // then it is the last
   };
   Directory directory;
   std::vector<Entry> entries = {};
@@ -19,6 +21,9 @@ struct DirectoryList {
 
   // Fills the entries.
   Error read(const SourceOptions& options);
+
+ private:
+  void bound(std::uint64_t max_bytes);
 };
 
 // Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.

@@ -73,8 +73,14 @@ bool is_image_head(Bytes begin);  // wants 4 bytes
 // Hands on what the reader gives as the bytes of a member that has begun, and ends it.
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver);
 
+// How many bytes of a member may be read: what the members before it have left of the input's limit.
+struct MemberBound {
+  std::uint64_t most = Member::unknown;
+  std::uint64_t limit = Member::unknown;
+};
+
 // A member that is an open file by itself, which stands at its begin.
-Step read_file(InputFile file, Member& member, Receiver& receiver);
+Step read_file(InputFile file, Member& member, Receiver& receiver, const MemberBound& bound);
 
 bool is_raw_name(std::string_view name);
 

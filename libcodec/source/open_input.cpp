@@ -110,7 +110,7 @@ Reader open_bytes(const std::string& input, const SourceOptions& options) {
   opened.place = input;
   InputFile file{open_descriptor(input, options), input};
   if (!file.is_open()) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
-  if (is_raw_name(last_part(input))) return std::make_unique<FileReader>(std::move(file));
+  opened.name = last_part(input);
   read_from(opened, std::move(file), options);
   if (!unpack_all(opened, options)) return std::make_unique<FailedReader>(opened.error);
   return std::move(opened.reader);

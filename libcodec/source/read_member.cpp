@@ -86,7 +86,23 @@ Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   }
 }
 
-Step read_file(InputFile file, Member& member, Receiver& receiver) {
+namespace {
+
+// Nobody else may read a file that is over the limit: the receiver gets no descriptor.
+Step read_too_large(InputFile file, Member& member, Receiver& receiver, const MemberBound& bound) {
+  if (receiver.begin(member) == Step::stop) return Step::stop;
+  if (member.size != Member::unknown && !receiver.needs_bytes(member)) {
+    receiver.fail(&member, {Reason::limit_size, member.place, Error::nowhere, Error::nowhere, bound.limit});
+    return Step::go;
+  }
+  BoundedReader reader{std::make_unique<FileReader>(std::move(file)), bound.most, member.place, bound.limit};
+  return read_member(reader, member, receiver);
+}
+
+}  // namespace
+
+Step read_file(InputFile file, Member& member, Receiver& receiver, const MemberBound& bound) {
+  if (file.size() > bound.most) return read_too_large(std::move(file), member, receiver, bound);
   FileReader reader = FileReader::whole(std::move(file));
   if (is_raw_name(member.name) || !member.is_image) member.fd = reader.fd();
   if (receiver.begin(member) == Step::stop) return Step::stop;

@@ -30,7 +30,10 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery delivery) {
   member.set = std::make_shared<const SetId>(SetId{image.called.directory(), {}});
   member.id = delivery.next_id;
   member.size = image.size;
-  if (image.file.is_open()) return read_file(std::move(image.file), member, receiver);
+  if (image.file.is_open()) {
+    const std::uint64_t most = delivery.options.max_bytes;
+    return read_file(std::move(image.file), member, receiver, {most, most});
+  }
   if (receiver.begin(member) == Step::stop) return Step::stop;
   return read_member(*image.reader, member, receiver);
 }
