@@ -1,5 +1,5 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
-#include <algorithm>
+#include <set>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -41,11 +41,14 @@ ExploreOptions options_of(Program& program) {
 using Found = CheckpointReader::Found;
 
 // Beside a checkpoint with tasks, what a pre-dump has left in the same input is no checkpoint of its own.
-bool is_shown(const Found& found, std::span<const Found> all) {
-  const auto takes_its_place = [&](const Found& other) {
-    return other.has_tree() && other.id.checkpoint == found.id.checkpoint;
-  };
-  return found.has_tree() || std::ranges::none_of(all, takes_its_place);
+std::vector<const Found*> shown_of(std::span<const Found> all) {
+  std::set<std::string_view> with_tasks;  // inputs
+  for (const Found& found : all)
+    if (found.has_tree()) with_tasks.insert(found.id.checkpoint);
+  std::vector<const Found*> shown;
+  for (const Found& found : all)
+    if (found.has_tree() || !with_tasks.contains(found.id.checkpoint)) shown.push_back(&found);
+  return shown;
 }
 
 // A heading only where there are several.
@@ -73,14 +76,9 @@ int run(Program& program) {
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  const auto& all = reader.finish(inputs.front());
-  std::vector<const Found*> shown;
+  const std::vector<const Found*> shown = shown_of(reader.finish(inputs.front()));
   std::vector<SetId> ids;
-  for (const Found& found : all) {
-    if (!is_shown(found, all)) continue;
-    shown.push_back(&found);
-    ids.push_back(found.id);
-  }
+  for (const Found* found : shown) ids.push_back(found->id);
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const std::string heading = shown.size() > 1 ? names[i] : std::string{};

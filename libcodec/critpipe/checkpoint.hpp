@@ -16,6 +16,7 @@
 // Sources of the facts: criu/pstree.c, criu/files.c, criu/mem.c.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -135,7 +136,8 @@ class CheckpointReader : public Decoding {
 
   Needs needs_;
   std::vector<Found> found_;
-  std::vector<Error> homeless_;  // of no set that is known
+  std::map<SetId, std::size_t> numbers_;  // in found_
+  std::vector<Error> homeless_;           // of no set that is known
 };
 
 // Reads one input; "-" is standard input. If it holds several checkpoints, gives the first one with a tree of tasks.

@@ -13,12 +13,10 @@ bool CheckpointReader::Found::has_tree() const {
 
 CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : Decoding{limits}, needs_{needs} {}
 
-// The images of a set come together, or nearly so.
 CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
-  for (std::size_t i = found_.size(); i-- > 0;)
-    if (found_[i].id == id) return found_[i];
-  found_.push_back({id, {}, Checkpoint{needs_}, false});
-  return found_.back();
+  const auto [known, added] = numbers_.try_emplace(id, found_.size());
+  if (added) found_.push_back({id, {}, Checkpoint{needs_}, false});
+  return found_[known->second];
 }
 
 bool CheckpointReader::wants(std::string_view path) { return is_needed(needs_, last_part(path)); }
@@ -33,8 +31,8 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
 }
 
 void CheckpointReader::report(const Error& error) {
-  const auto found = std::ranges::find_if(found_, [&](const Found& one) { return error.set && one.id == *error.set; });
-  if (found != found_.end()) found->checkpoint.report(error);
+  const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
+  if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
   else homeless_.push_back(error);
 }
 
@@ -47,7 +45,10 @@ std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view 
     found.place = input == "-" ? "" : std::string{input} + below;
     found.is_set = homeless_.empty();
   }
-  for (const Error& error : homeless_) found_.front().checkpoint.report(error);
+  // Those of the input go with the checkpoint that is asked for.
+  const auto best = std::ranges::find_if(found_, &Found::has_tree);
+  Checkpoint& home = (best == found_.end() ? found_.front() : *best).checkpoint;
+  for (const Error& error : homeless_) home.report(error);
   for (Found& found : found_) found.checkpoint.finish(found.place, found.is_set);
   return found_;
 }

@@ -1,5 +1,5 @@
 // Which checkpoint, for people.
-#include <algorithm>
+#include <map>
 
 #include "critpipe/source.hpp"
 
@@ -8,12 +8,17 @@ namespace critpipe {
 std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
 
 std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
-  std::vector<std::string> texts;
+  struct Input {
+    const SetId* first;
+    bool has_others = false;
+  };
+  std::map<std::string_view, Input> inputs;
   for (const SetId& id : sets) {
-    const bool has_others = std::ranges::any_of(
-        sets, [&](const SetId& other) { return other.checkpoint == id.checkpoint && other.set != id.set; });
-    texts.push_back(has_others ? id.text() : id.checkpoint);
+    Input& input = inputs.try_emplace(id.checkpoint, Input{&id}).first->second;
+    input.has_others |= id.set != input.first->set;
   }
+  std::vector<std::string> texts;
+  for (const SetId& id : sets) texts.push_back(inputs.at(id.checkpoint).has_others ? id.text() : id.checkpoint);
   return texts;
 }
 
