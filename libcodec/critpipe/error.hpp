@@ -83,7 +83,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                  \
   X(cut_stream, data, "image stream cut short at marker {want}")                                                       \
   X(cut_member, data, "cut short: the stream ends before it")                                                          \
-  X(limit_members, limit, "{name} is one member too many")                                                             \
+  X(limit_members, limit, "{name} is one member too many: from it on nothing is read")                                 \
+  X(limit_sets, limit, "{name} is one set of images too many: it and further ones are left out")                       \
   X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
   X(limit_packing, limit, "compressed more than {want} times over")                                                    \
   X(bad_size, data, "has {have} bytes, not {want}")                                                                    \

@@ -18,14 +18,16 @@ class SetIds {
   explicit SetIds(const std::string& checkpoint)
       : checkpoint_{checkpoint}, input_{std::make_shared<const SetId>(SetId{checkpoint, {}, true})} {}
   SetIds(SetIds&&) = default;
-  const std::shared_ptr<const SetId>& of(std::string_view set);
+  // Null: it is one too many.
+  std::shared_ptr<const SetId> of(std::string_view set);
   const std::shared_ptr<const SetId>& input() const { return input_; }  // as a whole
 
  private:
   std::string checkpoint_;
   std::shared_ptr<const SetId> input_;
-  std::map<std::string, std::shared_ptr<const SetId>, std::less<>> ids_;
-  const std::shared_ptr<const SetId>* last_ = nullptr;
+  std::map<std::string_view, std::shared_ptr<const SetId>> ids_;  // the names are theirs
+  std::size_t name_bytes_ = 0;
+  std::shared_ptr<const SetId> last_;
 };
 
 // The members of one input: what they are called, and who gets them.
@@ -37,8 +39,13 @@ struct Delivery {
   SetIds ids;
   std::uint64_t next_id;
   bool has_set = false;  // the one that the options ask for
+  bool has_all_sets = true;
+  std::size_t nr_members = 0;
 
-  // Calls the member `inner`, which is its path in the input. False: it is of a set that nobody asked for.
+  // One more member. False: it is one too many, which was reported. Every name counts, also one that is refused.
+  bool count(std::string_view inner);
+  // Calls the member `inner`, which is its path in the input. False: it is of a set that nobody asked for, or that is
+  // one too many; the first such set is reported.
   bool name(Member& member, std::string_view inner);
   // The input cannot be read further, or does not give a member that it names.
   void fail(Error error);

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/secret.hpp"
-#include "critpipe/base.hpp"
 
 namespace critpipe {
 
@@ -19,8 +18,7 @@ bool NameSet::insert(std::uint64_t hash) {
   return true;
 }
 
-NameSet::Seen NameSet::add(std::string_view name) {
-  if (count_ == max_members) return Seen::too_many;
+bool NameSet::add(std::string_view name) {
   if (2 * count_ >= table_.size()) {
     const std::vector<std::uint64_t> old = std::move(table_);
     table_.assign(std::max<std::size_t>(64, 2 * old.size()), 0);
@@ -29,9 +27,9 @@ NameSet::Seen NameSet::add(std::string_view name) {
   }
   const HashSecret& secret = hash_secret();
   const std::uint64_t hash = XXH3_64bits_withSecret(name.data(), name.size(), secret.data(), secret.size());
-  if (!insert(std::max<std::uint64_t>(hash, 1))) return Seen::again;
+  if (!insert(std::max<std::uint64_t>(hash, 1))) return false;
   ++count_;
-  return Seen::first;
+  return true;
 }
 
 }  // namespace critpipe

@@ -10,8 +10,8 @@ namespace critpipe {
 // Which names were there before. Holds a keyed hash a name, 8 bytes, so that no list of names makes it slow.
 class NameSet {
  public:
-  enum class Seen : std::uint8_t { first, again, too_many };
-  Seen add(std::string_view name);
+  // False: it was.
+  bool add(std::string_view name);
 
  private:
   bool insert(std::uint64_t hash);

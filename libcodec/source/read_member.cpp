@@ -1,17 +1,19 @@
 // What a member is called, and handing on its bytes.
+#include <utility>
+
 #include "source/input_form.hpp"
 
 namespace critpipe {
 
-const std::shared_ptr<const SetId>& SetIds::of(std::string_view set) {
-  if (last_ && (*last_)->set == set) return *last_;
-  auto known = ids_.find(set);
-  if (known == ids_.end()) {
-    auto id = std::make_shared<const SetId>(SetId{checkpoint_, std::string{set}});
-    known = ids_.emplace(set, std::move(id)).first;
-  }
-  last_ = &known->second;
-  return *last_;
+std::shared_ptr<const SetId> SetIds::of(std::string_view set) {
+  if (last_ && last_->set == set) return last_;
+  const auto known = ids_.find(set);
+  if (known != ids_.end()) return last_ = known->second;
+  if (ids_.size() == max_sets || name_bytes_ + set.size() > max_set_name_bytes) return nullptr;
+  name_bytes_ += set.size();
+  last_ = std::make_shared<const SetId>(SetId{checkpoint_, std::string{set}});
+  ids_.emplace(last_->set, last_);
+  return last_;
 }
 
 std::string place_beside(const Member& member, std::string_view name) {
@@ -31,18 +33,28 @@ NameInSet split_name(std::string_view inner) {
   return {set, inner.substr(slash + 1)};
 }
 
+bool Delivery::count(std::string_view inner) {
+  if (++nr_members <= max_members) return true;
+  fail(named_error(Reason::limit_members, place, std::string{inner.substr(0, max_name_bytes)}));
+  return false;
+}
+
 bool Delivery::name(Member& member, std::string_view inner) {
   const NameInSet split = split_name(inner);
-  const bool is_wanted = !options.set || *options.set == split.set;
-  has_set |= is_wanted && member.is_image;
+  if (options.set && *options.set != split.set) return false;
+  has_set |= member.is_image;
   member.set = ids.of(split.set);
+  if (!member.set) {
+    if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::string{split.set}));
+    return false;
+  }
   member.name = split.name;
   member.path = prefix;
   if (!options.set && !split.set.empty()) member.path.append(split.set).append(1, '/');
   member.path += split.name;
   member.id = next_id++;
   member.in_set = true;
-  return is_wanted;
+  return true;
 }
 
 void Delivery::fail(Error error) {

@@ -25,17 +25,37 @@ std::uint64_t step_of(unsigned stratum) {
 
 }  // namespace
 
-struct CompressionSample::Compressors {
+struct Compressors::Room {
+  static constexpr std::size_t block_bytes = CompressionSample::block_bytes;
+
   std::unique_ptr<ZSTD_CCtx, std::size_t (*)(ZSTD_CCtx*)> zstd{ZSTD_createCCtx(), ZSTD_freeCCtx};
-  std::vector<char> room = std::vector<char>(
+  std::vector<char> out = std::vector<char>(
       std::max(ZSTD_compressBound(block_bytes), static_cast<std::size_t>(LZ4_compressBound(block_bytes))));
-  Compressors() {
+  Room() {
     if (!zstd) throw std::bad_alloc{};
   }
 };
 
-CompressionSample::CompressionSample() = default;
-CompressionSample::~CompressionSample() = default;
+Compressors::Compressors() = default;
+Compressors::~Compressors() = default;
+
+Compressors::Sizes Compressors::compressed(Bytes block) {
+  if (!room_) room_ = std::make_unique<Room>();
+  auto& out = room_->out;
+  const auto* plain = reinterpret_cast<const char*>(block.data());
+  const std::size_t zstd =
+      ZSTD_compressCCtx(room_->zstd.get(), out.data(), out.size(), plain, block.size(), zstd_level);
+  const int lz4 =
+      LZ4_compress_default(plain, out.data(), static_cast<int>(block.size()), static_cast<int>(out.size()));
+  const auto size = static_cast<double>(block.size());
+  return {ZSTD_isError(zstd) ? size : std::min(static_cast<double>(zstd), size),
+          lz4 <= 0 ? size : std::min(static_cast<double>(lz4), size)};
+}
+
+CompressionSample::Strata& CompressionSample::strata() {
+  if (!strata_) strata_ = std::make_unique<Strata>();
+  return *strata_;
+}
 
 bool CompressionSample::takes(std::uint64_t block) {
   const unsigned stratum = stratum_of(block);
@@ -45,34 +65,30 @@ bool CompressionSample::takes(std::uint64_t block) {
   return (block - begin_of(stratum)) % step == turn * 0x9e3779b97f4a7c15 % step;
 }
 
-void CompressionSample::add(std::uint64_t block, Bytes bytes) {
-  if (!compressors_) compressors_ = std::make_unique<Compressors>();
-  auto& room = compressors_->room;
-  const auto* plain = reinterpret_cast<const char*>(bytes.data());
-  const std::size_t zstd =
-      ZSTD_compressCCtx(compressors_->zstd.get(), room.data(), room.size(), plain, bytes.size(), zstd_level);
-  const int lz4 =
-      LZ4_compress_default(plain, room.data(), static_cast<int>(bytes.size()), static_cast<int>(room.size()));
-  Stratum& stratum = strata_[stratum_of(block)];
-  const auto size = static_cast<double>(bytes.size());
+void CompressionSample::add(std::uint64_t block, Bytes bytes, Compressors& compressors) {
+  const Compressors::Sizes sizes = compressors.compressed(bytes);
   const auto put = [&](Sum& sum, double compressed) {
-    const double ratio = std::min(compressed, size) / size;
+    const double ratio = compressed / static_cast<double>(bytes.size());
     sum.ratios += ratio;
     sum.squares += ratio * ratio;
   };
+  Stratum& stratum = strata()[stratum_of(block)];
   ++stratum.nr_samples;
   stratum.bytes += bytes.size();
-  put(stratum.zstd, ZSTD_isError(zstd) ? size : static_cast<double>(zstd));
-  put(stratum.lz4, lz4 <= 0 ? size : static_cast<double>(lz4));
+  put(stratum.zstd, sizes.zstd);
+  put(stratum.lz4, sizes.lz4);
 }
 
 void CompressionSample::merge(const CompressionSample& other) {
-  for (std::size_t i = 0; i < strata_.size(); ++i) {
-    strata_[i].nr_samples += other.strata_[i].nr_samples;
-    strata_[i].bytes += other.strata_[i].bytes;
+  if (!other.strata_) return;
+  for (std::size_t i = 0; i < nr_strata; ++i) {
+    Stratum& into = strata()[i];
+    const Stratum& from = (*other.strata_)[i];
+    into.nr_samples += from.nr_samples;
+    into.bytes += from.bytes;
     for (Sum Stratum::*method : {&Stratum::zstd, &Stratum::lz4}) {
-      (strata_[i].*method).ratios += (other.strata_[i].*method).ratios;
-      (strata_[i].*method).squares += (other.strata_[i].*method).squares;
+      (into.*method).ratios += (from.*method).ratios;
+      (into.*method).squares += (from.*method).squares;
     }
   }
 }
@@ -81,8 +97,9 @@ CompressionEstimate CompressionSample::estimate(std::uint64_t nr_blocks, Sum Str
   CompressionEstimate whole;
   double variance = 0;
   double covered = 0;
-  for (unsigned i = 0; i < strata_.size() && begin_of(i) < nr_blocks; ++i) {
-    const Stratum& stratum = strata_[i];
+  if (!strata_) return whole;
+  for (unsigned i = 0; i < nr_strata && begin_of(i) < nr_blocks; ++i) {
+    const Stratum& stratum = (*strata_)[i];
     whole.sampled_bytes += stratum.bytes;
     if (stratum.nr_samples == 0) continue;
     const auto blocks = static_cast<double>(std::min(nr_blocks, begin_of(i + 1)) - begin_of(i));

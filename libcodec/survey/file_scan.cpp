@@ -63,14 +63,15 @@ struct SharedReads {
   // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
   void work(CompressionSample* sample) noexcept;
   void fail(Error why);
-  void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample);
+  void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample, Compressors& compressors);
 };
 
 void SharedReads::work(CompressionSample* sample) noexcept {
   std::size_t i = reads.size();
   try {
     std::vector<std::byte> bytes(read_bytes);
-    while (!failed && (i = next++) < reads.size()) read(reads[i], bytes, sample);
+    Compressors compressors;
+    while (!failed && (i = next++) < reads.size()) read(reads[i], bytes, sample, compressors);
   } catch (const std::bad_alloc&) {
     if (i < reads.size()) fail(system_error(Reason::io_read, image.place(), ENOMEM));
   }
@@ -81,7 +82,8 @@ void SharedReads::fail(Error why) {
   if (!failed.exchange(true)) error = std::move(why);
 }
 
-void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample) {
+void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample,
+                       Compressors& compressors) {
   const std::uint64_t count = std::min(parts_of_read, end - first);
   std::uint64_t got = 0;
   if (Error why = image.read_pages(first, bytes.first(count * smallest_page), got)) fail(std::move(why));
@@ -95,7 +97,8 @@ void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, Compress
   for (std::uint64_t part = 0; part < got; part += parts_of_block) {
     const std::uint64_t block = first_block + (first + part) / parts_of_block;
     if (sample && CompressionSample::takes(block))
-      sample->add(block, bytes.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page));
+      sample->add(block, bytes.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page),
+                  compressors);
   }
 }
 

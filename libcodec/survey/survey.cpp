@@ -160,7 +160,7 @@ void StreamedPages::take_sample(std::uint64_t first, Bytes bytes) {
 
 void StreamedPages::sample(bool last) {
   if (block_bytes_.empty() || (!last && block_bytes_.size() < CompressionSample::block_bytes)) return;
-  state_.sample.add(block_, block_bytes_);
+  state_.sample.add(block_, block_bytes_, work_.compressors);
   block_bytes_.clear();
 }
 

@@ -35,6 +35,7 @@ struct SurveyWork {
   std::map<SetId, std::size_t> by_id;
   std::set<std::string> faulty;  // places that an error was reported of
   DistinctPages distinct;
+  Compressors compressors;  // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
   ContentTotals contents;
 };

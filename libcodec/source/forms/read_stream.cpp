@@ -117,10 +117,9 @@ bool Stream::read_marker(Lane& lane) {
 Step Stream::select(const std::string& name) {
   current_ = open_.find(name);
   if (current_ != open_.end()) return Step::go;
-  if (open_.size() == max_open_members) {
-    fail(Reason::limit_members, 0, 0, name);
-    return Step::go;
-  }
+  if (open_.size() == max_open_members) fail(Reason::limit_members, 0, 0, name);
+  else failed_ = !to_.count(name);
+  if (failed_) return Step::go;
   current_ = open_.emplace(name, Open{}).first;
   Open& open = current_->second;
   Member& member = open.member;
@@ -128,11 +127,8 @@ Step Stream::select(const std::string& name) {
   member.is_image = is_image_name(name);
   member.interleaved = true;
   const char* why = fault_of_name(name);
-  const NameSet::Seen seen = why ? NameSet::Seen::first : names_.add(name);
-  if (why || seen != NameSet::Seen::first) {
-    const bool again = seen == NameSet::Seen::again;
-    const Reason reason = why ? Reason::bad_name : again ? Reason::bad_duplicate : Reason::limit_members;
-    to_.fail(named_error(reason, member.place, why ? why : name));
+  if (why || !names_.add(name)) {
+    to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
     return Step::go;
   }
   open.wanted = to_.name(member, name) && to_.receiver.wants(member.path);

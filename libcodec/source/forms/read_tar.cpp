@@ -41,7 +41,7 @@ class Tar {
   std::uint64_t read_bytes_ = 0;  // of the archive, unpacked
   std::uint64_t hole_bytes_ = 0;
   bool is_cut_ = false;  // the member passed a limit, and has failed
-  bool broken_ = false;  // nothing more can be read
+  bool broken_ = false;  // nothing more can or may be read
 };
 
 // Without ./ before and / behind it.
@@ -133,6 +133,10 @@ Step Tar::read_entry(archive_entry* entry) {
   const bool linked = library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry);
   const std::string name = plain_name(path, type == AE_IFDIR);
   if (name.empty()) return Step::go;
+  if (!to_.count(name)) {
+    broken_ = true;
+    return Step::go;
+  }
   Member member;
   member.is_image = type != AE_IFDIR && is_image_name(name);
   has_image_ |= member.is_image;
@@ -149,9 +153,8 @@ Step Tar::read_entry(archive_entry* entry) {
     if (member.is_image) refuse(member, Reason::bad_member, what);
     return Step::go;
   }
-  const NameSet::Seen seen = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
-  if (seen != NameSet::Seen::first) {
-    refuse(member, seen == NameSet::Seen::again ? Reason::bad_duplicate : Reason::limit_members, member.path);
+  if (!names_.add(std::string_view{member.path}.substr(to_.prefix.size()))) {
+    refuse(member, Reason::bad_duplicate, member.path);
     return Step::go;
   }
   return to_.receiver.wants(member.path) ? read_data(member, entry) : Step::go;
