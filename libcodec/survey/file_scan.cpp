@@ -23,13 +23,18 @@ class Extents {
  public:
   Extents(const PagesImage& image, bool has_holes) : image_{image}, end_{has_holes ? 0 : ~std::uint64_t{0}} {}
 
+  // Where the first data is that does not lie before the page, about.
+  std::uint64_t data_from(std::uint64_t page) {
+    if (page >= end_) seek(page);
+    return std::max(page, begin_);
+  }
+
   // Reads of at most parts_of_read pages that cover all of [first, first + count) but holes. `first` only grows.
   std::vector<std::uint64_t> reads(std::uint64_t first, std::uint64_t count) {
     std::vector<std::uint64_t> reads;
     const std::uint64_t end = first + count;
     for (std::uint64_t at = first; at < end;) {
-      if (at >= end_) seek(at);
-      at = std::max(at, begin_);
+      at = data_from(at);
       for (; at < std::min(end, end_); at += parts_of_read) reads.push_back(at);
     }
     return reads;
@@ -130,11 +135,21 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
   Extents extents{image, nr_stored < nr_parts};
-  for (std::uint64_t first = 0; first < nr_parts; first += PageFacts::Store::chunk_pages) {
-    const std::uint64_t count = std::min<std::uint64_t>(PageFacts::Store::chunk_pages, nr_parts - first);
+  constexpr std::uint64_t chunk_pages = PageFacts::Store::chunk_pages;
+  for (std::uint64_t first = 0; first < nr_parts;) {
+    // Chunks without data are passed over at once, however many there are.
+    const std::uint64_t data = extents.data_from(first);
+    const std::uint64_t next = data < nr_parts ? data / chunk_pages * chunk_pages : nr_parts;
+    if (next > first) {
+      facts.grow(next);
+      ready(first, next - first, next - first);
+      first = next;
+      continue;
+    }
+    const std::uint64_t count = std::min(chunk_pages, nr_parts - first);
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
-    if (!reads.empty()) (void)facts.chunk(first / PageFacts::Store::chunk_pages);
+    (void)facts.chunk(first / chunk_pages);
     SharedReads shared{image, first + count, first_block, facts, reads};
     share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
     if (shared.failed) return shared.error;
@@ -149,6 +164,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
               Error::nowhere,
               StoredPages::size(nr_parts, smallest_page),
               StoredPages::size(end, smallest_page)};
+    first += count;
   }
   return {};
 }

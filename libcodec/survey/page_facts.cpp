@@ -72,14 +72,10 @@ PageFact joined(std::span<const PageFact> parts) {
   return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
 }
 
-void PageFacts::Store::grow(std::size_t nr_pages) {
-  nr_pages_ = std::max(nr_pages_, nr_pages);
-  chunks_.resize((nr_pages_ + chunk_pages - 1) / chunk_pages);
-}
-
 PageFact* PageFacts::Store::chunk(std::size_t index) {
-  if (!chunks_[index]) chunks_[index] = std::make_unique<PageFact[]>(chunk_pages);
-  return chunks_[index].get();
+  const auto known = chunks_.find(index);
+  if (known != chunks_.end()) return known->second.get();
+  return chunks_.emplace(index, std::make_unique<PageFact[]>(chunk_pages)).first->second.get();
 }
 
 PageFact PageFacts::Store::page(std::size_t number, std::size_t nr_parts) const {

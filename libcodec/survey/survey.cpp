@@ -132,9 +132,13 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
     const std::size_t at = first % PageFacts::Store::chunk_pages;
     const std::size_t count =
         std::min<std::size_t>({pages_in(bytes.size(), smallest_page), PageFacts::Store::chunk_pages - at, 16});
-    PageFact* const facts = store.chunk(first / PageFacts::Store::chunk_pages) + at;
+    const std::size_t chunk = first / PageFacts::Store::chunk_pages;
     const Bytes here = bytes.first(count * smallest_page);
-    scan_pages(here, facts);
+    std::array<PageFact, 16> facts = {};
+    scan_pages(here, facts.data());
+    // A hole of an archive comes as zeros, and may be very large.
+    if (store.has_chunk(chunk) || !std::ranges::all_of(std::span{facts}.first(count), &PageFact::is_zero))
+      std::copy_n(facts.begin(), count, store.chunk(chunk) + at);
     take_sample(first, here);
     work_.done_bytes += here.size();
     first += count;

@@ -1,5 +1,6 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 
@@ -30,7 +31,7 @@ void SurveyWork::report_in(const SurveyedSet& set, Error error) {
 }
 
 void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
-                           const std::function<void(std::uint64_t, std::uint64_t)>& ready) {
+                           const TakeFacts& take) {
   Error error;
   std::optional<PagesImage> alone;
   const PagesImage* file = open_image(*state.set, image, alone, error);
@@ -43,7 +44,7 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
-                     ready(first, count);
+                     take(first, count, nr_holes == count);
                      if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
                      done_bytes += bytes_of_pages(count, smallest_page);
                      if (options.progress) options.progress(done_bytes, all_bytes);
@@ -64,9 +65,16 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
   DistinctPages& counter = memory ? distinct : alone;
   counter.begin_member();
   std::vector<PageFact> pages;
-  const auto take = [&](std::uint64_t first, std::uint64_t nr_parts) {
-    for (std::uint64_t page = first / parts; page < (first + nr_parts) / parts; page += pages.size()) {
-      pages.resize(std::min<std::uint64_t>(256, (first + nr_parts) / parts - page));
+  const auto take = [&](std::uint64_t first, std::uint64_t nr_parts, bool all_zero) {
+    const std::uint64_t end = (first + nr_parts) / parts;
+    if (all_zero && first / parts < end) {  // any number of them
+      totals.classes[0] += end - first / parts;
+      totals.scanned += end - first / parts;
+      counter.add(std::array{PageFact{}});
+      return;
+    }
+    for (std::uint64_t page = first / parts; page < end; page += pages.size()) {
+      pages.resize(std::min<std::uint64_t>(256, end - page));
       for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.store().page(page + i, parts);
       for (const PageFact& fact : pages) ++totals.classes[static_cast<std::size_t>(fact.page_class)];
       totals.scanned += pages.size();
@@ -77,7 +85,7 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     report_in(*state.set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
                            StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
   if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
-  else take(0, nr_pages * parts);
+  else take(0, nr_pages * parts, false);
   const auto count = counter.member();
   totals.zero = totals.classes[0];
   totals.holes = image.contents.holes;

@@ -21,12 +21,15 @@ struct SurveyWork {
   SurveyWork(SurveyOptions with, std::function<void(const Error&)> to)
       : options{std::move(with)}, report{std::move(to)}, distinct{options.budget_bytes} {}
 
+  // Facts of smallest pages that are there now; or all of them are zero.
+  using TakeFacts = std::function<void(std::uint64_t first, std::uint64_t nr_parts, bool all_zero)>;
+
   SetState& state_of(const Member& member);
   void finish(SetState& state);
   void report_in(const SurveyedSet& set, Error error);
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
-                 const std::function<void(std::uint64_t first, std::uint64_t nr_parts)>& ready);
+                 const TakeFacts& take);
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
