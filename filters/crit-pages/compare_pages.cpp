@@ -23,8 +23,12 @@ using LeftContents = std::unordered_map<PageFact, Left, FactHash, FactEqual>;
 
 using Visit = std::function<void(std::uint64_t vaddr, std::uint64_t nr_pages, const StoredRun* a, const StoredRun* b)>;
 
-// Both sides in address order: a page at a time, or all that follow where nothing can be compared: those cost nothing,
-// however many a pagemap claims.
+std::uint64_t nr_zero(const StoredRun& run, std::uint64_t at, std::uint64_t page_size) {
+  return run.facts->nr_zero(run.page + pages_in(at - run.vaddr, page_size), page_size);
+}
+
+// Both sides in address order: a page at a time, or all that follow where nothing can be compared or all are zero:
+// those cost nothing, however many a pagemap claims.
 void visit_both(const std::vector<StoredRun>& first, const std::vector<StoredRun>& second, std::uint64_t page_size,
                 const Visit& visit) {
   auto a = first.begin();
@@ -40,12 +44,13 @@ void visit_both(const std::vector<StoredRun>& first, const std::vector<StoredRun
     at = std::min(next_a, next_b);
     const StoredRun* here_a = next_a == at && a != first.end() ? &*a : nullptr;
     const StoredRun* here_b = next_b == at && b != second.end() ? &*b : nullptr;
-    std::uint64_t nr_pages = 1;
-    if ((here_a && !here_a->facts) || (here_b && !here_b->facts)) {
-      const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
-      // The sides may be less than a page apart.
-      nr_pages = std::max<std::uint64_t>(pages_in(std::min(end_a, end_b) - at, page_size), 1);
+    const std::uint64_t end_a = here_a ? end_of(*here_a) : next_a, end_b = here_b ? end_of(*here_b) : next_b;
+    std::uint64_t nr_pages = pages_in(std::min(end_a, end_b) - at, page_size);
+    if ((!here_a || here_a->facts) && (!here_b || here_b->facts)) {
+      for (const StoredRun* here : {here_a, here_b})
+        if (here && nr_pages > 1) nr_pages = std::min(nr_pages, nr_zero(*here, at, page_size));
     }
+    nr_pages = std::max<std::uint64_t>(nr_pages, 1);  // the sides may be less than a page apart
     visit(at, nr_pages, here_a, here_b);
     const std::uint64_t end = address_behind(at, nr_pages, page_size);
     if (end == at) return;  // the top of the address space
@@ -134,9 +139,9 @@ void compare(Contents& first, Contents& second, MemoryId memory, const CountPage
     if (!b) return;
     const auto was = first.fact(a, vaddr), is = second.fact(b, vaddr);
     if ((a && !was) || !is) count(true, vaddr, nr_pages, &DifferenceCounts::unknown);
-    else if (was && was->same_as(*is)) count(true, vaddr, 1, &DifferenceCounts::same);
-    else if (turned_up(*is)) count(true, vaddr, 1, &DifferenceCounts::moved);
-    else count(true, vaddr, 1, was ? &DifferenceCounts::changed : &DifferenceCounts::added);
+    else if (was && was->same_as(*is)) count(true, vaddr, nr_pages, &DifferenceCounts::same);
+    else if (turned_up(*is)) count(true, vaddr, nr_pages, &DifferenceCounts::moved);
+    else count(true, vaddr, nr_pages, was ? &DifferenceCounts::changed : &DifferenceCounts::added);
   });
   visit_both(in_first, in_second, page_size, [&](auto vaddr, auto nr_pages, const StoredRun* a, const StoredRun* b) {
     if (!a || b) return;
@@ -147,7 +152,7 @@ void compare(Contents& first, Contents& second, MemoryId memory, const CountPage
       if (rest.gone == 0) return;  // moved away
       --rest.gone;
     }
-    count(false, vaddr, 1, &DifferenceCounts::gone);
+    count(false, vaddr, nr_pages, &DifferenceCounts::gone);
   });
 }
 

@@ -49,8 +49,12 @@ void Painter::stored(const Stretch& stretch, std::uint64_t skip, std::uint64_t n
   const std::uint64_t first = stretch.page + skip;
   const std::uint64_t there = image ? image->facts.nr_pages(set_.page_size) : 0;
   const std::uint64_t known = std::min(nr_pages, there - std::min(there, first));
-  for (std::uint64_t i = 0; i < known; ++i)
-    put(1, image->facts.page(first + i, set_.page_size).is_zero() ? PageState::zero : state, stretch.flags);
+  for (std::uint64_t i = 0, step = 0; i < known; i += step) {
+    const std::uint64_t nr_zero = std::min(known - i, image->facts.nr_zero(first + i, set_.page_size));
+    const bool is_zero = nr_zero > 0 || image->facts.page(first + i, set_.page_size).is_zero();
+    step = std::max<std::uint64_t>(nr_zero, 1);
+    put(step, is_zero ? PageState::zero : state, stretch.flags);
+  }
   if (known < nr_pages) put(nr_pages - known, state, stretch.flags);
 }
 

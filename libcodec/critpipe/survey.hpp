@@ -64,6 +64,8 @@ class PageFacts {
   std::uint64_t nr_pages(std::uint64_t page_size) const;  // whole pages
   // Requires: number < nr_pages(page_size).
   PageFact page(std::uint64_t number, std::uint64_t page_size) const;
+  // How many pages from that one on are zero without a look at each, as in a hole; 0: page() says what this one is.
+  std::uint64_t nr_zero(std::uint64_t number, std::uint64_t page_size) const;
 
   struct CRITPIPE_INNER Store;  // internal
   Store& store() { return *store_; }

@@ -79,10 +79,16 @@ PageFact* PageFacts::Store::chunk(std::size_t index) {
 }
 
 PageFact PageFacts::Store::page(std::size_t number, std::size_t nr_parts) const {
-  if (nr_parts == 1) return at(number);
-  std::array<PageFact, 256> parts;
-  for (std::size_t i = 0; i < nr_parts; ++i) parts[i] = at(number * nr_parts + i);
-  return joined({parts.data(), nr_parts});
+  static_assert(chunk_pages % pages_in(largest_page, smallest_page) == 0);
+  const auto chunk = chunks_.find(number * nr_parts / chunk_pages);
+  if (chunk == chunks_.end()) return {};
+  return joined({chunk->second.get() + number * nr_parts % chunk_pages, nr_parts});
+}
+
+std::size_t PageFacts::Store::nr_zero(std::size_t page) const {
+  const auto chunk = chunks_.lower_bound(page / chunk_pages);
+  const std::size_t end = chunk == chunks_.end() ? nr_pages_ : std::min(nr_pages_, chunk->first * chunk_pages);
+  return end - std::min(page, end);
 }
 
 PageFacts::PageFacts() : store_{std::make_unique<Store>()} {}
@@ -92,6 +98,11 @@ PageFacts& PageFacts::operator=(PageFacts&& other) noexcept = default;
 
 std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const {
   return store_->size() / pages_in(page_size, smallest_page);
+}
+
+std::uint64_t PageFacts::nr_zero(std::uint64_t number, std::uint64_t page_size) const {
+  const std::uint64_t nr_parts = pages_in(page_size, smallest_page);
+  return store_->nr_zero(number * nr_parts) / nr_parts;
 }
 
 PageFact PageFacts::page(std::uint64_t number, std::uint64_t page_size) const {

@@ -4,7 +4,7 @@
 // joined() makes the fact of a larger page from those of its parts.
 #pragma once
 
-#include <unordered_map>
+#include <map>
 
 #include "base/secret.hpp"
 #include "critpipe/survey.hpp"
@@ -35,16 +35,13 @@ struct PageFacts::Store {
   void grow(std::size_t nr_pages) { nr_pages_ = std::max(nr_pages_, nr_pages); }
   std::size_t size() const { return nr_pages_; }
   bool has_chunk(std::size_t index) const { return chunks_.contains(index); }
-  PageFact at(std::size_t page) const {
-    const auto chunk = chunks_.find(page / chunk_pages);
-    return chunk == chunks_.end() ? PageFact{} : chunk->second[page % chunk_pages];
-  }
   // Of a page of nr_parts smallest pages.
   PageFact page(std::size_t number, std::size_t nr_parts) const;
+  std::size_t nr_zero(std::size_t page) const;
   void drop(std::size_t chunk_index) { chunks_.erase(chunk_index); }
 
  private:
-  std::unordered_map<std::size_t, std::unique_ptr<PageFact[]>> chunks_;
+  std::map<std::size_t, std::unique_ptr<PageFact[]>> chunks_;
   std::size_t nr_pages_ = 0;
 };
 
