@@ -83,8 +83,10 @@ void Differences::memory(MemoryId id) {
     const Side& side = sides[in_second];
     while (nr_pages > 0) {
       MappingCounts& row = counts_of(set, vaddr, side.mappings, side.users, id);
-      const bool ends = row.mapping && !id.shmem && row.mapping->end > vaddr;
-      const std::uint64_t until = ends ? pages_in(row.mapping->end - vaddr, set.page_size) : nr_pages;
+      std::uint64_t end = max_address;  // of the mapping, or of the gap before the next one
+      if (row.mapping) end = row.mapping->end;
+      else if (const auto next = side.mappings.from(vaddr); next != side.mappings.all().end()) end = (*next)->start;
+      const std::uint64_t until = !id.shmem && end > vaddr ? pages_in(end - vaddr, set.page_size) : nr_pages;
       const std::uint64_t here = std::clamp<std::uint64_t>(until, 1, nr_pages);
       row.counts.*counter += here;
       vaddr = address_behind(vaddr, here, set.page_size);
