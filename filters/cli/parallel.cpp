@@ -16,6 +16,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t held_piece_bytes = 256 << 10;
+constexpr std::size_t held_error_bytes = 512;  // about, with its names
 constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
 constexpr std::size_t pieces_per_thread = 4;  // in the queue of turns
@@ -55,6 +56,10 @@ class TurnQueue {
  private:
   using Lock = std::unique_lock<std::mutex>;
 
+  // Must it wait for its turn, since too much is held?
+  bool has_no_room(const PieceOutput& piece, std::size_t more) const {
+    return piece.held.size() + piece.errors.size() * held_error_bytes + more > held_piece_bytes;
+  }
   bool is_first(const PieceOutput& piece) const { return &pieces_.front() == &piece; }
   void write_held(PieceOutput& piece);
   void wait_for_turn(Lock& lock, const PieceOutput& piece) {
@@ -101,7 +106,7 @@ void TurnQueue::write_held(PieceOutput& piece) {
 bool TurnQueue::write(PieceOutput& piece, const char* bytes, std::size_t size) {
   piece.size += size;
   Lock lock{mutex_};
-  if (!is_first(piece) && piece.held.size() + size <= held_piece_bytes) {
+  if (!is_first(piece) && !has_no_room(piece, size)) {
     piece.held.append(bytes, size);
     return !stopped_;
   }
@@ -116,7 +121,9 @@ bool TurnQueue::write(PieceOutput& piece, const char* bytes, std::size_t size) {
 void TurnQueue::report(PieceOutput& piece, const Error& error) {
   Lock lock{mutex_};
   piece.errors.emplace_back(piece.held.size(), error);
-  if (!is_first(piece)) return;
+  if (!is_first(piece) && !has_no_room(piece, 0)) return;
+  wait_for_turn(lock, piece);
+  if (stopped_) return;
   lock.unlock();
   write_held(piece);
 }

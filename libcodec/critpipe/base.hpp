@@ -65,6 +65,7 @@ constexpr std::size_t max_name_part_bytes = 255;
 constexpr std::size_t max_members = 1 << 20;           // of one archive or image stream
 constexpr std::size_t max_sets = 4096;                 // likewise
 constexpr std::size_t max_set_name_bytes = 512 << 10;  // of all their names
+constexpr std::size_t max_kept_errors = 1000;          // where errors are reported together; others are counted
 constexpr std::size_t max_open_members = 512;          // of an image stream, at the same time
 constexpr std::size_t held_image_bytes = 4 << 20;      // of a first image, until it is known whether others follow
 constexpr std::size_t held_documents_bytes = 4 << 20;  // of images that are interrupted by others

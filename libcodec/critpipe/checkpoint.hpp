@@ -101,11 +101,12 @@ class Checkpoint {
   std::span<const ImageMessage> messages(std::string_view kind) const;
   std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
 
-  // What is damaged, missing or contradictory.
+  // What is damaged, missing or contradictory: max_kept_errors at the most, behind which one error counts the others.
   std::span<const Error> errors() const;
 
  private:
   friend const Model& model_of(const Checkpoint& checkpoint);
+  friend class CheckpointReader;
 
   std::unique_ptr<Model> model_;
 };
@@ -138,6 +139,7 @@ class CheckpointReader : public Decoding {
   std::vector<Found> found_;
   std::map<SetId, std::size_t> numbers_;  // in found_
   std::vector<Error> homeless_;           // of no set that is known
+  std::shared_ptr<std::size_t> room_for_errors_ = std::make_shared<std::size_t>(max_kept_errors);  // of all
 };
 
 // Reads one input; "-" is standard input. If it holds several checkpoints, gives the first one with a tree of tasks.

@@ -92,7 +92,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(missing_image, data, "this image is missing")                                                                      \
   X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
-  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")
+  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
+  X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {
   none,

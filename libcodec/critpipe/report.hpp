@@ -96,11 +96,12 @@ class StatisticsReader final : public Decoding {
   bool wants(std::string_view path) override;
   bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { errors_.push_back(error); }
+  void report(const Error& error) override;
 
   // Call after each input. Sets its page size; an error if it had no statistics.
   void finish(std::string_view input);
   std::span<const Statistics> statistics() const { return statistics_; }
+  // max_kept_errors at the most, behind which one counts the others.
   std::span<const Error> errors() const { return errors_; }
 
  private:
@@ -110,7 +111,8 @@ class StatisticsReader final : public Decoding {
   std::uint64_t default_page_size_;
   std::optional<std::uint64_t> page_size_;  // of this input
   std::size_t first_ = 0;                   // of this input, in statistics_
-  std::size_t nr_errors_ = 0;               // before this input
+  bool has_failed_ = false;                 // this input
+  std::size_t room_for_errors_ = max_kept_errors;
   std::vector<Statistics> statistics_;
   std::vector<Error> errors_;
 };

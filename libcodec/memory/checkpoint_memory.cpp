@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/kept_errors.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -248,10 +250,11 @@ const Process* CheckpointMemory::find_process(std::uint32_t pid) const {
 
 std::vector<Error> CheckpointMemory::absences(const Range& range) {
   std::vector<Error> errors;
+  std::size_t room = max_kept_errors;
   (void)work_->cut(
       0, range, [](const MemoryWork::Piece&) { return Step::go; },
       [&](Error error) {
-        errors.push_back(std::move(error));
+        keep_error(errors, std::move(error), room);
         return Step::go;
       });
   return errors;

@@ -41,8 +41,7 @@ Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 
 void Model::contradict(Reason reason, std::uint64_t have) {
-  contradictions.push_back(
-      {.reason = reason, .image = *entry.image, .offset = entry.offset, .entry = entry.index, .have = have});
+  contradict({.reason = reason, .image = *entry.image, .offset = entry.offset, .entry = entry.index, .have = have});
 }
 
 bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name); }
@@ -53,7 +52,7 @@ std::unique_ptr<Sink> Checkpoint::sink_for(std::string_view name) {
   return make_collector(*model_, name);
 }
 
-void Checkpoint::report(const Error& error) { model_->errors.push_back(error); }
+void Checkpoint::report(const Error& error) { model_->report(error); }
 
 std::span<const Task> Checkpoint::tasks() const { return model_->tasks; }
 

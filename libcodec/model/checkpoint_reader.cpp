@@ -15,7 +15,10 @@ CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : D
 
 CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
   const auto [known, added] = numbers_.try_emplace(id, found_.size());
-  if (added) found_.push_back({id, {}, Checkpoint{needs_}, false});
+  if (added) {
+    found_.push_back({id, {}, Checkpoint{needs_}, false});
+    found_.back().checkpoint.model_->room_for_errors = room_for_errors_;
+  }
   return found_[known->second];
 }
 
@@ -33,7 +36,7 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
 void CheckpointReader::report(const Error& error) {
   const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
   if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
-  else homeless_.push_back(error);
+  else keep_error(homeless_, error, *room_for_errors_);
 }
 
 std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view input) {
@@ -48,6 +51,7 @@ std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view 
   // Those of the input go with the checkpoint that is asked for.
   const auto best = std::ranges::find_if(found_, &Found::has_tree);
   Checkpoint& home = (best == found_.end() ? found_.front() : *best).checkpoint;
+  *room_for_errors_ += homeless_.size();
   for (const Error& error : homeless_) home.report(error);
   for (Found& found : found_) found.checkpoint.finish(found.place, found.is_set);
   return found_;

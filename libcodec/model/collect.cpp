@@ -57,7 +57,7 @@ class Collector final : public Sink {
   void check_name(const Kind& kind) {
     const Kind* const named = kind_of_name(name_);
     if (!named || named->magic == kind.magic) return;
-    model_.contradictions.push_back({.reason = Reason::bad_kind, .image = name_, .name = std::string{kind.name}});
+    model_.contradict({.reason = Reason::bad_kind, .image = name_, .name = std::string{kind.name}});
   }
 
   Model& model_;
@@ -96,7 +96,7 @@ Missing::Missing(Model& model, std::string_view directory) : model_{model}, dire
 
 void Missing::want(const std::string& name) {
   if (model_.has_image(name) || !named_.insert(directory_ + name).second) return;
-  model_.errors.push_back({Reason::missing_image, directory_ + name});
+  model_.report({Reason::missing_image, directory_ + name});
 }
 
 void name_missing(Model& model, std::string_view directory) {

@@ -67,8 +67,12 @@ void find_anonymous_memory(Model& model) {
 
 void Checkpoint::finish(std::string_view place, bool is_whole) {
   for (Error& error : model_->contradictions) {
+    if (error.reason == Reason::more_errors) {
+      model_->report(std::move(error));
+      continue;
+    }
     error.image.insert(0, place);
-    model_->errors.push_back(std::move(error));
+    model_->errors.push_back(std::move(error));  // which has had its room
   }
   model_->contradictions.clear();
   join_tasks(*model_);

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/kept_errors.hpp"
 #include "model/file_types.hpp"
 #include "critpipe/checkpoint.hpp"
 
@@ -67,6 +68,7 @@ struct Model {
   std::unordered_set<std::string> seen;                                 // names of images
   std::unordered_map<const Kind*, std::vector<ImageMessage>> messages;  // of the kinds that needs.kinds names
   std::vector<Error> errors;
+  std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
   std::vector<Error> contradictions;     // while filling: errors whose images are named without their directory
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
@@ -74,6 +76,8 @@ struct Model {
 
   void add_file(const FileType& row, std::uint32_t id, Bytes payload);
   const File* find(std::uint32_t type, std::uint32_t id) const;
+  void report(Error error) { keep_error(errors, std::move(error), *room_for_errors); }
+  void contradict(Error error) { keep_error(contradictions, std::move(error), *room_for_errors); }
   // The entry that is being collected contradicts others.
   void contradict(Reason reason, std::uint64_t have);
   bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }

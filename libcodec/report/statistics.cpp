@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/kept_errors.hpp"
 #include "model/auxiliary_vector.hpp"
 #include "model/message_reader.hpp"
 
@@ -133,10 +134,14 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   return std::make_unique<Entries>(*this, *member.set);
 }
 
+void StatisticsReader::report(const Error& error) {
+  has_failed_ = true;
+  keep_error(errors_, error, room_for_errors_);
+}
+
 void StatisticsReader::finish(std::string_view input) {
-  if (first_ == statistics_.size() && nr_errors_ == errors_.size())
-    errors_.push_back({Reason::no_statistics, std::string{input}});
-  nr_errors_ = errors_.size();
+  if (first_ == statistics_.size() && !has_failed_) report({Reason::no_statistics, std::string{input}});
+  has_failed_ = false;
   for (; first_ < statistics_.size(); ++first_) statistics_[first_].page_size = page_size_.value_or(default_page_size_);
   page_size_.reset();
 }

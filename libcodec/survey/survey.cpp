@@ -217,7 +217,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 }
 
 void PageSurvey::report(const Error& error) {
-  work_->faulty.insert(error.image);
+  const bool is_pages = pages_id_of_name(file_of(error.image)).has_value();
+  if (is_pages && work_->faulty.size() < max_kept_errors) work_->faulty.insert(error.image);
   work_->report(error);
 }
 

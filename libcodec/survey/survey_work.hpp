@@ -36,7 +36,7 @@ struct SurveyWork {
   std::vector<std::unique_ptr<SurveyedSet>> sets;
   std::vector<std::unique_ptr<SetState>> states;  // of the sets
   std::map<SetId, std::size_t> by_id;
-  std::set<std::string> faulty;  // places that an error was reported of
+  std::set<std::string> faulty;  // places of pages images that an error was reported of, while they are few
   DistinctPages distinct;
   Compressors compressors;  // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
