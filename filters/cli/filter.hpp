@@ -83,7 +83,8 @@ inline constexpr Option output_row{'o', "output", "FILE",
                                    "Write to FILE, which is replaced only once the output is complete.", Option::files};
 inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even for a single image."};
 inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."};
-inline constexpr Option max_size_row{0, "max-size", "SIZE", "Refuse inputs that unpack to more than SIZE; of a directory all images count."};
+inline constexpr Option max_size_row{0, "max-size", "SIZE",
+                                     "Refuse inputs that unpack to more than SIZE; of a directory all images count."};
 inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};
 inline constexpr Option pid_row{'p', "pid", "PID", "Look at this process only; may be repeated."};
 inline constexpr Option sync_row{0, "no-sync", nullptr,

@@ -59,8 +59,8 @@ void DirectoryList::bound(std::uint64_t max_bytes) {
     Entry& entry = entries[i];
     struct stat status;
     const std::string path = (entry.below ? "checkpoint/" : "") + entry.name;
-    const bool is_file = fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                         S_ISREG(status.st_mode);
+    const bool is_file =
+        fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
     const std::uint64_t size = is_file ? static_cast<std::uint64_t>(status.st_size) : 0;
     entry.bound = {left, max_bytes};
     entry.passes_bound = size > left;

@@ -45,8 +45,7 @@ Compressors::Sizes Compressors::compressed(Bytes block) {
   const auto* plain = reinterpret_cast<const char*>(block.data());
   const std::size_t zstd =
       ZSTD_compressCCtx(room_->zstd.get(), out.data(), out.size(), plain, block.size(), zstd_level);
-  const int lz4 =
-      LZ4_compress_default(plain, out.data(), static_cast<int>(block.size()), static_cast<int>(out.size()));
+  const int lz4 = LZ4_compress_default(plain, out.data(), static_cast<int>(block.size()), static_cast<int>(out.size()));
   const auto size = static_cast<double>(block.size());
   return {ZSTD_isError(zstd) ? size : std::min(static_cast<double>(zstd), size),
           lz4 <= 0 ? size : std::min(static_cast<double>(lz4), size)};

@@ -19,7 +19,8 @@ struct CRITPIPE_INNER FileScan {
 
   std::uint64_t nr_blocks() const;
   // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;
-  // nr_holes pages among them take no room; of any number at once where all of them do not. Reasons: io_read, cut_pages.
+  // nr_holes pages among them take no room, of any number at once where all are in a hole. Reasons: io_read,
+  // cut_pages.
   Error run(const std::function<void(std::uint64_t)>& stored,
             const std::function<void(std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes)>& ready);
 };

@@ -38,7 +38,7 @@ struct SurveyWork {
   std::map<SetId, std::size_t> by_id;
   std::set<std::string> faulty;  // places of pages images that an error was reported of, while they are few
   DistinctPages distinct;
-  Compressors compressors;  // of the pages that come in streams
+  Compressors compressors;                      // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
   ContentTotals contents;
 };
