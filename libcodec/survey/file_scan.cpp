@@ -98,7 +98,7 @@ void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, Compress
     }
   }
   constexpr std::uint64_t chunk_pages = PageFacts::Store::chunk_pages;
-  scan_pages(bytes.first(got * smallest_page), facts.chunk(first / chunk_pages) + first % chunk_pages);
+  scan_pages(bytes.first(got * smallest_page), facts.chunk(first / chunk_pages, 0) + first % chunk_pages);
   for (std::uint64_t part = 0; part < got; part += parts_of_block) {
     const std::uint64_t block = first_block + (first + part) / parts_of_block;
     if (sample && CompressionSample::takes(block))
@@ -149,7 +149,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     const std::uint64_t count = std::min(chunk_pages, nr_parts - first);
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
-    (void)facts.chunk(first / chunk_pages);
+    (void)facts.chunk(first / chunk_pages, count);
     SharedReads shared{image, first + count, first_block, facts, reads};
     share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
     if (shared.failed) return shared.error;

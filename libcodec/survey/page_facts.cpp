@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <type_traits>
 
@@ -72,17 +73,22 @@ PageFact joined(std::span<const PageFact> parts) {
   return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
 }
 
-PageFact* PageFacts::Store::chunk(std::size_t index) {
-  const auto known = chunks_.find(index);
-  if (known != chunks_.end()) return known->second.get();
-  return chunks_.emplace(index, std::make_unique<PageFact[]>(chunk_pages)).first->second.get();
+constexpr std::size_t parts_of_largest = pages_in(largest_page, smallest_page);
+static_assert(PageFacts::Store::chunk_pages % parts_of_largest == 0);
+
+// An input may hold many small images.
+PageFact* PageFacts::Store::chunk(std::size_t index, std::size_t nr_pages) {
+  const auto known = chunks_.find(index);  // operator[] may not be called by several threads
+  std::vector<PageFact>& chunk = known == chunks_.end() ? chunks_[index] : known->second;
+  if (nr_pages > chunk.size()) chunk.resize(std::bit_ceil(std::max(nr_pages, parts_of_largest)));
+  return chunk.data();
 }
 
 PageFact PageFacts::Store::page(std::size_t number, std::size_t nr_parts) const {
-  static_assert(chunk_pages % pages_in(largest_page, smallest_page) == 0);
   const auto chunk = chunks_.find(number * nr_parts / chunk_pages);
-  if (chunk == chunks_.end()) return {};
-  return joined({chunk->second.get() + number * nr_parts % chunk_pages, nr_parts});
+  const std::size_t at = number * nr_parts % chunk_pages;
+  if (chunk == chunks_.end() || at >= chunk->second.size()) return {};
+  return joined({chunk->second.data() + at, nr_parts});
 }
 
 std::size_t PageFacts::Store::nr_zero(std::size_t page) const {

@@ -30,8 +30,9 @@ const PageScanner& page_scanner();
 struct PageFacts::Store {
   static constexpr std::size_t chunk_pages = 1 << 14;
 
-  // Facts of one chunk, made if it is not there yet. Distinct chunks that are there may be filled by distinct threads.
-  PageFact* chunk(std::size_t index);
+  // Facts of one chunk, with room for the first nr_pages at least. Distinct facts for which there is room may be filled
+  // by distinct threads.
+  PageFact* chunk(std::size_t index, std::size_t nr_pages);
   void grow(std::size_t nr_pages) { nr_pages_ = std::max(nr_pages_, nr_pages); }
   std::size_t size() const { return nr_pages_; }
   bool has_chunk(std::size_t index) const { return chunks_.contains(index); }
@@ -41,7 +42,7 @@ struct PageFacts::Store {
   void drop(std::size_t chunk_index) { chunks_.erase(chunk_index); }
 
  private:
-  std::map<std::size_t, std::unique_ptr<PageFact[]>> chunks_;
+  std::map<std::size_t, std::vector<PageFact>> chunks_;  // each as long as the largest pages need
   std::size_t nr_pages_ = 0;
 };
 

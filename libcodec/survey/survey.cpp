@@ -138,7 +138,7 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
     scan_pages(here, facts.data());
     // A hole of an archive comes as zeros, and may be very large.
     if (store.has_chunk(chunk) || !std::ranges::all_of(std::span{facts}.first(count), &PageFact::is_zero))
-      std::copy_n(facts.begin(), count, store.chunk(chunk) + at);
+      std::copy_n(facts.begin(), count, store.chunk(chunk, at + count) + at);
     take_sample(first, here);
     work_.done_bytes += here.size();
     first += count;

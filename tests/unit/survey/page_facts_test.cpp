@@ -123,7 +123,7 @@ TEST(PageFacts, HolesAreKnownToBeZeroAtOnce) {
   constexpr std::uint64_t nr_pages = std::uint64_t{1} << 43;
   PageFacts facts;
   facts.store().grow(nr_pages);
-  facts.store().chunk(5)[7] = {1, 2, PageClass::data, {}};
+  facts.store().chunk(5, 8)[7] = {1, 2, PageClass::data, {}};
   EXPECT_EQ(facts.nr_zero(3, smallest_page), 5 * chunk - 3);
   EXPECT_EQ(facts.nr_zero(5 * chunk, smallest_page), 0u);
   EXPECT_EQ(facts.nr_zero(6 * chunk, smallest_page), nr_pages - 6 * chunk);
@@ -132,6 +132,7 @@ TEST(PageFacts, HolesAreKnownToBeZeroAtOnce) {
   EXPECT_TRUE(facts.page(5 * chunk + 6, smallest_page).is_zero());
   EXPECT_EQ(facts.page(5 * chunk + 7, smallest_page).low, 1u);
   EXPECT_FALSE(facts.page(5 * chunk / 8, 8 * smallest_page).is_zero());
+  EXPECT_TRUE(facts.page(6 * chunk - 1, smallest_page).is_zero());
   EXPECT_TRUE(facts.page(nr_pages - 1, smallest_page).is_zero());
 }
 
