@@ -11,6 +11,7 @@ constexpr Option shared[] = {
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
+    parent_row,
 };
 constexpr Option everywhere[] = {
     pid_row,

@@ -87,6 +87,10 @@ inline constexpr Option max_size_row{0, "max-size", "SIZE",
                                      "Refuse inputs that unpack to more than SIZE; of a directory all images count."};
 inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};
 inline constexpr Option pid_row{'p', "pid", "PID", "Look at this process only; may be repeated."};
+inline constexpr Option parent_row{
+    0, "parent", "INPUT",
+    "The pages of the parent are in INPUT, a directory or an archive; may be repeated, the nearest parent first.",
+    Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
 inline constexpr Option set_row{0, "set", "SET",

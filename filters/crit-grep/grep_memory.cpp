@@ -242,7 +242,7 @@ MemoryFilter filter_of(Program& program) {
 
 bool is_directory(const std::string& path) {
   struct stat status;
-  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && !is_container_image(path);
 }
 
 // Neighbours that are no directories go together: shards of one stream are.
@@ -286,7 +286,12 @@ int grep_memory(Program& program) {
                         (void)printer.flush();
                         program.report(error);
                       }};
-  if (program.number("max-count", 1) > 0) (void)search_all(search, program.inputs(), source_options(program));
+  if (program.number("max-count", 1) > 0) {
+    const std::vector<std::string> parents = program.values("parent");
+    const std::vector<std::string> inputs = program.inputs();
+    if (parents.empty()) (void)search_all(search, inputs, source_options(program));
+    else (void)search.with_parents(inputs, parents, source_options(program));
+  }
   if (printer.total() == 0) program.set_exit_code(exit_no);
   const int code = printer.commit();
   return printer.quiet() && printer.total() > 0 ? int{exit_done} : code;

@@ -21,6 +21,7 @@ inline constexpr Option memory_options[] = {
         .needs("memory"),
     Option{0, "prot", "LETTERS", "Search only mappings with these permissions: r, w, x."}.needs("memory"),
     page_size_row.needs("memory"),
+    parent_row.needs("memory"),
 };
 
 int grep_memory(Program& program);

@@ -11,7 +11,7 @@ namespace {
 constexpr Option options[] = {
     {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
 };
-constexpr const char* takes[] = {"json", "output"};
+constexpr const char* takes[] = {"json", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -113,7 +113,12 @@ class SetCheck {
   Findings& findings_;
   SurveyedInputs& surveyed_;
   SurveyedSet& set_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;  // level, pages_id -> pages there
+  struct PagesThere {
+    std::string path;
+    std::uint64_t nr_pages = 0;
+  };
+  PagesThere stored_pages(const Stretch& stretch);
+  std::map<std::pair<std::uint32_t, std::uint64_t>, PagesThere> parent_pages_;  // by level and pages_id
 };
 
 void SetCheck::sizes() {
@@ -183,20 +188,33 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
     return;
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
-  const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id}, 0);
-  PageDirectory& parent = set_.page_directory()->ancestor(stretch.level);
-  const std::string path = parent.path() + "/" + pages_name(stretch.pages_id);
-  Error error;
-  const PagesImage* image = added ? parent.image(stretch.pages_id, set_.page_size, error) : nullptr;
-  if (image) known->second = image->nr_pages();
-  if (stretch.page + stretch.nr_pages > known->second)
+  const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id});
+  if (added) known->second = stored_pages(stretch);
+  const auto& [path, nr_pages] = known->second;
+  if (stretch.page + stretch.nr_pages > nr_pages)
     findings_.add({set_.id, memory.place, Error::nowhere, stretch.vaddr}, "parent",
-                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
+                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(nr_pages));
+}
+
+// Which image of a parent holds the stretch, and how many pages are there.
+SetCheck::PagesThere SetCheck::stored_pages(const Stretch& stretch) {
+  Stretch there = stretch;
+  SurveyedSet& holder = set_.holder(there);
+  const std::string name = pages_name(there.pages_id);
+  if (there.level == 0) {
+    const auto image = holder.images.find(there.pages_id);
+    const std::uint64_t size = image == holder.images.end() ? 0 : image->second.size_bytes;
+    return {holder.place + name, StoredPages::count(size, set_.page_size)};
+  }
+  PageDirectory& parent = holder.page_directory()->ancestor(there.level);
+  Error error;
+  const PagesImage* image = parent.image(there.pages_id, set_.page_size, error);
+  return {parent.path() + "/" + name, image ? image->nr_pages() : 0};
 }
 
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
-  if (set_.directory.empty()) {
+  if (set_.directory.empty() && !set_.given_parent) {
     findings_.add({set_.id, memory.place}, "parent",
                   pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;
@@ -251,7 +269,9 @@ int run(Program& program) {
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
-    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;  // SetCheck names them
+    // SetCheck names them.
+    if (error.reason == Reason::bad_parents || error.reason == Reason::bad_parent) return;
+    if (error.reason == Reason::no_parent && !program.has("parent")) return;
     if (fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();

@@ -11,7 +11,7 @@ namespace {
 constexpr Option options[] = {
     {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
 };
-constexpr const char* takes[] = {"json", "jobs", "output"};
+constexpr const char* takes[] = {"json", "jobs", "output", "parent"};
 
 using Unsigned = unsigned long long;
 

@@ -128,12 +128,63 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
       options_{options_of(program, progress_, needs, chosen_)},
       survey_{options_, report_},
       sets_{&survey_.read(program.inputs(), source_options(program))} {
+  if (program.has("parent")) read_parents(program);
   progress_.clear();
   chosen_.report_missing(program, [this](std::uint32_t pid) {
     return std::ranges::any_of(*sets_, [pid](const auto& set) {
       return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
     });
   });
+}
+
+// The sets that have pages in a parent; those without a link to it, where there are such among them.
+std::vector<SurveyedSet*> children_of(std::vector<std::unique_ptr<SurveyedSet>>& sets) {
+  const auto has_link = [](SurveyedSet* set) {
+    return set->page_directory() && set->page_directory()->has_parent_link();
+  };
+  std::vector<SurveyedSet*> children;
+  for (const auto& set : sets)
+    if (set->totals.parent > 0) children.push_back(set.get());
+  if (!std::ranges::all_of(children, has_link)) std::erase_if(children, has_link);
+  if (children.empty() && !sets.empty()) children.push_back(sets.front().get());
+  return children;
+}
+
+void SurveyedInputs::read_parents(Program& program) {
+  const std::vector<std::string> inputs = program.values("parent");
+  SourceOptions source = source_options(program);
+  source.set.reset();  // of the checkpoint
+  SurveyOptions options = options_;
+  options.memories = {};
+  options.on_runs = {};
+  options.page_size = sets_->empty() ? options.page_size : sets_->front()->page_size;
+  std::vector<SurveyedSet*> parents;
+  const auto failed = std::make_shared<bool>(false);
+  const auto report = [failed, report = report_](const Error& error) {
+    *failed = true;
+    report(error);
+  };
+  for (const std::string& input : inputs) {
+    *failed = false;
+    auto& survey = parents_.emplace_back(std::make_unique<PageSurvey>(options, report));
+    std::vector<SurveyedSet*> found;
+    for (const auto& set : survey->read({input}, source))
+      if (!set->memories.empty()) found.push_back(set.get());
+    if (found.empty() && *failed) return;
+    if (found.size() != 1) {
+      Error error{found.empty() ? Reason::no_parent : Reason::usage, input};
+      error.name = found.empty() ? "no pagemaps in here" : "a parent has one set of images, and here are several";
+      return report_(error);
+    }
+    parents.push_back(found.front());
+  }
+  for (std::size_t i = 0; i + 1 < parents.size(); ++i) parents[i]->given_parent = parents[i + 1];
+  for (SurveyedSet* child : children_of(*sets_)) {
+    child->given_parent = parents.front();
+    std::vector<MemoryId> memories;
+    for (const auto& [id, memory] : child->memories) memories.push_back(id);
+    check_parents(*child, memories, child->page_size, inputs, report_);
+  }
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
@@ -159,6 +210,7 @@ CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
   options.page_size = page_size_of(program).value_or(0);
   options.limits = limits_of(program);
   options.source = source_options(program);
+  options.parents = program.values("parent");
   options.wanted = [&program](std::string_view name) { return wanted(program, name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};

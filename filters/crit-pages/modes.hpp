@@ -83,12 +83,15 @@ class SurveyedInputs {
   const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
 
  private:
+  void read_parents(Program& program);
+
   std::function<void(const Error&)> report_;
   Chosen chosen_;
   Progress progress_;
   SurveyOptions options_;
   PageSurvey survey_;
   std::vector<std::unique_ptr<SurveyedSet>>* sets_;
+  std::vector<std::unique_ptr<PageSurvey>> parents_;
   std::map<const SurveyedSet*, std::size_t> reported_;
 };
 

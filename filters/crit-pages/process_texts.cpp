@@ -13,7 +13,7 @@ constexpr Option options[] = {
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };
-constexpr const char* takes[] = {"holes", "json", "memory", "output"};
+constexpr const char* takes[] = {"holes", "json", "memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 

@@ -18,7 +18,7 @@ constexpr Option options[] = {
     {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
     {'x', "hex", nullptr, "With --at, a hexdump in any case."},
 };
-constexpr const char* takes[] = {"memory", "output"};
+constexpr const char* takes[] = {"memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 

@@ -93,6 +93,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
+  X(bad_parent, data, "not the parent that is wanted: {name}")                                                         \
   X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {

@@ -105,6 +105,11 @@ using VisitStretch = std::function<Step(const Stretch&)>;
 bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
                      const VisitStretch& visit);
 
+// Whether given parents, the nearest first, are what the memories of a set ask for. The set's store has them as its
+// ancestors. Reports each that lacks pages (bad_parent) or that nothing is asked of (usage); errors name it.
+void check_parents(PageStore& store, std::span<const MemoryId> memories, std::uint64_t page_size,
+                   std::span<const std::string> parents, const std::function<void(const Error&)>& report);
+
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 // Is this shared object a memfd? Its pages are in the images even if no process maps it.
@@ -149,8 +154,13 @@ struct Process {
 
 // How a CheckpointMemory reads its inputs.
 struct MemoryOptions {
-  std::uint64_t held_bytes = std::uint64_t{1} << 30;  // pages of pipes to hold at most; more: limit_held
-  std::uint64_t page_size = 0;                        // in bytes; 0: the one that the images say
+  // Bytes of pages to hold at most: all of pipes, and of archives what comes before its turn. More than that of a pipe
+  // is limit_held; other inputs are then read again.
+  std::uint64_t held_bytes = std::uint64_t{1} << 30;
+  std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
+  // Inputs that the pages of parents are in, the nearest first: directories, archives or streams, with one set of
+  // images each. They stand in place of the link `parent`. Requires: the inputs have one set.
+  std::vector<std::string> parents = {};
   Limits limits = {};
   SourceOptions source = {};
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all

@@ -185,6 +185,11 @@ class MemorySearch {
   // whose parent is in another input are not searched, which is reported as unsearched_pages. Step::stop as in
   // directory().
   Step inputs(const std::vector<std::string>& inputs, const SourceOptions& options);
+  // Searches one checkpoint of any form whose parents, the nearest first, are inputs, too: as directory() does.
+  // Archives are read once for each task, and again where more than 32 MiB would have to be held; of pipes all pages
+  // are, and limit_held says if those are too many.
+  Step with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
+                    const SourceOptions& options);
 
   struct CRITPIPE_INNER Work;  // internal
 

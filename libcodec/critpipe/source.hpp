@@ -2,6 +2,8 @@
 //
 //     input := "-" | file | directory
 //     file  := image | tar | image stream, any of them compressed, nested
+//     tar   := images and other files, or a container image, whose layers are tars
+//     directory := images and other files, or a container image
 //
 // The form of an input follows from its bytes, not from its name; except that a file named like a raw image,
 // pages-1.img, is one whatever its bytes. An input is read once, in order, and nothing is written to disk. Members of
@@ -136,6 +138,9 @@ class Pieces {
 
 // The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
+
+// Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
+bool is_container_image(const std::string& input);
 
 // The offset of standard input, for SourceOptions::stdin_offset; unknown: it is no file.
 std::uint64_t stdin_offset();

@@ -152,12 +152,15 @@ struct SurveyedSet final : PageStore {
   PageTotals totals;                              // over all memories
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
+  SurveyedSet* given_parent = nullptr;  // in place of the link of its directory
 
   // With its runs, if they were kept or can be read from the directory. Lives until forget(); null: there is none.
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
-  void forget(MemoryId memory);                                       // frees the runs, if they can be read again
-  PageDirectory* page_directory();                                    // null: it is not a directory
+  void forget(MemoryId memory);     // frees the runs, if they can be read again
+  PageDirectory* page_directory();  // null: it is not a directory
+  // The set that holds a stretch of this one, whose level becomes that within the other.
+  SurveyedSet& holder(Stretch& stretch);
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
 
  private:

@@ -57,7 +57,8 @@ class HoldPages final : public PagesSink {
 // The first pass over the inputs.
 class LoadSets final : public Decoding {
  public:
-  explicit LoadSets(MemoryWork& work) : Decoding{work.options.limits}, work_{work} {}
+  LoadSets(MemoryWork& work, MemoryWork::Source& source)
+      : Decoding{work.options.limits}, work_{work}, source_{source} {}
 
   bool wants(std::string_view name) override {
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
@@ -66,12 +67,16 @@ class LoadSets final : public Decoding {
   }
   bool reads_raw() const override { return false; }  // sinks say it one by one
   std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { work_.report(error); }
+  void report(const Error& error) override {
+    source_.failed = true;
+    work_.report(error);
+  }
 
  private:
   bool is_held(const MemorySet& set, std::uint64_t pages_id) const;
 
   MemoryWork& work_;
+  MemoryWork::Source& source_;
   const Checkpoint wants_{Needs{.mappings = true}};
 };
 
@@ -86,7 +91,7 @@ bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
-  MemorySet& set = work_.set_of(member);
+  MemorySet& set = work_.set_of(source_, member);
   if (const auto pages_id = pages_id_of_name(member.name)) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
@@ -119,8 +124,19 @@ std::string directory_of(const Member& member) {
                              : std::string{};
 }
 
-MemorySet& MemoryWork::set_of(const Member& member) {
-  const auto [known, added] = numbers.try_emplace(*member.set, sets.size());
+PageStore* MemorySet::parent() {
+  if (given_parent) return given_parent;
+  return directory ? directory->parent() : nullptr;
+}
+
+MemorySet& MemorySet::holder(Stretch& stretch) {
+  MemorySet* set = this;
+  for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
+  return *set;
+}
+
+MemorySet& MemoryWork::set_of(Source& source, const Member& member) {
+  const auto [known, added] = source.numbers.try_emplace(*member.set, sets.size());
   if (!added) return *sets[known->second];
   MemorySet& set = *sets.emplace_back(std::make_unique<MemorySet>());
   set.id = *member.set;
@@ -130,13 +146,67 @@ MemorySet& MemoryWork::set_of(const Member& member) {
 }
 
 void MemoryWork::load() {
-  from_pipe = std::ranges::any_of(inputs, is_pipe);
+  for (const std::string& parent : options.parents) sources.push_back({{parent}});
+  for (const Source& source : sources) from_pipe |= std::ranges::any_of(source.inputs, is_pipe);
   options.source.stdin_offset = stdin_offset();
-  LoadSets loading{*this};
-  Pieces pieces{inputs, options.source};
+  for (Source& source : sources) load(source);
+  finish();
+  if (has_parents()) link_parents();
+}
+
+// The set that is asked for is one of the user's inputs.
+SourceOptions MemoryWork::options_of(const Source& source) const {
+  SourceOptions all = options.source;
+  if (&source != &sources.front()) all.set.reset();
+  return all;
+}
+
+void MemoryWork::load(Source& source) {
+  LoadSets loading{*this, source};
+  Pieces pieces{source.inputs, options_of(source)};
   while (const auto piece = pieces.next())
     if (piece->read(loading) == Step::stop) break;
-  finish();
+}
+
+// The set with pagemaps, if it is the only one.
+MemorySet* MemoryWork::parent_in(const Source& source) {
+  std::vector<MemorySet*> found;
+  for (const auto& [id, number] : source.numbers)
+    if (!sets[number]->memories.empty()) found.push_back(sets[number].get());
+  if (found.size() == 1) return found.front();
+  if (found.empty() && source.failed) return nullptr;
+  Error error{found.empty() ? Reason::no_parent : Reason::usage, source.inputs.front()};
+  error.name = found.empty() ? "no pagemaps in here" : "a parent has one set of images, and here are several";
+  report(error);
+  return nullptr;
+}
+
+std::vector<MemorySet*> MemoryWork::children() {
+  std::vector<MemorySet*> children;
+  for (std::size_t i = 0; i < sources.front().numbers.size(); ++i)
+    if (!sets[i]->memories.empty()) children.push_back(sets[i].get());
+  return children;
+}
+
+void MemoryWork::link_parents() {
+  const std::vector<MemorySet*> all = children();
+  if (all.size() != 1) {
+    Error error{Reason::usage};
+    error.name = "parents go with one checkpoint, and the inputs have " + std::to_string(all.size());
+    return report(error);
+  }
+  MemorySet* child = all.front();
+  for (auto source = sources.begin() + 1; source != sources.end(); ++source) {
+    MemorySet* parent = parent_in(*source);
+    if (!parent) return;
+    parent->page_size = child->page_size;
+    child->given_parent = parent;
+    child = parent;
+  }
+  child = all.front();
+  const std::vector<MemoryId> memories{child->memories.begin(), child->memories.end()};
+  check_parents(*child, memories, child->page_size, options.parents, report);
+  report_directory(*child);
 }
 
 void MemoryWork::finish() {
@@ -145,11 +215,12 @@ void MemoryWork::finish() {
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < sets.size(); ++i) {
     MemorySet& set = *sets[i];
+    const bool is_parent = i >= sources.front().numbers.size();
     set.name = names[i];
     set.checkpoint.finish(set.directory_path.empty() ? "" : set.directory_path + "/");
     set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint.page_size();
     for (const MemoryId memory : set.memories) {
-      if (memory.shmem) continue;
+      if (memory.shmem || is_parent) continue;
       const auto pid = static_cast<std::uint32_t>(memory.id);
       if (options.pids && !options.pids(pid)) continue;
       const Task* task = set.checkpoint.find_task(pid);
@@ -164,6 +235,7 @@ void MemoryWork::finish() {
 
 // What is wrong with a pagemap; a parent that is not there is said where its pages are asked for.
 void MemoryWork::report_directory(MemorySet& set) {
+  if (set.given_parent) report_directory(*set.given_parent);
   if (!set.directory) return;
   for (; set.nr_reported < set.directory->errors().size(); ++set.nr_reported) {
     const Error& error = set.directory->errors()[set.nr_reported];
@@ -188,6 +260,13 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
   return error;
 }
 
+MemoryWork::Piece MemoryWork::piece_of(std::size_t range, MemorySet& set, std::uint64_t begin, std::uint64_t end,
+                                       const Stretch& stretch) {
+  Stretch there = stretch;
+  MemorySet& holder = set.holder(there);
+  return {range, &holder, begin, end - begin, there, begin - stretch.vaddr};
+}
+
 bool MemoryWork::cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
                      const std::function<Step(Error)>& absent) {
   if (range.begin >= range.end) return true;
@@ -205,8 +284,7 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
       const std::uint64_t until = mapping ? std::min(end, mapping->end) : end;
       const bool is_zero =
           range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) || is_anonymous(mapping);
-      if (stretch.where == Stretch::Where::stored || is_zero)
-        step = piece({number, &set, at, until - at, stretch, at - stretch.vaddr});
+      if (stretch.where == Stretch::Where::stored || is_zero) step = piece(piece_of(number, set, at, until, stretch));
       else step = absent(absence(range, stretch, at, until));
       at = until;
     }
@@ -232,13 +310,14 @@ Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& s
   return {};
 }
 
-CheckpointMemory::CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options, Report report)
-    : work_{std::make_unique<MemoryWork>()} {
-  work_->inputs = std::move(inputs);
-  work_->options = std::move(options);
-  work_->report = report ? std::move(report) : [](const Error&) {};
-  work_->load();
+MemoryWork::MemoryWork(std::vector<std::string> inputs, MemoryOptions with, Report to)
+    : options{std::move(with)}, report{to ? std::move(to) : [](const Error&) {}} {
+  sources.push_back({std::move(inputs)});
+  load();
 }
+
+CheckpointMemory::CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options, Report report)
+    : work_{std::make_unique<MemoryWork>(std::move(inputs), std::move(options), std::move(report))} {}
 CheckpointMemory::~CheckpointMemory() = default;
 
 std::span<const Process> CheckpointMemory::processes() const { return work_->processes; }
@@ -295,7 +374,7 @@ Error CheckpointMemory::read_stored(const Process& process, const Take& take) {
   std::vector<MemoryWork::Piece> pieces;  // of what comes only in the order of the images
   const auto piece = [&](const MemoryWork::Piece& one) {
     Step step = Step::go;
-    if (!one.set->directory) {
+    if (!one.set->directory || work_->has_parents()) {
       pieces.push_back(one);
     } else if (Error error = work_->by_position(one, take_piece, step)) {
       if (!first) first = std::move(error);
@@ -325,7 +404,7 @@ void MemoryWork::stored(const Process& process, const std::function<Step(const P
                           at = std::max(at, end);
                           if (begin >= end) return Step::go;
                           if (stretch.where == Stretch::Where::stored)
-                            return piece({0, &set, begin, end - begin, stretch, begin - stretch.vaddr});
+                            return piece(piece_of(0, set, begin, end, stretch));
                           if (stretch.where == Stretch::Where::missing)
                             return absent(absence(all, stretch, begin, end));
                           return Step::go;

@@ -30,9 +30,12 @@ struct MemorySet final : PageStore {
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
   std::size_t nr_reported = 0;  // errors of the directory
+  MemorySet* given_parent = nullptr;
 
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override { return directory ? directory->parent() : nullptr; }
+  PageStore* parent() override;
+  // The set that holds a stretch of this one, whose level becomes that within the other.
+  MemorySet& holder(Stretch& stretch);
 };
 
 struct MemoryWork {
@@ -52,24 +55,41 @@ struct MemoryWork {
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
     bool is_streamed() const { return is_stored() && !set->directory; }
   };
+
+  // Inputs that are read together, and their sets by number: those of the user, then each parent.
+  struct Source {
+    std::vector<std::string> inputs;
+    std::map<SetId, std::size_t> numbers = {};
+    bool failed = false;  // something in them could not be read, which was said
+  };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
-  std::vector<std::string> inputs;
+  MemoryWork(std::vector<std::string> inputs, MemoryOptions with, Report to);
+
+  std::vector<Source> sources;  // the first is that of the processes
   MemoryOptions options;
   Report report;
   bool from_pipe = false;
-  std::map<SetId, std::size_t> numbers;
-  std::vector<std::unique_ptr<MemorySet>> sets;
-  std::deque<Task> unknown;  // of pagemaps without the other images of their task
+  std::vector<std::unique_ptr<MemorySet>> sets;  // first those of the first source
+  std::deque<Task> unknown;                      // of pagemaps without the other images of their task
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
 
   void load();
-  MemorySet& set_of(const Member& member);
+  void load(Source& source);
+  MemorySet& set_of(Source& source, const Member& member);
   void finish();
+  void link_parents();
+  MemorySet* parent_in(const Source& source);
+  std::vector<MemorySet*> children();  // sets of the first source that have memory
+  // A part of a stretch of the set.
+  static Piece piece_of(std::size_t range, MemorySet& set, std::uint64_t begin, std::uint64_t end,
+                        const Stretch& stretch);
+  bool has_parents() const { return sources.size() > 1; }
+  SourceOptions options_of(const Source& source) const;
   void report_directory(MemorySet& set);
-  MemorySet& set_of(const Process& process) const { return *sets[numbers.at(*process.set)]; }
+  MemorySet& set_of(const Process& process) const { return *sets[sources.front().numbers.at(*process.set)]; }
 
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,

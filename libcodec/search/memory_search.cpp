@@ -14,4 +14,9 @@ Step MemorySearch::inputs(const std::vector<std::string>& inputs, const SourceOp
   return work_->search_inputs(inputs, options);
 }
 
+Step MemorySearch::with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
+                                const SourceOptions& options) {
+  return work_->search_with_parents(inputs, parents, options);
+}
+
 }  // namespace critpipe

@@ -15,6 +15,8 @@ struct MemorySearch::Work {
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
   Step step_behind(const Search& search, const std::string& place) const;
+  Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
+                           const SourceOptions& source_options);
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

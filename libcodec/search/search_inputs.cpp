@@ -363,9 +363,10 @@ bool InputSearch::begin_second_pass() {
   return any;
 }
 
-bool is_file(const std::string& path) {
+// A directory that is read as an archive is can be read again, too.
+bool is_rereadable(const std::string& path) {
   struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  return stat(path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
 }
 
 Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
@@ -378,7 +379,7 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  InputSearch receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
+  InputSearch receiver{*this, std::ranges::all_of(inputs, is_rereadable) ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
 }

@@ -51,12 +51,6 @@ void recognise(OpenedInput& opened) {
   opened.form = form == forms.end() ? &image_form : *form;
 }
 
-void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
-  auto plain = std::make_unique<FileReader>(std::move(file));
-  opened.size = plain->size();
-  opened.reader = bounded(std::move(plain), opened.place, options);
-}
-
 int open_descriptor(const std::string& input, const SourceOptions& options) {
   if (input != "-") return open(input.c_str(), O_RDONLY | O_CLOEXEC);
   if (options.stdin_offset != Member::unknown) lseek(STDIN_FILENO, static_cast<off_t>(options.stdin_offset), SEEK_SET);
@@ -76,6 +70,16 @@ std::uint64_t stdin_offset() {
   if (fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) return Member::unknown;
   const off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
   return at < 0 ? Member::unknown : static_cast<std::uint64_t>(at);
+}
+
+void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
+  auto plain = std::make_unique<FileReader>(std::move(file));
+  opened.size = plain->size();
+  opened.reader = bounded(std::move(plain), opened.place, options);
+}
+
+void look_into(OpenedInput& opened, const SourceOptions& options) {
+  if (unpack_all(opened, options)) recognise(opened);
 }
 
 OpenedInput open_input(InputName called, const SourceOptions& options) {
@@ -101,7 +105,7 @@ OpenedInput open_input(InputName called, const SourceOptions& options) {
     return opened;
   }
   read_from(opened, std::move(file), options);
-  if (unpack_all(opened, options)) recognise(opened);
+  look_into(opened, options);
   return opened;
 }
 

@@ -258,7 +258,16 @@ const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
   return found == memories.end() ? nullptr : &found->second.pagemap;
 }
 
-PageStore* SurveyedSet::parent() { return page_directory() ? page_directory_->parent() : nullptr; }
+SurveyedSet& SurveyedSet::holder(Stretch& stretch) {
+  SurveyedSet* set = this;
+  for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
+  return *set;
+}
+
+PageStore* SurveyedSet::parent() {
+  if (given_parent) return given_parent;
+  return page_directory() ? page_directory_->parent() : nullptr;
+}
 
 void SurveyedSet::forget(MemoryId memory) {
   if (page_directory()) page_directory_->forget(memory);

@@ -14,7 +14,7 @@ namespace {
 
 bool is_image(OpenedInput& opened) { return is_raw_name(opened.name) || is_image_head(opened.reader->peek(4)); }
 
-Step read_image(std::vector<OpenedInput>& inputs, Delivery delivery) {
+Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   OpenedInput& image = inputs.front();
   Receiver& receiver = delivery.receiver;
   const std::optional<std::string>& set = delivery.options.set;
