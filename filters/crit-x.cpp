@@ -63,16 +63,27 @@ Step show(Program& program, Output& output, const Found& found, const std::strin
   return Step::go;
 }
 
+// Takes the word that says what to look at from the inputs: the last argument, else the first.
+Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
+  for (const bool last : {true, false}) {
+    if (inputs.empty()) break;
+    const auto word = last ? inputs.end() - 1 : inputs.begin();
+    const auto explorer = explorer_named(*word);
+    if (!explorer) continue;
+    inputs.erase(word);
+    return *explorer;
+  }
+  program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit x DIR ps");
+}
+
 int run(Program& program) {
   std::vector<std::string> inputs = program.arguments();
-  const auto explorer = inputs.empty() ? std::nullopt : explorer_named(inputs.back());
-  if (!explorer) program.usage("the last argument says what to look at: ps, fds, mems, rss or sk");
-  inputs.pop_back();
+  const Explorer explorer = take_explorer(program, inputs);
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
   ExploreOptions options = options_of(program);
-  CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
+  CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
@@ -82,7 +93,7 @@ int run(Program& program) {
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const std::string heading = shown.size() > 1 ? names[i] : std::string{};
-    if (show(program, destination.output(), *shown[i], heading, *explorer, options) == Step::stop) break;
+    if (show(program, destination.output(), *shown[i], heading, explorer, options) == Step::stop) break;
   }
   return destination.commit();
 }

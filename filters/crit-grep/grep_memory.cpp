@@ -223,7 +223,9 @@ void read_patterns(Program& program, Patterns& patterns, const std::string& path
 MemoryFilter::Range range_of(Program& program, const std::string& text) {
   const auto bounds = parse_pair(text, Numeral::any_base, Numeral::any_base);
   if (!bounds || !bounds->has_colon) program.usage("--range takes addresses A:B, not " + text);
-  return {bounds->first.value_or(0), bounds->second.value_or(~std::uint64_t{0})};
+  const MemoryFilter::Range range{bounds->first.value_or(0), bounds->second.value_or(~std::uint64_t{0})};
+  if (range.begin >= range.end) program.usage("--range " + text + " is empty");
+  return range;
 }
 
 MemoryFilter filter_of(Program& program) {
@@ -235,7 +237,7 @@ MemoryFilter filter_of(Program& program) {
     if (!MemoryFilter::knows_area(area))
       program.usage("--vma knows no " + area + ": heap, stack, anon, file=GLOB, ...");
   filter.protection = program.value("prot").value_or("");
-  if (filter.protection.find_first_not_of("rwx") != std::string::npos)
+  if ((program.has("prot") && filter.protection.empty()) || filter.protection.find_first_not_of("rwx") != std::string::npos)
     program.usage("--prot takes letters of rwx, not " + filter.protection);
   return filter;
 }
@@ -250,7 +252,7 @@ Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, co
   Step step = Step::go;
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
     if (is_directory(*input)) {
-      step = search.directory(*input++);
+      step = search.directory(*input++, options);
       continue;
     }
     const auto end = std::find_if(input, inputs.end(), is_directory);
@@ -286,7 +288,9 @@ int grep_memory(Program& program) {
                         (void)printer.flush();
                         program.report(error);
                       }};
-  if (program.number("max-count", 1) > 0) (void)search_all(search, program.inputs(), source_options(program));
+  if (program.number("max-count", 1) > 0 &&
+      search_all(search, program.inputs(), source_options(program)) == Step::go && !program.failed())
+    for (const Error& error : search.unmatched()) program.report(error);
   if (printer.total() == 0) program.set_exit_code(exit_no);
   const int code = printer.commit();
   return printer.quiet() && printer.total() > 0 ? int{exit_done} : code;

@@ -85,6 +85,7 @@ class SurveyedInputs {
  private:
   std::function<void(const Error&)> report_;
   Chosen chosen_;
+  Selection selection_;
   Progress progress_;
   SurveyOptions options_;
   PageSurvey survey_;
@@ -93,10 +94,10 @@ class SurveyedInputs {
 };
 
 // The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the
-// program or as `report` says.
-CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report = {});
+// program or as `report` says. Requires: the selection outlives it.
+CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report = {});
 // False: there is none, which is reported.
-bool has_processes(Program& program, const CheckpointMemory& memory);
+bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory);
 Absent absent_of(Program& program);  // --holes
 
 // Shared objects and the processes that map them, in order.

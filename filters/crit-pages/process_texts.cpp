@@ -100,9 +100,10 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   const Absent absent = absent_of(program);
-  CheckpointMemory memory = memory_of(program);
+  Selection selection{program};
+  CheckpointMemory memory = memory_of(program, selection);
   const auto processes = memory.processes();
-  if (!has_processes(program, memory)) return program.exit_code();
+  if (!has_processes(program, selection, memory)) return program.exit_code();
   std::vector<std::vector<std::string>> arguments, environments;
   if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
   if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);

@@ -115,9 +115,10 @@ int run(Program& program) {
   const auto report = [&](const Error& error) {
     if (reported.insert(to_string(error)).second) program.report(error);
   };
-  CheckpointMemory memory = memory_of(program, report);
+  Selection selection{program};
+  CheckpointMemory memory = memory_of(program, selection, report);
   const auto processes = memory.processes();
-  if (!has_processes(program, memory)) return program.exit_code();
+  if (!has_processes(program, selection, memory)) return program.exit_code();
   if (processes.size() > 1) {
     std::string pids;
     for (const Process& process : processes) pids += formatted(pids.empty() ? "%u" : ", %u", process.task->pid);

@@ -2,20 +2,12 @@
 #include "memory/checkpoint_memory.hpp"
 
 #include <algorithm>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/kept_errors.hpp"
 
 namespace critpipe {
 
 namespace {
-
-bool is_pipe(const std::string& input) {
-  struct stat status;
-  const int fault = input == "-" ? fstat(STDIN_FILENO, &status) : stat(input.c_str(), &status);
-  return fault == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
-}
 
 bool is_anonymous(const Mapping* mapping) {
   if (!mapping) return false;
@@ -130,8 +122,9 @@ MemorySet& MemoryWork::set_of(const Member& member) {
 }
 
 void MemoryWork::load() {
-  from_pipe = std::ranges::any_of(inputs, is_pipe);
   options.source.stdin_offset = stdin_offset();
+  from_pipe = !std::ranges::all_of(
+      inputs, [this](const std::string& input) { return can_read_again(input, options.source); });
   LoadSets loading{*this};
   Pieces pieces{inputs, options.source};
   while (const auto piece = pieces.next())

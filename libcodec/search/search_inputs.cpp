@@ -1,8 +1,6 @@
 // Archives, streams and single images: pages are searched as they come, by address if everything that tells their
 // addresses has come before; else matches wait for it. Where waiting is not exact, or takes too much memory, an image
 // is searched in a second pass if the inputs are files.
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <set>
 
@@ -96,10 +94,7 @@ class InputSearch final : public Decoding {
     });
   }
   // A filter asks for memory of known owners only.
-  bool takes_unclaimed() const {
-    const MemoryFilter& filter = work_.options.filter;
-    return filter.pids.empty() && filter.ranges.empty() && filter.areas.empty() && filter.protection.empty();
-  }
+  bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
 
   MemorySearch::Work& work_;
   const bool rereadable_;
@@ -288,6 +283,8 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
     work_.on_error(error);
   }
   const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), owners.wanted(memory));
+  work_.use.add(memory, &loaded.pagemap, set.page_size(work_.options));
+  if (!extents.empty()) work_.use.add_stored();
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
     if (!extents.empty()) work_.on_error({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
@@ -342,6 +339,8 @@ Step InputSearch::finish() {
   for (auto& [id, set] : sets_) {
     set->checkpoint.finish(set->place);
     MemoryOwners owners{id, set->checkpoint, work_.options};
+    work_.use.add(set->checkpoint);
+    if (!set->pages.empty()) work_.use.add_pages_image();
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, owners, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;
@@ -363,11 +362,6 @@ bool InputSearch::begin_second_pass() {
   return any;
 }
 
-bool is_file(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
 Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
@@ -378,7 +372,9 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  InputSearch receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
+  const bool all = std::ranges::all_of(
+      inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
+  InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
 }

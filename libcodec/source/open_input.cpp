@@ -78,6 +78,12 @@ std::uint64_t stdin_offset() {
   return at < 0 ? Member::unknown : static_cast<std::uint64_t>(at);
 }
 
+bool can_read_again(const std::string& input, const SourceOptions& options) {
+  if (input == "-") return options.stdin_offset != Member::unknown;
+  struct stat status;
+  return stat(input.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+}
+
 OpenedInput open_input(InputName called, const SourceOptions& options) {
   OpenedInput opened{std::move(called)};
   opened.place = opened.called.input;
