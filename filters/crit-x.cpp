@@ -13,8 +13,8 @@ namespace {
 
 constexpr Option rows[] = {
     {'l', "long", nullptr, "Print more: states and namespaces, what descriptors refer to, socket buffers."},
-    {'T', "threads", nullptr, "ps: print a line for each thread."},
-    {'t', "tree", nullptr, "ps: draw the process tree."},
+    Option{'T', "threads", nullptr, "ps: print a line for each thread."}.excludes("json lines"),
+    Option{'t', "tree", nullptr, "ps: draw the process tree."}.excludes("json lines"),
     Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
     set_row,
@@ -27,7 +27,8 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-ExploreOptions options_of(Program& program) {
+ExploreOptions options_of(Program& program, Explorer explorer) {
+  if (explorer != Explorer::ps) program.refuse({"threads", "tree"}, "goes with ps alone");
   ExploreOptions options;
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
@@ -82,7 +83,7 @@ int run(Program& program) {
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  ExploreOptions options = options_of(program);
+  ExploreOptions options = options_of(program, explorer);
   CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())

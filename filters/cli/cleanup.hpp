@@ -24,6 +24,8 @@ class SignalCleanup {
   SignalCleanup& operator=(const SignalCleanup&) = delete;
 
   void commit(const std::function<void()>& finish);
+  // Removes all that is incomplete and ends the program.
+  [[noreturn]] static void exit(int code);
 
  private:
   std::string path_;

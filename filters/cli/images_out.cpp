@@ -105,7 +105,7 @@ Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) 
     (void)decide(OutForm::stream);
   } else if (form_ == OutForm::image) {
     Error error{Reason::usage, name};
-    error.name = "a second image: --stream writes several";
+    error.name = "a second image, behind one that is written as itself: --stream writes several, --set reads one set";
     program_.report(error);
     return nullptr;
   }

@@ -70,7 +70,7 @@ void Program::note(std::string_view message) { say(name_ + ": " + std::string{me
 
 void Program::usage(const std::string& message) {
   say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
-  std::exit(exit_error);
+  SignalCleanup::exit(exit_error);
 }
 
 void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {

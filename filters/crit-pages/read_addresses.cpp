@@ -15,8 +15,8 @@ namespace {
 
 constexpr Option options[] = {
     {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
-    {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
-    {'x', "hex", nullptr, "With --at, a hexdump in any case."},
+    Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}.needs("at|argv|env"),
+    Option{'x', "hex", nullptr, "Write a hexdump in any case."}.needs("at"),
 };
 constexpr const char* takes[] = {"memory", "output"};
 

@@ -197,8 +197,9 @@ int run(Program& program) {
   const std::string word = *program.value("by");
   const auto by = std::ranges::find(words, word, &std::pair<std::string_view, By>::first);
   if (by == std::end(words)) program.usage("--by takes vma, file, process or flags, not " + word);
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
+  if (!contents) program.refuse({"jobs"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = contents}};
   Sums sums{by->second, contents, surveyed.several()};
   for (const auto& set : surveyed.sets()) {

@@ -12,8 +12,9 @@ constexpr Option options[] = {
 constexpr const char* takes[] = {"json", "memory", "jobs", "output"};
 
 int run(Program& program) {
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
+  if (!contents) program.refuse({"jobs", "memory"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.contents = contents}};
   if (program.has("json")) {
     JsonWriter json{destination.output(), true};
