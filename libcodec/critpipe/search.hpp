@@ -153,6 +153,7 @@ struct MemorySearchOptions {
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   MemoryFilter filter = {};
   Limits limits = {};
+  std::function<void(const SetId&)> on_set = {};  // called when the first image of a set is met, before its matches
 };
 
 // A match in the memory of a checkpoint. Views, references and pointers live until the callback returns.

@@ -110,6 +110,8 @@ struct SourceOptions {
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
+  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
+  std::vector<std::string> before = {};
 };
 
 // A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the

@@ -116,6 +116,8 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
   survey_options.limits = options.limits;
   PageSurvey survey{survey_options, on_error};
   auto& sets = survey.read({path}, source_options);
+  for (const auto& set : sets)
+    if (options.on_set) options.on_set(set->id);
   for (const auto& set : sets) {
     PageDirectory* directory = set->page_directory();
     if (!directory) continue;

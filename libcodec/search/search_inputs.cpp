@@ -149,6 +149,7 @@ SearchedSet& InputSearch::set_of(const Member& member) {
   if (!set) {
     set = std::make_unique<SearchedSet>();
     set->id = member.set;
+    if (work_.options.on_set) work_.options.on_set(*set->id);
     set->place = place_beside(member, {});
   }
   return *set;

@@ -63,7 +63,12 @@ class InputPiece final : public Piece {
 class Pieces::Queue {
  public:
   Queue(std::vector<std::string> inputs, const SourceOptions& options)
-      : inputs_{std::move(inputs)}, options_{options}, names_{name_inputs(inputs_)} {}
+      : inputs_{std::move(inputs)}, options_{options} {
+    std::vector<std::string> all = options.before;
+    all.insert(all.end(), inputs_.begin(), inputs_.end());
+    names_ = name_inputs(all);
+    names_.erase(names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(options.before.size()));
+  }
 
   std::unique_ptr<Piece> next();
 
