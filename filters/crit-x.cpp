@@ -29,6 +29,7 @@ constexpr Example examples[] = {
 
 ExploreOptions options_of(Program& program, Explorer explorer) {
   if (explorer != Explorer::ps) program.refuse({"threads", "tree"}, "goes with ps alone");
+  if (explorer == Explorer::rss) program.refuse({"long"}, "adds nothing to rss");
   ExploreOptions options;
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;

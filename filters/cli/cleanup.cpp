@@ -71,11 +71,12 @@ void SignalCleanup::exit(int code) {
   std::exit(code);
 }
 
-SignalCleanup::SignalCleanup(std::string path, Around around) : path_{std::move(path)} {
-  if (path_.empty()) return;
+SignalCleanup::SignalCleanup(const std::function<Made()>& make) {
   const std::lock_guard lock{incomplete().mutex};
-  incomplete().paths.emplace(path_, around);
   if (!std::exchange(incomplete().watched, true)) watch();
+  const Made made = make();
+  path_ = made.path;
+  if (!path_.empty()) incomplete().paths.emplace(path_, made.around);
 }
 
 SignalCleanup::~SignalCleanup() {

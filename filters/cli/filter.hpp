@@ -165,8 +165,8 @@ class Destination {
   FileOutput& file() const { return file_ ? file_->output() : *standard_output_; }
 
   Program& program_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file, which is gone before this is
   std::unique_ptr<AtomicFile> file_;
-  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
   std::unique_ptr<FileOutput> standard_output_;
 };
 

@@ -252,7 +252,8 @@ int run(Program& program) {
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
     if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;  // SetCheck names them
-    if (fault_of(error.reason) != Fault::data) return program.report(error);
+    const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
+    if (no_input || fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();
     inner.entry = Error::nowhere;

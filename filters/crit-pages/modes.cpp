@@ -143,7 +143,7 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
   if (program.failed() || std::ranges::any_of(*sets_, has_memory)) return;
   Error error{Reason::usage};
   error.name = "no memory in the input: neither tasks nor a pagemap";
-  report_(error);
+  program.report(error);
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {

@@ -98,6 +98,8 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 }
 
 int run(Program& program) {
+  if (!program.has("argv") && !program.has("env"))
+    program.refuse({"page-size", "memory"}, "means nothing with --auxv alone");
   Destination destination{program, Destination::Content::text};
   const Absent absent = absent_of(program);
   Selection selection{program};
