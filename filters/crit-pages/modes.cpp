@@ -123,7 +123,8 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 }  // namespace
 
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
-    : report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
+    : program_{program},
+      report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
       chosen_{program},
       selection_{program},
       progress_{program},
@@ -144,6 +145,12 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
   Error error{Reason::usage};
   error.name = "no memory in the input: neither tasks nor a pagemap";
   program.report(error);
+}
+
+bool SurveyedInputs::has_failed() const {
+  const auto is_shown = [this](const auto& one) { return chosen_(one.first); };
+  const auto any = [&](const auto& set) { return !set->images.empty() || std::ranges::any_of(set->memories, is_shown); };
+  return program_.failed() && std::ranges::none_of(*sets_, any);
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {

@@ -76,6 +76,7 @@ class SurveyedInputs {
   SurveyedInputs(Program& program, const SurveyNeeds& needs);
   std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
   bool several() const { return sets_->size() > 1; }
+  bool has_failed() const;  // and there is nothing to be shown: no memory that --pid and the others leave
   bool chosen(MemoryId memory) const { return chosen_(memory); }
   const PageSurvey& survey() const { return survey_; }
   unsigned nr_threads() const { return options_.nr_threads; }
@@ -83,6 +84,7 @@ class SurveyedInputs {
   const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
 
  private:
+  Program& program_;
   std::function<void(const Error&)> report_;
   Chosen chosen_;
   Selection selection_;

@@ -106,6 +106,13 @@ int run(Program& program) {
   CheckpointMemory memory = memory_of(program, selection);
   const auto processes = memory.processes();
   if (!has_processes(program, selection, memory)) return program.exit_code();
+  for (const Process& process : processes) {
+    if (process.task->has_memory) continue;
+    Error error{Reason::usage, std::string{process.name}};
+    error.name = formatted("there is no mm-%u.img, which says where the texts of process %u are", process.task->pid,
+                           process.task->pid);
+    program.report(error);
+  }
   std::vector<std::vector<std::string>> arguments, environments;
   if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
   if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);

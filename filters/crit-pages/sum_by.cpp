@@ -201,6 +201,7 @@ int run(Program& program) {
   if (!contents) program.refuse({"jobs"}, "means nothing without --contents");
   Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = contents}};
+  if (surveyed.has_failed()) return program.exit_code();
   Sums sums{by->second, contents, surveyed.several()};
   for (const auto& set : surveyed.sets()) {
     const Users users = users_of(*set->checkpoint);

@@ -16,7 +16,7 @@ int run(Program& program) {
   if (!contents) program.refuse({"jobs", "memory"}, "means nothing without --contents");
   Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.contents = contents}};
-  if (surveyed.sets().empty()) return destination.commit();
+  if (surveyed.has_failed()) return program.exit_code();
   if (program.has("json")) {
     JsonWriter json{destination.output(), true};
     print_json_summary(surveyed.sets(), surveyed.survey(), contents, json);

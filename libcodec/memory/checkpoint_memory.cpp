@@ -116,6 +116,7 @@ MemorySet& MemoryWork::set_of(const Member& member) {
   if (!added) return *sets[known->second];
   MemorySet& set = *sets.emplace_back(std::make_unique<MemorySet>());
   set.id = *member.set;
+  set.place = place_beside(member, {});
   set.directory_path = directory_of(member);
   if (!set.directory_path.empty()) set.directory = std::make_unique<PageDirectory>(set.directory_path, options.limits);
   return set;

@@ -84,7 +84,11 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-Error AtomicFile::fault() const { return system_error(Reason::io_write, path_, errno); }
+Error AtomicFile::fault() const {
+  Error error = system_error(Reason::io_write, path_, errno);
+  if (errno == ENXIO) error.name = std::string{"it is a "} + no_device;
+  return error;
+}
 
 Error AtomicFile::open() {
   const Resolved resolved = resolve(path_);
