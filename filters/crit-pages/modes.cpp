@@ -191,6 +191,10 @@ bool has_processes(Program& program, const Selection& selection, const Checkpoin
   return false;
 }
 
+bool has_several_sets(std::span<const Process> processes) {
+  return std::ranges::any_of(processes, [&](const Process& one) { return *one.set != *processes.front().set; });
+}
+
 Absent absent_of(Program& program) {
   const std::string holes = program.value("holes").value_or("error");
   if (holes != "error" && holes != "zero") program.usage("--holes takes error or zero, not " + holes);

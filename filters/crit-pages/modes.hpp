@@ -100,6 +100,7 @@ class SurveyedInputs {
 CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report = {});
 // False: there is none, which is reported.
 bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory);
+bool has_several_sets(std::span<const Process> processes);
 Absent absent_of(Program& program);  // --holes
 
 // Shared objects and the processes that map them, in order.

@@ -120,9 +120,14 @@ int run(Program& program) {
   const auto processes = memory.processes();
   if (!has_processes(program, selection, memory)) return program.exit_code();
   if (processes.size() > 1) {
+    const bool several = has_several_sets(processes);
     std::string pids;
-    for (const Process& process : processes) pids += formatted(pids.empty() ? "%u" : ", %u", process.task->pid);
-    program.usage("--pid chooses one of these processes: " + pids);
+    for (const Process& process : processes) {
+      pids += (pids.empty() ? "" : ", ") + std::to_string(process.task->pid);
+      if (several) pids += " of " + std::string{process.name};
+    }
+    program.usage((several ? "--pid, and --set or another input, choose" : "--pid chooses") +
+                  std::string{" one of these processes: "} + pids);
   }
   for (auto& range : ranges) range.process = processes.front();
   if (!all_there(program, memory, ranges)) return program.exit_code();
