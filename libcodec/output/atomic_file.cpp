@@ -104,7 +104,7 @@ Error AtomicFile::open() {
   // Of a file with other names or an access list, a new one in its place would be another.
   copies_ = exists && (status.st_nlink > 1 || getxattr(target_.c_str(), "system.posix_acl_access", nullptr, 0) > 0 ||
                        !keep_identity(fd_));
-  const bool may_copy = !copies_ || access(target_.c_str(), W_OK) == 0;
+  const bool may_copy = !copies_ || faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) == 0;
   if (!may_copy) return fault();
   if (!exists && fchmod(fd_, options_.mode) != 0) {
     close(std::exchange(fd_, -1));

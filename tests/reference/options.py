@@ -180,7 +180,7 @@ def compare(program, mode, options, answers):
             fine = any(key in FINE for key in ((program, option, beside), (program, option, ""), (program, "", beside)))
             fine |= option in SELECT and beside in SELECT | ONE_MATCH
             # Nothing is left to differ in.
-            fine |= program == "crit-pages" and beside in SELECT | {"by", "json"}
+            fine |= program == "crit-pages" and beside in SELECT | {"by", "json", "check"}
             fine |= option in ("no-payload", "nopl", "raw") and beside == "only"
             check(f"{program} {mode} --{option} --{beside}", fine or both[:2] != without[:2],
                   f"--{option} is ignored beside --{beside}: {text}")
