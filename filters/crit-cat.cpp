@@ -62,8 +62,8 @@ class Cat final : public Decoding {
   void report_missing() {
     if (slice_.begin <= most_entries_ || slice_.begin == slice_.end || program_.failed()) return;
     Error error{Reason::usage};
-    error.name = "no image has an entry " + std::to_string(slice_.begin) + ": the longest has " +
-                 std::to_string(most_entries_);
+    error.name =
+        "no image has an entry " + std::to_string(slice_.begin) + ": the longest has " + std::to_string(most_entries_);
     program_.report(error);
   }
 

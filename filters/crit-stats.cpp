@@ -8,8 +8,8 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    Option{'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."}.excludes(
-        "json lines"),
+    Option{'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."}
+        .excludes("json lines"),
     Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line."},
     page_size_row,

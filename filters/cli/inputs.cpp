@@ -108,7 +108,9 @@ void Selection::report_missing(Program& program, bool any) const {
     program.report(error);
   }
   if (program.failed() || any || (only_.empty() && except_.empty())) return;
-  error.name = std::string{only_.empty() ? "--except leaves" : except_.empty() ? "--only leaves" : "--only and --except leave"} +
+  error.name = std::string{only_.empty()     ? "--except leaves"
+                           : except_.empty() ? "--only leaves"
+                                             : "--only and --except leave"} +
                " nothing here that could be read";
   program.report(error);
 }

@@ -275,7 +275,8 @@ MemoryFilter filter_of(Program& program) {
     if (!MemoryFilter::knows_area(area))
       program.usage("--vma knows no " + area + ": heap, stack, anon, file=GLOB, ...");
   filter.protection = program.value("prot").value_or("");
-  if ((program.has("prot") && filter.protection.empty()) || filter.protection.find_first_not_of("rwx") != std::string::npos)
+  if ((program.has("prot") && filter.protection.empty()) ||
+      filter.protection.find_first_not_of("rwx") != std::string::npos)
     program.usage("--prot takes letters of rwx, not " + filter.protection);
   return filter;
 }
@@ -328,8 +329,8 @@ int grep_memory(Program& program) {
                         (void)printer.flush();
                         program.report(error);
                       }};
-  if (program.number("max-count", 1) > 0 &&
-      search_all(search, program.inputs(), source_options(program)) == Step::go && !program.failed())
+  if (program.number("max-count", 1) > 0 && search_all(search, program.inputs(), source_options(program)) == Step::go &&
+      !program.failed())
     for (const Error& error : search.unmatched()) program.report(error);
   if (printer.total() == 0) program.set_exit_code(exit_no);
   const int code = printer.commit();

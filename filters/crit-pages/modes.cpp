@@ -139,7 +139,8 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     });
   });
   const auto has_memory = [](const std::unique_ptr<SurveyedSet>& set) {
-    return !set->memories.empty() || !set->images.empty() || std::ranges::any_of(set->checkpoint->tasks(), &Task::in_tree);
+    return !set->memories.empty() || !set->images.empty() ||
+           std::ranges::any_of(set->checkpoint->tasks(), &Task::in_tree);
   };
   if (program.failed() || std::ranges::any_of(*sets_, has_memory)) return;
   Error error{Reason::usage};
@@ -149,7 +150,9 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
 
 bool SurveyedInputs::has_failed() const {
   const auto is_shown = [this](const auto& one) { return chosen_(one.first); };
-  const auto any = [&](const auto& set) { return !set->images.empty() || std::ranges::any_of(set->memories, is_shown); };
+  const auto any = [&](const auto& set) {
+    return !set->images.empty() || std::ranges::any_of(set->memories, is_shown);
+  };
   return program_.failed() && std::ranges::none_of(*sets_, any);
 }
 

@@ -142,8 +142,8 @@ std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const Sour
 // The offset of standard input, for SourceOptions::stdin_offset; unknown: it is no file.
 std::uint64_t stdin_offset();
 
-// Does the input give the same bytes whenever it is read? Files and directories do, and standard input if stdin_offset is
-// known; pipes, sockets and devices do not. One that does not exist fails each time.
+// Does the input give the same bytes whenever it is read? Files and directories do, and standard input if stdin_offset
+// is known; pipes, sockets and devices do not. One that does not exist fails each time.
 bool can_read_again(const std::string& input, const SourceOptions& options);
 
 // Reads one input; "-" is standard input. Step::stop: the receiver returned it. Errors go to Receiver::fail.

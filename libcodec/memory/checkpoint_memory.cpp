@@ -124,8 +124,8 @@ MemorySet& MemoryWork::set_of(const Member& member) {
 
 void MemoryWork::load() {
   options.source.stdin_offset = stdin_offset();
-  from_pipe = !std::ranges::all_of(
-      inputs, [this](const std::string& input) { return can_read_again(input, options.source); });
+  from_pipe =
+      !std::ranges::all_of(inputs, [this](const std::string& input) { return can_read_again(input, options.source); });
   LoadSets loading{*this};
   Pieces pieces{inputs, options.source};
   while (const auto piece = pieces.next())

@@ -63,7 +63,8 @@ std::vector<Error> FilterUse::unmatched() const {
     errors.push_back(usage("no process has a mapping with " + filter_.protection));
   if (!errors.empty() || has_stored_) return errors;
   if (!has_memory_) errors.push_back(usage("no memory in the input: neither a pagemap nor a pages image"));
-  else if (!filter_.is_empty()) errors.push_back(usage("of the memory that is asked for, nothing is stored in the input"));
+  else if (!filter_.is_empty())
+    errors.push_back(usage("of the memory that is asked for, nothing is stored in the input"));
   return errors;
 }
 

@@ -373,8 +373,8 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  const bool all = std::ranges::all_of(
-      inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
+  const bool all =
+      std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
   InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;

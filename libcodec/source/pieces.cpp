@@ -62,8 +62,7 @@ class InputPiece final : public Piece {
 
 class Pieces::Queue {
  public:
-  Queue(std::vector<std::string> inputs, const SourceOptions& options)
-      : inputs_{std::move(inputs)}, options_{options} {
+  Queue(std::vector<std::string> inputs, const SourceOptions& options) : inputs_{std::move(inputs)}, options_{options} {
     std::vector<std::string> all = options.before;
     all.insert(all.end(), inputs_.begin(), inputs_.end());
     names_ = name_inputs(all);
