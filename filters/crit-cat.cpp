@@ -18,7 +18,7 @@ constexpr Option rows[] = {
     Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
-constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
+constexpr Options groups[] = {rows, images_out_options, input_options, all_options};
 constexpr Example examples[] = {
     {"crit-cat pagemap-1.img | crit-tojson", "check an image on its way into a pipe"},
     {"crit-cat --list c1.tar.zst", "list what a checkpoint holds"},
@@ -31,7 +31,9 @@ Slice parse_slice(Program& program) {
   const std::string text = program.value("entries").value_or(":");
   const auto bounds = parse_pair(text, Numeral::decimal, Numeral::decimal);
   if (!bounds || !bounds->has_colon) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-  return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
+  const Slice slice{bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
+  if (slice.begin > slice.end) program.usage("--entries " + text + " ends before it begins");
+  return slice;
 }
 
 class Cat final : public Decoding {
@@ -56,6 +58,14 @@ class Cat final : public Decoding {
     return moved;
   }
   void report(const Error& error) override { program_.report(error); }
+  // All was read. Entries that no image has are an error.
+  void report_missing() {
+    if (slice_.begin <= most_entries_ || slice_.begin == slice_.end || program_.failed()) return;
+    Error error{Reason::usage};
+    error.name =
+        "no image has an entry " + std::to_string(slice_.begin) + ": the longest has " + std::to_string(most_entries_);
+    program_.report(error);
+  }
 
  private:
   class One;
@@ -64,7 +74,9 @@ class Cat final : public Decoding {
   OutForm form(const Member& member) const {
     if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
     if (!has_selection(program_)) return OutForm::stream;
-    return selects_one(program_) || nr_wanted_ == 1 ? OutForm::image : OutForm::one_or_stream;
+    if (nr_wanted_ == 1) return OutForm::image;
+    // Several sets may have an image of the name.
+    return selects_one(program_) ? OutForm::one_or_error : OutForm::one_or_stream;
   }
 
   Program& program_;
@@ -72,6 +84,7 @@ class Cat final : public Decoding {
   Slice slice_;
   std::uint64_t nr_wanted_;  // of a directory
   Output* last_ = nullptr;   // of the member that began last
+  std::uint64_t most_entries_ = 0;
 };
 
 // One image on its way.
@@ -88,9 +101,22 @@ class Cat::One final : public ImageSink {
     write_to(output_);
     return ImageSink::begin(image);
   }
-  Step end() override { return output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go; }
+  Step entry(const Entry& entry) override {
+    ++entries_;
+    return ImageSink::entry(entry);
+  }
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
+    const Taken taken = ImageSink::many(unchecked, index, offset);
+    entries_ += taken.entries;
+    return taken;
+  }
+  Step end() override {
+    cat_.most_entries_ = std::max(cat_.most_entries_, entries_);
+    return output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go;
+  }
 
  private:
+  std::uint64_t entries_ = 0;
   Cat& cat_;
   std::string name_;
   OutForm form_;
@@ -212,7 +238,7 @@ int run(Program& program) {
   if (program.has("list")) return list(program);
   const auto images = images_out(program);
   Cat cat{program, *images};
-  (void)read_inputs(program, cat);
+  if (read_inputs(program, cat) == Step::go) cat.report_missing();
   return images->commit();
 }
 

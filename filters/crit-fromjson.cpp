@@ -14,7 +14,7 @@ constexpr Option rows[] = {
     {0, "pages-from", "DIR", "Copy raw images whose bytes are not in the JSON from DIR.", Option::directories},
     Option{0, "link", nullptr, "Make hard links instead of copies."}.needs("into pages-from"),
 };
-constexpr Options groups[] = {images_out_options, output_options, rows, limit_options};
+constexpr Options groups[] = {images_out_options, rows, limit_options};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode an image: the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},

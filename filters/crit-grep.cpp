@@ -17,10 +17,13 @@ namespace {
 
 constexpr Option rows[] = {
     {'v', "invert-match", nullptr, "Select the entries that do not match."},
-    {'c', "count", nullptr,
-     "Print the number of matching entries of each image; with --memory, of matches in each process."},
-    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."},
-    {'q', "quiet", nullptr, "Print nothing; stop at the first match."},
+    Option{'c', "count", nullptr,
+           "Print the number of matching entries of each image; with --memory, of matches in each process."}
+        .excludes("files-with-matches lines json pretty stream"),
+    Option{'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."}
+        .excludes("lines json pretty stream"),
+    Option{'q', "quiet", nullptr, "Print nothing; stop at the first match."}.excludes(
+        "count files-with-matches lines json pretty stream output"),
     {'m', "max-count", "N", "Stop after N matches."},
     {0, "lines", nullptr, "Print matches as JSON, one entry per line, as crit-tojson --lines does."},
     {0, "json", nullptr, "Same as --lines."},
@@ -30,7 +33,7 @@ constexpr Option rows[] = {
     Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
         "any|memory"),
     output_row.without_letter(),
-    stream_row,
+    Option{stream_row}.excludes("lines json pretty"),
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {

@@ -17,7 +17,9 @@ constexpr Option everywhere[] = {
     pid_row,
     page_size_row,
     {0, "no-progress", nullptr, "Do not show how far it is."},
+    sync_row.needs("output|html"),
 };
+constexpr Option output[] = {output_row};
 constexpr Example examples[] = {
     {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
     {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
@@ -27,7 +29,7 @@ constexpr Example examples[] = {
 // The rows of modes first; those fill in their own before main() begins.
 constinit std::array<Options, Mode::most + 5> groups = [] {
   std::array<Options, Mode::most + 5> all;
-  const Options others[] = {shared, everywhere, colour_options, output_options, input_options};
+  const Options others[] = {shared, everywhere, colour_options, output, input_options};
   std::ranges::copy(others, all.begin() + Mode::most);
   return all;
 }();

@@ -8,7 +8,8 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."},
+    Option{'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."}
+        .excludes("json lines"),
     Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line."},
     page_size_row,
@@ -32,12 +33,13 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 
 int run(Program& program) {
   const std::vector<std::string> inputs = program.inputs();
-  const SourceOptions source = source_options(program);
+  SourceOptions source = source_options(program);
   StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
   Destination destination{program, Destination::Content::text};
   for (const std::string& input : inputs) {
     (void)read_input(input, reader, source);
     reader.finish(input);
+    source.before.push_back(input);
   }
   if (program.has("json") || program.has("lines"))
     print_statistics_json(destination.output(), reader.statistics(), program.has("lines"));

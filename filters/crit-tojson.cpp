@@ -15,9 +15,9 @@ constexpr Option rows[] = {
     {0, "nopl", nullptr, "Same as --no-payload."},
     {0, "raw", nullptr, "Print the bytes of raw images (pages, ...) as base64, not only their size."},
     {0, "no-wire", nullptr, "Leave out heads and wire encodings, which only crit-fromjson needs."},
-    {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
+    Option{0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."}.excludes("lines"),
 };
-constexpr Options groups[] = {rows, parallel_options, output_options, input_options};
+constexpr Options groups[] = {rows, parallel_options, output_options, input_options, all_options};
 constexpr Example examples[] = {
     {"crit-tojson core-1.img", "print an image as crit does"},
     {"crit-tojson --pretty < mm-1.img", "print it in readable form"},

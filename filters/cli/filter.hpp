@@ -95,15 +95,17 @@ inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
 inline constexpr Option set_row{0, "set", "SET",
                                 "Read only the set of images in directory SET of an archive or image stream."};
-inline constexpr Option output_options[] = {output_row, sync_row};
+inline constexpr Option output_options[] = {output_row, sync_row.needs("output")};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
     {0, "except", "GLOB", "Skip images whose path, or an end of it, matches; may be repeated."},
     set_row,
-    {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
     max_entry_row,
     max_size_row,
+};
+inline constexpr Option all_options[] = {
+    {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
 };
 
 // A parsed command line, and the place for messages.
@@ -167,8 +169,8 @@ class Destination {
   FileOutput& file() const { return file_ ? file_->output() : *standard_output_; }
 
   Program& program_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file, which is gone before this is
   std::unique_ptr<AtomicFile> file_;
-  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
   std::unique_ptr<FileOutput> standard_output_;
 };
 

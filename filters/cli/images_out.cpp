@@ -105,7 +105,7 @@ Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) 
     (void)decide(OutForm::stream);
   } else if (form_ == OutForm::image) {
     Error error{Reason::usage, name};
-    error.name = "a second image: --stream writes several";
+    error.name = "a second image, behind one that is written as itself: --stream writes several, --set reads one set";
     program_.report(error);
     return nullptr;
   }
@@ -159,44 +159,45 @@ int ToOutput::commit() {
 // Images as files. Names that no file can have are refused.
 class ToDirectory final : public ImagesOut {
  public:
-  ToDirectory(Program& program, const std::string& path)
-      : program_{program},
-        partial_{program.has("partial")},
-        directory_{path, {.replace = program.has("force"), .sync = sync_of(program)}},
-        cleanup_{directory_.error() ? "" : directory_.hidden_path(),
-                 directory_.is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep} {
-    if (directory_.error()) program.report(directory_.error());
+  ToDirectory(Program& program, const std::string& path) : program_{program}, partial_{program.has("partial")} {
+    cleanup_ = std::make_unique<SignalCleanup>([&] {
+      const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
+      directory_ = std::make_unique<DirectoryWriter>(path, options);
+      return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
+                                 directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
+    });
+    if (directory_->error()) program.report(directory_->error());
   }
   Output* open(const std::string& name, const Kind* kind, OutForm) override;
   Step close(Output* output, bool whole) override;
-  bool link(const std::string& name, int fd) override { return !directory_.error() && directory_.link(name, fd); }
+  bool link(const std::string& name, int fd) override { return !directory_->error() && directory_->link(name, fd); }
   int commit() override;
 
  private:
   Program& program_;
   bool partial_;
-  DirectoryWriter directory_;
-  SignalCleanup cleanup_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of the hidden directory, which is gone before this is
+  std::unique_ptr<DirectoryWriter> directory_;
 };
 
 Output* ToDirectory::open(const std::string& name, const Kind* kind, OutForm) {
-  if (directory_.error()) return nullptr;
+  if (directory_->error()) return nullptr;
   Error error;
-  Output* output = directory_.create(name_or_kind(name, kind), error);
+  Output* output = directory_->create(name_or_kind(name, kind), error);
   if (!output) program_.report(error);
   return output;
 }
 
 Step ToDirectory::close(Output* output, bool whole) {
-  const Error error = whole ? directory_.close(output) : directory_.abandon(output);
+  const Error error = whole ? directory_->close(output) : directory_->abandon(output);
   if (error) program_.report(error);
   return error ? Step::stop : Step::go;
 }
 
 int ToDirectory::commit() {
-  if (directory_.error() || (program_.failed() && !partial_)) return program_.exit_code();
-  Error error = directory_.finish();
-  if (!error) cleanup_.commit([&] { error = directory_.commit(); });
+  if (directory_->error() || (program_.failed() && !partial_)) return program_.exit_code();
+  Error error = directory_->finish();
+  if (!error) cleanup_->commit([&] { error = directory_->commit(); });
   if (error) program_.report(error);
   return program_.exit_code();
 }

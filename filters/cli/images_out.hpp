@@ -52,6 +52,8 @@ inline constexpr Option images_out_options[] = {
     Option{0, "partial", nullptr, "Keep the complete images when others are not."}.needs("into"),
     {0, "zstd", "[=LEVEL]", "Compress the output with zstd (LEVEL 3)."},
     Option{0, "threads", "N", "Compress on N threads (1)."}.needs("zstd"),
+    output_row,
+    sync_row.needs("output|into"),
 };
 
 }  // namespace critpipe::filters

@@ -70,7 +70,7 @@ void Program::note(std::string_view message) { say(name_ + ": " + std::string{me
 
 void Program::usage(const std::string& message) {
   say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
-  std::exit(exit_error);
+  SignalCleanup::exit(exit_error);
 }
 
 void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {
@@ -87,13 +87,13 @@ Destination::Destination(Program& program, Content content, const char* option) 
   if (const auto path = program.value(option); path && *path != "-") {
     const mode_t mask = umask(0);
     umask(mask);
-    file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{0666 & ~mask, sync_of(program)});
-    if (file_->error()) {
-      program.report(file_->error());
-      std::exit(exit_error);
-    }
-    cleanup_ = std::make_unique<SignalCleanup>(file_->temporary());
-    return;
+    cleanup_ = std::make_unique<SignalCleanup>([&] {
+      file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{0666 & ~mask, sync_of(program)});
+      return SignalCleanup::Made{file_->temporary()};
+    });
+    if (!file_->error()) return;
+    program.report(file_->error());
+    SignalCleanup::exit(exit_error);
   }
   if (content == Content::binary && isatty(STDOUT_FILENO))
     program.usage("this is binary and standard output is a terminal: use a pipe, > FILE or -o FILE");

@@ -272,7 +272,8 @@ int run(Program& program) {
     // SetCheck names them.
     if (error.reason == Reason::bad_parents || error.reason == Reason::bad_parent) return;
     if (error.reason == Reason::no_parent && !program.has("parent")) return;
-    if (fault_of(error.reason) != Fault::data) return program.report(error);
+    const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
+    if (no_input || fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();
     inner.entry = Error::nowhere;

@@ -136,7 +136,7 @@ int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = true}};
   auto& sets = surveyed.sets();
-  if (sets.size() != 2 && program.failed()) return program.exit_code();
+  if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
   std::error_code none;
   const auto& names = program.arguments();
   const bool itself = sets.size() == 1 && std::filesystem::equivalent(names[0], names[1], none);

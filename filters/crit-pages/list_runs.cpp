@@ -115,6 +115,7 @@ int run(Program& program) {
   const auto on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
     if (!memory.alone) return Step::go;
     if (current != &memory) {
+      alone.id = memory.set;
       lister.begin_set(alone, program.arguments().size() > 1);
       lister.begin_memory(memory);
       current = &memory;

@@ -100,7 +100,8 @@ void Chosen::report_missing(Program& program, const std::function<bool(std::uint
 
 namespace {
 
-SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen) {
+SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen,
+                         Selection& selection) {
   SurveyOptions options;
   options.runs = needs.runs;
   options.contents = needs.facts || needs.contents;
@@ -111,7 +112,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
-  options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);
   };
@@ -122,19 +123,38 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 }  // namespace
 
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
-    : report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
+    : program_{program},
+      report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
       chosen_{program},
+      selection_{program},
       progress_{program},
-      options_{options_of(program, progress_, needs, chosen_)},
+      options_{options_of(program, progress_, needs, chosen_, selection_)},
       survey_{options_, report_},
       sets_{&survey_.read(program.inputs(), source_options(program))} {
   if (program.has("parent")) read_parents(program);
   progress_.clear();
+  selection_.report_missing(program, !sets_->empty());
   chosen_.report_missing(program, [this](std::uint32_t pid) {
     return std::ranges::any_of(*sets_, [pid](const auto& set) {
       return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
     });
   });
+  const auto has_memory = [](const std::unique_ptr<SurveyedSet>& set) {
+    return !set->memories.empty() || !set->images.empty() ||
+           std::ranges::any_of(set->checkpoint->tasks(), &Task::in_tree);
+  };
+  if (program.failed() || std::ranges::any_of(*sets_, has_memory)) return;
+  Error error{Reason::usage};
+  error.name = "no memory in the input: neither tasks nor a pagemap";
+  program.report(error);
+}
+
+bool SurveyedInputs::has_failed() const {
+  const auto is_shown = [this](const auto& one) { return chosen_(one.first); };
+  const auto any = [&](const auto& set) {
+    return !set->images.empty() || std::ranges::any_of(set->memories, is_shown);
+  };
+  return program_.failed() && std::ranges::none_of(*sets_, any);
 }
 
 // The sets that have pages in a parent; those without a link to it, where there are such among them.
@@ -202,7 +222,7 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   return pagemap;
 }
 
-CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
+CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report) {
   if (!report) report = [&program](const Error& error) { program.report(error); };
   const Chosen chosen{program};
   MemoryOptions options;
@@ -211,18 +231,23 @@ CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
-  options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};
 }
 
-bool has_processes(Program& program, const CheckpointMemory& memory) {
+bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory) {
+  selection.report_missing(program, true);
   Chosen{program}.report_missing(program, [&](std::uint32_t pid) { return memory.find_process(pid) != nullptr; });
   if (!memory.processes().empty()) return true;
   Error error{Reason::usage};
   error.name = "no process with memory in the input";
   if (!program.failed()) program.report(error);
   return false;
+}
+
+bool has_several_sets(std::span<const Process> processes) {
+  return std::ranges::any_of(processes, [&](const Process& one) { return *one.set != *processes.front().set; });
 }
 
 Absent absent_of(Program& program) {

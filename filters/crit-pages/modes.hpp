@@ -76,6 +76,7 @@ class SurveyedInputs {
   SurveyedInputs(Program& program, const SurveyNeeds& needs);
   std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
   bool several() const { return sets_->size() > 1; }
+  bool has_failed() const;  // and there is nothing to be shown: no memory that --pid and the others leave
   bool chosen(MemoryId memory) const { return chosen_(memory); }
   const PageSurvey& survey() const { return survey_; }
   unsigned nr_threads() const { return options_.nr_threads; }
@@ -85,8 +86,10 @@ class SurveyedInputs {
  private:
   void read_parents(Program& program);
 
+  Program& program_;
   std::function<void(const Error&)> report_;
   Chosen chosen_;
+  Selection selection_;
   Progress progress_;
   SurveyOptions options_;
   PageSurvey survey_;
@@ -96,10 +99,11 @@ class SurveyedInputs {
 };
 
 // The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the
-// program or as `report` says.
-CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report = {});
+// program or as `report` says. Requires: the selection outlives it.
+CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report = {});
 // False: there is none, which is reported.
-bool has_processes(Program& program, const CheckpointMemory& memory);
+bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory);
+bool has_several_sets(std::span<const Process> processes);
 Absent absent_of(Program& program);  // --holes
 
 // Shared objects and the processes that map them, in order.

@@ -43,11 +43,12 @@ std::string auxiliary_name(std::uint64_t key) {
 
 class TextPrinter {
  public:
-  TextPrinter(Program& program, Destination& destination, bool several)
+  TextPrinter(Program& program, Destination& destination, std::span<const Process> processes)
       : output_{destination.output()},
         json_{output_, false},
         as_json_{program.has("json")},
-        several_{several},
+        several_{processes.size() > 1},
+        several_sets_{has_several_sets(processes)},
         escape_{isatty(destination.fd()) != 0} {}
 
   void begin(const Process& process);
@@ -66,6 +67,7 @@ class TextPrinter {
   JsonWriter json_;
   bool as_json_;
   bool several_;
+  bool several_sets_;
   bool escape_;
 };
 
@@ -75,6 +77,7 @@ void TextPrinter::begin(const Process& process) {
     json_.key("comm").text(process.task->comm);
     return;
   }
+  if (several_sets_) output_.write(visible(process.name) + ": ");
   if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
@@ -98,15 +101,25 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 }
 
 int run(Program& program) {
+  if (!program.has("argv") && !program.has("env"))
+    program.refuse({"page-size", "memory"}, "means nothing with --auxv alone");
   Destination destination{program, Destination::Content::text};
   const Absent absent = absent_of(program);
-  CheckpointMemory memory = memory_of(program);
+  Selection selection{program};
+  CheckpointMemory memory = memory_of(program, selection);
   const auto processes = memory.processes();
-  if (!has_processes(program, memory)) return program.exit_code();
+  if (!has_processes(program, selection, memory)) return program.exit_code();
+  for (const Process& process : processes) {
+    if (process.task->has_memory) continue;
+    Error error{Reason::usage, std::string{process.name}};
+    error.name = formatted("there is no mm-%u.img, which says where the texts of process %u are", process.task->pid,
+                           process.task->pid);
+    program.report(error);
+  }
   std::vector<std::vector<std::string>> arguments, environments;
   if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
   if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);
-  TextPrinter printer{program, destination, processes.size() > 1};
+  TextPrinter printer{program, destination, processes};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);
     if (program.has("argv")) printer.strings("argv", arguments[i]);

@@ -197,9 +197,11 @@ int run(Program& program) {
   const std::string word = *program.value("by");
   const auto by = std::ranges::find(words, word, &std::pair<std::string_view, By>::first);
   if (by == std::end(words)) program.usage("--by takes vma, file, process or flags, not " + word);
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
+  if (!contents) program.refuse({"jobs"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = contents}};
+  if (surveyed.has_failed()) return program.exit_code();
   Sums sums{by->second, contents, surveyed.several()};
   for (const auto& set : surveyed.sets()) {
     const Users users = users_of(*set->checkpoint);

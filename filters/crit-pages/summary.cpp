@@ -12,9 +12,11 @@ constexpr Option options[] = {
 constexpr const char* takes[] = {"json", "memory", "jobs", "output"};
 
 int run(Program& program) {
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
+  if (!contents) program.refuse({"jobs", "memory"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.contents = contents}};
+  if (surveyed.has_failed()) return program.exit_code();
   if (program.has("json")) {
     JsonWriter json{destination.output(), true};
     print_json_summary(surveyed.sets(), surveyed.survey(), contents, json);

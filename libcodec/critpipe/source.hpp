@@ -112,6 +112,8 @@ struct SourceOptions {
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
+  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
+  std::vector<std::string> before = {};
 };
 
 // A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the
@@ -144,6 +146,10 @@ bool is_container_image(const std::string& input);
 
 // The offset of standard input, for SourceOptions::stdin_offset; unknown: it is no file.
 std::uint64_t stdin_offset();
+
+// Does the input give the same bytes whenever it is read? Files and directories do, and standard input if stdin_offset
+// is known; pipes, sockets and devices do not. One that does not exist fails each time.
+bool can_read_again(const std::string& input, const SourceOptions& options);
 
 // Reads one input; "-" is standard input. Step::stop: the receiver returned it. Errors go to Receiver::fail.
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});

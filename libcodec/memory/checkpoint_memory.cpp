@@ -2,20 +2,12 @@
 #include "memory/checkpoint_memory.hpp"
 
 #include <algorithm>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/kept_errors.hpp"
 
 namespace critpipe {
 
 namespace {
-
-bool is_pipe(const std::string& input) {
-  struct stat status;
-  const int fault = input == "-" ? fstat(STDIN_FILENO, &status) : stat(input.c_str(), &status);
-  return fault == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
-}
 
 bool is_anonymous(const Mapping* mapping) {
   if (!mapping) return false;
@@ -140,6 +132,7 @@ MemorySet& MemoryWork::set_of(Source& source, const Member& member) {
   if (!added) return *sets[known->second];
   MemorySet& set = *sets.emplace_back(std::make_unique<MemorySet>());
   set.id = *member.set;
+  set.place = place_beside(member, {});
   set.directory_path = directory_of(member);
   if (!set.directory_path.empty()) set.directory = std::make_unique<PageDirectory>(set.directory_path, options.limits);
   return set;
@@ -147,8 +140,9 @@ MemorySet& MemoryWork::set_of(Source& source, const Member& member) {
 
 void MemoryWork::load() {
   for (const std::string& parent : options.parents) sources.push_back({{parent}});
-  for (const Source& source : sources) from_pipe |= std::ranges::any_of(source.inputs, is_pipe);
   options.source.stdin_offset = stdin_offset();
+  const auto again = [this](const std::string& input) { return can_read_again(input, options.source); };
+  for (const Source& source : sources) from_pipe |= !std::ranges::all_of(source.inputs, again);
   for (Source& source : sources) load(source);
   finish();
   if (has_parents()) link_parents();

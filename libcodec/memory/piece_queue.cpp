@@ -174,7 +174,7 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 Error missing(const Piece& piece) {
   const auto image = piece.set->images.find(piece.stretch.pages_id);
   if (image == piece.set->images.end())
-    return {Reason::missing_image, piece.set->name + ":" + pages_name(piece.stretch.pages_id)};
+    return {Reason::missing_image, piece.set->place + pages_name(piece.stretch.pages_id)};
   const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
 }

@@ -1,7 +1,7 @@
 // What the sources of a MemorySearch share. Internal.
 #pragma once
 
-#include "search/memory_owners.hpp"
+#include "search/filter_use.hpp"
 
 namespace critpipe {
 
@@ -10,8 +10,9 @@ struct MemorySearch::Work {
   MemorySearchOptions options;
   OnMatch on_match;
   OnError on_error;
+  search::FilterUse use{options.filter};
 
-  Step search_directory(const std::string& path);
+  Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
   Step step_behind(const Search& search, const std::string& place) const;

@@ -1,8 +1,6 @@
 // Archives, streams and single images: pages are searched as they come, by address if everything that tells their
 // addresses has come before; else matches wait for it. Where waiting is not exact, or takes too much memory, an image
 // is searched in a second pass if the inputs are files.
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <set>
 
@@ -96,10 +94,7 @@ class InputSearch final : public Decoding {
     });
   }
   // A filter asks for memory of known owners only.
-  bool takes_unclaimed() const {
-    const MemoryFilter& filter = work_.options.filter;
-    return filter.pids.empty() && filter.ranges.empty() && filter.areas.empty() && filter.protection.empty();
-  }
+  bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
 
   MemorySearch::Work& work_;
   const bool rereadable_;
@@ -154,6 +149,7 @@ SearchedSet& InputSearch::set_of(const Member& member) {
   if (!set) {
     set = std::make_unique<SearchedSet>();
     set->id = member.set;
+    if (work_.options.on_set) work_.options.on_set(*set->id);
     set->place = place_beside(member, {});
   }
   return *set;
@@ -288,6 +284,8 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
     work_.on_error(error);
   }
   const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), owners.wanted(memory));
+  work_.use.add(memory, &loaded.pagemap, set.page_size(work_.options));
+  if (!extents.empty()) work_.use.add_stored();
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
     if (!extents.empty()) work_.on_error({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
@@ -342,6 +340,8 @@ Step InputSearch::finish() {
   for (auto& [id, set] : sets_) {
     set->checkpoint.finish(set->place);
     MemoryOwners owners{id, set->checkpoint, work_.options};
+    work_.use.add(set->checkpoint);
+    if (!set->pages.empty()) work_.use.add_pages_image();
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, owners, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;
@@ -363,12 +363,6 @@ bool InputSearch::begin_second_pass() {
   return any;
 }
 
-// A directory that is read as an archive is can be read again, too.
-bool is_rereadable(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
-}
-
 Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
@@ -379,7 +373,9 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  InputSearch receiver{*this, std::ranges::all_of(inputs, is_rereadable) ? Rereadable::yes : Rereadable::no};
+  const bool all =
+      std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
+  InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
 }

@@ -84,9 +84,7 @@ Error ImageSet::list(const SourceOptions& options) {
 }
 
 Error ImageSet::scan(const SourceOptions& options) {
-  struct stat status;
-  if (input_ == "-" || (stat(input_.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)))
-    return usage(input_, "a pipe can be read only once");
+  if (!can_read_again(input_, options)) return usage(input_, "a pipe can be read only once");
   Names names;
   (void)read_input(input_, names, options);
   if (names.error) return names.error;
