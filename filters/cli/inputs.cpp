@@ -72,6 +72,13 @@ SourceOptions source_options(Program& program) {
   return options;
 }
 
+BigNumbers big_numbers_of(Program& program) {
+  const std::string form = program.value("big-numbers").value_or("number");
+  if (form == "text") return BigNumbers::text;
+  if (form != "number") program.usage("--big-numbers takes number or text, not " + form);
+  return BigNumbers::number;
+}
+
 bool wanted(const Program& program, std::string_view path) {
   const auto matches = [&](const std::string& glob) { return fits(glob, path); };
   const auto only = program.values("only");

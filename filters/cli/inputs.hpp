@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/filter.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/source.hpp"
 
 namespace critpipe::filters {
@@ -10,6 +11,7 @@ Limits limits_of(Program& program);                           // --max-entry
 SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
+BigNumbers big_numbers_of(Program& program);                  // --big-numbers
 
 // Does the path, or an end of it that begins behind a slash, fit --only and --except?
 bool wanted(const Program& program, std::string_view path);

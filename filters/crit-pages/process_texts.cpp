@@ -45,7 +45,7 @@ class TextPrinter {
  public:
   TextPrinter(Program& program, Destination& destination, bool several)
       : output_{destination.output()},
-        json_{output_, false},
+        json_{output_, false, big_numbers_of(program)},
         as_json_{program.has("json")},
         several_{several},
         escape_{isatty(destination.fd()) != 0} {}

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "critpipe/pages.hpp"
+#include "critpipe/source.hpp"
 
 namespace critpipe {
 
@@ -29,6 +30,17 @@ std::optional<MemoryId> memory_of_name(std::string_view name) {
 }
 
 std::optional<std::uint64_t> pages_id_of_name(std::string_view name) { return number_in(name, "pages-"); }
+
+Error fault_of_pages(const Member& member) {
+  constexpr std::string_view suffix = ".comp.img";
+  if (!member.name.ends_with(suffix)) return {};
+  const std::string plain = member.name.substr(0, member.name.size() - suffix.size()) + ".img";
+  if (!pages_id_of_name(plain)) return {};
+  Error error{Reason::compressed_image, member.place};
+  error.name = plain;
+  error.set = member.set;
+  return error;
+}
 
 std::string pagemap_name(MemoryId memory) {
   return (memory.shmem ? "pagemap-shmem-" : "pagemap-") + std::to_string(memory.id) + ".img";
