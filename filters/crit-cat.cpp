@@ -107,7 +107,11 @@ std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output)
-      : Decoding{limits_of(program)}, program_{program}, output_{output}, json_{program.has("json")}, big_numbers_{big_numbers_of(program)} {}
+      : Decoding{limits_of(program)},
+        program_{program},
+        output_{output},
+        json_{program.has("json")},
+        big_numbers_{big_numbers_of(program)} {}
 
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }

@@ -46,7 +46,10 @@ class FromJson final : public EncodeSink {
   }
   Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
   Step missing_raw(std::string_view name, std::uint64_t size) override;
-  void doubt(const Error& why) override { program_.note("warning: " + to_string(why)); }
+  void doubt(const Error& why) override {
+    if (why.reason == Reason::rounded_numbers) program_.report(why);
+    else program_.note("warning: " + to_string(why));
+  }
   // The image that is open is not whole.
   void drop() {
     if (output_) (void)images_.close(std::exchange(output_, nullptr), false);

@@ -38,7 +38,8 @@ bool contains(Options rows, std::string_view name) {
 
 bool takes(const Mode& mode, std::string_view name) {
   return contains(mode.options, name) || std::ranges::find(mode.takes, name) != mode.takes.end() ||
-         (name == big_numbers_row.name && takes(mode, "json")) || contains(everywhere, name) || contains(input_options, name);
+         (name == big_numbers_row.name && takes(mode, "json")) || contains(everywhere, name) ||
+         contains(input_options, name);
 }
 
 int run(Program& program) {

@@ -21,7 +21,8 @@ std::string pages_text(std::uint64_t count) {
 
 class Findings {
  public:
-  Findings(Program& program, Output& output) : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
+  Findings(Program& program, Output& output)
+      : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
   struct Subject {
     SetId set;

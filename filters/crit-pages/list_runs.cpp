@@ -16,7 +16,8 @@ using Unsigned = unsigned long long;
 
 class Lister {
  public:
-  Lister(Program& program, Output& output) : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
+  Lister(Program& program, Output& output)
+      : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
   void begin_set(SurveyedSet& set, bool several);
   void begin_memory(const SurveyedMemory& memory);

@@ -42,8 +42,8 @@ namespace critpipe {
 
 struct SetId;
 
-// How numbers are printed that may have 64 bits: all of the fields whose type has so many, whatever their value. Readers
-// that take numbers for doubles round those above 2^53; text comes through.
+// How numbers are printed that may have 64 bits: all of the fields whose type has so many, whatever their value.
+// Readers that take numbers for doubles round those above 2^53; text comes through.
 enum class BigNumbers : std::uint8_t { number, text };
 
 // How to print an image.
@@ -118,7 +118,9 @@ class EncodeSink {
   virtual Step end() = 0;
   // A raw image that the JSON names without its bytes, which have to come from elsewhere.
   virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;
-  // Something is encoded as it stands, and is hardly what was meant: `image`, `entry` and `offset` in the text say where.
+  // Something is encoded as it stands, and is hardly what was meant: `image`, `entry` and `offset` in the text say
+  // where. Reasons: rounded_number, unaligned_mapping, overlapping_mapping; at the end of the text, where so many
+  // numbers look rounded that it is no chance, rounded_numbers.
   virtual void doubt(const Error& /*why*/) {}
 };
 

@@ -10,8 +10,8 @@
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
 // CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
-// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where an entry says that its pages
-// are compressed, the places of these and all later pages are not known, and the entry is refused.
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where an entry says that its
+// pages are compressed, the places of these and all later pages are not known, and the entry is refused.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -128,6 +128,8 @@ std::optional<MemoryId> memory_of_name(std::string_view name);
 std::optional<std::uint64_t> pages_id_of_name(std::string_view name);
 std::string pagemap_name(MemoryId memory);
 std::string pages_name(std::uint64_t pages_id);
+// Is it the name of a pages image, of either form?
+bool is_pages_name(std::string_view name);
 // The error of who would read a pages image that is there in compressed form only, "pages-3.comp.img"; none for others.
 Error fault_of_pages(const Member& member);
 
@@ -152,8 +154,8 @@ class PagemapReader {
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t nr_present() const { return next_page_; }
   bool has_compressed() const { return has_compressed_; }  // then PageRun::page means nothing
-  bool ascending() const { return ascending_; }  // by address and without overlaps, at the smallest page size
-  const Error& error() const { return error_; }  // offset and entry are set, image is not
+  bool ascending() const { return ascending_; }            // by address and without overlaps, at the smallest page size
+  const Error& error() const { return error_; }            // offset and entry are set, image is not
 
  private:
   bool place(PageRun& run, std::uint64_t index, std::uint64_t offset);

@@ -60,8 +60,7 @@ class LoadSets final : public Decoding {
   bool wants(std::string_view name) override {
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
     name.remove_prefix(name.rfind('/') + 1);
-    const Kind* const kind = kind_of_name(name);
-    return !kind || kind->is_raw() || memory_of_name(name) || wants_.wants(name);
+    return !kind_of_name(name) || memory_of_name(name) || is_pages_name(name) || wants_.wants(name);
   }
   bool reads_raw() const override { return false; }  // sinks say it one by one
   std::unique_ptr<Sink> sink_for(const Member& member) override;

@@ -51,8 +51,7 @@ consteval const Message* draft_of(std::string_view name) {
 #define IMAGE(name, magic, file, message, about) \
   {name, name, magic, Head::common, file, message_named(message), message_named(message), nullptr, nothing, about},
 #define KIND(name, json_name, magic, head, file, about, first, later, extra) \
-  {name,  json_name, magic, Head::head, file, message_named(first), message_named(later), draft_of(later), \
-   extra, about},
+  {name, json_name, magic, Head::head, file, message_named(first), message_named(later), draft_of(later), extra, about},
 #define RAW(name, file, about) {name, "", 0, Head::none, file, nullptr, nullptr, nullptr, nothing, about},
 constexpr Kind kinds[] = {
 #include "kinds.inc"

@@ -146,7 +146,7 @@ bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
-  return !kind || memory_of_name(file) || kind->is_raw() || Checkpoint{Needs{.mappings = true}}.wants(file);
+  return !kind || memory_of_name(file) || is_pages_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
 }
 
 SearchedSet& InputSearch::set_of(const Member& member) {

@@ -190,7 +190,7 @@ bool PageSurvey::wants(std::string_view name) {
   if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
   const Kind* kind = kind_of_name(file);
-  if (!kind || memory_of_name(file) || kind->is_raw()) return true;
+  if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
   return Checkpoint{Needs{.mappings = work_->options.mappings}}.wants(file);
 }
 

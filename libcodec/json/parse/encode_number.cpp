@@ -81,8 +81,9 @@ bool MessageEncoder::put_integer(const Field& field, Integer value, const char* 
   if (value.magnitude > (value.negative ? range.lowest : range.highest)) [[unlikely]] {
     const std::string sign = value.negative ? "-" : "";
     const std::string digits = std::to_string(value.magnitude);
-    return wrong(field, at, sign + digits + " is out of range for " + std::string{range.name} +
-                                std::string{field.is_big() && looks_rounded(digits) ? rounded_hint : ""});
+    return wrong(field, at,
+                 sign + digits + " is out of range for " + std::string{range.name} +
+                     std::string{field.is_big() && looks_rounded(digits) ? rounded_hint : ""});
   }
   const std::uint64_t number = value.negative ? std::uint64_t{0} - value.magnitude : value.magnitude;
   const auto zigzag = [&] { return number << 1 ^ (value.negative ? ~std::uint64_t{0} : 0); };
@@ -227,8 +228,10 @@ bool MessageEncoder::number_fault(const Field& field, NumberFault fault, std::st
       return wrong(field, at, shown + " is out of range" + std::string{is_rounded ? rounded_hint : ""});
     }
     case NumberFault::rounded:
-      return wrong(field, at, shown + " has been rounded by a program on its way here; write all of its digits, or let crit-tojson "
-                              "--big-numbers=text write them in quotes");
+      return wrong(field, at,
+                   shown +
+                       " has been rounded by a program on its way here; write all of its digits, or let crit-tojson "
+                       "--big-numbers=text write them in quotes");
     default: return wrong(field, at, "wants an integer, not " + shown);
   }
 }

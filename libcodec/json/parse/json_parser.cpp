@@ -68,9 +68,9 @@ Step JsonEncoder::Parser::finish() {
     fail(Reason::cut_json, window_.end(), "the image " + paused_.begin()->first + " is continued nowhere");
     return Step::stop;
   }
-  if (!incomplete_) {
-    incomplete_ = entry_.doubts().verdict();
-    incomplete_.image = source_name_;
+  if (Error verdict = entry_.doubts().verdict()) {
+    verdict.image = source_name_;
+    sink_.doubt(verdict);
   }
   if (!incomplete_) return Step::go;
   error_ = incomplete_;
@@ -109,24 +109,26 @@ bool JsonEncoder::Parser::start_image(bool lines, bool empty) {
                     image_.kind == document_.kind && image_.head == head;
   const bool again = document_.index == std::uint64_t{0} && entry_.nr_entries() > 0;
   // One image of a name follows another only where it has none: else lines have changed places.
-  if (same && !(again && (image_.name.empty() || image_.index.value_or(0) == 0))) return check_index();
+  if (same && !(again && (image_.name.empty() || image_.index.value_or(0) == 0)))
+    return check_index(entry_.nr_entries());
   if (!end_image()) return false;
   image_ = {true, lines, document_.image, document_.kind, head, {}};
+  if (lines && !paused_.contains(image_.name) && !check_index(0)) return false;
   if (!deliver(sink_.begin({image_.name, image_.kind, lines || empty}))) return false;
-  if (resume_image()) return !lines || check_index();
+  if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
   out_.word(document_.kind->magic);
   entry_.begin_image(*document_.kind, {});
-  return !lines || check_index();
+  return true;
 }
 
 // The entries of lines come in the order in which they stand in the image. Some may be missing: others wanted them so.
-bool JsonEncoder::Parser::check_index() {
+bool JsonEncoder::Parser::check_index(std::uint64_t nr_before) {
   if (!document_.index || document_.index_checked) return true;
   document_.index_checked = true;
   const std::uint64_t found = *document_.index;
   const bool headed = image_.kind->first != image_.kind->later;
-  const bool is_first = !image_.index && entry_.nr_entries() == 0;
+  const bool is_first = !image_.index && nr_before == 0;
   const std::uint64_t least = image_.index ? *image_.index + 1 : 0;
   if (found >= least && !(is_first && headed && found != 0)) {
     image_.index = found;

@@ -111,7 +111,7 @@ class JsonEncoder::Parser {
   // Images.
   bool start_image(bool lines, bool empty);
   bool start_raw();
-  bool check_index();
+  bool check_index(std::uint64_t nr_before);  // entries of the image before this line
   bool end_image();
   bool pause_image();
   bool resume_image();

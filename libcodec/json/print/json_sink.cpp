@@ -89,7 +89,8 @@ void JsonSink::Writer::begin(const Image& image) {
   nr_before_ = 0;
   raw_bytes_ = 0;
   paused_ = false;
-  compact_ = !options_.pretty && !big_as_text() && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
+  compact_ =
+      !options_.pretty && !big_as_text() && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
   open_document();
 }
 

@@ -98,7 +98,7 @@ inline char* Printer<human, indent, big_as_text>::key(char* at, const Field& fie
 
 template <bool human, bool indent, bool big_as_text>
 char* Printer<human, indent, big_as_text>::members(char* at, const Message& message, Bytes payload, int depth, bool hex,
-                                      bool& is_first) {
+                                                   bool& is_first) {
   const std::byte* from = payload.data();
   const std::byte* const end = from + payload.size();
   const Field* field = message.fields;
@@ -146,7 +146,8 @@ char* Printer<human, indent, big_as_text>::members(char* at, const Message& mess
 }
 
 template <bool human, bool indent, bool big_as_text>
-char* Printer<human, indent, big_as_text>::unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first) {
+char* Printer<human, indent, big_as_text>::unknown_members(char* at, const Message& message, Bytes payload, int depth,
+                                                           bool& first) {
   at = output_.more(at, member_room);
   if (!first) at = next(at, depth);
   else if constexpr (indent) at = put_newline(at, depth);
@@ -155,7 +156,8 @@ char* Printer<human, indent, big_as_text>::unknown_members(char* at, const Messa
 }
 
 template <bool human, bool indent, bool big_as_text>
-char* Printer<human, indent, big_as_text>::object(char* at, const Message& message, Bytes payload, int depth, bool hex) {
+char* Printer<human, indent, big_as_text>::object(char* at, const Message& message, Bytes payload, int depth,
+                                                  bool hex) {
   bool first = true;
   *at++ = '{';
   at = members(at, message, payload, depth + 1, hex, first);
@@ -180,7 +182,7 @@ inline char* Printer<human, indent, big_as_text>::integer(char* at, const Field&
 
 template <bool human, bool indent, bool big_as_text>
 inline char* Printer<human, indent, big_as_text>::bare_integer(char* at, const Field& field, std::uint64_t wire,
-                                                                   bool hex) {
+                                                               bool hex) {
   if constexpr (human)
     if (hex || field.show != Show::plain) return put_annotated(at, field, as_integer(field.type, wire), hex);
   switch (field.type) {
@@ -193,7 +195,8 @@ inline char* Printer<human, indent, big_as_text>::bare_integer(char* at, const F
 }
 
 template <bool human, bool indent, bool big_as_text>
-char* Printer<human, indent, big_as_text>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
+char* Printer<human, indent, big_as_text>::value(char* at, const Field& field, const std::byte*& from, int depth,
+                                                 bool hex) {
   switch (field.type) {
     case Type::boolean: return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
     case Type::enumeration: return put_enumerator(at, field, trusted_varint(from));
@@ -223,8 +226,8 @@ char* Printer<human, indent, big_as_text>::value(char* at, const Field& field, c
 }
 
 template <bool human, bool indent, bool big_as_text>
-char* Printer<human, indent, big_as_text>::addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end,
-                                        int depth) {
+char* Printer<human, indent, big_as_text>::addresses(char* at, const Field& field, const std::byte*& from,
+                                                     const std::byte* end, int depth) {
   std::vector<std::uint32_t> words{static_cast<std::uint32_t>(trusted_varint(from))};
   while (from != end) {
     const std::byte* next_at = from;

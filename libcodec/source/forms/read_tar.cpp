@@ -263,7 +263,8 @@ bool is_tar(OpenedInput& opened) {
     opened.sequence = cut_header;
     return is_named && !begin.empty();
   }
-  const bool is_empty = std::ranges::all_of(begin.first(header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
+  const bool is_empty =
+      std::ranges::all_of(begin.first(header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
   if (is_empty) return is_named;
   if (begin[0] != std::byte{0} && has_checksum(begin)) return true;
   opened.sequence = bad_checksum;
