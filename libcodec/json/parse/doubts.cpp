@@ -95,20 +95,46 @@ void Doubts::vma(const Message& message, Bytes payload, const char* at) {
   range("mapping", integer_or(start, message, payload, 0), integer_or(end, message, payload, 0), at);
 }
 
-// Its fields are all varints, but for those of compressed pages, which stand last.
-void Doubts::run(const Message& message, Bytes payload, const char* at) {
+namespace {
+
+struct Run {
+  std::uint64_t vaddr = 0, nr_pages = 0;
+};
+
+Run run_of(const Message& message, Bytes payload) {
   constexpr std::uint32_t vaddr = 1, compat_nr_pages = 2, nr_pages = 5;
-  if (!message.find(vaddr)) return;  // the head
-  if (message.find(nr_pages) == nullptr) return;
-  std::uint64_t begin = 0, count = 0;
+  Run run;
+  const std::byte* const data = payload.data();
+  const std::byte* const end = data + payload.size();
+  // Nearly always: the address, no compat_nr_pages, small flags, the count.
+  if (payload.size() >= 10 && data[0] == std::byte{vaddr << 3}) {
+    const std::byte* at = data + 1;
+    run.vaddr = trusted_varint(at, end);
+    if (end - at >= 6 && (load_u32(at) & 0x80ffffff) == 0x200010 && at[4] == std::byte{nr_pages << 3}) {
+      at += 5;
+      run.nr_pages = trusted_varint(at, end);
+      return run;
+    }
+  }
   for (Fields fields{message, payload}; fields.next();) {
     const Value& value = fields.value();
-    if (value.number == vaddr) begin = value.integer;
-    else if (value.number == nr_pages || (value.number == compat_nr_pages && count == 0)) count = value.integer;
+    if (value.number == vaddr) run.vaddr = value.integer;
+    if (value.number == nr_pages || (value.number == compat_nr_pages && run.nr_pages == 0))
+      run.nr_pages = value.integer;
   }
-  if (begin % smallest_page == 0 && begin >= end_) [[likely]]
-    end_ = count > (~begin) / smallest_page ? ~std::uint64_t{0} : begin + count * smallest_page;
-  else range("run", begin, begin + std::min(count, ~begin / smallest_page) * smallest_page, at);
+  return run;
+}
+
+}  // namespace
+
+void Doubts::run(const Message& message, Bytes payload, const char* at) {
+  static const Message& head = *find_message("pagemap_head");
+  if (&message == &head) return;
+  const auto [begin, count] = run_of(message, payload);
+  const std::uint64_t end = begin + std::min(count, ~begin / smallest_page) * smallest_page;
+  if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
+    return range("run", begin, end, at);
+  end_ = end;
 }
 
 void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end, const char* at) {
