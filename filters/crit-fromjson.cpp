@@ -1,5 +1,6 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
 #include <map>
+#include <unordered_set>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
@@ -64,6 +65,7 @@ class FromJson final : public EncodeSink {
   std::string name_;
   Output* output_ = nullptr;
   std::map<std::string, Output*> paused_;
+  std::unordered_set<std::string> of_lines_;  // images that came so
 };
 
 // One image without a name is itself. Entries one a line have a name even if they are all of one image.
@@ -72,6 +74,13 @@ Step FromJson::begin(const Begin& image) {
   if (const auto paused = paused_.find(name_); paused != paused_.end()) {
     output_ = paused->second;
     paused_.erase(paused);
+    return Step::go;
+  }
+  if (image.lines && !image.name.empty() && !of_lines_.insert(name_).second) {
+    Error error{Reason::bad_order, name_};
+    error.name = "others stand between those of this image, or it is here twice";
+    program_.report(error);
+    output_ = nullptr;
     return Step::go;
   }
   const OutForm form = image.lines || image.name.empty() ? OutForm::one_or_error : OutForm::stream;

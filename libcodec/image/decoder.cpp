@@ -74,7 +74,7 @@ std::size_t Decoder::take_magic(Bytes block) {
 bool Decoder::start_entries(std::uint32_t magic, Head head) {
   const Kind* by_name = image_.kind;
   const Kind* kind = by_name && by_name->magic == magic ? by_name : find_kind(magic);
-  if (!kind && is_big_endian_head(magic)) {
+  if (!kind && state_ == State::magic && is_big_endian_head(magic)) {
     image_.head = Head::none;
     fail(Reason::big_endian, offset_);
     return false;

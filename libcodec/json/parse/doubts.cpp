@@ -51,7 +51,7 @@ void Doubts::begin_image(const Kind& kind) {
 
 void Doubts::add(Reason reason, std::string name, std::uint64_t want, std::uint64_t have, const char* at) {
   if (nr_told_ == most) return;
-  if (++nr_told_ == most) name += " (and so on)";
+  ++nr_told_;
   Error error{reason};
   error.want = want;
   error.have = have;
