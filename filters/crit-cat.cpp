@@ -16,6 +16,7 @@ constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
         "entries into stream zstd"),
     Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    big_numbers_row.needs("json"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
 constexpr Options groups[] = {rows, images_out_options, input_options, all_options};
@@ -132,7 +133,11 @@ std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output)
-      : Decoding{limits_of(program)}, program_{program}, output_{output}, json_{program.has("json")} {}
+      : Decoding{limits_of(program)},
+        program_{program},
+        output_{output},
+        json_{program.has("json")},
+        big_numbers_{big_numbers_of(program)} {}
 
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
@@ -154,6 +159,7 @@ class List final : public Decoding {
   Program& program_;
   Output& output_;
   bool json_;
+  BigNumbers big_numbers_;
 };
 
 class List::Count final : public Sink {
@@ -207,7 +213,7 @@ Step List::print(const Row& row) {
   const Image& image = row.image;
   const std::string count = image.is_raw() ? "-" : std::to_string(row.entries);
   if (json_) {
-    JsonWriter json{output_, false};
+    JsonWriter json{output_, false, big_numbers_};
     put_set(json.begin('{'), row.set).key("image").text(row.path);
     if (image.kind) json.key("kind").text(image.kind->name);
     json.key("bytes").number(row.bytes);

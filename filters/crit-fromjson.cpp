@@ -1,5 +1,6 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
 #include <map>
+#include <unordered_set>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
@@ -46,6 +47,10 @@ class FromJson final : public EncodeSink {
   }
   Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
   Step missing_raw(std::string_view name, std::uint64_t size) override;
+  void doubt(const Error& why) override {
+    if (why.reason == Reason::rounded_numbers) program_.report(why);
+    else program_.note("warning: " + to_string(why));
+  }
   // The image that is open is not whole.
   void drop() {
     if (output_) (void)images_.close(std::exchange(output_, nullptr), false);
@@ -60,6 +65,7 @@ class FromJson final : public EncodeSink {
   std::string name_;
   Output* output_ = nullptr;
   std::map<std::string, Output*> paused_;
+  std::unordered_set<std::string> of_lines_;  // images that came so
 };
 
 // One image without a name is itself. Entries one a line have a name even if they are all of one image.
@@ -68,6 +74,13 @@ Step FromJson::begin(const Begin& image) {
   if (const auto paused = paused_.find(name_); paused != paused_.end()) {
     output_ = paused->second;
     paused_.erase(paused);
+    return Step::go;
+  }
+  if (image.lines && !image.name.empty() && !of_lines_.insert(name_).second) {
+    Error error{Reason::bad_order, name_};
+    error.name = "others stand between those of this image, or it is here twice";
+    program_.report(error);
+    output_ = nullptr;
     return Step::go;
   }
   const OutForm form = image.lines || image.name.empty() ? OutForm::one_or_error : OutForm::stream;

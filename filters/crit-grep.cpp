@@ -28,6 +28,7 @@ constexpr Option rows[] = {
     {0, "lines", nullptr, "Print matches as JSON, one entry per line, as crit-tojson --lines does."},
     {0, "json", nullptr, "Same as --lines."},
     {0, "pretty", nullptr, "Print JSON with annotated fields in readable form."},
+    big_numbers_row.needs("json|lines|pretty"),
     {0, "any", "REGEX", "Select entries with any text or bytes field that matches REGEX, instead of by EXPR."},
     Option{'i', "ignore-case", nullptr, "Ignore case."}.needs("any|memory"),
     Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
@@ -216,6 +217,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
+  options.big_numbers = big_numbers_of(program_);
   options.set = member.in_set ? member.set : nullptr;
   if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);

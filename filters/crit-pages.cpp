@@ -9,6 +9,7 @@ namespace {
 // What a mode can take beside its own options; `everywhere` goes with all of them.
 constexpr Option shared[] = {
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
+    big_numbers_row.needs("json"),
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
     parent_row,
@@ -40,7 +41,8 @@ bool contains(Options rows, std::string_view name) {
 
 bool takes(const Mode& mode, std::string_view name) {
   return contains(mode.options, name) || std::ranges::find(mode.takes, name) != mode.takes.end() ||
-         contains(everywhere, name) || contains(input_options, name);
+         (name == big_numbers_row.name && takes(mode, "json")) || contains(everywhere, name) ||
+         contains(input_options, name);
 }
 
 int run(Program& program) {

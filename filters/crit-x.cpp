@@ -17,6 +17,7 @@ constexpr Option rows[] = {
     Option{'t', "tree", nullptr, "ps: draw the process tree."}.excludes("json lines"),
     Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
+    big_numbers_row.needs("json|lines"),
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
@@ -37,6 +38,7 @@ ExploreOptions options_of(Program& program, Explorer explorer) {
   options.threads = program.has("threads");
   options.tree = program.has("tree");
   options.unicode = locale_is_utf8();
+  options.big_numbers = big_numbers_of(program);
   return options;
 }
 

@@ -95,6 +95,9 @@ inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
 inline constexpr Option set_row{0, "set", "SET",
                                 "Read only the set of images in directory SET of an archive or image stream."};
+inline constexpr Option big_numbers_row{0, "big-numbers", "FORM",
+                                        "Print fields of 64 bits as numbers (number) or in quotes (text), for readers "
+                                        "that round numbers above 2^53, as jq before 1.7 does."};
 inline constexpr Option output_options[] = {output_row, sync_row.needs("output")};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {

@@ -72,6 +72,13 @@ SourceOptions source_options(Program& program) {
   return options;
 }
 
+BigNumbers big_numbers_of(Program& program) {
+  const std::string form = program.value("big-numbers").value_or("number");
+  if (form == "text") return BigNumbers::text;
+  if (form != "number") program.usage("--big-numbers takes number or text, not " + form);
+  return BigNumbers::number;
+}
+
 bool has_selection(const Program& program) { return program.has("only") || program.has("except"); }
 
 bool selects_one(const Program& program) {

@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "cli/filter.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/source.hpp"
 
 namespace critpipe::filters {
@@ -13,6 +14,7 @@ Limits limits_of(Program& program);                           // --max-entry
 SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
+BigNumbers big_numbers_of(Program& program);                  // --big-numbers
 
 bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input

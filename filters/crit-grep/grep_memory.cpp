@@ -112,7 +112,7 @@ Printer::Printer(Program& program, const Patterns& patterns)
       directory_{common_directory(program.arguments())},
       destination_{program, Destination::Content::text},
       colour_{wants_colour(program, destination_.fd())},
-      json_{destination_.output(), false} {}
+      json_{destination_.output(), false, big_numbers_of(program)} {}
 
 std::string Printer::owner_of(const MemoryMatch& found) {
   if (found.pid) return std::to_string(*found.pid);

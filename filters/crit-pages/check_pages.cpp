@@ -21,7 +21,8 @@ std::string pages_text(std::uint64_t count) {
 
 class Findings {
  public:
-  Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+  Findings(Program& program, Output& output)
+      : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
   struct Subject {
     SetId set;
@@ -82,7 +83,7 @@ class EntryCheck {
 };
 
 void EntryCheck::runs(std::span<const PageRun> runs) {
-  constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present;
+  constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present | PageRun::payload_aligned;
   for (const PageRun& run : runs) {
     ++entry_;
     bits_ |= run.vaddr;

@@ -27,7 +27,10 @@ std::string flags_text(std::uint32_t flags) {
   constexpr struct {
     std::uint32_t flag;
     const char* name;
-  } names[] = {{PageRun::present, "present"}, {PageRun::parent, "parent"}, {PageRun::lazy, "lazy"}};
+  } names[] = {{PageRun::present, "present"},
+               {PageRun::parent, "parent"},
+               {PageRun::lazy, "lazy"},
+               {PageRun::payload_aligned, "aligned"}};
   std::string text;
   for (const auto& [flag, name] : names) {
     if (!(flags & flag)) continue;
@@ -104,6 +107,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
                          Selection& selection) {
   SurveyOptions options;
   options.runs = needs.runs;
+  options.places = needs.places;
   options.contents = needs.facts || needs.contents;
   options.keep_facts = needs.facts;
   options.on_runs = needs.on_runs;

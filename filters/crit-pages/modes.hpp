@@ -62,6 +62,7 @@ class Chosen {
 // What a mode needs of a survey.
 struct SurveyNeeds {
   bool runs = false;      // kept
+  bool places = true;     // where pages are stored
   bool contents = false;  // pages are read
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them

@@ -45,7 +45,7 @@ class TextPrinter {
  public:
   TextPrinter(Program& program, Destination& destination, std::span<const Process> processes)
       : output_{destination.output()},
-        json_{output_, false},
+        json_{output_, false, big_numbers_of(program)},
         as_json_{program.has("json")},
         several_{processes.size() > 1},
         several_sets_{has_several_sets(processes)},

@@ -176,7 +176,8 @@ void Sums::print_text(Output& output) {
 void Sums::print_json(JsonWriter& json) {
   for (const Sum* sum : in_order()) {
     put_set(json.begin('{'), sum->set->id);
-    if (by_ == By::vma || by_ == By::process) json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id);
+    if (by_ == By::vma || by_ == By::process)
+      json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id, sum->memory.shmem);
     if (by_ == By::process && !sum->memory.shmem) {
       const Task* task = task_of(*sum->set, sum->memory);
       json.key("comm").text(task ? task->comm : std::string{});
@@ -212,7 +213,7 @@ int run(Program& program) {
     }
   }
   if (program.has("json")) {
-    JsonWriter json{destination.output(), false};
+    JsonWriter json{destination.output(), false, big_numbers_of(program)};
     sums.print_json(json);
   } else {
     sums.print_text(destination.output());

@@ -124,6 +124,7 @@ struct SurveyedMemory {
   PageTotals totals;
   Pagemap pagemap;                        // its runs only if they are kept: see SurveyOptions::runs
   bool complete = true;                   // false: the pagemap is damaged
+  bool compressed = false;                // some of the pages are: where they are stored is not known
   std::optional<ContentTotals> contents;  // nothing: they were not read
 };
 
@@ -170,6 +171,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
+  bool places = true;           // where pages are stored matters: a pagemap with compressed ones is refused
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
   bool keep_facts = false;      // of each page

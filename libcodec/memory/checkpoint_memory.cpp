@@ -55,7 +55,7 @@ class LoadSets final : public Decoding {
   bool wants(std::string_view name) override {
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
     name.remove_prefix(name.rfind('/') + 1);
-    return !kind_of_name(name) || memory_of_name(name) || pages_id_of_name(name) || wants_.wants(name);
+    return !kind_of_name(name) || memory_of_name(name) || is_pages_name(name) || wants_.wants(name);
   }
   bool reads_raw() const override { return false; }  // sinks say it one by one
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -90,6 +90,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     if (set.directory || !is_held(set, *pages_id)) return nullptr;
     return std::make_unique<HoldPages>(work_, image);
   }
+  if (const Error error = fault_of_pages(member)) report(error);
   if (const auto memory = memory_of_name(member.name)) {
     set.memories.insert(*memory);
     if (set.directory) return nullptr;

@@ -76,7 +76,8 @@ Needs needs_of(Explorer explorer, const ExploreOptions& options) {
 }
 
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options) {
-  Exploring exploring{checkpoint, options, output, {output, options.form == ExploreOptions::Form::json}};
+  Exploring exploring{
+      checkpoint, options, output, {output, options.form == ExploreOptions::Form::json, options.big_numbers}};
   row_of(explorer).explore(exploring);
   return output.step();
 }

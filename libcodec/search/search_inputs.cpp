@@ -141,7 +141,7 @@ bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
-  return !kind || memory_of_name(file) || pages_id_of_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
+  return !kind || memory_of_name(file) || is_pages_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
 }
 
 SearchedSet& InputSearch::set_of(const Member& member) {
@@ -168,6 +168,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
     return std::make_unique<ImageSearch>(*this, set, *pages_id, pages);
   }
   if (is_second_pass_) return nullptr;
+  if (const Error error = fault_of_pages(member)) report(error);
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
     LoadedPagemap& loaded = set.pagemaps[*memory];

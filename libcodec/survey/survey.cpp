@@ -24,7 +24,8 @@ class MemorySink final : public PagemapSink {
  public:
   MemorySink(SetState& state, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
-      : set_{*state.set},
+      : PagemapSink{options.places ? PagemapReader::Places::wanted : PagemapReader::Places::ignored},
+        set_{*state.set},
         left_out_{state.left_out},
         name_{member.name},
         place_{member.place},
@@ -63,6 +64,7 @@ class MemorySink final : public PagemapSink {
     if (!memory_) return Step::go;
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
+    memory_->compressed |= reader().has_compressed();
     if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
@@ -192,7 +194,7 @@ bool PageSurvey::wants(std::string_view name) {
   if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
   const Kind* kind = kind_of_name(file);
-  if (!kind || memory_of_name(file) || pages_id_of_name(file)) return true;
+  if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
   return Checkpoint{Needs{.mappings = work_->options.mappings}}.wants(file);
 }
 
@@ -209,6 +211,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     image.on_disk = member.fd >= 0;
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
   }
+  if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
   const Kind* kind = kind_of_name(file);
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);

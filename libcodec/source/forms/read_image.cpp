@@ -7,7 +7,7 @@ namespace critpipe {
 bool is_image_head(Bytes begin) {
   if (begin.size() < 4) return false;
   const std::uint32_t word = load_u32(begin.data());
-  return word == common_magic || word == service_magic || find_kind(word);
+  return word == common_magic || word == service_magic || find_kind(word) || is_big_endian_head(word);
 }
 
 namespace {

@@ -152,7 +152,10 @@ Step Tar::read() {
       if (read_member(header(entry)) == Step::stop) return Step::stop;
       continue;
     }
-    to_.fail(fault());
+    Error error = fault();
+    if (error.reason == Reason::bad_archive)
+      error.offset = static_cast<std::uint64_t>(library_->archive_read_header_position(handle_.get()));
+    to_.fail(std::move(error));
     return Step::go;
   }
   if (broken_) return Step::go;
@@ -344,24 +347,53 @@ std::uint64_t Tar::most_hole_bytes() const {
 }
 
 // Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
-bool is_tar(OpenedInput& opened) {
-  const Bytes begin = opened.reader->peek(header_bytes);
-  if (begin.size() < header_bytes || begin[0] == std::byte{0}) return false;
+bool has_checksum(Bytes header) {
   unsigned sum = 0, wanted = 0;
   for (std::size_t i = 0; i < header_bytes; ++i)
-    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(begin[i]);
+    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(header[i]);
   std::size_t i = checksum_at;
-  while (i < checksum_at + checksum_bytes && begin[i] == std::byte{' '}) ++i;
+  while (i < checksum_at + checksum_bytes && header[i] == std::byte{' '}) ++i;
   for (; i < checksum_at + checksum_bytes; ++i) {
-    const unsigned digit = std::to_integer<unsigned>(begin[i]) - '0';
+    const unsigned digit = std::to_integer<unsigned>(header[i]) - '0';
     if (digit > 7) break;
     wanted = wanted * 8 + digit;
   }
   return sum == wanted;
 }
 
+// What the first header turned out to be, in OpenedInput::sequence.
+enum FirstHeader : std::uint64_t { good_header, bad_checksum, cut_header };
+
+// A header that is damaged is known by the word that POSIX has in it, or by the name of the file.
+bool is_tar(OpenedInput& opened) {
+  constexpr std::string_view word = "ustar";
+  constexpr std::size_t word_at = 257;
+  const Bytes begin = opened.reader->peek(header_bytes);
+  const bool is_named = opened.name.ends_with(".tar");
+  opened.sequence = good_header;
+  if (begin.size() < header_bytes) {
+    opened.sequence = cut_header;
+    return is_named && !begin.empty();
+  }
+  const bool is_empty =
+      std::ranges::all_of(begin.first(header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
+  if (is_empty) return is_named;
+  if (begin[0] != std::byte{0} && has_checksum(begin)) return true;
+  opened.sequence = bad_checksum;
+  const std::string_view text{reinterpret_cast<const char*>(begin.data()), header_bytes};
+  return is_named || text.substr(word_at).starts_with(word);
+}
+
 Step read_tar(std::vector<OpenedInput>& inputs, Delivery& delivery) {
-  return Tar{*inputs.front().reader, delivery}.read();
+  OpenedInput& input = inputs.front();
+  if (input.sequence == good_header) return Tar{*input.reader, delivery}.read();
+  const bool is_cut = input.sequence == cut_header;
+  Error error = named_error(is_cut ? Reason::cut_archive : Reason::bad_archive, delivery.place,
+                            "the checksum of its first header is wrong");
+  error.offset = 0;
+  if (input.reader->error()) error = input.reader->error();
+  delivery.fail(std::move(error));
+  return Step::go;
 }
 
 }  // namespace
