@@ -60,6 +60,9 @@ Step show(Program& program, Output& output, const Found& found, const std::strin
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
+  const std::string_view what = found.checkpoint.pages_only();
+  if (found.is_set && found.checkpoint.errors().empty() && !what.empty())
+    program.note(visible(found.id.text()) + ": " + std::string{what});
   return Step::go;
 }
 

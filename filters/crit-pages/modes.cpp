@@ -68,7 +68,7 @@ void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping
   }
   json.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
   json.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
-  json.key("kind").text(name_of(mapping->kind())).key("name").text(checkpoint.name_of(*mapping)).end('}');
+  put_name(json.key("kind").text(name_of(mapping->kind())), "name", checkpoint.name_of(*mapping)).end('}');
 }
 
 Users users_of(const Checkpoint& checkpoint) {
@@ -134,6 +134,14 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
       return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
     });
   });
+  report_without_pages(program);
+}
+
+void SurveyedInputs::report_without_pages(Program& program) {
+  if (!chosen_.all() || program.failed()) return;
+  for (const auto& set : *sets_)
+    if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
+  if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {

@@ -1,6 +1,5 @@
 // --argv, --env, --auxv: what a process was started with.
 #include <algorithm>
-#include <unistd.h>
 
 #include "crit-pages/modes.hpp"
 
@@ -44,48 +43,39 @@ std::string auxiliary_name(std::uint64_t key) {
 class TextPrinter {
  public:
   TextPrinter(Program& program, Destination& destination, bool several)
-      : output_{destination.output()},
-        json_{output_, false},
-        as_json_{program.has("json")},
-        several_{several},
-        escape_{isatty(destination.fd()) != 0} {}
+      : output_{destination.output()}, json_{output_, false}, as_json_{program.has("json")}, several_{several} {}
 
   void begin(const Process& process);
-  void strings(const char* key, const std::vector<std::string>& strings);
+  void strings(const char* key, const std::optional<std::vector<std::string>>& strings);
   void auxiliary(const std::vector<std::uint64_t>& words);
   void end() {
     if (as_json_) json_.end('}').line_end();
   }
 
  private:
-  void line(const std::string& text) {
-    output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n');
-  }
+  void line(const std::string& text) { output_.write((several_ ? "  " : "") + visible(text, Escape::text) + '\n'); }
 
   Output& output_;
   JsonWriter json_;
   bool as_json_;
   bool several_;
-  bool escape_;
 };
 
 void TextPrinter::begin(const Process& process) {
   if (as_json_) {
     put_set(json_.begin('{'), *process.set).key("pid").number(process.task->pid);
-    json_.key("comm").text(process.task->comm);
+    put_name(json_, "comm", process.task->comm);
     return;
   }
   if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
-void TextPrinter::strings(const char* key, const std::vector<std::string>& strings) {
-  if (as_json_) {
-    json_.key(key).begin('[');
-    for (const std::string& text : strings) json_.text(text);
-    json_.end(']');
-    return;
-  }
-  for (const std::string& text : strings) line(text);
+// What cannot be had is not an empty list.
+void TextPrinter::strings(const char* key, const std::optional<std::vector<std::string>>& strings) {
+  if (as_json_ && strings) put_names(json_, key, *strings);
+  if (as_json_ && !strings) json_.key(key).null();
+  if (as_json_ || !strings) return;
+  for (const std::string& text : *strings) line(text);
 }
 
 void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
@@ -103,9 +93,12 @@ int run(Program& program) {
   CheckpointMemory memory = memory_of(program);
   const auto processes = memory.processes();
   if (!has_processes(program, memory)) return program.exit_code();
-  std::vector<std::vector<std::string>> arguments, environments;
+  std::vector<std::optional<std::vector<std::string>>> arguments, environments;
   if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
   if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);
+  if (program.has("auxv") && !program.failed())
+    for (const Process& process : processes)
+      if (const Error error = lacks_address_space(process); error && !program.failed()) program.report(error);
   TextPrinter printer{program, destination, processes.size() > 1};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);

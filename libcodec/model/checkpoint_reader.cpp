@@ -22,11 +22,18 @@ CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
   return found_[known->second];
 }
 
-bool CheckpointReader::wants(std::string_view path) { return is_needed(needs_, last_part(path)); }
+// Of the pagemaps that are not read, the first of a set says that there are some.
+bool CheckpointReader::wants(std::string_view path) {
+  const std::string_view name = last_part(path);
+  if (is_needed(needs_, name) || tells_of_set(name)) return true;
+  return name.starts_with("pagemap-") && !noted_.contains(path.substr(0, path.size() - name.size()));
+}
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
-  if (member.in_set && !is_needed(needs_, member.name)) return nullptr;
+  const bool noted = tells_of_set(member.name) || member.name.starts_with("pagemap-");
+  if (member.in_set && !noted && !is_needed(needs_, member.name)) return nullptr;
+  if (noted) noted_.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   Found& found = at(*member.set);
   if (found.place.empty()) found.place = place_beside(member, {});
   found.is_set |= member.in_set;

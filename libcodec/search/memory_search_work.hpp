@@ -1,9 +1,13 @@
 // What the sources of a MemorySearch share. Internal.
 #pragma once
 
+#include "critpipe/memory.hpp"
 #include "search/memory_owners.hpp"
 
 namespace critpipe {
+
+// Does any task map one?
+bool maps_unlinked(const Checkpoint& checkpoint);
 
 struct MemorySearch::Work {
   const Patterns& patterns;
@@ -15,6 +19,8 @@ struct MemorySearch::Work {
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
   Step step_behind(const Search& search, const std::string& place) const;
+  // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
+  Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

@@ -17,19 +17,15 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from wire import varint
+
 PROGRAMS = sys.argv[1]
 PAGE, TOP = 4096, 1 << 64
 PARENT, LAZY, PRESENT = 1, 2, 4
 SECONDS, OUTPUT, MEMORY = 20, 64 << 20, 4 << 30
 failures = checks = 0
-
-
-def varint(value):
-    data = b""
-    while value > 0x7f:
-        data += bytes([value & 0x7f | 0x80])
-        value >>= 7
-    return data + bytes([value])
 
 
 def entry(*fields):
