@@ -55,7 +55,7 @@ std::vector<const Found*> shown_of(std::span<const Found> all) {
 Step show(Program& program, Output& output, const Found& found, const std::string& heading, Explorer explorer,
           ExploreOptions options) {
   options.set = found.id;
-  if (!heading.empty() && options.form == ExploreOptions::Form::text)
+  if (!heading.empty() && options.form == ExploreOptions::Form::text && !found.checkpoint.tasks().empty())
     output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;

@@ -51,7 +51,7 @@ void Model::note(std::string_view name) {
   has_inventory |= tells_of_set(name);
 }
 
-// A page server writes no inventory; a pre-dump writes one, and in older releases its statistics at least.
+// A page server writes no inventory.
 std::string_view Model::pages_only() const {
   if (has_tasks) return {};
   if (has_pagemaps)

@@ -52,7 +52,7 @@ extern const std::size_t nr_collected_kinds;
 bool is_needed(const Needs& needs, std::string_view name);
 
 // Is it an image that says what a set is by being there? It is not read.
-inline bool tells_of_set(std::string_view name) { return name == "inventory.img" || name == "stats-dump"; }
+inline bool tells_of_set(std::string_view name) { return name == "inventory.img"; }
 
 // The number in "core-12.img", or in "tcp-stream-1f.img"; 0 where there is none.
 std::uint32_t number_in(std::string_view name);

@@ -71,7 +71,7 @@ struct Model {
   std::vector<Error> errors;
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
   std::vector<Error> contradictions;     // while filling: errors whose images are named without their directory
-  // What of a set is there: pstree or core images, pagemaps, the inventory or statistics.
+  // What of a set is there: pstree or core images, pagemaps, the inventory.
   bool has_tasks = false, has_pagemaps = false, has_inventory = false;
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture

@@ -8,6 +8,7 @@ mappings; each page that the kernel had in memory; arguments, environment and au
 archive: it passes --check, and its statistics are those of the engine and of the images. What may rightly differ has a row
 in DIFFERENCES, with the reason; each row says when it applies, never to which set.
 """
+import base64
 import collections
 import concurrent.futures
 import functools
@@ -30,6 +31,14 @@ SHELLS = ("sh", "ash", "bash", "dash", "busybox")
 DIFFERENCES = {
     "the program runs on between the record and the dump":
         (("page", "page of a pre-dump"), lambda theirs, ours, place: place.process.runs_on),
+    "CRIU keeps no flags of a pidfd":
+        (("flags of a file",), lambda theirs, ours, place: place.about == "PIDFD"),
+    "CRIU keeps no inode of a packet socket":
+        (("inode of a pipe or socket",), lambda theirs, ours, place: place.about == "PACKETSK"),
+    "all memory that grows down is a stack here, for the kernel only that of the program's start":
+        (("name of a mapping",), lambda theirs, ours, place: (theirs, ours) == ("", "[stack]") and "gd" in place.area["vmflags"]),
+    "CRIU counts no pages where it leaves lazy ones behind":
+        (("bytes that the statistics say",), lambda theirs, ours, place: ours == 0),
     "a shell loop starts a new sleep each second":
         (("tasks",), lambda theirs, ours, place: [name for _, name in theirs] == [name for _, name in ours]),
     "the kernel keeps the number of the processor in the rseq area":
@@ -43,10 +52,23 @@ DIFFERENCES = {
     "the parent is another archive":
         (("page", "arguments", "environment", "check"), lambda theirs, ours, place: place.is_archive and "parent" in str(ours)),
     "a page server has the pages":
-        (("page", "arguments", "environment", "auxiliary vector"), lambda theirs, ours, place: place.pages_are_elsewhere),
+        (("page", "arguments", "environment", "auxiliary vector", "page size", "check"),
+         lambda theirs, ours, place: place.pages_are_elsewhere),
     "the bytes are in a file outside the checkpoint, which the message names":
         (("page",), lambda theirs, ours, place: place.area["path"].startswith("/") and place.area["path"] in str(ours)),
 }
+
+
+def wakes_up(syscall):
+    """Is a thread awake, or does it wait in this system call of x86-64 for a time that ends?"""
+    words = [int(word, 0) for word in syscall.split() if word != "running"]
+    if not words or words[0] < 0:
+        return bool(syscall) and words[:1] != [-1]
+    timeout = {7: 3, 232: 4, 281: 4}.get(words[0])  # poll, epoll_wait, epoll_pwait: milliseconds, or -1
+    if timeout:
+        return words[timeout] & 0xffffffff != 0xffffffff
+    at = {23: 5, 202: 4, 270: 5, 271: 3, 35: 1, 230: 3}.get(words[0])  # select, futex, pselect6, ppoll and sleeps: a pointer
+    return at is not None and words[at] != 0
 
 
 class Process:
@@ -59,7 +81,8 @@ class Process:
         self.rseq_pages = set()
         words = " ".join(told["cmdline"])
         self.sleeps = self.comm == "sleep" or "sleep" in words
-        self.runs_on = bool(told.get("changing_pages")) or self.comm in SHELLS or "change" in words or "while" in words
+        self.runs_on = (bool(told.get("changing_pages")) or self.comm in SHELLS or "change" in words or "while" in words or
+                        any(wakes_up(thread["syscall"]) for thread in told["threads"]))
 
     def inner(self, field):
         """A number of the status as it is in the innermost pid namespace."""
@@ -69,6 +92,7 @@ class Process:
 class Place:
     def __init__(self, source, process=None, area=None, address=None):
         self.process, self.area, self.address = process, area, address
+        self.about = None
         self.is_archive = source.is_archive
         self.pages_are_elsewhere = source.pages_are_elsewhere
 
@@ -81,7 +105,7 @@ class Source:
         self.is_archive = not os.path.isdir(path)
         files = [] if self.is_archive else os.listdir(path)
         self.has_tree = self.is_archive and "pre" not in os.path.basename(path).split(".")[0] or "pstree.img" in files
-        self.pages_are_elsewhere = self.has_tree and bool(files) and not any(file.startswith("pagemap-") for file in files)
+        self.pages_are_elsewhere = bool(files) and not any(file.startswith("pagemap-") for file in files)
 
 
 @functools.lru_cache(maxsize=None)
@@ -227,8 +251,7 @@ class Checker:
         outer = {one["pid"]: one["nspid"][-1] for one in family}
         files, areas, sockets = (self.lines("crit-x", source.path, word, "--lines", "--long", *chosen)
                                  for word in ("fds", "mems", "sk"))
-        texts = {word: {one["pid"]: one[word] for one in self.lines("crit-pages", f"--{word}", "--json", source.path, *chosen)}
-                 for word in ("argv", "env", "auxv")}
+        texts = {word: self.texts(source, chosen, word) for word in ("argv", "env", "auxv")}
         for pid, task in by_pid.items():
             process = processes[pid]
             self.check_task(f"{where} {pid}", source, process, task, outer)
@@ -240,6 +263,19 @@ class Checker:
             self.check_texts(f"{where} {pid}", source, process, {word: texts[word].get(pid) for word in texts})
             self.check_pages(source, chosen, process, "page")
         self.check_sockets(where, source, processes, sockets)
+
+    def texts(self, source, chosen, word):
+        """By pid; bytes that are no UTF-8 as the record writes them, and where there are none the reason."""
+        done = self.run("crit-pages", f"--{word}", "--json", source.path, *chosen)
+        found = {}
+        for line in done.stdout.splitlines():
+            one = json.loads(line)
+            found[one["pid"]] = one[word]
+            if f"{word}_base64" in one:
+                found[one["pid"]] = [base64.b64decode(text).decode(errors="backslashreplace") for text in one[f"{word}_base64"]]
+            if one[word] is None:
+                found[one["pid"]] = done.stderr.decode()
+        return found
 
     def family_of(self, source, name, tasks):
         """By pids and names; where two containers are alike, by what they were started with."""
@@ -295,6 +331,7 @@ class Checker:
             self.check_file(f"{where} fd {fd}", told[fd], ours[fd], place)
 
     def check_file(self, where, told, one, place):
+        place.about = one["type"]
         same = lambda figure, theirs, ours: self.same(where, figure, theirs, ours, place)
         target, file, flags = told["target"], one.get("file", {}), int(told["flags"], 8)
         same("close on exec", bool(flags & CLOEXEC), bool(one["flags"]))
@@ -348,7 +385,9 @@ class Checker:
         exe = next((one for one in ours if one[4] == process.told["exe"].removesuffix(" (deleted)")), None)
         self.same(where, "program", True, exe is not None, place)
         self.same(where, "mappings", len(theirs), len(ours), place)
+        told = {int(area["start"], 16): area for area in process.told["maps"]}
         for one, other in zip(theirs, ours):
+            place = Place(source, process, told[one[0]])
             for figure, their, our in zip(("begin", "end", "protection", "sharing", "name", "offset"), one, other):
                 self.same(f"{where} {one[0]:x}", f"{figure} of a mapping", their, our, place)
 
@@ -382,7 +421,7 @@ class Checker:
         raw = bytes.fromhex(process.told["auxv"])
         form = "<II" if process.told["maps"] and int(process.told["maps"][-1]["end"], 16) <= 1 << 32 else "<QQ"
         pairs = [pair for pair in struct.iter_unpack(form, raw)]
-        ours = texts["auxv"] or {}
+        ours = texts["auxv"] if isinstance(texts["auxv"], dict) else {}
         self.same(where, "auxiliary vector", [value for key, value in pairs if key],
                   [int(value) for key, value in ours.items() if key != "AT_NULL"], place)
         for key, value in ours.items():
