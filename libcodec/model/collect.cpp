@@ -102,7 +102,7 @@ void Missing::want(const std::string& name) {
 void Missing::say(Reason reason, std::string_view what) {
   std::string set = directory_;
   if (set.ends_with('/') || set.ends_with(':')) set.pop_back();
-  model_.errors.push_back({.reason = reason, .image = set, .name = std::string{what}});
+  model_.report({.reason = reason, .image = set, .name = std::string{what}});
 }
 
 void name_missing(Model& model, std::string_view directory) {

@@ -70,7 +70,7 @@ struct Model {
   std::unordered_map<const Kind*, std::vector<ImageMessage>> messages;  // of the kinds that needs.kinds names
   std::vector<Error> errors;
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
-  std::vector<Error> contradictions;     // while filling: errors whose images are named without their directory
+  std::vector<Error> contradictions;  // while filling: errors whose images are named without their directory
   // What of a set is there: pstree or core images, pagemaps, the inventory.
   bool has_tasks = false, has_pagemaps = false, has_inventory = false;
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
