@@ -59,18 +59,14 @@ std::vector<const Found*> shown_of(std::span<const Found> all) {
 Step show(Program& program, Output& output, const Found& found, const std::string& heading, Explorer explorer,
           ExploreOptions options) {
   options.set = found.id;
-  if (found.checkpoint.tasks().empty()) {
-    Error none{Reason::usage, found.id.text()};
-    none.name = "no tasks in here: not a checkpoint";
-    for (const Error& error : found.checkpoint.errors()) program.report(error);
-    if (found.checkpoint.errors().empty()) program.report(none);
-    return Step::go;
-  }
-  if (!heading.empty() && options.form == ExploreOptions::Form::text)
+  if (!heading.empty() && options.form == ExploreOptions::Form::text && !found.checkpoint.tasks().empty())
     output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
+  const std::string_view what = found.checkpoint.pages_only();
+  if (found.is_set && found.checkpoint.errors().empty() && !what.empty())
+    program.note(visible(found.id.text()) + ": " + std::string{what});
   return Step::go;
 }
 

@@ -219,7 +219,7 @@ void Printer::json(const MemoryMatch& found) {
   if (const Mapping* mapping = found.mapping) {
     json_.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
     json_.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
-    json_.key("kind").text(name_of(mapping->kind())).key("name").text(found.mapping_name).end('}');
+    put_name(json_.key("kind").text(name_of(mapping->kind())), "name", found.mapping_name).end('}');
   } else {
     json_.null();
   }

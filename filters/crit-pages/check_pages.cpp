@@ -158,7 +158,7 @@ void SetCheck::owners() {
   for (const auto& [id, memory] : set_.memories) {
     const Task* task = task_of(set_, id);
     if (!id.shmem && !task) findings_.add({set_.id, memory.place}, "owner", "there is no such process");
-    if (id.shmem && !users.contains(id) && !is_memfd(*set_.checkpoint, id) && memory.totals.entries > 0)
+    if (id.shmem && !users.contains(id) && !is_kept_unmapped(*set_.checkpoint, id) && memory.totals.entries > 0)
       findings_.add({set_.id, memory.place}, "owner", "no process maps this object");
     if (!task || !task->has_memory || task->memory.mappings.empty()) continue;
     const Pagemap* pagemap = surveyed_.pagemap(set_, id);

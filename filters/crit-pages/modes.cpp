@@ -71,7 +71,7 @@ void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping
   }
   json.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
   json.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
-  json.key("kind").text(name_of(mapping->kind())).key("name").text(checkpoint.name_of(*mapping)).end('}');
+  put_name(json.key("kind").text(name_of(mapping->kind())), "name", checkpoint.name_of(*mapping)).end('}');
 }
 
 Users users_of(const Checkpoint& checkpoint) {
@@ -143,14 +143,7 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
       return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
     });
   });
-  const auto has_memory = [](const std::unique_ptr<SurveyedSet>& set) {
-    return !set->memories.empty() || !set->images.empty() ||
-           std::ranges::any_of(set->checkpoint->tasks(), &Task::in_tree);
-  };
-  if (program.failed() || std::ranges::any_of(*sets_, has_memory)) return;
-  Error error{Reason::usage};
-  error.name = "no memory in the input: neither tasks nor a pagemap";
-  program.report(error);
+  report_without_pages(program);
 }
 
 bool SurveyedInputs::has_failed() const {
@@ -209,6 +202,13 @@ void SurveyedInputs::read_parents(Program& program) {
     for (const auto& [id, memory] : child->memories) memories.push_back(id);
     check_parents(*child, memories, child->page_size, inputs, report_);
   }
+}
+
+void SurveyedInputs::report_without_pages(Program& program) {
+  if (!chosen_.all() || program.failed()) return;
+  for (const auto& set : *sets_)
+    if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
+  if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {

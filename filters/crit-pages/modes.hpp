@@ -52,6 +52,7 @@ class Chosen {
  public:
   explicit Chosen(Program& program);
   bool operator()(MemoryId memory) const;
+  bool all() const { return pids_.empty(); }
   // A pid that was given and is not known is an error.
   void report_missing(Program& program, const std::function<bool(std::uint32_t pid)>& is_known) const;
 
@@ -71,7 +72,8 @@ struct SurveyNeeds {
 };
 
 // The survey of the command line's inputs, with its options. Its errors are reported, and a --pid that is not there is
-// one. Holds what --pid leaves, and with `shared` the shared objects: chosen() tells them apart.
+// one, as is a set without pagemaps. Holds what --pid leaves, and with `shared` the shared objects: chosen() tells them
+// apart.
 class SurveyedInputs {
  public:
   SurveyedInputs(Program& program, const SurveyNeeds& needs);
@@ -86,6 +88,7 @@ class SurveyedInputs {
 
  private:
   void read_parents(Program& program);
+  void report_without_pages(Program& program);
 
   Program& program_;
   std::function<void(const Error&)> report_;

@@ -180,10 +180,10 @@ void Sums::print_json(JsonWriter& json) {
       json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id, sum->memory.shmem);
     if (by_ == By::process && !sum->memory.shmem) {
       const Task* task = task_of(*sum->set, sum->memory);
-      json.key("comm").text(task ? task->comm : std::string{});
+      put_name(json, "comm", task ? task->comm : std::string{});
     }
     if (by_ == By::vma) print_mapping(json.key("mapping"), *sum->set->checkpoint, sum->mapping);
-    if (by_ == By::file) json.key("file").text(sum->name).key("users").number(sum->users.size());
+    if (by_ == By::file) put_name(json, "file", sum->name).key("users").number(sum->users.size());
     if (by_ == By::flags) json.key("flags").number(sum->flags).key("entries").number(sum->entries);
     json.key("pages").number(sum->pages).key("present").number(sum->present).key("parent").number(sum->parent);
     json.key("lazy").number(sum->lazy).key("bytes").number(bytes_of_pages(sum->present, sum->page_size));

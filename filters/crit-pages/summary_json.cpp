@@ -78,9 +78,8 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   else json_.null();
   if (!memory.memory.shmem) {
     const Task* task = task_of(set, memory.memory);
-    json_.key("comm");
-    if (task && memory.named) json_.text(task->comm);
-    else json_.null();
+    if (task && memory.named) put_name(json_, "comm", task->comm);
+    else json_.key("comm").null();
   }
   totals(memory.totals, contents_ && memory.contents ? &*memory.contents : nullptr);
   if (memory.totals.entries > 0) {

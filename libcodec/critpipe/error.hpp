@@ -102,6 +102,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_size, data, "has {have} bytes, not {want}")                                                                    \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
   X(missing_image, data, "this image is missing")                                                                      \
+  X(no_tree, data, "{name}")                                                                                           \
+  X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                     \
   X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \

@@ -28,6 +28,7 @@
 
 #include <concepts>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -190,6 +191,11 @@ class JsonWriter {
   bool after_key_ = false;
   std::vector<bool> has_members_;  // of what is open
 };
+
+// A name from an image, which may be any bytes. Where it is no UTF-8, a further key "KEY_base64" has all of them.
+JsonWriter& put_name(JsonWriter& json, std::string_view key, std::string_view name);
+// The same for a list: "KEY_base64" is one, too, with all of the names.
+JsonWriter& put_names(JsonWriter& json, std::string_view key, std::span<const std::string> names);
 
 // The first two keys of whatever is said about a set of images: "checkpoint" and "set".
 JsonWriter& put_set(JsonWriter& json, const SetId& set);

@@ -9,7 +9,8 @@
 // The bytes of a page are in the checkpoint itself, in one of its parents, or in a shared object. If an entry says that
 // a page is in the parent, the pagemap of the same name there tells where, which may again point to its parent; a
 // missing link, pagemap or entry is an error and never read as zeros. Addresses that no entry covers are a hole: they
-// hold zeros in anonymous memory, and the bytes of the file where one is mapped.
+// hold zeros in anonymous memory, and the bytes of the file where one is mapped. The images have those of a file that
+// was unlinked, in ghost-file-N; others are not in the checkpoint, and reading them is an error that names the file.
 //
 // The pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their offset in the object. A
 // private mapping of such an object has the pages that the process changed in its own pagemap.
@@ -20,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,6 +87,8 @@ class PageDirectory final : public PageStore {
   // Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                            std::span<std::byte> into);
+  // Opens another image of the directory. Reasons: io_open, bad_member.
+  [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
   const std::vector<Error>& errors() const;  // of all parents, too
 
  private:
@@ -112,8 +116,9 @@ void check_parents(PageStore& store, std::span<const MemoryId> memories, std::ui
 
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
-// Is this shared object a memfd? Its pages are in the images even if no process maps it.
-bool is_memfd(const Checkpoint& checkpoint, MemoryId memory);
+// Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What
+// segments there are is known if the checkpoint was read with the kind "IPCNS_SHM".
+bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
@@ -140,7 +145,7 @@ bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task&
 enum class Absent : std::uint8_t {
   refused,         // any is an error
   zero_anonymous,  // holes of anonymous memory read as zeros; the rest is an error: files, lazy and missing pages
-  zero_holes,      // all holes read as zeros; lazy and missing pages are an error
+  zero_holes,      // all other holes read as zeros, too; lazy and missing pages are an error
   zero             // all of them read as zeros
 };
 
@@ -151,6 +156,10 @@ struct Process {
   const SetId* set = nullptr;
   std::string_view name;  // of the set, for people
 };
+
+// Why it is not known where a process has its command line, environment and auxiliary vector: its mm image is not
+// there. Reasons: missing_image, no_tree (a pre-dump).
+Error lacks_address_space(const Process& process);
 
 // How a CheckpointMemory reads its inputs.
 struct MemoryOptions {
@@ -193,22 +202,25 @@ class CheckpointMemory {
   std::span<const Process> processes() const;            // by set and pid
   const Process* find_process(std::uint32_t pid) const;  // the first with that pid; null: there is none
 
+  // The addresses whose bytes are those of unlinked files, which the images have. Ascending.
+  std::vector<Range> unlinked(const Process& process) const;
   // What read() would refuse to read: an error with the reason no_bytes for each stretch of the range.
   std::vector<Error> absences(const Range& range);
   // Reads the ranges one after the other, each in address order. Ends with the first error; `take` has got everything
   // before it. Reasons: no_bytes, io_open, io_read, bad_member, cut_pages, missing_image, limit_held.
   [[nodiscard]] Error read(std::span<const Range> ranges, const TakeOf& take);
   [[nodiscard]] Error read(const Range& range, std::string& bytes);
-  // Reads everything that is stored of a process, in address order. Skips what should be stored but is missing, and
-  // returns the first such error.
+  // Reads everything that is stored of a process, in address order, but not of unlinked files. Skips what should be
+  // stored but is missing, and returns the first such error.
   [[nodiscard]] Error read_stored(const Process& process, const Take& take);
 
   // The process's command line and environment, each string without its NUL. Reasons: those of read(), and limit_size.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
   enum class Texts : std::uint8_t { arguments, environment };
-  // The same for many processes at once, in their order. An error is reported, and that process has no strings.
-  std::vector<std::vector<std::string>> texts(std::span<const Process> processes, Texts which, Absent absent);
+  // The same for many processes at once, in their order. Nothing: there was an error, which is reported.
+  std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
+                                                             Absent absent);
 
  private:
   std::unique_ptr<MemoryWork> work_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/kept_errors.hpp"
+#include "memory/ghost_file.hpp"
 
 namespace critpipe {
 
@@ -46,6 +47,43 @@ class HoldPages final : public PagesSink {
   MemorySet::Streamed& image_;
 };
 
+// Of a hole, what lies in one mapping after the other, or between two: cuts the piece there.
+const Mapping* in_one_mapping(const MappingIndex& mappings, MemoryWork::Piece& piece) {
+  const auto next = mappings.from(piece.vaddr);
+  if (next == mappings.all().end()) return nullptr;
+  const bool is_inside = (*next)->start <= piece.vaddr;
+  piece.size = std::min(piece.size, (is_inside ? (*next)->end : (*next)->start) - piece.vaddr);
+  return is_inside ? *next : nullptr;
+}
+
+bool is_ghost(std::string_view name) {
+  const Kind* kind = kind_of_name(name);
+  return kind && kind->name == "GHOST_FILE";
+}
+
+// Keeps an unlinked file that cannot be read again.
+class HoldGhost final : public Sink {
+ public:
+  HoldGhost(MemoryWork& work, std::vector<MemorySet::HeldChunk>& chunks) : work_{work}, chunks_{chunks} {}
+  Step begin(const Image& image) override {
+    return image.kind && image.kind->name == "GHOST_FILE" ? Step::go : Step::stop;
+  }
+  Step entry(const Entry& entry) override {
+    chunks_.push_back({ghost_offset(entry)});
+    return Step::go;
+  }
+  Step bytes(Bytes bytes) override {
+    work_.held_bytes += bytes.size();
+    if (work_.held_bytes > work_.options.held_bytes) work_.over_limit = true;
+    else chunks_.back().bytes.insert(chunks_.back().bytes.end(), bytes.begin(), bytes.end());
+    return Step::go;
+  }
+
+ private:
+  MemoryWork& work_;
+  std::vector<MemorySet::HeldChunk>& chunks_;
+};
+
 // The first pass over the inputs.
 class LoadSets final : public Decoding {
  public:
@@ -55,6 +93,7 @@ class LoadSets final : public Decoding {
   bool wants(std::string_view name) override {
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
     name.remove_prefix(name.rfind('/') + 1);
+    if (is_ghost(name)) return work_.from_pipe;
     return !kind_of_name(name) || memory_of_name(name) || is_pages_name(name) || wants_.wants(name);
   }
   bool reads_raw() const override { return false; }  // sinks say it one by one
@@ -91,8 +130,13 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     return std::make_unique<HoldPages>(work_, image);
   }
   if (const Error error = fault_of_pages(member)) report(error);
+  if (is_ghost(member.name)) {
+    const bool is_new = !set.directory && !set.ghosts.contains(member.name);
+    return is_new ? std::make_unique<HoldGhost>(work_, set.ghosts[member.name]) : nullptr;
+  }
   if (const auto memory = memory_of_name(member.name)) {
     set.memories.insert(*memory);
+    set.checkpoint.note(member.name);
     if (set.directory) return nullptr;
     Pagemap& pagemap = set.pagemaps[*memory];
     pagemap.memory = *memory;
@@ -250,7 +294,8 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
   if (stretch.where == Stretch::Where::lazy) error.name += "were left behind for a lazy restore";
   else if (stretch.where == Stretch::Where::missing) error.name += "are in a parent that is not here, or lacks them";
   else if (!mapping) error.name += "are in no mapping";
-  else if (mapping->kind() == Mapping::Kind::file) error.name += "are as in " + process.checkpoint->name_of(*mapping);
+  else if (mapping->kind() == Mapping::Kind::file)
+    error.name += "are those of the file " + process.checkpoint->name_of(*mapping) + ", which is not in the checkpoint";
   else error.name += "are not stored: zeros, if nothing else is known of them";
   return error;
 }
@@ -273,15 +318,19 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
     const std::uint64_t end = std::min(range.end, stretch.end(set.page_size));
     Step step = Step::go;
     while (at < end && step == Step::go) {
-      // Of a hole, what lies in one mapping after the other.
+      Piece next = piece_of(number, set, at, end, stretch);
       const bool is_hole = stretch.where == Stretch::Where::hole;
-      const Mapping* mapping = is_hole && range.absent == Absent::zero_anonymous ? mappings.at(at) : nullptr;
-      const std::uint64_t until = mapping ? std::min(end, mapping->end) : end;
-      const bool is_zero =
-          range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) || is_anonymous(mapping);
-      if (stretch.where == Stretch::Where::stored || is_zero) step = piece(piece_of(number, set, at, until, stretch));
-      else step = absent(absence(range, stretch, at, until));
-      at = until;
+      const Mapping* mapping = is_hole ? in_one_mapping(mappings, next) : nullptr;
+      if (mapping) next.ghost = range.process.checkpoint->ghost_of(*mapping);
+      if (!next.ghost.empty()) {
+        next.set = &set;
+        next.ghost_offset = mapping->pgoff + (at - mapping->start);
+      }
+      const bool is_zero = range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) ||
+                           (range.absent == Absent::zero_anonymous && is_anonymous(mapping));
+      const bool is_there = stretch.where == Stretch::Where::stored || is_zero || !next.ghost.empty();
+      step = is_there ? piece(next) : absent(absence(range, stretch, at, at + next.size));
+      at += next.size;
     }
     return step;
   };
@@ -292,6 +341,7 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
 }
 
 Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& step) {
+  if (!piece.ghost.empty()) return from_ghost(piece, take, step);
   std::vector<std::byte> block(std::min<std::uint64_t>(piece.size, block_bytes));
   for (std::uint64_t done = 0; done < piece.size && step == Step::go;) {
     const std::span<std::byte> here{block.data(), std::min<std::uint64_t>(block.size(), piece.size - done)};
@@ -320,6 +370,23 @@ std::span<const Process> CheckpointMemory::processes() const { return work_->pro
 const Process* CheckpointMemory::find_process(std::uint32_t pid) const {
   const auto found = std::ranges::find(work_->processes, pid, [](const Process& one) { return one.task->pid; });
   return found == work_->processes.end() ? nullptr : &*found;
+}
+
+std::vector<CheckpointMemory::Range> CheckpointMemory::unlinked(const Process& process) const {
+  std::vector<Range> ranges;
+  const MappingIndex mappings{process.task->memory.mappings};
+  for (const Mapping* mapping : mappings.all()) {
+    if (process.checkpoint->ghost_of(*mapping).empty()) continue;
+    const Range whole{process, mapping->start, mapping->end, Absent::zero};
+    (void)work_->cut(
+        0, whole,
+        [&](const MemoryWork::Piece& piece) {
+          if (!piece.ghost.empty()) ranges.push_back({process, piece.vaddr, piece.vaddr + piece.size, Absent::zero});
+          return Step::go;
+        },
+        [](const Error&) { return Step::go; });
+  }
+  return ranges;
 }
 
 std::vector<Error> CheckpointMemory::absences(const Range& range) {

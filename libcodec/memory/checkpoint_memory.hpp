@@ -20,6 +20,12 @@ struct MemorySet final : PageStore {
     std::vector<std::byte> bytes;  // if they are held
   };
 
+  // Bytes of a ghost file that cannot be read again, at their offset.
+  struct HeldChunk {
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes = {};
+  };
+
   SetId id;
   std::string name;   // for people
   std::string place;  // before the names of its images
@@ -30,8 +36,9 @@ struct MemorySet final : PageStore {
   std::set<MemoryId> memories;
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
-  std::size_t nr_reported = 0;  // errors of the directory
   MemorySet* given_parent = nullptr;
+  std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
+  std::size_t nr_reported = 0;                                        // errors of the directory
 
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
@@ -44,7 +51,7 @@ struct MemoryWork {
   using Report = CheckpointMemory::Report;
   using Texts = CheckpointMemory::Texts;
 
-  // Bytes of a range, in one pages image, or zeros.
+  // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
     std::size_t range = 0;
     MemorySet* set = nullptr;
@@ -52,6 +59,8 @@ struct MemoryWork {
     std::uint64_t size = 0;
     Stretch stretch = {};
     std::uint64_t skip = 0;  // bytes of the stretch before those that are wanted
+    std::string ghost = {};  // the image with the unlinked file
+    std::uint64_t ghost_offset = 0;
 
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
     bool is_streamed() const { return is_stored() && !set->directory; }
@@ -99,13 +108,16 @@ struct MemoryWork {
 
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
-  std::vector<std::vector<std::string>> texts(CheckpointMemory& memory, std::span<const Process> processes, Texts which,
-                                              Absent absent, const Report& fault);
+  std::vector<std::optional<std::vector<std::string>>> texts(CheckpointMemory& memory,
+                                                             std::span<const Process> processes, Texts which,
+                                                             Absent absent, const Report& fault);
+  Error texts_of_one(CheckpointMemory& memory, const Process& process, Texts which, std::vector<std::string>& all);
 
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);
-  // Of a directory, and zeros. Stops where `step` says so.
+  // Of a directory, of unlinked files, and zeros. Stops where `step` says so.
   Error by_position(const Piece& piece, const TakePiece& take, Step& step);
+  Error from_ghost(const Piece& piece, const TakePiece& take, Step& step);
 };
 
 // The directory that a member's set is in, if it is a file there; else empty.

@@ -1,9 +1,14 @@
 // What the sources of a MemorySearch share. Internal.
 #pragma once
 
+#include "critpipe/memory.hpp"
 #include "search/filter_use.hpp"
+#include "search/memory_owners.hpp"
 
 namespace critpipe {
+
+// Does any task map one?
+bool maps_unlinked(const Checkpoint& checkpoint);
 
 struct MemorySearch::Work {
   const Patterns& patterns;
@@ -18,6 +23,8 @@ struct MemorySearch::Work {
   Step step_behind(const Search& search, const std::string& place) const;
   Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                            const SourceOptions& source_options);
+  // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
+  Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

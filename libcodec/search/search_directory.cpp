@@ -142,7 +142,8 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     for (const auto& [pages_id, image] : set->images)
       if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
-  return Step::go;
+  const bool any = std::ranges::any_of(sets, [](const auto& set) { return maps_unlinked(*set->checkpoint); });
+  return any ? search_unlinked({path}, {}) : Step::go;
 }
 
 }  // namespace critpipe

@@ -76,6 +76,11 @@ class InputSearch final : public Decoding {
     if (!is_second_pass_) work_.on_error(error);
   }
   Step finish();
+  // After finish().
+  bool maps_unlinked() const {
+    return std::ranges::any_of(sets_, [](const auto& row) { return critpipe::maps_unlinked(row.second->checkpoint); });
+  }
+  bool is_rereadable() const { return rereadable_; }
   // After finish(): is there anything to be read again? Then all inputs are.
   bool begin_second_pass();
 
@@ -378,7 +383,12 @@ Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, c
       std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
   InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
-  return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
+  if (receiver.begin_second_pass() && read_all(receiver, inputs, source_options) == Step::stop) return Step::stop;
+  if (!receiver.maps_unlinked()) return Step::go;
+  if (receiver.is_rereadable()) return search_unlinked(inputs, source_options);
+  on_error({.reason = Reason::no_bytes,
+            .name = "unlinked files that are mapped were not searched: give the archive itself, not a pipe"});
+  return Step::go;
 }
 
 Step MemorySearch::Work::step_behind(const Search& search, const std::string& place) const {

@@ -170,6 +170,12 @@ void StreamedPages::sample(bool last) {
   block_bytes_.clear();
 }
 
+Needs needs_of(const SurveyOptions& options) {
+  Needs needs{.mappings = options.mappings};
+  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
+  return needs;
+}
+
 }  // namespace
 
 PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> report)
@@ -186,7 +192,7 @@ SetState& SurveyWork::state_of(const Member& member) {
   if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
   set.id = *member.set;
   set.place = state.place;
-  set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
+  set.checkpoint = std::make_unique<Checkpoint>(needs_of(options));
   return state;
 }
 
@@ -195,7 +201,7 @@ bool PageSurvey::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   const Kind* kind = kind_of_name(file);
   if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
-  return Checkpoint{Needs{.mappings = work_->options.mappings}}.wants(file);
+  return Checkpoint{needs_of(work_->options)}.wants(file);
 }
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
@@ -212,6 +218,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
+  set.checkpoint->note(file);
   const Kind* kind = kind_of_name(file);
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);

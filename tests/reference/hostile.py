@@ -16,8 +16,10 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checking
 import feeding
 import image_stream
+from checking import check_same as check
 
 BIN = os.path.abspath(sys.argv[1])
 CAT, TOJSON, FROMJSON = BIN + "/crit-cat", BIN + "/crit-tojson", BIN + "/crit-fromjson"
@@ -29,13 +31,6 @@ def listed_as(name, kind, size, entries, tail=""):
 
 
 FS_LISTED = listed_as("fs-1.img", "FS", 16, 1)
-failures = []
-
-
-def check(name, got, want):
-    if got != want:
-        failures.append(name)
-        print(f"FAIL {name}\n  got  {got!r}\n  want {want!r}", file=sys.stderr)
 
 
 def member(name, content=b"", **fields):
@@ -354,5 +349,4 @@ streams()
 bombs()
 compressed()
 folders()
-print(f"{len(failures)} failures")
-sys.exit(1 if failures else 0)
+checking.done()
