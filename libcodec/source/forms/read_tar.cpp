@@ -273,6 +273,7 @@ Step Tar::read_layer(Member& member, bool is_asked_for, std::string_view name) {
   layers.push_back(std::move(layer));
   const Step step = to_.read_layer(layers);
   if (step == Step::stop || data.stopped()) return Step::stop;
+  broken_ |= to_.nr_members > max_members;  // which was said
   if (data.is_heard()) {
     while (!data.read().empty()) {
     }
