@@ -124,8 +124,10 @@ class SetCheck {
 
 void SetCheck::sizes() {
   std::map<std::uint64_t, const SurveyedMemory*> claims;
+  std::set<std::uint64_t> compressed;
   for (const auto& [id, memory] : set_.memories) {
     const std::uint64_t pages_id = memory.pagemap.pages_id;
+    if (memory.compressed) compressed.insert(pages_id);
     const auto [first, added] = claims.try_emplace(pages_id, &memory);
     if (!added)
       findings_.add({set_.id, memory.place}, "claimed",
@@ -142,7 +144,8 @@ void SetCheck::sizes() {
                             pagemap_name(id).c_str(), Unsigned{claimed}));
   }
   for (const auto& [pages_id, image] : set_.images) {
-    if (StoredPages::size(StoredPages::count(image.size_bytes, set_.page_size), set_.page_size) != image.size_bytes)
+    if (!compressed.contains(pages_id) &&
+        StoredPages::size(StoredPages::count(image.size_bytes, set_.page_size), set_.page_size) != image.size_bytes)
       findings_.add({set_.id, image.place}, "size",
                     formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
                               Unsigned{set_.page_size}));

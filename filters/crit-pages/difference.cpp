@@ -25,7 +25,11 @@ struct MappingCounts {
 class Differences {
  public:
   Differences(Program& program, Contents& first, Contents& second, Output& output)
-      : first_{first}, second_{second}, output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+      : first_{first},
+        second_{second},
+        output_{output},
+        json_{output, false, big_numbers_of(program)},
+        as_json_{program.has("json")} {}
 
   void memory(MemoryId id);
   void total();

@@ -91,7 +91,9 @@ void HexDump::flush() {
 bool all_there(Program& program, CheckpointMemory& memory, const std::vector<CheckpointMemory::Range>& ranges) {
   bool has_holes = false, good = true;
   for (CheckpointMemory::Range range : ranges) {
+    const bool failed = program.failed();
     const std::vector<Error> absences = memory.absences(range);
+    if (!failed && program.failed()) return false;  // what is there is not known: its pagemap was refused
     for (const Error& error : absences) program.report(error);
     good &= absences.empty();
     range.absent = Absent::zero_holes;

@@ -51,7 +51,7 @@ void Json::totals(const PageTotals& totals, const ContentTotals* held) {
     json_.begin('{');
     number("vaddr", run.vaddr);
     number("nr_pages", run.nr_pages);
-    number("flags", run.flags);
+    json_.key("flags").number(run.flags);
     json_.end('}');
   }
   json_.end(']');

@@ -103,7 +103,8 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
     line("used by", pids.empty() ? std::string{"no process"} : pids);
   }
   if (contents_ && memory.contents) contents(*memory.contents, set.page_size);
-  if (!memory.complete) line("but", "the pagemap is damaged: this is what came before");
+  const char* const why = memory.compressed ? "compressed pages are not read" : "the pagemap is damaged";
+  if (!memory.complete) line("but", std::string{why} + ": this is what came before");
 }
 
 void Text::estimate(const char* what, const CompressionEstimate& estimate, std::uint64_t bytes) {

@@ -54,7 +54,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
     "{have} of {want} long numbers have been rounded on their way here, as jq before 1.7 does: use crit-tojson "       \
     "--big-numbers=text")                                                                                              \
   X(unaligned_mapping, data, "a {name} at {have:x}, which is not where a page begins")                                 \
-  X(overlapping_mapping, data, "a {name} that begins at {have:x}, before {want:x}, where the one before it ends")      \
+  X(overlapping_mapping, data, "a {name}, before {have:x}, where the one before it ends")      \
   X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                   \
   X(bad_order, data, "lines are out of order: {name}")                                                                 \
   X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                      \

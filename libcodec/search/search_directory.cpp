@@ -134,7 +134,10 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
       StoredSearch stored{*this, *directory, memory, set->page_size, search};
       const Step step = stored.run(wanted) == Step::go ? Step::go : step_behind(search, path);
       directory->forget(memory);
-      for (; nr_errors < directory->errors().size(); ++nr_errors) on_error(directory->errors()[nr_errors]);
+      // The survey has said what is wrong with the set's own pagemaps.
+      for (; nr_errors < directory->errors().size(); ++nr_errors)
+        if (!directory->errors()[nr_errors].image.starts_with(directory->path() + "/pagemap-"))
+          on_error(directory->errors()[nr_errors]);
       if (step == Step::stop) return Step::stop;
     }
     // Pages that no pagemap names are searched as they stand.

@@ -71,7 +71,10 @@ class MemorySink final : public PagemapSink {
     return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
-    if (memory_) memory_->complete = false;
+    if (memory_) {
+      memory_->complete = false;
+      memory_->compressed |= reader().has_compressed();
+    }
     Error placed = error;
     placed.image = place_;
     placed.set = member_set_;

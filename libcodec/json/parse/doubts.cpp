@@ -1,7 +1,10 @@
 #include "json/parse/doubts.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cstdio>
+#include <limits>
 #include <string>
 
 #include "critpipe/fields.hpp"
@@ -36,6 +39,10 @@ bool looks_rounded(std::string_view digits) {
   const std::string_view significant = without_zeros(digits);
   if (digits.size() <= double_digits || significant.size() > double_digits || significant.size() < least_digits)
     return false;
+  // One that a double can hold is as it was: masks, addresses of pages, patterns in registers.
+  std::uint64_t number = 0;
+  const bool fits = std::from_chars(digits.data(), digits.data() + digits.size(), number).ec == std::errc{};
+  if (fits && std::bit_width(number) - std::countr_zero(number) <= std::numeric_limits<double>::digits) return false;
   double value = 0;
   (void)std::from_chars(digits.data(), digits.data() + digits.size(), value);
   return significant == digits_of(value, 0) || significant == digits_of(value, double_digits - 1);
@@ -139,9 +146,15 @@ void Doubts::run(const Message& message, Bytes payload, const char* at) {
 
 void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end, const char* at) {
   const std::string name{what};
-  if (begin % smallest_page != 0) add(Reason::unaligned_mapping, name + " that begins", 0, begin, at);
-  else if (end % smallest_page != 0) add(Reason::unaligned_mapping, name + " that ends", 0, end, at);
-  else if (begin < end_) add(Reason::overlapping_mapping, name, end_, begin, at);
+  if (begin % smallest_page != 0) {
+    add(Reason::unaligned_mapping, name + " that begins", 0, begin, at);
+  } else if (end % smallest_page != 0) {
+    add(Reason::unaligned_mapping, name + " that ends", 0, end, at);
+  } else if (begin < end_) {
+    char text[24];
+    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(begin));
+    add(Reason::overlapping_mapping, name + " that begins at " + text, 0, end_, at);
+  }
   end_ = end;
 }
 

@@ -11,8 +11,8 @@
 namespace critpipe {
 
 // Readers that take numbers for doubles (jq before 1.7, JavaScript) write 17 digits at most, and zeros behind them. So
-// may others: of numbers with 18 digits one in a hundred is such a one. Where several are, and most long numbers are of
-// their kind, it is no chance.
+// may others: of numbers with 18 digits one in a hundred looks so. Where several do, and most long numbers do, it is no
+// chance.
 class Doubts {
  public:
   struct Doubt {
