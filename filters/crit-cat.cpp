@@ -1,10 +1,13 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
+#include <map>
+#include <set>
 #include <utility>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
 #include "cli/numbers.hpp"
+#include "cli/parent_sets.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 
@@ -34,32 +37,41 @@ Slice parse_slice(Program& program) {
   return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
 }
 
+// Reads the inputs once; or, for a form in which the order matters, once for each rank, if they can be read again.
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
       : Decoding{limits_of(program)},
         program_{program},
         images_{images},
-        slice_{parse_slice(program)},
-        nr_wanted_{count_wanted(program)} {}
-
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  std::uint64_t take_file(const Member& member) override {
-    // The kernel moves what nobody looks at.
-    if (!last_ || member.size == Member::unknown) return 0;
-    const std::uint64_t moved = last_->pass_file(member.fd, member.size);
-    if (last_->step() == Step::go && last_->error()) {
-      Error error = last_->error();
-      error.image = member.place;
-      fail(&member, error);
-    }
-    return moved;
+        options_{source_options(program)},
+        slice_{parse_slice(program)} {
+    options_.all_members = true;
+    nr_wanted_ = count_wanted(program, options_);
   }
-  void report(const Error& error) override { program_.report(error); }
+
+  void read();
+
+  bool wants(std::string_view path) override {
+    const Rank rank = rank_of(path);
+    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
+    has_bulk_ |= rank == Rank::bulk;
+    has_pages_ |= rank == Rank::pages;
+    return phase_ == (rank == Rank::bulk ? Phase::bulk : Phase::pages);
+  }
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  std::uint64_t take_file(const Member& member) override;
+  // What was said in one phase is not said again in the next.
+  void report(const Error& error) override {
+    if (phase_ == Phase::all || said_.insert(to_string(error)).second) program_.report(error);
+  }
 
  private:
   class One;
+  enum class Phase : std::uint8_t { all, small, bulk, pages };
 
+  Step read_once(Phase phase);
+  Step read_parents(Receiver& receiver);
   // A whole set is a stream, however small; what is picked from it is itself if it is one, as a plain image is.
   OutForm form(const Member& member) const {
     if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
@@ -69,37 +81,107 @@ class Cat final : public Decoding {
 
   Program& program_;
   ImagesOut& images_;
+  SourceOptions options_;
   Slice slice_;
-  std::uint64_t nr_wanted_;  // of a directory
-  Output* last_ = nullptr;   // of the member that began last
+  std::uint64_t nr_wanted_ = 0;  // of a directory
+  Output* last_ = nullptr;       // of the member that began last
+  Phase phase_ = Phase::all;
+  bool any_ = false;
+  bool in_parents_ = false;
+  bool has_bulk_ = false, has_pages_ = false;
+  std::set<std::string> said_;
+  std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
 };
 
 // One image on its way.
 class Cat::One final : public ImageSink {
  public:
   One(Cat& cat, const Member& member)
-      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.path}, form_{cat.form(member)} {}
+      : ImageSink{nullptr, cat.slice_},
+        cat_{cat},
+        name_{member.path},
+        form_{cat.form(member)},
+        size_{cat.slice_.is_all() || !member.is_image ? member.size : Member::unknown},
+        ends_all_{member.in_directory && is_parent_link(member) && cat.images_.refuses_parents()} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }
   Step begin(const Image& image) override {
-    output_ = cat_.images_.open(name_, image.kind, form_);
+    output_ = cat_.images_.open(name_, image.kind, form_, size_);
     cat_.last_ = output_;
     write_to(output_);
     return ImageSink::begin(image);
   }
-  Step end() override { return output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go; }
+  Step end() override {
+    const Step step = output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go;
+    return ends_all_ ? Step::stop : step;
+  }
 
  private:
   Cat& cat_;
   std::string name_;
   OutForm form_;
+  std::uint64_t size_;
+  bool ends_all_;  // it is refused, so that nothing else need be read
   Output* output_ = nullptr;
 };
 
 std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
   last_ = nullptr;
+  if (member.in_directory && !in_parents_)
+    prefixes_.try_emplace(member.set->checkpoint, member.path, 0, member.path.size() - member.name.size());
+  // read_parents() follows it.
+  if (member.in_directory && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
   return std::make_unique<One>(*this, member);
+}
+
+std::uint64_t Cat::take_file(const Member& member) {
+  // The kernel moves what nobody looks at.
+  if (!last_ || member.size == Member::unknown) return 0;
+  const std::uint64_t moved = last_->pass_file(member.fd, member.size);
+  if (last_->step() == Step::go && last_->error()) {
+    Error error = last_->error();
+    error.image = member.place;
+    fail(&member, error);
+  }
+  return moved;
+}
+
+Step Cat::read_parents(Receiver& receiver) {
+  in_parents_ = true;
+  for (const auto& [input, prefix] : prefixes_) {
+    Error error;
+    for (const ParentSet& parent : parents_of(input, error)) {
+      Prefixed prefixed{receiver, prefix + parent.prefix};
+      Pieces pieces{{parent.place}, options_};
+      while (const auto piece = pieces.next())
+        if (piece->read(prefixed) == Step::stop) return Step::stop;
+    }
+    if (error) report(error);
+  }
+  in_parents_ = false;
+  return Step::go;
+}
+
+Step Cat::read_once(Phase phase) {
+  phase_ = phase;
+  Selected selected{program_, *this};
+  Pieces pieces{program_.inputs(), options_};
+  Step step = Step::go;
+  while (const auto piece = pieces.next())
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (step == Step::go && images_.parents() == Parents::pass) step = read_parents(selected);
+  any_ |= selected.any();
+  return step;
+}
+
+void Cat::read() {
+  const bool is_ordered = images_.orders() && can_read_again(program_);
+  Step step = read_once(is_ordered ? Phase::small : Phase::all);
+  if (is_ordered) images_.bulk_follows();
+  if (step == Step::go && has_bulk_ && is_ordered) step = read_once(Phase::bulk);
+  if (step == Step::go && has_pages_ && is_ordered) step = read_once(Phase::pages);
+  if (has_selection(program_) && !any_) program_.set_exit_code(exit_no);
 }
 
 // A line for each image.
@@ -211,8 +293,7 @@ int list(Program& program) {
 int run(Program& program) {
   if (program.has("list")) return list(program);
   const auto images = images_out(program);
-  Cat cat{program, *images};
-  (void)read_inputs(program, cat);
+  Cat{program, *images}.read();
   return images->commit();
 }
 

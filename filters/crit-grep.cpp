@@ -30,7 +30,11 @@ constexpr Option rows[] = {
     Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
         "any|memory"),
     output_row.without_letter(),
+    format_row,
     stream_row,
+    zstd_row,
+    threads_row,
+    force_row.without_letter().needs("output"),
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {

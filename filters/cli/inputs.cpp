@@ -86,15 +86,19 @@ bool selects_one(const Program& program) {
   return only.size() == 1 && only[0].find_first_of("*?[\\") == std::string::npos && program.arguments().size() <= 1;
 }
 
-std::uint64_t count_wanted(Program& program) {
+std::uint64_t count_wanted(Program& program, const SourceOptions& options) {
   if (!has_selection(program) || program.arguments().size() != 1) return Member::unknown;
   Nothing receiver{program};
-  return nr_wanted(program.arguments()[0], receiver, source_options(program));
+  return nr_wanted(program.arguments()[0], receiver, options);
 }
 
 Step read_inputs(Program& program, Receiver& receiver) {
+  return read_inputs(program, receiver, source_options(program));
+}
+
+Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options) {
   Selected selected{program, receiver};
-  Pieces pieces{program.inputs(), source_options(program)};
+  Pieces pieces{program.inputs(), options};
   Step step = Step::go;
   while (const auto piece = pieces.next())
     if ((step = piece->read(selected)) == Step::stop) break;

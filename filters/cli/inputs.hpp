@@ -17,7 +17,7 @@ bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input
 
 // How many members of the only input --only and --except leave, where that is a directory; else unknown.
-std::uint64_t count_wanted(Program& program);
+std::uint64_t count_wanted(Program& program, const SourceOptions& options);
 
 // Passes on what is wanted and remembers whether anything was.
 class Selected final : public Receiver {
@@ -46,5 +46,6 @@ class Selected final : public Receiver {
 
 // Reads all inputs in order. Sets the exit code to 1 where a selection leaves nothing.
 Step read_inputs(Program& program, Receiver& receiver);
+Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options);
 
 }  // namespace critpipe::filters

@@ -22,6 +22,16 @@ void say(std::string line) {
   }
 }
 
+// What others may read is not for memory, which holds secrets.
+void refuse_readable(Program& program, const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
+  Error error{Reason::io_write, path};
+  error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
+  program.report(error);
+  std::exit(exit_error);
+}
+
 }  // namespace
 
 bool Program::has(std::string_view option) const { return value(option).has_value(); }
@@ -85,9 +95,12 @@ int Program::finish(Output& output) {
 
 Destination::Destination(Program& program, Content content, const char* option) : program_{program} {
   if (const auto path = program.value(option); path && *path != "-") {
+    const bool holds_memory = content == Content::images || content == Content::memory_text;
+    if (holds_memory && !program.has("force")) refuse_readable(program, *path);
     const mode_t mask = umask(0);
     umask(mask);
-    file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{0666 & ~mask, sync_of(program)});
+    const mode_t mode = holds_memory ? 0600 : 0666 & ~mask;
+    file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{mode, sync_of(program)});
     if (file_->error()) {
       program.report(file_->error());
       std::exit(exit_error);
@@ -95,7 +108,8 @@ Destination::Destination(Program& program, Content content, const char* option) 
     cleanup_ = std::make_unique<SignalCleanup>(file_->temporary());
     return;
   }
-  if (content == Content::binary && isatty(STDOUT_FILENO))
+  const bool is_binary = content == Content::binary || content == Content::images;
+  if (is_binary && isatty(STDOUT_FILENO))
     program.usage("this is binary and standard output is a terminal: use a pipe, > FILE or -o FILE");
   standard_output_ = std::make_unique<FileOutput>(STDOUT_FILENO, "standard output");
 }

@@ -13,7 +13,7 @@ constexpr Option options[] = {
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };
-constexpr const char* takes[] = {"holes", "json", "memory", "output"};
+constexpr const char* takes[] = {"force", "holes", "json", "memory", "output"};
 
 using Unsigned = unsigned long long;
 
@@ -98,7 +98,7 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 }
 
 int run(Program& program) {
-  Destination destination{program, Destination::Content::text};
+  Destination destination{program, Destination::Content::memory_text};
   const Absent absent = absent_of(program);
   CheckpointMemory memory = memory_of(program);
   const auto processes = memory.processes();

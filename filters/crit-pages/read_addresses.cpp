@@ -18,7 +18,7 @@ constexpr Option options[] = {
     {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
     {'x', "hex", nullptr, "With --at, a hexdump in any case."},
 };
-constexpr const char* takes[] = {"memory", "output"};
+constexpr const char* takes[] = {"force", "memory", "output"};
 
 using Unsigned = unsigned long long;
 
@@ -109,7 +109,7 @@ int run(Program& program) {
     ranges.push_back({{}, range.begin, range.end, absent});
   }
   const bool hex = program.has("hex") || (!program.value("output") && isatty(STDOUT_FILENO));
-  Destination destination{program, hex ? Destination::Content::text : Destination::Content::binary};
+  Destination destination{program, hex ? Destination::Content::memory_text : Destination::Content::images};
   Output& output = destination.output();
   std::set<std::string> reported;
   const auto report = [&](const Error& error) {

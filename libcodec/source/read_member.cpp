@@ -67,6 +67,16 @@ void Delivery::end() {
     fail(named_error(Reason::no_set, place, options.set->empty() ? "at the top" : *options.set));
 }
 
+bool is_parent_link(std::string_view name) { return last_part(name) == "parent"; }
+
+Step read_text(std::string_view text, Member& member, Receiver& receiver) {
+  member.size = text.size();
+  if (receiver.begin(member) == Step::stop) return Step::stop;
+  const bool is_wanted = !text.empty() && receiver.needs_bytes(member);
+  if (is_wanted && receiver.bytes(member, bytes_of(text)) == Step::stop) return Step::stop;
+  return receiver.end(member);
+}
+
 bool is_raw_name(std::string_view name) {
   const Kind* kind = kind_of_name(name);
   return kind && kind->is_raw();

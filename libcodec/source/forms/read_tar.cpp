@@ -23,6 +23,7 @@ class Tar {
   bool open();
   Step read_entry(archive_entry* entry);
   Step read_data(Member& member, archive_entry* entry);
+  Step read_link(Member& member, archive_entry* entry);
   Step read_blocks(Member& member);
   Step zeros(const Member& member, std::uint64_t size);
   std::uint64_t most_hole_bytes() const;
@@ -148,6 +149,7 @@ Step Tar::read_entry(archive_entry* entry) {
   if (type == AE_IFDIR || (!member.is_image && !to_.options.all_members)) return Step::go;
   if (!to_.name(member, name)) return Step::go;
   member.place = to_.place + ":" + path;
+  if (type == AE_IFLNK && is_parent_link(name)) return read_link(member, entry);
   if (type != AE_IFREG || linked) {
     const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
     if (member.is_image) refuse(member, Reason::bad_member, what);
@@ -158,6 +160,14 @@ Step Tar::read_entry(archive_entry* entry) {
     return Step::go;
   }
   return to_.receiver.wants(member.path) ? read_data(member, entry) : Step::go;
+}
+
+Step Tar::read_link(Member& member, archive_entry* entry) {
+  const char* text = library_->archive_entry_symlink(entry);
+  if (!text) text = library_->archive_entry_symlink_utf8(entry);
+  const NameSet::Seen seen = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
+  if (!text || seen != NameSet::Seen::first || !to_.receiver.wants(member.path)) return Step::go;
+  return read_text(text, member, to_.receiver);
 }
 
 Step Tar::read_data(Member& member, archive_entry* entry) {

@@ -1,0 +1,70 @@
+// Images as files.
+#include "cli/cleanup.hpp"
+#include "cli/images_target.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+// Names that no file can have are refused.
+class ToDirectory final : public ImagesTarget {
+ public:
+  ToDirectory(Program& program, const std::string& path)
+      : program_{program},
+        partial_{program.has("partial")},
+        directory_{path, {.replace = program.has("force"), .sync = sync_of(program)}},
+        cleanup_{directory_.error() ? "" : directory_.hidden_path(),
+                 directory_.is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep} {
+    if (directory_.error()) program.report(directory_.error());
+  }
+  Output* open(const MemberPlace& place, OutForm form, std::uint64_t size) override;
+  Step close(Output* output, bool whole) override;
+  bool link(const MemberPlace& place, int fd) override {
+    return !directory_.error() && directory_.link(place.in_directory(), fd);
+  }
+  void link_parent(const MemberPlace& place) override;
+  bool refuses_parents() const override { return true; }
+  int commit() override;
+
+ private:
+  Program& program_;
+  bool partial_;
+  DirectoryWriter directory_;
+  SignalCleanup cleanup_;
+};
+
+void ToDirectory::link_parent(const MemberPlace& place) {
+  const MemberPlace::Link link = place.link_in_directory();
+  if (directory_.error()) return;
+  if (const Error error = directory_.symbolic_link(link.name, link.target)) program_.report(error);
+}
+
+Output* ToDirectory::open(const MemberPlace& place, OutForm, std::uint64_t) {
+  if (directory_.error()) return nullptr;
+  Error error;
+  Output* output = directory_.create(place.in_directory(), error);
+  if (!output) program_.report(error);
+  return output;
+}
+
+Step ToDirectory::close(Output* output, bool whole) {
+  const Error error = whole ? directory_.close(output) : directory_.abandon(output);
+  if (error) program_.report(error);
+  return error ? Step::stop : Step::go;
+}
+
+int ToDirectory::commit() {
+  if (directory_.error() || (program_.failed() && !partial_)) return program_.exit_code();
+  Error error = directory_.finish();
+  if (!error) cleanup_.commit([&] { error = directory_.commit(); });
+  if (error) program_.report(error);
+  return program_.exit_code();
+}
+
+}  // namespace
+
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path) {
+  return std::make_unique<ToDirectory>(program, path);
+}
+
+}  // namespace critpipe::filters
