@@ -146,8 +146,8 @@ int ImagesOut::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const std::string file = program.value("output").value_or("");
   const Format format = format_of(program, file);
-  const bool zstd = program.has("zstd") || (format != Format::directory && file.ends_with("zst") &&
-                                            (file.ends_with(".zst") || file.ends_with(".tzst")));
+  const bool is_named_so = file.ends_with(".zst") || file.ends_with(".tzst");
+  const bool zstd = program.has("zstd") || (format != Format::directory && is_named_so);
   std::unique_ptr<ImagesTarget> target;
   if (format == Format::directory) {
     const std::string path = program.value("into").value_or(file);

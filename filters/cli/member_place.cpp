@@ -1,8 +1,6 @@
 #include "cli/member_place.hpp"
 
-#include <algorithm>
-
-#include "critpipe/schema.hpp"
+#include "critpipe/source.hpp"
 
 namespace critpipe::filters {
 
@@ -11,22 +9,7 @@ namespace {
 constexpr std::string_view parent = "parent";
 constexpr std::string_view usual = "checkpoint";
 constexpr std::string_view before = "pre-checkpoint";
-constexpr std::uint32_t max_generation = 1 << 20;
-
 std::string_view name_in(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-// How many generations a directory leads up: 1 for parent and pre-checkpoint, 2 for pre-checkpoint-2. 0: none.
-std::uint32_t generations(std::string_view directory) {
-  if (directory == parent || directory == before) return 1;
-  if (!directory.starts_with(before) || directory.size() < before.size() + 2 || directory[before.size()] != '-')
-    return 0;
-  std::uint32_t number = 0;
-  for (const char digit : directory.substr(before.size() + 1)) {
-    if (digit < '0' || digit > '9' || number > max_generation) return 0;
-    number = number * 10 + static_cast<std::uint32_t>(digit - '0');
-  }
-  return number >= 2 && directory[before.size() + 1] != '0' ? number : 0;
-}
 
 std::string before_name(std::uint32_t generation) {
   std::string name{before};
@@ -42,18 +25,12 @@ bool is_with_images(std::string_view name) {
 }  // namespace
 
 MemberPlace::MemberPlace(std::string_view path) : name{name_in(path)} {
-  path.remove_suffix(name.size());
-  while (!path.empty()) {
-    const std::string_view outer = path.substr(0, path.size() - 1);
-    const std::string_view last = name_in(outer);
-    const std::uint32_t more = generations(last);
-    const bool is_usual = generation == 0 && last == usual && is_with_images(name);
-    if (more == 0 && !is_usual) break;
-    generation = std::min(generation + more, max_generation);
-    path.remove_suffix(last.size() + 1);
-    if (is_usual) break;
-  }
-  base = path;
+  std::string_view directory = path.substr(0, path.size() - name.size());
+  if (!directory.empty()) directory.remove_suffix(1);
+  const Generation of = generation_of(directory);
+  generation = of.number;
+  base = of.base;
+  if (!base.empty()) base += '/';
 }
 
 std::string MemberPlace::in_stream() const {
@@ -63,7 +40,9 @@ std::string MemberPlace::in_stream() const {
 }
 
 std::string MemberPlace::in_archive() const {
-  if (generation > 0 || !is_with_images(name)) return in_directory();
+  const bool is_there =
+      !is_with_images(name) || name_in(std::string_view{base}.substr(0, base.size() - !base.empty())) == usual;
+  if (generation > 0 || is_there) return in_directory();
   return base + std::string{usual} + "/" + name;
 }
 

@@ -153,8 +153,7 @@ void TurnQueue::stop() {
 
 class Workers {
  public:
-  Workers(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options,
-          std::size_t threads)
+  Workers(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options, std::size_t threads)
       : program_{program},
         make_{make},
         pieces_{program.inputs(), options},

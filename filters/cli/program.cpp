@@ -25,7 +25,8 @@ void say(std::string line) {
 // What others may read is not for memory, which holds secrets.
 void refuse_readable(Program& program, const std::string& path) {
   struct stat status;
-  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & (S_IRGRP | S_IROTH)) == 0)
+    return;
   Error error{Reason::io_write, path};
   error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
   program.report(error);

@@ -8,6 +8,20 @@
 
 namespace critpipe::filters {
 
+namespace {
+
+int open_without_name(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+  // Some file systems have no files without a name.
+  std::string name = directory + "/.critpipe.XXXXXX";
+  const int named = mkostemp(name.data(), O_CLOEXEC);
+  if (named >= 0) unlink(name.c_str());
+  return named;
+}
+
+}  // namespace
+
 Spool::~Spool() {
   if (fd_ >= 0) close(fd_);
 }
@@ -19,18 +33,13 @@ void Spool::clear() {
 }
 
 Error Spool::open() {
-  if (directory_.empty()) {
-    const char* given = std::getenv("TMPDIR");
-    directory_ = given && *given ? given : "/var/tmp";
-  }
-  fd_ = ::open(directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const char* given = std::getenv("TMPDIR");
+  const std::string usual = given && *given ? given : "/var/tmp";
+  fd_ = directory_.empty() ? -1 : open_without_name(directory_);
   if (fd_ >= 0) return {};
-  // Some file systems have no files without a name.
-  std::string name = directory_ + "/.critpipe.XXXXXX";
-  fd_ = mkostemp(name.data(), O_CLOEXEC);
-  if (fd_ < 0) return system_error(Reason::io_write, directory_, errno);
-  unlink(name.c_str());
-  return {};
+  directory_ = usual;
+  fd_ = open_without_name(directory_);
+  return fd_ < 0 ? system_error(Reason::io_write, directory_, errno) : Error{};
 }
 
 Error Spool::append(Held& held, Bytes bytes) {

@@ -26,7 +26,7 @@ class Spool {
     std::uint64_t size = 0;
   };
 
-  // The file is made in that directory; where it is empty, in $TMPDIR or /var/tmp.
+  // The file is made in that directory; where it is empty, or no file can be made there, in $TMPDIR or /var/tmp.
   explicit Spool(std::string directory) : directory_{std::move(directory)} {}
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;

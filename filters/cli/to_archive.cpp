@@ -131,7 +131,8 @@ Step ToArchive::close(Output* output, bool whole) {
   if (&*one == current_) {
     current_ = nullptr;
     if (archive_.left() > 0) {
-      if (is_complete) program_.report({Reason::changed, one->waiting.path, Error::nowhere, Error::nowhere, archive_.left()});
+      if (is_complete)
+        program_.report({Reason::changed, one->waiting.path, Error::nowhere, Error::nowhere, archive_.left()});
       cut();
     }
   } else if (is_complete) {

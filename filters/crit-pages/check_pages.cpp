@@ -108,6 +108,8 @@ class SetCheck {
   void sizes();
   void owners();
   void parents(const SurveyedMemory& memory);
+  std::string parent_place(std::uint32_t level);
+  std::uint64_t nr_in_parent(const Stretch& stretch);
   void in_parent(const SurveyedMemory& memory, const Stretch& stretch);
 
   Findings& findings_;
@@ -184,19 +186,33 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
   const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id}, 0);
-  PageDirectory& parent = set_.page_directory()->ancestor(stretch.level);
-  const std::string path = parent.path() + "/" + pages_name(stretch.pages_id);
-  Error error;
-  const PagesImage* image = added ? parent.image(stretch.pages_id, set_.page_size, error) : nullptr;
-  if (image) known->second = image->nr_pages();
+  const std::string path = parent_place(stretch.level) + pages_name(stretch.pages_id);
+  if (added) known->second = nr_in_parent(stretch);
   if (stretch.page + stretch.nr_pages > known->second)
     findings_.add({set_.id, memory.place, Error::nowhere, stretch.vaddr}, "parent",
                   pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
 }
 
+std::string SetCheck::parent_place(std::uint32_t level) {
+  PageDirectory* const directory = set_.page_directory();
+  return directory ? directory->ancestor(level).path() + "/" : set_.ancestor_set(level).place;
+}
+
+// How many pages the image there has.
+std::uint64_t SetCheck::nr_in_parent(const Stretch& stretch) {
+  if (PageDirectory* const directory = set_.page_directory()) {
+    Error error;
+    const PagesImage* const image = directory->ancestor(stretch.level).image(stretch.pages_id, set_.page_size, error);
+    return image ? image->nr_pages() : 0;
+  }
+  const auto& images = set_.ancestor_set(stretch.level).images;
+  const auto image = images.find(stretch.pages_id);
+  return image == images.end() ? 0 : StoredPages::count(image->second.size_bytes, set_.page_size);
+}
+
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
-  if (set_.directory.empty()) {
+  if (set_.directory.empty() && !set_.parent()) {
     findings_.add({set_.id, memory.place}, "parent",
                   pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;

@@ -71,6 +71,11 @@ const PageFacts* Contents::facts_of(const SurveyedMemory* memory, const Stretch&
     const SurveyedPages* image = memory ? set_.image_of(*memory) : nullptr;
     return image ? &image->facts : nullptr;
   }
+  if (!set_.page_directory()) {
+    const auto& images = set_.ancestor_set(stretch.level).images;
+    const auto image = images.find(stretch.pages_id);
+    return image == images.end() ? nullptr : &image->second.facts;
+  }
   const auto [found, added] = parents_.try_emplace({stretch.level, stretch.pages_id});
   if (!added) return &found->second;
   Error error;
@@ -84,13 +89,20 @@ const PageFacts* Contents::facts_of(const SurveyedMemory* memory, const Stretch&
 // Of a parent; the survey has looked at the set's own images.
 void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
   if (!reported_.insert({stretch.level, stretch.pages_id}).second) return;
+  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
+  const std::uint64_t there = StoredPages::size(nr_there, set_.page_size);
+  if (!set_.page_directory()) {
+    const SurveyedSet& parent = set_.ancestor_set(stretch.level);
+    const auto image = parent.images.find(stretch.pages_id);
+    const std::string place = parent.place + pages_name(stretch.pages_id);
+    if (image == parent.images.end()) return program_.report({Reason::missing_image, place});
+    return program_.report({Reason::cut_pages, place, there, Error::nowhere, want, image->second.size_bytes});
+  }
   Error error;
   const PagesImage* image =
       set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
   if (!image) return;  // reported as missing
-  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
-  program_.report({Reason::cut_pages, image->place(), StoredPages::size(nr_there, set_.page_size), Error::nowhere, want,
-                   image->stored_bytes()});
+  program_.report({Reason::cut_pages, image->place(), there, Error::nowhere, want, image->stored_bytes()});
 }
 
 std::vector<StoredRun> Contents::runs(MemoryId memory) {

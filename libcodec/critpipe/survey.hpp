@@ -156,8 +156,11 @@ struct SurveyedSet final : PageStore {
   // With its runs, if they were kept or can be read from the directory. Lives until forget(); null: there is none.
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
-  void forget(MemoryId memory);                                       // frees the runs, if they can be read again
-  PageDirectory* page_directory();                                    // null: it is not a directory
+  void forget(MemoryId memory);     // frees the runs, if they can be read again
+  PageDirectory* page_directory();  // null: it is not a directory
+  SurveyedSet* above = nullptr;     // its parent, where both are in one archive or stream
+  // The set itself for level 0, its parent for 1. Requires: they are in one archive or stream, and there are that many.
+  SurveyedSet& ancestor_set(std::uint32_t level) { return static_cast<SurveyedSet&>(ancestor(level)); }
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
 
  private:
@@ -192,7 +195,7 @@ class PageSurvey final : public Decoding {
   ~PageSurvey() override;
 
   // Reads all inputs, then the pages in directories, and joins them: one SurveyedSet for each set, in the order of the
-  // inputs. They live as long as *this. Call once.
+  // inputs, without those that are parents of others. They live as long as *this. Call once.
   std::vector<std::unique_ptr<SurveyedSet>>& read(const std::vector<std::string>& inputs,
                                                   const SourceOptions& options = {});
   const ContentTotals& contents() const;  // over all sets

@@ -53,7 +53,9 @@ void put_checksum(Header& header) {
   std::snprintf(header.checksum, sizeof header.checksum, "%06o", sum);
 }
 
-std::size_t padding(std::uint64_t size, std::size_t unit) { return static_cast<std::size_t>((unit - size % unit) % unit); }
+std::size_t padding(std::uint64_t size, std::size_t unit) {
+  return static_cast<std::size_t>((unit - size % unit) % unit);
+}
 
 constexpr std::array<char, tar_record> zeros{};
 

@@ -139,13 +139,29 @@ void MemoryWork::load() {
   finish();
 }
 
-void MemoryWork::finish() {
+void MemoryWork::join_parents() {
   std::vector<SetId> ids;
   for (const auto& set : sets) ids.push_back(set->id);
-  const std::vector<std::string> names = texts_of(ids);
+  const std::vector<std::size_t> parents = parents_among(ids);
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    MemorySet& set = *sets[i];
-    set.name = names[i];
+    if (parents[i] == sets.size() || sets[i]->directory) continue;
+    sets[i]->above = sets[parents[i]].get();
+    sets[i]->above->is_parent = true;
+  }
+}
+
+// The memory of a parent is that of the set which it is the parent of.
+void MemoryWork::finish() {
+  join_parents();
+  std::vector<SetId> ids;
+  for (const auto& set : sets)
+    if (!set->is_parent) ids.push_back(set->id);
+  const std::vector<std::string> names = texts_of(ids);
+  auto name = names.begin();
+  for (const auto& one : sets) {
+    MemorySet& set = *one;
+    set.name = set.is_parent ? set.id.text() : *name++;
+    if (set.is_parent) continue;
     set.checkpoint.finish(set.directory_path.empty() ? "" : set.directory_path + "/");
     set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint.page_size();
     for (const MemoryId memory : set.memories) {

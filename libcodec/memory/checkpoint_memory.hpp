@@ -30,9 +30,18 @@ struct MemorySet final : PageStore {
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
   std::size_t nr_reported = 0;  // errors of the directory
+  MemorySet* above = nullptr;   // the parent, where both are in one archive or stream
+  bool is_parent = false;       // of another set
 
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override { return directory ? directory->parent() : nullptr; }
+  PageStore* parent() override {
+    if (directory) return directory->parent();
+    return above;
+  }
+  // That has the bytes of a stored stretch.
+  MemorySet& stored_in(const Stretch& stretch) {
+    return directory ? *this : static_cast<MemorySet&>(ancestor(stretch.level));
+  }
 };
 
 struct MemoryWork {
@@ -51,6 +60,7 @@ struct MemoryWork {
 
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
     bool is_streamed() const { return is_stored() && !set->directory; }
+    MemorySet& stored_in() const { return set->stored_in(stretch); }
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
@@ -68,6 +78,7 @@ struct MemoryWork {
   void load();
   MemorySet& set_of(const Member& member);
   void finish();
+  void join_parents();
   void report_directory(MemorySet& set);
   MemorySet& set_of(const Process& process) const { return *sets[numbers.at(*process.set)]; }
 

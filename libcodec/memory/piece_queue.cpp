@@ -50,7 +50,7 @@ class PieceQueue {
 PieceQueue::PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take)
     : work_{work}, pieces_{pieces}, take_{take}, progress_(pieces.size()) {
   for (std::size_t i = 0; i < pieces.size(); ++i)
-    if (pieces[i].is_streamed()) images_[{pieces[i].set, pieces[i].stretch.pages_id}].pieces.push_back(i);
+    if (pieces[i].is_streamed()) images_[{&pieces[i].stored_in(), pieces[i].stretch.pages_id}].pieces.push_back(i);
   for (auto& [image, wanted] : images_)
     std::ranges::stable_sort(wanted.pieces, {}, [this](std::size_t i) { return begin_of(pieces_[i]); });
 }
@@ -154,9 +154,9 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 
 // Why a piece did not come: its image ended before it, or never came.
 Error missing(const Piece& piece) {
-  const auto image = piece.set->images.find(piece.stretch.pages_id);
-  if (image == piece.set->images.end())
-    return {Reason::missing_image, piece.set->name + ":" + pages_name(piece.stretch.pages_id)};
+  const MemorySet& set = piece.stored_in();
+  const auto image = set.images.find(piece.stretch.pages_id);
+  if (image == set.images.end()) return {Reason::missing_image, set.name + ":" + pages_name(piece.stretch.pages_id)};
   const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
 }

@@ -103,8 +103,9 @@ Error DirectoryList::read(const SourceOptions& options) {
   if (!has_set && !list(open_stream(directory.fd(), "checkpoint", O_NOFOLLOW), true, options, entries) &&
       errno != ENOENT && errno != ENOTDIR)
     return system_error(Reason::io_read, place + "/checkpoint", errno);
-  const bool is_container = std::ranges::any_of(
-      entries, [](const Entry& entry) { return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump"); });
+  const bool is_container = std::ranges::any_of(entries, [](const Entry& entry) {
+    return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump");
+  });
   for (const char* tree : {"artifacts", "volumes"})
     if (is_container && !list_tree(directory.fd(), tree, max_tree_depth, entries))
       return system_error(Reason::io_read, place + "/" + tree, errno);

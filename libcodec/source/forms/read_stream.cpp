@@ -131,7 +131,8 @@ Step Stream::select(const std::string& name) {
     to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
     return Step::go;
   }
-  open.wanted = to_.name(member, name) && to_.receiver.wants(member.path);
+  const bool is_read = member.is_image || to_.options.all_members;
+  open.wanted = to_.name(member, name) && is_read && to_.receiver.wants(member.path);
   return open.wanted ? to_.receiver.begin(member) : Step::go;
 }
 
