@@ -70,6 +70,7 @@ class Cat final : public Decoding {
   class One;
   enum class Phase : std::uint8_t { all, small, bulk, pages };
 
+  bool is_only() const { return program_.arguments().size() <= 1; }
   Step read_once(Phase phase);
   Step read_parents(Receiver& receiver);
   // A whole set is a stream, however small; what is picked from it is itself if it is one, as a plain image is.
@@ -102,7 +103,7 @@ class Cat::One final : public ImageSink {
         name_{member.path},
         form_{cat.form(member)},
         size_{cat.slice_.is_all() || !member.is_image ? member.size : Member::unknown},
-        ends_all_{member.in_directory && is_parent_link(member) && cat.images_.refuses_parents()} {}
+        ends_all_{is_parent_link(member) && member.in_directory && cat.is_only() && cat.images_.refuses_parents()} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }

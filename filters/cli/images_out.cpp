@@ -1,6 +1,7 @@
 #include "cli/images_out.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 namespace critpipe::filters {
 
@@ -32,6 +33,15 @@ Format format_of(Program& program, const std::string& file) {
   if (program.has("into") && known->second != Format::directory)
     program.usage("--into writes a directory: --format=" + *text + " goes with -o");
   return known->second;
+}
+
+// The link of a set, or of a generation of it.
+MemberPlace place_of(const std::string& base, std::uint32_t generation) {
+  MemberPlace place;
+  place.base = base;
+  place.generation = generation;
+  place.name = "parent";
+  return place;
 }
 
 Parents parents_of(const Program& program) {
@@ -100,16 +110,25 @@ void ImagesOut::bulk_follows() {
   target_->bulk_follows();
 }
 
+void ImagesOut::link_once(const MemberPlace& set, const MemberPlace& parent) {
+  if (linked_.insert(set.in_stream()).second) target_->link_parent(set, parent);
+}
+
 // Each generation is linked to the next one that is among the members.
 void ImagesOut::settle_links() {
-  for (const auto& [base, set] : sets_)
+  for (const auto& [base, set] : sets_) {
     for (const std::uint32_t generation : set.generations) {
-      MemberPlace before;
-      before.base = base;
-      before.generation = generation - 1;
       const bool is_there = generation == 1 ? set.has_images : set.generations.contains(generation - 1);
-      if (is_there && linked_.insert(before.in_stream()).second) target_->link_parent(before);
+      if (is_there) link_once(place_of(base, generation - 1), place_of(base, generation));
     }
+    const auto led = set.led.find(0);
+    if (led == set.led.end() || set.generations.contains(1)) continue;
+    // An archive may hold dumps side by side.
+    const std::string other = (std::filesystem::path{base} / led->second / "").lexically_normal().string();
+    const auto known = sets_.find(other == "./" ? "" : other);
+    if (known == sets_.end() || !known->second.has_images || known->first == base) continue;
+    link_once(place_of(base, 0), place_of(known->first, 0));
+  }
 }
 
 // A link to a parent that is not among the members.
@@ -117,7 +136,7 @@ void ImagesOut::settle_missing(const MemberPlace& link, const std::string& text)
   const std::string what = link.in_stream() + " -> " + text;
   Error error{Reason::usage, what};
   if (parents_ == Parents::pass && target_->may_lead_out()) {
-    target_->link_parent(link);
+    target_->link_parent(link, place_of(link.base, link.generation + 1));
     return program_.note(visible(what) + ": the link is passed on, the parent is not here");
   }
   if (parents_ == Parents::pass) {
@@ -134,11 +153,9 @@ int ImagesOut::commit() {
   settle_links();
   for (const auto& [base, set] : sets_)
     for (const auto& [generation, text] : set.led) {
-      MemberPlace link;
-      link.base = base;
-      link.generation = generation;
-      link.name = "parent";
-      if (!set.generations.contains(generation + 1)) settle_missing(link, text);
+      const MemberPlace link = place_of(base, generation);
+      const bool is_there = set.generations.contains(generation + 1) || linked_.contains(link.in_stream());
+      if (!is_there) settle_missing(link, text);
     }
   return target_->commit();
 }

@@ -65,6 +65,7 @@ class ImagesOut {
   };
   void count(const MemberPlace& place);
   void take_link(const MemberPlace& place, const std::string& text);
+  void link_once(const MemberPlace& set, const MemberPlace& parent);
   void settle_links();
   void settle_missing(const MemberPlace& link, const std::string& text);
 

@@ -30,8 +30,8 @@ class ImagesTarget {
   virtual void expect_stream() {}
   virtual bool orders() const { return false; }
   virtual void bulk_follows() {}
-  // The set at that place, or that generation before it, gets its link to the next one, where this form has links.
-  virtual void link_parent(const MemberPlace&) {}
+  // The set at that place, or a generation before it, gets its link to the next one, where this form has links.
+  virtual void link_parent(const MemberPlace& /*set*/, const MemberPlace& /*parent*/) {}
   // Is a set refused whose parent is not among the members?
   virtual bool refuses_parents() const = 0;
   virtual bool has_links() const { return true; }

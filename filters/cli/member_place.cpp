@@ -11,6 +11,8 @@ constexpr std::string_view usual = "checkpoint";
 constexpr std::string_view before = "pre-checkpoint";
 std::string_view name_in(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
+std::string without_slash(const std::string& base) { return base.empty() ? base : base.substr(0, base.size() - 1); }
+
 std::string before_name(std::uint32_t generation) {
   std::string name{before};
   if (generation > 1) name.append(1, '-').append(std::to_string(generation));
@@ -40,24 +42,37 @@ std::string MemberPlace::in_stream() const {
 }
 
 std::string MemberPlace::in_archive() const {
-  const bool is_there =
-      !is_with_images(name) || name_in(std::string_view{base}.substr(0, base.size() - !base.empty())) == usual;
-  if (generation > 0 || is_there) return in_directory();
-  return base + std::string{usual} + "/" + name;
+  if (generation > 0 || !is_with_images(name)) return in_directory();
+  return images_in_archive() + "/" + name;
 }
 
 std::string MemberPlace::in_directory() const {
-  return generation > 0 ? base + before_name(generation) + "/" + name : base + name;
+  return generation > 0 ? images_in_directory() + "/" + name : base + name;
 }
 
-MemberPlace::Link MemberPlace::link_in_archive() const {
-  const std::string from = generation == 0 ? std::string{usual} : before_name(generation);
-  return {base + from + "/" + std::string{parent}, "../" + before_name(generation + 1)};
+std::string MemberPlace::images_in_archive() const {
+  const std::string outer = without_slash(base);
+  if (generation > 0 || name_in(outer) == usual) return images_in_directory();
+  return base + std::string{usual};
 }
 
-MemberPlace::Link MemberPlace::link_in_directory() const {
-  if (generation > 0) return link_in_archive();
-  return {base + std::string{parent}, before_name(1)};
+std::string MemberPlace::images_in_directory() const {
+  return generation > 0 ? base + before_name(generation) : without_slash(base);
+}
+
+std::string path_between(std::string_view from, std::string_view to) {
+  const auto cut_first = [](std::string_view& path) {
+    const std::size_t slash = path.find('/');
+    path.remove_prefix(slash == path.npos ? path.size() : slash + 1);
+  };
+  while (!from.empty() && !to.empty() && from.substr(0, from.find('/')) == to.substr(0, to.find('/'))) {
+    cut_first(from);
+    cut_first(to);
+  }
+  std::string path;
+  for (; !from.empty(); cut_first(from)) path += "../";
+  path += to;
+  return path.empty() ? "." : path;
 }
 
 Rank rank_of(std::string_view path) {

@@ -32,14 +32,14 @@ struct MemberPlace {
   std::string in_stream() const;
   std::string in_archive() const;
   std::string in_directory() const;
-  // The link of this generation to the next one; the name does not count.
-  struct Link {
-    std::string name, target;
-  };
-  Link link_in_archive() const;
-  Link link_in_directory() const;
+  // The directories of the images, without a slash at the end; empty: the top.
+  std::string images_in_archive() const;
+  std::string images_in_directory() const;
 };
 
 Rank rank_of(std::string_view path);
+
+// What a link in one directory says that leads to another.
+std::string path_between(std::string_view from, std::string_view to);
 
 }  // namespace critpipe::filters

@@ -19,7 +19,7 @@ class ToArchive final : public ImagesTarget {
   Step close(Output* output, bool whole) override;
   bool orders() const override { return true; }
   void bulk_follows() override;
-  void link_parent(const MemberPlace& place) override;
+  void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   bool refuses_parents() const override { return true; }
   bool may_lead_out() const override { return true; }
   int commit() override;
@@ -49,7 +49,10 @@ class ToArchive final : public ImagesTarget {
   std::unordered_set<std::string> names_;
   std::list<One> open_;
   std::list<Waiting> waiting_;  // complete
-  std::list<MemberPlace::Link> links_;
+  struct Link {
+    std::string name, target;
+  };
+  std::list<Link> links_;
 };
 
 class ToArchive::One final : public Output {
@@ -144,12 +147,15 @@ Step ToArchive::close(Output* output, bool whole) {
   return below().step();
 }
 
-void ToArchive::link_parent(const MemberPlace& place) { links_.push_back(place.link_in_archive()); }
+void ToArchive::link_parent(const MemberPlace& set, const MemberPlace& parent) {
+  const std::string from = set.images_in_archive();
+  links_.push_back({from + "/parent", path_between(from, parent.images_in_archive())});
+}
 
 void ToArchive::write_waiting() {
   waiting_.sort([](const Waiting& left, const Waiting& right) { return left.rank < right.rank; });
   const auto write_links = [&] {
-    for (const MemberPlace::Link& link : links_) (void)archive_.link(link.name, link.target);
+    for (const Link& link : links_) (void)archive_.link(link.name, link.target);
     links_.clear();
   };
   for (const Waiting& one : waiting_) {

@@ -22,7 +22,7 @@ class ToDirectory final : public ImagesTarget {
   bool link(const MemberPlace& place, int fd) override {
     return !directory_.error() && directory_.link(place.in_directory(), fd);
   }
-  void link_parent(const MemberPlace& place) override;
+  void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   bool refuses_parents() const override { return true; }
   int commit() override;
 
@@ -33,10 +33,12 @@ class ToDirectory final : public ImagesTarget {
   SignalCleanup cleanup_;
 };
 
-void ToDirectory::link_parent(const MemberPlace& place) {
-  const MemberPlace::Link link = place.link_in_directory();
+void ToDirectory::link_parent(const MemberPlace& set, const MemberPlace& parent) {
   if (directory_.error()) return;
-  if (const Error error = directory_.symbolic_link(link.name, link.target)) program_.report(error);
+  const std::string from = set.images_in_directory();
+  const std::string target = path_between(from, parent.images_in_directory());
+  if (const Error error = directory_.symbolic_link((from.empty() ? from : from + "/") + "parent", target))
+    program_.report(error);
 }
 
 Output* ToDirectory::open(const MemberPlace& place, OutForm, std::uint64_t) {

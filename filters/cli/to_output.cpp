@@ -18,6 +18,7 @@ class ToOutput final : public ImagesTarget {
   void expect_stream() override { expected_ = true; }
   bool refuses_parents() const override { return destination_.is_named(); }
   bool has_links() const override { return false; }
+  bool may_lead_out() const override { return true; }
   int commit() override;
 
  private:
