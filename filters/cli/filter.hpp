@@ -150,7 +150,8 @@ Sync sync_of(const Program& program);  // as --no-sync says
 // Standard output, or with -o FILE an AtomicFile that commit() puts in place.
 class Destination {
  public:
-  // Images and memory go into a file that only its owner may read; one that others may read is refused without --force.
+  // Images and memory go into a file that only its owner may read; one that others may read is refused without --force,
+  // unless it is named as an image that holds no memory.
   enum class Content : std::uint8_t { text, memory_text, binary, images };
   // Binary and images never go to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");

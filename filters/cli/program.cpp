@@ -8,6 +8,7 @@
 
 #include "cli/filter.hpp"
 #include "cli/numbers.hpp"
+#include "critpipe/schema.hpp"
 
 namespace critpipe::filters {
 
@@ -22,11 +23,17 @@ void say(std::string line) {
   }
 }
 
+// By its name: entries without a queue, a buffer, contents of files or registers.
+bool holds_no_memory(const std::string& path) {
+  const Kind* kind = kind_of_name(path);
+  return kind && !kind->is_raw() && !kind->has_extra() && kind->name != "CORE";
+}
+
 // What others may read is not for memory, which holds secrets.
 void refuse_readable(Program& program, const std::string& path) {
   struct stat status;
-  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & (S_IRGRP | S_IROTH)) == 0)
-    return;
+  const bool is_file = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  if (!is_file || (status.st_mode & (S_IRGRP | S_IROTH)) == 0 || holds_no_memory(path)) return;
   Error error{Reason::io_write, path};
   error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
   program.report(error);
