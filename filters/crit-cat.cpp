@@ -179,7 +179,7 @@ Step Cat::read_once(Phase phase) {
 void Cat::read() {
   const bool is_ordered = images_.orders() && can_read_again(program_);
   Step step = read_once(is_ordered ? Phase::small : Phase::all);
-  if (is_ordered) images_.bulk_follows();
+  if (is_ordered && step == Step::go) step = images_.bulk_follows();
   if (step == Step::go && has_bulk_ && is_ordered) step = read_once(Phase::bulk);
   if (step == Step::go && has_pages_ && is_ordered) step = read_once(Phase::pages);
   if (has_selection(program_) && !any_) program_.set_exit_code(exit_no);

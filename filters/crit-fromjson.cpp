@@ -158,7 +158,7 @@ void FromJson::finish() {
   }
   fetch_all(Rank::configuration, Rank::image);
   if (passes) copy_parents(Rank::configuration, Rank::image);
-  images_.bulk_follows();
+  if (images_.bulk_follows() == Step::stop) return;
   fetch_all(Rank::bulk, Rank::pages);
   if (passes) copy_parents(Rank::bulk, Rank::pages);
 }

@@ -67,7 +67,7 @@ ImagesOut::ImagesOut(Program& program, std::unique_ptr<ImagesTarget> target)
 void ImagesOut::count(const MemberPlace& place) {
   SetParents& set = sets_[place.base];
   if (place.generation > 0) set.generations.insert(place.generation);
-  else if (is_image_name(place.name)) set.has_images = true;
+  else if (is_image_name(place.name) && place.is_with_images()) set.has_images = true;
 }
 
 Output* ImagesOut::open(const std::string& name, const Kind* kind, OutForm form, std::uint64_t size) {
@@ -105,11 +105,6 @@ bool ImagesOut::link(const std::string& name, int fd) {
   return true;
 }
 
-void ImagesOut::bulk_follows() {
-  settle_links();
-  target_->bulk_follows();
-}
-
 void ImagesOut::link_once(const MemberPlace& set, const MemberPlace& parent) {
   if (linked_.insert(set.in_stream()).second) target_->link_parent(set, parent);
 }
@@ -132,31 +127,46 @@ void ImagesOut::settle_links() {
 }
 
 // A link to a parent that is not among the members.
-void ImagesOut::settle_missing(const MemberPlace& link, const std::string& text) {
+Step ImagesOut::settle_missing(const MemberPlace& link, const std::string& text) {
   const std::string what = link.in_stream() + " -> " + text;
   Error error{Reason::usage, what};
   if (parents_ == Parents::pass && target_->may_lead_out()) {
     target_->link_parent(link, place_of(link.base, link.generation + 1));
-    return program_.note(visible(what) + ": the link is passed on, the parent is not here");
+    program_.note(visible(what) + ": the link is passed on, the parent is not here");
+    return Step::go;
   }
-  if (parents_ == Parents::pass) {
-    error.name = "the parent is not here";
-  } else if (target_->refuses_parents()) {
-    error.name = "the parent is not passed on: --parents does that, --no-parents leaves it out";
-  } else {
-    return program_.note(visible(what) + ": the parent is not passed on (--parents does that)");
+  if (parents_ != Parents::pass && !target_->refuses_parents()) {
+    program_.note(visible(what) + ": the parent is not passed on (--parents does that)");
+    return Step::go;
   }
+  error.name = parents_ == Parents::pass
+                   ? "the parent is not here"
+                   : "the parent is not passed on: --parents does that, --no-parents leaves it out";
   program_.report(error);
+  target_->spoil();
+  return Step::stop;
 }
 
-int ImagesOut::commit() {
+Step ImagesOut::settle() {
   settle_links();
+  Step step = Step::go;
   for (const auto& [base, set] : sets_)
     for (const auto& [generation, text] : set.led) {
       const MemberPlace link = place_of(base, generation);
-      const bool is_there = set.generations.contains(generation + 1) || linked_.contains(link.in_stream());
-      if (!is_there) settle_missing(link, text);
+      if (set.generations.contains(generation + 1) || !linked_.insert(link.in_stream()).second) continue;
+      if (settle_missing(link, text) == Step::stop) step = Step::stop;
     }
+  return step;
+}
+
+Step ImagesOut::bulk_follows() {
+  const Step step = settle();
+  if (step == Step::go) target_->bulk_follows();
+  return step;
+}
+
+int ImagesOut::commit() {
+  (void)settle();
   return target_->commit();
 }
 

@@ -42,8 +42,8 @@ class ImagesOut {
 
   // Does the order matter? Then who can read the inputs again gives the members by rank, bulk_follows() in between.
   bool orders() const { return target_->orders(); }
-  // All that is small has come: what has a size now goes out at once.
-  void bulk_follows();
+  // All that is small has come: what has a size now goes out at once. Step::stop: the set was refused.
+  Step bulk_follows();
 
   Parents parents() const { return parents_; }
   // Is a set refused whose parent is not among the members? Then it is not worth reading on.
@@ -67,14 +67,15 @@ class ImagesOut {
   void take_link(const MemberPlace& place, const std::string& text);
   void link_once(const MemberPlace& set, const MemberPlace& parent);
   void settle_links();
-  void settle_missing(const MemberPlace& link, const std::string& text);
+  Step settle_missing(const MemberPlace& link, const std::string& text);
+  Step settle();
 
   Program& program_;
   std::unique_ptr<ImagesTarget> target_;
   Parents parents_;
   std::list<ParentLink> open_links_;
   std::map<std::string, SetParents> sets_;  // by base
-  std::set<std::string> linked_;            // directories that have their link
+  std::set<std::string> linked_;            // directories that have their link, or of which was said that it is missing
 };
 
 // As --format, -o, --into and --zstd say: to standard output, a file, or a directory that gets all images or, if

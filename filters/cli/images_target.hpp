@@ -37,6 +37,8 @@ class ImagesTarget {
   virtual bool has_links() const { return true; }
   // May a link lead to a parent that is not among the members? That of an archive may be in another archive.
   virtual bool may_lead_out() const { return false; }
+  // What goes out is not what was asked for, which was reported: who reads it must notice.
+  virtual void spoil() {}
   virtual int commit() = 0;
 };
 

@@ -19,11 +19,6 @@ std::string before_name(std::uint32_t generation) {
   return name;
 }
 
-// Engines have statistics beside the directory of images, and what the runtime adds in it.
-bool is_with_images(std::string_view name) {
-  return name == "descriptors.json" || name == parent || (is_image_name(name) && !name.starts_with("stats-"));
-}
-
 }  // namespace
 
 MemberPlace::MemberPlace(std::string_view path) : name{name_in(path)} {
@@ -35,6 +30,11 @@ MemberPlace::MemberPlace(std::string_view path) : name{name_in(path)} {
   if (!base.empty()) base += '/';
 }
 
+bool MemberPlace::is_with_images() const {
+  if (name == "descriptors.json" || name == parent) return true;
+  return is_image_name(name) && !name.starts_with("stats-");
+}
+
 std::string MemberPlace::in_stream() const {
   std::string path = base;
   for (std::uint32_t i = 0; i < generation; ++i) path.append(parent).append(1, '/');
@@ -42,7 +42,7 @@ std::string MemberPlace::in_stream() const {
 }
 
 std::string MemberPlace::in_archive() const {
-  if (generation > 0 || !is_with_images(name)) return in_directory();
+  if (generation > 0 || !is_with_images()) return in_directory();
   return images_in_archive() + "/" + name;
 }
 

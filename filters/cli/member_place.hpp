@@ -29,6 +29,8 @@ struct MemberPlace {
 
   // The file that says that a set has a parent; it holds what the link leads to.
   bool is_parent_link() const { return name == "parent"; }
+  // Is it beside the images, wherever these are? Engines have statistics and configuration elsewhere.
+  bool is_with_images() const;
   std::string in_stream() const;
   std::string in_archive() const;
   std::string in_directory() const;

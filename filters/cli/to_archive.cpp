@@ -22,6 +22,7 @@ class ToArchive final : public ImagesTarget {
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   bool refuses_parents() const override { return true; }
   bool may_lead_out() const override { return true; }
+  void spoil() override { cut(); }
   int commit() override;
 
  private:
