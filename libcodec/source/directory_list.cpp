@@ -111,7 +111,7 @@ Error DirectoryList::read(const SourceOptions& options) {
       return system_error(Reason::io_read, place + "/" + tree, errno);
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
   // The link comes first: who does not want a set without its parent need not read it.
-  std::ranges::stable_partition(entries, &Entry::is_parent_link);
+  std::stable_partition(entries.begin(), entries.end(), [](const Entry& entry) { return entry.is_parent_link; });
   if (entries.empty()) return named_error(Reason::no_images, place, "directory");
   if (options.max_bytes != Member::unknown) bound(options.max_bytes);
   return {};
