@@ -61,8 +61,25 @@ std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool 
   return std::make_unique<ZstdOutput>(below, static_cast<int>(number), static_cast<int>(threads));
 }
 
+// What a link leads to; more than a name can have is none.
+class ImagesOut::ParentLink final : public Output {
+ public:
+  explicit ParentLink(MemberPlace link) : Output{max_name_bytes + 1}, place{std::move(link)} {}
+  bool is_too_long() const { return text.size() > max_name_bytes; }
+
+  MemberPlace place;
+  std::string text;
+
+ private:
+  bool drain(const char* bytes, std::size_t size) override {
+    text.append(bytes, std::min(size, max_name_bytes + 1 - text.size()));
+    return true;
+  }
+};
+
 ImagesOut::ImagesOut(Program& program, std::unique_ptr<ImagesTarget> target)
     : program_{program}, target_{std::move(target)}, parents_{parents_of(program)} {}
+ImagesOut::~ImagesOut() = default;
 
 void ImagesOut::count(const MemberPlace& place) {
   SetParents& set = sets_[place.base];
@@ -74,27 +91,31 @@ Output* ImagesOut::open(const std::string& name, const Kind* kind, OutForm form,
   MemberPlace place{name_or_kind(name, kind)};
   const bool is_link = place.is_parent_link() && form != OutForm::image;
   if (parents_ == Parents::leave && (place.generation > 0 || is_link)) return nullptr;
-  if (is_link) return &open_links_.emplace_back(std::move(place)).text;
+  if (is_link) return &open_links_.emplace_back(std::move(place));
   count(place);
   return target_->open(place, form, size);
 }
 
 Step ImagesOut::close(Output* output, bool whole) {
-  const auto link = std::ranges::find_if(open_links_, [&](const ParentLink& one) { return &one.text == output; });
+  const auto link = std::ranges::find_if(open_links_, [&](const ParentLink& one) { return &one == output; });
   if (link == open_links_.end()) return target_->close(output, whole);
-  const MemberPlace place = link->place;
-  const std::string text = link->text.take();
+  (void)link->flush();
+  if (whole) take_link(*link);
   open_links_.erase(link);
-  if (whole) take_link(place, text);
   return Step::go;
 }
 
-void ImagesOut::take_link(const MemberPlace& place, const std::string& text) {
-  sets_[place.base].led[place.generation] = text;
+void ImagesOut::take_link(const ParentLink& link) {
+  if (link.is_too_long()) {
+    Error error{Reason::bad_name, link.place.in_stream()};
+    error.name = "what it leads to is too long";
+    return program_.report(error);
+  }
+  sets_[link.place.base].led[link.place.generation] = link.text;
   if (target_->has_links()) return;
-  Output* const output = target_->open(place, OutForm::stream, text.size());
+  Output* const output = target_->open(link.place, OutForm::stream, link.text.size());
   if (!output) return;
-  output->write(text);
+  output->write(link.text);
   (void)target_->close(output, true);
 }
 

@@ -28,6 +28,7 @@ enum class Parents : std::uint8_t { unsaid, pass, leave };
 class ImagesOut {
  public:
   ImagesOut(Program& program, std::unique_ptr<ImagesTarget> target);
+  ~ImagesOut();
 
   // Null: it is to be passed over; that was reported if it is a fault. "-" is no name: the image gets that of its kind,
   // if there is only one of that; kind may be null. The first image's form counts for all. `size`: what it will have if
@@ -58,13 +59,9 @@ class ImagesOut {
     std::set<std::uint32_t> generations;       // that are passed on
     std::map<std::uint32_t, std::string> led;  // by generation, where its link leads
   };
-  struct ParentLink {
-    explicit ParentLink(MemberPlace link) : place{std::move(link)} {}
-    MemberPlace place;
-    StringOutput text{max_name_bytes};
-  };
+  class ParentLink;
   void count(const MemberPlace& place);
-  void take_link(const MemberPlace& place, const std::string& text);
+  void take_link(const ParentLink& link);
   void link_once(const MemberPlace& set, const MemberPlace& parent);
   void settle_links();
   Step settle_missing(const MemberPlace& link, const std::string& text);
