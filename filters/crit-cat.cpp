@@ -1,6 +1,6 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
 #include <map>
-#include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "cli/filter.hpp"
@@ -61,9 +61,12 @@ class Cat final : public Decoding {
   }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   std::uint64_t take_file(const Member& member) override;
-  // What was said in one phase is not said again in the next.
+  // What was said in one phase is not said again in the next, unless it is too much to be kept.
   void report(const Error& error) override {
-    if (phase_ == Phase::all || said_.insert(to_string(error)).second) program_.report(error);
+    const std::size_t hash = std::hash<std::string>{}(to_string(error));
+    if (phase_ != Phase::all && said_.contains(hash)) return;
+    if (phase_ != Phase::all && said_.size() < most_said) said_.insert(hash);
+    program_.report(error);
   }
 
  private:
@@ -90,7 +93,8 @@ class Cat final : public Decoding {
   bool any_ = false;
   bool in_parents_ = false;
   bool has_bulk_ = false, has_pages_ = false;
-  std::set<std::string> said_;
+  static constexpr std::size_t most_said = 1 << 16;
+  std::unordered_set<std::size_t> said_;         // hashes of errors
   std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
 };
 
