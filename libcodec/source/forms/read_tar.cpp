@@ -165,8 +165,8 @@ Step Tar::read_entry(archive_entry* entry) {
 Step Tar::read_link(Member& member, archive_entry* entry) {
   const char* text = library_->archive_entry_symlink(entry);
   if (!text) text = library_->archive_entry_symlink_utf8(entry);
-  const NameSet::Seen seen = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
-  if (!text || seen != NameSet::Seen::first || !to_.receiver.wants(member.path)) return Step::go;
+  const bool is_new = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
+  if (!text || !is_new || !to_.receiver.wants(member.path)) return Step::go;
   return read_text(text, member, to_.receiver);
 }
 
