@@ -19,9 +19,10 @@ constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
         "entries into stream zstd format parents no-parents force partial threads"),
     Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    big_numbers_row.needs("json"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
-constexpr Options groups[] = {rows, images_out_options, output_options, input_options};
+constexpr Options groups[] = {rows, images_out_options, input_options, all_options};
 constexpr Example examples[] = {
     {"crit-cat pagemap-1.img | crit-tojson", "check an image on its way into a pipe"},
     {"crit-cat --list c1.tar.zst", "list what a checkpoint holds"},
@@ -34,7 +35,9 @@ Slice parse_slice(Program& program) {
   const std::string text = program.value("entries").value_or(":");
   const auto bounds = parse_pair(text, Numeral::decimal, Numeral::decimal);
   if (!bounds || !bounds->has_colon) program.usage("--entries takes A:B, A: or :B with numbers from 0, not " + text);
-  return {bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
+  const Slice slice{bounds->first.value_or(0), bounds->second.value_or(Slice::open)};
+  if (slice.begin > slice.end) program.usage("--entries " + text + " ends before it begins");
+  return slice;
 }
 
 // Reads the inputs once; or, for a form in which the order matters, once for each rank, if they can be read again.
@@ -45,7 +48,8 @@ class Cat final : public Decoding {
         program_{program},
         images_{images},
         options_{source_options(program)},
-        slice_{parse_slice(program)} {
+        slice_{parse_slice(program)},
+        selection_{program} {
     options_.all_members = true;
     nr_wanted_ = count_wanted(program, options_);
   }
@@ -68,6 +72,14 @@ class Cat final : public Decoding {
     if (phase_ != Phase::all && said_.size() < most_said) said_.insert(hash);
     program_.report(error);
   }
+  // All was read. Entries that no image has are an error.
+  void report_missing() {
+    if (slice_.begin <= most_entries_ || slice_.begin == slice_.end || program_.failed()) return;
+    Error error{Reason::usage};
+    error.name =
+        "no image has an entry " + std::to_string(slice_.begin) + ": the longest has " + std::to_string(most_entries_);
+    program_.report(error);
+  }
 
  private:
   class One;
@@ -80,13 +92,16 @@ class Cat final : public Decoding {
   OutForm form(const Member& member) const {
     if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
     if (!has_selection(program_)) return OutForm::stream;
-    return selects_one(program_) || nr_wanted_ == 1 ? OutForm::image : OutForm::one_or_stream;
+    if (nr_wanted_ == 1) return OutForm::image;
+    // Several sets may have an image of the name.
+    return selects_one(program_) ? OutForm::one_or_error : OutForm::one_or_stream;
   }
 
   Program& program_;
   ImagesOut& images_;
   SourceOptions options_;
   Slice slice_;
+  Selection selection_;
   std::uint64_t nr_wanted_ = 0;  // of a directory
   Output* last_ = nullptr;       // of the member that began last
   Phase phase_ = Phase::all;
@@ -96,6 +111,7 @@ class Cat final : public Decoding {
   static constexpr std::size_t most_said = 1 << 16;
   std::unordered_set<std::size_t> said_;         // hashes of errors
   std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
+  std::uint64_t most_entries_ = 0;
 };
 
 // One image on its way.
@@ -117,12 +133,23 @@ class Cat::One final : public ImageSink {
     write_to(output_);
     return ImageSink::begin(image);
   }
+  Step entry(const Entry& entry) override {
+    ++entries_;
+    return ImageSink::entry(entry);
+  }
+  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
+    const Taken taken = ImageSink::many(unchecked, index, offset);
+    entries_ += taken.entries;
+    return taken;
+  }
   Step end() override {
+    cat_.most_entries_ = std::max(cat_.most_entries_, entries_);
     const Step step = output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go;
     return ends_all_ ? Step::stop : step;
   }
 
  private:
+  std::uint64_t entries_ = 0;
   Cat& cat_;
   std::string name_;
   OutForm form_;
@@ -170,7 +197,7 @@ Step Cat::read_parents(Receiver& receiver) {
 
 Step Cat::read_once(Phase phase) {
   phase_ = phase;
-  Selected selected{program_, *this};
+  Selected selected{selection_, *this};
   Pieces pieces{program_.inputs(), options_};
   Step step = Step::go;
   while (const auto piece = pieces.next())
@@ -186,14 +213,20 @@ void Cat::read() {
   if (is_ordered && step == Step::go) step = images_.bulk_follows();
   if (step == Step::go && has_bulk_ && is_ordered) step = read_once(Phase::bulk);
   if (step == Step::go && has_pages_ && is_ordered) step = read_once(Phase::pages);
-  if (has_selection(program_) && !any_) program_.set_exit_code(exit_no);
+  if (step == Step::stop) return;
+  selection_.report_missing(program_, any_);
+  report_missing();
 }
 
 // A line for each image.
 class List final : public Decoding {
  public:
   List(Program& program, Output& output)
-      : Decoding{limits_of(program)}, program_{program}, output_{output}, json_{program.has("json")} {}
+      : Decoding{limits_of(program)},
+        program_{program},
+        output_{output},
+        json_{program.has("json")},
+        big_numbers_{big_numbers_of(program)} {}
 
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
@@ -215,6 +248,7 @@ class List final : public Decoding {
   Program& program_;
   Output& output_;
   bool json_;
+  BigNumbers big_numbers_;
 };
 
 class List::Count final : public Sink {
@@ -268,7 +302,7 @@ Step List::print(const Row& row) {
   const Image& image = row.image;
   const std::string count = image.is_raw() ? "-" : std::to_string(row.entries);
   if (json_) {
-    JsonWriter json{output_, false};
+    JsonWriter json{output_, false, big_numbers_};
     put_set(json.begin('{'), row.set).key("image").text(row.path);
     if (image.kind) json.key("kind").text(image.kind->name);
     json.key("bytes").number(row.bytes);

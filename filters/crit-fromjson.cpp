@@ -1,6 +1,7 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
 #include <filesystem>
 #include <map>
+#include <unordered_set>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
@@ -17,7 +18,7 @@ constexpr Option rows[] = {
     {0, "pages-from", "DIR", "Copy raw images whose bytes are not in the JSON from DIR.", Option::directories},
     Option{0, "link", nullptr, "Make hard links instead of copies."}.needs("into pages-from"),
 };
-constexpr Options groups[] = {images_out_options, output_options, rows, limit_options};
+constexpr Options groups[] = {images_out_options, rows, limit_options};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode an image: the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},
@@ -51,6 +52,10 @@ class FromJson final : public EncodeSink {
   }
   Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
   Step missing_raw(std::string_view name, std::uint64_t size) override;
+  void doubt(const Error& why) override {
+    if (why.reason == Reason::rounded_numbers) program_.report(why);
+    else program_.note("warning: " + to_string(why));
+  }
   // The image that is open is not whole.
   void drop() {
     if (output_) (void)images_.close(std::exchange(output_, nullptr), false);
@@ -75,6 +80,7 @@ class FromJson final : public EncodeSink {
   std::map<std::string, Output*> paused_;
   std::vector<Missing> missing_;  // where the order matters
   bool any_fetched_ = false;
+  std::unordered_set<std::string> of_lines_;  // images that came so
 };
 
 // One image without a name is itself. Entries one a line have a name even if they are all of one image.
@@ -83,6 +89,13 @@ Step FromJson::begin(const Begin& image) {
   if (const auto paused = paused_.find(name_); paused != paused_.end()) {
     output_ = paused->second;
     paused_.erase(paused);
+    return Step::go;
+  }
+  if (image.lines && !image.name.empty() && !of_lines_.insert(name_).second) {
+    Error error{Reason::bad_order, name_};
+    error.name = "others stand between those of this image, or it is here twice";
+    program_.report(error);
+    output_ = nullptr;
     return Step::go;
   }
   const OutForm form = image.lines || image.name.empty() ? OutForm::one_or_error : OutForm::stream;

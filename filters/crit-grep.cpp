@@ -17,22 +17,26 @@ namespace {
 
 constexpr Option rows[] = {
     {'v', "invert-match", nullptr, "Select the entries that do not match."},
-    {'c', "count", nullptr,
-     "Print the number of matching entries of each image; with --memory, of matches in each process."},
-    {'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."},
-    {'q', "quiet", nullptr, "Print nothing; stop at the first match."},
+    Option{'c', "count", nullptr,
+           "Print the number of matching entries of each image; with --memory, of matches in each process."}
+        .excludes("files-with-matches lines json pretty stream"),
+    Option{'l', "files-with-matches", nullptr, "Print the names of images with a match; with --memory, the processes."}
+        .excludes("lines json pretty stream"),
+    Option{'q', "quiet", nullptr, "Print nothing; stop at the first match."}.excludes(
+        "count files-with-matches lines json pretty stream output"),
     {'m', "max-count", "N", "Stop after N matches."},
     {0, "lines", nullptr, "Print matches as JSON, one entry per line, as crit-tojson --lines does."},
     {0, "json", nullptr, "Same as --lines."},
     {0, "pretty", nullptr, "Print JSON with annotated fields in readable form."},
+    big_numbers_row.needs("json|lines|pretty"),
     {0, "any", "REGEX", "Select entries with any text or bytes field that matches REGEX, instead of by EXPR."},
     Option{'i', "ignore-case", nullptr, "Ignore case."}.needs("any|memory"),
     Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
         "any|memory"),
     output_row.without_letter(),
-    format_row,
-    stream_row,
-    zstd_row,
+    Option{format_row}.excludes("stream lines json pretty count files-with-matches quiet"),
+    Option{stream_row}.excludes("lines json pretty"),
+    Option{zstd_row}.excludes("lines json pretty count files-with-matches quiet"),
     threads_row,
     force_row.without_letter().needs("output"),
 };
@@ -217,6 +221,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   JsonOptions options;
   options.form = JsonOptions::Form::lines;
   options.pretty = program_.has("pretty");
+  options.big_numbers = big_numbers_of(program_);
   options.set = member.in_set ? member.set : nullptr;
   if (member.interleaved) return std::make_unique<InterleavedJson>(*interleaved_, options);
   return std::make_unique<JsonSink>(output(), options);

@@ -9,14 +9,18 @@ namespace {
 // What a mode can take beside its own options; `everywhere` goes with all of them.
 constexpr Option shared[] = {
     {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
+    big_numbers_row.needs("json"),
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
+    parent_row,
 };
 constexpr Option everywhere[] = {
     pid_row,
     page_size_row,
     {0, "no-progress", nullptr, "Do not show how far it is."},
+    sync_row.needs("output|html"),
 };
+constexpr Option output[] = {output_row};
 constexpr Example examples[] = {
     {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
     {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
@@ -26,7 +30,7 @@ constexpr Example examples[] = {
 // The rows of modes first; those fill in their own before main() begins.
 constinit std::array<Options, Mode::most + 6> groups = [] {
   std::array<Options, Mode::most + 6> all;
-  const Options others[] = {shared, everywhere, colour_options, output_options, force_options, input_options};
+  const Options others[] = {shared, everywhere, colour_options, output, force_options, input_options};
   std::ranges::copy(others, all.begin() + Mode::most);
   return all;
 }();
@@ -37,7 +41,8 @@ bool contains(Options rows, std::string_view name) {
 
 bool takes(const Mode& mode, std::string_view name) {
   return contains(mode.options, name) || std::ranges::find(mode.takes, name) != mode.takes.end() ||
-         contains(everywhere, name) || contains(input_options, name);
+         (name == big_numbers_row.name && takes(mode, "json")) || contains(everywhere, name) ||
+         contains(input_options, name);
 }
 
 int run(Program& program) {

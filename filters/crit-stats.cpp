@@ -8,9 +8,11 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."},
+    Option{'t', "table", nullptr, "Print a table with totals and percentiles, the default for several inputs."}
+        .excludes("json lines"),
     Option{0, "json", nullptr, "Print an array of JSON objects."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line."},
+    big_numbers_row.needs("json|lines"),
     page_size_row,
     set_row,
 };
@@ -32,15 +34,17 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 
 int run(Program& program) {
   const std::vector<std::string> inputs = program.inputs();
-  const SourceOptions source = source_options(program);
+  SourceOptions source = source_options(program);
   StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
+  const BigNumbers big_numbers = big_numbers_of(program);
   Destination destination{program, Destination::Content::text};
   for (const std::string& input : inputs) {
     (void)read_input(input, reader, source);
     reader.finish(input);
+    source.before.push_back(input);
   }
   if (program.has("json") || program.has("lines"))
-    print_statistics_json(destination.output(), reader.statistics(), program.has("lines"));
+    print_statistics_json(destination.output(), reader.statistics(), program.has("lines"), big_numbers);
   else print_text(program, destination.output(), reader.statistics());
   if (destination.output().flush() == Step::go)
     for (const Error& error : reader.errors()) program.report(error);

@@ -16,19 +16,20 @@ constexpr Option rows[] = {
     {0, "raw", nullptr,
      "Print the bytes of raw images (pages, ...) as base64, not only their size; and all other files, as with --all."},
     {0, "no-wire", nullptr, "Leave out heads and wire encodings, which only crit-fromjson needs."},
-    {0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."},
+    big_numbers_row,
+    Option{0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."}.excludes("lines"),
 };
-constexpr Options groups[] = {rows, parallel_options, output_options, force_options, input_options};
+constexpr Options groups[] = {rows, parallel_options, output_options, force_options, input_options, all_options};
 constexpr Example examples[] = {
     {"crit-tojson core-1.img", "print an image as crit does"},
     {"crit-tojson --pretty < mm-1.img", "print it in readable form"},
-    {"crit-tojson --lines DIR | jq .", "print every entry of a checkpoint on a line"},
+    {"crit-tojson --lines --big-numbers=text DIR | jq .", "print every entry of a checkpoint on a line"},
     {"crit-tojson pagemap-1.img | crit-fromjson", "decode and encode: the same bytes"},
 };
 
 class ToJson final : public Decoding {
  public:
-  ToJson(Program& program, Output& output, ReportError report)
+  ToJson(Program& program, BigNumbers big_numbers, Output& output, ReportError report)
       : Decoding{limits_of(program)},
         output_{output},
         report_{std::move(report)},
@@ -36,6 +37,7 @@ class ToJson final : public Decoding {
     options_.pretty = program.has("pretty");
     options_.payload = !program.has("no-payload") && !program.has("nopl");
     options_.raw = program.has("raw");
+    options_.big_numbers = big_numbers;
     options_.wire = !program.has("no-wire");
     options_.newline = !program.has("no-newline");
     lines_ = program.has("lines");
@@ -72,12 +74,13 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
 }
 
 int run(Program& program) {
+  const BigNumbers big_numbers = big_numbers_of(program);
   const bool raw = program.has("raw");
   Destination destination{program, raw ? Destination::Content::memory_text : Destination::Content::text};
   SourceOptions options = source_options(program);
   options.all_members |= raw;
   const auto make = [&](Output& output, const ReportError& report) {
-    return std::make_unique<ToJson>(program, output, report);
+    return std::make_unique<ToJson>(program, big_numbers, output, report);
   };
   read_inputs(program, destination.output(), make, options);
   return destination.commit();

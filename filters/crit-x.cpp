@@ -13,10 +13,11 @@ namespace {
 
 constexpr Option rows[] = {
     {'l', "long", nullptr, "Print more: states and namespaces, what descriptors refer to, socket buffers."},
-    {'T', "threads", nullptr, "ps: print a line for each thread."},
-    {'t', "tree", nullptr, "ps: draw the process tree."},
+    Option{'T', "threads", nullptr, "ps: print a line for each thread."}.excludes("json lines"),
+    Option{'t', "tree", nullptr, "ps: draw the process tree."}.excludes("json lines"),
     Option{0, "json", nullptr, "Print one JSON document, with the keys of go-criu's crit and more."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line: a task, descriptor, mapping, run of pages or socket."},
+    big_numbers_row.needs("json|lines"),
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, limit_options};
@@ -27,7 +28,9 @@ constexpr Example examples[] = {
     {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
-ExploreOptions options_of(Program& program) {
+ExploreOptions options_of(Program& program, Explorer explorer) {
+  if (explorer != Explorer::ps) program.refuse({"threads", "tree"}, "goes with ps alone");
+  if (explorer == Explorer::rss) program.refuse({"long"}, "adds nothing to rss");
   ExploreOptions options;
   if (program.has("json")) options.form = ExploreOptions::Form::json;
   if (program.has("lines")) options.form = ExploreOptions::Form::lines;
@@ -35,6 +38,7 @@ ExploreOptions options_of(Program& program) {
   options.threads = program.has("threads");
   options.tree = program.has("tree");
   options.unicode = locale_is_utf8();
+  options.big_numbers = big_numbers_of(program);
   return options;
 }
 
@@ -55,24 +59,38 @@ std::vector<const Found*> shown_of(std::span<const Found> all) {
 Step show(Program& program, Output& output, const Found& found, const std::string& heading, Explorer explorer,
           ExploreOptions options) {
   options.set = found.id;
-  if (!heading.empty() && options.form == ExploreOptions::Form::text)
+  if (!heading.empty() && options.form == ExploreOptions::Form::text && !found.checkpoint.tasks().empty())
     output.write("==> " + visible(heading) + " <==\n");
   if (explore(found.checkpoint, explorer, output, options) == Step::stop || output.flush() == Step::stop)
     return Step::stop;
   for (const Error& error : found.checkpoint.errors()) program.report(error);
+  const std::string_view what = found.checkpoint.pages_only();
+  if (found.is_set && found.checkpoint.errors().empty() && !what.empty())
+    program.note(visible(found.id.text()) + ": " + std::string{what});
   return Step::go;
+}
+
+// Takes the word that says what to look at from the inputs: the last argument, else the first.
+Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
+  for (const bool last : {true, false}) {
+    if (inputs.empty()) break;
+    const auto word = last ? inputs.end() - 1 : inputs.begin();
+    const auto explorer = explorer_named(*word);
+    if (!explorer) continue;
+    inputs.erase(word);
+    return *explorer;
+  }
+  program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit x DIR ps");
 }
 
 int run(Program& program) {
   std::vector<std::string> inputs = program.arguments();
-  const auto explorer = inputs.empty() ? std::nullopt : explorer_named(inputs.back());
-  if (!explorer) program.usage("the last argument says what to look at: ps, fds, mems, rss or sk");
-  inputs.pop_back();
+  const Explorer explorer = take_explorer(program, inputs);
   if (inputs.empty() && isatty(STDIN_FILENO)) program.usage("no input: name a checkpoint, or pipe one in");
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
-  ExploreOptions options = options_of(program);
-  CheckpointReader reader{needs_of(*explorer, options), limits_of(program)};
+  ExploreOptions options = options_of(program, explorer);
+  CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
@@ -82,7 +100,7 @@ int run(Program& program) {
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const std::string heading = shown.size() > 1 ? names[i] : std::string{};
-    if (show(program, destination.output(), *shown[i], heading, *explorer, options) == Step::stop) break;
+    if (show(program, destination.output(), *shown[i], heading, explorer, options) == Step::stop) break;
   }
   return destination.commit();
 }

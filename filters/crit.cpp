@@ -8,6 +8,7 @@
 #include "cli/inputs.hpp"
 #include "cli/command_line.hpp"
 #include "critpipe/image.hpp"
+#include "critpipe/json.hpp"
 
 namespace critpipe::filters {
 
@@ -74,14 +75,6 @@ int encode(Program& program) {
   return become(program, "crit-fromjson", words);
 }
 
-int show(Program& program) {
-  Words words{"--pretty", "--no-wire"};
-  if (program.has("nopl")) words.push_back("--no-payload");
-  if (program.arguments().size() != 1) program.usage("show takes one image: crit show [--nopl] FILE");
-  words.insert(words.end(), {"--", program.arguments()[0]});
-  return become(program, "crit-tojson", words);
-}
-
 // Counts as crit does: the head of a pagemap is no entry.
 class Count final : public Sink {
  public:
@@ -108,30 +101,77 @@ class Count final : public Sink {
   std::uint64_t entries_ = 0;
 };
 
-class Info final : public Decoding {
+// Ends the reading of an input.
+class Stop final : public Sink {
  public:
-  Info(Program& program, Output& output) : Decoding{Limits{}}, program_{program}, output_{output} {}
-  std::unique_ptr<Sink> sink_for(const Member& member) override {
-    const Kind* kind = kind_of_name(member.name);
-    if (!kind || !kind->is_raw()) return std::make_unique<Count>(output_);
-    Error error{Reason::raw_image, member.place};
-    error.name = kind->about;
-    program_.report(error);
-    return nullptr;
+  Step begin(const Image&) override { return Step::stop; }
+  Step entry(const Entry&) override { return Step::stop; }
+};
+
+// The one image of a command line. A checkpoint has several.
+class OneImage : public Decoding {
+ public:
+  OneImage(Program& program, const char* command) : Decoding{Limits{}}, program_{program}, command_{command} {}
+  std::unique_ptr<Sink> sink_for(const Member& member) final;
+  void report(const Error& error) final { program_.report(error); }
+  int read(Destination& destination) {
+    if (program_.arguments().size() != 1) program_.usage(command_ + " takes one image: crit " + command_ + " FILE");
+    (void)read_input(program_.arguments()[0], *this, {});
+    return destination.commit();
   }
-  void report(const Error& error) override { program_.report(error); }
 
  private:
+  virtual std::unique_ptr<Sink> sink() = 0;
+
   Program& program_;
+  std::string command_;
+};
+
+std::unique_ptr<Sink> OneImage::sink_for(const Member& member) {
+  const Kind* kind = kind_of_name(member.name);
+  if (!member.in_set && !(kind && kind->is_raw())) return sink();
+  Error error{Reason::raw_image, member.place};
+  if (member.in_set) {
+    const std::string& input = program_.arguments()[0];
+    error = {Reason::usage, input};
+    error.name = "this is a checkpoint; one of its images is shown by: crit-cat " + (input == "-" ? "" : input + " ") +
+                 "--only NAME | crit " + command_ + " -";
+  } else {
+    error.name = kind->about;
+  }
+  report(error);
+  return std::make_unique<Stop>();
+}
+
+class Show final : public OneImage {
+ public:
+  Show(Program& program, Output& output) : OneImage{program, "show"}, output_{output} {
+    options_.pretty = true;
+    options_.wire = false;
+    options_.payload = !program.has("nopl");
+  }
+
+ private:
+  std::unique_ptr<Sink> sink() override { return std::make_unique<JsonSink>(output_, options_); }
+
+  Output& output_;
+  JsonOptions options_;
+};
+
+class Info final : public OneImage {
+ public:
+  Info(Program& program, Output& output) : OneImage{program, "info"}, output_{output} {}
+
+ private:
+  std::unique_ptr<Sink> sink() override { return std::make_unique<Count>(output_); }
+
   Output& output_;
 };
 
-int info(Program& program) {
-  if (program.arguments().size() != 1) program.usage("info takes one image: crit info FILE");
+template <typename What>
+int print_one(Program& program) {
   Destination destination{program, Destination::Content::text};
-  Info receiver{program, destination.output()};
-  (void)read_input(program.arguments()[0], receiver, {});
-  return destination.commit();
+  return What{program, destination.output()}.read(destination);
 }
 
 constexpr Options decode_groups[] = {decode_rows};
@@ -145,8 +185,8 @@ constexpr Example info_examples[] = {{"crit info core-1.img", "its magic and its
 const Filter commands[] = {
     {"crit decode", "print an image as JSON", "", decode_examples, decode_groups, decode},
     {"crit encode", "turn JSON into an image", "", encode_examples, encode_groups, encode},
-    {"crit show", "print an image in readable form", "FILE", show_examples, show_groups, show},
-    {"crit info", "print magic and number of entries", "FILE", info_examples, {}, info},
+    {"crit show", "print an image in readable form", "FILE", show_examples, show_groups, print_one<Show>},
+    {"crit info", "print magic and number of entries", "FILE", info_examples, {}, print_one<Info>},
 };
 
 int run(Program& program) {

@@ -1,6 +1,7 @@
 #include "cli/cleanup.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -33,11 +34,16 @@ void remove(const std::filesystem::path& path, Around around) {
   if (around == Around::if_empty) std::filesystem::remove(path.parent_path(), ignored);
 }
 
+// Requires: the mutex is held.
+void remove_all() {
+  for (const auto& [path, around] : incomplete().paths) remove(path, around);
+}
+
 void wait_for_one(sigset_t signals) {
   int number = 0;
   if (sigwait(&signals, &number) != 0) return;
   const std::lock_guard lock{incomplete().mutex};
-  for (const auto& [path, around] : incomplete().paths) remove(path, around);
+  remove_all();
   std::signal(number, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   (void)raise(number);
@@ -57,11 +63,20 @@ void watch() {
 
 }  // namespace
 
-SignalCleanup::SignalCleanup(std::string path, Around around) : path_{std::move(path)} {
-  if (path_.empty()) return;
+void SignalCleanup::exit(int code) {
+  {
+    const std::lock_guard lock{incomplete().mutex};
+    remove_all();
+  }
+  std::exit(code);
+}
+
+SignalCleanup::SignalCleanup(const std::function<Made()>& make) {
   const std::lock_guard lock{incomplete().mutex};
-  incomplete().paths.emplace(path_, around);
   if (!std::exchange(incomplete().watched, true)) watch();
+  const Made made = make();
+  path_ = made.path;
+  if (!path_.empty()) incomplete().paths.emplace(path_, made.around);
 }
 
 SignalCleanup::~SignalCleanup() {

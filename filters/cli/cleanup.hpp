@@ -1,6 +1,7 @@
 // Removes what is incomplete when a signal ends the program.
 //
-//     SignalCleanup cleanup{".incomplete-1f"};     // from here on a signal removes it, then ends the program as usual
+//     SignalCleanup cleanup{[&] { return make_file(); }};  // makes ".incomplete-1f"; from here on a signal removes it,
+//                                                          // then ends the program as usual
 //     ...
 //     cleanup.commit([&] { rename(...); });        // a signal waits for it; afterwards nothing is removed
 //
@@ -18,12 +19,19 @@ class SignalCleanup {
   enum class Around : std::uint8_t { keep, if_empty };
   // A file, or a directory with all that is in it; an empty path is none. `around` says whether the directory around it
   // is removed too when it is empty then.
-  explicit SignalCleanup(std::string path, Around around = Around::keep);
+  struct Made {
+    std::string path;
+    Around around = Around::keep;
+  };
+  // A signal waits until it is made.
+  explicit SignalCleanup(const std::function<Made()>& make);
   ~SignalCleanup();
   SignalCleanup(const SignalCleanup&) = delete;
   SignalCleanup& operator=(const SignalCleanup&) = delete;
 
   void commit(const std::function<void()>& finish);
+  // Removes all that is incomplete and ends the program.
+  [[noreturn]] static void exit(int code);
 
  private:
   std::string path_;

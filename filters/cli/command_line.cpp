@@ -2,12 +2,14 @@
 #include "cli/command_line.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <optional>
 
 #include "cli/option_rules.hpp"
+#include "critpipe/match.hpp"
 
 namespace critpipe::filters {
 
@@ -62,15 +64,21 @@ std::optional<Option> option_named(const Filter& row, std::string_view name) {
   return found;
 }
 
+// "; did you mean --list?": the option of which this begins most, else one with a letter or two between.
 std::string nearest_option(const Filter& row, const std::string& word) {
+  const std::string given = word.substr(0, word.find('='));
+  if (!given.starts_with("--")) return {};
   std::string best;
+  std::size_t least = std::max<std::size_t>((given.size() - 2) / 3, 1) + 1;
   each_option(row, [&](const Option& option) {
     const std::string name = std::string{"--"} + option.name;
-    std::size_t common = 0;
-    while (common < name.size() && common < word.size() && name[common] == word[common]) ++common;
-    if (common > 3 && common > best.size() / 2) best = name;
+    const std::size_t letters = edit_distance(given, name, least);
+    const std::size_t rank = given.size() > 4 && name.starts_with(given) ? 0 : letters;
+    if (rank >= least) return;
+    least = rank;
+    best = name;
   });
-  return best;
+  return best.empty() ? best : "; did you mean " + best + "?";
 }
 
 [[noreturn]] void print_and_exit(const std::string& text) {
@@ -194,11 +202,8 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
     app.parse(reversed);
   } catch (const CLI::ExtrasError&) {
-    for (const std::string& word : words)
-      if (word.size() > 1 && word[0] == '-') {
-        const std::string near = nearest_option(row, word);
-        program.usage("no option " + word + (near.empty() ? "" : "; did you mean " + near + "?"));
-      }
+    for (const std::string& word : app.remaining())
+      if (word.size() > 1 && word[0] == '-') program.usage("no option " + unmarked(word) + nearest_option(row, word));
     program.usage("too many arguments");
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string_view option = error.what();

@@ -88,20 +88,29 @@ inline constexpr Option max_size_row{0, "max-size", "SIZE",
                                      "Refuse inputs that unpack to more than SIZE; of a directory all images count."};
 inline constexpr Option page_size_row{0, "page-size", "SIZE", "Assume pages of SIZE where the images do not tell."};
 inline constexpr Option pid_row{'p', "pid", "PID", "Look at this process only; may be repeated."};
+inline constexpr Option parent_row{
+    0, "parent", "INPUT",
+    "The pages of the parent are in INPUT, a directory or an archive; may be repeated, the nearest parent first.",
+    Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
 inline constexpr Option set_row{0, "set", "SET",
                                 "Read only the set of images in directory SET of an archive or image stream."};
-inline constexpr Option output_options[] = {output_row, sync_row};
+inline constexpr Option big_numbers_row{0, "big-numbers", "FORM",
+                                        "Print fields of 64 bits as numbers (number) or in quotes (text), for readers "
+                                        "that round numbers above 2^53, as jq before 1.7 does."};
+inline constexpr Option output_options[] = {output_row, sync_row.needs("output")};
 inline constexpr Option force_options[] = {force_row.needs("output")};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
     {0, "except", "GLOB", "Skip images whose path, or an end of it, matches; may be repeated."},
     set_row,
-    {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
     max_entry_row,
     max_size_row,
+};
+inline constexpr Option all_options[] = {
+    {0, "all", nullptr, "Read the other files of archives and directories too (config.dump, ...)."},
 };
 
 // A parsed command line, and the place for messages.
@@ -168,8 +177,8 @@ class Destination {
   FileOutput& file() const { return file_ ? file_->output() : *standard_output_; }
 
   Program& program_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file, which is gone before this is
   std::unique_ptr<AtomicFile> file_;
-  std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file
   std::unique_ptr<FileOutput> standard_output_;
 };
 

@@ -97,6 +97,8 @@ inline constexpr Option images_out_options[] = {
     {0, "no-parents", nullptr, "Leave out parents, and the links to them."},
     zstd_row,
     threads_row,
+    output_row,
+    sync_row.needs("output|into"),
 };
 
 }  // namespace critpipe::filters

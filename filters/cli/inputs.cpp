@@ -15,15 +15,15 @@ namespace {
 // Only says what is wanted.
 class Nothing final : public Receiver {
  public:
-  explicit Nothing(const Program& program) : program_{program} {}
-  bool wants(std::string_view path) override { return wanted(program_, path); }
+  explicit Nothing(const Program& program) : selection_{program} {}
+  bool wants(std::string_view path) override { return selection_.leaves(path); }
   Step begin(const Member&) override { return Step::go; }
   Step bytes(const Member&, Bytes) override { return Step::go; }
   Step end(const Member&) override { return Step::go; }
   void fail(const Member*, const Error&) override {}
 
  private:
-  const Program& program_;
+  Selection selection_;
 };
 
 // The path, or any end of it that begins behind a slash.
@@ -64,7 +64,7 @@ std::optional<std::uint64_t> page_size_of(Program& program) {
 
 SourceOptions source_options(Program& program) {
   SourceOptions options;
-  options.all_members = program.has("all");
+  options.all_members = options.any_file = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
   options.set = program.value("set");
   static const std::uint64_t at_start = stdin_offset();  // before anything is read
@@ -72,11 +72,11 @@ SourceOptions source_options(Program& program) {
   return options;
 }
 
-bool wanted(const Program& program, std::string_view path) {
-  const auto matches = [&](const std::string& glob) { return fits(glob, path); };
-  const auto only = program.values("only");
-  const bool chosen = only.empty() || std::ranges::any_of(only, matches);
-  return chosen && std::ranges::none_of(program.values("except"), matches);
+BigNumbers big_numbers_of(Program& program) {
+  const std::string form = program.value("big-numbers").value_or("number");
+  if (form == "text") return BigNumbers::text;
+  if (form != "number") program.usage("--big-numbers takes number or text, not " + form);
+  return BigNumbers::number;
 }
 
 bool has_selection(const Program& program) { return program.has("only") || program.has("except"); }
@@ -92,18 +92,48 @@ std::uint64_t count_wanted(Program& program, const SourceOptions& options) {
   return nr_wanted(program.arguments()[0], receiver, options);
 }
 
+Selection::Selection(const Program& program) : except_{program.values("except")} {
+  for (const std::string& glob : program.values("only")) only_.emplace_back().glob = glob;
+}
+
+bool Selection::leaves(std::string_view path) {
+  bool chosen = only_.empty();
+  for (Only& only : only_) {
+    if (!fits(only.glob, path)) continue;
+    chosen = true;
+    only.fits = true;
+  }
+  return chosen && std::ranges::none_of(except_, [&](const std::string& glob) { return fits(glob, path); });
+}
+
+void Selection::report_missing(Program& program, bool any) const {
+  if (program.failed()) return;
+  Error error{Reason::usage};
+  for (const Only& only : only_) {
+    if (only.fits) continue;
+    error.name = "no image in the input fits --only " + only.glob + ": crit-cat --list names them";
+    program.report(error);
+  }
+  if (program.failed() || any || (only_.empty() && except_.empty())) return;
+  error.name = std::string{only_.empty()     ? "--except leaves"
+                           : except_.empty() ? "--only leaves"
+                                             : "--only and --except leave"} +
+               " nothing here that could be read";
+  program.report(error);
+}
+
 Step read_inputs(Program& program, Receiver& receiver) {
   return read_inputs(program, receiver, source_options(program));
 }
 
 Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options) {
-  Selected selected{program, receiver};
+  Selection selection{program};
+  Selected selected{selection, receiver};
   Pieces pieces{program.inputs(), options};
-  Step step = Step::go;
   while (const auto piece = pieces.next())
-    if ((step = piece->read(selected)) == Step::stop) break;
-  if (has_selection(program) && !selected.any()) program.set_exit_code(exit_no);
-  return step;
+    if (piece->read(selected) == Step::stop) return Step::stop;
+  selection.report_missing(program, selected.any());
+  return Step::go;
 }
 
 }  // namespace critpipe::filters

@@ -1,7 +1,11 @@
 // The inputs of a command line: which names are wanted, and what goes wrong is reported.
 #pragma once
 
+#include <atomic>
+#include <deque>
+
 #include "cli/filter.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/source.hpp"
 
 namespace critpipe::filters {
@@ -10,23 +14,41 @@ Limits limits_of(Program& program);                           // --max-entry
 SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
+BigNumbers big_numbers_of(Program& program);                  // --big-numbers
 
-// Does the path, or an end of it that begins behind a slash, fit --only and --except?
-bool wanted(const Program& program, std::string_view path);
 bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input
 
 // How many members of the only input --only and --except leave, where that is a directory; else unknown.
 std::uint64_t count_wanted(Program& program, const SourceOptions& options);
 
+// What --only and --except leave. Any number of threads may ask at once.
+class Selection {
+ public:
+  explicit Selection(const Program& program);
+  // Does the path, or an end of it that begins behind a slash, fit?
+  bool leaves(std::string_view path);
+  // When all inputs were read: a GLOB of --only that fits nothing is an error, and so is it if nothing was left.
+  // `any`: was anything read?
+  void report_missing(Program& program, bool any) const;
+
+ private:
+  struct Only {
+    std::string glob;
+    std::atomic<bool> fits = false;
+  };
+  std::deque<Only> only_;
+  std::vector<std::string> except_;
+};
+
 // Passes on what is wanted and remembers whether anything was.
 class Selected final : public Receiver {
  public:
-  Selected(const Program& program, Receiver& receiver) : program_{program}, receiver_{receiver} {}
+  Selected(Selection& selection, Receiver& receiver) : selection_{selection}, receiver_{receiver} {}
   bool any() const { return any_; }
 
-  bool wants(std::string_view path) override { return wanted(program_, path) && receiver_.wants(path); }
-  bool wants_alone(std::string_view path) override { return wanted(program_, path) && receiver_.wants_alone(path); }
+  bool wants(std::string_view path) override { return selection_.leaves(path) && receiver_.wants(path); }
+  bool wants_alone(std::string_view path) override { return selection_.leaves(path) && receiver_.wants_alone(path); }
   Step begin(const Member& member) override {
     any_ = true;
     return receiver_.begin(member);
@@ -39,12 +61,12 @@ class Selected final : public Receiver {
   void fail(const Member* member, const Error& error) override { receiver_.fail(member, error); }
 
  private:
-  const Program& program_;
+  Selection& selection_;
   Receiver& receiver_;
   bool any_ = false;
 };
 
-// Reads all inputs in order. Sets the exit code to 1 where a selection leaves nothing.
+// Reads all inputs in order. A selection that leaves nothing is an error.
 Step read_inputs(Program& program, Receiver& receiver);
 Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options);
 

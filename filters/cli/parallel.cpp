@@ -52,6 +52,7 @@ class TurnQueue {
   void report(PieceOutput& piece, const Error& error);
   // Nothing more is written, and all threads come back.
   void stop();
+  bool is_stopped() const { return stopped_; }  // Requires: no thread is at work
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -156,6 +157,7 @@ class Workers {
   Workers(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options, std::size_t threads)
       : program_{program},
         make_{make},
+        selection_{program},
         pieces_{program.inputs(), options},
         turns_{program, output, threads * pieces_per_thread} {}
 
@@ -164,7 +166,9 @@ class Workers {
   void rethrow() const {
     if (failure_) std::rethrow_exception(failure_);
   }
-  bool any() const { return any_; }
+  void report_missing() const {
+    if (!turns_.is_stopped()) selection_.report_missing(program_, any_);
+  }
 
  private:
   void read_pieces();
@@ -172,6 +176,7 @@ class Workers {
 
   Program& program_;
   const MakeReceiver& make_;
+  Selection selection_;
   std::mutex source_;
   Pieces pieces_;
   std::atomic<std::size_t> bytes_per_piece_ = batch_bytes;
@@ -217,7 +222,7 @@ void Workers::read_pieces() {
     lock.unlock();
     if (!output) return;
     const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
-    Selected selected{program_, *receiver};
+    Selected selected{selection_, *receiver};
     Step step = Step::go;
     for (const auto& piece : batch)
       if ((step = piece->read(selected)) == Step::stop) break;
@@ -264,7 +269,7 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make, con
   workers.work();
   for (std::thread& thread : others) thread.join();
   workers.rethrow();
-  if (has_selection(program) && !workers.any()) program.set_exit_code(exit_no);
+  workers.report_missing();
 }
 
 }  // namespace critpipe::filters

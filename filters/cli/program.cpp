@@ -37,7 +37,7 @@ void refuse_readable(Program& program, const std::string& path) {
   Error error{Reason::io_write, path};
   error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
   program.report(error);
-  std::exit(exit_error);
+  SignalCleanup::exit(exit_error);
 }
 
 }  // namespace
@@ -88,7 +88,7 @@ void Program::note(std::string_view message) { say(name_ + ": " + std::string{me
 
 void Program::usage(const std::string& message) {
   say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
-  std::exit(exit_error);
+  SignalCleanup::exit(exit_error);
 }
 
 void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {
@@ -108,13 +108,13 @@ Destination::Destination(Program& program, Content content, const char* option) 
     const mode_t mask = umask(0);
     umask(mask);
     const mode_t mode = holds_memory ? 0600 : 0666 & ~mask;
-    file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{mode, sync_of(program)});
-    if (file_->error()) {
-      program.report(file_->error());
-      std::exit(exit_error);
-    }
-    cleanup_ = std::make_unique<SignalCleanup>(file_->temporary());
-    return;
+    cleanup_ = std::make_unique<SignalCleanup>([&] {
+      file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{mode, sync_of(program)});
+      return SignalCleanup::Made{file_->temporary()};
+    });
+    if (!file_->error()) return;
+    program.report(file_->error());
+    SignalCleanup::exit(exit_error);
   }
   const bool is_binary = content == Content::binary || content == Content::images;
   if (is_binary && isatty(STDOUT_FILENO))

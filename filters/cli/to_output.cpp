@@ -90,7 +90,7 @@ Output* ToOutput::open(const MemberPlace& place, OutForm form, std::uint64_t) {
     (void)decide(OutForm::stream);
   } else if (form_ == OutForm::image) {
     Error error{Reason::usage, known};
-    error.name = "a second image: --stream writes several";
+    error.name = "a second image, behind one that is written as itself: --stream writes several, --set reads one set";
     program_.report(error);
     return nullptr;
   }

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "cli/hexdump.hpp"
 #include "cli/colour.hpp"
@@ -39,16 +41,20 @@ class Printer {
   bool quiet() const { return style_ == Style::nothing; }
   int commit();
   Step flush() { return destination_.output().flush(); }
+  void meet(const SetId& set) { sets_[set.checkpoint].insert(set.set); }
 
  private:
   enum class Style : std::uint8_t { text, hex, matches, json, count, names, nothing };
-  using Owner = std::pair<std::string, std::string>;  // set, process or shared object
+  using Owner = std::pair<SetId, std::string>;  // set, process or shared object
 
   static Style style_of(Program& program);
   static std::string owner_of(const MemoryMatch& found);
-  std::string heading_of(const MemoryMatch& found) const;
-  std::string head_of(const MemoryMatch& found) const;
-  void hexdump(const MemoryMatch& found);
+  bool holds_several(const std::string& checkpoint) const;
+  std::string heading_of(const SetId& set) const;
+  static std::string head_of(const MemoryMatch& found);
+  Step write(const SetId& set, std::string text);
+  void write_held(bool all);
+  std::string hexdump(const MemoryMatch& found) const;
   void json(const MemoryMatch& found);
 
   const Patterns& patterns_;
@@ -61,6 +67,14 @@ class Printer {
   JsonWriter json_;
   std::string line_;
   std::uint64_t total_ = 0;
+  std::map<std::string, std::set<std::string>> sets_;  // of each checkpoint, as far as they were met
+  // What waits until it is known whether its input holds several sets.
+  struct Held {
+    SetId set;
+    std::string text;
+  };
+  std::deque<Held> held_;
+  std::size_t held_bytes_ = 0;
   std::vector<Owner> order_;
   std::map<Owner, std::uint64_t> counts_;
 };
@@ -98,7 +112,7 @@ Printer::Printer(Program& program, const Patterns& patterns)
       directory_{common_directory(program.arguments())},
       destination_{program, Destination::Content::memory_text},
       colour_{wants_colour(program, destination_.fd())},
-      json_{destination_.output(), false} {}
+      json_{destination_.output(), false, big_numbers_of(program)} {}
 
 std::string Printer::owner_of(const MemoryMatch& found) {
   if (found.pid) return std::to_string(*found.pid);
@@ -106,19 +120,42 @@ std::string Printer::owner_of(const MemoryMatch& found) {
   return visible(found.image);
 }
 
-// Which checkpoint, where there may be several.
-std::string Printer::heading_of(const MemoryMatch& found) const {
-  const bool is_named = (several_ && found.set.checkpoint != directory_) || !found.set.set.empty();
-  return is_named ? visible(found.set.text()) + ": " : std::string{};
+bool Printer::holds_several(const std::string& checkpoint) const {
+  const auto sets = sets_.find(checkpoint);
+  return sets != sets_.end() && sets->second.size() > 1;
+}
+
+// Which checkpoint, where there are several: INPUT, or INPUT (SET) if the input holds several.
+std::string Printer::heading_of(const SetId& set) const {
+  if (!set.set.empty() && holds_several(set.checkpoint)) return visible(set.text()) + ": ";
+  return several_ && set.checkpoint != directory_ ? visible(set.checkpoint) + ": " : std::string{};
 }
 
 // "1234 0x7f0000001000 rw- [heap]"
-std::string Printer::head_of(const MemoryMatch& found) const {
-  std::string head = heading_of(found);
-  head += owner_of(found) + ' ' + hex_number(found.address);
+std::string Printer::head_of(const MemoryMatch& found) {
+  std::string head = owner_of(found) + ' ' + hex_number(found.address);
   if (found.mapping) head += ' ' + protection_of(*found.mapping);
   if (!found.mapping_name.empty()) head += ' ' + visible(found.mapping_name);
   return head;
+}
+
+// The text behind its heading, in order.
+Step Printer::write(const SetId& set, std::string text) {
+  held_bytes_ += text.size();
+  held_.push_back({set, std::move(text)});
+  // What is too much to be held is named by its set in any case.
+  if (held_bytes_ > held_output_bytes) sets_[held_.front().set.checkpoint].insert({"", held_.front().set.set});
+  write_held(false);
+  return destination_.output().step();
+}
+
+void Printer::write_held(bool all) {
+  for (; !held_.empty(); held_.pop_front()) {
+    const auto& [set, text] = held_.front();
+    if (!all && !set.set.empty() && !holds_several(set.checkpoint)) return;
+    destination_.output().write(heading_of(set) + text);
+    held_bytes_ -= text.size();
+  }
 }
 
 Step Printer::operator()(const MemoryMatch& found) {
@@ -129,7 +166,7 @@ Step Printer::operator()(const MemoryMatch& found) {
     case Style::nothing: return Step::stop;
     case Style::count:
     case Style::names: {
-      const Owner owner{heading_of(found), owner_of(found)};
+      const Owner owner{found.set, owner_of(found)};
       if (counts_[owner]++ == 0) order_.push_back(owner);
       break;
     }
@@ -140,7 +177,7 @@ Step Printer::operator()(const MemoryMatch& found) {
       output.write(line_ + '\n');
       break;
     case Style::json: json(found); break;
-    case Style::hex: hexdump(found); break;
+    case Style::hex: (void)write(found.set, hexdump(found)); break;
     case Style::text:
       line_ = head_of(found) + ": ";
       line_ += escaped(found.before);
@@ -150,15 +187,14 @@ Step Printer::operator()(const MemoryMatch& found) {
         line_ += "... (" + std::to_string(found.length - found.match.size()) + " more)";
       if (colour_) line_ += "\x1b[m";
       line_ += escaped(found.after);
-      output.write(line_ + '\n');
+      (void)write(found.set, line_ + '\n');
       break;
   }
   return total_ >= most_ ? Step::stop : output.step();
 }
 
-void Printer::hexdump(const MemoryMatch& found) {
-  Output& output = destination_.output();
-  output.write(head_of(found) + ", " + std::to_string(found.length) + " bytes\n");
+std::string Printer::hexdump(const MemoryMatch& found) const {
+  std::string text = head_of(found) + ", " + std::to_string(found.length) + " bytes\n";
   std::vector<std::byte> bytes{found.before.begin(), found.before.end()};
   bytes.insert(bytes.end(), found.match.begin(), found.match.end());
   bytes.insert(bytes.end(), found.after.begin(), found.after.end());
@@ -168,8 +204,9 @@ void Printer::hexdump(const MemoryMatch& found) {
   if (colour_) marks = {.bold_begin = found.address, .bold_end = match_end};
   for (std::uint64_t row = begin & ~(hex_row_bytes - 1); row < end; row += hex_row_bytes) {
     const HexRow shown = hex_row(row, begin, bytes, marks);
-    output.write("  " + hex_number(row) + ' ' + shown.hex + "  |" + shown.letters + "|\n");
+    text += "  " + hex_number(row) + ' ' + shown.hex + "  |" + shown.letters + "|\n";
   }
+  return text;
 }
 
 void Printer::json(const MemoryMatch& found) {
@@ -182,7 +219,7 @@ void Printer::json(const MemoryMatch& found) {
   if (const Mapping* mapping = found.mapping) {
     json_.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
     json_.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
-    json_.key("kind").text(name_of(mapping->kind())).key("name").text(found.mapping_name).end('}');
+    put_name(json_.key("kind").text(name_of(mapping->kind())), "name", found.mapping_name).end('}');
   } else {
     json_.null();
   }
@@ -194,8 +231,9 @@ void Printer::json(const MemoryMatch& found) {
 }
 
 int Printer::commit() {
+  write_held(true);
   for (const Owner& owner : order_) {
-    std::string line = owner.first + owner.second;
+    std::string line = heading_of(owner.first) + owner.second;
     if (style_ == Style::count) line += ": " + std::to_string(counts_[owner]);
     destination_.output().write(line + '\n');
   }
@@ -223,7 +261,9 @@ void read_patterns(Program& program, Patterns& patterns, const std::string& path
 MemoryFilter::Range range_of(Program& program, const std::string& text) {
   const auto bounds = parse_pair(text, Numeral::any_base, Numeral::any_base);
   if (!bounds || !bounds->has_colon) program.usage("--range takes addresses A:B, not " + text);
-  return {bounds->first.value_or(0), bounds->second.value_or(~std::uint64_t{0})};
+  const MemoryFilter::Range range{bounds->first.value_or(0), bounds->second.value_or(~std::uint64_t{0})};
+  if (range.begin >= range.end) program.usage("--range " + text + " is empty");
+  return range;
 }
 
 MemoryFilter filter_of(Program& program) {
@@ -235,22 +275,24 @@ MemoryFilter filter_of(Program& program) {
     if (!MemoryFilter::knows_area(area))
       program.usage("--vma knows no " + area + ": heap, stack, anon, file=GLOB, ...");
   filter.protection = program.value("prot").value_or("");
-  if (filter.protection.find_first_not_of("rwx") != std::string::npos)
+  if ((program.has("prot") && filter.protection.empty()) ||
+      filter.protection.find_first_not_of("rwx") != std::string::npos)
     program.usage("--prot takes letters of rwx, not " + filter.protection);
   return filter;
 }
 
 bool is_directory(const std::string& path) {
   struct stat status;
-  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && !is_container_image(path);
 }
 
 // Neighbours that are no directories go together: shards of one stream are.
-Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, const SourceOptions& options) {
+Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, SourceOptions options) {
   Step step = Step::go;
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
+    options.before.assign(inputs.begin(), input);
     if (is_directory(*input)) {
-      step = search.directory(*input++);
+      step = search.directory(*input++, options);
       continue;
     }
     const auto end = std::find_if(input, inputs.end(), is_directory);
@@ -281,12 +323,20 @@ int grep_memory(Program& program) {
   options.page_size = page_size_of(program).value_or(0);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
+  options.on_set = [&](const SetId& set) { printer.meet(set); };
   MemorySearch search{patterns, options, [&](const MemoryMatch& found) { return printer(found); },
                       [&](const Error& error) {
                         (void)printer.flush();
                         program.report(error);
                       }};
-  if (program.number("max-count", 1) > 0) (void)search_all(search, program.inputs(), source_options(program));
+  if (program.number("max-count", 1) > 0) {
+    const std::vector<std::string> parents = program.values("parent");
+    const std::vector<std::string> inputs = program.inputs();
+    const Step step = parents.empty() ? search_all(search, inputs, source_options(program))
+                                      : search.with_parents(inputs, parents, source_options(program));
+    if (step == Step::go && !program.failed())
+      for (const Error& error : search.unmatched()) program.report(error);
+  }
   if (printer.total() == 0) program.set_exit_code(exit_no);
   const int code = printer.commit();
   return printer.quiet() && printer.total() > 0 ? int{exit_done} : code;

@@ -11,7 +11,7 @@ namespace {
 constexpr Option options[] = {
     {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
 };
-constexpr const char* takes[] = {"json", "output"};
+constexpr const char* takes[] = {"json", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -21,7 +21,8 @@ std::string pages_text(std::uint64_t count) {
 
 class Findings {
  public:
-  Findings(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+  Findings(Program& program, Output& output)
+      : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
   struct Subject {
     SetId set;
@@ -82,7 +83,7 @@ class EntryCheck {
 };
 
 void EntryCheck::runs(std::span<const PageRun> runs) {
-  constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present;
+  constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present | PageRun::payload_aligned;
   for (const PageRun& run : runs) {
     ++entry_;
     bits_ |= run.vaddr;
@@ -108,14 +109,17 @@ class SetCheck {
   void sizes();
   void owners();
   void parents(const SurveyedMemory& memory);
-  std::string parent_place(std::uint32_t level);
-  std::uint64_t nr_in_parent(const Stretch& stretch);
   void in_parent(const SurveyedMemory& memory, const Stretch& stretch);
 
   Findings& findings_;
   SurveyedInputs& surveyed_;
   SurveyedSet& set_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, std::uint64_t> parent_pages_;  // level, pages_id -> pages there
+  struct PagesThere {
+    std::string path;
+    std::uint64_t nr_pages = 0;
+  };
+  PagesThere stored_pages(const Stretch& stretch);
+  std::map<std::pair<std::uint32_t, std::uint64_t>, PagesThere> parent_pages_;  // by level and pages_id
 };
 
 void SetCheck::sizes() {
@@ -154,7 +158,7 @@ void SetCheck::owners() {
   for (const auto& [id, memory] : set_.memories) {
     const Task* task = task_of(set_, id);
     if (!id.shmem && !task) findings_.add({set_.id, memory.place}, "owner", "there is no such process");
-    if (id.shmem && !users.contains(id) && !is_memfd(*set_.checkpoint, id) && memory.totals.entries > 0)
+    if (id.shmem && !users.contains(id) && !is_kept_unmapped(*set_.checkpoint, id) && memory.totals.entries > 0)
       findings_.add({set_.id, memory.place}, "owner", "no process maps this object");
     if (!task || !task->has_memory || task->memory.mappings.empty()) continue;
     const Pagemap* pagemap = surveyed_.pagemap(set_, id);
@@ -185,34 +189,33 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
     return;
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
-  const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id}, 0);
-  const std::string path = parent_place(stretch.level) + pages_name(stretch.pages_id);
-  if (added) known->second = nr_in_parent(stretch);
-  if (stretch.page + stretch.nr_pages > known->second)
+  const auto [known, added] = parent_pages_.try_emplace({stretch.level, stretch.pages_id});
+  if (added) known->second = stored_pages(stretch);
+  const auto& [path, nr_pages] = known->second;
+  if (stretch.page + stretch.nr_pages > nr_pages)
     findings_.add({set_.id, memory.place, Error::nowhere, stretch.vaddr}, "parent",
-                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(known->second));
+                  pages_text(stretch.nr_pages) + " should be in " + path + ", which has " + pages_text(nr_pages));
 }
 
-std::string SetCheck::parent_place(std::uint32_t level) {
-  PageDirectory* const directory = set_.page_directory();
-  return directory ? directory->ancestor(level).path() + "/" : set_.ancestor_set(level).place;
-}
-
-// How many pages the image there has.
-std::uint64_t SetCheck::nr_in_parent(const Stretch& stretch) {
-  if (PageDirectory* const directory = set_.page_directory()) {
-    Error error;
-    const PagesImage* const image = directory->ancestor(stretch.level).image(stretch.pages_id, set_.page_size, error);
-    return image ? image->nr_pages() : 0;
+// Which image of a parent holds the stretch, and how many pages are there.
+SetCheck::PagesThere SetCheck::stored_pages(const Stretch& stretch) {
+  Stretch there = stretch;
+  SurveyedSet& holder = set_.holder(there);
+  const std::string name = pages_name(there.pages_id);
+  if (there.level == 0) {
+    const auto image = holder.images.find(there.pages_id);
+    const std::uint64_t size = image == holder.images.end() ? 0 : image->second.size_bytes;
+    return {holder.place + name, StoredPages::count(size, set_.page_size)};
   }
-  const auto& images = set_.ancestor_set(stretch.level).images;
-  const auto image = images.find(stretch.pages_id);
-  return image == images.end() ? 0 : StoredPages::count(image->second.size_bytes, set_.page_size);
+  PageDirectory& parent = holder.page_directory()->ancestor(there.level);
+  Error error;
+  const PagesImage* image = parent.image(there.pages_id, set_.page_size, error);
+  return {parent.path() + "/" + name, image ? image->nr_pages() : 0};
 }
 
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
-  if (set_.directory.empty() && !set_.parent()) {
+  if (set_.directory.empty() && !set_.given_parent) {
     findings_.add({set_.id, memory.place}, "parent",
                   pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;
@@ -267,8 +270,11 @@ int run(Program& program) {
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
-    if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent) return;  // SetCheck names them
-    if (fault_of(error.reason) != Fault::data) return program.report(error);
+    // SetCheck names them.
+    if (error.reason == Reason::bad_parents || error.reason == Reason::bad_parent) return;
+    if (error.reason == Reason::no_parent && !program.has("parent")) return;
+    const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
+    if (no_input || fault_of(error.reason) != Fault::data) return program.report(error);
     Error inner = error;
     inner.image.clear();
     inner.entry = Error::nowhere;

@@ -66,21 +66,17 @@ void DifferenceCounts::add(const DifferenceCounts& other) {
     this->*counter += other.*counter;
 }
 
-const PageFacts* Contents::facts_of(const SurveyedMemory* memory, const Stretch& stretch) {
-  if (stretch.level == 0) {
-    const SurveyedPages* image = memory ? set_.image_of(*memory) : nullptr;
-    return image ? &image->facts : nullptr;
-  }
-  if (!set_.page_directory()) {
-    const auto& images = set_.ancestor_set(stretch.level).images;
-    const auto image = images.find(stretch.pages_id);
-    return image == images.end() ? nullptr : &image->second.facts;
+const PageFacts* Contents::facts_of(const Stretch& stretch) {
+  Stretch there = stretch;
+  SurveyedSet& holder = set_.holder(there);
+  if (there.level == 0) {
+    const auto image = holder.images.find(there.pages_id);
+    return image == holder.images.end() ? nullptr : &image->second.facts;
   }
   const auto [found, added] = parents_.try_emplace({stretch.level, stretch.pages_id});
   if (!added) return &found->second;
   Error error;
-  const PagesImage* image =
-      set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
+  const PagesImage* image = holder.page_directory()->ancestor(there.level).image(there.pages_id, smallest_page, error);
   if (image) error = scan_pages(*image, nr_threads_, found->second);
   if (error) program_.report(error);
   return &found->second;
@@ -89,20 +85,15 @@ const PageFacts* Contents::facts_of(const SurveyedMemory* memory, const Stretch&
 // Of a parent; the survey has looked at the set's own images.
 void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
   if (!reported_.insert({stretch.level, stretch.pages_id}).second) return;
-  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
-  const std::uint64_t there = StoredPages::size(nr_there, set_.page_size);
-  if (!set_.page_directory()) {
-    const SurveyedSet& parent = set_.ancestor_set(stretch.level);
-    const auto image = parent.images.find(stretch.pages_id);
-    const std::string place = parent.place + pages_name(stretch.pages_id);
-    if (image == parent.images.end()) return program_.report({Reason::missing_image, place});
-    return program_.report({Reason::cut_pages, place, there, Error::nowhere, want, image->second.size_bytes});
-  }
+  Stretch there = stretch;
+  SurveyedSet& holder = set_.holder(there);
+  if (there.level == 0) return;  // reported by the survey of a parent that was given
   Error error;
-  const PagesImage* image =
-      set_.page_directory()->ancestor(stretch.level).image(stretch.pages_id, smallest_page, error);
+  const PagesImage* image = holder.page_directory()->ancestor(there.level).image(there.pages_id, smallest_page, error);
   if (!image) return;  // reported as missing
-  program_.report({Reason::cut_pages, image->place(), there, Error::nowhere, want, image->stored_bytes()});
+  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
+  program_.report({Reason::cut_pages, image->place(), StoredPages::size(nr_there, set_.page_size), Error::nowhere, want,
+                   image->stored_bytes()});
 }
 
 std::vector<StoredRun> Contents::runs(MemoryId memory) {
@@ -112,7 +103,7 @@ std::vector<StoredRun> Contents::runs(MemoryId memory) {
   visit_stretches(set_, memory, set_.page_size, 0, max_address, [&](const Stretch& stretch) {
     if (stretch.where == Stretch::Where::hole) return Step::go;
     const bool stored = stretch.where == Stretch::Where::stored;
-    const PageFacts* facts = stored ? facts_of(&found->second, stretch) : nullptr;
+    const PageFacts* facts = stored ? facts_of(stretch) : nullptr;
     const std::uint64_t there = facts ? facts->nr_pages(set_.page_size) : 0;
     const std::uint64_t here = std::min(stretch.nr_pages, there - std::min(there, stretch.page));
     if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});

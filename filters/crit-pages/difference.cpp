@@ -11,7 +11,7 @@ namespace {
 constexpr Option options[] = {
     {0, "diff", nullptr, "Compare the pages of two checkpoints; exit 1 if they differ."},
 };
-constexpr const char* takes[] = {"json", "jobs", "output"};
+constexpr const char* takes[] = {"json", "jobs", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -118,7 +118,7 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
 void Differences::json(MemoryId id) {
   for (const auto& [start, row] : counts_) {
     put_set(json_.begin('{'), first_.set().id).key("other").begin('{');
-    put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id);
+    put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id, id.shmem);
     print_mapping(json_.key("mapping"), *row.set->checkpoint, row.mapping);
     const DifferenceCounts& counts = row.counts;
     json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);
@@ -136,7 +136,7 @@ int run(Program& program) {
   Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = true}};
   auto& sets = surveyed.sets();
-  if (sets.size() != 2 && program.failed()) return program.exit_code();
+  if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
   std::error_code none;
   const auto& names = program.arguments();
   const bool itself = sets.size() == 1 && std::filesystem::equivalent(names[0], names[1], none);

@@ -27,7 +27,7 @@ class Contents {
   SurveyedSet& set() { return set_; }
 
  private:
-  const PageFacts* facts_of(const SurveyedMemory* memory, const Stretch& stretch);
+  const PageFacts* facts_of(const Stretch& stretch);
 
   void report_cut(const Stretch& stretch, std::uint64_t nr_there);
 

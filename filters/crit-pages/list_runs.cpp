@@ -16,7 +16,8 @@ using Unsigned = unsigned long long;
 
 class Lister {
  public:
-  Lister(Program& program, Output& output) : output_{output}, json_{output, false}, as_json_{program.has("json")} {}
+  Lister(Program& program, Output& output)
+      : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
   void begin_set(SurveyedSet& set, bool several);
   void begin_memory(const SurveyedMemory& memory);
@@ -77,7 +78,7 @@ void Lister::text(const PageRun& run) {
 
 void Lister::json(const PageRun& run) {
   put_set(json_.begin('{'), set_->id).key(memory_->memory.shmem ? "shmem" : "pid");
-  if (memory_->named) json_.number(memory_->memory.id);
+  if (memory_->named) json_.number(memory_->memory.id, memory_->memory.shmem);
   else json_.null();
   json_.key("vaddr").number(run.vaddr).key("nr_pages").number(run.nr_pages).key("flags").number(run.flags);
   json_.key("pages_image");
@@ -115,6 +116,7 @@ int run(Program& program) {
   const auto on_runs = [&](const SurveyedMemory& memory, std::span<const PageRun> runs) {
     if (!memory.alone) return Step::go;
     if (current != &memory) {
+      alone.id = memory.set;
       lister.begin_set(alone, program.arguments().size() > 1);
       lister.begin_memory(memory);
       current = &memory;

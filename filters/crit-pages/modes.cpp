@@ -27,7 +27,10 @@ std::string flags_text(std::uint32_t flags) {
   constexpr struct {
     std::uint32_t flag;
     const char* name;
-  } names[] = {{PageRun::present, "present"}, {PageRun::parent, "parent"}, {PageRun::lazy, "lazy"}};
+  } names[] = {{PageRun::present, "present"},
+               {PageRun::parent, "parent"},
+               {PageRun::lazy, "lazy"},
+               {PageRun::payload_aligned, "aligned"}};
   std::string text;
   for (const auto& [flag, name] : names) {
     if (!(flags & flag)) continue;
@@ -68,7 +71,7 @@ void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping
   }
   json.begin('{').key("start").number(mapping->start).key("end").number(mapping->end);
   json.key("prot").text(protection_of(*mapping)).key("shared").boolean(mapping->is_shared());
-  json.key("kind").text(name_of(mapping->kind())).key("name").text(checkpoint.name_of(*mapping)).end('}');
+  put_name(json.key("kind").text(name_of(mapping->kind())), "name", checkpoint.name_of(*mapping)).end('}');
 }
 
 Users users_of(const Checkpoint& checkpoint) {
@@ -100,9 +103,11 @@ void Chosen::report_missing(Program& program, const std::function<bool(std::uint
 
 namespace {
 
-SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen) {
+SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen,
+                         Selection& selection) {
   SurveyOptions options;
   options.runs = needs.runs;
+  options.places = needs.places;
   options.contents = needs.facts || needs.contents;
   options.keep_facts = needs.facts;
   options.on_runs = needs.on_runs;
@@ -111,7 +116,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
-  options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);
   };
@@ -122,18 +127,88 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 }  // namespace
 
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
-    : report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
+    : program_{program},
+      report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
       chosen_{program},
+      selection_{program},
       progress_{program},
-      options_{options_of(program, progress_, needs, chosen_)},
+      options_{options_of(program, progress_, needs, chosen_, selection_)},
       survey_{options_, report_},
       sets_{&survey_.read(program.inputs(), source_options(program))} {
+  if (program.has("parent")) read_parents(program);
   progress_.clear();
+  selection_.report_missing(program, !sets_->empty());
   chosen_.report_missing(program, [this](std::uint32_t pid) {
     return std::ranges::any_of(*sets_, [pid](const auto& set) {
       return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
     });
   });
+  report_without_pages(program);
+}
+
+bool SurveyedInputs::has_failed() const {
+  const auto is_shown = [this](const auto& one) { return chosen_(one.first); };
+  const auto any = [&](const auto& set) {
+    return !set->images.empty() || std::ranges::any_of(set->memories, is_shown);
+  };
+  return program_.failed() && std::ranges::none_of(*sets_, any);
+}
+
+// The sets that have pages in a parent; those without a link to it, where there are such among them.
+std::vector<SurveyedSet*> children_of(std::vector<std::unique_ptr<SurveyedSet>>& sets) {
+  const auto has_link = [](SurveyedSet* set) {
+    return set->page_directory() && set->page_directory()->has_parent_link();
+  };
+  std::vector<SurveyedSet*> children;
+  for (const auto& set : sets)
+    if (set->totals.parent > 0) children.push_back(set.get());
+  if (!std::ranges::all_of(children, has_link)) std::erase_if(children, has_link);
+  if (children.empty() && !sets.empty()) children.push_back(sets.front().get());
+  return children;
+}
+
+void SurveyedInputs::read_parents(Program& program) {
+  const std::vector<std::string> inputs = program.values("parent");
+  SourceOptions source = source_options(program);
+  source.set.reset();  // of the checkpoint
+  SurveyOptions options = options_;
+  options.memories = {};
+  options.on_runs = {};
+  options.page_size = sets_->empty() ? options.page_size : sets_->front()->page_size;
+  std::vector<SurveyedSet*> parents;
+  const auto failed = std::make_shared<bool>(false);
+  const auto report = [failed, report = report_](const Error& error) {
+    *failed = true;
+    report(error);
+  };
+  for (const std::string& input : inputs) {
+    *failed = false;
+    auto& survey = parents_.emplace_back(std::make_unique<PageSurvey>(options, report));
+    std::vector<SurveyedSet*> found;
+    for (const auto& set : survey->read({input}, source))
+      if (!set->memories.empty()) found.push_back(set.get());
+    if (found.empty() && *failed) return;
+    if (found.size() != 1) {
+      Error error{found.empty() ? Reason::no_parent : Reason::usage, input};
+      error.name = found.empty() ? "no pagemaps in here" : "a parent has one set of images, and here are several";
+      return report_(error);
+    }
+    parents.push_back(found.front());
+  }
+  for (std::size_t i = 0; i + 1 < parents.size(); ++i) parents[i]->given_parent = parents[i + 1];
+  for (SurveyedSet* child : children_of(*sets_)) {
+    child->given_parent = parents.front();
+    std::vector<MemoryId> memories;
+    for (const auto& [id, memory] : child->memories) memories.push_back(id);
+    check_parents(*child, memories, child->page_size, inputs, report_);
+  }
+}
+
+void SurveyedInputs::report_without_pages(Program& program) {
+  if (!chosen_.all() || program.failed()) return;
+  for (const auto& set : *sets_)
+    if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
+  if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
@@ -151,7 +226,7 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   return pagemap;
 }
 
-CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
+CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report) {
   if (!report) report = [&program](const Error& error) { program.report(error); };
   const Chosen chosen{program};
   MemoryOptions options;
@@ -159,18 +234,24 @@ CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report) {
   options.page_size = page_size_of(program).value_or(0);
   options.limits = limits_of(program);
   options.source = source_options(program);
-  options.wanted = [&program](std::string_view name) { return wanted(program, name); };
+  options.parents = program.values("parent");
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};
 }
 
-bool has_processes(Program& program, const CheckpointMemory& memory) {
+bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory) {
+  selection.report_missing(program, true);
   Chosen{program}.report_missing(program, [&](std::uint32_t pid) { return memory.find_process(pid) != nullptr; });
   if (!memory.processes().empty()) return true;
   Error error{Reason::usage};
   error.name = "no process with memory in the input";
   if (!program.failed()) program.report(error);
   return false;
+}
+
+bool has_several_sets(std::span<const Process> processes) {
+  return std::ranges::any_of(processes, [&](const Process& one) { return *one.set != *processes.front().set; });
 }
 
 Absent absent_of(Program& program) {

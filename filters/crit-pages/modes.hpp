@@ -52,6 +52,7 @@ class Chosen {
  public:
   explicit Chosen(Program& program);
   bool operator()(MemoryId memory) const;
+  bool all() const { return pids_.empty(); }
   // A pid that was given and is not known is an error.
   void report_missing(Program& program, const std::function<bool(std::uint32_t pid)>& is_known) const;
 
@@ -62,6 +63,7 @@ class Chosen {
 // What a mode needs of a survey.
 struct SurveyNeeds {
   bool runs = false;      // kept
+  bool places = true;     // where pages are stored
   bool contents = false;  // pages are read
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them
@@ -70,12 +72,14 @@ struct SurveyNeeds {
 };
 
 // The survey of the command line's inputs, with its options. Its errors are reported, and a --pid that is not there is
-// one. Holds what --pid leaves, and with `shared` the shared objects: chosen() tells them apart.
+// one, as is a set without pagemaps. Holds what --pid leaves, and with `shared` the shared objects: chosen() tells them
+// apart.
 class SurveyedInputs {
  public:
   SurveyedInputs(Program& program, const SurveyNeeds& needs);
   std::vector<std::unique_ptr<SurveyedSet>>& sets() { return *sets_; }
   bool several() const { return sets_->size() > 1; }
+  bool has_failed() const;  // and there is nothing to be shown: no memory that --pid and the others leave
   bool chosen(MemoryId memory) const { return chosen_(memory); }
   const PageSurvey& survey() const { return survey_; }
   unsigned nr_threads() const { return options_.nr_threads; }
@@ -83,20 +87,27 @@ class SurveyedInputs {
   const Pagemap* pagemap(SurveyedSet& set, MemoryId memory);
 
  private:
+  void read_parents(Program& program);
+  void report_without_pages(Program& program);
+
+  Program& program_;
   std::function<void(const Error&)> report_;
   Chosen chosen_;
+  Selection selection_;
   Progress progress_;
   SurveyOptions options_;
   PageSurvey survey_;
   std::vector<std::unique_ptr<SurveyedSet>>* sets_;
+  std::vector<std::unique_ptr<PageSurvey>> parents_;
   std::map<const SurveyedSet*, std::size_t> reported_;
 };
 
 // The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the
-// program or as `report` says.
-CheckpointMemory memory_of(Program& program, CheckpointMemory::Report report = {});
+// program or as `report` says. Requires: the selection outlives it.
+CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report = {});
 // False: there is none, which is reported.
-bool has_processes(Program& program, const CheckpointMemory& memory);
+bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory);
+bool has_several_sets(std::span<const Process> processes);
 Absent absent_of(Program& program);  // --holes
 
 // Shared objects and the processes that map them, in order.

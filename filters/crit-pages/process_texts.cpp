@@ -1,6 +1,5 @@
 // --argv, --env, --auxv: what a process was started with.
 #include <algorithm>
-#include <unistd.h>
 
 #include "crit-pages/modes.hpp"
 
@@ -13,7 +12,7 @@ constexpr Option options[] = {
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };
-constexpr const char* takes[] = {"force", "holes", "json", "memory", "output"};
+constexpr const char* takes[] = {"force", "holes", "json", "memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -43,49 +42,46 @@ std::string auxiliary_name(std::uint64_t key) {
 
 class TextPrinter {
  public:
-  TextPrinter(Program& program, Destination& destination, bool several)
+  TextPrinter(Program& program, Destination& destination, std::span<const Process> processes)
       : output_{destination.output()},
-        json_{output_, false},
+        json_{output_, false, big_numbers_of(program)},
         as_json_{program.has("json")},
-        several_{several},
-        escape_{isatty(destination.fd()) != 0} {}
+        several_{processes.size() > 1},
+        several_sets_{has_several_sets(processes)} {}
 
   void begin(const Process& process);
-  void strings(const char* key, const std::vector<std::string>& strings);
+  void strings(const char* key, const std::optional<std::vector<std::string>>& strings);
   void auxiliary(const std::vector<std::uint64_t>& words);
   void end() {
     if (as_json_) json_.end('}').line_end();
   }
 
  private:
-  void line(const std::string& text) {
-    output_.write((several_ ? "  " : "") + (escape_ ? visible(text) : text) + '\n');
-  }
+  void line(const std::string& text) { output_.write((several_ ? "  " : "") + visible(text, Escape::text) + '\n'); }
 
   Output& output_;
   JsonWriter json_;
   bool as_json_;
   bool several_;
-  bool escape_;
+  bool several_sets_;
 };
 
 void TextPrinter::begin(const Process& process) {
   if (as_json_) {
     put_set(json_.begin('{'), *process.set).key("pid").number(process.task->pid);
-    json_.key("comm").text(process.task->comm);
+    put_name(json_, "comm", process.task->comm);
     return;
   }
+  if (several_sets_) output_.write(visible(process.name) + ": ");
   if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
-void TextPrinter::strings(const char* key, const std::vector<std::string>& strings) {
-  if (as_json_) {
-    json_.key(key).begin('[');
-    for (const std::string& text : strings) json_.text(text);
-    json_.end(']');
-    return;
-  }
-  for (const std::string& text : strings) line(text);
+// What cannot be had is not an empty list.
+void TextPrinter::strings(const char* key, const std::optional<std::vector<std::string>>& strings) {
+  if (as_json_ && strings) put_names(json_, key, *strings);
+  if (as_json_ && !strings) json_.key(key).null();
+  if (as_json_ || !strings) return;
+  for (const std::string& text : *strings) line(text);
 }
 
 void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
@@ -98,15 +94,21 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 }
 
 int run(Program& program) {
+  if (!program.has("argv") && !program.has("env"))
+    program.refuse({"page-size", "memory"}, "means nothing with --auxv alone");
   Destination destination{program, Destination::Content::memory_text};
   const Absent absent = absent_of(program);
-  CheckpointMemory memory = memory_of(program);
+  Selection selection{program};
+  CheckpointMemory memory = memory_of(program, selection);
   const auto processes = memory.processes();
-  if (!has_processes(program, memory)) return program.exit_code();
-  std::vector<std::vector<std::string>> arguments, environments;
+  if (!has_processes(program, selection, memory)) return program.exit_code();
+  std::vector<std::optional<std::vector<std::string>>> arguments, environments;
   if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
   if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);
-  TextPrinter printer{program, destination, processes.size() > 1};
+  if (program.has("auxv") && !program.failed())
+    for (const Process& process : processes)
+      if (const Error error = lacks_address_space(process); error && !program.failed()) program.report(error);
+  TextPrinter printer{program, destination, processes};
   for (std::size_t i = 0; i < processes.size(); ++i) {
     printer.begin(processes[i]);
     if (program.has("argv")) printer.strings("argv", arguments[i]);

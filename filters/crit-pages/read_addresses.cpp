@@ -15,10 +15,10 @@ namespace {
 
 constexpr Option options[] = {
     {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
-    {0, "holes", "HOW", "With --at, addresses that are not stored are an error, or zero."},
-    {'x', "hex", nullptr, "With --at, a hexdump in any case."},
+    Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}.needs("at|argv|env"),
+    Option{'x', "hex", nullptr, "Write a hexdump in any case."}.needs("at"),
 };
-constexpr const char* takes[] = {"force", "memory", "output"};
+constexpr const char* takes[] = {"force", "memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -115,13 +115,19 @@ int run(Program& program) {
   const auto report = [&](const Error& error) {
     if (reported.insert(to_string(error)).second) program.report(error);
   };
-  CheckpointMemory memory = memory_of(program, report);
+  Selection selection{program};
+  CheckpointMemory memory = memory_of(program, selection, report);
   const auto processes = memory.processes();
-  if (!has_processes(program, memory)) return program.exit_code();
+  if (!has_processes(program, selection, memory)) return program.exit_code();
   if (processes.size() > 1) {
+    const bool several = has_several_sets(processes);
     std::string pids;
-    for (const Process& process : processes) pids += formatted(pids.empty() ? "%u" : ", %u", process.task->pid);
-    program.usage("--pid chooses one of these processes: " + pids);
+    for (const Process& process : processes) {
+      pids += (pids.empty() ? "" : ", ") + std::to_string(process.task->pid);
+      if (several) pids += " of " + std::string{process.name};
+    }
+    program.usage((several ? "--pid, and --set or another input, choose" : "--pid chooses") +
+                  std::string{" one of these processes: "} + pids);
   }
   for (auto& range : ranges) range.process = processes.front();
   if (!all_there(program, memory, ranges)) return program.exit_code();

@@ -176,13 +176,14 @@ void Sums::print_text(Output& output) {
 void Sums::print_json(JsonWriter& json) {
   for (const Sum* sum : in_order()) {
     put_set(json.begin('{'), sum->set->id);
-    if (by_ == By::vma || by_ == By::process) json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id);
+    if (by_ == By::vma || by_ == By::process)
+      json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id, sum->memory.shmem);
     if (by_ == By::process && !sum->memory.shmem) {
       const Task* task = task_of(*sum->set, sum->memory);
-      json.key("comm").text(task ? task->comm : std::string{});
+      put_name(json, "comm", task ? task->comm : std::string{});
     }
     if (by_ == By::vma) print_mapping(json.key("mapping"), *sum->set->checkpoint, sum->mapping);
-    if (by_ == By::file) json.key("file").text(sum->name).key("users").number(sum->users.size());
+    if (by_ == By::file) put_name(json, "file", sum->name).key("users").number(sum->users.size());
     if (by_ == By::flags) json.key("flags").number(sum->flags).key("entries").number(sum->entries);
     json.key("pages").number(sum->pages).key("present").number(sum->present).key("parent").number(sum->parent);
     json.key("lazy").number(sum->lazy).key("bytes").number(bytes_of_pages(sum->present, sum->page_size));
@@ -197,9 +198,11 @@ int run(Program& program) {
   const std::string word = *program.value("by");
   const auto by = std::ranges::find(words, word, &std::pair<std::string_view, By>::first);
   if (by == std::end(words)) program.usage("--by takes vma, file, process or flags, not " + word);
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
+  if (!contents) program.refuse({"jobs"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
   SurveyedInputs surveyed{program, {.runs = true, .facts = contents}};
+  if (surveyed.has_failed()) return program.exit_code();
   Sums sums{by->second, contents, surveyed.several()};
   for (const auto& set : surveyed.sets()) {
     const Users users = users_of(*set->checkpoint);
@@ -210,7 +213,7 @@ int run(Program& program) {
     }
   }
   if (program.has("json")) {
-    JsonWriter json{destination.output(), false};
+    JsonWriter json{destination.output(), false, big_numbers_of(program)};
     sums.print_json(json);
   } else {
     sums.print_text(destination.output());

@@ -12,11 +12,13 @@ constexpr Option options[] = {
 constexpr const char* takes[] = {"json", "memory", "jobs", "output"};
 
 int run(Program& program) {
-  Destination destination{program, Destination::Content::text};
   const bool contents = program.has("contents");
-  SurveyedInputs surveyed{program, {.contents = contents}};
+  if (!contents) program.refuse({"jobs", "memory"}, "means nothing without --contents");
+  Destination destination{program, Destination::Content::text};
+  SurveyedInputs surveyed{program, {.places = contents, .contents = contents}};
+  if (surveyed.has_failed()) return program.exit_code();
   if (program.has("json")) {
-    JsonWriter json{destination.output(), true};
+    JsonWriter json{destination.output(), true, big_numbers_of(program)};
     print_json_summary(surveyed.sets(), surveyed.survey(), contents, json);
   } else {
     print_text_summary(surveyed.sets(), surveyed.survey(), contents, destination.output());

@@ -74,13 +74,12 @@ void Json::contents(const ContentTotals& contents) {
 void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users) {
   put_set(json_.begin('{'), set.id);
   json_.key(memory.memory.shmem ? "id" : "pid");
-  if (memory.named) json_.number(memory.memory.id);
+  if (memory.named) json_.number(memory.memory.id, memory.memory.shmem);
   else json_.null();
   if (!memory.memory.shmem) {
     const Task* task = task_of(set, memory.memory);
-    json_.key("comm");
-    if (task && memory.named) json_.text(task->comm);
-    else json_.null();
+    if (task && memory.named) put_name(json_, "comm", task->comm);
+    else json_.key("comm").null();
   }
   totals(memory.totals, contents_ && memory.contents ? &*memory.contents : nullptr);
   if (memory.totals.entries > 0) {
@@ -88,10 +87,12 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
     number("end_vaddr", memory.totals.last.end(set.page_size));
   }
   json_.key("pages_image").text(pages_name(memory.pagemap.pages_id));
-  number("claimed_bytes", StoredPages::size(memory.pagemap.nr_present, set.page_size));
+  if (memory.compressed) json_.key("claimed_bytes").null();
+  else number("claimed_bytes", StoredPages::size(memory.pagemap.nr_present, set.page_size));
   json_.key("image_bytes");
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();
+  if (memory.compressed) json_.key("compressed").boolean(true);
   if (!memory.complete) json_.key("complete").boolean(false);
   if (memory.memory.shmem) {
     json_.key("users").begin('[');

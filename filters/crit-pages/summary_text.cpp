@@ -84,7 +84,11 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (!largest.empty()) line("largest", largest);
   const std::uint64_t claimed = StoredPages::size(memory.pagemap.nr_present, set.page_size);
   const std::string name = pages_name(memory.pagemap.pages_id);
-  if (const SurveyedPages* image = set.image_of(memory)) {
+  const SurveyedPages* image = set.image_of(memory);
+  if (memory.compressed) {
+    const std::string size = image ? formatted("%llu bytes", Unsigned{image->size_bytes}) : std::string{"not there"};
+    line("image", name + ", " + size + "; pages are compressed");
+  } else if (image) {
     const std::uint64_t size = image->size_bytes;
     line("image", formatted("%s, %llu bytes%s", name.c_str(), Unsigned{size},
                             size == claimed ? ", as the pagemap says"

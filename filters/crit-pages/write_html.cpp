@@ -48,6 +48,7 @@ void print_row(JsonWriter& json, const Row& row) {
 int run(Program& program) {
   Destination destination{program, Destination::Content::text, "html"};
   SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
+  if (surveyed.has_failed()) return program.exit_code();
   Output& output = destination.output();
   output.write(html_head);
   const std::uint64_t page_size = surveyed.sets().empty() ? smallest_page : surveyed.sets().front()->page_size;
@@ -72,7 +73,7 @@ int run(Program& program) {
   script.write(";\n");
   if (script.flush() == Step::stop) return destination.commit();
   output.write(html_script);
-  return destination.commit(surveyed.sets().empty() ? Destination::After::success : Destination::After::any);
+  return destination.commit(Destination::After::any);
 }
 
 const Mode mode{{.options = options, .takes = takes, .run = run, .order = 80}};

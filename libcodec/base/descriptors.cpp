@@ -39,6 +39,13 @@ int open_beneath(int directory, const std::string& path, int flags, mode_t mode)
   return is_missing ? open_by_parts(directory, path, flags, mode) : fd;
 }
 
+Error open_fault(const std::string& place, int number) {
+  if (number != ENXIO) return system_error(Reason::io_open, place, number);
+  Error error{Reason::bad_member, place};
+  error.name = no_device;
+  return error;
+}
+
 void close_keeping_errno(int fd) {
   const int number = errno;
   if (fd >= 0) ::close(fd);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/base64.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -119,6 +121,25 @@ bool append_unquoted(std::string_view text, std::string& out) {
     else out += text[at++];
   }
   return true;
+}
+
+bool is_base64_name(std::string_view text) {
+  const auto is_digit = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  };
+  std::string_view digits = text;
+  for (int i = 0; i < 2 && digits.ends_with('='); ++i) digits.remove_suffix(1);
+  if (digits.empty() || text.size() % 4 != 0 || !std::ranges::all_of(digits, is_digit)) return false;
+  if (digits.size() != text.size()) return true;
+  std::string name;
+  (void)append_decoded_base64(text, name);
+  return name[0] == '/' || name[0] == '\0' || std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+std::string quoted_letter(char letter) {
+  constexpr char digits[] = "0123456789ABCDEF";
+  const auto code = static_cast<unsigned char>(letter);
+  return {'=', digits[code >> 4], digits[code & 15]};
 }
 
 bool quoted_survives(Bytes bytes) {

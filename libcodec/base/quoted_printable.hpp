@@ -19,6 +19,12 @@ void append_quoted(Bytes bytes, std::string& out);
 // False, and nothing appended, when the text is not ASCII.
 bool append_unquoted(std::string_view text, std::string& out);
 
+// Is the text the base64 of a name rather than a name in quoted-printable? Few texts can be both: what is base64 all
+// through is taken for it if it is padded, or is that of a path, an abstract name or printable ASCII.
+bool is_base64_name(std::string_view text);
+// "=41" for 'A': it means the same in quoted-printable, and makes a text no base64.
+std::string quoted_letter(char letter);
+
 // Does decoding give the same bytes? Not where CR LF and LF are mixed.
 bool quoted_survives(Bytes bytes);
 

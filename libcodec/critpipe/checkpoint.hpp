@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -68,6 +69,8 @@ class Checkpoint {
   // A sink for one image; null: it is not wanted. Destroy the sink before *this is moved or destroyed.
   std::unique_ptr<Sink> sink_for(std::string_view name);
   void report(const Error& error);  // adds to errors()
+  // An image that is there but not read. Tell it of pagemaps: see pages_only().
+  void note(std::string_view name);
   // Joins the images. If they are a whole set, each missing image is an error, whose image is `place` and its name.
   void finish(std::string_view place, bool is_whole = true);
 
@@ -86,7 +89,9 @@ class Checkpoint {
   std::span<const Descriptor> descriptors(const Task& task) const;
   // The file that a Descriptor names; null: it is not in the images.
   const File* find_file(std::uint32_t type, std::uint32_t id) const;
-  const File* file_of(const Mapping& mapping) const;        // null also if no file is mapped
+  const File* file_of(const Mapping& mapping) const;  // null also if no file is mapped
+  // The image "ghost-file-1.img" that has the bytes of a mapped file, since it was unlinked; empty: none has.
+  std::string ghost_of(const Mapping& mapping) const;
   const File* directory(std::uint32_t id) const;            // by Task::cwd_id, root_id or AddressSpace::exe_id
   std::string path_of(const File& file) const;              // of a memfd "memfd:name"; empty: it has none
   std::optional<Socket> socket_of(const File& file) const;  // nothing: it is no socket
@@ -101,6 +106,8 @@ class Checkpoint {
   std::span<const ImageMessage> messages(std::string_view kind) const;
   std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
 
+  // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it has images of tasks.
+  std::string_view pages_only() const;
   // What is damaged, missing or contradictory: max_kept_errors at the most, behind which one error counts the others.
   std::span<const Error> errors() const;
 
@@ -136,6 +143,7 @@ class CheckpointReader : public Decoding {
   Found& at(const SetId& id);
 
   Needs needs_;
+  std::set<std::string, std::less<>> noted_;  // directories of paths: a pagemap of theirs was noted
   std::vector<Found> found_;
   std::map<SetId, std::size_t> numbers_;  // in found_
   std::vector<Error> homeless_;           // of no set that is known

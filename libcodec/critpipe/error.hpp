@@ -30,6 +30,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
 #define CRITPIPE_REASONS(X)                                                                                            \
   X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                                \
   X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                 \
+  X(big_endian, limit, "an image of a big-endian machine (s390x): its words are not read in that order")               \
   X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                         \
   X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                            \
   X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                                \
@@ -47,7 +48,15 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(cut_json, data, "JSON ends early: {name}")                                                                         \
   X(bad_json_value, data, "{name}")                                                                                    \
   X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                     \
+  X(rounded_number, data,                                                                                              \
+    "{name} is {have}: rounded on its way here, as jq before 1.7 does? (crit-tojson --big-numbers=text prevents it)")  \
+  X(rounded_numbers, data,                                                                                             \
+    "{have} of {want} long numbers have been rounded on their way here, as jq before 1.7 does: use crit-tojson "       \
+    "--big-numbers=text")                                                                                              \
+  X(unaligned_mapping, data, "a {name} at {have:x}, which is not where a page begins")                                 \
+  X(overlapping_mapping, data, "a {name} that begins at {have:x}, before {want:x}, where the one before it ends")      \
   X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                   \
+  X(bad_order, data, "lines are out of order: {name}")                                                                 \
   X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                      \
   X(raw_image, data, "a raw image: {name}")                                                                            \
   X(bad_expression, usage, "column {want}: {name}")                                                                    \
@@ -60,6 +69,9 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                   \
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
+  X(compressed_pages, limit, "compressed pages (field {want} of pagemap_entry) are not read yet")                      \
+  X(compressed_image, limit,                                                                                           \
+    "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
   X(no_parent, data, "the parent is not there: {name}")                                                                \
   X(no_bytes, data, "{name}")                                                                                          \
   X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")               \
@@ -90,9 +102,12 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_size, data, "has {have} bytes, not {want}")                                                                    \
   X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
   X(missing_image, data, "this image is missing")                                                                      \
+  X(no_tree, data, "{name}")                                                                                           \
+  X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                     \
   X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
+  X(bad_parent, data, "not the parent that is wanted: {name}")                                                         \
   X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {

@@ -179,7 +179,8 @@ std::string canonical(const Message& message, Bytes payload);
 struct Checked {
   Reason reason = Reason::none;  // none: the payload is valid
   bool canonical = true;
-  std::size_t offset = 0;  // in the payload, of what is wrong; so are the members below
+  bool has_unknown = false;  // a field that the schema lacks, or has with another wire type
+  std::size_t offset = 0;    // in the payload, of what is wrong; so are the members below
   std::uint64_t want = 0;
   std::uint64_t have = 0;
   const Field* field = nullptr;
@@ -187,6 +188,9 @@ struct Checked {
 // Checks a payload: wire format, lengths, nesting, required fields. False: it is invalid, and the verdict says why.
 // Requires: the verdict is newly made.
 bool check(const Message& message, Bytes payload, Checked& verdict);
+// Is a payload a draft of the message? Yes where it has a field that only the draft has. Both may be found wrong; the
+// verdict is of the one that it is.
+bool is_draft(const Message& draft, const Message& message, Bytes payload, Checked& verdict);
 inline Checked check(const Message& message, Bytes payload) {
   Checked verdict;
   (void)check(message, payload, verdict);

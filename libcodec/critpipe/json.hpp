@@ -26,7 +26,9 @@
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
 
+#include <concepts>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,10 @@
 namespace critpipe {
 
 struct SetId;
+
+// How numbers are printed that may have 64 bits: all of the fields whose type has so many, whatever their value.
+// Readers that take numbers for doubles round those above 2^53; text comes through.
+enum class BigNumbers : std::uint8_t { number, text };
 
 // How to print an image.
 struct JsonOptions {
@@ -54,6 +60,7 @@ struct JsonOptions {
   bool newline = true;  // after a document
   bool wire = true;     // "head" and "_wire", which only the way back needs
   bool raw = false;     // the bytes of raw images as base64; otherwise their size
+  BigNumbers big_numbers = BigNumbers::number;
   std::shared_ptr<const SetId> set =
       {};  // named documents and lines: "checkpoint" and "set" behind "image"; null: none
 };
@@ -85,6 +92,7 @@ class JsonSink : public Sink {
 struct MessageOptions {
   bool pretty = false;     // annotated fields as people read them
   bool canonical = false;  // the payload is known to be written as CRIU writes it: Entry::canonical
+  BigNumbers big_numbers = BigNumbers::number;
 };
 // Prints a checked payload as a JSON object. The output's error() says what fails.
 void print_message(Output& output, const Message& message, Bytes payload, const MessageOptions& options = {});
@@ -110,6 +118,10 @@ class EncodeSink {
   virtual Step end() = 0;
   // A raw image that the JSON names without its bytes, which have to come from elsewhere.
   virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;
+  // Something is encoded as it stands, and is hardly what was meant: `image`, `entry` and `offset` in the text say
+  // where. Reasons: rounded_number, unaligned_mapping, overlapping_mapping; at the end of the text, where so many
+  // numbers look rounded that it is no chance, rounded_numbers.
+  virtual void doubt(const Error& /*why*/) {}
 };
 
 // Push parser: JSON text in blocks of any size, images out. Holds one entry, not the text.
@@ -148,12 +160,18 @@ class JsonEncoder {
 //     json.begin('{').key("pid").number(1).key("comm").text("init").end('}');
 class JsonWriter {
  public:
-  JsonWriter(Output& output, bool indent) : output_{output}, indent_{indent} {}
+  JsonWriter(Output& output, bool indent, BigNumbers big_numbers = BigNumbers::number)
+      : output_{output}, indent_{indent}, big_numbers_{big_numbers} {}
 
   JsonWriter& begin(char bracket);  // '{' or '['
   JsonWriter& end(char bracket);
   JsonWriter& key(std::string_view name);  // must not need escapes
-  JsonWriter& number(std::uint64_t value);
+  // Not below 0. Of a type of 64 bits it is one of the big numbers.
+  template <std::integral Number>
+  JsonWriter& number(Number value) {
+    return number(static_cast<std::uint64_t>(value), sizeof value == 8);
+  }
+  JsonWriter& number(std::uint64_t value, bool is_big);
   JsonWriter& number_text(std::string_view digits);  // a number that is text already
   JsonWriter& boolean(bool value);
   JsonWriter& null();
@@ -169,9 +187,15 @@ class JsonWriter {
 
   Output& output_;
   bool indent_;
+  BigNumbers big_numbers_;
   bool after_key_ = false;
   std::vector<bool> has_members_;  // of what is open
 };
+
+// A name from an image, which may be any bytes. Where it is no UTF-8, a further key "KEY_base64" has all of them.
+JsonWriter& put_name(JsonWriter& json, std::string_view key, std::string_view name);
+// The same for a list: "KEY_base64" is one, too, with all of the names.
+JsonWriter& put_names(JsonWriter& json, std::string_view key, std::span<const std::string> names);
 
 // The first two keys of whatever is said about a set of images: "checkpoint" and "set".
 JsonWriter& put_set(JsonWriter& json, const SetId& set);

@@ -9,7 +9,8 @@
 // The bytes of a page are in the checkpoint itself, in one of its parents, or in a shared object. If an entry says that
 // a page is in the parent, the pagemap of the same name there tells where, which may again point to its parent; a
 // missing link, pagemap or entry is an error and never read as zeros. Addresses that no entry covers are a hole: they
-// hold zeros in anonymous memory, and the bytes of the file where one is mapped.
+// hold zeros in anonymous memory, and the bytes of the file where one is mapped. The images have those of a file that
+// was unlinked, in ghost-file-N; others are not in the checkpoint, and reading them is an error that names the file.
 //
 // The pages of shared anonymous, SysV and memfd mappings are in pagemap-shmem-ID, by their offset in the object. A
 // private mapping of such an object has the pages that the process changed in its own pagemap.
@@ -20,6 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -85,6 +87,8 @@ class PageDirectory final : public PageStore {
   // Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                            std::span<std::byte> into);
+  // Opens another image of the directory. Reasons: io_open, bad_member.
+  [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
   const std::vector<Error>& errors() const;  // of all parents, too
 
  private:
@@ -105,10 +109,16 @@ using VisitStretch = std::function<Step(const Stretch&)>;
 bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
                      const VisitStretch& visit);
 
+// Whether given parents, the nearest first, are what the memories of a set ask for. The set's store has them as its
+// ancestors. Reports each that lacks pages (bad_parent) or that nothing is asked of (usage); errors name it.
+void check_parents(PageStore& store, std::span<const MemoryId> memories, std::uint64_t page_size,
+                   std::span<const std::string> parents, const std::function<void(const Error&)>& report);
+
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
-// Is this shared object a memfd? Its pages are in the images even if no process maps it.
-bool is_memfd(const Checkpoint& checkpoint, MemoryId memory);
+// Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What
+// segments there are is known if the checkpoint was read with the kind "IPCNS_SHM".
+bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
@@ -135,7 +145,7 @@ bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task&
 enum class Absent : std::uint8_t {
   refused,         // any is an error
   zero_anonymous,  // holes of anonymous memory read as zeros; the rest is an error: files, lazy and missing pages
-  zero_holes,      // all holes read as zeros; lazy and missing pages are an error
+  zero_holes,      // all other holes read as zeros, too; lazy and missing pages are an error
   zero             // all of them read as zeros
 };
 
@@ -147,10 +157,19 @@ struct Process {
   std::string_view name;  // of the set, for people
 };
 
+// Why it is not known where a process has its command line, environment and auxiliary vector: its mm image is not
+// there. Reasons: missing_image, no_tree (a pre-dump).
+Error lacks_address_space(const Process& process);
+
 // How a CheckpointMemory reads its inputs.
 struct MemoryOptions {
-  std::uint64_t held_bytes = std::uint64_t{1} << 30;  // pages of pipes to hold at most; more: limit_held
-  std::uint64_t page_size = 0;                        // in bytes; 0: the one that the images say
+  // Bytes of pages to hold at most: all of pipes, and of archives what comes before its turn. More than that of a pipe
+  // is limit_held; other inputs are then read again.
+  std::uint64_t held_bytes = std::uint64_t{1} << 30;
+  std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
+  // Inputs that the pages of parents are in, the nearest first: directories, archives or streams, with one set of
+  // images each. They stand in place of the link `parent`. Requires: the inputs have one set.
+  std::vector<std::string> parents = {};
   Limits limits = {};
   SourceOptions source = {};
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
@@ -183,22 +202,25 @@ class CheckpointMemory {
   std::span<const Process> processes() const;            // by set and pid
   const Process* find_process(std::uint32_t pid) const;  // the first with that pid; null: there is none
 
+  // The addresses whose bytes are those of unlinked files, which the images have. Ascending.
+  std::vector<Range> unlinked(const Process& process) const;
   // What read() would refuse to read: an error with the reason no_bytes for each stretch of the range.
   std::vector<Error> absences(const Range& range);
   // Reads the ranges one after the other, each in address order. Ends with the first error; `take` has got everything
   // before it. Reasons: no_bytes, io_open, io_read, bad_member, cut_pages, missing_image, limit_held.
   [[nodiscard]] Error read(std::span<const Range> ranges, const TakeOf& take);
   [[nodiscard]] Error read(const Range& range, std::string& bytes);
-  // Reads everything that is stored of a process, in address order. Skips what should be stored but is missing, and
-  // returns the first such error.
+  // Reads everything that is stored of a process, in address order, but not of unlinked files. Skips what should be
+  // stored but is missing, and returns the first such error.
   [[nodiscard]] Error read_stored(const Process& process, const Take& take);
 
   // The process's command line and environment, each string without its NUL. Reasons: those of read(), and limit_size.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
   enum class Texts : std::uint8_t { arguments, environment };
-  // The same for many processes at once, in their order. An error is reported, and that process has no strings.
-  std::vector<std::vector<std::string>> texts(std::span<const Process> processes, Texts which, Absent absent);
+  // The same for many processes at once, in their order. Nothing: there was an error, which is reported.
+  std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
+                                                             Absent absent);
 
  private:
   std::unique_ptr<MemoryWork> work_;

@@ -112,12 +112,16 @@ class FileOutput final : public Output {
   // `name` is what errors call it.
   FileOutput(int fd, std::string name, std::size_t capacity = block_bytes);
   int fd() const { return fd_; }
+  // What the file holds is dropped when the first bytes are written to it, or by this.
+  void replace_at_first() { replaces_ = true; }
+  bool replace();
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
   std::uint64_t move(int fd, std::uint64_t size) override;
   int fd_;
   std::string name_;
+  bool replaces_ = false;
 };
 
 // A string.
@@ -162,9 +166,10 @@ enum class Sync : std::uint8_t { disk, none };
 // name is before commit() returns: after a power cut the old file is there, or the new one.
 //
 // A symbolic link is followed: the file that it leads to is replaced. A replaced file keeps its owner, mode and access
-// control list. Where that is impossible, the file is written in place, and what it held is lost when writing fails: a
-// file with several hard links, one whose owner this process may not set, one in a directory that is not writable, a
-// mount point. Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never
+// control list. Where that is impossible (a file with several hard links, one whose owner this process may not set, a
+// mount point), commit() copies the complete bytes into the file; if that fails, the error names the temporary file,
+// which is kept. In a directory that is not writable, the file is written in place from the first block that is full,
+// or from finish(). Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never
 // replaced.
 class AtomicFile {
  public:
@@ -192,6 +197,7 @@ class AtomicFile {
   Error open_in_place();
   bool open_temporary();
   bool keep_identity(int fd) const;
+  Error put_in_place();
   bool copy_in_place();
   Error fault() const;
 
@@ -201,6 +207,7 @@ class AtomicFile {
   Options options_;
   int fd_ = -1;
   bool is_regular_ = true;
+  bool copies_ = false;  // into the target, which keeps its inode
   bool finished_ = false;
   std::unique_ptr<FileOutput> output_;
   Error error_;

@@ -10,7 +10,8 @@
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
 // CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
-// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them.
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where an entry says that its
+// pages are compressed, the places of these and all later pages are not known, and the entry is refused.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -39,6 +40,8 @@
 
 #pragma GCC visibility push(default)
 namespace critpipe {
+
+struct Member;  // source.hpp
 
 // Pagemaps with more pages are refused: 32 PiB of the smallest pages. How large the pages are is often known only
 // later, so that every position in the pages of one pagemap must fit with the largest ones, too.
@@ -87,7 +90,7 @@ constexpr std::uint64_t content_position(std::uint64_t page, std::uint64_t page_
 
 // The consecutive pages of one pagemap entry.
 struct PageRun {
-  enum Flag : std::uint32_t { parent = 1, lazy = 2, present = 4 };  // as CRIU numbers them
+  enum Flag : std::uint32_t { parent = 1, lazy = 2, present = 4, payload_aligned = 8 };  // as CRIU numbers them
 
   std::uint64_t vaddr = 0;
   std::uint64_t nr_pages = 0;
@@ -133,12 +136,19 @@ std::optional<MemoryId> memory_of_name(std::string_view name);
 std::optional<std::uint64_t> pages_id_of_name(std::string_view name);
 std::string pagemap_name(MemoryId memory);
 std::string pages_name(std::uint64_t pages_id);
+// Is it the name of a pages image, of either form?
+bool is_pages_name(std::string_view name);
+// The error of who would read a pages image that is there in compressed form only, "pages-3.comp.img"; none for others.
+Error fault_of_pages(const Member& member);
 
 // Turns the entries of one pagemap into runs. For one thread at a time.
 class PagemapReader {
  public:
+  // Whether the places of pages matter. To count pages, they need not be known.
+  enum class Places : std::uint8_t { wanted, ignored };
+  explicit PagemapReader(Places places = Places::wanted) : places_{places} {}
   // Takes the next entry. True: `run` is set. False: it was the head, and pages_id() is known now; or error() is set,
-  // and no call may follow. Reasons: limit_pages, bad_run.
+  // and no call may follow. Reasons: limit_pages, bad_run, compressed_pages.
   bool next(const Entry& entry, PageRun& run);
   // The run of any entry but the head, unchecked and without `page`.
   static PageRun decoded(const Entry& entry);
@@ -151,12 +161,15 @@ class PagemapReader {
   std::uint64_t nr_entries() const { return nr_entries_; }
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t nr_present() const { return next_page_; }
-  bool ascending() const { return ascending_; }  // by address and without overlaps, at the smallest page size
-  const Error& error() const { return error_; }  // offset and entry are set, image is not
+  bool has_compressed() const { return has_compressed_; }  // then PageRun::page means nothing
+  bool ascending() const { return ascending_; }            // by address and without overlaps, at the smallest page size
+  const Error& error() const { return error_; }            // offset and entry are set, image is not
 
  private:
   bool place(PageRun& run, std::uint64_t index, std::uint64_t offset);
 
+  Places places_;
+  bool has_compressed_ = false;
   std::uint64_t pages_id_ = 0;
   std::uint64_t nr_entries_ = 0;
   std::uint64_t nr_pages_ = 0;
@@ -169,6 +182,7 @@ class PagemapReader {
 // A sink for one pagemap, which gets its runs in the order of the image. Derive from it.
 class PagemapSink : public Sink {
  public:
+  explicit PagemapSink(PagemapReader::Places places = PagemapReader::Places::wanted) : reader_{places} {}
   Step entry(const Entry& entry) final;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) final;
   const PagemapReader& reader() const { return reader_; }

@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "critpipe/checkpoint.hpp"
+#include "critpipe/json.hpp"
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 
@@ -52,6 +53,7 @@ struct ExploreOptions {
   bool tree = false;     // text of ps: a tree drawn with lines
   bool unicode = false;  // draw it with Unicode's line characters instead of ASCII
   SetId set = {};        // JSON: which checkpoint, for the first keys of each object
+  BigNumbers big_numbers = BigNumbers::number;
 };
 
 // What a checkpoint must be read with to be shown.
@@ -122,7 +124,8 @@ void print_statistics(Output& output, std::span<const Statistics> all);
 // Writes a table of the dumps or of the restores among them, then totals and percentiles (nearest rank).
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of);
 // Writes a JSON array of objects, or with `lines` one object a line.
-void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines);
+void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines,
+                           BigNumbers big_numbers = BigNumbers::number);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -92,6 +92,11 @@ struct Field {
   std::span<const Name> names() const;                      // Requires: show is flags or dict
   Wire wire() const { return static_cast<Wire>(tag & 7); }  // of a value by itself, not packed
   bool may_be_packed() const { return repeated && wire() != Wire::bytes; }
+  // Has it 64 bits, which readers of JSON that know doubles only cannot hold?
+  bool is_big() const {
+    return type == Type::int64 || type == Type::uint64 || type == Type::sint64 || type == Type::fixed64 ||
+           type == Type::sfixed64;
+  }
   bool is_integer() const {
     return type <= Type::sint64 || type == Type::fixed32 || type == Type::sfixed32 || type == Type::fixed64 ||
            type == Type::sfixed64;
@@ -183,6 +188,7 @@ struct Kind {
   std::string_view file;        // "pagemap-%u.img": %u a number, %x lower-case hex, %s a word
   const Message* first;         // message of the first entry; null for raw images
   const Message* later;         // message of the others
+  const Message* draft;         // what development versions wrote in place of `later`; null: nothing else
   Extra extra;
   std::string_view about;  // a few words for people; for raw images, also what reads them
 
@@ -194,6 +200,8 @@ std::span<const Kind> all_kinds();  // in the order of proto/kinds.inc
 
 // The kind with that magic, the first one if kinds share it; null: there is none.
 const Kind* find_kind(std::uint32_t magic);
+// Is it the first word of an image of a big-endian machine, whose words have their bytes in the other order?
+bool is_big_endian_head(std::uint32_t word);
 // The kind with that name, or else that magic_name; null: there is none.
 const Kind* find_kind(std::string_view name);
 // The kind whose file template the last part of the path fits; null: there is none. The magic in an image decides its

@@ -142,6 +142,7 @@ struct MemoryFilter {
   std::vector<std::string> areas;  // any of these: a kind of mapping ("heap", "anon", ...) or "file=GLOB"
   std::string protection;          // "rw": letters that protection_of(mapping) must contain
 
+  bool is_empty() const { return pids.empty() && ranges.empty() && areas.empty() && protection.empty(); }
   // Is this a valid element of `areas`?
   static bool knows_area(std::string_view area);
 };
@@ -152,6 +153,7 @@ struct MemorySearchOptions {
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   MemoryFilter filter = {};
   Limits limits = {};
+  std::function<void(const SetId&)> on_set = {};  // called when the first image of a set is met, before its matches
 };
 
 // A match in the memory of a checkpoint. Views, references and pointers live until the callback returns.
@@ -180,11 +182,19 @@ class MemorySearch {
 
   // Searches a directory of images and its parents: the memory of each task in the order of their tree, then shared
   // memory, each in address order. Step::stop: a callback returned it.
-  Step directory(const std::string& path);
+  Step directory(const std::string& path, const SourceOptions& options = {});
   // Searches inputs of other forms in the order in which their images come; regular files may be read twice. Pages
   // whose parent is in another input are not searched, which is reported as unsearched_pages. Step::stop as in
   // directory().
   Step inputs(const std::vector<std::string>& inputs, const SourceOptions& options);
+  // Searches one checkpoint of any form whose parents, the nearest first, are inputs, too: as directory() does.
+  // Archives are read once for each task, and again where more than 32 MiB would have to be held; of pipes all pages
+  // are, and limit_held says if those are too many.
+  Step with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
+                    const SourceOptions& options);
+  // When everything was searched: what the filter asks for and none of it has, or that there was nothing to be
+  // searched. Reasons: usage.
+  std::vector<Error> unmatched() const;
 
   struct CRITPIPE_INNER Work;  // internal
 

@@ -2,6 +2,8 @@
 //
 //     input := "-" | file | directory
 //     file  := image | tar | image stream, any of them compressed, nested
+//     tar   := images and other files, or a container image, whose layers are tars
+//     directory := images and other files, or a container image
 //
 // The form of an input follows from its bytes, not from its name; except that a file named like a raw image,
 // pages-1.img, is one whatever its bytes. An input is read once, in order, and nothing is written to disk. Members of
@@ -118,9 +120,12 @@ class Receiver {
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
   std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked; of a directory, of all files
+  bool any_file = false;                      // and read files where no image is, and layers of container images
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
+  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
+  std::vector<std::string> before = {};
 };
 
 // A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the
@@ -148,8 +153,15 @@ class Pieces {
 // The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 
+// Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
+bool is_container_image(const std::string& input);
+
 // The offset of standard input, for SourceOptions::stdin_offset; unknown: it is no file.
 std::uint64_t stdin_offset();
+
+// Does the input give the same bytes whenever it is read? Files and directories do, and standard input if stdin_offset
+// is known; pipes, sockets and devices do not. One that does not exist fails each time.
+bool can_read_again(const std::string& input, const SourceOptions& options);
 
 // Reads one input; "-" is standard input. Step::stop: the receiver returned it. Errors go to Receiver::fail.
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});

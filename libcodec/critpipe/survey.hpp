@@ -124,6 +124,7 @@ struct SurveyedMemory {
   PageTotals totals;
   Pagemap pagemap;                        // its runs only if they are kept: see SurveyOptions::runs
   bool complete = true;                   // false: the pagemap is damaged
+  bool compressed = false;                // some of the pages are: where they are stored is not known
   std::optional<ContentTotals> contents;  // nothing: they were not read
 };
 
@@ -152,15 +153,15 @@ struct SurveyedSet final : PageStore {
   PageTotals totals;                              // over all memories
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
+  SurveyedSet* given_parent = nullptr;  // in place of the link of its directory, or in the same archive
 
   // With its runs, if they were kept or can be read from the directory. Lives until forget(); null: there is none.
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
   void forget(MemoryId memory);     // frees the runs, if they can be read again
   PageDirectory* page_directory();  // null: it is not a directory
-  SurveyedSet* above = nullptr;     // its parent, where both are in one archive or stream
-  // The set itself for level 0, its parent for 1. Requires: they are in one archive or stream, and there are that many.
-  SurveyedSet& ancestor_set(std::uint32_t level) { return static_cast<SurveyedSet&>(ancestor(level)); }
+  // The set that holds a stretch of this one, whose level becomes that within the other.
+  SurveyedSet& holder(Stretch& stretch);
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
 
  private:
@@ -170,6 +171,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
+  bool places = true;           // where pages are stored matters: a pagemap with compressed ones is refused
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
   bool keep_facts = false;      // of each page
@@ -195,7 +197,7 @@ class PageSurvey final : public Decoding {
   ~PageSurvey() override;
 
   // Reads all inputs, then the pages in directories, and joins them: one SurveyedSet for each set, in the order of the
-  // inputs, without those that are parents of others. They live as long as *this. Call once.
+  // inputs. They live as long as *this. Call once.
   std::vector<std::unique_ptr<SurveyedSet>>& read(const std::vector<std::string>& inputs,
                                                   const SourceOptions& options = {});
   const ContentTotals& contents() const;  // over all sets

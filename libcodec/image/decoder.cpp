@@ -74,6 +74,11 @@ std::size_t Decoder::take_magic(Bytes block) {
 bool Decoder::start_entries(std::uint32_t magic, Head head) {
   const Kind* by_name = image_.kind;
   const Kind* kind = by_name && by_name->magic == magic ? by_name : find_kind(magic);
+  if (!kind && state_ == State::magic && is_big_endian_head(magic)) {
+    image_.head = Head::none;
+    fail(Reason::big_endian, offset_);
+    return false;
+  }
   if (!kind) {
     image_.head = Head::none;
     fail(Reason::bad_magic, offset_, 0, magic,
@@ -109,15 +114,19 @@ std::size_t Decoder::take_entries(Bytes block) {
       need_ = 4 + size;
       return at;
     }
-    const Message& message = message_of_next();
+    const Message* message = &message_of_next();
     const Bytes payload = block.subspan(at + 4, size);
     Checked checked;
-    if (!check(message, payload, checked)) [[unlikely]] {
+    (void)check(*message, payload, checked);
+    if (image_.kind->draft && nr_entries_ > 0 && (checked.has_unknown || checked.reason != Reason::none) &&
+        is_draft(*image_.kind->draft, *message, payload, checked)) [[unlikely]]
+      message = image_.kind->draft;
+    if (checked.reason != Reason::none) [[unlikely]] {
       fail(checked.reason, offset_ + 4 + checked.offset, checked.want, checked.have,
            checked.field ? std::string{checked.field->name()} : "");
       break;
     }
-    const Entry entry{nr_entries_, offset_, &message, payload, checked.canonical, image_.kind};
+    const Entry entry{nr_entries_, offset_, message, payload, checked.canonical, image_.kind};
     ++nr_entries_;
     at += 4 + size;
     offset_ += 4 + size;

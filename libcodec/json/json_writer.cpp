@@ -53,9 +53,14 @@ JsonWriter& JsonWriter::key(std::string_view name) {
   return *this;
 }
 
-JsonWriter& JsonWriter::number(std::uint64_t value) {
+JsonWriter& JsonWriter::number(std::uint64_t value, bool is_big) {
   separate();
-  output_.commit(put_decimal(output_.reserve(max_number_text), value));
+  const bool as_text = is_big && big_numbers_ == BigNumbers::text;
+  char* at = output_.reserve(max_number_text + 2);
+  if (as_text) *at++ = '"';
+  at = put_decimal(at, value);
+  if (as_text) *at++ = '"';
+  output_.commit(at);
   return *this;
 }
 
@@ -110,7 +115,7 @@ JsonWriter& JsonWriter::hex(std::uint64_t value) {
 
 JsonWriter& JsonWriter::message(const Message& message, Bytes payload) {
   separate();
-  print_message(output_, message, payload);
+  print_message(output_, message, payload, {.big_numbers = big_numbers_});
   return *this;
 }
 

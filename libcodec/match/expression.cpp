@@ -83,7 +83,7 @@ Error Expression::Program::prepare() {
   for (const Test& test : clause.tests)
     if (Error error = prepare_special(test)) return error;
   for (const Kind& kind : all_kinds())
-    for (const Message* message : {kind.first, kind.later})
+    for (const Message* message : {kind.first, kind.later, kind.draft})
       if (message) planner.plan(clause, *message);
   jumps = jumps_of(clause);
   return planner.fault_of(clause);
@@ -127,7 +127,8 @@ std::string Expression::Program::kinds_with(std::uint64_t bit) {
   std::vector<std::string_view> names;
   for (const Kind& kind : all_kinds()) {
     if (kind.is_raw()) continue;
-    const auto possible = planner.plan(clause, *kind.first)->possible | planner.plan(clause, *kind.later)->possible;
+    auto possible = planner.plan(clause, *kind.first)->possible | planner.plan(clause, *kind.later)->possible;
+    if (kind.draft) possible |= planner.plan(clause, *kind.draft)->possible;
     if (possible & bit) names.push_back(kind.name);
   }
   std::string text;
@@ -151,6 +152,7 @@ struct Matching::Inner {
   const Expression::Program& program;
   const Plan& first;
   const Plan& later;
+  const Plan& draft;
   std::uint64_t constant = 0;  // bits that hold for every entry
   std::uint64_t possible = 0;
   std::uint64_t bits = 0;
@@ -161,8 +163,10 @@ Matching::Matching(Expression& expression, const Image& image) {
   Expression::Program& program = *expression.program_;
   const Plan& first = *program.planner.plan(program.clause, *image.kind->first);
   const Plan& later = *program.planner.plan(program.clause, *image.kind->later);
-  inner_.reset(new Inner{program, first, later});
-  inner_->possible = first.possible | later.possible | program.extra_bits;
+  const Message& other = image.kind->draft ? *image.kind->draft : *image.kind->later;
+  const Plan& draft = *program.planner.plan(program.clause, other);
+  inner_.reset(new Inner{program, first, later, draft});
+  inner_->possible = first.possible | later.possible | draft.possible | program.extra_bits;
   bool by_entry = program.extra_bits != 0;
   for (const auto& [special, check] : program.specials) {
     inner_->possible |= check.bit;
@@ -179,6 +183,7 @@ Matching::Matching(Expression& expression, const Image& image) {
   }
   program.note(image.kind->first, inner_->possible);
   program.note(image.kind->later, inner_->possible);
+  program.note(&other, inner_->possible);
   if (!by_entry) inner_->fast_fields = fast_fields(*image.kind->later, later);
 }
 
@@ -195,7 +200,8 @@ bool Matching::look(const Entry& entry) {
   std::uint64_t& bits = inner_->bits = inner_->constant;
   for (const auto& [special, check] : inner_->program.specials)
     if (special == Special::index && holds(check, entry.index)) bits |= check.bit;
-  const Plan& plan = entry.index == 0 ? inner_->first : inner_->later;
+  const bool is_draft = entry.message == entry.kind->draft;
+  const Plan& plan = entry.index == 0 ? inner_->first : is_draft ? inner_->draft : inner_->later;
   if (entry.canonical) [[likely]] {
     run_plan(plan, entry.payload, bits);
   } else {

@@ -1,6 +1,6 @@
 // Recursive descent over
 //     either := both ("||" both)*            both := unary ("&&" unary)*
-//     unary  := "!" unary | "(" either ")" | "(" path "&" bits ")" compare value | "has" "(" path ")" | path test
+//     unary  := "!" unary | "(" either ")" | "(" path ["&" bits] ")" test | "has" "(" path ")" | path test
 //     test   := "[" either "]" | ["&" bits] [compare value] | ("=~" | "!~") regex
 //     path   := [".." | "."] name ("." name)*             bits, value := literal ("|" literal)* | "(" bits ")"
 #include "match/expression_tree.hpp"
@@ -8,6 +8,15 @@
 namespace critpipe::match {
 
 namespace {
+
+struct Sign {
+  std::string_view text;
+  Compare compare;
+};
+constexpr Sign signs[] = {
+    {"=~", Compare::matches},    {"!~", Compare::matches_not},   {"==", Compare::equal}, {"!=", Compare::unequal},
+    {"<=", Compare::less_equal}, {">=", Compare::greater_equal}, {"<", Compare::less},   {">", Compare::greater},
+};
 
 class Parser {
  public:
@@ -36,7 +45,7 @@ class Parser {
   Error path(Test& test);
   Error comparison(Test& test);
   Error compared_with(Test& test);
-  Error masked_in_parentheses(Node& node);
+  Error compared_parentheses(Node& node);
   Error bits(std::vector<Literal>& literals, int depth = 0);
   bool begins_comparison();
 
@@ -82,7 +91,10 @@ Error Parser::unary(std::unique_ptr<Node>& node) {
     if (Error error = either(node)) return error;
     if (!scan_.accept(")")) return fault(scan_.column(), "a ) is missing here");
     if (!negated)
-      if (Error error = masked_in_parentheses(*node)) return error;
+      if (Error error = compared_parentheses(*node)) return error;
+    for (const Sign& sign : signs)
+      if (scan_.next_is(sign.text))
+        return fault(scan_.column(), "what is in these parentheses is true or false: compare inside them");
   } else if (Error error = test(node)) {
     return error;
   }
@@ -129,22 +141,15 @@ Error Parser::comparison(Test& test) {
   return compared_with(test);
 }
 
-// (flags & 3) == 2, as C wants it, is flags & 3 == 2.
-Error Parser::masked_in_parentheses(Node& node) {
+// (flags & 3) == 2, as C wants it, is flags & 3 == 2; (id) == 2 is id == 2.
+Error Parser::compared_parentheses(Node& node) {
   if (node.kind != Node::Kind::test) return {};
   Test& test = clause_->tests[node.test];
-  return test.mask.empty() || test.compare != Compare::truth ? Error{} : compared_with(test);
+  if (test.compare != Compare::truth || test.inside) return {};
+  return test.mask.empty() ? comparison(test) : compared_with(test);
 }
 
 Error Parser::compared_with(Test& test) {
-  struct Sign {
-    std::string_view text;
-    Compare compare;
-  };
-  constexpr Sign signs[] = {
-      {"=~", Compare::matches},    {"!~", Compare::matches_not},   {"==", Compare::equal}, {"!=", Compare::unequal},
-      {"<=", Compare::less_equal}, {">=", Compare::greater_equal}, {"<", Compare::less},   {">", Compare::greater},
-  };
   for (const Sign& sign : signs) {
     if (!scan_.accept(sign.text)) continue;
     test.compare = sign.compare;

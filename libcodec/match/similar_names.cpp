@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "critpipe/match.hpp"
 #include "match/match_plan.hpp"
 
 namespace critpipe::match {
@@ -11,32 +12,12 @@ namespace {
 constexpr std::size_t max_named = 4;
 constexpr int max_path_depth = 5;
 
-// Letters to change, add, leave out or swap; case counts nothing. Stops counting above `most`.
-std::size_t distance(std::string_view a, std::string_view b, std::size_t most) {
-  if (a.size() > b.size() + most || b.size() > a.size() + most) return most + 1;
-  const auto low = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  std::vector<std::size_t> two_above, above(b.size() + 1), row(b.size() + 1);
-  for (std::size_t k = 0; k <= b.size(); ++k) above[k] = k;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
-    for (std::size_t k = 1; k <= b.size(); ++k) {
-      const bool same = low(a[i - 1]) == low(b[k - 1]);
-      row[k] = std::min({above[k] + 1, row[k - 1] + 1, above[k - 1] + (same ? 0 : 1)});
-      const bool swapped = i > 1 && k > 1 && low(a[i - 1]) == low(b[k - 2]) && low(a[i - 2]) == low(b[k - 1]);
-      if (swapped) row[k] = std::min(row[k], two_above[k - 2] + 1);
-    }
-    two_above = above;
-    above = row;
-  }
-  return above[b.size()];
-}
-
 // How little two names have in common; more than `unlike` is no likeness.
 constexpr std::size_t unlike = 100;
 
 std::size_t difference(std::string_view wanted, std::string_view name) {
   const std::size_t most = wanted.size() / 3;
-  const std::size_t letters = distance(wanted, name, most);
+  const std::size_t letters = edit_distance(wanted, name, most);
   if (letters <= most) return letters;
   const bool within = wanted.size() >= 3 && name.find(wanted) != name.npos;
   return within ? most + 1 + (name.size() - wanted.size()) / 4 : unlike;

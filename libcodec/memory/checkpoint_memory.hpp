@@ -20,8 +20,15 @@ struct MemorySet final : PageStore {
     std::vector<std::byte> bytes;  // if they are held
   };
 
+  // Bytes of a ghost file that cannot be read again, at their offset.
+  struct HeldChunk {
+    std::uint64_t offset = 0;
+    std::vector<std::byte> bytes = {};
+  };
+
   SetId id;
-  std::string name;  // for people
+  std::string name;   // for people
+  std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
@@ -29,19 +36,15 @@ struct MemorySet final : PageStore {
   std::set<MemoryId> memories;
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
-  std::size_t nr_reported = 0;  // errors of the directory
-  MemorySet* above = nullptr;   // the parent, where both are in one archive or stream
-  bool is_parent = false;       // of another set
+  MemorySet* given_parent = nullptr;                                  // or one that is in the same archive or stream
+  bool is_parent = false;                                             // of another set in its input
+  std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
+  std::size_t nr_reported = 0;                                        // errors of the directory
 
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override {
-    if (directory) return directory->parent();
-    return above;
-  }
-  // That has the bytes of a stored stretch.
-  MemorySet& stored_in(const Stretch& stretch) {
-    return directory ? *this : static_cast<MemorySet&>(ancestor(stretch.level));
-  }
+  PageStore* parent() override;
+  // The set that holds a stretch of this one, whose level becomes that within the other.
+  MemorySet& holder(Stretch& stretch);
 };
 
 struct MemoryWork {
@@ -49,7 +52,7 @@ struct MemoryWork {
   using Report = CheckpointMemory::Report;
   using Texts = CheckpointMemory::Texts;
 
-  // Bytes of a range, in one pages image, or zeros.
+  // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
     std::size_t range = 0;
     MemorySet* set = nullptr;
@@ -57,30 +60,48 @@ struct MemoryWork {
     std::uint64_t size = 0;
     Stretch stretch = {};
     std::uint64_t skip = 0;  // bytes of the stretch before those that are wanted
+    std::string ghost = {};  // the image with the unlinked file
+    std::uint64_t ghost_offset = 0;
 
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
     bool is_streamed() const { return is_stored() && !set->directory; }
-    MemorySet& stored_in() const { return set->stored_in(stretch); }
+  };
+
+  // Inputs that are read together, and their sets by number: those of the user, then each parent.
+  struct Source {
+    std::vector<std::string> inputs;
+    std::map<SetId, std::size_t> numbers = {};
+    bool failed = false;  // something in them could not be read, which was said
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
-  std::vector<std::string> inputs;
+  MemoryWork(std::vector<std::string> inputs, MemoryOptions with, Report to);
+
+  std::vector<Source> sources;  // the first is that of the processes
   MemoryOptions options;
   Report report;
   bool from_pipe = false;
-  std::map<SetId, std::size_t> numbers;
-  std::vector<std::unique_ptr<MemorySet>> sets;
-  std::deque<Task> unknown;  // of pagemaps without the other images of their task
+  std::vector<std::unique_ptr<MemorySet>> sets;  // first those of the first source
+  std::deque<Task> unknown;                      // of pagemaps without the other images of their task
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
 
   void load();
-  MemorySet& set_of(const Member& member);
+  void load(Source& source);
+  MemorySet& set_of(Source& source, const Member& member);
   void finish();
-  void join_parents();
+  void link_parents();
+  void join_parents();  // of sets that are in one archive or stream with them
+  MemorySet* parent_in(const Source& source);
+  std::vector<MemorySet*> children();  // sets of the first source that have memory
+  // A part of a stretch of the set.
+  static Piece piece_of(std::size_t range, MemorySet& set, std::uint64_t begin, std::uint64_t end,
+                        const Stretch& stretch);
+  bool has_parents() const { return sources.size() > 1; }
+  SourceOptions options_of(const Source& source) const;
   void report_directory(MemorySet& set);
-  MemorySet& set_of(const Process& process) const { return *sets[numbers.at(*process.set)]; }
+  MemorySet& set_of(const Process& process) const { return *sets[sources.front().numbers.at(*process.set)]; }
 
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
@@ -89,13 +110,16 @@ struct MemoryWork {
 
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
-  std::vector<std::vector<std::string>> texts(CheckpointMemory& memory, std::span<const Process> processes, Texts which,
-                                              Absent absent, const Report& fault);
+  std::vector<std::optional<std::vector<std::string>>> texts(CheckpointMemory& memory,
+                                                             std::span<const Process> processes, Texts which,
+                                                             Absent absent, const Report& fault);
+  Error texts_of_one(CheckpointMemory& memory, const Process& process, Texts which, std::vector<std::string>& all);
 
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);
-  // Of a directory, and zeros. Stops where `step` says so.
+  // Of a directory, of unlinked files, and zeros. Stops where `step` says so.
   Error by_position(const Piece& piece, const TakePiece& take, Step& step);
+  Error from_ghost(const Piece& piece, const TakePiece& take, Step& step);
 };
 
 // The directory that a member's set is in, if it is a file there; else empty.

@@ -42,6 +42,12 @@ PageDirectory::~PageDirectory() {
   while (parent_) parent_ = std::move(parent_->parent_);
 }
 
+InputFile PageDirectory::open(std::string_view name, Error& error) const {
+  if (set_) return set_->open(name, error);
+  error = {Reason::missing_image, path_ + "/" + std::string{name}};
+  return {};
+}
+
 const std::vector<Error>& PageDirectory::errors() const { return chain_->errors; }
 bool PageDirectory::has_parent_link() const { return set_ && set_->has("parent"); }
 

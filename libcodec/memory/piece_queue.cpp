@@ -9,12 +9,17 @@ namespace {
 
 using Piece = MemoryWork::Piece;
 
-// What is next in line is handed on at once, what is for later waits.
+// What is next in line is handed on at once. What is for later waits, as long as there is room; what found none is
+// taken when it comes again.
 class PieceQueue {
  public:
   PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take);
 
   bool wants(const MemorySet& set, std::uint64_t pages_id) const { return images_.contains({&set, pages_id}); }
+  bool wants(const MemorySet& set) const {
+    const auto next = images_.lower_bound({&set, 0});
+    return next != images_.end() && next->first.first == &set;
+  }
   // Bytes of an image, from a page on; ascending.
   Step feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_t part, Bytes bytes);
   // Hands on what waits and is next in line now, up to the first piece that has not come.
@@ -22,6 +27,8 @@ class PieceQueue {
   bool is_complete() const { return next_ == pieces_.size(); }
   Error error() const { return error_; }
   const Piece& next() const { return pieces_[next_]; }
+  // Before the images come again. False: there is no need, as all of them came, or no use, as nothing new would.
+  bool begin_again();
 
  private:
   struct Wanted {
@@ -44,13 +51,15 @@ class PieceQueue {
   std::map<std::pair<const MemorySet*, std::uint64_t>, Wanted> images_;
   std::size_t next_ = 0;
   std::uint64_t waiting_bytes_ = 0;
+  bool no_room_ = false;  // for something that came
+  std::pair<std::size_t, std::uint64_t> begun_at_ = {};
   Error error_;
 };
 
 PieceQueue::PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take)
     : work_{work}, pieces_{pieces}, take_{take}, progress_(pieces.size()) {
   for (std::size_t i = 0; i < pieces.size(); ++i)
-    if (pieces[i].is_streamed()) images_[{&pieces[i].stored_in(), pieces[i].stretch.pages_id}].pieces.push_back(i);
+    if (pieces[i].is_streamed()) images_[{pieces[i].set, pieces[i].stretch.pages_id}].pieces.push_back(i);
   for (auto& [image, wanted] : images_)
     std::ranges::stable_sort(wanted.pieces, {}, [this](std::size_t i) { return begin_of(pieces_[i]); });
 }
@@ -77,15 +86,22 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   if (progress.done == piece.size || at < offset || at >= offset + bytes.size()) return Step::go;
   const Bytes here = bytes.subspan(at - offset).first(std::min(piece.size - progress.done, offset + bytes.size() - at));
   const std::uint64_t before = progress.done;
-  progress.done += here.size();
-  if (number == next_) return take_(piece, before, here) == Step::stop ? Step::stop : advance();
-  waiting_bytes_ += here.size();
-  if (waiting_bytes_ > work_.options.held_bytes) {
+  if (number != next_ && waiting_bytes_ + here.size() > work_.options.held_bytes) {
+    no_room_ = true;
+    if (!work_.from_pipe) return Step::go;
     error_ = {Reason::limit_held, "", Error::nowhere, Error::nowhere, work_.options.held_bytes};
     return Step::stop;
   }
+  progress.done += here.size();
+  if (number == next_) return take_(piece, before, here) == Step::stop ? Step::stop : advance();
+  waiting_bytes_ += here.size();
   progress.waiting.insert(progress.waiting.end(), here.begin(), here.end());
   return Step::go;
+}
+
+bool PieceQueue::begin_again() {
+  const std::pair<std::size_t, std::uint64_t> at{next_, is_complete() ? 0 : progress_[next_].done};
+  return !is_complete() && std::exchange(no_room_, false) && std::exchange(begun_at_, at) != at;
 }
 
 Step PieceQueue::advance() {
@@ -108,7 +124,8 @@ Step PieceQueue::advance() {
 // The inputs once more, for the pages that are wanted.
 class ReadPages final : public Decoding {
  public:
-  ReadPages(MemoryWork& work, PieceQueue& queue) : Decoding{work.options.limits}, work_{work}, queue_{queue} {}
+  ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
+      : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
 
   bool wants(std::string_view name) override {
     return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
@@ -120,6 +137,7 @@ class ReadPages final : public Decoding {
  private:
   class FeedPages;
   MemoryWork& work_;
+  const MemoryWork::Source& source_;
   PieceQueue& queue_;
 };
 
@@ -145,8 +163,8 @@ class ReadPages::FeedPages final : public PagesSink {
 
 std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto pages_id = member.is_image ? pages_id_of_name(member.name) : std::nullopt;
-  const auto number = work_.numbers.find(*member.set);
-  if (!pages_id || number == work_.numbers.end()) return nullptr;
+  const auto number = source_.numbers.find(*member.set);
+  if (!pages_id || number == source_.numbers.end()) return nullptr;
   MemorySet& set = *work_.sets[number->second];
   if (!queue_.wants(set, *pages_id)) return nullptr;
   return std::make_unique<FeedPages>(queue_, set, *pages_id);
@@ -154,11 +172,23 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 
 // Why a piece did not come: its image ended before it, or never came.
 Error missing(const Piece& piece) {
-  const MemorySet& set = piece.stored_in();
-  const auto image = set.images.find(piece.stretch.pages_id);
-  if (image == set.images.end()) return {Reason::missing_image, set.name + ":" + pages_name(piece.stretch.pages_id)};
+  const auto image = piece.set->images.find(piece.stretch.pages_id);
+  if (image == piece.set->images.end())
+    return {Reason::missing_image, piece.set->place + pages_name(piece.stretch.pages_id)};
   const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
+}
+
+Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
+  for (const MemoryWork::Source& source : work.sources) {
+    const auto is_wanted = [&](const auto& row) { return queue.wants(*work.sets[row.second]); };
+    if (step == Step::stop || queue.is_complete() || std::ranges::none_of(source.numbers, is_wanted)) continue;
+    ReadPages reading{work, source, queue};
+    Pieces pieces{source.inputs, work.options_of(source)};
+    while (const auto piece = pieces.next())
+      if (step = piece->read(reading); step == Step::stop) break;
+  }
+  return step;
 }
 
 }  // namespace
@@ -169,11 +199,9 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
   for (const auto& set : sets)
     for (const auto& [pages_id, image] : set->images)
       if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
-  if (step == Step::go && !queue.is_complete() && !from_pipe) {
-    ReadPages reading{*this, queue};
-    Pieces inputs_again{inputs, options.source};
-    while (const auto piece = inputs_again.next())
-      if (step = piece->read(reading); step == Step::stop) break;
+  if (!from_pipe) {
+    do step = read_pages(*this, queue, step);
+    while (step == Step::go && queue.begin_again());
   }
   if (queue.error()) return queue.error();
   if (step == Step::stop || queue.is_complete()) return {};

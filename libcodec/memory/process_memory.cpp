@@ -23,10 +23,27 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
   }
 }
 
-bool is_memfd(const Checkpoint& checkpoint, MemoryId memory) {
-  return memory.shmem && std::ranges::any_of(model_of(checkpoint).memfds, [memory](const auto& memfd) {
-           return memfd.second.shmid == memory.id && !memfd.second.is_anonymous();
-         });
+namespace {
+
+bool is_memfd(const Checkpoint& checkpoint, std::uint64_t id) {
+  return std::ranges::any_of(model_of(checkpoint).memfds, [id](const auto& memfd) {
+    return memfd.second.shmid == id && !memfd.second.is_anonymous();
+  });
+}
+
+bool is_segment(const Checkpoint& checkpoint, std::uint64_t id) {
+  static const Field& desc = *find_message("ipc_shm_entry")->find("desc");
+  static const Field& number = *desc.message().find("id");
+  return std::ranges::any_of(checkpoint.messages("IPCNS_SHM"), [id](const ImageMessage& segment) {
+    const auto value = find_value(desc, *segment.message, segment.payload);
+    return value && integer_or(number, desc.message(), value->bytes, 0) == id;
+  });
+}
+
+}  // namespace
+
+bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory) {
+  return memory.shmem && (is_memfd(checkpoint, memory.id) || is_segment(checkpoint, memory.id));
 }
 
 MappingIndex::MappingIndex(std::span<const Mapping> mappings) {

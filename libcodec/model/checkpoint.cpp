@@ -2,6 +2,7 @@
 #include "critpipe/checkpoint.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include "model/collect.hpp"
@@ -44,10 +45,30 @@ void Model::contradict(Reason reason, std::uint64_t have) {
   contradict({.reason = reason, .image = *entry.image, .offset = entry.offset, .entry = entry.index, .have = have});
 }
 
-bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name); }
+void Model::note(std::string_view name) {
+  has_tasks |= name == "pstree.img" || name.starts_with("core-");
+  has_pagemaps |= name.starts_with("pagemap-");
+  has_inventory |= tells_of_set(name);
+}
+
+// A page server writes no inventory.
+std::string_view Model::pages_only() const {
+  if (has_tasks) return {};
+  if (has_pagemaps)
+    return has_inventory ? "a pre-dump: pages only, no pstree"
+                         : "pages only, no pstree: of a page server or a pre-dump";
+  return has_inventory ? "a pre-dump without its pages, which went to a page server: no pstree" : "";
+}
+
+bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name) || tells_of_set(name); }
+
+void Checkpoint::note(std::string_view name) { model_->note(name); }
+
+std::string_view Checkpoint::pages_only() const { return model_->pages_only(); }
 
 std::unique_ptr<Sink> Checkpoint::sink_for(std::string_view name) {
-  if (!wants(name)) return nullptr;
+  model_->note(name);
+  if (!is_needed(model_->needs, name)) return nullptr;
   model_->seen.emplace(name);
   return make_collector(*model_, name);
 }
@@ -110,6 +131,15 @@ const File* Checkpoint::file_of(const Mapping& mapping) const {
   if (mapping.kind() == Mapping::Kind::memfd)
     if (const File* memfd = model_->find(type_memfd, id)) return memfd;
   return model_->find(type_reg, id);
+}
+
+std::string Checkpoint::ghost_of(const Mapping& mapping) const {
+  if (model_->ghosts.empty() || mapping.kind() != Mapping::Kind::file) return {};
+  const auto found = model_->ghosts.find(static_cast<std::uint32_t>(mapping.shmid));
+  if (found == model_->ghosts.end()) return {};
+  char name[32];
+  std::snprintf(name, sizeof name, "ghost-file-%x.img", found->second);
+  return name;
 }
 
 const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }

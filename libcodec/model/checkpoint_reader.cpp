@@ -22,11 +22,27 @@ CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
   return found_[known->second];
 }
 
-bool CheckpointReader::wants(std::string_view path) { return is_needed(needs_, last_part(path)); }
+namespace {
+
+bool is_only_noted(const Needs& needs, std::string_view name) {
+  return !is_needed(needs, name) && (tells_of_set(name) || name.starts_with("pagemap-"));
+}
+
+}  // namespace
+
+// Of the pagemaps that are not read, the first of a set says that there are some.
+bool CheckpointReader::wants(std::string_view path) {
+  const std::string_view name = last_part(path);
+  if (is_needed(needs_, name)) return true;
+  return is_only_noted(needs_, name) && !noted_.contains(path.substr(0, path.size() - name.size()));
+}
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
-  if (member.in_set && !is_needed(needs_, member.name)) return nullptr;
+  const bool noted = is_only_noted(needs_, member.name);
+  if (member.in_set && !noted && !is_needed(needs_, member.name)) return nullptr;
+  if (member.name.starts_with("pagemap-"))
+    noted_.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   Found& found = at(*member.set);
   if (found.place.empty()) found.place = place_beside(member, {});
   found.is_set |= member.in_set;
@@ -34,6 +50,9 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
 }
 
 void CheckpointReader::report(const Error& error) {
+  // What is only noted need not be readable.
+  const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
+  if (is_only_noted(needs_, name)) return;
   const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
   if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
   else keep_error(homeless_, error, *room_for_errors_);

@@ -99,8 +99,18 @@ void Missing::want(const std::string& name) {
   model_.report({Reason::missing_image, directory_ + name});
 }
 
+void Missing::say(Reason reason, std::string_view what) {
+  std::string set = directory_;
+  if (set.ends_with('/') || set.ends_with(':')) set.pop_back();
+  model_.report({.reason = reason, .image = set, .name = std::string{what}});
+}
+
 void name_missing(Model& model, std::string_view directory) {
   Missing missing{model, directory};
+  if (const std::string_view what = model.pages_only(); !what.empty()) {
+    if (!model.needs.pagemaps || !model.has_pagemaps) missing.say(Reason::no_tree, what);
+    return;
+  }
   for (CollectedKinds* const rows : std::span{collected_kinds, nr_collected_kinds})
     for (const CollectedKind& row : rows())
       if (row.expect && row.needed(model.needs)) row.expect(model, missing);

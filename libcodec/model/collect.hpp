@@ -19,6 +19,8 @@ class Missing {
   Missing(Model& model, std::string_view directory);
 
   void want(const std::string& name);
+  // What is wrong with the set as a whole.
+  void say(Reason reason, std::string_view what = {});
   void want(std::string_view word, std::uint64_t number) { want(std::string{word} + std::to_string(number) + ".img"); }
 
  private:
@@ -49,12 +51,15 @@ extern const std::size_t nr_collected_kinds;
 // Does an image of that name hold anything that is asked for? "-", an image without a name, may.
 bool is_needed(const Needs& needs, std::string_view name);
 
+// Is it an image that says what a set is by being there? It is not read.
+inline bool tells_of_set(std::string_view name) { return name == "inventory.img"; }
+
 // The number in "core-12.img", or in "tcp-stream-1f.img"; 0 where there is none.
 std::uint32_t number_in(std::string_view name);
 
 std::unique_ptr<Sink> make_collector(Model& model, std::string_view name);
 
-// Says which images a whole set lacks.
+// Says which images a whole set lacks, or that it has nothing but pages.
 void name_missing(Model& model, std::string_view directory);
 
 }  // namespace critpipe

@@ -63,13 +63,16 @@ struct Model {
   std::map<std::pair<const Kind*, std::uint32_t>, std::size_t> watches;  // entries of a kind by file id
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
+  std::unordered_map<std::uint32_t, std::uint32_t> ghosts;              // by file id: N of ghost-file-N
   std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;         // by file id: bytes waiting to be received
   std::unordered_map<std::uint32_t, TcpQueue> tcp_queues;               // by inode
   std::unordered_set<std::string> seen;                                 // names of images
   std::unordered_map<const Kind*, std::vector<ImageMessage>> messages;  // of the kinds that needs.kinds names
   std::vector<Error> errors;
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
-  std::vector<Error> contradictions;     // while filling: errors whose images are named without their directory
+  std::vector<Error> contradictions;  // while filling: errors whose images are named without their directory
+  // What of a set is there: pstree or core images, pagemaps, the inventory.
+  bool has_tasks = false, has_pagemaps = false, has_inventory = false;
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
   Arena arena;
@@ -81,6 +84,10 @@ struct Model {
   // The entry that is being collected contradicts others.
   void contradict(Reason reason, std::uint64_t have);
   bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }
+  // An image is there, whether it is read or not.
+  void note(std::string_view name);
+  // See Checkpoint::pages_only().
+  std::string_view pages_only() const;
 };
 
 inline const Model& model_of(const Checkpoint& checkpoint) { return *checkpoint.model_; }

@@ -76,6 +76,9 @@ void read_common(const File& file, Socket& socket) {
       socket.receive_buffer = both.receive;
     }
   }
+  // CRIU stores the zero byte that ends a path, too; an abstract name begins with one and may end with any.
+  if (file.type == type_unix && !socket.source.starts_with('\0'))
+    while (socket.source.ends_with('\0')) socket.source.pop_back();
   if (file.type != type_inet) return;
   socket.source = address_text(source);
   socket.destination = address_text(destination);

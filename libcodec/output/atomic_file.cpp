@@ -84,7 +84,11 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-Error AtomicFile::fault() const { return system_error(Reason::io_write, path_, errno); }
+Error AtomicFile::fault() const {
+  Error error = system_error(Reason::io_write, path_, errno);
+  if (errno == ENXIO) error.name = std::string{"it is a "} + no_device;
+  return error;
+}
 
 Error AtomicFile::open() {
   const Resolved resolved = resolve(path_);
@@ -93,13 +97,16 @@ Error AtomicFile::open() {
   const bool exists = stat(target_.c_str(), &status) == 0;
   if (resolved.is_proc_link || (exists && !S_ISREG(status.st_mode))) return open_in_place();
   if (!exists && errno != ENOENT) return fault();
-  if (exists && (status.st_nlink > 1 || getxattr(target_.c_str(), "system.posix_acl_access", nullptr, 0) > 0))
-    return open_in_place();
   if (!open_temporary()) {
     const bool refused = errno == EACCES || errno == EPERM || errno == EROFS;
     return exists && refused ? open_in_place() : fault();
   }
-  if (exists ? !keep_identity(fd_) : fchmod(fd_, options_.mode) != 0) {
+  // Of a file with other names or an access list, a new one in its place would be another.
+  copies_ = exists && (status.st_nlink > 1 || getxattr(target_.c_str(), "system.posix_acl_access", nullptr, 0) > 0 ||
+                       !keep_identity(fd_));
+  const bool may_copy = !copies_ || faccessat(AT_FDCWD, target_.c_str(), W_OK, AT_EACCESS) == 0;
+  if (!may_copy) return fault();
+  if (!exists && fchmod(fd_, options_.mode) != 0) {
     close(std::exchange(fd_, -1));
     unlink(std::exchange(temporary_, {}).c_str());
     return open_in_place();
@@ -131,16 +138,17 @@ Error AtomicFile::open_in_place() {
   struct stat status;
   // As the shell's > does, but an open descriptor is continued, not opened anew: >> keeps what is there.
   if (own >= 0) fd_ = fcntl(own, F_DUPFD_CLOEXEC, 0);
-  else fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_CREAT | O_TRUNC | O_NOCTTY, options_.mode);
+  else fd_ = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_CREAT | O_NOCTTY, options_.mode);
   if (fd_ < 0) return fault();
   is_regular_ = fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
   output_ = std::make_unique<FileOutput>(fd_, path_);
+  if (own < 0 && is_regular_) output_->replace_at_first();
   return {};
 }
 
 Error AtomicFile::finish() {
   if (error_ || finished_) return error_;
-  (void)output_->flush();
+  if (output_->flush() == Step::go) (void)output_->replace();
   if (output_->error()) return error_ = output_->error();
   if (is_regular_ && options_.sync == Sync::disk && !sync_descriptor(fd_)) return error_ = fault();
   finished_ = true;
@@ -153,15 +161,24 @@ Error AtomicFile::commit() {
     if (fd_ >= 0 && close(std::exchange(fd_, -1)) != 0) return error_ = fault();
     return {};
   }
-  if (rename(temporary_.c_str(), target_.c_str()) != 0) {
-    // A mount point, as container engines make them of single files, cannot be replaced.
-    if (errno != EBUSY || !copy_in_place()) return error_ = fault();
-    unlink(temporary_.c_str());
-  }
+  if (Error error = put_in_place()) return error_ = std::move(error);
   temporary_.clear();
   if (close(std::exchange(fd_, -1)) != 0) return error_ = fault();
   if (options_.sync == Sync::disk && !sync_directory(directory_of(target_))) return error_ = fault();
   return {};
+}
+
+Error AtomicFile::put_in_place() {
+  // A mount point, as container engines make them of single files, cannot be replaced.
+  if (!copies_ && rename(temporary_.c_str(), target_.c_str()) == 0) return {};
+  if (!copies_ && errno != EBUSY) return fault();
+  if (copy_in_place()) {
+    unlink(temporary_.c_str());
+    return {};
+  }
+  Error error = fault();
+  error.name += "; all that was to be written is in " + std::exchange(temporary_, {});
+  return error;
 }
 
 bool AtomicFile::copy_in_place() {

@@ -78,7 +78,14 @@ FileOutput::FileOutput(int fd, std::string name, std::size_t capacity)
   if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode)) fcntl(fd, F_SETPIPE_SZ, 1 << 20);
 }
 
+bool FileOutput::replace() {
+  if (!std::exchange(replaces_, false) || ftruncate(fd_, 0) == 0) return true;
+  error_ = system_error(Reason::io_write, name_, errno);
+  return false;
+}
+
 bool FileOutput::drain(const char* bytes, std::size_t size) {
+  if (!replace()) return false;
   while (size > 0) {
     const ssize_t done = ::write(fd_, bytes, size);
     if (done < 0) {
@@ -97,6 +104,7 @@ bool FileOutput::drain(const char* bytes, std::size_t size) {
 std::uint64_t FileOutput::move(int fd, std::uint64_t size) {
   std::uint64_t moved = 0;
   bool ranges = true;
+  if (!replace()) return 0;
   while (moved < size) {
     const std::size_t piece = std::min<std::uint64_t>(size - moved, 1 << 30);
     const ssize_t done =

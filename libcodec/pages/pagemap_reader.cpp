@@ -13,6 +13,7 @@ struct Raw {
   bool in_parent = false;
   std::optional<std::uint32_t> flags;
   std::optional<std::uint64_t> nr_pages;
+  std::uint32_t compressed = 0;  // the field that says so
 };
 
 // In any order, with unknown fields between.
@@ -20,6 +21,8 @@ Raw read_slowly(const Message& message, Bytes payload) {
   Raw raw;
   for (Fields fields{message, payload}; fields.next();) {
     const Value& value = fields.value();
+    // Those of compressed pages, in the forms of all development versions.
+    if (value.number >= 6 && value.number <= 8 && raw.compressed == 0) raw.compressed = value.number;
     if (!value.field) continue;
     switch (value.number) {
       case 1: raw.vaddr = value.integer; break;
@@ -142,7 +145,13 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
     pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
     return false;
   }
-  run = decoded(entry);
+  const Raw raw = read_slowly(*entry.message, entry.payload);
+  run = run_of(raw);
+  has_compressed_ |= raw.compressed != 0;
+  if (raw.compressed != 0 && places_ == Places::wanted) {
+    error_ = {Reason::compressed_pages, "", entry.offset, entry.index, raw.compressed};
+    return false;
+  }
   return place(run, entry.index, entry.offset);
 }
 

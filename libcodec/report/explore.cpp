@@ -5,7 +5,6 @@
 #include <cstdio>
 
 #include "report/explorers.hpp"
-#include "base/base64_lines.hpp"
 #include "base/escape.hpp"
 #include "base/decimal.hpp"
 
@@ -42,19 +41,6 @@ bool is_printable(std::string_view name) {
   return is_utf8(name);
 }
 
-// On one line, unlike the base64 of crit's dialect.
-std::string base64_of(std::string_view bytes) {
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::size_t size = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8 | (i < size ? static_cast<unsigned char>(bytes[at + i]) : 0u);
-    for (std::size_t i = 0; i < 4; ++i) text += i <= size ? base64_alphabet[group >> (18 - 6 * i) & 63] : '=';
-  }
-  return text;
-}
-
 }  // namespace
 
 std::optional<Explorer> explorer_named(std::string_view word) {
@@ -76,18 +62,14 @@ Needs needs_of(Explorer explorer, const ExploreOptions& options) {
 }
 
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options) {
-  Exploring exploring{checkpoint, options, output, {output, options.form == ExploreOptions::Form::json}};
+  Exploring exploring{
+      checkpoint, options, output, {output, options.form == ExploreOptions::Form::json, options.big_numbers}};
   row_of(explorer).explore(exploring);
   return output.step();
 }
 
 std::string Exploring::shown(std::string_view name) const {
   return is_text() && !is_printable(name) ? visible(name, Escape::text) : std::string{name};
-}
-
-void put_name(JsonWriter& json, std::string_view key, std::string_view name) {
-  json.key(key).text(name);
-  if (!is_utf8(name)) json.key(std::string{key} + "_base64").text(base64_of(name));
 }
 
 JsonWriter& Exploring::begin_line() { return put_set(json.begin('{'), options.set); }

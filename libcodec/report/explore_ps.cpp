@@ -49,9 +49,10 @@ std::string columns_of(const Exploring& exploring, const Task& task, std::uint32
   if (options.detail) line += format("%7s", known(task, task.ppid).c_str());
   line += format("%7s%7s", known(task, task.pgid).c_str(), known(task, task.sid).c_str());
   if (!options.detail) return line;
-  line += format(" %-8s%5zu %6s", std::string{critpipe::name_of(task.state)}.c_str(), task.threads.size(),
-                 exit_column(task).c_str());
-  for (const auto id : shown_ids) line += format("%7u", task.ids.*id);
+  line += format(" %-8s%5s %6s", std::string{critpipe::name_of(task.state)}.c_str(),
+                 known(task, static_cast<std::uint32_t>(task.threads.size())).c_str(), exit_column(task).c_str());
+  // 0 is the id of nothing: the image that says them is missing, or of a release that had none.
+  for (const auto id : shown_ids) line += format("%7s", task.ids.*id == 0 ? "-" : std::to_string(task.ids.*id).c_str());
   return line;
 }
 
@@ -152,7 +153,7 @@ void put_task(JsonWriter& json, const Task& task) {
   if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));
   if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
   if (!task.machine.empty()) json.key("machine").text(task.machine);
-  put_threads(json, task);
+  if (task.in_tree) put_threads(json, task);
   json.key("ids").begin('{');
   for (const IdRow& row : id_rows)
     if (task.ids.*row.id != 0) json.key(row.name).number(task.ids.*row.id);

@@ -21,11 +21,10 @@ bool is_socket(std::uint32_t type) {
 
 std::string port_text(std::uint32_t port) { return port == 0 ? "*" : std::to_string(port); }
 
-// The name of a unix socket as people write it: @ for the zero byte of abstract ones, and no zero byte at the end.
+// The name of a unix socket as people write it: @ for the zero byte of abstract ones.
 std::string unix_name(const Exploring& exploring, std::string name) {
   if (name.empty()) return "*";
   if (name[0] == '\0') name[0] = '@';
-  else if (name.back() == '\0') name.pop_back();
   return exploring.shown(name);
 }
 

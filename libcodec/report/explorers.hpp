@@ -32,9 +32,6 @@ struct Exploring {
 using Explore = void(Exploring& exploring);
 Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 
-// A name from an image and, where it is no UTF-8, its bytes as a further key "KEY_base64".
-void put_name(JsonWriter& json, std::string_view key, std::string_view name);
-
 std::string joined(std::initializer_list<std::string_view> parts);
 void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);

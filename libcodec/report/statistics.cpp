@@ -109,7 +109,7 @@ class StatisticsReader::AddressSpaces final : public Sink {
  public:
   explicit AddressSpaces(StatisticsReader& reader) : reader_{reader} {}
   Step entry(const Entry& entry) override {
-    const std::uint64_t size = page_size_in(*entry.message, entry.payload);
+    const std::uint64_t size = page_size_in(auxiliary_vector_in(*entry.message, entry.payload));
     if (size != 0) reader_.page_size_ = size;
     return Step::go;
   }

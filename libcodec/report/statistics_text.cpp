@@ -132,11 +132,16 @@ std::vector<std::string> names_of(std::span<const Statistics> all) {
   return texts_of(sets);
 }
 
+bool is_big(Statistics::Of of, const StatisticsField& field) {
+  const Message* const message = find_message(of == Statistics::Of::dump ? "dump_stats_entry" : "restore_stats_entry");
+  return message->find(field.name)->is_big();
+}
+
 void put_statistics(JsonWriter& json, const Statistics& one) {
   put_set(json.begin('{'), one.set).key("of").text(name_of(one.of));
   const auto fields = fields_of(one.of);
   for (std::size_t i = 0; i < fields.size(); ++i)
-    if (one.values[i]) json.key(fields[i].name).number(*one.values[i]);
+    if (one.values[i]) json.key(fields[i].name).number(*one.values[i], is_big(one.of, fields[i]));
   json.key("page_size").number(one.page_size);
   if (one.of == Statistics::Of::dump) json.key("bytes_written").number_text(count_text(*written_bytes(one, {})));
   if (const auto share = one.share_written()) json.key("share_written").number_text(format("%.6f", *share));
@@ -183,8 +188,8 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
   print_rows(output, rows);
 }
 
-void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines) {
-  JsonWriter json{output, !lines};
+void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines, BigNumbers big_numbers) {
+  JsonWriter json{output, !lines, big_numbers};
   if (!lines) json.begin('[');
   for (const Statistics& one : all) {
     put_statistics(json, one);

@@ -39,11 +39,20 @@ consteval Extra rest_or_chunks(std::string_view unless, std::string_view size) {
   return {.parts = {{{.size = size}}}, .unless = unless, .rest_of_image = true};
 }
 
+// Is there a message of that name with _draft behind it?
+consteval const Message* draft_of(std::string_view name) {
+  constexpr std::string_view suffix = "_draft";
+  for (const MessageIndex& other : message_index)
+    if (other.name.starts_with(name) && other.name.substr(name.size()) == suffix)
+      return message_table + (&other - message_index);
+  return nullptr;
+}
+
 #define IMAGE(name, magic, file, message, about) \
-  {name, name, magic, Head::common, file, message_named(message), message_named(message), nothing, about},
+  {name, name, magic, Head::common, file, message_named(message), message_named(message), nullptr, nothing, about},
 #define KIND(name, json_name, magic, head, file, about, first, later, extra) \
-  {name, json_name, magic, Head::head, file, message_named(first), message_named(later), extra, about},
-#define RAW(name, file, about) {name, "", 0, Head::none, file, nullptr, nullptr, nothing, about},
+  {name, json_name, magic, Head::head, file, message_named(first), message_named(later), draft_of(later), extra, about},
+#define RAW(name, file, about) {name, "", 0, Head::none, file, nullptr, nullptr, nullptr, nothing, about},
 constexpr Kind kinds[] = {
 #include "kinds.inc"
 };
@@ -189,6 +198,11 @@ std::span<const Kind> all_kinds() { return kinds; }
 const Kind* find_kind(std::uint32_t magic) {
   const auto found = std::ranges::find_if(kinds, [magic](const Kind& k) { return !k.is_raw() && k.magic == magic; });
   return found == std::end(kinds) ? nullptr : found;
+}
+
+bool is_big_endian_head(std::uint32_t word) {
+  const std::uint32_t turned = __builtin_bswap32(word);
+  return turned == common_magic || turned == service_magic || find_kind(turned);
 }
 
 // A name in JSON is the name of a row too: check_magic sees to that.

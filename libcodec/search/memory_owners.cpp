@@ -96,21 +96,25 @@ bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_rea
   return task && is_told(checkpoint, *task, is_read);
 }
 
+bool fits_area(std::string_view area, const Mapping& mapping, const Checkpoint& checkpoint) {
+  if (!area.starts_with(file_area)) return name_of(mapping.kind()) == area;
+  return mapping.has_file() && glob_fits(area.substr(file_area.size()), checkpoint.name_of(mapping));
+}
+
+bool fits_protection(std::string_view wanted, const Mapping& mapping) {
+  const std::string protection = protection_of(mapping);
+  return std::ranges::all_of(wanted, [&](char letter) { return protection.find(letter) != protection.npos; });
+}
+
 bool MemoryOwners::wants_pid(std::uint32_t pid) const {
   return filter_.pids.empty() || std::ranges::find(filter_.pids, pid) != filter_.pids.end();
 }
 
 bool MemoryOwners::fits(const Mapping& mapping) const {
-  const std::string protection = protection_of(mapping);
-  for (const char letter : filter_.protection)
-    if (protection.find(letter) == protection.npos) return false;
-  if (filter_.areas.empty()) return true;
-  return std::ranges::any_of(filter_.areas, [&](const std::string& area) {
-    if (area.starts_with(file_area))
-      return mapping.has_file() &&
-             glob_fits(std::string_view{area}.substr(file_area.size()), checkpoint_.name_of(mapping));
-    return name_of(mapping.kind()) == area;
-  });
+  if (!fits_protection(filter_.protection, mapping)) return false;
+  return filter_.areas.empty() || std::ranges::any_of(filter_.areas, [&](const std::string& area) {
+           return fits_area(area, mapping, checkpoint_);
+         });
 }
 
 const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory) {

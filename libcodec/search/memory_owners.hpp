@@ -14,6 +14,10 @@ std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& t
 using IsRead = std::function<bool(const std::string& name)>;  // was that image read to its end?
 bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read);
 
+// Does the mapping fit an element of MemoryFilter::areas, MemoryFilter::protection?
+bool fits_area(std::string_view area, const Mapping& mapping, const Checkpoint& checkpoint);
+bool fits_protection(std::string_view wanted, const Mapping& mapping);
+
 // The owners of memory in one checkpoint. Requires: it is finished, or is_told() holds for the memory asked about.
 class MemoryOwners {
  public:

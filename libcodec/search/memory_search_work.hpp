@@ -1,20 +1,30 @@
 // What the sources of a MemorySearch share. Internal.
 #pragma once
 
+#include "critpipe/memory.hpp"
+#include "search/filter_use.hpp"
 #include "search/memory_owners.hpp"
 
 namespace critpipe {
+
+// Does any task map one?
+bool maps_unlinked(const Checkpoint& checkpoint);
 
 struct MemorySearch::Work {
   const Patterns& patterns;
   MemorySearchOptions options;
   OnMatch on_match;
   OnError on_error;
+  search::FilterUse use{options.filter};
 
-  Step search_directory(const std::string& path);
+  Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
   Step step_behind(const Search& search, const std::string& place) const;
+  Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
+                           const SourceOptions& source_options);
+  // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
+  Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

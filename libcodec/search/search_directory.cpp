@@ -64,6 +64,7 @@ Step StoredSearch::take(const Stretch& stretch, const MemoryFilter::Range& range
   level_ = stretch.level;
   pages_id_ = stretch.pages_id;
   extents_.push_back(extent);
+  work_.use.add_stored();
   return extent.end() - extents_.front().position >= read_bytes ? flush() : Step::go;
 }
 
@@ -109,19 +110,24 @@ std::vector<MemoryId> in_order(const SurveyedSet& set) {
 
 }  // namespace
 
-Step MemorySearch::Work::search_directory(const std::string& path) {
+Step MemorySearch::Work::search_directory(const std::string& path, const SourceOptions& source_options) {
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
   survey_options.limits = options.limits;
   PageSurvey survey{survey_options, on_error};
-  auto& sets = survey.read({path}, {});
+  auto& sets = survey.read({path}, source_options);
+  for (const auto& set : sets)
+    if (options.on_set) options.on_set(set->id);
   for (const auto& set : sets) {
     PageDirectory* directory = set->page_directory();
     if (!directory) continue;
     MemoryOwners owners{set->id, *set->checkpoint, options};
+    use.add(*set->checkpoint);
     std::size_t nr_errors = 0;
     for (const MemoryId memory : in_order(*set)) {
       const Ranges wanted = owners.wanted(memory);
+      use.add(memory, wanted.empty() || options.filter.ranges.empty() ? nullptr : directory->pagemap(memory),
+              set->page_size);
       if (wanted.empty()) continue;
       Search search{patterns, options.context,
                     [&](const Match& found) { return owners.report(memory, found, on_match); }};
@@ -132,10 +138,12 @@ Step MemorySearch::Work::search_directory(const std::string& path) {
       if (step == Step::stop) return Step::stop;
     }
     // Pages that no pagemap names are searched as they stand.
+    if (!set->images.empty()) use.add_pages_image();
     for (const auto& [pages_id, image] : set->images)
       if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
-  return Step::go;
+  const bool any = std::ranges::any_of(sets, [](const auto& set) { return maps_unlinked(*set->checkpoint); });
+  return any ? search_unlinked({path}, {}) : Step::go;
 }
 
 }  // namespace critpipe

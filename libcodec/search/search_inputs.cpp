@@ -1,8 +1,6 @@
 // Archives, streams and single images: pages are searched as they come, by address if everything that tells their
 // addresses has come before; else matches wait for it. Where waiting is not exact, or takes too much memory, an image
 // is searched in a second pass if the inputs are files.
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <set>
 
@@ -78,6 +76,11 @@ class InputSearch final : public Decoding {
     if (!is_second_pass_) work_.on_error(error);
   }
   Step finish();
+  // After finish().
+  bool maps_unlinked() const {
+    return std::ranges::any_of(sets_, [](const auto& row) { return critpipe::maps_unlinked(row.second->checkpoint); });
+  }
+  bool is_rereadable() const { return rereadable_; }
   // After finish(): is there anything to be read again? Then all inputs are.
   bool begin_second_pass();
 
@@ -96,10 +99,7 @@ class InputSearch final : public Decoding {
     });
   }
   // A filter asks for memory of known owners only.
-  bool takes_unclaimed() const {
-    const MemoryFilter& filter = work_.options.filter;
-    return filter.pids.empty() && filter.ranges.empty() && filter.areas.empty() && filter.protection.empty();
-  }
+  bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
 
   MemorySearch::Work& work_;
   const bool rereadable_;
@@ -146,7 +146,7 @@ bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
-  return !kind || memory_of_name(file) || pages_id_of_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
+  return !kind || memory_of_name(file) || is_pages_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
 }
 
 SearchedSet& InputSearch::set_of(const Member& member) {
@@ -154,6 +154,7 @@ SearchedSet& InputSearch::set_of(const Member& member) {
   if (!set) {
     set = std::make_unique<SearchedSet>();
     set->id = member.set;
+    if (work_.options.on_set) work_.options.on_set(*set->id);
     set->place = place_beside(member, {});
   }
   return *set;
@@ -172,6 +173,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
     return std::make_unique<ImageSearch>(*this, set, *pages_id, pages);
   }
   if (is_second_pass_) return nullptr;
+  if (const Error error = fault_of_pages(member)) report(error);
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
     LoadedPagemap& loaded = set.pagemaps[*memory];
@@ -288,6 +290,8 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
     work_.on_error(error);
   }
   const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), owners.wanted(memory));
+  work_.use.add(memory, &loaded.pagemap, set.page_size(work_.options));
+  if (!extents.empty()) work_.use.add_stored();
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
     if (!extents.empty()) work_.on_error({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
@@ -342,6 +346,8 @@ Step InputSearch::finish() {
   for (auto& [id, set] : sets_) {
     set->checkpoint.finish(set->place);
     MemoryOwners owners{id, set->checkpoint, work_.options};
+    work_.use.add(set->checkpoint);
+    if (!set->pages.empty()) work_.use.add_pages_image();
     for (auto& [memory, loaded] : set->pagemaps)
       if (finish(*set, owners, memory, loaded) == Step::stop) return Step::stop;
     if (finish_unclaimed(*set) == Step::stop) return Step::stop;
@@ -363,11 +369,6 @@ bool InputSearch::begin_second_pass() {
   return any;
 }
 
-bool is_file(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
 Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
@@ -378,9 +379,16 @@ Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const 
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
-  InputSearch receiver{*this, std::ranges::all_of(inputs, is_file) ? Rereadable::yes : Rereadable::no};
+  const bool all =
+      std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
+  InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
-  return receiver.begin_second_pass() ? read_all(receiver, inputs, source_options) : Step::go;
+  if (receiver.begin_second_pass() && read_all(receiver, inputs, source_options) == Step::stop) return Step::stop;
+  if (!receiver.maps_unlinked()) return Step::go;
+  if (receiver.is_rereadable()) return search_unlinked(inputs, source_options);
+  on_error({.reason = Reason::no_bytes,
+            .name = "unlinked files that are mapped were not searched: give the archive itself, not a pipe"});
+  return Step::go;
 }
 
 Step MemorySearch::Work::step_behind(const Search& search, const std::string& place) const {

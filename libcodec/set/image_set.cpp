@@ -68,10 +68,11 @@ std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& 
   return error ? nullptr : std::move(set);
 }
 
-// An unpacked container checkpoint has its images one level below.
+// An unpacked container checkpoint has its images one level below; a container image, in its layers.
 Error ImageSet::list(const SourceOptions& options) {
   DirectoryList all{std::move(directory_)};
   Error error = all.read(options);
+  if (!all.layers.empty()) return scan(options);
   directory_ = std::move(all.directory);
   const bool is_below = std::ranges::any_of(all.entries, &DirectoryList::Entry::below);
   for (const DirectoryList::Entry& entry : all.entries)
@@ -83,9 +84,7 @@ Error ImageSet::list(const SourceOptions& options) {
 }
 
 Error ImageSet::scan(const SourceOptions& options) {
-  struct stat status;
-  if (input_ == "-" || (stat(input_.c_str(), &status) == 0 && !S_ISREG(status.st_mode)))
-    return usage(input_, "a pipe can be read only once");
+  if (!can_read_again(input_, options)) return usage(input_, "a pipe can be read only once");
   Names names;
   (void)read_input(input_, names, options);
   if (names.error) return names.error;

@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <dirent.h>
 #include <fcntl.h>
+#include <iterator>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptors.hpp"
+#include "source/what_lies_below.hpp"
 
 namespace critpipe {
 
@@ -94,9 +96,47 @@ void DirectoryList::bound(std::uint64_t max_bytes) {
   }
 }
 
+bool DirectoryNames::read(const Directory& directory) {
+  const DirectoryStream stream = open_stream(directory.fd(), ".", 0);
+  if (!stream) return false;
+  errno = 0;
+  while (const dirent* entry = readdir(stream.get())) {
+    const std::string_view name = entry->d_name;
+    if (is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)) files.emplace_back(name);
+    else if (entry->d_type != DT_LNK && name != "." && name != "..") directories.emplace_back(name);
+    errno = 0;
+  }
+  std::ranges::sort(files, natural_less);
+  std::ranges::sort(directories, natural_less);
+  return errno == 0;
+}
+
+std::vector<std::string> layers_in(const Directory& directory) {
+  DirectoryNames top;
+  std::vector<std::string> layers;
+  if (!top.read(directory)) return layers;
+  std::ranges::copy_if(top.files, std::back_inserter(layers), is_layer_name);
+  const auto add_below = [&](const std::string& name, const auto& takes) {
+    Error error;
+    const Directory below = directory.below(name, error);
+    DirectoryNames names;
+    if (error || !names.read(below)) return;
+    for (const std::string& file : names.files)
+      if (takes(file)) layers.push_back(name + "/" + file);
+  };
+  for (const std::string& name : top.directories) {
+    Error error;
+    DirectoryNames algorithms;
+    if (name != "blobs") add_below(name, [](const std::string& file) { return file == "layer.tar"; });
+    else if (const Directory blobs = directory.below(name, error); !error && algorithms.read(blobs))
+      for (const std::string& algorithm : algorithms.directories)
+        add_below("blobs/" + algorithm, [](const std::string&) { return true; });
+  }
+  return layers;
+}
+
 Error DirectoryList::read(const SourceOptions& options) {
   const std::string& place = directory.place();
-  if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
   if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
     return system_error(Reason::io_read, place, errno);
   const bool has_set = std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
@@ -112,7 +152,12 @@ Error DirectoryList::read(const SourceOptions& options) {
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
   // The link comes first: who does not want a set without its parent need not read it.
   std::stable_partition(entries.begin(), entries.end(), [](const Entry& entry) { return entry.is_parent_link; });
-  if (entries.empty()) return named_error(Reason::no_images, place, "directory");
+  if (std::ranges::none_of(entries, &Entry::is_image)) layers = layers_in(directory);
+  if (!layers.empty()) return {};
+  if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
+  const bool has_image = std::ranges::any_of(entries, &Entry::is_image);
+  if (entries.empty() || (!has_image && !options.any_file))
+    return named_error(Reason::no_images, place, "directory: " + what_lies_below(directory));
   if (options.max_bytes != Member::unknown) bound(options.max_bytes);
   return {};
 }

@@ -17,7 +17,8 @@ struct DirectoryList {
   };
   Directory directory;
   std::vector<Entry> entries = {};
-  std::string prefix = {};  // before the paths of members, with its slash
+  std::vector<std::string> layers = {};  // files that may be the layers of a container image; then there are no images
+  std::string prefix = {};               // before the paths of members, with its slash
   std::shared_ptr<const SetId> set = {};
 
   // Fills the entries.
@@ -26,6 +27,16 @@ struct DirectoryList {
  private:
   void bound(std::uint64_t max_bytes);
 };
+
+// The names in a directory, in natural order: regular files, and directories.
+struct DirectoryNames {
+  std::vector<std::string> files, directories;
+  // Adds them; false: errno says why not.
+  bool read(const Directory& directory);
+};
+
+// Is it a container image in a directory? Its files that may be layers.
+std::vector<std::string> layers_in(const Directory& directory);
 
 // Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.
 bool is_regular(int directory, const char* name, unsigned char type);

@@ -117,7 +117,7 @@ InputFile Directory::open(std::string_view name, Error& error) const {
   std::string place = place_of(name);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) {
-    error = errno == ELOOP ? not_a_file(std::move(place), "link") : system_error(Reason::io_open, place, errno);
+    error = errno == ELOOP ? not_a_file(std::move(place), "link") : open_fault(place, errno);
   } else if (!S_ISREG(status.st_mode)) {
     error = not_a_file(std::move(place), S_ISDIR(status.st_mode) ? "directory" : "device or pipe");
   } else {

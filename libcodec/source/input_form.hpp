@@ -8,6 +8,7 @@
 #include "base/path_names.hpp"
 #include "source/byte_reader.hpp"
 #include "source/name_set.hpp"
+#include "source/nested_place.hpp"
 #include "source/open_input.hpp"
 
 namespace critpipe {
@@ -30,27 +31,52 @@ class SetIds {
   std::shared_ptr<const SetId> last_;
 };
 
-// The members of one input: what they are called, and who gets them.
+// Names for a message: the first few, and how many there were.
+class FirstNames {
+ public:
+  void add(std::string_view name);
+  std::string text() const;  // "a, b, c, ... (12)"
+  std::size_t size() const { return count_; }
+  bool empty() const { return count_ == 0; }
+
+ private:
+  std::vector<std::string> names_;
+  std::size_t count_ = 0;
+};
+
+// The members of one input: what they are called, and who gets them. An archive within it delivers by the same.
 struct Delivery {
   Receiver& receiver;
   const SourceOptions& options;
-  std::string place;   // of the input
+  std::string place;   // of the input; while one within it is read, of that
   std::string prefix;  // before the paths of members, with its slash; empty where the input is the only one
   SetIds ids;
   std::uint64_t next_id;
-  bool has_set = false;  // the one that the options ask for
+  NestedPlace nested = {};  // where the archive that is read stands in the input
+  NameSet names = {};       // of members
+  bool has_set = false;     // the one that the options ask for
   bool has_all_sets = true;
   std::size_t nr_members = 0;
+  bool has_image = false;
+  bool handed_on = false;     // a file that is no image, to someone who wanted it
+  bool layer_failed = false;  // and perhaps was what is missed
+  bool stopped = false;       // by the receiver, while archives were read within each other
+  FirstNames others = {};     // files that are no images
 
   // One more member. False: it is one too many, which was reported. Every name counts, also one that is refused.
   bool count(std::string_view inner);
-  // Calls the member `inner`, which is its path in the input. False: it is of a set that nobody asked for, or that is
+  // Calls the member `inner`, which is its path in its archive. False: it is of a set that nobody asked for, or that is
   // one too many; the first such set is reported.
   bool name(Member& member, std::string_view inner);
-  // The input cannot be read further, or does not give a member that it names.
+  // Nothing, if no other member had the name. Requires: name() gave it one.
+  Error seen_before(const Member& member);
+  bool wants(const Member& member);
+  // Hands on what the opened member holds, if that is an archive.
+  Step read_layer(std::vector<OpenedInput>& layer);
+  // The archive cannot be read further, or does not give a member that it names.
   void fail(Error error);
-  // Says so if the options ask for a set that did not come.
-  void end();
+  // Says so if nothing was there that the options ask for; `what` there was, where it may be something else.
+  void end(const char* what = nullptr);
 };
 
 // "app/checkpoint/core-1.img": set "app", name "core-1.img".
@@ -65,7 +91,7 @@ struct InputForm {
   // Is the input of this form? It may look ahead in opened.reader, and note what it found in opened.sequence.
   bool (*recognise)(OpenedInput& opened);
   // Hands all members to delivery.receiver. Of several inputs where `continues` says so, else of one.
-  Step (*read)(std::vector<OpenedInput>& inputs, Delivery delivery);
+  Step (*read)(std::vector<OpenedInput>& inputs, Delivery& delivery);
   // Does an input belong with those before it? Null: each stands by itself.
   bool (*continues)(const std::vector<OpenedInput>& before, OpenedInput& next) = nullptr;
 };

@@ -24,6 +24,7 @@ namespace critpipe {
   X(archive_read_set_callback_data) \
   X(archive_read_open1) \
   X(archive_read_next_header) \
+  X(archive_read_header_position) \
   X(archive_read_data_block) \
   X(archive_read_data_skip) \
   X(archive_entry_pathname) \

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.hpp"
 #include "source/input_form.hpp"
 #include "source/packing.hpp"
 
@@ -51,12 +52,6 @@ void recognise(OpenedInput& opened) {
   opened.form = form == forms.end() ? &image_form : *form;
 }
 
-void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
-  auto plain = std::make_unique<FileReader>(std::move(file));
-  opened.size = plain->size();
-  opened.reader = bounded(std::move(plain), opened.place, options);
-}
-
 int open_descriptor(const std::string& input, const SourceOptions& options) {
   if (input != "-") return open(input.c_str(), O_RDONLY | O_CLOEXEC);
   if (options.stdin_offset != Member::unknown) lseek(STDIN_FILENO, static_cast<off_t>(options.stdin_offset), SEEK_SET);
@@ -78,6 +73,22 @@ std::uint64_t stdin_offset() {
   return at < 0 ? Member::unknown : static_cast<std::uint64_t>(at);
 }
 
+void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
+  auto plain = std::make_unique<FileReader>(std::move(file));
+  opened.size = plain->size();
+  opened.reader = bounded(std::move(plain), opened.place, options);
+}
+
+void look_into(OpenedInput& opened, const SourceOptions& options) {
+  if (unpack_all(opened, options)) recognise(opened);
+}
+
+bool can_read_again(const std::string& input, const SourceOptions& options) {
+  if (input == "-") return options.stdin_offset != Member::unknown;
+  struct stat status;
+  return stat(input.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode);
+}
+
 OpenedInput open_input(InputName called, const SourceOptions& options) {
   OpenedInput opened{std::move(called)};
   opened.place = opened.called.input;
@@ -86,7 +97,7 @@ OpenedInput open_input(InputName called, const SourceOptions& options) {
   const int fd = open_descriptor(opened.place, options);
   struct stat status;
   if (fd < 0 || fstat(fd, &status) != 0) {
-    opened.error = system_error(Reason::io_open, opened.place, errno);
+    opened.error = open_fault(opened.place, errno);
     return opened;
   }
   if (S_ISDIR(status.st_mode)) {
@@ -101,7 +112,7 @@ OpenedInput open_input(InputName called, const SourceOptions& options) {
     return opened;
   }
   read_from(opened, std::move(file), options);
-  if (unpack_all(opened, options)) recognise(opened);
+  look_into(opened, options);
   return opened;
 }
 
@@ -109,7 +120,7 @@ Reader open_bytes(const std::string& input, const SourceOptions& options) {
   OpenedInput opened;
   opened.place = input;
   InputFile file{open_descriptor(input, options), input};
-  if (!file.is_open()) return std::make_unique<FailedReader>(system_error(Reason::io_open, input, errno));
+  if (!file.is_open()) return std::make_unique<FailedReader>(open_fault(input, errno));
   opened.name = last_part(input);
   read_from(opened, std::move(file), options);
   if (!unpack_all(opened, options)) return std::make_unique<FailedReader>(opened.error);

@@ -23,6 +23,11 @@ struct OpenedInput {
   std::uint64_t sequence = 0;  // its place among the inputs that its form joins
 };
 
+// Makes opened.reader one of the file.
+void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options);
+// Unpacks opened.reader, and finds out its form; null: opened.error says why not.
+void look_into(OpenedInput& opened, const SourceOptions& options);
+
 OpenedInput open_input(InputName called, const SourceOptions& options);
 
 }  // namespace critpipe

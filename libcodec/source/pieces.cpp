@@ -48,7 +48,7 @@ class InputPiece final : public Piece {
   Step read(Receiver& receiver) override {
     const OpenedInput& first = opened_.front();
     Delivery delivery{receiver, options_, first.place, prefix_, SetIds{first.called.checkpoint()}, id_};
-    return first.form->read(opened_, std::move(delivery));
+    return first.form->read(opened_, delivery);
   }
 
  private:
@@ -58,12 +58,83 @@ class InputPiece final : public Piece {
   std::uint64_t id_;
 };
 
+// A container image in a directory: its layers, one after the other, as if they stood in an archive.
+class LayersPiece final : public Piece {
+ public:
+  LayersPiece(DirectoryList list, InputName called, const SourceOptions& options, std::uint64_t id)
+      : list_{std::move(list)}, called_{std::move(called)}, options_{options}, id_{id} {}
+  bool is_open() const override { return false; }
+  Step read(Receiver& receiver) override;
+
+ private:
+  Step read_other(Delivery& to, const std::string& name) const;
+  Step read_layer(Delivery& to, const std::string& name) const;
+
+  DirectoryList list_;
+  InputName called_;
+  SourceOptions options_;
+  std::uint64_t id_;
+};
+
+Step LayersPiece::read(Receiver& receiver) {
+  Delivery to{receiver, options_, list_.directory.place(), list_.prefix, SetIds{called_.checkpoint()}, id_};
+  if (options_.all_members)
+    for (const DirectoryList::Entry& entry : list_.entries)
+      if (!is_layer_name(entry.name) && read_other(to, entry.name) == Step::stop) return Step::stop;
+  for (const std::string& name : list_.layers)
+    if (read_layer(to, name) == Step::stop) return Step::stop;
+  to.end("container image");
+  return Step::go;
+}
+
+Step LayersPiece::read_other(Delivery& to, const std::string& name) const {
+  Member member;
+  member.is_image = false;
+  if (!to.name(member, name) || to.seen_before(member) || !to.wants(member)) return Step::go;
+  Error error;
+  InputFile file = list_.directory.open(name, error);
+  if (error) {
+    to.receiver.fail(&member, error);
+    return Step::go;
+  }
+  member.place = file.place();
+  member.size = file.size();
+  return read_file(std::move(file), member, to.receiver, {options_.max_bytes, options_.max_bytes});
+}
+
+Step LayersPiece::read_layer(Delivery& to, const std::string& name) const {
+  to.others.add(name);
+  if (options_.any_file && read_other(to, name) == Step::stop) return Step::stop;
+  Error error;
+  InputFile file = list_.directory.open(name, error);
+  if (error) {
+    to.fail(std::move(error));
+    return Step::go;
+  }
+  std::vector<OpenedInput> layers(1);
+  layers[0].place = file.place();
+  layers[0].name = last_part(name);
+  read_from(layers[0], std::move(file), options_);
+  return to.read_layer(layers);
+}
+
 }  // namespace
+
+bool is_container_image(const std::string& input) {
+  Error error;
+  if (input == "-") return false;
+  DirectoryList list{Directory{input, error}};
+  return !error && !list.read({}) && !list.layers.empty();
+}
 
 class Pieces::Queue {
  public:
-  Queue(std::vector<std::string> inputs, const SourceOptions& options)
-      : inputs_{std::move(inputs)}, options_{options}, names_{name_inputs(inputs_)} {}
+  Queue(std::vector<std::string> inputs, const SourceOptions& options) : inputs_{std::move(inputs)}, options_{options} {
+    std::vector<std::string> all = options.before;
+    all.insert(all.end(), inputs_.begin(), inputs_.end());
+    names_ = name_inputs(all);
+    names_.erase(names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(options.before.size()));
+  }
 
   std::unique_ptr<Piece> next();
 
@@ -111,6 +182,8 @@ std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   if (inputs_.size() > 1) list->prefix = opened.called.prefix() + "/";
   list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), {}});
   if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
+  if (!list->layers.empty())
+    return std::make_unique<LayersPiece>(std::move(*list), std::move(opened.called), options_, id());
   directory_ = std::move(list);
   next_entry_ = 0;
   return next();
@@ -146,7 +219,7 @@ std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const Sour
   Error error;
   if (input == "-") return Member::unknown;
   DirectoryList list{Directory{input, error}};
-  if (error || list.read(options)) return Member::unknown;
+  if (error || list.read(options) || !list.layers.empty()) return Member::unknown;
   return static_cast<std::uint64_t>(
       std::ranges::count_if(list.entries, [&](const auto& entry) { return receiver.wants(entry.name); }));
 }

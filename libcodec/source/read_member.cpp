@@ -57,13 +57,47 @@ bool Delivery::name(Member& member, std::string_view inner) {
   return true;
 }
 
+Error Delivery::seen_before(const Member& member) {
+  if (names.add(std::string_view{member.path}.substr(prefix.size()))) return {};
+  nested.is_another = nested.in_layer;
+  return named_error(Reason::bad_duplicate, member.place, member.path);
+}
+
+bool Delivery::wants(const Member& member) {
+  const bool is_wanted = receiver.wants(member.path);
+  handed_on |= is_wanted && !member.is_image && options.any_file;
+  return is_wanted;
+}
+
+Step Delivery::read_layer(std::vector<OpenedInput>& layer) {
+  OpenedInput& opened = layer.front();
+  look_into(opened, options);
+  if (!opened.form || opened.reader->error()) {
+    fail(opened.form ? opened.reader->error() : opened.error);
+    layer_failed = true;
+    return Step::go;
+  }
+  if (opened.form == &image_form) return Step::go;
+  std::string above = std::exchange(place, opened.place);
+  nested.in_layer = true;
+  const Step step = opened.form->read(layer, *this);
+  nested = {};
+  place = std::move(above);
+  return step;
+}
+
 void Delivery::fail(Error error) {
+  if (stopped) return;
   error.set = ids.input();
   receiver.fail(nullptr, error);
 }
 
-void Delivery::end() {
-  if (options.set && !has_set)
+void Delivery::end(const char* what) {
+  if (nested.in_layer || (!has_image && handed_on)) return;
+  if (what && !has_image && layer_failed) return;
+  if (what && !has_image)
+    fail(named_error(Reason::no_images, place, others.empty() ? what : what + (": it holds " + others.text())));
+  else if (options.set && !has_set)
     fail(named_error(Reason::no_set, place, options.set->empty() ? "at the top" : *options.set));
 }
 
@@ -75,6 +109,18 @@ Step read_text(std::string_view text, Member& member, Receiver& receiver) {
   const bool is_wanted = !text.empty() && receiver.needs_bytes(member);
   if (is_wanted && receiver.bytes(member, bytes_of(text)) == Step::stop) return Step::stop;
   return receiver.end(member);
+}
+
+void FirstNames::add(std::string_view name) {
+  constexpr std::size_t most = 5, longest = 80;
+  if (++count_ <= most) names_.emplace_back(name.substr(0, longest));
+}
+
+std::string FirstNames::text() const {
+  std::string text;
+  for (const std::string& name : names_) (text += text.empty() ? "" : ", ") += name;
+  if (count_ > names_.size()) text += ", ... (" + std::to_string(count_) + " in all)";
+  return text;
 }
 
 bool is_raw_name(std::string_view name) {

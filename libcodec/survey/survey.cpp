@@ -24,7 +24,8 @@ class MemorySink final : public PagemapSink {
  public:
   MemorySink(SetState& state, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
-      : set_{*state.set},
+      : PagemapSink{options.places ? PagemapReader::Places::wanted : PagemapReader::Places::ignored},
+        set_{*state.set},
         left_out_{state.left_out},
         name_{member.name},
         place_{member.place},
@@ -63,6 +64,7 @@ class MemorySink final : public PagemapSink {
     if (!memory_) return Step::go;
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
+    memory_->compressed |= reader().has_compressed();
     if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
@@ -168,6 +170,12 @@ void StreamedPages::sample(bool last) {
   block_bytes_.clear();
 }
 
+Needs needs_of(const SurveyOptions& options) {
+  Needs needs{.mappings = options.mappings};
+  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
+  return needs;
+}
+
 }  // namespace
 
 PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> report)
@@ -184,7 +192,7 @@ SetState& SurveyWork::state_of(const Member& member) {
   if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
   set.id = *member.set;
   set.place = state.place;
-  set.checkpoint = std::make_unique<Checkpoint>(Needs{.mappings = options.mappings});
+  set.checkpoint = std::make_unique<Checkpoint>(needs_of(options));
   return state;
 }
 
@@ -196,8 +204,8 @@ void SurveyWork::take_parents_out() {
   std::set<const SurveyedSet*> above;
   for (std::size_t i = 0; i < sets.size(); ++i) {
     if (parents[i] == sets.size() || !sets[i]->directory.empty()) continue;
-    sets[i]->above = sets[parents[i]].get();
-    above.insert(sets[i]->above);
+    sets[i]->given_parent = sets[parents[i]].get();
+    above.insert(sets[i]->given_parent);
   }
   std::erase_if(states, [&](const auto& state) { return above.contains(state->set); });
   for (auto& set : sets)
@@ -209,8 +217,8 @@ bool PageSurvey::wants(std::string_view name) {
   if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
   const Kind* kind = kind_of_name(file);
-  if (!kind || memory_of_name(file) || pages_id_of_name(file)) return true;
-  return Checkpoint{Needs{.mappings = work_->options.mappings}}.wants(file);
+  if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
+  return Checkpoint{needs_of(work_->options)}.wants(file);
 }
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
@@ -226,6 +234,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     image.on_disk = member.fd >= 0;
     return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
   }
+  if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
+  set.checkpoint->note(file);
   const Kind* kind = kind_of_name(file);
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
@@ -276,9 +286,15 @@ const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
   return found == memories.end() ? nullptr : &found->second.pagemap;
 }
 
+SurveyedSet& SurveyedSet::holder(Stretch& stretch) {
+  SurveyedSet* set = this;
+  for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
+  return *set;
+}
+
 PageStore* SurveyedSet::parent() {
-  if (page_directory()) return page_directory_->parent();
-  return above;
+  if (given_parent) return given_parent;
+  return page_directory() ? page_directory_->parent() : nullptr;
 }
 
 void SurveyedSet::forget(MemoryId memory) {

@@ -139,7 +139,7 @@ void Checker::note_missing(const Message& message, std::uint64_t missing, const 
   if (missing_.field) return;
   for (const Field& field : message.all())
     if (field.required && (missing >> field.required_bit & 1) && !missing_.field)
-      missing_ = {Reason::bad_missing, false, static_cast<std::size_t>(at - begin_), 0, 0, &field};
+      missing_ = {Reason::bad_missing, false, false, static_cast<std::size_t>(at - begin_), 0, 0, &field};
 }
 
 // A field that the schema lacks, has with another wire type, or has unpacked.
@@ -172,7 +172,10 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
     if (!field || field->wire() != static_cast<Wire>(tag & 7)) [[unlikely]] {
       bool is_packed = false;
       if (!unknown_field(message, tag, at, end, depth, is_packed)) return false;
-      if (!is_packed) field = nullptr;
+      if (!is_packed) {
+        field = nullptr;
+        result.has_unknown = true;
+      }
     } else {
       seen |= std::uint64_t{field->required} << field->required_bit;
       if (!value(*field, at, end, depth)) return false;
@@ -207,6 +210,19 @@ bool check(const Message& message, Bytes payload, Checked& verdict) {
     if (of_whole.reason == Reason::none && !whole.missing().field) return true;
   }
   verdict = checker.missing();
+  return false;
+}
+
+bool is_draft(const Message& draft, const Message& message, Bytes payload, Checked& verdict) {
+  Checked of_draft;
+  if (!check(draft, payload, of_draft)) return false;
+  for (Fields fields{message, payload}; fields.next();) {
+    const Value& value = fields.value();
+    const Field* const field = value.field ? nullptr : draft.find(value.number);
+    if (!field || field->wire() != value.wire) continue;
+    verdict = of_draft;
+    return true;
+  }
   return false;
 }
 

@@ -77,9 +77,7 @@ void run(Bytes input) {
   const std::string_view name = take_line(input);
   const unsigned bits = take_byte(input);
   JsonOptions options;
-  options.form = bits % 4 == 3   ? JsonOptions::Form::lines
-                 : bits % 4 == 2 ? JsonOptions::Form::named_document
-                                 : JsonOptions::Form::document;
+  options.form = form_of(bits);
   options.pretty = bits & 4;
   options.payload = !(bits & 8);
   options.raw = bits & 16;

@@ -26,11 +26,10 @@ void run(Bytes input) {
   if (std::ranges::any_of(name, [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) return;
   const unsigned bits = take_byte(input);
   JsonOptions options;
-  options.form = bits % 4 == 3   ? JsonOptions::Form::lines
-                 : bits % 4 == 2 ? JsonOptions::Form::named_document
-                                 : JsonOptions::Form::document;
+  options.form = form_of(bits);
   options.pretty = bits & 4;
   options.raw = true;
+  options.big_numbers = bits & 8 ? BigNumbers::text : BigNumbers::number;
   const Json json = decode(name, input, options);
   if (!json.good) return;
   const Encoded back = encode(std::as_bytes(std::span{json.text}), bits & 8 ? bits : 0);

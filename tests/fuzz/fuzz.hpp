@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "critpipe/image.hpp"
+#include "critpipe/json.hpp"
 
 namespace critpipe {
 
@@ -30,6 +31,14 @@ inline unsigned take_byte(Bytes& input) {
   const auto byte = std::to_integer<unsigned>(input.front());
   input = input.subspan(1);
   return byte;
+}
+
+inline JsonOptions::Form form_of(unsigned bits) {
+  switch (bits % 4) {
+    case 3: return JsonOptions::Form::lines;
+    case 2: return JsonOptions::Form::named_document;
+    default: return JsonOptions::Form::document;
+  }
 }
 
 // Hands the bytes on in pieces of chosen sizes, all at once for seed 0, until `use` says no.

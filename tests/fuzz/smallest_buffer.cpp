@@ -37,11 +37,10 @@ void run(Bytes input) {
   const std::string_view name = take_line(input);
   const unsigned bits = take_byte(input);
   JsonOptions options;
-  options.form = bits % 4 == 3   ? JsonOptions::Form::lines
-                 : bits % 4 == 2 ? JsonOptions::Form::named_document
-                                 : JsonOptions::Form::document;
+  options.form = form_of(bits);
   options.pretty = bits & 4;
   options.payload = bits & 8;
+  options.big_numbers = bits & 16 ? BigNumbers::text : BigNumbers::number;
   const std::string wanted = print(name, input, options, block_bytes);
   require(print(name, input, options, 1) == wanted);
   require(print(name, input, options, 4096 + input.size() % 8192) == wanted);

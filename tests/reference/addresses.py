@@ -1,35 +1,35 @@
 #!/usr/bin/env python3
-"""Memory at addresses where it cannot be: every mode of every program that walks over addresses comes to an end.
+"""Checkpoints that cannot be: every mode of every program comes to an end, and names what is wrong.
 
 usage: addresses.py BIN
 
-Checkpoints are made with runs and mappings at 0, at the top of the address space, unaligned, overlapping, out of order,
-empty and far too long, with and without bytes for them, and with page sizes that do not fit. Each program must exit by
-itself, with 0, 1 or 2, soon, without much output or memory.
+Sets are made with runs and mappings at 0, at the top of the address space, unaligned, overlapping, out of order, empty and
+far too long, with and without bytes for them, and with page sizes that do not fit; and good ones of which a part is missing,
+cut or of another kind. The modes are the rows of each program's --help, with values for what they take: a new option has to
+get one here. Each run must exit by itself, with 0, 1 or 2, soon, without much output or memory; with 2 it says why, and where
+a part is wrong, whoever fails for it names it.
 """
-import itertools
+import collections
+import concurrent.futures
 import json
 import os
 import random
+import re
 import resource
+import shutil
 import struct
 import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from wire import varint
+
 PROGRAMS = sys.argv[1]
 PAGE, TOP = 4096, 1 << 64
 PARENT, LAZY, PRESENT = 1, 2, 4
 SECONDS, OUTPUT, MEMORY = 20, 64 << 20, 4 << 30
-failures = checks = 0
-
-
-def varint(value):
-    data = b""
-    while value > 0x7f:
-        data += bytes([value & 0x7f | 0x80])
-        value >>= 7
-    return data + bytes([value])
 
 
 def entry(*fields):
@@ -48,7 +48,8 @@ def image(name, entries, directory):
     document = json.dumps({"magic": name, "entries": entries})
     made = subprocess.run([os.path.join(PROGRAMS, "crit-fromjson")], input=document.encode(), capture_output=True)
     assert made.returncode == 0, made.stderr
-    file = {"PSTREE": "pstree.img", "MM": "mm-7.img"}[name]
+    file = {"PSTREE": "pstree.img", "MM": "mm-7.img", "CORE": "core-7.img", "FDINFO": "fdinfo-1.img", "FS": "fs-7.img",
+            "FILES": "files.img", "INVENTORY": "inventory.img", "STATS": "stats-dump"}[name]
     with open(os.path.join(directory, file), "wb") as out:
         out.write(made.stdout)
 
@@ -74,42 +75,90 @@ def checkpoint(directory, runs, mappings, pages):
         out.write(b"BBBB" * (PAGE // 4))
 
 
+# What options take, by the word in --help. {new} is a path that does not exist, {set} and {other} are checkpoints.
+VALUES = {
+    "WHAT": ("vma", "file", "process", "flags"), "HOW": ("zero",), "FILE": ("{new}",), "DIR": ("{new}",), "GLOB": ("*-[17]*",),
+    "ADDR[:LEN]": ("0:64", "0x1000:8192", hex(TOP - 2 * PAGE) + ":4096", hex(TOP - 300 * PAGE) + ":1M"),
+    "SIZE": ("65536", "1M"), "N": ("2",), "PID": ("7",), "SET": ("",), "A:B": ("0:0xfffffffffffff000",), "BYTES": ("3",),
+    "AREA": ("anon",), "LETTERS": ("rw",), "WHEN": ("always",), "REGEX": ("A+",), "LEVEL": ("1",),
+}
+# What a program has to be given for an option to mean something.
+BASES = {
+    "crit-cat": ((),), "crit-tojson": ((),), "crit-stats": ((),),
+    "crit-grep": (("vaddr > 0",), ("--memory", "AA+")),
+    "crit-pages": ((), ("--at", "0:64"), ("--contents",)),
+    "crit-x": tuple((word,) for word in ("ps", "fds", "mems", "rss", "sk")),
+}
+# What no program needs: it tells restores about the machine, and how the dump went.
+NOT_NOTICED = ("inventory.img missing",)
+# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others.
+OTHERS = ("crit", "crit-fromjson")
+INPUTS_OF = {"--diff": 2}
+
+
+def modes_of(program):
+    """The command lines that --help has rows for, each with the words that stand before the inputs."""
+    told = subprocess.run([os.path.join(PROGRAMS, program), "--help"], capture_output=True, text=True, check=True).stdout
+    options = re.findall(r"^ {2}(?:-\w, |    )--([\w-]+)(\[?=[\w:\[\]]+)?", told, re.M)
+    assert options, program
+    words = re.search(r"\[INPUT\.\.\.\] ([\w|]+)$", told, re.M)
+    assert not words or {(word,) for word in words[1].split("|")} == set(BASES[program]), words[1]
+    for base in BASES[program]:
+        yield base
+        for name, takes in options:
+            if name in ("help", "version"):
+                continue
+            for value in VALUES[takes.strip("[]=") if takes.startswith("[") else takes[1:]] if takes else (None,):
+                yield base + (f"--{name}" if value is None else f"--{name}={value}",)
+
+
 def limits():
     resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
     if "asan" not in PROGRAMS:  # the address sanitizer maps terabytes of shadow
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def ends(what, *command):
-    global failures, checks
-    checks += 1
+Case = collections.namedtuple("Case", "name directory other wrong")  # wrong: the image that is; empty: any may be
+Outcome = collections.namedtuple("Outcome", "case mode command code error")
+
+
+def inputs_of(words, directory, other):
+    return [directory, other][:max(INPUTS_OF.get(word, 1) for word in (*words, ""))]
+
+
+def ends(case, program, words, inputs):
+    """Runs one mode; what is wrong with its end, or None."""
+    new = tempfile.mktemp(dir=os.path.dirname(case.directory))
+    command = [program, *(word.replace("{new}", new) for word in words)]
+    command = [program, *command[2:], *inputs, command[1]] if program == "crit-x" else command + inputs
     with tempfile.TemporaryFile() as out:
         try:
-            done = subprocess.run([os.path.join(PROGRAMS, command[0]), *command[1:]], stdin=subprocess.DEVNULL, stdout=out,
-                                  stderr=subprocess.PIPE, timeout=SECONDS, preexec_fn=limits)
-            result = f"exit {done.returncode}: {done.stderr.decode(errors='replace')[:200]}"
-            if done.returncode in (0, 1, 2):
-                return
+            done = subprocess.run([os.path.join(PROGRAMS, program), *command[1:]], stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.PIPE, timeout=SECONDS)
+            code, error = done.returncode, done.stderr.decode(errors="replace")
         except subprocess.TimeoutExpired:
-            result = f"still runs after {SECONDS} s"
-    failures += 1
-    print(f"{what}: {' '.join(command)}: {result}")
+            code, error = None, f"still runs after {SECONDS} s"
+    if os.path.isdir(new):
+        shutil.rmtree(new)
+    elif os.path.exists(new):
+        os.remove(new)
+    return Outcome(case, (program, words), " ".join(command), code, error)
 
 
-def try_all(what, directory, other, page_sizes):
-    at = ("0:64", "0x1000:8192", hex(TOP - 2 * PAGE) + ":4096", hex(TOP - 300 * PAGE) + ":1M")
-    sizes = [()] + [("--page-size", str(size)) for size in page_sizes]
-    for size, mode in itertools.product(sizes, (
-            ["--summary"], ["--contents"], ["--list"], ["--list", "--json"], ["--check"], ["--map"], ["--argv"], ["--env"],
-            ["--html", os.path.join(os.path.dirname(directory), "page.html")],
-            *(["--by", by, "--contents"] for by in ("vma", "file", "process", "flags")),
-            *(["--at", text, "--holes", "zero"] for text in at))):
-        ends(what, "crit-pages", *size, *mode, directory)
-    for size in sizes:
-        ends(what, "crit-pages", *size, "--diff", directory, other)
-        ends(what, "crit-grep", *size, "--memory", "-c", "-F", "AAAA", directory)
-    for view in ("ps", "mems", "rss"):
-        ends(what, "crit-x", directory, view)
+def fault_of(outcome):
+    case, _, command, code, error = outcome
+    program = command.split()[0]
+    if code not in (0, 1, 2):
+        return f"exit {code}"
+    lines = error.splitlines()
+    if code == 2 and not lines:
+        return "exit 2 without a reason"
+    if any(not line.startswith((f"{program}: ", f"Try: {program} ")) for line in lines):
+        return "a line that does not begin with the program's name"
+    # A command line that means nothing is refused before anything is read: no input is named.
+    if code == 2 and case.wrong and case.directory in error and case.wrong not in error:
+        return f"does not name {case.wrong}"
+    return None
 
 
 RUNS = {
@@ -143,24 +192,100 @@ def random_address(source):
     return (base + source.choice((0, 0, PAGE, 1, 0x800)) * source.randrange(40)) % TOP
 
 
-def main():
+def good_set(directory):
+    """A whole checkpoint of one task, with a descriptor, a mapping and pages."""
+    checkpoint(directory, [(0x1000, 2, PRESENT), (0x8000, 1, LAZY)], [(0x1000, 0x9000, 0, 513)], 2)
+    os.remove(os.path.join(directory, "pagemap-shmem-5.img"))
+    os.remove(os.path.join(directory, "pages-2.img"))
+    core = {"mtype": "X86_64", "tc": {"task_state": 1, "exit_code": 0, "personality": 0, "flags": 0, "blk_sigset": 0,
+                                      "comm": "seven"}, "ids": {"vm_id": 1, "files_id": 1, "fs_id": 1, "sighand_id": 1}}
+    image("CORE", [core], directory)
+    image("FDINFO", [{"id": 1, "flags": 0, "type": "REG", "fd": 0}], directory)
+    image("FS", [{"cwd_id": 1, "root_id": 1}], directory)
+    image("FILES", [{"type": "REG", "id": 1, "reg": {"id": 1, "flags": 0, "pos": 0, "name": "/a", "fown": {
+        "uid": 0, "euid": 0, "signum": 0, "pid_type": 0, "pid": 0}}}], directory)
+    image("INVENTORY", [{"img_version": 2}], directory)
+    image("STATS", [{"dump": {key: 1 for key in ("freezing_time", "frozen_time", "memdump_time", "memwrite_time",
+                                                 "pages_scanned", "pages_skipped_parent", "pages_written", "irmap_resolve",
+                                                 "pages_lazy")}}], directory)
+
+
+def damaged_sets(scratch):
+    """A good set, and copies of it with each image missing, cut, and another's bytes in its place."""
+    good = os.path.join(scratch, "good")
+    good_set(good)
+    yield Case("good", good, "plain", "")
+    for name in sorted(os.listdir(good)):
+        for what in ("missing", "cut", "of another kind", "empty"):
+            directory = os.path.join(scratch, f"{what.split()[-1]}-{name}")
+            shutil.copytree(good, directory)
+            path = os.path.join(directory, name)
+            if what == "missing":
+                os.remove(path)
+            elif what == "of another kind":
+                shutil.copy(os.path.join(good, "fs-7.img" if name != "fs-7.img" else "core-7.img"), path)
+            else:
+                os.truncate(path, max(os.path.getsize(path) - 5, 0) if what == "cut" else 0)
+            yield Case(f"{name} {what}", directory, "plain", name)
+
+
+def odd_sets(scratch):
     source = random.Random(11)
-    with tempfile.TemporaryDirectory() as scratch:
+    cases = [(name, runs, source.choice(MAPPINGS)) for name, runs in RUNS.items()]
+    cases += [(f"{name}, no mappings", runs, None) for name, runs in RUNS.items()]
+    for number in range(12):
+        runs = [(random_address(source), source.choice((0, 1, 1, 2, 7, 256, 1 << 30)), source.randrange(8))
+                for _ in range(source.randrange(1, 9))]
+        mappings = [(random_address(source), random_address(source), random_address(source),
+                     source.choice((513, 2049))) for _ in range(source.randrange(1, 6))]
+        cases.append((f"random {number}", sorted(runs) if number % 2 else runs, mappings))
+    for number, (name, runs, mappings) in enumerate(cases):
+        directory = os.path.join(scratch, f"c{number}")
+        checkpoint(directory, runs, mappings, source.choice((0, 1, 40)))
+        yield Case(name, directory, "plain", "")
+
+
+def main():
+    present = {name for name in os.listdir(PROGRAMS) if name == "crit" or name.startswith("crit-")}
+    assert present == set(BASES) | set(OTHERS), f"say how to run {present ^ (set(BASES) | set(OTHERS))}"
+    modes = [(program, words) for program in sorted(BASES) for words in modes_of(program)]
+    failures = collections.Counter()
+    seen = collections.defaultdict(bool)  # did a mode fail that does not where all is well?
+    usual = {}
+    with tempfile.TemporaryDirectory() as scratch, \
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         plain = os.path.join(scratch, "plain")
         checkpoint(plain, [(0x1000, 2, PRESENT), (TOP - 3 * PAGE, 1, LAZY)], None, 2)
-        cases = [(name, runs, source.choice(MAPPINGS)) for name, runs in RUNS.items()]
-        cases += [(f"{name}, no mappings", runs, None) for name, runs in RUNS.items()]
-        for number in range(12):
-            runs = [(random_address(source), source.choice((0, 1, 1, 2, 7, 256, 1 << 30)), source.randrange(8))
-                    for _ in range(source.randrange(1, 9))]
-            mappings = [(random_address(source), random_address(source), random_address(source),
-                         source.choice((513, 2049))) for _ in range(source.randrange(1, 6))]
-            cases.append((f"random {number}", sorted(runs) if number % 2 else runs, mappings))
-        for number, (name, runs, mappings) in enumerate(cases):
-            directory = os.path.join(scratch, f"c{number}")
-            checkpoint(directory, runs, mappings, source.choice((0, 1, 40)))
-            try_all(name, directory, plain, [source.choice((65536, 1 << 20))])
-    print(f"{checks} runs, {failures} did not end as they should")
+        cases = [*damaged_sets(scratch), *odd_sets(scratch)]
+        limits()  # of the programs, too
+        # A command line that means nothing is refused whatever the set is: once is enough.
+        good = cases.pop(0)
+        first = {(program, words): pool.submit(ends, good, program, words, inputs_of(words, good.directory, plain))
+                 for program, words in modes}
+        work = list(first.values())
+        taken = [mode for mode, one in first.items() if "\nTry: " not in one.result().error]
+        assert {program for program, _ in taken} == set(BASES)
+        for number, case in enumerate(cases):
+            for at, (program, words) in enumerate(taken):
+                # What walks over addresses sees every set, what does not a third of them.
+                if program not in ("crit-pages", "crit-grep") and not case.wrong and (number + at) % 3 != 0:
+                    continue
+                work.append(pool.submit(ends, case, program, words, inputs_of(words, case.directory, plain)))
+        for one in work:
+            outcome = one.result()
+            if outcome.case is good:
+                usual[outcome.mode] = outcome.code
+            seen[outcome.case] |= usual[outcome.mode] != 2 and outcome.code == 2
+            fault = fault_of(outcome)
+            if fault:
+                failures[fault.split()[0]] += 1
+                if failures.total() <= 40:
+                    print(f"{outcome.case.name}: {outcome.command}: {fault}: {outcome.error[:300]}")
+    for case, worse in seen.items():
+        if case.wrong and not worse and case.name not in NOT_NOTICED:
+            failures["nobody"] += 1
+            print(f"{case.name}: no mode of any program says that something is wrong")
+    print(f"{len(modes)} modes, {len(taken)} of them mean something; {len(cases) + 1} sets, {len(work)} runs, {failures.total()} did not end as they should")
     return 1 if failures else 0
 
 

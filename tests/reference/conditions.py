@@ -15,6 +15,10 @@ import struct
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import image_stream
+
 COMMON, SERVICE = 0x54564319, 0x55105940
 
 
@@ -204,36 +208,14 @@ def cut(data, magic, entries):
     return head, pieces
 
 
-def varint(data, offset):
-    value = shift = 0
-    while True:
-        byte = data[offset]
-        offset += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, offset
-
-
 def images_of_stream(stream):
-    """{name: bytes} of an image stream."""
-    images, current, offset = {}, None, 0
-    while offset < len(stream):
-        size = struct.unpack_from("<I", stream, offset)[0]
-        offset += 4
-        end, follows = offset + size, 0
-        while offset < end:
-            tag, offset = varint(stream, offset)
-            value, offset = varint(stream, offset)
-            if tag >> 3 == 2:
-                current = stream[offset:offset + value].decode()
-                images.setdefault(current, b"")
-                offset += value
-            elif tag >> 3 == 3:
-                follows = value
-        images[current] = images.get(current, b"") + stream[offset:offset + follows] if follows else images.get(current, b"")
-        offset += follows
-    images.pop(None, None)
+    """{name: bytes} of an image stream, which may end early."""
+    images, current = {}, None
+    for _, fields, data in image_stream.markers(stream):
+        if 2 in fields:
+            current = fields[2].decode()
+        if current is not None and {2, 3} & set(fields):
+            images[current] = images.get(current, b"") + data
     return images
 
 

@@ -19,12 +19,13 @@ import tarfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checking
 import feeding
 import image_stream
+from checking import check
 
 CAT = os.path.abspath(sys.argv[1]) + "/crit-cat"
 CHANCE = random.Random(3)
-failures = []
 
 
 def through(command, data):
@@ -41,12 +42,6 @@ WAYS = {
     "lz4": (lambda data: through(["lz4", "-qc", "-B4"], data), ["lz4", "-dqc"]),
     "lz4 of sums": (lambda data: through(["lz4", "-qc", "-B4", "-BX", "-BD"], data), ["lz4", "-dqc"]),
 }
-
-
-def check(what, condition, detail=""):
-    if not condition:
-        failures.append(what)
-        print(f"FAIL {what} {detail}", file=sys.stderr)
 
 
 def pagemap(entries):
@@ -142,5 +137,4 @@ for name, (packer, unpacker) in WAYS.items():
     cut(name, packer, unpacker, forms)
     damaged(name, packer, unpacker, one)
     tails(name, packer, other)
-print(f"{len(failures)} failures")
-sys.exit(1 if failures else 0)
+checking.done()

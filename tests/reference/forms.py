@@ -21,18 +21,13 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checking
 import feeding
 import image_stream
+from checking import check
 
 BIN = os.path.abspath(sys.argv[1])
 CAT, TOJSON = BIN + "/crit-cat", BIN + "/crit-tojson"
-failures = []
-
-
-def check(what, condition, detail=""):
-    if not condition:
-        failures.append(what)
-        print(f"FAIL {what} {detail}", file=sys.stderr)
 
 
 def natural(name):
@@ -211,5 +206,4 @@ if paths:
 if len(sys.argv) > 3 and os.path.isdir(sys.argv[3]):
     archives(sys.argv[3])
 check("there are checkpoints", count > 0)
-print(f"{count} checkpoints, {len(failures)} failures")
-sys.exit(1 if failures else 0)
+checking.done(f"{count} checkpoints, ")

@@ -16,8 +16,10 @@ import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checking
 import feeding
 import image_stream
+from checking import check_same as check
 
 BIN = os.path.abspath(sys.argv[1])
 CAT, TOJSON, FROMJSON = BIN + "/crit-cat", BIN + "/crit-tojson", BIN + "/crit-fromjson"
@@ -29,13 +31,6 @@ def listed_as(name, kind, size, entries, tail=""):
 
 
 FS_LISTED = listed_as("fs-1.img", "FS", 16, 1)
-failures = []
-
-
-def check(name, got, want):
-    if got != want:
-        failures.append(name)
-        print(f"FAIL {name}\n  got  {got!r}\n  want {want!r}", file=sys.stderr)
 
 
 def member(name, content=b"", **fields):
@@ -99,7 +94,30 @@ ARCHIVES = {
     "a duplicate by another way": (tar(good, member("fs-1.img", FS)),
                                    [":fs-1.img: the name fs-1.img was there before"], FS_LISTED),
     "an archive in an archive": (tar(good, member("inner.tar", tar(good))), [], FS_LISTED),
-    "no image": (tar(member("config.dump", b"{}")), [": no images in this archive"], ""),
+    "a layer": (tar(member("layer.tar", tar(good))), [], FS_LISTED),
+    "a layer of odd names": (tar(member("layer.tar", tar(member("../etc/fs-1.img", FS), member("a\nb", b""),
+                                                         member("x" * 300, b""), good))), [], FS_LISTED),
+    "a layer whose images lead out": (tar(member("layer.tar", tar(member("../checkpoint/fs-1.img", FS), good))),
+                                      [":layer.tar:../checkpoint/fs-1.img: refused for its name: it leads out of its directory"],
+                                      FS_LISTED),
+    "a layer with a bad name among images": (tar(member("layer.tar", tar(good, member("checkpoint/fs-\n.img", FS)))),
+                                             [":layer.tar:checkpoint/fs-\\x0a.img: refused for its name: it has control characters"],
+                                             FS_LISTED),
+    "a layer with a link": (tar(member("layer.tar", tar(good, member("checkpoint/fs-2.img", type=tarfile.SYMTYPE,
+                                                                     linkname="/etc/passwd")))),
+                            [":layer.tar:checkpoint/fs-2.img: not a plain file but a link"], FS_LISTED),
+    "a layer in a layer": (tar(member("layer.tar", tar(member("layer.tar", tar(good)), good))), [], FS_LISTED),
+    "a layer packed too often": (tar(member("layer.tar", zstd(zstd(zstd(zstd(zstd(tar(good)))))))),
+                                 [":layer.tar: compressed more than 4 times over"], ""),
+    "a layer cut short": (tar(member("layer.tar", tar(good)[:520]), member("checkpoint/fs-2.img", FS)),
+                          [":layer.tar:checkpoint/fs-1.img: offset 8: archive cut short"],
+                          listed_as("fs-1.img", "FS", 8, 0, " incomplete") + listed_as("fs-2.img", "FS", 16, 1)),
+    "cut in a layer": (tar(member("layer.tar", tar(good)))[:1032],
+                       [":layer.tar:checkpoint/fs-1.img: offset 8: archive cut short"],
+                       listed_as("fs-1.img", "FS", 8, 0, " incomplete")),
+    "an image in two layers": (tar(member("0123456789ab", tar(good)), member("layer.tar", zstd(tar(good)))),
+                               [":layer.tar:checkpoint/fs-1.img: the name fs-1.img was there before"], FS_LISTED),
+    "no image": (tar(member("config.dump", b"{}")), [": no images in this archive: it holds config.dump"], ""),
     "cut in a member": (tar(good)[:520],
                         [":checkpoint/fs-1.img: offset 8: archive cut short"],
                         listed_as("fs-1.img", "FS", 8, 0, " incomplete")),
@@ -273,7 +291,7 @@ def folders():
         check("other files on demand", run(CAT, "--list", "--all", "@/ok"),
               (listed_as("dump.log", "-", 3, "-") + FS_LISTED, "", 0))
         os.mkdir(outer + "/none")
-        check("an empty directory", run(CAT, "@/none"), ("", "crit-cat: @/none: no images in this directory\n", 2))
+        check("an empty directory", run(CAT, "@/none"), ("", "crit-cat: @/none: no images in this directory: it is empty\n", 2))
         check("no such input", run(CAT, "@/missing"), ("", "crit-cat: @/missing: cannot open: No such file or directory\n", 2))
         check("nothing selected", run(CAT, "@/ok", "--only", "core-*"), ("", "", 1))
         # --into
@@ -331,5 +349,4 @@ streams()
 bombs()
 compressed()
 folders()
-print(f"{len(failures)} failures")
-sys.exit(1 if failures else 0)
+checking.done()

@@ -7,18 +7,8 @@ file is open there.
 """
 import struct
 
-
-class Malformed(Exception):
-    pass
-
-
-def varint(number):
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+import wire
+from wire import Malformed, varint
 
 
 def marker(seq, name=None, data=None, file_eof=False, image_eof=False):
@@ -48,33 +38,6 @@ def write(files):
     return out + marker(seq, image_eof=True)
 
 
-def parse(message):
-    fields, at = {}, 0
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(message):
-        key = number()
-        if key & 7 == 0:
-            fields[key >> 3] = number()
-        elif key & 7 == 2:
-            size = number()
-            fields[key >> 3] = message[at:at + size]
-            at += size
-        else:
-            raise Malformed("wire type")
-    return fields
-
-
 def markers(shard):
     at = 0
     while at < len(shard):
@@ -84,7 +47,7 @@ def markers(shard):
         at += 4
         if size >= 10 << 10 or at + size > len(shard):
             raise Malformed("marker size")
-        fields = parse(shard[at:at + size])
+        fields = dict(wire.fields(shard[at:at + size]))
         at += size
         data = shard[at:at + fields.get(3, 0)]
         if len(data) != fields.get(3, 0):

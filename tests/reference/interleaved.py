@@ -10,22 +10,18 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import checking
 import feeding
 import image_stream
+import wire
+from checking import check
 
 BIN = os.path.abspath(sys.argv[1])
 TOJSON, FROMJSON = BIN + "/crit-tojson", BIN + "/crit-fromjson"
-failures = []
-
-
-def check(name, condition, detail=""):
-    if not condition:
-        failures.append(name)
-        print(f"FAIL {name} {detail}", file=sys.stderr)
 
 
 def entry(*fields):
-    message = b"".join(image_stream.varint(number << 3) + image_stream.varint(value) for number, value in fields)
+    message = b"".join(wire.varint(number << 3) + wire.varint(value) for number, value in fields)
     return struct.pack("<I", len(message)) + message
 
 
@@ -109,5 +105,4 @@ check("continued nowhere", feeding.run([FROMJSON], b'{"image": "fs-1.img", "magi
 if len(sys.argv) == 2:
     peak = peak_memory(interleave({"pages-1.img": bytes(64 << 20), "pagemap-1.img": pagemap(1, 400_000)}, lambda name: 65536))
     check("memory", peak < 20 << 10 or "asan" in BIN, peak)
-print(f"{len(failures)} failures")
-sys.exit(1 if failures else 0)
+checking.done()

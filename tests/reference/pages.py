@@ -18,36 +18,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire
+
 PAGE = 4096
 PARENT, LAZY, PRESENT = 1, 2, 4
 MAGICS = struct.pack("<II", 0x54564319, 0x56084025)
-
-
-def fields_of(data):
-    """Number and value of each field of a message: numbers, and bytes."""
-    at, found = 0, []
-
-    def varint():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 0x7f) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    while at < len(data):
-        tag = varint()
-        if tag & 7 == 0:
-            found.append((tag >> 3, varint()))
-        else:
-            assert tag & 7 == 2, tag
-            size = varint()
-            found.append((tag >> 3, data[at:at + size]))
-            at += size
-    return found
 
 
 def entries_of(path):
@@ -56,7 +33,7 @@ def entries_of(path):
     at = 4 if data[:4] == MAGICS[4:] else 8          # the oldest images have one magic
     while at < len(data):
         size, = struct.unpack_from("<I", data, at)
-        yield dict(fields_of(data[at + 4:at + 4 + size]))
+        yield dict(wire.fields(data[at + 4:at + 4 + size]))
         at += 4 + size
 
 
@@ -172,8 +149,8 @@ class Tester:
         tasks = [memory for memory in memories if memory.key[0] == "pid"]
         if not os.path.exists(path) or not any(os.path.getsize(path) > 8 and memory.data for memory in memories):
             return
-        dump = next((value for number, value in fields_of(open(path, "rb").read()[12:]) if number == 1), b"")
-        written = dict(fields_of(dump)).get(7)
+        dump = next((value for number, value in wire.fields(open(path, "rb").read()[12:]) if number == 1), b"")
+        written = dict(wire.fields(dump)).get(7)
         if written is not None:
             self.same(sum(memory.count(PRESENT) for memory in tasks), written, f"{where} pages written")
 

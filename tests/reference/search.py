@@ -19,6 +19,11 @@ import tarfile
 import tempfile
 import threading
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import wire
+from wire import varint
+
 PAGE = 4096
 PAGEMAP_HEAD = (0x54564319, 0x56084025)
 PRESENT, PARENT = 4, 1
@@ -40,14 +45,6 @@ def expect(what, want, have):
 
 # Images, read and written by hand.
 
-def varint(number):
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes(out + bytes([number]))
-
-
 def message(*fields):
     return b"".join(varint(number << 3) + varint(value) for number, value in fields)
 
@@ -57,27 +54,14 @@ def image(*entries):
 
 
 def fields_of(payload):
-    fields, at = {}, 0
-
-    def number():
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = payload[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-    while at < len(payload):
-        tag = number()
-        if tag & 7 == 2:
-            size = number()
-            fields.setdefault(tag >> 3, []).append(payload[at:at + size])
-            at += size
+    """Numbers by number; of strings and messages all."""
+    found = {}
+    for number, value in wire.fields(payload):
+        if isinstance(value, bytes):
+            found.setdefault(number, []).append(value)
         else:
-            fields[tag >> 3] = number()
-    return fields
+            found[number] = value
+    return found
 
 
 def entries_of(path):

@@ -93,6 +93,7 @@ bool JsonEncoder::Parser::take_base64() {
     std::byte* out = out_.reserve(Base64Decoder::room(piece.size()));
     const std::byte* done = base64_.feed(piece, out);
     out_.commit(done);
+    entry_.part_text(piece);
     at += piece.size();
     at_ += piece.size();
     if (base64_.fault() != Base64Decoder::Fault::none) break;

@@ -34,9 +34,9 @@ bool JsonEncoder::Parser::take_between() {
   const auto first = static_cast<unsigned char>(peek());
   if (first < 0x20 || (first != '{' && reader_.is_bad())) return fail(Reason::bad_encoding, window_.at(at_), "");
   if (first != '{')
-    return bad(window_.at(at_), any_document_ ? "text follows the document that is no other one"
-                                              : "a document begins with {\"magic\": ..., \"entries\": [...");
-  any_document_ = true;
+    return bad(window_.at(at_), nr_documents_ > 0 ? "text follows the document that is no other one"
+                                                  : "a document begins with {\"magic\": ..., \"entries\": [...");
+  ++nr_documents_;
   document_ = {};
   ++at_;
   state_ = State::first_key;
@@ -271,7 +271,7 @@ bool JsonEncoder::Parser::end_document() {
       return fail(Reason::bad_json_value, at, "\"continued\" stands in a document of an image that has not begun");
     if (!pause_image()) return false;
   } else if (document_.has_entries || document_.has_raw) {
-    if (!image_.lines && !end_image()) return false;
+    if (!image_.lines ? !end_image() : !check_index(entry_.nr_entries() - 1)) return false;
   } else if (document_.size && !document_.kind) {
     if (!end_image() || !deliver(sink_.missing_raw(document_.image, *document_.size))) return false;
   } else if (!document_.error) {

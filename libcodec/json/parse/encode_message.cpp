@@ -12,7 +12,8 @@ Error encode_message(const Message& message, std::string_view json, std::string&
   ondemand::array array;
   WireBuffer out;
   JsonFault fault;
-  MessageEncoder encoder{out, fault};
+  Doubts doubts;
+  MessageEncoder encoder{out, fault, doubts};
   const char* begin = text.data() + 1;
   int nr_values = 0;
   auto error = parser.iterate(text).get(document);

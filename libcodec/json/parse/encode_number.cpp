@@ -30,6 +30,16 @@ Range range_of(Type type) {
   }
 }
 
+constexpr std::size_t long_digits = 18;
+
+// Requires: a number of JSON.
+bool is_long(std::string_view text) {
+  return text.size() >= long_digits + (text[0] == '-') && text.find_first_not_of("0123456789", 1) == text.npos;
+}
+
+constexpr std::string_view rounded_hint =
+    ": has a program rounded it on its way here, as jq before 1.7 does? (crit-tojson --big-numbers=text prevents it)";
+
 bool is_delimiter(char c) { return c == ',' || c == '}' || c == ']' || is_json_blank(c); }
 
 }  // namespace
@@ -39,13 +49,15 @@ bool MessageEncoder::number(const Field& field, std::string_view token) {
   const char* at = token.data();
   std::uint64_t value = static_cast<unsigned char>(*at) - std::uint64_t{'0'};
   if (value > 9) return slow_number(field, token);
-  const char* last = at + 18;
+  const char* last = at + long_digits;
   for (++at; at != last; ++at) {
     const std::uint64_t digit = static_cast<unsigned char>(*at) - std::uint64_t{'0'};
     if (digit > 9) break;
     value = value * 10 + digit;
   }
   if (!is_delimiter(*at) || (token[0] == '0' && at != token.data() + 1)) return slow_number(field, token);
+  if (at == last && field.is_big()) [[unlikely]]
+    doubts_.long_number(field, {token.data(), long_digits}, token.data());
   return put_integer(field, {value, false}, token.data());
 }
 
@@ -59,6 +71,7 @@ bool MessageEncoder::slow_number(const Field& field, std::string_view token) {
   } else {
     const NumberFault fault = parse_json_integer(text, value);
     if (fault != NumberFault::none) return number_fault(field, fault, text, token.data());
+    if (field.is_big() && is_long(text)) doubts_.long_number(field, text, token.data());
   }
   return put_integer(field, value, token.data());
 }
@@ -67,7 +80,10 @@ bool MessageEncoder::put_integer(const Field& field, Integer value, const char* 
   const Range range = range_of(field.type);
   if (value.magnitude > (value.negative ? range.lowest : range.highest)) [[unlikely]] {
     const std::string sign = value.negative ? "-" : "";
-    return wrong(field, at, sign + std::to_string(value.magnitude) + " is out of range for " + std::string{range.name});
+    const std::string digits = std::to_string(value.magnitude);
+    return wrong(field, at,
+                 sign + digits + " is out of range for " + std::string{range.name} +
+                     std::string{field.is_big() && looks_rounded(digits) ? rounded_hint : ""});
   }
   const std::uint64_t number = value.negative ? std::uint64_t{0} - value.magnitude : value.magnitude;
   const auto zigzag = [&] { return number << 1 ^ (value.negative ? ~std::uint64_t{0} : 0); };
@@ -207,9 +223,15 @@ bool MessageEncoder::number_fault(const Field& field, NumberFault fault, std::st
   const std::string shown = quoted_for_error(text);
   switch (fault) {
     case NumberFault::fraction: return wrong(field, at, shown + " is no integer");
-    case NumberFault::too_large: return wrong(field, at, shown + " is out of range");
+    case NumberFault::too_large: {
+      const bool is_rounded = is_long(text) && looks_rounded(text.substr(text[0] == '-'));
+      return wrong(field, at, shown + " is out of range" + std::string{is_rounded ? rounded_hint : ""});
+    }
     case NumberFault::rounded:
-      return wrong(field, at, shown + " has been rounded by a program on its way here; write all of its digits");
+      return wrong(field, at,
+                   shown +
+                       " has been rounded by a program on its way here; write all of its digits, or let crit-tojson "
+                       "--big-numbers=text write them in quotes");
     default: return wrong(field, at, "wants an integer, not " + shown);
   }
 }

@@ -8,18 +8,6 @@
 
 namespace critpipe {
 
-namespace {
-
-bool is_strict_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return false;
-  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-  });
-}
-
-}  // namespace
-
 bool MessageEncoder::unescape(std::string_view token, std::string_view& text) {
   const std::string_view trimmed = trim_json(token);
   if (trimmed.size() < 2 || trimmed.front() != '"' || trimmed.back() != '"')
@@ -76,12 +64,12 @@ bool MessageEncoder::plain_text(const Field& field, std::string_view token) {
   return true;
 }
 
-// go-criu writes names as base64, crit as quoted-printable. Nearly no text is both, but the socket's options stand
-// before its name and tell the two apart.
+// go-criu writes names as base64, crit as quoted-printable. The socket's options, which stand before its name, tell the
+// two apart if their numbers are no text; else the name does.
 bool MessageEncoder::unix_name(const Field& field, std::string_view token) {
   std::string_view text;
   if (!unescape(token, text)) return false;
-  if (is_go_ && is_strict_base64(text)) return base64_field(field, token);
+  if (is_go_ && is_base64_name(text)) return base64_field(field, token);
   name_scratch_.clear();
   if (!append_unquoted(text, name_scratch_))
     return wrong(field, token.data(), "quoted-printable text is ASCII; write other bytes as =XX");

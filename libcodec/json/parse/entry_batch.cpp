@@ -96,6 +96,8 @@ bool JsonEncoder::Parser::take_small_elements() {
   for (const char* at = window_.at(at_); out_.size() < block_bytes; at = after + 2) {
     const char* const next = *at == '{' ? entry_.small_entry(at, end) : nullptr;
     if (!next) break;
+    if (!entry_.doubts().found().empty()) [[unlikely]]
+      tell_doubts();
     after = next;
     if (key_ == Key::entry || end - after < 3 || after[0] != ',' || after[1] != ' ') break;
   }
@@ -229,6 +231,8 @@ bool JsonEncoder::Parser::read_entry(ondemand::value& value) {
     return entry_.fault().set(Reason::bad_json_value, token.data(), "an entry is an object: {...}");
   if (const auto error = value.get_object().get(object)) return entry_.json_error(error, token.data());
   if (!entry_.entry(object, {token.data(), continued_, EntryEncoder::no_part})) return false;
+  if (!entry_.doubts().found().empty()) [[unlikely]]
+    tell_doubts();
   if (entry_.is_incomplete()) [[unlikely]]
     note_incomplete(entry_.error_text());
   return true;

@@ -9,6 +9,7 @@ namespace critpipe {
 
 void EntryEncoder::begin_image(const Kind& kind, const Resume& from) {
   kind_ = &kind;
+  doubts_.begin_image(kind);
   nr_entries_ = from.nr_entries;
   has_rest_ = from.has_rest;
   incomplete_ = false;
@@ -47,6 +48,7 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
 const char* EntryEncoder::small_entry(const char* at, const char* end) {
   if (kind_->has_extra() || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
   const std::size_t begin = out_.size();
+  const char* const from = at;
   out_.word(std::uint32_t{0});
   at = encode_fast(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
   if (!at) {
@@ -55,13 +57,14 @@ const char* EntryEncoder::small_entry(const char* at, const char* end) {
   }
   const auto size = static_cast<std::uint32_t>(out_.size() - begin - sizeof(std::uint32_t));
   std::memcpy(out_.data() + begin, &size, sizeof size);
+  doubts_.entry(nr_entries_ == 0 ? *kind_->first : *kind_->later, out_.from(begin + sizeof size), from);
   ++nr_entries_;
   return at;
 }
 
 // Size and payload.
 bool EntryEncoder::fields(ondemand::object object, const char* at) {
-  const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
+  message_ = nr_entries_ == 0 ? kind_->first : kind_->later;
   const bool has_extra = kind_->has_extra();
   has_extra_ = false;
   if (has_extra) {
@@ -75,7 +78,8 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
   fields_.begin_entry();
   out_.word(std::uint32_t{0});
   const std::size_t begin = out_.size();
-  if (!fields_.message(message, object, at, 0, this)) return false;
+  if (!fields_.message(*message_, object, at, 0, this)) return false;
+  const Message& message = *message_;
   if (fields_.has_unknown() && !check_unknown(message, out_.from(begin), at)) return false;
   if (wired_.there) prefer_wire(message, wired_, out_, begin);
   const std::uint64_t size = out_.size() - begin;
@@ -83,6 +87,7 @@ bool EntryEncoder::fields(ondemand::object object, const char* at) {
     return fault_.set(Reason::limit_json, at, "the message of an entry", limits_.entry_bytes);
   const auto word = static_cast<std::uint32_t>(size);
   std::memcpy(out_.data() + begin - sizeof word, &word, sizeof word);
+  doubts_.entry(message, out_.from(begin), at);
   return !has_extra || find_sizes(message, out_.from(begin), at);
 }
 
@@ -96,6 +101,11 @@ bool EntryEncoder::take(std::string_view key, ondemand::value& value, bool& know
   if (key == "_wire") return take_wire(token, wired_);
   known = false;
   return true;
+}
+
+const Message* EntryEncoder::draft_with(std::string_view key) {
+  if (continued_ || nr_entries_ == 0 || !kind_->draft || !kind_->draft->find(key)) return nullptr;
+  return message_ = kind_->draft;
 }
 
 bool EntryEncoder::NestedKeys::take(std::string_view key, ondemand::value& value, bool& known) {

@@ -39,8 +39,10 @@ class EntryEncoder final : private OtherKeys {
   std::uint64_t nr_entries() const { return nr_entries_; }
 
   bool part_bytes(std::uint64_t size, const char* at);  // so many have been appended to out
+  void part_text(std::string_view text) { in_lines_ |= text.find('\\') != text.npos; }  // they come out of it
 
   JsonFault& fault() { return fault_; }
+  Doubts& doubts() { return doubts_; }
   bool json_error(simdjson::error_code code, const char* at) { return fields_.json_error(code, at); }
   bool is_incomplete() const { return incomplete_; }  // an entry has said so: nothing may follow
   const std::string& error_text() const { return error_text_; }
@@ -61,6 +63,7 @@ class EntryEncoder final : private OtherKeys {
   };
 
   bool take(std::string_view key, ondemand::value& value, bool& known) override;
+  const Message* draft_with(std::string_view key) override;
   bool take_wire(std::string_view token, Wired& wired);
   bool take_error(std::string_view token);
   bool take_extra(ondemand::value& value);
@@ -94,14 +97,17 @@ class EntryEncoder final : private OtherKeys {
   WireBuffer held_;  // the extra of the entry until its lengths are known
   Wired wired_;
   JsonFault fault_;
-  MessageEncoder fields_{out_, fault_};
-  MessageEncoder nested_{held_, fault_};
+  Doubts doubts_;
+  MessageEncoder fields_{out_, fault_, doubts_};
+  MessageEncoder nested_{held_, fault_, doubts_};
   NestedKeys nested_keys_{*this};
 
   const Kind* kind_ = nullptr;
+  const Message* message_ = nullptr;  // of the entry that is being read
   std::uint64_t nr_entries_ = 0;
   bool has_rest_ = false;
   bool go_zeros_ = false;  // go-criu has read it, with zeros too many
+  bool in_lines_ = false;  // the base64 of the extra, as it is not in go-criu's JSON
   bool incomplete_ = false;
   bool says_error_ = false;  // the entry that is being read
   std::string error_text_;

@@ -37,6 +37,7 @@ bool EntryEncoder::take_extra(ondemand::value& value) {
   const std::string_view token = token_of(value), text = trim_json(token);
   if (!continued_) {
     held_.truncate(0);
+    in_lines_ = false;
     std::ranges::fill(parts_, Held{});
     nr_nested_ = 0;
   }
@@ -67,6 +68,7 @@ bool EntryEncoder::held_bytes(std::string_view token, int part) {
   if (text.size() >= 2 && text[0] == '"' && is_size_only(text.substr(1, text.size() - 2)))
     return left_out(token.data());
   parts_[part].begin = held_.size();
+  part_text(text);
   if (!fields_.base64(token, held_)) return false;
   parts_[part].size = held_.size() - parts_[part].begin;
   return true;

@@ -46,7 +46,7 @@ bool EntryEncoder::put_nested(const char* at) {
 bool EntryEncoder::fill_part(std::uint64_t have, const ExtraSizes::Size& size, WireBuffer& out, const char* at,
                              int part) {
   if (size.bytes == ExtraSizes::unknown) {
-    if (go_zeros_) drop_go_zeros(have, out);
+    if (go_zeros_ && !in_lines_) drop_go_zeros(have, out);
     return true;
   }
   const std::uint64_t padded = size.bytes + size.padding;

@@ -59,7 +59,7 @@ Step JsonEncoder::Parser::finish() {
     fail(Reason::cut_json, window_.end(), what);
     return Step::stop;
   }
-  if (!any_document_) {
+  if (nr_documents_ == 0) {
     fail(Reason::cut_json, window_.end(), "there is no document");
     return Step::stop;
   }
@@ -67,6 +67,10 @@ Step JsonEncoder::Parser::finish() {
   if (!paused_.empty()) {
     fail(Reason::cut_json, window_.end(), "the image " + paused_.begin()->first + " is continued nowhere");
     return Step::stop;
+  }
+  if (Error verdict = entry_.doubts().verdict()) {
+    verdict.image = source_name_;
+    sink_.doubt(verdict);
   }
   if (!incomplete_) return Step::go;
   error_ = incomplete_;
@@ -103,9 +107,13 @@ bool JsonEncoder::Parser::start_image(bool lines, bool empty) {
   const Head head = document_.head.value_or(document_.kind->head);
   const bool same = lines && image_.open && image_.lines && image_.name == document_.image &&
                     image_.kind == document_.kind && image_.head == head;
-  if (same && !(document_.index == std::uint64_t{0} && entry_.nr_entries() > 0)) return true;
+  const bool again = document_.index == std::uint64_t{0} && entry_.nr_entries() > 0;
+  // One image of a name follows another only where it has none: else lines have changed places.
+  if (same && !(again && (image_.name.empty() || image_.index.value_or(0) == 0)))
+    return check_index(entry_.nr_entries());
   if (!end_image()) return false;
-  image_ = {true, lines, document_.image, document_.kind, head};
+  image_ = {true, lines, document_.image, document_.kind, head, {}};
+  if (lines && !paused_.contains(image_.name) && !check_index(0)) return false;
   if (!deliver(sink_.begin({image_.name, image_.kind, lines || empty}))) return false;
   if (resume_image()) return true;
   if (head != Head::bare) out_.word(head == Head::common ? common_magic : service_magic);
@@ -114,9 +122,27 @@ bool JsonEncoder::Parser::start_image(bool lines, bool empty) {
   return true;
 }
 
+// The entries of lines come in the order in which they stand in the image. Some may be missing: others wanted them so.
+bool JsonEncoder::Parser::check_index(std::uint64_t nr_before) {
+  if (!document_.index || document_.index_checked) return true;
+  document_.index_checked = true;
+  const std::uint64_t found = *document_.index;
+  const bool headed = image_.kind->first != image_.kind->later;
+  const bool is_first = !image_.index && nr_before == 0;
+  const std::uint64_t least = image_.index ? *image_.index + 1 : 0;
+  if (found >= least && !(is_first && headed && found != 0)) {
+    image_.index = found;
+    return true;
+  }
+  std::string name = "line " + std::to_string(nr_documents_) + " is entry " + std::to_string(found) + ", and ";
+  if (found < least) name += "entry " + std::to_string(*image_.index) + " was before it";
+  else name += "entry 0, which says what the others mean, was not before it";
+  return fail(Reason::bad_order, window_.at(at_), std::move(name), least);
+}
+
 bool JsonEncoder::Parser::start_raw() {
   if (!end_image()) return false;
-  image_ = {true, false, document_.image, nullptr, Head::none};
+  image_ = {true, false, document_.image, nullptr, Head::none, {}};
   if (!deliver(sink_.begin({image_.name, nullptr, false}))) return false;
   resume_image();
   return true;
@@ -158,6 +184,17 @@ bool JsonEncoder::Parser::fail(Reason reason, const char* at, std::string name, 
 bool JsonEncoder::Parser::fail_entry() {
   JsonFault& fault = entry_.fault();
   return fail(fault.reason, fault.at ? fault.at : window_.at(at_), std::move(fault.name), fault.want);
+}
+
+// Requires: what they point to is still in the window, and the entry was the last.
+void JsonEncoder::Parser::tell_doubts() {
+  for (Doubts::Doubt& doubt : entry_.doubts().found()) {
+    doubt.error.image = document_.image.empty() ? source_name_ : document_.image;
+    doubt.error.entry = entry_.nr_entries() - 1;
+    doubt.error.offset = window_.offset_of(doubt.at);
+    sink_.doubt(doubt.error);
+  }
+  entry_.doubts().found().clear();
 }
 
 void JsonEncoder::Parser::note_incomplete(const std::string& text) {

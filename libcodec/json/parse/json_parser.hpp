@@ -48,6 +48,7 @@ class JsonEncoder::Parser {
     std::optional<std::uint64_t> index, size;
     std::optional<std::string> error;
     bool has_image = false, has_entries = false, has_raw = false, continued = false;
+    bool index_checked = false;
     Key held_key = Key::other;  // a value that waits for its "magic"
     std::uint64_t held_begin = 0;
     std::uint64_t resume_at = 0;  // not 0: the held value is being read
@@ -58,6 +59,7 @@ class JsonEncoder::Parser {
     std::string name;
     const Kind* kind = nullptr;
     Head head = Head::none;
+    std::optional<std::uint64_t> index;  // of the last line that says it
   };
 
   struct Paused {
@@ -109,6 +111,7 @@ class JsonEncoder::Parser {
   // Images.
   bool start_image(bool lines, bool empty);
   bool start_raw();
+  bool check_index(std::uint64_t nr_before);  // entries of the image before this line
   bool end_image();
   bool pause_image();
   bool resume_image();
@@ -121,6 +124,7 @@ class JsonEncoder::Parser {
   bool fail_entry();
   bool bad(const char* at, std::string sentence) { return fail(Reason::bad_json, at, std::move(sentence)); }
   void note_incomplete(const std::string& text);
+  void tell_doubts();
   bool in_entries() const { return state_ >= State::first_element && state_ <= State::extra_text; }
 
   EncodeSink& sink_;
@@ -129,7 +133,7 @@ class JsonEncoder::Parser {
   Error error_;
   Error incomplete_;  // reported at the end
   bool stopped_ = false;
-  bool any_document_ = false;
+  std::uint64_t nr_documents_ = 0;
 
   UnicodeReader reader_;
   Window window_;

@@ -38,21 +38,30 @@ bool MessageEncoder::message(const Message& message, ondemand::object object, co
   const Message* around = in_;
   in_ = &message;
   Seen seen{out_.size()};
-  const Field* expected = message.fields;
-  const Field* end = message.fields + message.nr_fields;
+  const Message* of = &message;
+  const Field* expected = of->fields;
+  const Field* end = of->fields + of->nr_fields;
   for (auto item : object) {
     ondemand::field pair;
     if (const auto error = std::move(item).get(pair)) return json_error(error, at);
     const char* key = pair.key().raw();
-    const Field* found = expected != end && key_is(*expected, key) ? expected : find_field(message, key, expected);
+    const Field* found = expected != end && key_is(*expected, key) ? expected : find_field(*of, key, expected);
     if (!found) [[unlikely]] {
-      if (!other_key(message, key, pair.value(), depth, seen, others)) return false;
+      const Message* const draft = others ? others->draft_with(raw_key(key)) : nullptr;
+      if (draft && draft != of) {
+        of = in_ = draft;
+        end = of->fields + of->nr_fields;
+        found = find_field(*of, key, expected = of->fields);
+      }
+    }
+    if (!found) [[unlikely]] {
+      if (!other_key(*of, key, pair.value(), depth, seen, others)) return false;
       continue;
     }
     expected = found + 1;
-    if (!field(message, *found, pair.value(), depth, seen)) return false;
+    if (!field(*of, *found, pair.value(), depth, seen)) return false;
   }
-  const bool good = finish(message, at, seen);
+  const bool good = finish(*of, at, seen);
   in_ = around;
   return good;
 }

@@ -10,6 +10,7 @@
 
 #include "critpipe/error.hpp"
 #include "critpipe/schema.hpp"
+#include "json/parse/doubts.hpp"
 #include "json/parse/json_number.hpp"
 #include "wire/wire_buffer.hpp"
 
@@ -38,11 +39,13 @@ class OtherKeys {
   virtual ~OtherKeys() = default;
   // Sets known if it is one. False: a fault is set.
   virtual bool take(std::string_view key, ondemand::value& value, bool& known) = 0;
+  // The draft of the message, if the key is one of its fields; null: it is not.
+  virtual const Message* draft_with(std::string_view /*key*/) { return nullptr; }
 };
 
 class MessageEncoder {
  public:
-  MessageEncoder(WireBuffer& out, JsonFault& fault) : out_{out}, fault_{fault} {}
+  MessageEncoder(WireBuffer& out, JsonFault& fault, Doubts& doubts) : out_{out}, fault_{fault}, doubts_{doubts} {}
 
   // Appends the payload of the message that the object says; `at` is where the object begins.
   bool message(const Message& message, ondemand::object object, const char* at, int depth, OtherKeys* others = nullptr);
@@ -108,6 +111,7 @@ class MessageEncoder {
 
   WireBuffer& out_;
   JsonFault& fault_;
+  Doubts& doubts_;
   const Message* in_ = nullptr;  // whose fields are being read, for errors
   bool has_unknown_ = false;
   bool is_go_ = false;

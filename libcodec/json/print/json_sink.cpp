@@ -18,6 +18,20 @@ constexpr std::string_view head_name(Head head) {
   return "none";
 }
 
+template <bool human, bool indent, typename Print>
+void with_printer(Output& output, bool big_as_text, Print& print) {
+  if (big_as_text) print(Printer<human, indent, true>{output});
+  else print(Printer<human, indent, false>{output});
+}
+
+template <typename Print>
+void with_printer(Output& output, bool human, bool indent, bool big_as_text, Print print) {
+  if (human && indent) with_printer<true, true>(output, big_as_text, print);
+  else if (human) with_printer<true, false>(output, big_as_text, print);
+  else if (indent) with_printer<false, true>(output, big_as_text, print);
+  else with_printer<false, false>(output, big_as_text, print);
+}
+
 }  // namespace
 
 void JsonSink::Writer::item(int depth, bool first) {
@@ -75,7 +89,8 @@ void JsonSink::Writer::begin(const Image& image) {
   nr_before_ = 0;
   raw_bytes_ = 0;
   paused_ = false;
-  compact_ = !options_.pretty && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
+  compact_ =
+      !options_.pretty && !big_as_text() && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
   open_document();
 }
 
@@ -120,10 +135,7 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
     if (whole) at = printer.object(at, message, payload, depth, false);
     else at = printer.members(at, message, payload, depth + 1, false, no_member_);
   };
-  if (human && indent_) print(Printer<true, true>{output_});
-  else if (human) print(Printer<true, false>{output_});
-  else if (indent_) print(Printer<false, true>{output_});
-  else print(Printer<false, false>{output_});
+  with_printer(output_, human, indent_, big_as_text(), print);
   output_.commit(at);
 }
 
@@ -189,7 +201,7 @@ void JsonSink::Writer::compact_entry(const Entry& entry) {
   if (nr_entries_ != nr_before_) at = put_text(at, ", ", 2);
   *at++ = '{';
   bool first = true;
-  at = Printer<false, false>{output_}.members(at, *entry.message, entry.payload, 0, false, first);
+  at = Printer<false, false, false>{output_}.members(at, *entry.message, entry.payload, 0, false, first);
   *at++ = '}';
   output_.commit(at);
   ++nr_entries_;
@@ -214,7 +226,9 @@ void JsonSink::Writer::end() {
       close_base64();
     } else {
       key("size", 1, !kind_ && options_.form == JsonOptions::Form::document);
+      if (big_as_text()) put("\"");
       output_.commit(put_decimal(output_.reserve(max_number_text), raw_bytes_));
+      if (big_as_text()) put("\"");
     }
   } else if (options_.form == JsonOptions::Form::lines) {
     if (nr_entries_ > 0 && !was_paused) return;
@@ -310,8 +324,9 @@ void print_message(Output& output, const Message& message, Bytes payload, const 
   const std::string written = options.canonical ? std::string{} : critpipe::canonical(message, payload);
   const Bytes view = options.canonical ? payload : std::as_bytes(std::span{written});
   char* at = output.reserve(member_room);
-  output.commit(options.pretty ? Printer<true, false>{output}.object(at, message, view, 0, false)
-                               : Printer<false, false>{output}.object(at, message, view, 0, false));
+  with_printer(output, options.pretty, false, options.big_numbers == BigNumbers::text,
+               [&](auto printer) { at = printer.object(at, message, view, 0, false); });
+  output.commit(at);
 }
 
 std::string json_string(std::string_view text) {

@@ -30,6 +30,7 @@ class JsonSink::Writer {
  private:
   enum class Open : std::uint8_t { nothing, string, numbers };  // part of an extra
 
+  bool big_as_text() const { return options_.big_numbers == BigNumbers::text; }
   void put(std::string_view text) { output_.write(text); }
   void put_quoted(std::string_view text) {
     output_.commit(put_string(output_, output_.reserve(member_room), std::as_bytes(std::span{text})));

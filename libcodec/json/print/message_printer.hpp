@@ -47,15 +47,16 @@ const std::byte* skip_unknown(const Message& message, const std::byte* tag_at, c
 // Both take texts of any size, and write out what fills the buffer.
 char* put_string(Output& output, char* at, Bytes text);   // with quotes; what is no UTF-8 as {"base64"}
 char* put_base64(Output& output, char* at, Bytes bytes);  // with quotes
-char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, int depth);
+char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, bool big_as_text,
+                  int depth);
 char* put_enumerator(char* at, const Field& field, std::uint64_t wire);
 // The pretty forms of annotated values.
 char* put_annotated(char* at, const Field& field, std::int64_t value, bool hex);
-char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes);
+char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes, bool big_as_text);
 char* put_address_list(Output& output, char* at, std::span<const std::uint32_t> words, bool indent, int depth);
 
-// human: annotated values as people read them. indent: a member a line.
-template <bool human, bool indent>
+// human: annotated values as people read them. indent: a member a line. big_as_text: BigNumbers::text.
+template <bool human, bool indent, bool big_as_text>
 class Printer {
  public:
   explicit Printer(Output& output) : output_{output} {}
@@ -68,6 +69,7 @@ class Printer {
  private:
   char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
   char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
+  char* bare_integer(char* at, const Field& field, std::uint64_t wire, bool hex);
   char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
   char* unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first);
   char* key(char* at, const Field& field, int depth, bool first);
@@ -81,8 +83,8 @@ class Printer {
   Output& output_;
 };
 
-template <bool human, bool indent>
-inline char* Printer<human, indent>::key(char* at, const Field& field, int depth, bool first) {
+template <bool human, bool indent, bool big_as_text>
+inline char* Printer<human, indent, big_as_text>::key(char* at, const Field& field, int depth, bool first) {
   static_assert(Field::key_room == 48 && offsetof(Field, key) == 0 && sizeof(Field) >= 50);
   if constexpr (indent) at = first ? put_newline(at, depth) : next(at, depth);
   const std::size_t skip = indent || first ? 2 : 0;
@@ -94,9 +96,9 @@ inline char* Printer<human, indent>::key(char* at, const Field& field, int depth
   return at + field.key_size - skip;
 }
 
-template <bool human, bool indent>
-char* Printer<human, indent>::members(char* at, const Message& message, Bytes payload, int depth, bool hex,
-                                      bool& is_first) {
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::members(char* at, const Message& message, Bytes payload, int depth, bool hex,
+                                                   bool& is_first) {
   const std::byte* from = payload.data();
   const std::byte* const end = from + payload.size();
   const Field* field = message.fields;
@@ -132,7 +134,7 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
         if constexpr (indent) at = put_newline(at, depth + 1);
       }
     }
-    const bool number = field->type == Type::uint64 || field->type == Type::uint32;
+    const bool number = (field->type == Type::uint64 && !big_as_text) || field->type == Type::uint32;
     if (!human && number) [[likely]]
       at = put_decimal(at, trusted_varint(from, end));
     else at = value(at, *field, from, depth + in_list, hex);
@@ -143,17 +145,19 @@ char* Printer<human, indent>::members(char* at, const Message& message, Bytes pa
   return at;
 }
 
-template <bool human, bool indent>
-char* Printer<human, indent>::unknown_members(char* at, const Message& message, Bytes payload, int depth, bool& first) {
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::unknown_members(char* at, const Message& message, Bytes payload, int depth,
+                                                           bool& first) {
   at = output_.more(at, member_room);
   if (!first) at = next(at, depth);
   else if constexpr (indent) at = put_newline(at, depth);
   first = false;
-  return put_unknown(output_, at, message, payload, indent, depth);
+  return put_unknown(output_, at, message, payload, indent, big_as_text, depth);
 }
 
-template <bool human, bool indent>
-char* Printer<human, indent>::object(char* at, const Message& message, Bytes payload, int depth, bool hex) {
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::object(char* at, const Message& message, Bytes payload, int depth,
+                                                  bool hex) {
   bool first = true;
   *at++ = '{';
   at = members(at, message, payload, depth + 1, hex, first);
@@ -164,8 +168,21 @@ char* Printer<human, indent>::object(char* at, const Message& message, Bytes pay
   return at;
 }
 
-template <bool human, bool indent>
-inline char* Printer<human, indent>::integer(char* at, const Field& field, std::uint64_t wire, bool hex) {
+template <bool human, bool indent, bool big_as_text>
+inline char* Printer<human, indent, big_as_text>::integer(char* at, const Field& field, std::uint64_t wire, bool hex) {
+  if (!big_as_text || !field.is_big()) return bare_integer(at, field, wire, hex);
+  char* const end = bare_integer(at + 1, field, wire, hex);
+  if (at[1] == '"') {  // it is text anyway
+    std::memmove(at, at + 1, static_cast<std::size_t>(end - at - 1));
+    return end - 1;
+  }
+  *at = *end = '"';
+  return end + 1;
+}
+
+template <bool human, bool indent, bool big_as_text>
+inline char* Printer<human, indent, big_as_text>::bare_integer(char* at, const Field& field, std::uint64_t wire,
+                                                               bool hex) {
   if constexpr (human)
     if (hex || field.show != Show::plain) return put_annotated(at, field, as_integer(field.type, wire), hex);
   switch (field.type) {
@@ -177,8 +194,9 @@ inline char* Printer<human, indent>::integer(char* at, const Field& field, std::
   }
 }
 
-template <bool human, bool indent>
-char* Printer<human, indent>::value(char* at, const Field& field, const std::byte*& from, int depth, bool hex) {
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::value(char* at, const Field& field, const std::byte*& from, int depth,
+                                                 bool hex) {
   switch (field.type) {
     case Type::boolean: return trusted_varint(from) != 0 ? put_text(at, "true", 4) : put_text(at, "false", 5);
     case Type::enumeration: return put_enumerator(at, field, trusted_varint(from));
@@ -194,22 +212,22 @@ char* Printer<human, indent>::value(char* at, const Field& field, const std::byt
       const auto size = static_cast<std::size_t>(trusted_varint(from));
       const Bytes inside{from, size};
       from += size;
-      if (!human && !indent && field.type == Type::message) {
+      if (!human && !indent && !big_as_text && field.type == Type::message) {
         at = output_.more(at, fast_path_room + member_room);
         if (char* const printed = print_fast(at, field.message(), inside)) return printed;
       }
       if (field.type == Type::message)
         return object(at, field.message(), inside, depth, hex || (human && field.show == Show::hex));
       if (field.type == Type::string) return put_string(output_, at, inside);
-      return put_bytes_field(output_, at, field, inside);
+      return put_bytes_field(output_, at, field, inside, big_as_text);
     }
     default: return integer(at, field, trusted_varint(from), hex);
   }
 }
 
-template <bool human, bool indent>
-char* Printer<human, indent>::addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end,
-                                        int depth) {
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::addresses(char* at, const Field& field, const std::byte*& from,
+                                                     const std::byte* end, int depth) {
   std::vector<std::uint32_t> words{static_cast<std::uint32_t>(trusted_varint(from))};
   while (from != end) {
     const std::byte* next_at = from;

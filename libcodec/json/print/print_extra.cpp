@@ -83,7 +83,10 @@ void JsonSink::Writer::put_number_bytes(Bytes bytes) {
     if (++number_bytes_ < unit_) continue;
     item(depth, no_number_);
     no_number_ = false;
+    const bool as_text = unit_ == 8 && big_as_text();
+    if (as_text) put("\"");
     output_.commit(put_decimal(output_.reserve(max_number_text), number_));
+    if (as_text) put("\"");
     number_ = number_bytes_ = 0;
   }
 }

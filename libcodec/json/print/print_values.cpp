@@ -102,11 +102,13 @@ char* put_base64(Output& output, char* at, Bytes bytes) {
   return at;
 }
 
-char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes) {
+char* put_bytes_field(Output& output, char* at, const Field& field, Bytes bytes, bool big_as_text) {
   if (field.show != Show::unix_name) return put_base64(output, at, bytes);
   if (!quoted_survives(bytes)) return put_base64_object(output, at, bytes);
   std::string quoted;
   append_quoted(bytes, quoted);
+  // Numbers as text look like go-criu's JSON, where a name is base64.
+  if (big_as_text && is_base64_name(quoted)) quoted = quoted_letter(quoted.front()) + quoted.substr(1);
   return put_escaped_string(output, at, quoted);
 }
 
@@ -183,7 +185,8 @@ char* put_address_list(Output& output, char* at, std::span<const std::uint32_t> 
   return at;
 }
 
-char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, int depth) {
+char* put_unknown(Output& output, char* at, const Message& message, Bytes payload, bool indent, bool big_as_text,
+                  int depth) {
   at = put_view(at, "\"_unknown\": [");
   bool first = true;
   for (Fields fields{message, payload}; fields.next();) {
@@ -197,8 +200,14 @@ char* put_unknown(Output& output, char* at, const Message& message, Bytes payloa
     at = put_decimal(put_view(at, "\"field\": "), value.number);
     at = put_separator(at, indent, depth + 2, false);
     at = put_view(at, unknown_key(value.wire));
-    if (value.wire == Wire::bytes || value.wire == Wire::group) at = put_base64(output, at, value.bytes);
-    else at = put_decimal(at, value.integer);
+    if (value.wire == Wire::bytes || value.wire == Wire::group) {
+      at = put_base64(output, at, value.bytes);
+    } else {
+      const bool as_text = big_as_text && value.wire != Wire::fixed32;
+      if (as_text) *at++ = '"';
+      at = put_decimal(at, value.integer);
+      if (as_text) *at++ = '"';
+    }
     at = output.more(at, member_room);
     if (indent) at = put_newline(at, depth + 1);
     *at++ = '}';

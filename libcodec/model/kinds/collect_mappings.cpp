@@ -34,7 +34,6 @@ void collect_mm(Model& model, std::uint32_t pid, const Entry& entry) {
                                             {"mm_env_start", put<&Space::env_start>},
                                             {"mm_env_end", put<&Space::env_end>},
                                             {"exe_file_id", put<&Space::exe_id>}}};
-  static const Field& auxv = *reader.message().find("mm_saved_auxv");
   static const Field& vmas = *reader.message().find("vmas");
   Task& task = model.collected[pid];
   // Growing would copy a large one again and again.
@@ -42,13 +41,13 @@ void collect_mm(Model& model, std::uint32_t pid, const Entry& entry) {
   if (model.needs.mappings && entry.payload.size() > large)
     task.memory.mappings.reserve(entry.payload.size() / usual_vma_bytes);
   reader.read(entry.payload, task.memory, [&](const Value& value) {
-    if (value.field == &auxv) each_integer(value, [&](std::uint64_t word) { task.memory.auxv.push_back(word); });
     if (value.field != &vmas || !model.needs.mappings) return;
     task.memory.mappings.emplace_back();
     mapping_reader().read(value.bytes, task.memory.mappings.back());
   });
   task.has_memory = true;
-  task.memory.page_size = page_size_in(*entry.message, entry.payload);
+  task.memory.auxv = auxiliary_vector_in(*entry.message, entry.payload);
+  task.memory.page_size = page_size_in(task.memory.auxv);
   if (model.page_size == 0) model.page_size = task.memory.page_size;
 }
 

@@ -1,4 +1,6 @@
 // pagemap-N: the runs of pages of a task.
+#include <algorithm>
+
 #include "model/collect.hpp"
 
 namespace critpipe {
@@ -14,6 +16,8 @@ void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
 bool needed(const Needs& needs) { return needs.pagemaps; }
 
 void expect_pagemap(const Model& model, Missing& missing) {
+  const auto has_pages = [](const Task& task) { return task.is_running(); };
+  if (!model.has_pagemaps && std::ranges::any_of(model.tasks, has_pages)) return missing.say(Reason::no_pagemaps);
   for (const Task& task : model.tasks)
     if (task.is_running()) missing.want("pagemap-", task.pid);
 }

@@ -7,14 +7,14 @@ namespace critpipe {
 bool is_image_head(Bytes begin) {
   if (begin.size() < 4) return false;
   const std::uint32_t word = load_u32(begin.data());
-  return word == common_magic || word == service_magic || find_kind(word);
+  return word == common_magic || word == service_magic || find_kind(word) || is_big_endian_head(word);
 }
 
 namespace {
 
 bool is_image(OpenedInput& opened) { return is_raw_name(opened.name) || is_image_head(opened.reader->peek(4)); }
 
-Step read_image(std::vector<OpenedInput>& inputs, Delivery delivery) {
+Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   OpenedInput& image = inputs.front();
   Receiver& receiver = delivery.receiver;
   const std::optional<std::string>& set = delivery.options.set;

@@ -44,7 +44,6 @@ class Stream {
   std::vector<Lane> lanes_;
   OpenFiles open_;
   OpenFiles::iterator current_ = open_.end();
-  NameSet names_;
   std::uint64_t sequence_ = 0;  // of the next marker
   bool image_ended_ = false;
   bool failed_ = false;
@@ -127,12 +126,12 @@ Step Stream::select(const std::string& name) {
   member.is_image = is_image_name(name);
   member.interleaved = true;
   const char* why = fault_of_name(name);
-  if (why || !names_.add(name)) {
+  if (why || !to_.names.add(name)) {
     to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
     return Step::go;
   }
   const bool is_read = member.is_image || to_.options.all_members;
-  open.wanted = to_.name(member, name) && is_read && to_.receiver.wants(member.path);
+  open.wanted = to_.name(member, name) && is_read && to_.wants(member);
   return open.wanted ? to_.receiver.begin(member) : Step::go;
 }
 
@@ -217,7 +216,7 @@ bool is_stream(OpenedInput& opened) {
   return true;
 }
 
-Step read_stream(std::vector<OpenedInput>& shards, Delivery delivery) { return Stream{shards, delivery}.read(); }
+Step read_stream(std::vector<OpenedInput>& shards, Delivery& delivery) { return Stream{shards, delivery}.read(); }
 
 // A shard, up to the next that begins at 0; one may be empty, too.
 bool is_shard(const std::vector<OpenedInput>& before, OpenedInput& next) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "source/libarchive.hpp"
 #include "source/input_form.hpp"
@@ -14,22 +15,33 @@ constexpr std::size_t header_bytes = 512;
 constexpr std::size_t checksum_at = 148;
 constexpr std::size_t checksum_bytes = 8;
 
+// What libarchive says of the member that it stands at.
+struct Header {
+  std::string path, name;
+  std::uint64_t size = 0;
+  bool is_directory = false;
+  const char* unusual = nullptr;                // what it is, if it is no plain file
+  std::optional<std::string> parent_link = {};  // what the link of a set to its parent says
+};
+
 class Tar {
  public:
   Tar(PeekReader& reader, Delivery& to) : reader_{reader}, to_{to} {}
   Step read();
 
  private:
+  class Data;
   bool open();
-  Step read_entry(archive_entry* entry);
-  Step read_data(Member& member, archive_entry* entry);
-  Step read_link(Member& member, archive_entry* entry);
-  Step read_blocks(Member& member);
-  Step zeros(const Member& member, std::uint64_t size);
-  std::uint64_t most_hole_bytes() const;
+  Header header(archive_entry* entry) const;
+  Step read_member(const Header& header);
+  Step read_file(Member& member, NestedPlace::Role role, std::string_view name);
+  Step read_link(Member& member, const std::string& text);
+  Step read_bytes(Member& member, Data& data, PeekReader& bytes);
+  Step read_layer(Member& member, bool is_asked_for, std::string_view name);
   void refuse(const Member& member, Reason reason, std::string name);
   Error fault();
-  Step fail(const Member& member, std::uint64_t offset);
+  Step fail(const Member& member, const Data& data, std::uint64_t offset);
+  std::uint64_t most_hole_bytes() const;
   static la_ssize_t next_block(archive*, void* self, const void** block);
   static la_int64_t skip(archive*, void* self, la_int64_t size);
 
@@ -37,12 +49,41 @@ class Tar {
   Delivery& to_;
   const ArchiveLibrary* library_ = nullptr;
   ArchiveHandle handle_{nullptr, {nullptr}};
-  NameSet names_;
-  bool has_image_ = false;
   std::uint64_t read_bytes_ = 0;  // of the archive, unpacked
   std::uint64_t hole_bytes_ = 0;
-  bool is_cut_ = false;  // the member passed a limit, and has failed
   bool broken_ = false;  // nothing more can or may be read
+};
+
+// The bytes of the member that libarchive stands at, its holes as zeros. Who listens gets them, too.
+class Tar::Data final : public ByteReader {
+ public:
+  Data(Tar& tar, std::uint64_t size) : tar_{tar}, size_{size} {}
+  Bytes read() override;
+  std::uint64_t packed() const override { return tar_.reader_.packed(); }
+  bool is_pipe() const override { return tar_.reader_.is_pipe(); }
+
+  // Passed over where it can be, and read by libarchive where not. False: error() says why not.
+  bool skip_rest();
+  // False: a limit was passed, and what follows can be read.
+  bool is_broken() const { return error_ && !over_limit_; }
+
+  void listen(Member& member) { listener_ = &member; }
+  bool is_heard() const { return listener_ != nullptr; }
+  bool stopped() const { return stopped_; }
+
+ private:
+  Bytes next();
+  Bytes zeros(std::uint64_t size);
+
+  Tar& tar_;
+  std::uint64_t size_;
+  std::uint64_t at_ = 0;
+  Bytes block_ = {};
+  std::uint64_t block_at_ = 0;
+  bool ended_ = false;
+  bool over_limit_ = false;
+  Member* listener_ = nullptr;
+  bool stopped_ = false;
 };
 
 // Without ./ before and / behind it.
@@ -110,10 +151,13 @@ Step Tar::read() {
     if (result == ARCHIVE_EOF) break;
     // ARCHIVE_RETRY would look for the next header in what may be anything.
     if (result == ARCHIVE_WARN || result == ARCHIVE_OK) {
-      if (read_entry(entry) == Step::stop) return Step::stop;
+      if (read_member(header(entry)) == Step::stop) return Step::stop;
       continue;
     }
-    to_.fail(fault());
+    Error error = fault();
+    if (error.reason == Reason::bad_archive)
+      error.offset = static_cast<std::uint64_t>(library_->archive_read_header_position(handle_.get()));
+    to_.fail(std::move(error));
     return Step::go;
   }
   if (broken_) return Step::go;
@@ -121,108 +165,192 @@ Step Tar::read() {
   // whoever writes into a pipe wants to be read.
   reader_.skip(Member::unknown);
   if (reader_.error()) to_.fail(reader_.error());
-  else if (!has_image_) to_.fail(named_error(Reason::no_images, to_.place, "archive"));
-  else to_.end();
+  else to_.end("archive");
   return Step::go;
 }
 
-Step Tar::read_entry(archive_entry* entry) {
+Header Tar::header(archive_entry* entry) const {
   const char* text = library_->archive_entry_pathname(entry);
   if (!text) text = library_->archive_entry_pathname_utf8(entry);
-  const std::string path = text ? text : "";
   const auto type = library_->archive_entry_filetype(entry);
-  const bool linked = library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry);
-  const std::string name = plain_name(path, type == AE_IFDIR);
-  if (name.empty()) return Step::go;
-  if (!to_.count(name)) {
+  Header header;
+  header.path = text ? text : "";
+  header.is_directory = type == AE_IFDIR;
+  header.name = plain_name(header.path, header.is_directory);
+  header.size = static_cast<std::uint64_t>(library_->archive_entry_size(entry));
+  if (library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry))
+    header.unusual = "hard link";
+  else if (type != AE_IFREG) header.unusual = type == AE_IFLNK ? "link" : "device or pipe";
+  if (type == AE_IFLNK && is_parent_link(header.name)) {
+    const char* target = library_->archive_entry_symlink(entry);
+    if (!target) target = library_->archive_entry_symlink_utf8(entry);
+    if (target) header.parent_link = target;
+  }
+  return header;
+}
+
+Step Tar::read_member(const Header& header) {
+  using Role = NestedPlace::Role;
+  const Role role = header.name.empty() ? Role::nothing : to_.nested.role_of(header.name, header.is_directory);
+  if (role == Role::nothing) return Step::go;
+  // A file system has any number of them, with any names.
+  if (role == Role::other && to_.nested.in_layer && !to_.options.all_members) return Step::go;
+  if (!to_.count(header.name)) {
     broken_ = true;
     return Step::go;
   }
-  Member member;
-  member.is_image = type != AE_IFDIR && is_image_name(name);
-  has_image_ |= member.is_image;
-  if (const char* why = fault_of_name(name)) {
-    const std::string place = to_.place + ":" + path.substr(0, max_name_bytes);
+  to_.has_image |= role == Role::image;
+  if (const char* why = fault_of_name(header.name)) {
+    const std::string place = to_.place + ":" + header.path.substr(0, max_name_bytes);
     to_.fail(named_error(Reason::bad_name, place, why));
     return Step::go;
   }
-  if (type == AE_IFDIR || (!member.is_image && !to_.options.all_members)) return Step::go;
-  if (!to_.name(member, name)) return Step::go;
-  member.place = to_.place + ":" + path;
-  if (type == AE_IFLNK && is_parent_link(name)) return read_link(member, entry);
-  if (type != AE_IFREG || linked) {
-    const char* what = linked ? "hard link" : type == AE_IFLNK ? "link" : "device or pipe";
-    if (member.is_image) refuse(member, Reason::bad_member, what);
-    return Step::go;
-  }
-  if (!names_.add(std::string_view{member.path}.substr(to_.prefix.size()))) {
-    refuse(member, Reason::bad_duplicate, member.path);
-    return Step::go;
-  }
-  return to_.receiver.wants(member.path) ? read_data(member, entry) : Step::go;
-}
-
-Step Tar::read_link(Member& member, archive_entry* entry) {
-  const char* text = library_->archive_entry_symlink(entry);
-  if (!text) text = library_->archive_entry_symlink_utf8(entry);
-  const bool is_new = names_.add(std::string_view{member.path}.substr(to_.prefix.size()));
-  if (!text || !is_new || !to_.receiver.wants(member.path)) return Step::go;
-  return read_text(text, member, to_.receiver);
-}
-
-Step Tar::read_data(Member& member, archive_entry* entry) {
-  member.size = static_cast<std::uint64_t>(library_->archive_entry_size(entry));
-  member.packed = reader_.packed();
-  if (to_.receiver.begin(member) == Step::stop) return Step::stop;
-  if (to_.receiver.needs_bytes(member)) return read_blocks(member);
-  if (library_->archive_read_data_skip(handle_.get()) >= ARCHIVE_WARN && !reader_.error())
-    return to_.receiver.end(member);
-  return fail(member, Error::nowhere);
-}
-
-Step Tar::fail(const Member& member, std::uint64_t offset) {
-  Error error = fault();
-  error.image = member.place;
-  error.offset = offset;
-  broken_ = true;
-  to_.receiver.fail(&member, error);
+  const bool is_layer = role == Role::other && !header.unusual && !to_.nested.in_layer && is_layer_name(header.name);
+  if (role == Role::other && !header.is_directory && !to_.nested.in_layer) to_.others.add(header.name);
+  if (header.is_directory || (role == Role::other && !to_.options.all_members && !is_layer)) return Step::go;
+  Member member;
+  member.is_image = role != Role::other;
+  member.place = to_.place + ":" + header.path;
+  member.size = header.size;
+  const bool is_of_set = to_.name(member, header.name);
+  if (is_layer) return read_layer(member, is_of_set && to_.options.any_file, header.name);
+  if (!is_of_set) return Step::go;
+  if (role == Role::whiteout) refuse(member, Reason::bad_member, "whiteout, which takes images of another layer away");
+  else if (header.parent_link && role == Role::other) return read_link(member, *header.parent_link);
+  else if (!header.unusual) return read_file(member, role, header.name);
+  else if (role == Role::image) refuse(member, Reason::bad_member, header.unusual);
   return Step::go;
 }
 
-Step Tar::read_blocks(Member& member) {
-  std::uint64_t at = 0;
-  is_cut_ = false;
-  for (;;) {
-    // Passed over where it can be, and read by libarchive where not.
-    if (is_cut_ || (at > 0 && to_.receiver.has_enough(member))) {
-      if (library_->archive_read_data_skip(handle_.get()) < ARCHIVE_WARN || reader_.error())
-        return fail(member, Error::nowhere);
-      return is_cut_ ? Step::go : to_.receiver.end(member);
+Step Tar::read_link(Member& member, const std::string& text) {
+  if (to_.seen_before(member) || !to_.wants(member)) return Step::go;
+  return read_text(text, member, to_.receiver);
+}
+
+Step Tar::read_file(Member& member, NestedPlace::Role role, std::string_view name) {
+  auto owned = std::make_unique<Data>(*this, member.size);
+  Data& data = *owned;
+  PeekReader bytes{std::move(owned)};
+  if (role == NestedPlace::Role::maybe_image) {
+    if (!is_image_head(bytes.peek(4))) return data.is_broken() ? fail(member, data, 0) : Step::go;
+    to_.nested.confirm(name);
+    to_.has_image = true;
+  }
+  if (const Error again = to_.seen_before(member)) {
+    to_.receiver.fail(&member, again);
+    return Step::go;
+  }
+  return to_.wants(member) ? read_bytes(member, data, bytes) : Step::go;
+}
+
+Step Tar::read_bytes(Member& member, Data& data, PeekReader& bytes) {
+  member.packed = reader_.packed();
+  if (to_.receiver.begin(member) == Step::stop) return Step::stop;
+  if (!to_.receiver.needs_bytes(member))
+    return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
+  for (std::uint64_t done = 0;;) {
+    if (done > 0 && to_.receiver.has_enough(member))
+      return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
+    const Bytes block = bytes.read();
+    if (block.empty()) return data.error() ? fail(member, data, done) : to_.receiver.end(member);
+    member.packed = reader_.packed();
+    if (to_.receiver.bytes(member, block) == Step::stop) return Step::stop;
+    done += block.size();
+  }
+}
+
+Step Tar::fail(const Member& member, const Data& data, std::uint64_t offset) {
+  Error error = data.error();
+  error.image = member.place;
+  if (data.is_broken()) error.offset = offset;
+  broken_ |= data.is_broken();
+  if (!to_.stopped) to_.receiver.fail(&member, error);
+  return Step::go;
+}
+
+// A layer of a container image: what it holds, and where it is asked for itself, too.
+Step Tar::read_layer(Member& member, bool is_asked_for, std::string_view name) {
+  auto owned = std::make_unique<Data>(*this, member.size);
+  Data& data = *owned;
+  member.packed = reader_.packed();
+  if (is_asked_for && !to_.seen_before(member) && to_.wants(member)) {
+    member.interleaved = true;
+    if (to_.receiver.begin(member) == Step::stop) return Step::stop;
+    data.listen(member);
+  }
+  OpenedInput layer;
+  layer.place = member.place;
+  layer.name = last_part(name);
+  layer.reader = std::make_unique<PeekReader>(std::move(owned));
+  std::vector<OpenedInput> layers;
+  layers.push_back(std::move(layer));
+  const Step step = to_.read_layer(layers);
+  if (step == Step::stop || data.stopped()) return Step::stop;
+  if (data.is_heard()) {
+    while (!data.read().empty()) {
     }
+    if (data.stopped()) return Step::stop;
+    return data.error() ? fail(member, data, Error::nowhere) : to_.receiver.end(member);
+  }
+  broken_ |= data.is_broken();  // which was said
+  return Step::go;
+}
+
+Bytes Tar::Data::read() {
+  if (error_ || stopped_) return {};
+  const Bytes bytes = next();
+  at_ += bytes.size();
+  if (!listener_ || bytes.empty()) return bytes;
+  listener_->packed = packed();
+  stopped_ = tar_.to_.stopped = tar_.to_.receiver.bytes(*listener_, bytes) == Step::stop;
+  return stopped_ ? Bytes{} : bytes;
+}
+
+Bytes Tar::Data::next() {
+  for (;;) {
+    if (at_ < block_at_) return zeros(block_at_ - at_);
+    if (!block_.empty()) return std::exchange(block_, {});
+    if (ended_) return {};
     const void* data = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
-    const int result = library_->archive_read_data_block(handle_.get(), &data, &size, &offset);
-    if (result == ARCHIVE_EOF) break;
-    if (result < ARCHIVE_WARN) return fail(member, at);
-    member.packed = reader_.packed();
-    const auto begin = static_cast<std::uint64_t>(offset);
-    // libarchive takes a sparse map as it stands, though its parts overlap or go back.
-    if (begin < at || size > member.size || begin > member.size - size) {
-      broken_ = true;
-      Error error = named_error(Reason::bad_archive, member.place, "its map of holes is out of order");
-      error.offset = at;
-      to_.receiver.fail(&member, error);
-      return Step::go;
+    const int result = tar_.library_->archive_read_data_block(tar_.handle_.get(), &data, &size, &offset);
+    ended_ = result == ARCHIVE_EOF;
+    if (!ended_ && result < ARCHIVE_WARN) {
+      error_ = tar_.fault();
+      return {};
     }
-    if (begin > at && zeros(member, begin - at) == Step::stop) return Step::stop;
-    if (is_cut_) continue;
-    at = begin + size;
-    if (size == 0) continue;
-    if (to_.receiver.bytes(member, {static_cast<const std::byte*>(data), size}) == Step::stop) return Step::stop;
+    block_at_ = ended_ ? size_ : static_cast<std::uint64_t>(offset);
+    // libarchive takes a sparse map as it stands, though its parts overlap or go back.
+    if (!ended_ && (block_at_ < at_ || size > size_ || block_at_ > size_ - size)) {
+      error_ = named_error(Reason::bad_archive, tar_.to_.place, "its map of holes is out of order");
+      return {};
+    }
+    if (!ended_) block_ = {static_cast<const std::byte*>(data), size};
   }
-  if (member.size > at && zeros(member, member.size - at) == Step::stop) return Step::stop;
-  return is_cut_ ? Step::go : to_.receiver.end(member);
+}
+
+bool Tar::Data::skip_rest() {
+  if (error_) return false;
+  if (tar_.library_->archive_read_data_skip(tar_.handle_.get()) >= ARCHIVE_WARN && !tar_.reader_.error()) return true;
+  error_ = tar_.fault();
+  return false;
+}
+
+// A hole of a sparse member. A header may claim any size.
+Bytes Tar::Data::zeros(std::uint64_t size) {
+  static constexpr std::array<std::byte, 64 << 10> block{};
+  const std::uint64_t most = tar_.most_hole_bytes();
+  if (tar_.hole_bytes_ > most || size > most - tar_.hole_bytes_) {
+    const std::uint64_t set = tar_.to_.options.max_bytes;
+    error_ = {Reason::limit_size, tar_.to_.place};
+    error_.want = set != Member::unknown ? set : most;
+    over_limit_ = true;
+    return {};
+  }
+  const std::uint64_t piece = std::min<std::uint64_t>(size, block.size());
+  tar_.hole_bytes_ += piece;
+  return Bytes{block}.first(static_cast<std::size_t>(piece));
 }
 
 std::uint64_t Tar::most_hole_bytes() const {
@@ -231,46 +359,54 @@ std::uint64_t Tar::most_hole_bytes() const {
   return free_hole_bytes + max_hole_ratio * read_bytes_;
 }
 
-// A hole of a sparse member. A header may claim any size.
-Step Tar::zeros(const Member& member, std::uint64_t size) {
-  const std::uint64_t most = most_hole_bytes();
-  if (hole_bytes_ > most || size > most - hole_bytes_) {
-    const bool is_set = to_.options.max_bytes != Member::unknown;
-    Error error{Reason::limit_size, member.place};
-    error.want = is_set ? to_.options.max_bytes : most;
-    is_cut_ = true;
-    to_.receiver.fail(&member, error);
-    return Step::go;
-  }
-  hole_bytes_ += size;
-  static constexpr std::array<std::byte, 64 << 10> block{};
-  while (size > 0) {
-    const std::uint64_t piece = std::min<std::uint64_t>(size, block.size());
-    if (to_.receiver.bytes(member, {block.data(), static_cast<std::size_t>(piece)}) == Step::stop) return Step::stop;
-    size -= piece;
-  }
-  return Step::go;
-}
-
 // Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
-bool is_tar(OpenedInput& opened) {
-  const Bytes begin = opened.reader->peek(header_bytes);
-  if (begin.size() < header_bytes || begin[0] == std::byte{0}) return false;
+bool has_checksum(Bytes header) {
   unsigned sum = 0, wanted = 0;
   for (std::size_t i = 0; i < header_bytes; ++i)
-    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(begin[i]);
+    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(header[i]);
   std::size_t i = checksum_at;
-  while (i < checksum_at + checksum_bytes && begin[i] == std::byte{' '}) ++i;
+  while (i < checksum_at + checksum_bytes && header[i] == std::byte{' '}) ++i;
   for (; i < checksum_at + checksum_bytes; ++i) {
-    const unsigned digit = std::to_integer<unsigned>(begin[i]) - '0';
+    const unsigned digit = std::to_integer<unsigned>(header[i]) - '0';
     if (digit > 7) break;
     wanted = wanted * 8 + digit;
   }
   return sum == wanted;
 }
 
-Step read_tar(std::vector<OpenedInput>& inputs, Delivery delivery) {
-  return Tar{*inputs.front().reader, delivery}.read();
+// What the first header turned out to be, in OpenedInput::sequence.
+enum FirstHeader : std::uint64_t { good_header, bad_checksum, cut_header };
+
+// A header that is damaged is known by the word that POSIX has in it, or by the name of the file.
+bool is_tar(OpenedInput& opened) {
+  constexpr std::string_view word = "ustar";
+  constexpr std::size_t word_at = 257;
+  const Bytes begin = opened.reader->peek(header_bytes);
+  const bool is_named = opened.name.ends_with(".tar");
+  opened.sequence = good_header;
+  if (begin.size() < header_bytes) {
+    opened.sequence = cut_header;
+    return is_named && !begin.empty();
+  }
+  const bool is_empty =
+      std::ranges::all_of(begin.first(header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
+  if (is_empty) return is_named;
+  if (begin[0] != std::byte{0} && has_checksum(begin)) return true;
+  opened.sequence = bad_checksum;
+  const std::string_view text{reinterpret_cast<const char*>(begin.data()), header_bytes};
+  return is_named || text.substr(word_at).starts_with(word);
+}
+
+Step read_tar(std::vector<OpenedInput>& inputs, Delivery& delivery) {
+  OpenedInput& input = inputs.front();
+  if (input.sequence == good_header) return Tar{*input.reader, delivery}.read();
+  const bool is_cut = input.sequence == cut_header;
+  Error error = named_error(is_cut ? Reason::cut_archive : Reason::bad_archive, delivery.place,
+                            "the checksum of its first header is wrong");
+  error.offset = 0;
+  if (input.reader->error()) error = input.reader->error();
+  delivery.fail(std::move(error));
+  return Step::go;
 }
 
 }  // namespace

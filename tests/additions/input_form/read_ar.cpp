@@ -32,7 +32,7 @@ Step read_one(PeekReader& reader, Delivery& to, std::string_view name, std::uint
   return is_wanted && size == 0 ? to.receiver.end(member) : Step::go;
 }
 
-Step read_ar(std::vector<OpenedInput>& inputs, Delivery delivery) {
+Step read_ar(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   PeekReader& reader = *inputs.front().reader;
   reader.skip(magic.size());
   for (Bytes bytes = reader.peek(head_bytes); bytes.size() >= head_bytes; bytes = reader.peek(head_bytes)) {

@@ -262,6 +262,17 @@ std::string address_text(const Address& address) {
   return {text, static_cast<std::size_t>(end - text)};
 }
 
+TEST(QuotedPrintable, NamesThatCouldBeBase64) {
+  for (const char* name : {"", "/tmp/sock123", "/run/foo", "abc", "abcd", "=00abstract", "L3J1=2Fx", "@/tmp/x"})
+    EXPECT_FALSE(is_base64_name(name)) << name;
+  // A path, an abstract name, a relative one, a padded one.
+  for (const char* base64 : {"L3RtcC9z", "AGFi", "YWJj", "L3J1bg=="}) EXPECT_TRUE(is_base64_name(base64)) << base64;
+  std::string back;
+  EXPECT_TRUE(append_unquoted(quoted_letter('L') + "3Rt", back));
+  EXPECT_EQ(back, "L3Rt");
+  EXPECT_FALSE(is_base64_name(quoted_letter('L') + "3RtcC9z"));
+}
+
 TEST(Address, BothWays) {
   const struct {
     std::string_view text;

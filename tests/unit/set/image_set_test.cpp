@@ -187,5 +187,21 @@ TEST_F(ImageSets, ParentsInACircleEnd) {
   EXPECT_EQ(error_.reason, Reason::bad_parents);
 }
 
+// A container image in a directory is read as an archive is.
+TEST_F(ImageSets, LayersOfAContainerImage) {
+  write("checkpoint/fs-1.img");
+  write("checkpoint/pages-1.img");
+  std::filesystem::create_directories(path_ / "oci/blobs/sha256");
+  tar("oci/blobs/sha256/0123456789ab", "checkpoint/fs-1.img checkpoint/pages-1.img");
+  EXPECT_TRUE(is_container_image(at("oci")));
+  EXPECT_FALSE(is_container_image(at("checkpoint")));
+  const auto set = open("oci");
+  ASSERT_TRUE(set) << to_string(error_);
+  EXPECT_FALSE(set->is_directory());
+  EXPECT_EQ(set->id().set, "");
+  EXPECT_EQ(set->members(), (Names{"fs-1.img", "pages-1.img"}));
+  EXPECT_EQ(read_paths(*set), (Names{"fs-1.img", "pages-1.img"}));
+}
+
 }  // namespace
 }  // namespace critpipe

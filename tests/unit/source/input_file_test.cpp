@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "critpipe/source.hpp"
 #include "source/byte_reader.hpp"
 #include "source/directory_list.hpp"
 #include "source/name_set.hpp"
@@ -175,8 +176,22 @@ TEST_F(Directories, LetNoNameLeadOut) {
 
 TEST(NameSet, TellsEqualNamesOnly) {
   NameSet names;
-  for (int i = 0; i < 40000; ++i) EXPECT_EQ(names.add("core-" + std::to_string(i)), NameSet::Seen::first);
-  for (int i = 0; i < 40000; i += 7) EXPECT_EQ(names.add("core-" + std::to_string(i)), NameSet::Seen::again);
+  for (int i = 0; i < 40000; ++i) EXPECT_TRUE(names.add("core-" + std::to_string(i)));
+  for (int i = 0; i < 40000; i += 7) EXPECT_FALSE(names.add("core-" + std::to_string(i)));
+}
+
+// One answer for all who read an input twice.
+TEST_F(Directories, InputsThatCanBeReadAgain) {
+  SourceOptions options;
+  ASSERT_EQ(mkfifo(at("fifo").c_str(), 0600), 0);
+  EXPECT_TRUE(can_read_again(at("dump"), options));
+  EXPECT_TRUE(can_read_again(at("dump/fs-1.img"), options));
+  EXPECT_TRUE(can_read_again(at("nothing"), options));  // fails each time
+  EXPECT_FALSE(can_read_again(at("fifo"), options));
+  EXPECT_FALSE(can_read_again("/dev/null", options));
+  EXPECT_FALSE(can_read_again("-", options));
+  options.stdin_offset = 0;  // it is a file
+  EXPECT_TRUE(can_read_again("-", options));
 }
 
 }  // namespace

@@ -1,0 +1,148 @@
+#include "json/parse/doubts.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "critpipe/fields.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::size_t double_digits = 17;      // that tell all doubles apart
+constexpr std::size_t least_digits = 16;       // a number with fewer, before its zeros, is one that people choose
+constexpr std::uint64_t smallest_page = 4096;  // every page size is a multiple
+
+std::string_view without_zeros(std::string_view digits) {
+  while (digits.ends_with('0')) digits.remove_suffix(1);
+  return digits;
+}
+
+// The digits of a double before the exponent, without the point and the zeros at their end.
+std::string digits_of(double value, int precision) {
+  char text[40];
+  const auto end = precision == 0
+                       ? std::to_chars(text, text + sizeof text, value, std::chars_format::scientific).ptr
+                       : std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, precision).ptr;
+  std::string digits{text, std::find(text, end, 'e')};
+  std::erase(digits, '.');
+  return std::string{without_zeros(digits)};
+}
+
+}  // namespace
+
+bool looks_rounded(std::string_view digits) {
+  const std::string_view significant = without_zeros(digits);
+  if (digits.size() <= double_digits || significant.size() > double_digits || significant.size() < least_digits)
+    return false;
+  double value = 0;
+  (void)std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  return significant == digits_of(value, 0) || significant == digits_of(value, double_digits - 1);
+}
+
+void Doubts::begin_image(const Kind& kind) {
+  looks_ = Looks::nowhere;
+  end_ = 0;
+  if (kind.later->name == "mm_entry") looks_ = Looks::at_mappings;
+  if (kind.later->name == "vma_entry") looks_ = Looks::at_vmas;
+  if (kind.later->name == "pagemap_entry") looks_ = Looks::at_runs;
+}
+
+void Doubts::add(Reason reason, std::string name, std::uint64_t want, std::uint64_t have, const char* at) {
+  if (nr_told_ == most) return;
+  ++nr_told_;
+  Error error{reason};
+  error.want = want;
+  error.have = have;
+  error.name = std::move(name);
+  found_.push_back({std::move(error), at});
+}
+
+void Doubts::long_number(const Field& field, std::string_view digits, const char* at) {
+  if (digits.starts_with('-')) digits.remove_prefix(1);
+  if (!looks_rounded(digits)) {
+    ++nr_exact_;
+    return;
+  }
+  std::uint64_t value = 0;
+  (void)std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (nr_rounded_++ == 0) first_rounded_ = value;
+  differ_ |= value != first_rounded_;
+  add(Reason::rounded_number, '"' + std::string{field.name()} + '"', 0, value, at);
+}
+
+Error Doubts::verdict() const {
+  constexpr std::uint64_t several = 3;
+  if (nr_rounded_ < several || !differ_ || nr_rounded_ <= nr_exact_) return {};
+  Error error{Reason::rounded_numbers};
+  error.have = nr_rounded_;
+  error.want = nr_rounded_ + nr_exact_;
+  return error;
+}
+
+void Doubts::look(const Message& message, Bytes payload, const char* at) {
+  if (looks_ == Looks::at_runs) return run(message, payload, at);
+  if (looks_ == Looks::at_vmas) return vma(message, payload, at);
+  static const Field& vmas = *find_message("mm_entry")->find("vmas");
+  for (Fields fields{message, payload}; fields.next();)
+    if (fields.value().field == &vmas) vma(vmas.message(), fields.value().bytes, at);
+}
+
+void Doubts::vma(const Message& message, Bytes payload, const char* at) {
+  static const Field& start = *find_message("vma_entry")->find("start");
+  static const Field& end = *find_message("vma_entry")->find("end");
+  range("mapping", integer_or(start, message, payload, 0), integer_or(end, message, payload, 0), at);
+}
+
+namespace {
+
+struct Run {
+  std::uint64_t vaddr = 0, nr_pages = 0;
+};
+
+Run run_of(const Message& message, Bytes payload) {
+  constexpr std::uint32_t vaddr = 1, compat_nr_pages = 2, nr_pages = 5;
+  Run run;
+  const std::byte* const data = payload.data();
+  const std::byte* const end = data + payload.size();
+  // Nearly always: the address, no compat_nr_pages, small flags, the count.
+  if (payload.size() >= 10 && data[0] == std::byte{vaddr << 3}) {
+    const std::byte* at = data + 1;
+    run.vaddr = trusted_varint(at, end);
+    if (end - at >= 6 && (load_u32(at) & 0x80ffffff) == 0x200010 && at[4] == std::byte{nr_pages << 3}) {
+      at += 5;
+      run.nr_pages = trusted_varint(at, end);
+      return run;
+    }
+  }
+  for (Fields fields{message, payload}; fields.next();) {
+    const Value& value = fields.value();
+    if (value.number == vaddr) run.vaddr = value.integer;
+    if (value.number == nr_pages || (value.number == compat_nr_pages && run.nr_pages == 0))
+      run.nr_pages = value.integer;
+  }
+  return run;
+}
+
+}  // namespace
+
+void Doubts::run(const Message& message, Bytes payload, const char* at) {
+  static const Message& head = *find_message("pagemap_head");
+  if (&message == &head) return;
+  const auto [begin, count] = run_of(message, payload);
+  const std::uint64_t end = begin + std::min(count, ~begin / smallest_page) * smallest_page;
+  if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
+    return range("run", begin, end, at);
+  end_ = end;
+}
+
+void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end, const char* at) {
+  const std::string name{what};
+  if (begin % smallest_page != 0) add(Reason::unaligned_mapping, name + " that begins", 0, begin, at);
+  else if (end % smallest_page != 0) add(Reason::unaligned_mapping, name + " that ends", 0, end, at);
+  else if (begin < end_) add(Reason::overlapping_mapping, name, end_, begin, at);
+  end_ = end;
+}
+
+}  // namespace critpipe

@@ -1,0 +1,66 @@
+// Unlinked files that are mapped, at the addresses where processes see them.
+#include <algorithm>
+
+#include "search/memory_search_work.hpp"
+
+namespace critpipe {
+
+using namespace search;
+
+namespace {
+
+using Range = CheckpointMemory::Range;
+
+std::vector<Range> within(const std::vector<Range>& all, const Ranges& wanted) {
+  std::vector<Range> ranges;
+  for (const Range& one : all)
+    for (const auto& [begin, end] : wanted) {
+      Range part = one;
+      part.begin = std::max(part.begin, begin);
+      part.end = std::min(part.end, end);
+      if (part.begin < part.end) ranges.push_back(part);
+    }
+  return ranges;
+}
+
+}  // namespace
+
+bool maps_unlinked(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.tasks(), [&](const Task& task) {
+    return std::ranges::any_of(task.memory.mappings,
+                               [&](const Mapping& mapping) { return !checkpoint.ghost_of(mapping).empty(); });
+  });
+}
+
+// What is wrong with the inputs, the search of their pages has said.
+Step MemorySearch::Work::search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
+  const auto& pids = options.filter.pids;
+  CheckpointMemory memory{
+      inputs,
+      {.page_size = options.page_size,
+       .limits = options.limits,
+       .source = source_options,
+       .pids = [&](std::uint32_t pid) { return pids.empty() || std::ranges::find(pids, pid) != pids.end(); }}};
+  for (const Process& process : memory.processes()) {
+    MemoryOwners owners{*process.set, *process.checkpoint, options};
+    const MemoryId id{false, process.task->pid};
+    const std::vector<Range> ranges = within(memory.unlinked(process), owners.wanted(id));
+    if (ranges.empty()) continue;
+    Search search{patterns, options.context, [&](const Match& found) { return owners.report(id, found, on_match); }};
+    Feeder feeder{search};
+    std::size_t current = ranges.size();
+    std::uint64_t at = 0;
+    Step step = Step::go;
+    const Error error = memory.read(ranges, [&](std::size_t number, Bytes bytes) {
+      if (std::exchange(current, number) != number) at = ranges[number].begin;
+      step = feeder.feed(std::exchange(at, at + bytes.size()), bytes);
+      return step;
+    });
+    if (error) on_error(error);
+    if (step == Step::go) step = feeder.end();
+    if (step == Step::stop && step_behind(search, std::string{process.name}) == Step::stop) return Step::stop;
+  }
+  return Step::go;
+}
+
+}  // namespace critpipe

@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""modes.py: every mode of every program says of every form of a checkpoint what it says of its directory.
+
+usage: modes.py BIN FOLDER ARCHIVES
+
+FOLDER holds checkpoint directories, ARCHIVES the archives that they were unpacked from. Each is read as the archive that it came
+from, with its pages first, and as container image: as docker-archive, OCI archive and OCI directory. The modes are a table; an
+option that a program has and that stands in none of its rows is a fault, so that none is forgotten.
+"""
+import concurrent.futures
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import container_images
+import image_stream
+
+BIN, FOLDER, ARCHIVES = map(os.path.abspath, sys.argv[1:4])
+EVERY_FORM = ("container", "demo", "memory-4.2")       # of others three forms are enough
+failures = []
+nr_runs = 0
+
+# @ is the input, {pid} a process with memory, {at} an address of it that is stored, OUT a file or directory that is written.
+# Options that say where output goes, how it looks on a terminal, or what limits hold, are no modes: see OTHERS.
+MODES = {
+    "crit-cat": ["@", "@ --list", "@ --list --json", "@ --entries 0:1", "@ --stream", "@ --into OUT", "@ --zstd",
+                 "@ --zstd --threads 2", "@ --only core-* --list", "@ --except pages-* --list", "@ --set= --list",
+                 "@ --into OUT --only pstree.img"],
+    "crit-tojson": ["@", "@ --pretty", "@ --lines", "@ --no-payload", "@ --nopl --lines", "@ --raw", "@ --no-wire",
+                    "@ --no-newline --only pstree.img", "@ --only mm-* --lines", "@ --except pages-*", "@ --set= --lines", "@ -j 1"],
+    "crit-grep": ["pid>0 @", "-v pid>0 @", "-c pid>0 @", "-l pid>0 @", "-q pid>0 @", "--lines pid>0 @", "--json pid>0 @",
+                  "--pretty pid>0 @", "--stream pid>0 @", "--any=prog @", "--any=PROG -i @", "--any=p.g -F @",
+                  "--only mm-* mm_env_start>0 --lines @", "--except mm-* pid>0 @", "--set= -c pid>0 @",
+                  "--memory PATH= @", "--memory --vma stack PATH= @", "--memory -c [A-Z]{3,9} @", "--memory -l [A-Z]{3,9} @",
+                  "--memory -q PATH= @", "--memory --json PATH= @", "--memory --lines -C 4 PATH= @", "--memory -i path= @",
+                  "--memory -F PATH= @", "--memory -x PATH= @", "--memory -o PATH=[!-~]* @", "--memory -f patterns @",
+                  "--memory --utf16 PATH @", "--memory --hexbytes 7f454c46 @", "--memory -p {pid} [A-Z]{3,9} -c @",
+                  "--memory --range {at}:{end} [a-z]{3,9} -c @", "--memory --prot w PATH= @", "--memory --vma heap [a-z]{3,9} -c @",
+                  "--memory --page-size 4K PATH= @", "--memory --vma file=* [a-z]{3,9} -c @"],
+    "crit-pages": ["@", "--summary @", "--summary --json @", "--contents @", "--contents --json @", "--contents -j 1 @",
+                   "--list @", "--list --json @", "--by vma @", "--by file @", "--by process @", "--by flags @",
+                   "--by vma --contents @", "--by file --json @", "-p {pid} --at {at}:4096 @", "-p {pid} --at {at}:64 --hex @",
+                   "-p {pid} --at {at}:8192 --holes zero @", "--argv @", "--env @", "--auxv @", "--argv --env --json @",
+                   "--argv --env --holes zero @", "--diff @ {other}", "--diff --json @ {other}", "--map @", "--html OUT @",
+                   "--check @", "--check --json @", "-p {pid} --summary @", "--page-size 4K --list @", "--only pagemap-* --list @",
+                   "--except pages-* --summary @", "--set= --list @", "--contents --memory 1G @"],
+    "crit-x": [f"@ {what}{more}" for what in ("ps", "fds", "mems", "rss", "sk") for more in ("", " --long", " --json", " --lines")]
+              + ["@ ps -T", "@ ps -t", "--set= @ ps"],
+    "crit-stats": ["@", "--table @", "--json @", "--lines @", "--page-size 4K @", "--set= @"],
+}
+OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
+          "--no-progress", "--all", "--max-count", "--parent"}
+# Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
+# depends on the form. Parents: parents.py.
+
+
+def fail(what, detail=""):
+    failures.append(what)
+    print(f"FAIL {what} {detail}", file=sys.stderr)
+
+
+def options_in_use(program):
+    """The long names of options, and the letter that each has."""
+    text = subprocess.run([f"{BIN}/{program}", "--help"], capture_output=True, text=True, check=True).stdout
+    return {name: letter for letter, name in re.findall(r"^ +(?:(-\w), )? *(--[\w-]+)", text, re.M)}
+
+
+def check_table():
+    for program, modes in MODES.items():
+        words = {word.split("=")[0] for mode in modes for word in mode.split()}
+        for name, letter in options_in_use(program).items():
+            if name not in OTHERS and name not in words and letter not in words:
+                fail(f"{program} {name}", "stands in no row of MODES")
+
+
+def files_of(path):
+    files = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                files[os.path.relpath(os.path.join(folder, name), path)] = file.read()
+    return files
+
+
+def answer(program, words, folder, stdin=None):
+    """What it prints or writes, in a form that does not depend on the order of members."""
+    global nr_runs
+    nr_runs += 1
+    out = os.path.join(folder, "OUT")
+    command = [f"{BIN}/{program}", *(("-" if word == "@" else word) if stdin else ("ck" if word == "@" else word) for word in words)]
+    done = subprocess.run(command, cwd=folder, input=stdin, stdin=None if stdin else subprocess.DEVNULL, capture_output=True, timeout=120)
+    text = done.stdout
+    if os.path.isdir(out):
+        text = repr(sorted(files_of(out).items())).encode()
+        shutil.rmtree(out)
+    elif os.path.exists(out):
+        with open(out, "rb") as file:
+            text += file.read()
+        os.remove(out)
+    if text.startswith(b"\x28\xb5\x2f\xfd"):
+        text = subprocess.run(["zstd", "-dqc"], input=text, stdout=subprocess.PIPE, check=True).stdout
+    try:
+        text = repr(sorted(image_stream.read(text).items())).encode()
+    except (image_stream.Malformed, IndexError, ValueError):
+        pass
+    # Estimates are made of a sample that depends on the order of the images.
+    text = re.sub(rb'"(?:zstd|lz4)": \{[^}]*\}|^ *(?:zstd|lz4) +about .*$', b"", text, flags=re.M)
+    # How a place is written differs from form to form, and so does what standard input is called.
+    place = rb"(?:ck|(?<![\w.])-)(?:[:/][^ :\"/]+(?:/[^ :\"/]+)*?)??[:/](?:checkpoint/)?(?=[\w-]+(?:\.[\w.]+)?)"
+    texts = [re.sub(place, b"ck:", part) for part in (text, done.stderr)]
+    if stdin:
+        texts = [re.sub(rb'"checkpoint": "-"', b'"checkpoint": "ck"', part) for part in texts]
+        texts = [re.sub(rb'(^|==> |: )-(?=[: (]|$)', rb"\1ck", part, flags=re.M) for part in texts]
+    # So is a table's column as wide as the longest name.
+    return [sorted(re.sub(rb" +", b" ", line) for line in part.splitlines()) for part in texts] + [done.returncode]
+
+
+def checkpoint_files(path):
+    """The images of a directory of podman or CRIU, with their names in an archive of podman."""
+    files = files_of(path)
+    if not any(name.startswith("checkpoint/") for name in files):
+        files = {"checkpoint/" + name: content for name, content in files.items()}
+    return files
+
+
+def forms_of(path, archive, all_of_them):
+    """(name, bytes of a file or files of a directory, is it to be read from a pipe)"""
+    files = checkpoint_files(path)
+    pages_first = sorted(files.items(), key=lambda item: "/pages-" not in item[0])
+    layer = container_images.tar(sorted(files.items()))
+    layers = [container_images.file_system(), layer]
+    with open(archive, "rb") as file:
+        yield "archive", file.read(), False
+    yield "pages first, from a pipe", container_images.zstd(container_images.tar(pages_first)), True
+    yield "OCI directory", container_images.oci_files(layers), False
+    if not all_of_them:
+        return
+    yield "pages first", container_images.tar(pages_first), False
+    yield "docker-archive", container_images.docker_archive(layers), False
+    yield "docker-archive, from a pipe", container_images.docker_archive(layers[::-1]), True
+    yield "old docker-archive", gzip.compress(container_images.old_docker_archive(layers), 1), False
+    yield "OCI archive", container_images.oci_archive([container_images.tar(pages_first)]), False
+    yield "OCI archive in a folder, from a pipe", container_images.oci_archive(layers, "./image/", container_images.zstd), True
+    yield "docker directory", {container_images.digest(layer): layer, "manifest.json": b"{}", "version": b"1"}, False
+
+
+def values_of(folder):
+    """A process with memory, and two pages of it that are stored."""
+    lines = subprocess.run([f"{BIN}/crit-pages", "--list", "--json", "ck"], cwd=folder, capture_output=True, text=True).stdout
+    runs = [json.loads(line) for line in lines.splitlines()]
+    stored = [run for run in runs if run.get("pid") and run["pages_image"] and run["nr_pages"] >= 2]
+    return {"other": "other", "pid": stored[0]["pid"], "at": hex(stored[0]["vaddr"]), "end": hex(stored[0]["vaddr"] + 8192)} if stored else None
+
+
+def prepare(work, number, content, other):
+    folder = os.path.join(work, str(number))
+    os.makedirs(folder)
+    with open(os.path.join(folder, "patterns"), "w") as file:
+        file.write("PATH=\nHOME=\n")
+    shutil.copytree(other, os.path.join(folder, "other"), symlinks=True)
+    if isinstance(content, dict):
+        container_images.write_files(os.path.join(folder, "ck"), content)
+    elif isinstance(content, bytes):
+        with open(os.path.join(folder, "ck"), "wb") as file:
+            file.write(content)
+    else:
+        shutil.copytree(content, os.path.join(folder, "ck"), symlinks=True)
+    return folder
+
+
+def one_checkpoint(name, other):
+    with tempfile.TemporaryDirectory() as work:
+        path = os.path.join(FOLDER, name)
+        reference = prepare(work, 0, path, other)
+        values = values_of(reference)
+        if not values:
+            return fail(name, "has no process with memory")
+        modes = [(program, [re.sub(r"\{([a-z]+)\}", lambda match: str(values[match[1]]), word) for word in mode.split()])
+                 for program, rows in MODES.items() for mode in rows]
+        wanted = [answer(program, words, reference) for program, words in modes]
+        forms = forms_of(path, os.path.join(ARCHIVES, name + ".tar.zst"), name in EVERY_FORM)
+        for number, (form, content, piped) in enumerate(forms, 1):
+            folder = prepare(work, number, content, other)
+            for (program, words), want in zip(modes, wanted):
+                got = answer(program, words, folder, content if piped else None)
+                if got != want:
+                    fail(f"{name} as {form}: {program} {' '.join(words)}", first_difference(want, got))
+
+
+def first_difference(want, got):
+    for one, two in zip(want, got):
+        if one == two:
+            continue
+        if isinstance(one, int):
+            return f"exit {one} and {two}"
+        missing = [line for line in one if line not in two][:1]
+        added = [line for line in two if line not in one][:1]
+        return f"wanted {str(missing)[:300]} got {str(added)[:300]}"
+    return ""
+
+
+check_table()
+names = sorted(entry.name for entry in os.scandir(FOLDER) if os.path.exists(os.path.join(ARCHIVES, entry.name + ".tar.zst")))
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    for done in [pool.submit(one_checkpoint, name, os.path.join(FOLDER, names[0])) for name in names]:
+        done.result()
+if not names:
+    fail("there are checkpoints")
+print(f"{len(names)} checkpoints, {nr_runs} runs, {len(failures)} failures")
+sys.exit(1 if failures else 0)
