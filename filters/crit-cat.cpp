@@ -1,10 +1,13 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
+#include <map>
+#include <unordered_set>
 #include <utility>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
 #include "cli/numbers.hpp"
+#include "cli/parent_sets.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 
@@ -14,7 +17,7 @@ namespace {
 
 constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
-        "entries into stream zstd"),
+        "entries into stream zstd format parents no-parents force partial threads"),
     Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
     big_numbers_row.needs("json"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
@@ -37,28 +40,38 @@ Slice parse_slice(Program& program) {
   return slice;
 }
 
+// Reads the inputs once; or, for a form in which the order matters, once for each rank, if they can be read again.
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
       : Decoding{limits_of(program)},
         program_{program},
         images_{images},
+        options_{source_options(program)},
         slice_{parse_slice(program)},
-        nr_wanted_{count_wanted(program)} {}
-
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  std::uint64_t take_file(const Member& member) override {
-    // The kernel moves what nobody looks at.
-    if (!last_ || member.size == Member::unknown) return 0;
-    const std::uint64_t moved = last_->pass_file(member.fd, member.size);
-    if (last_->step() == Step::go && last_->error()) {
-      Error error = last_->error();
-      error.image = member.place;
-      fail(&member, error);
-    }
-    return moved;
+        selection_{program} {
+    options_.all_members = true;
+    nr_wanted_ = count_wanted(program, options_);
   }
-  void report(const Error& error) override { program_.report(error); }
+
+  void read();
+
+  bool wants(std::string_view path) override {
+    const Rank rank = rank_of(path);
+    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
+    has_bulk_ |= rank == Rank::bulk;
+    has_pages_ |= rank == Rank::pages;
+    return phase_ == (rank == Rank::bulk ? Phase::bulk : Phase::pages);
+  }
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  std::uint64_t take_file(const Member& member) override;
+  // What was said in one phase is not said again in the next, unless it is too much to be kept.
+  void report(const Error& error) override {
+    const std::size_t hash = std::hash<std::string>{}(to_string(error));
+    if (phase_ != Phase::all && said_.contains(hash)) return;
+    if (phase_ != Phase::all && said_.size() < most_said) said_.insert(hash);
+    program_.report(error);
+  }
   // All was read. Entries that no image has are an error.
   void report_missing() {
     if (slice_.begin <= most_entries_ || slice_.begin == slice_.end || program_.failed()) return;
@@ -70,7 +83,11 @@ class Cat final : public Decoding {
 
  private:
   class One;
+  enum class Phase : std::uint8_t { all, small, bulk, pages };
 
+  bool is_only() const { return program_.arguments().size() <= 1; }
+  Step read_once(Phase phase);
+  Step read_parents(Receiver& receiver);
   // A whole set is a stream, however small; what is picked from it is itself if it is one, as a plain image is.
   OutForm form(const Member& member) const {
     if (!member.in_set) return program_.arguments().size() > 1 ? OutForm::stream : OutForm::image;
@@ -82,9 +99,18 @@ class Cat final : public Decoding {
 
   Program& program_;
   ImagesOut& images_;
+  SourceOptions options_;
   Slice slice_;
-  std::uint64_t nr_wanted_;  // of a directory
-  Output* last_ = nullptr;   // of the member that began last
+  Selection selection_;
+  std::uint64_t nr_wanted_ = 0;  // of a directory
+  Output* last_ = nullptr;       // of the member that began last
+  Phase phase_ = Phase::all;
+  bool any_ = false;
+  bool in_parents_ = false;
+  bool has_bulk_ = false, has_pages_ = false;
+  static constexpr std::size_t most_said = 1 << 16;
+  std::unordered_set<std::size_t> said_;         // hashes of errors
+  std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
   std::uint64_t most_entries_ = 0;
 };
 
@@ -92,12 +118,17 @@ class Cat final : public Decoding {
 class Cat::One final : public ImageSink {
  public:
   One(Cat& cat, const Member& member)
-      : ImageSink{nullptr, cat.slice_}, cat_{cat}, name_{member.path}, form_{cat.form(member)} {}
+      : ImageSink{nullptr, cat.slice_},
+        cat_{cat},
+        name_{member.path},
+        form_{cat.form(member)},
+        size_{cat.slice_.is_all() || !member.is_image ? member.size : Member::unknown},
+        ends_all_{is_parent_link(member) && member.in_directory && cat.is_only() && cat.images_.refuses_parents()} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }
   Step begin(const Image& image) override {
-    output_ = cat_.images_.open(name_, image.kind, form_);
+    output_ = cat_.images_.open(name_, image.kind, form_, size_);
     cat_.last_ = output_;
     write_to(output_);
     return ImageSink::begin(image);
@@ -113,7 +144,8 @@ class Cat::One final : public ImageSink {
   }
   Step end() override {
     cat_.most_entries_ = std::max(cat_.most_entries_, entries_);
-    return output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go;
+    const Step step = output_ ? cat_.images_.close(std::exchange(output_, nullptr), true) : Step::go;
+    return ends_all_ ? Step::stop : step;
   }
 
  private:
@@ -121,12 +153,69 @@ class Cat::One final : public ImageSink {
   Cat& cat_;
   std::string name_;
   OutForm form_;
+  std::uint64_t size_;
+  bool ends_all_;  // it is refused, so that nothing else need be read
   Output* output_ = nullptr;
 };
 
 std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
   last_ = nullptr;
+  if (member.in_directory && !in_parents_)
+    prefixes_.try_emplace(member.set->checkpoint, member.path, 0, member.path.size() - member.name.size());
+  // read_parents() follows it.
+  if (member.in_directory && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
   return std::make_unique<One>(*this, member);
+}
+
+std::uint64_t Cat::take_file(const Member& member) {
+  // The kernel moves what nobody looks at.
+  if (!last_ || member.size == Member::unknown) return 0;
+  const std::uint64_t moved = last_->pass_file(member.fd, member.size);
+  if (last_->step() == Step::go && last_->error()) {
+    Error error = last_->error();
+    error.image = member.place;
+    fail(&member, error);
+  }
+  return moved;
+}
+
+Step Cat::read_parents(Receiver& receiver) {
+  in_parents_ = true;
+  for (const auto& [input, prefix] : prefixes_) {
+    Error error;
+    for (const ParentSet& parent : parents_of(input, error)) {
+      Prefixed prefixed{receiver, prefix + parent.prefix};
+      Pieces pieces{{parent.place}, options_};
+      while (const auto piece = pieces.next())
+        if (piece->read(prefixed) == Step::stop) return Step::stop;
+    }
+    if (error) report(error);
+  }
+  in_parents_ = false;
+  return Step::go;
+}
+
+Step Cat::read_once(Phase phase) {
+  phase_ = phase;
+  Selected selected{selection_, *this};
+  Pieces pieces{program_.inputs(), options_};
+  Step step = Step::go;
+  while (const auto piece = pieces.next())
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (step == Step::go && images_.parents() == Parents::pass) step = read_parents(selected);
+  any_ |= selected.any();
+  return step;
+}
+
+void Cat::read() {
+  const bool is_ordered = images_.orders() && can_read_again(program_);
+  Step step = read_once(is_ordered ? Phase::small : Phase::all);
+  if (is_ordered && step == Step::go) step = images_.bulk_follows();
+  if (step == Step::go && has_bulk_ && is_ordered) step = read_once(Phase::bulk);
+  if (step == Step::go && has_pages_ && is_ordered) step = read_once(Phase::pages);
+  if (step == Step::stop) return;
+  selection_.report_missing(program_, any_);
+  report_missing();
 }
 
 // A line for each image.
@@ -243,8 +332,7 @@ int list(Program& program) {
 int run(Program& program) {
   if (program.has("list")) return list(program);
   const auto images = images_out(program);
-  Cat cat{program, *images};
-  if (read_inputs(program, cat) == Step::go) cat.report_missing();
+  Cat{program, *images}.read();
   return images->commit();
 }
 

@@ -1,11 +1,14 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
+#include <filesystem>
 #include <map>
 #include <unordered_set>
 
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
+#include "cli/parent_sets.hpp"
 #include "critpipe/json.hpp"
+#include "critpipe/set.hpp"
 
 namespace critpipe::filters {
 
@@ -31,6 +34,8 @@ class FromJson final : public EncodeSink {
     if (path) directory_ = Directory{*path, error};
     if (error) program.report(error);
   }
+  // What the JSON names without its bytes, and the parents of its directory.
+  void finish();
   ~FromJson() override {
     for (const auto& [name, output] : paused_) (void)images_.close(output, false);
     drop();
@@ -57,7 +62,15 @@ class FromJson final : public EncodeSink {
   }
 
  private:
-  Step fetch(const std::string& name, InputFile& file);
+  struct Missing {
+    std::string name;
+    std::uint64_t size;
+  };
+  Step fetch(const std::string& name, std::uint64_t size);
+  Step copy(const std::string& name, InputFile& file);
+  void fetch_all(Rank from, Rank to);
+  void copy_parents(Rank from, Rank to);
+  void name_parent();
 
   Program& program_;
   ImagesOut& images_;
@@ -65,6 +78,8 @@ class FromJson final : public EncodeSink {
   std::string name_;
   Output* output_ = nullptr;
   std::map<std::string, Output*> paused_;
+  std::vector<Missing> missing_;  // where the order matters
+  bool any_fetched_ = false;
   std::unordered_set<std::string> of_lines_;  // images that came so
 };
 
@@ -99,20 +114,73 @@ Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
     error.name = "--pages-from does not look into subdirectories of DIR";
     return program_.report(error), Step::go;
   }
-  error = {};
+  any_fetched_ = true;
+  if (!images_.orders()) return fetch(name, size);
+  missing_.push_back({name, size});
+  return Step::go;
+}
+
+Step FromJson::fetch(const std::string& name, std::uint64_t size) {
+  Error error;
   InputFile file = directory_.open(name, error);
   if (!error && file.size() != size)
     error = {Reason::bad_size, file.place(), Error::nowhere, Error::nowhere, size, file.size()};
-  if (!error) return fetch(name, file);
+  if (!error) return copy(name, file);
   program_.report(error);
   return Step::go;
 }
 
-Step FromJson::fetch(const std::string& name, InputFile& file) {
+void FromJson::fetch_all(Rank from, Rank to) {
+  for (const Missing& one : missing_)
+    if (rank_of(one.name) >= from && rank_of(one.name) <= to && fetch(one.name, one.size) == Step::stop) return;
+}
+
+void FromJson::copy_parents(Rank from, Rank to) {
+  Error error;
+  for (const ParentSet& parent : parents_of(directory_.place(), error)) {
+    Error failed;
+    const auto set = ImageSet::open_input(parent.place, failed);
+    for (const std::string& name : set ? set->members() : std::vector<std::string>{}) {
+      if (rank_of(name) < from || rank_of(name) > to) continue;
+      InputFile file = set->open(name, failed);
+      if (failed) break;
+      if (copy(parent.prefix + name, file) == Step::stop) return;
+    }
+    if (failed) program_.report(failed);
+  }
+  if (error && from == Rank::configuration) program_.report(error);
+}
+
+// Its images come without their parent.
+void FromJson::name_parent() {
+  Output* const output = images_.open("parent", nullptr, OutForm::stream);
+  if (!output) return;
+  std::error_code none;  // a directory serves CRIU as well
+  const auto text = std::filesystem::read_symlink(directory_.place() + "/parent", none);
+  output->write(none ? "parent" : text.string());
+  (void)images_.close(output, true);
+}
+
+void FromJson::finish() {
+  const bool has_parent = any_fetched_ && directory_.has("parent");
+  const bool passes = has_parent && images_.parents() == Parents::pass;
+  if (has_parent && !passes) name_parent();
+  if (!images_.orders()) {
+    if (passes) copy_parents(Rank::configuration, Rank::pages);
+    return;
+  }
+  fetch_all(Rank::configuration, Rank::image);
+  if (passes) copy_parents(Rank::configuration, Rank::image);
+  if (images_.bulk_follows() == Step::stop) return;
+  fetch_all(Rank::bulk, Rank::pages);
+  if (passes) copy_parents(Rank::bulk, Rank::pages);
+}
+
+Step FromJson::copy(const std::string& name, InputFile& file) {
   if (program_.has("link") && images_.link(name, file.fd())) return Step::go;
-  Output* output = images_.open(name, nullptr, OutForm::stream);
-  if (!output) return Step::go;
   const std::uint64_t size = file.size();
+  Output* output = images_.open(name, nullptr, OutForm::stream, size);
+  if (!output) return Step::go;
   std::uint64_t done = output->pass_file(file.fd(), size);
   std::vector<std::byte> block(done < size ? block_bytes : 0);
   Error error = output->step() == Step::go ? output->error() : Error{};
@@ -147,6 +215,7 @@ int run(Program& program) {
   {
     FromJson sink{program, *images};
     for (const std::string& input : inputs) read_json(program, input, sink);
+    sink.finish();
   }
   return images->commit();
 }

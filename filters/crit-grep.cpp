@@ -34,7 +34,11 @@ constexpr Option rows[] = {
     Option{'F', "fixed-strings", nullptr, "Take the pattern as plain text, not as a regular expression."}.needs(
         "any|memory"),
     output_row.without_letter(),
+    Option{format_row}.excludes("stream lines json pretty count files-with-matches quiet"),
     Option{stream_row}.excludes("lines json pretty"),
+    Option{zstd_row}.excludes("lines json pretty count files-with-matches quiet"),
+    threads_row,
+    force_row.without_letter().needs("output"),
 };
 constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
 constexpr Example examples[] = {

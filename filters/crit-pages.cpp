@@ -28,9 +28,9 @@ constexpr Example examples[] = {
 };
 
 // The rows of modes first; those fill in their own before main() begins.
-constinit std::array<Options, Mode::most + 5> groups = [] {
-  std::array<Options, Mode::most + 5> all;
-  const Options others[] = {shared, everywhere, colour_options, output, input_options};
+constinit std::array<Options, Mode::most + 6> groups = [] {
+  std::array<Options, Mode::most + 6> all;
+  const Options others[] = {shared, everywhere, colour_options, output, force_options, input_options};
   std::ranges::copy(others, all.begin() + Mode::most);
   return all;
 }();

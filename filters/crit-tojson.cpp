@@ -13,12 +13,13 @@ constexpr Option rows[] = {
     {0, "lines", nullptr, "Print one entry per line, with its image, magic and index."},
     {0, "no-payload", nullptr, "Print the size of extras instead of their bytes."},
     {0, "nopl", nullptr, "Same as --no-payload."},
-    {0, "raw", nullptr, "Print the bytes of raw images (pages, ...) as base64, not only their size."},
+    {0, "raw", nullptr,
+     "Print the bytes of raw images (pages, ...) as base64, not only their size; and all other files, as with --all."},
     {0, "no-wire", nullptr, "Leave out heads and wire encodings, which only crit-fromjson needs."},
     big_numbers_row,
     Option{0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."}.excludes("lines"),
 };
-constexpr Options groups[] = {rows, parallel_options, output_options, input_options, all_options};
+constexpr Options groups[] = {rows, parallel_options, output_options, force_options, input_options, all_options};
 constexpr Example examples[] = {
     {"crit-tojson core-1.img", "print an image as crit does"},
     {"crit-tojson --pretty < mm-1.img", "print it in readable form"},
@@ -74,10 +75,14 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
 
 int run(Program& program) {
   const BigNumbers big_numbers = big_numbers_of(program);
-  Destination destination{program, Destination::Content::text};
-  read_inputs(program, destination.output(), [&](Output& output, const ReportError& report) {
+  const bool raw = program.has("raw");
+  Destination destination{program, raw ? Destination::Content::memory_text : Destination::Content::text};
+  SourceOptions options = source_options(program);
+  options.all_members |= raw;
+  const auto make = [&](Output& output, const ReportError& report) {
     return std::make_unique<ToJson>(program, big_numbers, output, report);
-  });
+  };
+  read_inputs(program, destination.output(), make, options);
   return destination.commit();
 }
 

@@ -81,6 +81,7 @@ extern const Filter filter;  // the one row of each program
 // Rows that several filters share.
 inline constexpr Option output_row{'o', "output", "FILE",
                                    "Write to FILE, which is replaced only once the output is complete.", Option::files};
+inline constexpr Option force_row{'f', "force", nullptr, "Write even into a file that others than its owner may read."};
 inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even for a single image."};
 inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."};
 inline constexpr Option max_size_row{0, "max-size", "SIZE",
@@ -99,6 +100,7 @@ inline constexpr Option big_numbers_row{0, "big-numbers", "FORM",
                                         "Print fields of 64 bits as numbers (number) or in quotes (text), for readers "
                                         "that round numbers above 2^53, as jq before 1.7 does."};
 inline constexpr Option output_options[] = {output_row, sync_row.needs("output")};
+inline constexpr Option force_options[] = {force_row.needs("output")};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
 inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
@@ -157,12 +159,15 @@ Sync sync_of(const Program& program);  // as --no-sync says
 // Standard output, or with -o FILE an AtomicFile that commit() puts in place.
 class Destination {
  public:
-  enum class Content : std::uint8_t { text, binary };
-  // Binary never goes to a terminal: usage error with a hint. `option` is the one that names the file.
+  // Images and memory go into a file that only its owner may read; one that others may read is refused without --force,
+  // unless it is named as an image that holds no memory.
+  enum class Content : std::uint8_t { text, memory_text, binary, images };
+  // Binary and images never go to a terminal: usage error with a hint. `option` is the one that names the file.
   Destination(Program& program, Content content, const char* option = "output");
   ~Destination();  // without commit(), an existing file stays as it was
   Output& output() { return file(); }
   int fd() const { return file().fd(); }
+  bool is_named() const { return file_ != nullptr; }  // with -o
   enum class After : std::uint8_t { success, any };
   // Writes out; with -o the file is put in place if the program has not failed, or if `after` says that a partial
   // answer is of use. Returns the exit code.

@@ -1,12 +1,7 @@
 #include "cli/images_out.hpp"
 
 #include <algorithm>
-#include <list>
-#include <unordered_set>
-
-#include "cli/cleanup.hpp"
-#include "critpipe/output.hpp"
-#include "critpipe/image_writer.hpp"
+#include <filesystem>
 
 namespace critpipe::filters {
 
@@ -18,196 +13,200 @@ std::string name_or_kind(const std::string& name, const Kind* kind) {
   return name == "-" && one_name ? std::string{kind->file} : name;
 }
 
-class ToOutput final : public ImagesOut {
- public:
-  explicit ToOutput(Program& program);
-  Output* open(const std::string& name, const Kind* kind, OutForm form) override;
-  Step close(Output* output, bool whole) override;
-  void expect_stream() override { expected_ = true; }
-  int commit() override;
+enum class Format : std::uint8_t { unsaid, stream, directory, tar };
 
- private:
-  class One;
-  Step take(const std::string& name, Bytes bytes);
-  std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size, Error& error);
-  bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
-  Step decide(OutForm form);
-  void decide_by_size();
-  Output& below() { return packed_ ? *packed_ : destination_.output(); }
-
-  Program& program_;
-  Destination destination_;
-  std::unique_ptr<ZstdOutput> packed_;
-  StreamWriter stream_;
-  bool forced_;            // --stream
-  bool expected_ = false;  // an empty stream is an answer
-  OutForm form_ = OutForm::stream;
-  std::unordered_set<std::string> names_;  // those who read a stream refuse a name that comes again
-  std::string held_name_;
-  std::string held_;
-  bool held_ended_ = false;
-  std::list<One> open_;
-};
-
-// One image that is open.
-class ToOutput::One final : public Output {
- public:
-  One(ToOutput& target, std::string name) : Output{block_bytes / 4}, target_{target}, name_{std::move(name)} {}
-  const std::string& name() const { return name_; }
-
- private:
-  bool drain(const char* bytes, std::size_t size) override {
-    return target_.take(name_, std::as_bytes(std::span{bytes, size})) == Step::go;
+Format format_of(Program& program, const std::string& file) {
+  if (program.has("stream")) return Format::stream;
+  const auto text = program.value("format");
+  if (!text) {
+    if (program.has("into")) return Format::directory;
+    for (const char* suffix : {".tar", ".tar.zst", ".tzst"})
+      if (file.ends_with(suffix)) return Format::tar;
+    for (const char* suffix : {".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.lz4"})
+      if (file.ends_with(suffix)) program.usage("-o " + file + ": archives are compressed with zstd or not at all");
+    return Format::unsaid;
   }
-  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(name_, fd, size, error_); }
-
-  ToOutput& target_;
-  std::string name_;
-};
-
-std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below) {
-  const auto level = program.value("zstd");
-  const std::uint64_t threads = program.number("threads", 1);
-  if (!level) return nullptr;
-  const std::uint64_t number = level->empty() ? 3 : program.number("zstd", 3);
-  if (number < 1 || number > 19) program.usage("--zstd takes a level from 1 to 19");
-  if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
-  return std::make_unique<ZstdOutput>(below, static_cast<int>(number), static_cast<int>(threads));
+  constexpr std::pair<const char*, Format> formats[] = {
+      {"stream", Format::stream}, {"dir", Format::directory}, {"tar", Format::tar}};
+  const auto* const known = std::ranges::find(formats, *text, &std::pair<const char*, Format>::first);
+  if (known == std::end(formats)) program.usage("--format takes stream, dir or tar, not " + *text);
+  if (program.has("into") && known->second != Format::directory)
+    program.usage("--into writes a directory: --format=" + *text + " goes with -o");
+  return known->second;
 }
 
-ToOutput::ToOutput(Program& program)
-    : program_{program},
-      destination_{program, Destination::Content::binary},
-      packed_{packed_output(program, destination_.output())},
-      stream_{below()},
-      forced_{program.has("stream")} {}
-
-Step ToOutput::decide(OutForm form) {
-  form_ = form;
-  const Bytes held = std::as_bytes(std::span{held_});
-  if (form == OutForm::image) {
-    below().pass(held);
-  } else if (!names_.empty()) {
-    if (!held_.empty()) (void)stream_.data(held_name_, held);
-    if (held_ended_) (void)stream_.end(held_name_);
-  }
-  held_.clear();
-  held_.shrink_to_fit();
-  return below().step();
+// The link of a set, or of a generation of it.
+MemberPlace place_of(const std::string& base, std::uint32_t generation) {
+  MemberPlace place;
+  place.base = base;
+  place.generation = generation;
+  place.name = "parent";
+  return place;
 }
 
-Output* ToOutput::open(const std::string& name, const Kind* kind, OutForm form) {
-  const std::string known = name_or_kind(name, kind);
-  if (names_.empty()) {
-    form_ = forced_ ? OutForm::stream : form;
-    held_name_ = known;
-  } else if (is_open()) {
-    (void)decide(OutForm::stream);
-  } else if (form_ == OutForm::image) {
-    Error error{Reason::usage, name};
-    error.name = "a second image, behind one that is written as itself: --stream writes several, --set reads one set";
-    program_.report(error);
-    return nullptr;
-  }
-  if (!names_.insert(known).second) {
-    Error error{Reason::bad_duplicate};
-    error.name = known;
-    program_.report(error);
-    return nullptr;
-  }
-  return &open_.emplace_back(*this, known);
-}
-
-// What is too long to be held.
-void ToOutput::decide_by_size() { (void)decide(form_ == OutForm::one_or_stream ? OutForm::stream : OutForm::image); }
-
-Step ToOutput::take(const std::string& name, Bytes bytes) {
-  if (is_open() && held_.size() + bytes.size() <= held_image_bytes) {
-    held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return Step::go;
-  }
-  if (is_open()) decide_by_size();
-  if (form_ == OutForm::stream) return stream_.data(name, bytes);
-  below().pass(bytes);
-  return below().step();
-}
-
-std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size, Error& error) {
-  if (is_open() && size <= held_image_bytes) return 0;
-  if (is_open()) decide_by_size();
-  return form_ == OutForm::stream ? stream_.pass_file(name, fd, size, error) : below().pass_file(fd, size);
-}
-
-Step ToOutput::close(Output* output, bool whole) {
-  const auto one = std::ranges::find_if(open_, [&](const One& open) { return &open == output; });
-  (void)one->flush();
-  const std::string name = one->name();
-  open_.erase(one);
-  if (form_ == OutForm::stream && whole) return stream_.end(name);
-  held_ended_ |= whole;
-  return below().step();
-}
-
-int ToOutput::commit() {
-  if (is_open()) (void)decide(OutForm::image);
-  // Mostly nothing is written where there was nothing: an empty stream would look like a whole set.
-  if (form_ == OutForm::stream && (!names_.empty() || expected_)) (void)stream_.finish();
-  if (packed_ && packed_->finish() == Step::stop && packed_->error()) program_.report(packed_->error());
-  return destination_.commit();
-}
-
-// Images as files. Names that no file can have are refused.
-class ToDirectory final : public ImagesOut {
- public:
-  ToDirectory(Program& program, const std::string& path) : program_{program}, partial_{program.has("partial")} {
-    cleanup_ = std::make_unique<SignalCleanup>([&] {
-      const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
-      directory_ = std::make_unique<DirectoryWriter>(path, options);
-      return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
-                                 directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
-    });
-    if (directory_->error()) program.report(directory_->error());
-  }
-  Output* open(const std::string& name, const Kind* kind, OutForm) override;
-  Step close(Output* output, bool whole) override;
-  bool link(const std::string& name, int fd) override { return !directory_->error() && directory_->link(name, fd); }
-  int commit() override;
-
- private:
-  Program& program_;
-  bool partial_;
-  std::unique_ptr<SignalCleanup> cleanup_;  // of the hidden directory, which is gone before this is
-  std::unique_ptr<DirectoryWriter> directory_;
-};
-
-Output* ToDirectory::open(const std::string& name, const Kind* kind, OutForm) {
-  if (directory_->error()) return nullptr;
-  Error error;
-  Output* output = directory_->create(name_or_kind(name, kind), error);
-  if (!output) program_.report(error);
-  return output;
-}
-
-Step ToDirectory::close(Output* output, bool whole) {
-  const Error error = whole ? directory_->close(output) : directory_->abandon(output);
-  if (error) program_.report(error);
-  return error ? Step::stop : Step::go;
-}
-
-int ToDirectory::commit() {
-  if (directory_->error() || (program_.failed() && !partial_)) return program_.exit_code();
-  Error error = directory_->finish();
-  if (!error) cleanup_->commit([&] { error = directory_->commit(); });
-  if (error) program_.report(error);
-  return program_.exit_code();
+Parents parents_of(const Program& program) {
+  return program.has("parents") ? Parents::pass : program.has("no-parents") ? Parents::leave : Parents::unsaid;
 }
 
 }  // namespace
 
+std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd) {
+  const std::uint64_t threads = program.number("threads", 1);
+  if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
+  const std::string level = program.value("zstd").value_or("");
+  const std::uint64_t number = level.empty() ? 3 : program.number("zstd", 3);
+  if (number < 1 || number > 19) program.usage("--zstd takes a level from 1 to 19");
+  if (!zstd && program.has("threads")) program.usage("--threads needs --zstd");
+  if (!zstd) return nullptr;
+  return std::make_unique<ZstdOutput>(below, static_cast<int>(number), static_cast<int>(threads));
+}
+
+// What a link leads to; more than a name can have is none.
+class ImagesOut::ParentLink final : public Output {
+ public:
+  explicit ParentLink(MemberPlace link) : Output{max_name_bytes + 1}, place{std::move(link)} {}
+  bool is_too_long() const { return text.size() > max_name_bytes; }
+
+  MemberPlace place;
+  std::string text;
+
+ private:
+  bool drain(const char* bytes, std::size_t size) override {
+    text.append(bytes, std::min(size, max_name_bytes + 1 - text.size()));
+    return true;
+  }
+};
+
+ImagesOut::ImagesOut(Program& program, std::unique_ptr<ImagesTarget> target)
+    : program_{program}, target_{std::move(target)}, parents_{parents_of(program)} {}
+ImagesOut::~ImagesOut() = default;
+
+void ImagesOut::count(const MemberPlace& place) {
+  SetParents& set = sets_[place.base];
+  if (place.generation > 0) set.generations.insert(place.generation);
+  else if (is_image_name(place.name) && place.is_with_images()) set.has_images = true;
+}
+
+Output* ImagesOut::open(const std::string& name, const Kind* kind, OutForm form, std::uint64_t size) {
+  MemberPlace place{name_or_kind(name, kind)};
+  const bool is_link = place.is_parent_link() && form != OutForm::image;
+  if (parents_ == Parents::leave && (place.generation > 0 || is_link)) return nullptr;
+  if (is_link) return &open_links_.emplace_back(std::move(place));
+  count(place);
+  return target_->open(place, form, size);
+}
+
+Step ImagesOut::close(Output* output, bool whole) {
+  const auto link = std::ranges::find_if(open_links_, [&](const ParentLink& one) { return &one == output; });
+  if (link == open_links_.end()) return target_->close(output, whole);
+  (void)link->flush();
+  if (whole) take_link(*link);
+  open_links_.erase(link);
+  return Step::go;
+}
+
+void ImagesOut::take_link(const ParentLink& link) {
+  if (link.is_too_long()) {
+    Error error{Reason::bad_name, link.place.in_stream()};
+    error.name = "what it leads to is too long";
+    return program_.report(error);
+  }
+  sets_[link.place.base].led[link.place.generation] = link.text;
+  if (target_->has_links()) return;
+  Output* const output = target_->open(link.place, OutForm::stream, link.text.size());
+  if (!output) return;
+  output->write(link.text);
+  (void)target_->close(output, true);
+}
+
+bool ImagesOut::link(const std::string& name, int fd) {
+  const MemberPlace place{name};
+  if (!target_->link(place, fd)) return false;
+  count(place);
+  return true;
+}
+
+void ImagesOut::link_once(const MemberPlace& set, const MemberPlace& parent) {
+  if (linked_.insert(set.in_stream()).second) target_->link_parent(set, parent);
+}
+
+// Each generation is linked to the next one that is among the members.
+void ImagesOut::settle_links() {
+  for (const auto& [base, set] : sets_) {
+    for (const std::uint32_t generation : set.generations) {
+      const bool is_there = generation == 1 ? set.has_images : set.generations.contains(generation - 1);
+      if (is_there) link_once(place_of(base, generation - 1), place_of(base, generation));
+    }
+    const auto led = set.led.find(0);
+    if (led == set.led.end() || set.generations.contains(1)) continue;
+    // An archive may hold dumps side by side.
+    const std::string other = (std::filesystem::path{base} / led->second / "").lexically_normal().string();
+    const auto known = sets_.find(other == "./" ? "" : other);
+    if (known == sets_.end() || !known->second.has_images || known->first == base) continue;
+    link_once(place_of(base, 0), place_of(known->first, 0));
+  }
+}
+
+// A link to a parent that is not among the members.
+Step ImagesOut::settle_missing(const MemberPlace& link, const std::string& text) {
+  const std::string what = link.in_stream() + " -> " + text;
+  Error error{Reason::usage, what};
+  if (parents_ == Parents::pass && target_->may_lead_out()) {
+    target_->link_parent(link, place_of(link.base, link.generation + 1));
+    program_.note(visible(what) + ": the link is passed on, the parent is not here");
+    return Step::go;
+  }
+  if (parents_ != Parents::pass && !target_->refuses_parents()) {
+    program_.note(visible(what) + ": the parent is not passed on (--parents does that)");
+    return Step::go;
+  }
+  error.name = parents_ == Parents::pass
+                   ? "the parent is not here"
+                   : "the parent is not passed on: --parents does that, --no-parents leaves it out";
+  program_.report(error);
+  target_->spoil();
+  return Step::stop;
+}
+
+Step ImagesOut::settle() {
+  settle_links();
+  Step step = Step::go;
+  for (const auto& [base, set] : sets_)
+    for (const auto& [generation, text] : set.led) {
+      const MemberPlace link = place_of(base, generation);
+      if (set.generations.contains(generation + 1) || !linked_.insert(link.in_stream()).second) continue;
+      if (settle_missing(link, text) == Step::stop) step = Step::stop;
+    }
+  return step;
+}
+
+Step ImagesOut::bulk_follows() {
+  const Step step = settle();
+  if (step == Step::go) target_->bulk_follows();
+  return step;
+}
+
+int ImagesOut::commit() {
+  (void)settle();
+  return target_->commit();
+}
+
 std::unique_ptr<ImagesOut> images_out(Program& program) {
-  const auto path = program.value("into");
-  if (!path) return std::make_unique<ToOutput>(program);
-  return std::make_unique<ToDirectory>(program, *path);
+  const std::string file = program.value("output").value_or("");
+  const Format format = format_of(program, file);
+  const bool is_named_so = file.ends_with(".zst") || file.ends_with(".tzst");
+  const bool zstd = program.has("zstd") || (format != Format::directory && is_named_so);
+  std::unique_ptr<ImagesTarget> target;
+  if (format == Format::directory) {
+    const std::string path = program.value("into").value_or(file);
+    if (path.empty()) program.usage("--format=dir needs a directory: -o DIR or --into DIR");
+    if (program.has("zstd")) program.usage("--zstd cannot be combined with --format=dir");
+    target = to_directory(program, path);
+  } else {
+    program.refuse({"partial"}, "needs --into");
+    target = format == Format::tar ? to_archive(program, zstd) : to_output(program, format == Format::stream, zstd);
+  }
+  return std::make_unique<ImagesOut>(program, std::move(target));
 }
 
 }  // namespace critpipe::filters

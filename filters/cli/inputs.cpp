@@ -64,7 +64,7 @@ std::optional<std::uint64_t> page_size_of(Program& program) {
 
 SourceOptions source_options(Program& program) {
   SourceOptions options;
-  options.all_members = program.has("all");
+  options.all_members = options.any_file = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
   options.set = program.value("set");
   static const std::uint64_t at_start = stdin_offset();  // before anything is read
@@ -86,10 +86,10 @@ bool selects_one(const Program& program) {
   return only.size() == 1 && only[0].find_first_of("*?[\\") == std::string::npos && program.arguments().size() <= 1;
 }
 
-std::uint64_t count_wanted(Program& program) {
+std::uint64_t count_wanted(Program& program, const SourceOptions& options) {
   if (!has_selection(program) || program.arguments().size() != 1) return Member::unknown;
   Nothing receiver{program};
-  return nr_wanted(program.arguments()[0], receiver, source_options(program));
+  return nr_wanted(program.arguments()[0], receiver, options);
 }
 
 Selection::Selection(const Program& program) : except_{program.values("except")} {
@@ -123,9 +123,13 @@ void Selection::report_missing(Program& program, bool any) const {
 }
 
 Step read_inputs(Program& program, Receiver& receiver) {
+  return read_inputs(program, receiver, source_options(program));
+}
+
+Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options) {
   Selection selection{program};
   Selected selected{selection, receiver};
-  Pieces pieces{program.inputs(), source_options(program)};
+  Pieces pieces{program.inputs(), options};
   while (const auto piece = pieces.next())
     if (piece->read(selected) == Step::stop) return Step::stop;
   selection.report_missing(program, selected.any());

@@ -20,7 +20,7 @@ bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input
 
 // How many members of the only input --only and --except leave, where that is a directory; else unknown.
-std::uint64_t count_wanted(Program& program);
+std::uint64_t count_wanted(Program& program, const SourceOptions& options);
 
 // What --only and --except leave. Any number of threads may ask at once.
 class Selection {
@@ -68,5 +68,6 @@ class Selected final : public Receiver {
 
 // Reads all inputs in order. A selection that leaves nothing is an error.
 Step read_inputs(Program& program, Receiver& receiver);
+Step read_inputs(Program& program, Receiver& receiver, const SourceOptions& options);
 
 }  // namespace critpipe::filters

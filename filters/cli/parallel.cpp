@@ -154,11 +154,11 @@ void TurnQueue::stop() {
 
 class Workers {
  public:
-  Workers(Program& program, Output& output, const MakeReceiver& make, std::size_t threads)
+  Workers(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options, std::size_t threads)
       : program_{program},
         make_{make},
         selection_{program},
-        pieces_{program.inputs(), source_options(program)},
+        pieces_{program.inputs(), options},
         turns_{program, output, threads * pieces_per_thread} {}
 
   // Reads pieces until there are no more. What is thrown is kept for rethrow(), and the other threads come back.
@@ -248,16 +248,16 @@ bool has_pieces(const std::vector<std::string>& inputs) {
 
 }  // namespace
 
-void read_inputs(Program& program, Output& output, const MakeReceiver& make) {
+void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options) {
   const std::size_t threads = nr_threads(program);
   if (threads == 1 || !has_pieces(program.inputs())) {
     const auto receiver = make(output, [&](const Error& error) {
       if (output.flush() == Step::go) program.report(error);
     });
-    (void)read_inputs(program, *receiver);
+    (void)read_inputs(program, *receiver, options);
     return;
   }
-  Workers workers{program, output, make, threads};
+  Workers workers{program, output, make, options, threads};
   std::vector<std::thread> others;
   others.reserve(threads);
   try {

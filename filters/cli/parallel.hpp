@@ -32,6 +32,6 @@ inline constexpr Option parallel_options[] = {
     {'j', "jobs", "N", "Read directories and several inputs on N threads (default: one per processor)."},
 };
 
-void read_inputs(Program& program, Output& output, const MakeReceiver& make);
+void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options);
 
 }  // namespace critpipe::filters

@@ -8,6 +8,7 @@
 
 #include "cli/filter.hpp"
 #include "cli/numbers.hpp"
+#include "critpipe/schema.hpp"
 
 namespace critpipe::filters {
 
@@ -20,6 +21,23 @@ void say(std::string line) {
     if (done <= 0 && errno != EINTR) return;
     if (done > 0) rest.remove_prefix(static_cast<std::size_t>(done));
   }
+}
+
+// By its name: entries without a queue, a buffer, contents of files or registers.
+bool holds_no_memory(const std::string& path) {
+  const Kind* kind = kind_of_name(path);
+  return kind && !kind->is_raw() && !kind->has_extra() && kind->name != "CORE";
+}
+
+// What others may read is not for memory, which holds secrets.
+void refuse_readable(Program& program, const std::string& path) {
+  struct stat status;
+  const bool is_file = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  if (!is_file || (status.st_mode & (S_IRGRP | S_IROTH)) == 0 || holds_no_memory(path)) return;
+  Error error{Reason::io_write, path};
+  error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
+  program.report(error);
+  SignalCleanup::exit(exit_error);
 }
 
 }  // namespace
@@ -85,17 +103,21 @@ int Program::finish(Output& output) {
 
 Destination::Destination(Program& program, Content content, const char* option) : program_{program} {
   if (const auto path = program.value(option); path && *path != "-") {
+    const bool holds_memory = content == Content::images || content == Content::memory_text;
+    if (holds_memory && !program.has("force")) refuse_readable(program, *path);
     const mode_t mask = umask(0);
     umask(mask);
+    const mode_t mode = holds_memory ? 0600 : 0666 & ~mask;
     cleanup_ = std::make_unique<SignalCleanup>([&] {
-      file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{0666 & ~mask, sync_of(program)});
+      file_ = std::make_unique<AtomicFile>(*path, AtomicFile::Options{mode, sync_of(program)});
       return SignalCleanup::Made{file_->temporary()};
     });
     if (!file_->error()) return;
     program.report(file_->error());
     SignalCleanup::exit(exit_error);
   }
-  if (content == Content::binary && isatty(STDOUT_FILENO))
+  const bool is_binary = content == Content::binary || content == Content::images;
+  if (is_binary && isatty(STDOUT_FILENO))
     program.usage("this is binary and standard output is a terminal: use a pipe, > FILE or -o FILE");
   standard_output_ = std::make_unique<FileOutput>(STDOUT_FILENO, "standard output");
 }

@@ -110,7 +110,7 @@ Printer::Printer(Program& program, const Patterns& patterns)
       most_{program.number("max-count", ~std::uint64_t{0})},
       several_{program.arguments().size() > 1},
       directory_{common_directory(program.arguments())},
-      destination_{program, Destination::Content::text},
+      destination_{program, Destination::Content::memory_text},
       colour_{wants_colour(program, destination_.fd())},
       json_{destination_.output(), false, big_numbers_of(program)} {}
 

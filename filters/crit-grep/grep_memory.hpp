@@ -7,7 +7,7 @@ namespace critpipe::filters {
 
 inline constexpr Option memory_options[] = {
     Option{0, "memory", nullptr, "Search the contents of pages for REGEX; a dot is any byte except a newline."}
-        .excludes("invert-match any pretty stream only except"),
+        .excludes("invert-match any pretty stream only except format zstd"),
     Option{'f', "file", "FILE", "Search for each line of FILE; may be repeated.", Option::files}.needs("memory"),
     Option{0, "utf16", nullptr, "Search for the text in UTF-16, little endian."}.needs("memory"),
     Option{0, "hexbytes", nullptr, "Take the pattern as hexadecimal bytes like 'de ad ?? e?'; ? is any digit."}

@@ -12,7 +12,7 @@ constexpr Option options[] = {
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };
-constexpr const char* takes[] = {"holes", "json", "memory", "output", "parent"};
+constexpr const char* takes[] = {"force", "holes", "json", "memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -96,7 +96,7 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
 int run(Program& program) {
   if (!program.has("argv") && !program.has("env"))
     program.refuse({"page-size", "memory"}, "means nothing with --auxv alone");
-  Destination destination{program, Destination::Content::text};
+  Destination destination{program, Destination::Content::memory_text};
   const Absent absent = absent_of(program);
   Selection selection{program};
   CheckpointMemory memory = memory_of(program, selection);

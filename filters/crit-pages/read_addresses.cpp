@@ -18,7 +18,7 @@ constexpr Option options[] = {
     Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}.needs("at|argv|env"),
     Option{'x', "hex", nullptr, "Write a hexdump in any case."}.needs("at"),
 };
-constexpr const char* takes[] = {"memory", "output", "parent"};
+constexpr const char* takes[] = {"force", "memory", "output", "parent"};
 
 using Unsigned = unsigned long long;
 
@@ -111,7 +111,7 @@ int run(Program& program) {
     ranges.push_back({{}, range.begin, range.end, absent});
   }
   const bool hex = program.has("hex") || (!program.value("output") && isatty(STDOUT_FILENO));
-  Destination destination{program, hex ? Destination::Content::text : Destination::Content::binary};
+  Destination destination{program, hex ? Destination::Content::memory_text : Destination::Content::images};
   Output& output = destination.output();
   std::set<std::string> reported;
   const auto report = [&](const Error& error) {

@@ -1,4 +1,4 @@
-// image: Writing images: one by itself, or several in an image stream.
+// image: Writing images: one by itself, or several in an image stream or an archive.
 //
 //     stream := marker*             criu-image-streamer's format: libcodec/image/stream_marker.hpp
 //
@@ -13,6 +13,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 
 #include "critpipe/image.hpp"
 #include "critpipe/output.hpp"
@@ -26,6 +27,8 @@ struct Slice {
   static constexpr std::uint64_t open = ~std::uint64_t{0};
   std::uint64_t begin = 0;
   std::uint64_t end = open;
+
+  bool is_all() const { return begin == 0 && end == open; }
 };
 
 // Writes the image that a Decoder reads, byte for byte, or a slice of it. If an entry turns out to be incomplete, its
@@ -81,6 +84,45 @@ class StreamWriter {
   Output& output_;
   std::string current_;
   std::uint64_t sequence_ = 0;
+};
+
+// Writes a tar archive, as GNU tar writes them: names and sizes of any length. The same members give the same bytes:
+// all belong to root, have mode 0600 (directories 0700), and no time.
+//
+//     TarWriter tar{output};
+//     tar.begin("checkpoint/core-1.img", bytes.size());
+//     tar.data(bytes);
+//     if (tar.finish() == Step::stop) return output.error();
+class TarWriter {
+ public:
+  // The output must outlive *this.
+  explicit TarWriter(Output& output) : output_{output} {}
+  TarWriter(const TarWriter&) = delete;
+  TarWriter& operator=(const TarWriter&) = delete;
+
+  // Why no member may have that name: it leads out of its directory, or has control characters. Reasons: bad_name.
+  [[nodiscard]] static Error check_name(std::string_view name);
+  // A file begins; `size` bytes of data() and pass_file() follow, in all. Directories in its name that are new come
+  // before it. Requires: the file before it is complete, and check_name() has nothing against the name.
+  Step begin(std::string_view name, std::uint64_t size);
+  Step data(Bytes bytes);
+  // Copies up to `size` bytes of an open file, from its offset on, in the kernel. Returns how many it copied.
+  std::uint64_t pass_file(int fd, std::uint64_t size);
+  std::uint64_t left() const { return left_; }  // bytes of the file that are still to come
+
+  Step link(std::string_view name, std::string_view target);  // a symbolic link
+  Step finish();  // the archive is complete; no call may follow. Without it, or in a file, it reads as cut.
+
+ private:
+  void directories(std::string_view name);
+  void header(std::string_view name, char type, std::uint64_t size, std::string_view target = {});
+  void long_text(char type, std::string_view text);
+  void passed(std::uint64_t size);
+
+  Output& output_;
+  std::uint64_t left_ = 0;
+  std::uint64_t written_ = 0;  // of the archive
+  std::unordered_set<std::string> directories_;
 };
 
 }  // namespace critpipe

@@ -246,6 +246,8 @@ class DirectoryWriter {
   Output* create(const std::string& name, Error& error);
   // A hard link to the file of an open descriptor. False: impossible, and nothing was made.
   bool link(const std::string& name, int fd);
+  // A symbolic link, which is put in place with the files. Reasons: bad_name, bad_duplicate, io_write.
+  [[nodiscard]] Error symbolic_link(const std::string& name, const std::string& target);
   // The file is complete. Reasons: io_write; then it is removed.
   [[nodiscard]] Error close(Output* file);
   // The file is not wanted: it is removed. Still says why it could not be written, if so.
@@ -261,6 +263,7 @@ class DirectoryWriter {
   Error make(const std::string& path);
   Error fault(const std::string& name) const;
   Error put_in_place(const std::string& name);
+  Error refused(const std::string& name) const;
   Error end(Output* file, bool complete);
   Error sync_names();
   void discard();
@@ -274,6 +277,7 @@ class DirectoryWriter {
   bool done_ = false;
   std::size_t nr_synced_ = 0;             // of names_
   std::vector<std::string> names_;        // of complete files
+  std::vector<std::string> links_;        // symbolic ones
   std::vector<std::string> directories_;  // made in the hidden one, outer ones first
   std::list<NewFile> files_;
   Error error_;

@@ -20,9 +20,10 @@
 //       if (piece->read(names) == Step::stop) break;
 //
 // An input may hold several sets of images, each in a directory of its own, such as the containers of a pod or the
-// pre-dumps of a checkpoint; SetId tells them apart. Of directories and archives only images are read (*.img, stats-*,
-// irmap-cache), and other files on request. Links are not followed. Directories are read in natural order (2 before
-// 10), archives and streams in their own order.
+// pre-dumps of a checkpoint; SetId tells them apart. Of directories, archives and streams only images are read (*.img,
+// stats-*, irmap-cache), and other files on request. Links are not followed; the link `parent` of a set then is a
+// member that holds what it leads to. Directories are read in natural order (2 before 10), archives and streams in
+// their own order.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
@@ -54,6 +55,16 @@ struct SetId {
   auto operator<=>(const SetId&) const = default;
   std::string text() const;  // for people: INPUT, or INPUT (SET)
 };
+
+// Parents in the same input as their set stand in a directory below or beside it, whose name says how many dumps lie
+// between: "parent", "parent/parent" as in image streams, "pre-checkpoint", "pre-checkpoint-2" as in archives.
+struct Generation {
+  std::string_view base;     // of SetId::set: what it is a generation of
+  std::uint32_t number = 0;  // 0: the set itself; 1: its parent
+};
+Generation generation_of(std::string_view set);
+// For each set the number of its parent among them, or their count where it has none there.
+std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
 // For people: each set as INPUT, or as INPUT (SET) if several of them are in the same input.
 std::vector<std::string> texts_of(const std::vector<SetId>& sets);
@@ -107,8 +118,9 @@ class Receiver {
 
 // How to read inputs.
 struct SourceOptions {
-  bool all_members = false;                   // read files of directories and archives that are no images, too
+  bool all_members = false;                   // read files of a checkpoint that are no images, too
   std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked; of a directory, of all files
+  bool any_file = false;                      // and read files where no image is, and layers of container images
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;

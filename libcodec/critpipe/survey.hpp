@@ -153,7 +153,7 @@ struct SurveyedSet final : PageStore {
   PageTotals totals;                              // over all memories
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
-  SurveyedSet* given_parent = nullptr;  // in place of the link of its directory
+  SurveyedSet* given_parent = nullptr;  // in place of the link of its directory, or in the same archive
 
   // With its runs, if they were kept or can be read from the directory. Lives until forget(); null: there is none.
   const Pagemap* pagemap(MemoryId memory) override;

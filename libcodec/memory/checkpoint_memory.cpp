@@ -211,7 +211,7 @@ void MemoryWork::load(Source& source) {
 MemorySet* MemoryWork::parent_in(const Source& source) {
   std::vector<MemorySet*> found;
   for (const auto& [id, number] : source.numbers)
-    if (!sets[number]->memories.empty()) found.push_back(sets[number].get());
+    if (!sets[number]->memories.empty() && !sets[number]->is_parent) found.push_back(sets[number].get());
   if (found.size() == 1) return found.front();
   if (found.empty() && source.failed) return nullptr;
   Error error{found.empty() ? Reason::no_parent : Reason::usage, source.inputs.front()};
@@ -223,7 +223,7 @@ MemorySet* MemoryWork::parent_in(const Source& source) {
 std::vector<MemorySet*> MemoryWork::children() {
   std::vector<MemorySet*> children;
   for (std::size_t i = 0; i < sources.front().numbers.size(); ++i)
-    if (!sets[i]->memories.empty()) children.push_back(sets[i].get());
+    if (!sets[i]->memories.empty() && !sets[i]->is_parent) children.push_back(sets[i].get());
   return children;
 }
 
@@ -248,14 +248,29 @@ void MemoryWork::link_parents() {
   report_directory(*child);
 }
 
-void MemoryWork::finish() {
+void MemoryWork::join_parents() {
   std::vector<SetId> ids;
   for (const auto& set : sets) ids.push_back(set->id);
+  const std::vector<std::size_t> parents = parents_among(ids);
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (parents[i] == sets.size() || sets[i]->directory) continue;
+    sets[i]->given_parent = sets[parents[i]].get();
+    sets[i]->given_parent->is_parent = true;
+  }
+}
+
+// The memory of a parent is that of the set which it is the parent of.
+void MemoryWork::finish() {
+  join_parents();
+  std::vector<SetId> ids;
+  for (const auto& set : sets)
+    if (!set->is_parent) ids.push_back(set->id);
   const std::vector<std::string> names = texts_of(ids);
+  auto name = names.begin();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     MemorySet& set = *sets[i];
-    const bool is_parent = i >= sources.front().numbers.size();
-    set.name = names[i];
+    const bool is_parent = set.is_parent || i >= sources.front().numbers.size();
+    set.name = set.is_parent ? set.id.text() : *name++;
     set.checkpoint.finish(set.directory_path.empty() ? "" : set.directory_path + "/");
     set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint.page_size();
     for (const MemoryId memory : set.memories) {

@@ -36,7 +36,8 @@ struct MemorySet final : PageStore {
   std::set<MemoryId> memories;
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
-  MemorySet* given_parent = nullptr;
+  MemorySet* given_parent = nullptr;                                  // or one that is in the same archive or stream
+  bool is_parent = false;                                             // of another set in its input
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
   std::size_t nr_reported = 0;                                        // errors of the directory
 
@@ -91,6 +92,7 @@ struct MemoryWork {
   MemorySet& set_of(Source& source, const Member& member);
   void finish();
   void link_parents();
+  void join_parents();  // of sets that are in one archive or stream with them
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory
   // A part of a stretch of the set.

@@ -100,13 +100,17 @@ Error DirectoryWriter::fault(const std::string& name) const {
   return system_error(Reason::io_write, path_ + "/" + name, errno);
 }
 
-Output* DirectoryWriter::create(const std::string& name, Error& error) {
+Error DirectoryWriter::refused(const std::string& name) const {
   const char* why = name == "-" ? "it has none (an image stream keeps names: --stream)" : fault_of_name(name);
-  if (why) {
-    error = {Reason::bad_name, path_ + "/" + name};
-    error.name = why;
-    return nullptr;
-  }
+  if (!why) return {};
+  Error error{Reason::bad_name, path_ + "/" + name};
+  error.name = why;
+  return error;
+}
+
+Output* DirectoryWriter::create(const std::string& name, Error& error) {
+  error = refused(name);
+  if (error) return nullptr;
   const bool has_directory = make_directories(hidden_fd_, name, &directories_);
   const int fd = has_directory ? open_beneath(hidden_fd_, name, O_WRONLY | O_CREAT | O_EXCL, 0600) : -1;
   if (fd < 0 || fchmod(fd, 0600) != 0) {
@@ -127,6 +131,20 @@ bool DirectoryWriter::link(const std::string& name, int fd) {
   if (to >= 0) ::close(to);
   if (done) names_.push_back(name);
   return done;
+}
+
+Error DirectoryWriter::symbolic_link(const std::string& name, const std::string& target) {
+  if (Error error = refused(name)) return error;
+  const bool has_directory = make_directories(hidden_fd_, name, &directories_);
+  const int at = has_directory ? open_outer(hidden_fd_, name) : -1;
+  Error error;
+  if (at < 0 || symlinkat(target.c_str(), at, std::string{last_part(name)}.c_str()) != 0) {
+    error = fault(name);
+    if (errno == EEXIST) error.reason = Reason::bad_duplicate, error.name = name;
+  }
+  if (at >= 0) ::close(at);
+  if (!error) links_.push_back(name);
+  return error;
 }
 
 Error DirectoryWriter::close(Output* file) { return end(file, true); }
@@ -192,6 +210,8 @@ Error DirectoryWriter::put_in_place(const std::string& name) {
 
 Error DirectoryWriter::commit() {
   if (const Error error = finish()) return error;
+  names_.insert(names_.end(), links_.begin(), links_.end());
+  links_.clear();
   for (std::size_t i = 0; i < names_.size(); ++i) {
     const Error error = put_in_place(names_[i]);
     if (!error) continue;
@@ -207,7 +227,8 @@ Error DirectoryWriter::commit() {
 
 // Removes the hidden directory, and without commit() the directory itself if it is new.
 void DirectoryWriter::discard() {
-  for (const std::string& name : names_) unlinkat(hidden_fd_, name.c_str(), 0);
+  for (const auto* names : {&names_, &links_})
+    for (const std::string& name : *names) unlinkat(hidden_fd_, name.c_str(), 0);
   for (const NewFile& file : files_) unlinkat(hidden_fd_, file.name.c_str(), 0);
   for (auto name = directories_.rbegin(); name != directories_.rend(); ++name) {
     unlinkat(hidden_fd_, name->c_str(), AT_REMOVEDIR);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.hpp"
 #include "source/what_lies_below.hpp"
 
 namespace critpipe {
@@ -19,6 +20,8 @@ struct Close {
 };
 
 using DirectoryStream = std::unique_ptr<DIR, Close>;
+
+constexpr int max_tree_depth = 16;
 
 DirectoryStream open_stream(int at, const char* path, int flags) {
   const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
@@ -42,9 +45,30 @@ bool list(DirectoryStream stream, bool below, const SourceOptions& options,
     // Links and directories with an image's name stay: reading them says what they are.
     if (is_image || (options.all_members && is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)))
       entries.push_back({name, below, is_image});
+    else if (options.all_members && is_parent_link(name)) entries.push_back({name, below, false, true});
     errno = 0;
   }
   return errno == 0;
+}
+
+// The files below a directory that a container's checkpoint has beside its images.
+bool list_tree(int top, const std::string& path, int depth, std::vector<DirectoryList::Entry>& entries) {
+  const int fd = open_beneath(top, path, O_RDONLY | O_DIRECTORY);
+  DIR* const opened = fd < 0 ? nullptr : fdopendir(fd);
+  if (!opened) {
+    close_keeping_errno(fd);
+    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+  }
+  const DirectoryStream stream{opened};
+  std::vector<std::string> deeper;
+  while (const dirent* entry = readdir(opened)) {
+    const std::string name = entry->d_name;
+    if (is_regular(dirfd(opened), entry->d_name, entry->d_type)) entries.push_back({path + "/" + name, false, false});
+    else if (name != "." && name != "..") deeper.push_back(name);
+  }
+  for (const std::string& name : deeper)
+    if (depth > 0 && !list_tree(top, path + "/" + name, depth - 1, entries)) return false;
+  return true;
 }
 
 }  // namespace
@@ -119,14 +143,39 @@ Error DirectoryList::read(const SourceOptions& options) {
   if (!has_set && !list(open_stream(directory.fd(), "checkpoint", O_NOFOLLOW), true, options, entries) &&
       errno != ENOENT && errno != ENOTDIR)
     return system_error(Reason::io_read, place + "/checkpoint", errno);
+  const bool is_container = std::ranges::any_of(entries, [](const Entry& entry) {
+    return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump");
+  });
+  for (const char* tree : {"artifacts", "volumes"})
+    if (is_container && !list_tree(directory.fd(), tree, max_tree_depth, entries))
+      return system_error(Reason::io_read, place + "/" + tree, errno);
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
+  // The link comes first: who does not want a set without its parent need not read it.
+  std::stable_partition(entries.begin(), entries.end(), [](const Entry& entry) { return entry.is_parent_link; });
   if (std::ranges::none_of(entries, &Entry::is_image)) layers = layers_in(directory);
   if (!layers.empty()) return {};
   if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
-  if (entries.empty()) return named_error(Reason::no_images, place, "directory: " + what_lies_below(directory));
+  const bool has_image = std::ranges::any_of(entries, &Entry::is_image);
+  if (entries.empty() || (!has_image && !options.any_file))
+    return named_error(Reason::no_images, place, "directory: " + what_lies_below(directory));
   if (options.max_bytes != Member::unknown) bound(options.max_bytes);
   return {};
 }
+
+namespace {
+
+Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& entry, Member& member,
+                      Receiver& receiver) {
+  const std::string name = (entry.below ? "checkpoint/" : "") + entry.name;
+  member.place = list.directory.place() + "/" + name;
+  char text[max_name_bytes + 1];
+  const ssize_t size = readlinkat(list.directory.fd(), name.c_str(), text, sizeof text);
+  // A directory serves CRIU as well.
+  return read_text(size < 0 ? std::string_view{entry.name} : std::string_view{text, static_cast<std::size_t>(size)},
+                   member, receiver);
+}
+
+}  // namespace
 
 Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
   Member member;
@@ -143,6 +192,7 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   member.id = id;
   member.in_set = member.in_directory = true;
   member.is_image = entry.is_image;
+  if (entry.is_parent_link) return read_parent_link(list, entry, member, receiver);
   Error error;
   InputFile file = list.directory.open(entry.below ? "checkpoint/" + entry.name : entry.name, error);
   if (error) {

@@ -11,6 +11,7 @@ struct DirectoryList {
     std::string name;
     bool below;  // in the directory `checkpoint`
     bool is_image;
+    bool is_parent_link = false;
     MemberBound bound = {};
     bool passes_bound = false;  // then it is the last
   };

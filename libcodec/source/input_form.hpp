@@ -115,6 +115,11 @@ struct MemberBound {
 // A member that is an open file by itself, which stands at its begin.
 Step read_file(InputFile file, Member& member, Receiver& receiver, const MemberBound& bound);
 
+// The link of a set to its parent is a member with what it leads to. An image stream has it as a file.
+bool is_parent_link(std::string_view name);
+// Hands on a member that is this text.
+Step read_text(std::string_view text, Member& member, Receiver& receiver);
+
 bool is_raw_name(std::string_view name);
 
 Error named_error(Reason reason, std::string place, std::string name);

@@ -31,6 +31,8 @@ namespace critpipe {
   X(archive_entry_pathname_utf8) \
   X(archive_entry_hardlink) \
   X(archive_entry_hardlink_utf8) \
+  X(archive_entry_symlink) \
+  X(archive_entry_symlink_utf8) \
   X(archive_entry_filetype) \
   X(archive_entry_size) \
   X(archive_set_error)

@@ -104,7 +104,7 @@ Step LayersPiece::read_other(Delivery& to, const std::string& name) const {
 
 Step LayersPiece::read_layer(Delivery& to, const std::string& name) const {
   to.others.add(name);
-  if (options_.all_members && read_other(to, name) == Step::stop) return Step::stop;
+  if (options_.any_file && read_other(to, name) == Step::stop) return Step::stop;
   Error error;
   InputFile file = list_.directory.open(name, error);
   if (error) {

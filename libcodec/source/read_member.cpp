@@ -65,7 +65,7 @@ Error Delivery::seen_before(const Member& member) {
 
 bool Delivery::wants(const Member& member) {
   const bool is_wanted = receiver.wants(member.path);
-  handed_on |= is_wanted && !member.is_image;
+  handed_on |= is_wanted && !member.is_image && options.any_file;
   return is_wanted;
 }
 
@@ -99,6 +99,16 @@ void Delivery::end(const char* what) {
     fail(named_error(Reason::no_images, place, others.empty() ? what : what + (": it holds " + others.text())));
   else if (options.set && !has_set)
     fail(named_error(Reason::no_set, place, options.set->empty() ? "at the top" : *options.set));
+}
+
+bool is_parent_link(std::string_view name) { return last_part(name) == "parent"; }
+
+Step read_text(std::string_view text, Member& member, Receiver& receiver) {
+  member.size = text.size();
+  if (receiver.begin(member) == Step::stop) return Step::stop;
+  const bool is_wanted = !text.empty() && receiver.needs_bytes(member);
+  if (is_wanted && receiver.bytes(member, bytes_of(text)) == Step::stop) return Step::stop;
+  return receiver.end(member);
 }
 
 void FirstNames::add(std::string_view name) {

@@ -1,9 +1,69 @@
 // Which checkpoint, for people.
+#include <algorithm>
 #include <map>
+#include <tuple>
 
+#include "base/path_names.hpp"
 #include "critpipe/source.hpp"
 
 namespace critpipe {
+
+namespace {
+
+constexpr std::uint32_t max_generation = 500;  // parent/parent/... still is a name
+
+// How many generations a directory leads up; 0: none.
+std::uint32_t steps_of(std::string_view directory) {
+  constexpr std::string_view before = "pre-checkpoint";
+  if (directory == "parent" || directory == before) return 1;
+  if (!directory.starts_with(before) || directory.size() < before.size() + 2) return 0;
+  const std::string_view digits = directory.substr(before.size() + 1);
+  if (directory[before.size()] != '-' || digits[0] == '0') return 0;
+  std::uint32_t number = 0;
+  for (const char digit : digits) {
+    if (digit < '0' || digit > '9' || number > max_generation) return 0;
+    number = number * 10 + static_cast<std::uint32_t>(digit - '0');
+  }
+  return number >= 2 && number <= max_generation ? number : 0;
+}
+
+// Takes the last directory off; without a slash behind what is left.
+std::string_view outer_of(std::string_view path, std::string_view last) {
+  path.remove_suffix(last.size());
+  if (!path.empty()) path.remove_suffix(1);
+  return path;
+}
+
+}  // namespace
+
+Generation generation_of(std::string_view set) {
+  Generation generation{set};
+  for (;;) {
+    const std::string_view last = last_part(generation.base);
+    const std::uint32_t steps = steps_of(last);
+    if (steps == 0) break;
+    generation.number = std::min(generation.number + steps, max_generation);
+    generation.base = outer_of(generation.base, last);
+  }
+  if (generation.number > 0 && last_part(generation.base) == "checkpoint")
+    generation.base = outer_of(generation.base, "checkpoint");
+  return generation;
+}
+
+std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
+  std::map<std::tuple<std::string_view, std::string_view, std::uint32_t>, std::size_t> by_generation;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    const Generation generation = generation_of(sets[i].set);
+    by_generation.try_emplace({sets[i].checkpoint, generation.base, generation.number}, i);
+  }
+  std::vector<std::size_t> parents;
+  for (const SetId& set : sets) {
+    const Generation generation = generation_of(set.set);
+    const auto above = by_generation.find({set.checkpoint, generation.base, generation.number + 1});
+    parents.push_back(above == by_generation.end() ? sets.size() : above->second);
+  }
+  return parents;
+}
 
 std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
 

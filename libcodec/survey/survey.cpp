@@ -199,6 +199,23 @@ SetState& SurveyWork::state_of(const Member& member) {
   return state;
 }
 
+// The memory of a parent is that of the set which it is the parent of.
+void SurveyWork::take_parents_out() {
+  std::vector<SetId> ids;
+  for (const auto& set : sets) ids.push_back(set->id);
+  const std::vector<std::size_t> parents = parents_among(ids);
+  std::set<const SurveyedSet*> above;
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    if (parents[i] == sets.size() || !sets[i]->directory.empty()) continue;
+    sets[i]->given_parent = sets[parents[i]].get();
+    above.insert(sets[i]->given_parent);
+  }
+  std::erase_if(states, [&](const auto& state) { return above.contains(state->set); });
+  for (auto& set : sets)
+    if (above.contains(set.get())) ancestors.push_back(std::move(set));
+  std::erase(sets, nullptr);
+}
+
 bool PageSurvey::wants(std::string_view name) {
   if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
@@ -242,6 +259,7 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
   Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
     if (piece->read(*this) == Step::stop) break;
+  work_->take_parents_out();
   std::vector<SetId> ids;
   for (const auto& set : work_->sets) ids.push_back(set->id);
   const std::vector<std::string> names = texts_of(ids);

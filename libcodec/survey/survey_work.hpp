@@ -27,6 +27,7 @@ struct SurveyWork {
   SetState& state_of(const Member& member);
   void finish(SetState& state);
   void report_in(const SurveyedSet& set, Error error);
+  void take_parents_out();
   void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                  const TakeFacts& take);
@@ -34,7 +35,8 @@ struct SurveyWork {
   SurveyOptions options;
   std::function<void(const Error&)> report;
   std::vector<std::unique_ptr<SurveyedSet>> sets;
-  std::vector<std::unique_ptr<SetState>> states;  // of the sets
+  std::vector<std::unique_ptr<SetState>> states;        // of the sets
+  std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
   std::map<SetId, std::size_t> by_id;
   std::set<std::string> faulty;  // places of pages images that an error was reported of, while they are few
   DistinctPages distinct;

@@ -20,7 +20,8 @@ struct Header {
   std::string path, name;
   std::uint64_t size = 0;
   bool is_directory = false;
-  const char* unusual = nullptr;  // what it is, if it is no plain file
+  const char* unusual = nullptr;                // what it is, if it is no plain file
+  std::optional<std::string> parent_link = {};  // what the link of a set to its parent says
 };
 
 class Tar {
@@ -34,6 +35,7 @@ class Tar {
   Header header(archive_entry* entry) const;
   Step read_member(const Header& header);
   Step read_file(Member& member, NestedPlace::Role role, std::string_view name);
+  Step read_link(Member& member, const std::string& text);
   Step read_bytes(Member& member, Data& data, PeekReader& bytes);
   Step read_layer(Member& member, bool is_asked_for, std::string_view name);
   void refuse(const Member& member, Reason reason, std::string name);
@@ -179,6 +181,11 @@ Header Tar::header(archive_entry* entry) const {
   if (library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry))
     header.unusual = "hard link";
   else if (type != AE_IFREG) header.unusual = type == AE_IFLNK ? "link" : "device or pipe";
+  if (type == AE_IFLNK && is_parent_link(header.name)) {
+    const char* target = library_->archive_entry_symlink(entry);
+    if (!target) target = library_->archive_entry_symlink_utf8(entry);
+    if (target) header.parent_link = target;
+  }
   return header;
 }
 
@@ -206,12 +213,18 @@ Step Tar::read_member(const Header& header) {
   member.place = to_.place + ":" + header.path;
   member.size = header.size;
   const bool is_of_set = to_.name(member, header.name);
-  if (is_layer) return read_layer(member, is_of_set && to_.options.all_members, header.name);
+  if (is_layer) return read_layer(member, is_of_set && to_.options.any_file, header.name);
   if (!is_of_set) return Step::go;
   if (role == Role::whiteout) refuse(member, Reason::bad_member, "whiteout, which takes images of another layer away");
+  else if (header.parent_link && role == Role::other) return read_link(member, *header.parent_link);
   else if (!header.unusual) return read_file(member, role, header.name);
   else if (role == Role::image) refuse(member, Reason::bad_member, header.unusual);
   return Step::go;
+}
+
+Step Tar::read_link(Member& member, const std::string& text) {
+  if (to_.seen_before(member) || !to_.wants(member)) return Step::go;
+  return read_text(text, member, to_.receiver);
 }
 
 Step Tar::read_file(Member& member, NestedPlace::Role role, std::string_view name) {

@@ -1,0 +1,91 @@
+#include "cli/spool.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace critpipe::filters {
+
+namespace {
+
+int open_without_name(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
+  // Some file systems have no files without a name.
+  std::string name = directory + "/.critpipe.XXXXXX";
+  const int named = mkostemp(name.data(), O_CLOEXEC);
+  if (named >= 0) unlink(name.c_str());
+  return named;
+}
+
+}  // namespace
+
+Spool::~Spool() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void Spool::clear() {
+  used_ = 0;
+  end_ = 0;
+  if (fd_ >= 0) (void)!ftruncate(fd_, 0);
+}
+
+Error Spool::open() {
+  const char* given = std::getenv("TMPDIR");
+  const std::string usual = given && *given ? given : "/var/tmp";
+  fd_ = directory_.empty() ? -1 : open_without_name(directory_);
+  if (fd_ >= 0) return {};
+  directory_ = usual;
+  fd_ = open_without_name(directory_);
+  return fd_ < 0 ? system_error(Reason::io_write, directory_, errno) : Error{};
+}
+
+Error Spool::append(Held& held, Bytes bytes) {
+  held.size += bytes.size();
+  if (held.pieces.empty() && bytes.size() <= held_bytes - used_) {
+    held.memory.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    used_ += bytes.size();
+    return {};
+  }
+  return append_to_file(held, bytes);
+}
+
+Error Spool::append_to_file(Held& held, Bytes bytes) {
+  if (fd_ < 0)
+    if (Error error = open()) return error;
+  if (held.pieces.empty() || held.pieces.back().offset + held.pieces.back().size != end_)
+    held.pieces.push_back({end_, 0});
+  while (!bytes.empty()) {
+    const ssize_t done = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(end_));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return system_error(Reason::io_write, directory_ + " (members that wait)", errno);
+    end_ += static_cast<std::uint64_t>(done);
+    held.pieces.back().size += static_cast<std::uint64_t>(done);
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+  }
+  return {};
+}
+
+Error Spool::write(const Held& held, const std::string& name, TarWriter& archive) {
+  (void)archive.begin(name, held.size);
+  (void)archive.data(bytes_of(held.memory));
+  std::vector<std::byte> block;
+  for (const Held::Piece& piece : held.pieces) {
+    (void)lseek(fd_, static_cast<off_t>(piece.offset), SEEK_SET);
+    std::uint64_t done = archive.pass_file(fd_, piece.size);
+    if (done < piece.size) block.resize(block_bytes);
+    while (done < piece.size) {
+      const std::size_t most = std::min<std::uint64_t>(block.size(), piece.size - done);
+      const ssize_t got = pread(fd_, block.data(), most, static_cast<off_t>(piece.offset + done));
+      if (got < 0 && errno == EINTR) continue;
+      if (got <= 0) return system_error(Reason::io_read, directory_ + " (members that wait)", errno);
+      if (archive.data(Bytes{block}.first(static_cast<std::size_t>(got))) == Step::stop) return {};
+      done += static_cast<std::uint64_t>(got);
+    }
+  }
+  return {};
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,73 @@
+// Images as files.
+#include "cli/cleanup.hpp"
+#include "cli/images_target.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+// Names that no file can have are refused.
+class ToDirectory final : public ImagesTarget {
+ public:
+  ToDirectory(Program& program, const std::string& path) : program_{program}, partial_{program.has("partial")} {
+    cleanup_ = std::make_unique<SignalCleanup>([&] {
+      const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
+      directory_ = std::make_unique<DirectoryWriter>(path, options);
+      return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
+                                 directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
+    });
+    if (directory_->error()) program.report(directory_->error());
+  }
+  Output* open(const MemberPlace& place, OutForm form, std::uint64_t size) override;
+  Step close(Output* output, bool whole) override;
+  bool link(const MemberPlace& place, int fd) override {
+    return !directory_->error() && directory_->link(place.in_directory(), fd);
+  }
+  void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
+  bool refuses_parents() const override { return true; }
+  int commit() override;
+
+ private:
+  Program& program_;
+  bool partial_;
+  std::unique_ptr<SignalCleanup> cleanup_;  // of the hidden directory, which is gone before this is
+  std::unique_ptr<DirectoryWriter> directory_;
+};
+
+void ToDirectory::link_parent(const MemberPlace& set, const MemberPlace& parent) {
+  if (directory_->error()) return;
+  const std::string from = set.images_in_directory();
+  const std::string target = path_between(from, parent.images_in_directory());
+  if (const Error error = directory_->symbolic_link((from.empty() ? from : from + "/") + "parent", target))
+    program_.report(error);
+}
+
+Output* ToDirectory::open(const MemberPlace& place, OutForm, std::uint64_t) {
+  if (directory_->error()) return nullptr;
+  Error error;
+  Output* output = directory_->create(place.in_directory(), error);
+  if (!output) program_.report(error);
+  return output;
+}
+
+Step ToDirectory::close(Output* output, bool whole) {
+  const Error error = whole ? directory_->close(output) : directory_->abandon(output);
+  if (error) program_.report(error);
+  return error ? Step::stop : Step::go;
+}
+
+int ToDirectory::commit() {
+  if (directory_->error() || (program_.failed() && !partial_)) return program_.exit_code();
+  Error error = directory_->finish();
+  if (!error) cleanup_->commit([&] { error = directory_->commit(); });
+  if (error) program_.report(error);
+  return program_.exit_code();
+}
+
+}  // namespace
+
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path) {
+  return std::make_unique<ToDirectory>(program, path);
+}
+
+}  // namespace critpipe::filters
