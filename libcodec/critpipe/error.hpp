@@ -30,7 +30,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
 #define CRITPIPE_REASONS(X)                                                                                            \
   X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                                \
   X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                 \
-  X(big_endian, limit, "an image of a big-endian machine (s390x): its words are not read in that order")               \
+  X(limit_big_endian, limit, "an image of a big-endian machine (s390x): its words are not read in that order")         \
   X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                         \
   X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                            \
   X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                                \
@@ -54,7 +54,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
     "{have} of {want} long numbers have been rounded on their way here, as jq before 1.7 does: use crit-tojson "       \
     "--big-numbers=text")                                                                                              \
   X(unaligned_mapping, data, "a {name} at {have:x}, which is not where a page begins")                                 \
-  X(overlapping_mapping, data, "a {name}, before {have:x}, where the one before it ends")      \
+  X(overlapping_mapping, data, "a {name}, before {have:x}, where the one before it ends")                              \
   X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                   \
   X(bad_order, data, "lines are out of order: {name}")                                                                 \
   X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                      \
@@ -69,8 +69,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                   \
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
-  X(compressed_pages, limit, "compressed pages (field {want} of pagemap_entry) are not read yet")                      \
-  X(compressed_image, limit,                                                                                           \
+  X(limit_compressed_pages, limit, "compressed pages (field {want} of pagemap_entry) are not read yet")                \
+  X(limit_compressed_image, limit,                                                                                     \
     "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
   X(no_parent, data, "the parent is not there: {name}")                                                                \
   X(no_bytes, data, "{name}")                                                                                          \

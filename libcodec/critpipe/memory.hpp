@@ -154,7 +154,8 @@ struct Process {
   const Task* task = nullptr;
   const Checkpoint* checkpoint = nullptr;
   const SetId* set = nullptr;
-  std::string_view name;  // of the set, for people
+  std::string_view name;   // of the set, for people
+  std::string_view place;  // what errors name its images with: "DIR/", "a.tar:"
 };
 
 // Why it is not known where a process has its command line, environment and auxiliary vector: its mm image is not

@@ -76,7 +76,7 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
   const Kind* kind = by_name && by_name->magic == magic ? by_name : find_kind(magic);
   if (!kind && state_ == State::magic && is_big_endian_head(magic)) {
     image_.head = Head::none;
-    fail(Reason::big_endian, offset_);
+    fail(Reason::limit_big_endian, offset_);
     return false;
   }
   if (!kind) {

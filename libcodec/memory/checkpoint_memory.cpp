@@ -282,7 +282,7 @@ void MemoryWork::finish() {
         unknown.emplace_back().pid = pid;
         task = &unknown.back();
       }
-      processes.push_back({task, &set.checkpoint, &set.id, set.name});
+      processes.push_back({task, &set.checkpoint, &set.id, set.name, set.place});
     }
   }
 }

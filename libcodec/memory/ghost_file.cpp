@@ -92,7 +92,7 @@ Error MemoryWork::from_ghost(const Piece& piece, const TakePiece& take, Step& st
       if (next->read(reading) == Step::stop) break;
   }
   if (error || step == Step::stop || done == piece.size) return error;
-  return {Reason::missing_image, piece.set->name + ":" + piece.ghost};
+  return {Reason::missing_image, piece.set->place + piece.ghost};
 }
 
 void GhostSink::give(std::span<const MemorySet::HeldChunk> chunks) {

@@ -23,7 +23,7 @@ Error lacks_address_space(const Process& process) {
   error.name = process.checkpoint->pages_only();
   if (error.name.empty()) {
     error.reason = Reason::missing_image;
-    error.image += ":mm-" + std::to_string(process.task->pid) + ".img";
+    error.image = std::string{process.place} + "mm-" + std::to_string(process.task->pid) + ".img";
   }
   return error;
 }

@@ -40,7 +40,7 @@ bool is_pages_name(std::string_view name) { return pages_id_of_name(name) || com
 Error fault_of_pages(const Member& member) {
   const auto pages_id = compressed_pages_id(member.name);
   if (!pages_id) return {};
-  Error error{Reason::compressed_image, member.place};
+  Error error{Reason::limit_compressed_image, member.place};
   error.name = pages_name(*pages_id);
   error.set = member.set;
   return error;

@@ -149,7 +149,7 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
   run = run_of(raw);
   has_compressed_ |= raw.compressed != 0;
   if (raw.compressed != 0 && places_ == Places::wanted) {
-    error_ = {Reason::compressed_pages, "", entry.offset, entry.index, raw.compressed};
+    error_ = {Reason::limit_compressed_pages, "", entry.offset, entry.index, raw.compressed};
     return false;
   }
   return place(run, entry.index, entry.offset);

@@ -57,8 +57,11 @@ std::vector<MemoryWork::Piece> PiecesSearch::pieces_of(MemoryId memory, const Ra
 
 Step PiecesSearch::run(MemoryId memory) {
   const Ranges wanted = owners_.wanted(memory);
+  const bool by_range = !wanted.empty() && !work_.options.filter.ranges.empty();
+  work_.use.add(memory, by_range ? set_.pagemap(memory) : nullptr, set_.page_size);
   if (wanted.empty()) return Step::go;
   const std::vector<MemoryWork::Piece> pieces = pieces_of(memory, wanted);
+  if (!pieces.empty()) work_.use.add_stored();
   Search search{work_.patterns, work_.options.context,
                 [&](const Match& found) { return owners_.report(memory, found, work_.on_match); }};
   Feeder feeder{search};
@@ -93,6 +96,7 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
   if (!memories.from_pipe) memories.options.held_bytes = held_bytes;  // of a pipe, all pages are held already
   for (MemorySet* set : memories.children()) {
     PiecesSearch search{*this, memories, *set};
+    use.add(set->checkpoint);
     for (const MemoryId memory : in_order(*set))
       if (search.run(memory) == Step::stop) return Step::stop;
   }
