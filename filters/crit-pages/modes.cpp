@@ -128,7 +128,11 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     : program_{program},
-      report_{needs.report ? needs.report : [&program](const Error& error) { program.report(error); }},
+      report_{[this, &program, given = needs.report](const Error& error) {
+        has_errors_ = true;
+        if (given) given(error);
+        else program.report(error);
+      }},
       chosen_{program},
       selection_{program},
       progress_{program},
@@ -205,7 +209,7 @@ void SurveyedInputs::read_parents(Program& program) {
 }
 
 void SurveyedInputs::report_without_pages(Program& program) {
-  if (!chosen_.all() || program.failed()) return;
+  if (!chosen_.all() || has_errors_) return;
   for (const auto& set : *sets_)
     if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
   if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});

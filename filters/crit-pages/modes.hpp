@@ -91,6 +91,7 @@ class SurveyedInputs {
   void report_without_pages(Program& program);
 
   Program& program_;
+  bool has_errors_ = false;
   std::function<void(const Error&)> report_;
   Chosen chosen_;
   Selection selection_;

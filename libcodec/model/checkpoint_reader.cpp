@@ -50,9 +50,10 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
 }
 
 void CheckpointReader::report(const Error& error) {
-  // What is only noted need not be readable.
+  // What is only noted need not be a file that can be opened.
   const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
-  if (error.set && !error.set->is_input && is_only_noted(needs_, name)) return;
+  const bool is_unopened = error.reason == Reason::io_open || error.reason == Reason::bad_member;
+  if (is_unopened && is_only_noted(needs_, name)) return;
   const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
   if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
   else keep_error(homeless_, error, *room_for_errors_);

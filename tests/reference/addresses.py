@@ -90,7 +90,7 @@ BASES = {
     "crit-x": tuple((word,) for word in ("ps", "fds", "mems", "rss", "sk")),
 }
 # What no program needs: it tells restores about the machine, and how the dump went.
-NOT_NOTICED = ("inventory.img missing",)
+NOT_NOTICED = ("inventory.img missing", "inventory.img of another kind")
 # Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others.
 OTHERS = ("crit", "crit-fromjson")
 INPUTS_OF = {"--diff": 2}

@@ -46,6 +46,8 @@ DIFFERENCES = (
     ("rss", "/rss/resource", lambda go, ours: str(ours).startswith(("memfd:", "shmem[")), "as above"),
     ("sk", "/sockets/type", lambda go, ours: go is None or go.isdigit(),
      "go-criu takes the protocol of packet and netlink sockets for their type"),
+    ("sk", "/sockets/src_addr", lambda go, ours: ours and go == ours + "\0" and ours[0] != "\0",
+     "go-criu shows the zero byte that ends the path of a unix socket"),
     ("sk", "/sockets/protocol", lambda go, ours: go == "IP" and ours == "0", "protocol 0 of netlink is not IP"),
 )
 
