@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """modes.py: every mode of every program says of every form of a checkpoint what it says of its directory.
 
-usage: modes.py BIN FOLDER ARCHIVES
+usage: modes.py BIN FOLDER ARCHIVES [NAME...]      NAME: of checkpoints; default all
 
 FOLDER holds checkpoint directories, ARCHIVES the archives that they were unpacked from. Each is read as the archive that it came
 from, with its pages first, and as container image: as docker-archive, OCI archive and OCI directory. The modes are a table; an
@@ -207,7 +207,8 @@ def first_difference(want, got):
 
 
 check_table()
-names = sorted(entry.name for entry in os.scandir(FOLDER) if os.path.exists(os.path.join(ARCHIVES, entry.name + ".tar.zst")))
+names = sorted(entry.name for entry in os.scandir(FOLDER) if os.path.exists(os.path.join(ARCHIVES, entry.name + ".tar.zst"))
+               and entry.name in (sys.argv[4:] or [entry.name]))
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     for done in [pool.submit(one_checkpoint, name, os.path.join(FOLDER, names[0])) for name in names]:
         done.result()
