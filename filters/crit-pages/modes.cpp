@@ -209,7 +209,7 @@ void SurveyedInputs::read_parents(Program& program) {
 }
 
 void SurveyedInputs::report_without_pages(Program& program) {
-  if (!chosen_.all() || has_errors_) return;
+  if (!chosen_.all() || has_errors_ || program.failed()) return;
   for (const auto& set : *sets_)
     if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
   if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
