@@ -75,11 +75,13 @@ def checkpoint(directory, runs, mappings, pages):
         out.write(b"BBBB" * (PAGE // 4))
 
 
-# What options take, by the word in --help. {new} is a path that does not exist, {set} and {other} are checkpoints.
+# What options take, by the word in --help, or by name where a word means several things. {new} is a path that does not
+# exist, {other} another checkpoint.
 VALUES = {
     "WHAT": ("vma", "file", "process", "flags"), "HOW": ("zero",), "FILE": ("{new}",), "DIR": ("{new}",), "GLOB": ("*-[17]*",),
     "ADDR[:LEN]": ("0:64", "0x1000:8192", hex(TOP - 2 * PAGE) + ":4096", hex(TOP - 300 * PAGE) + ":1M"),
     "SIZE": ("65536", "1M"), "N": ("2",), "PID": ("7",), "SET": ("",), "A:B": ("0:0xfffffffffffff000",), "BYTES": ("3",),
+    "format": ("stream", "dir", "tar"), "big-numbers": ("text",), "INPUT": ("{other}",),
     "AREA": ("anon",), "LETTERS": ("rw",), "WHEN": ("always",), "REGEX": ("A+",), "LEVEL": ("1",),
 }
 # What a program has to be given for an option to mean something.
@@ -108,7 +110,8 @@ def modes_of(program):
         for name, takes in options:
             if name in ("help", "version"):
                 continue
-            for value in VALUES[takes.strip("[]=") if takes.startswith("[") else takes[1:]] if takes else (None,):
+            word = name if name in VALUES else takes.strip("[]=") if takes.startswith("[") else takes[1:]
+            for value in VALUES[word] if takes else (None,):
                 yield base + (f"--{name}" if value is None else f"--{name}={value}",)
 
 
@@ -129,7 +132,7 @@ def inputs_of(words, directory, other):
 def ends(case, program, words, inputs):
     """Runs one mode; what is wrong with its end, or None."""
     new = tempfile.mktemp(dir=os.path.dirname(case.directory))
-    command = [program, *(word.replace("{new}", new) for word in words)]
+    command = [program, *(word.replace("{new}", new).replace("{other}", case.other) for word in words)]
     command = [program, *command[2:], *inputs, command[1]] if program == "crit-x" else command + inputs
     with tempfile.TemporaryFile() as out:
         try:
@@ -210,11 +213,11 @@ def good_set(directory):
                                                  "pages_lazy")}}], directory)
 
 
-def damaged_sets(scratch):
+def damaged_sets(scratch, plain):
     """A good set, and copies of it with each image missing, cut, and another's bytes in its place."""
     good = os.path.join(scratch, "good")
     good_set(good)
-    yield Case("good", good, "plain", "")
+    yield Case("good", good, plain, "")
     for name in sorted(os.listdir(good)):
         for what in ("missing", "cut", "of another kind", "empty"):
             directory = os.path.join(scratch, f"{what.split()[-1]}-{name}")
@@ -226,10 +229,10 @@ def damaged_sets(scratch):
                 shutil.copy(os.path.join(good, "fs-7.img" if name != "fs-7.img" else "core-7.img"), path)
             else:
                 os.truncate(path, max(os.path.getsize(path) - 5, 0) if what == "cut" else 0)
-            yield Case(f"{name} {what}", directory, "plain", name)
+            yield Case(f"{name} {what}", directory, plain, name)
 
 
-def odd_sets(scratch):
+def odd_sets(scratch, plain):
     source = random.Random(11)
     cases = [(name, runs, source.choice(MAPPINGS)) for name, runs in RUNS.items()]
     cases += [(f"{name}, no mappings", runs, None) for name, runs in RUNS.items()]
@@ -242,7 +245,7 @@ def odd_sets(scratch):
     for number, (name, runs, mappings) in enumerate(cases):
         directory = os.path.join(scratch, f"c{number}")
         checkpoint(directory, runs, mappings, source.choice((0, 1, 40)))
-        yield Case(name, directory, "plain", "")
+        yield Case(name, directory, plain, "")
 
 
 def main():
@@ -256,7 +259,7 @@ def main():
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         plain = os.path.join(scratch, "plain")
         checkpoint(plain, [(0x1000, 2, PRESENT), (TOP - 3 * PAGE, 1, LAZY)], None, 2)
-        cases = [*damaged_sets(scratch), *odd_sets(scratch)]
+        cases = [*damaged_sets(scratch, plain), *odd_sets(scratch, plain)]
         limits()  # of the programs, too
         # A command line that means nothing is refused whatever the set is: once is enough.
         good = cases.pop(0)
