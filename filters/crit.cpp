@@ -69,7 +69,8 @@ int decode(Program& program) {
 
 int encode(Program& program) {
   Words words;
-  if (const std::string out = file_or(program, "out", ""); !out.empty()) words.push_back("--output=" + out);
+  const std::string out = file_or(program, "out", "");
+  if (!out.empty()) words.insert(words.end(), {"--force", "--output=" + out});  // as Python crit writes it
   if (!program.arguments().empty()) program.usage("encode takes no argument: use -i FILE");
   words.insert(words.end(), {"--", file_or(program, "in", "-")});
   return become(program, "crit-fromjson", words);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,11 +30,25 @@ bool holds_no_memory(const std::string& path) {
   return kind && !kind->is_raw() && !kind->has_extra() && kind->name != "CORE";
 }
 
+// Has somebody opened it for us to write to, as a shell has what /dev/stdout and /dev/fd/N name?
+bool is_open_already(const struct stat& file) {
+  constexpr int most = 256;
+  for (int fd = 0; fd < most; ++fd) {
+    struct stat open;
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && fstat(fd, &open) == 0 && open.st_dev == file.st_dev &&
+        open.st_ino == file.st_ino)
+      return true;
+  }
+  return false;
+}
+
 // What others may read is not for memory, which holds secrets.
 void refuse_readable(Program& program, const std::string& path) {
   struct stat status;
   const bool is_file = stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   if (!is_file || (status.st_mode & (S_IRGRP | S_IROTH)) == 0 || holds_no_memory(path)) return;
+  if (is_open_already(status)) return;
   Error error{Reason::io_write, path};
   error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
   program.report(error);

@@ -223,6 +223,8 @@ class CheckpointMemory {
   std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
                                                              Absent absent);
 
+  MemoryWork& work() { return *work_; }  // internal
+
  private:
   std::unique_ptr<MemoryWork> work_;
 };

@@ -25,6 +25,7 @@ struct MemorySearch::Work {
                            const SourceOptions& source_options);
   // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
   Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
+  Step search_unlinked(CheckpointMemory& memory);
   Step search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options);
 };
 

@@ -41,6 +41,10 @@ Step MemorySearch::Work::search_unlinked(const std::vector<std::string>& inputs,
        .limits = options.limits,
        .source = source_options,
        .pids = [&](std::uint32_t pid) { return pids.empty() || std::ranges::find(pids, pid) != pids.end(); }}};
+  return search_unlinked(memory);
+}
+
+Step MemorySearch::Work::search_unlinked(CheckpointMemory& memory) {
   for (const Process& process : memory.processes()) {
     MemoryOwners owners{*process.set, *process.checkpoint, options};
     const MemoryId id{false, process.task->pid};

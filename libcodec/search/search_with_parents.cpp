@@ -92,15 +92,16 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
   memory_options.parents = parents;
   memory_options.limits = options.limits;
   memory_options.source = source_options;
-  MemoryWork memories{inputs, memory_options, on_error};
+  CheckpointMemory memory{inputs, memory_options, on_error};
+  MemoryWork& memories = memory.work();
   if (!memories.from_pipe) memories.options.held_bytes = held_bytes;  // of a pipe, all pages are held already
   for (MemorySet* set : memories.children()) {
     PiecesSearch search{*this, memories, *set};
     use.add(set->checkpoint);
-    for (const MemoryId memory : in_order(*set))
-      if (search.run(memory) == Step::stop) return Step::stop;
+    for (const MemoryId one : in_order(*set))
+      if (search.run(one) == Step::stop) return Step::stop;
   }
-  return Step::go;
+  return search_unlinked(memory);
 }
 
 }  // namespace critpipe

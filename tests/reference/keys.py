@@ -187,8 +187,8 @@ def text():
                         ("crit-stats --table INPUTS", lambda line: True)):
         def headings(inputs):
             return "\n".join(line for line in lines(mode.replace("INPUTS", inputs)) if shown(line))
-        check(mode, "(" not in headings("own.tar").replace("(deleted)", ""), headings("own.tar")[:300])
-        check(mode, "(" not in headings("own.tar DIR").replace("(deleted)", ""), headings("own.tar DIR")[:300])
+        check(mode, "(" not in headings("own.tar").replace("(deleted)", "").replace("(times in ms)", ""), headings("own.tar")[:300])
+        check(mode, "(" not in headings("own.tar DIR").replace("(deleted)", "").replace("(times in ms)", ""), headings("own.tar DIR")[:300])
         for name in ("pod.tar (app)", "pod.tar (side)"):
             check(mode, name in headings("pod.tar") and name in headings("pod.tar DIR"), headings("pod.tar")[:300])
         check(mode, "pod.tar" not in headings("pod.tar --set app") or "(app)" not in headings("pod.tar --set app"),

@@ -30,12 +30,12 @@ nr_runs = 0
 # @ is the input, {pid} a process with memory, {at} an address of it that is stored, OUT a file or directory that is written.
 # Options that say where output goes, how it looks on a terminal, or what limits hold, are no modes: see OTHERS.
 MODES = {
-    "crit-cat": ["@", "@ --list", "@ --list --json", "@ --entries 0:1", "@ --stream", "@ --into OUT", "@ --zstd",
+    "crit-cat": ["@ --list --json --big-numbers=text", "@", "@ --list", "@ --list --json", "@ --entries 0:1", "@ --stream", "@ --into OUT", "@ --zstd",
                  "@ --zstd --threads 2", "@ --only core-* --list", "@ --except pages-* --list", "@ --set= --list",
                  "@ --into OUT --only pstree.img"],
-    "crit-tojson": ["@", "@ --pretty", "@ --lines", "@ --no-payload", "@ --nopl --lines", "@ --raw", "@ --no-wire",
+    "crit-tojson": ["@", "@ --pretty", "@ --lines", "@ --lines --big-numbers=text", "@ --no-payload", "@ --nopl --lines", "@ --raw", "@ --no-wire",
                     "@ --no-newline --only pstree.img", "@ --only mm-* --lines", "@ --except pages-*", "@ --set= --lines", "@ -j 1"],
-    "crit-grep": ["pid>0 @", "-v pid>0 @", "-c pid>0 @", "-l pid>0 @", "-q pid>0 @", "--lines pid>0 @", "--json pid>0 @",
+    "crit-grep": ["--json --big-numbers=text pid>0 @", "pid>0 @", "-v pid>0 @", "-c pid>0 @", "--files-with-matches pid>0 @", "-q pid>0 @", "--lines pid>0 @", "--json pid>0 @",
                   "--pretty pid>0 @", "--stream pid>0 @", "--any=prog @", "--any=PROG -i @", "--any=p.g -F @",
                   "--only mm-* mm_env_start>0 --lines @", "--except mm-* pid>0 @", "--set= -c pid>0 @",
                   "--memory PATH= @", "--memory --vma stack PATH= @", "--memory -c [A-Z]{3,9} @", "--memory -l [A-Z]{3,9} @",
@@ -44,7 +44,7 @@ MODES = {
                   "--memory --utf16 PATH @", "--memory --hexbytes 7f454c46 @", "--memory -p {pid} [A-Z]{3,9} -c @",
                   "--memory --range {at}:{end} [a-z]{3,9} -c @", "--memory --prot w PATH= @", "--memory --vma heap [a-z]{3,9} -c @",
                   "--memory --page-size 4K PATH= @", "--memory --vma file=* [a-z]{3,9} -c @"],
-    "crit-pages": ["@", "--summary @", "--summary --json @", "--contents @", "--contents --json @", "--contents -j 1 @",
+    "crit-pages": ["@ --list --json --big-numbers=text", "@", "--summary @", "--summary --json @", "--contents @", "--contents --json @", "--contents -j 1 @",
                    "--list @", "--list --json @", "--by vma @", "--by file @", "--by process @", "--by flags @",
                    "--by vma --contents @", "--by file --json @", "-p {pid} --at {at}:4096 @", "-p {pid} --at {at}:64 --hex @",
                    "-p {pid} --at {at}:8192 --holes zero @", "--argv @", "--env @", "--auxv @", "--argv --env --json @",
@@ -52,12 +52,13 @@ MODES = {
                    "--check @", "--check --json @", "-p {pid} --summary @", "--page-size 4K --list @", "--only pagemap-* --list @",
                    "--except pages-* --summary @", "--set= --list @", "--contents --memory 1G @"],
     "crit-x": [f"@ {what}{more}" for what in ("ps", "fds", "mems", "rss", "sk") for more in ("", " --long", " --json", " --lines")]
-              + ["@ ps -T", "@ ps -t", "--set= @ ps"],
-    "crit-stats": ["@", "--table @", "--json @", "--lines @", "--page-size 4K @", "--set= @"],
+              + ["@ ps -T", "@ ps -t", "--set= @ ps", "@ fds --json --big-numbers=text"],
+    "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
-          "--no-progress", "--all", "--max-count", "--parent"}
-# Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
+          "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
+          "--threads", "--zstd", "--context"}
+# How a set is written: cases. Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
 # depends on the form. Parents: parents.py.
 
 

@@ -29,7 +29,7 @@ PROGRAMS = {
     "crit-tojson": ([""], {}),
     "crit-fromjson": ([""], {"into": "NEW", "zstd": "=5", "threads": "2", "pages-from": "DIR"}),
     "crit-grep": (["", "--memory"], {"max-count": "1", "any": "ELF", "file": "WORDS", "context": "5", "pid": "PID",
-                                     "range": "0x1000:0x7fff00000000", "vma": "stack", "prot": "x"}),
+                                     "range": "0x1000:0x7fff00000000", "vma": "stack", "prot": "x", "zstd": "=5", "threads": "2"}),
     "crit-pages": (["", "--contents", "--list", "--by process", "--by file --contents", "--at ADDRESS -p PID", "--argv", "--env",
                     "--auxv", "--diff", "--map", "--html PAGE", "--check"],
                    {"by": "flags", "at": "ADDRESS", "holes": "zero", "html": "PAGE", "memory": "64K", "pid": "PID"}),
@@ -37,6 +37,8 @@ PROGRAMS = {
     "crit-stats": ([""], {}),
 }
 ABOUT = ("help", "version")
+# How a set is written, and where its parent is: refused or of use with what else is asked for, as cases and parents.py show.
+ABOUT += ("big-numbers", "format", "parent", "parents", "no-parents")
 
 # What narrows the input or the matches down: two of these may leave the same, and one match may stand for all.
 SELECT = {"only", "except", "set", "pid", "range", "vma", "prot", "memory", "max-count", "invert-match", "ignore-case", "file", "any"}
@@ -89,7 +91,7 @@ NOTHING = [
                   "--env", "--auxv --json", "--at 0x1000")
      for what, word in (("-p 77777 DIR", "77777"), ("-p 77777 set.tar", "77777"), ("-p 77777 pod.tar DIR", "77777"),
                         ("-p PID -p 77777 DIR set.tar", "77777"), ("--only nosuch DIR", "nosuch"), ("--set nosuch pod.tar", "nosuch"),
-                        ("--set nosuch DIR", "nosuch"), ("--only 'files.img' DIR", "memory"))] + [
+                        ("--set nosuch DIR", "nosuch"), ("--only 'files.img' DIR", "no p"))] + [
     ("crit-pages --diff -p 77777 DIR set.tar", "77777"), ("crit-pages --diff --only nosuch DIR set.tar", "nosuch"),
     ("crit-pages --at 0x10 -p PID DIR", "0x10"), ("crit-pages --by nosuch DIR", "nosuch"),
 ]

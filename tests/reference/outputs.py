@@ -25,14 +25,14 @@ failures = []
 
 # name: command line with OUT, and its standard input.
 WRITERS = {
-    "crit-cat": ("crit-cat -o OUT", "set.stream"),
-    "crit-cat --zstd": ("crit-cat --zstd -o OUT", "set.stream"),
+    "crit-cat": ("crit-cat --force -o OUT", "set.stream"),
+    "crit-cat --zstd": ("crit-cat --force --zstd -o OUT", "set.stream"),
     "crit-cat --list": ("crit-cat --list -o OUT", "set.tar"),
     "crit-tojson": ("crit-tojson -o OUT", "set.tar"),
-    "crit-fromjson": ("crit-fromjson -o OUT", "set.json"),
-    "crit-grep": ("crit-grep 'index == 0' --output OUT", "set.tar"),
+    "crit-fromjson": ("crit-fromjson --force -o OUT", "set.json"),
+    "crit-grep": ("crit-grep --force 'index == 0' --output OUT", "set.tar"),
     "crit-grep --lines": ("crit-grep 'index == 0' --lines --output OUT", "set.tar"),
-    "crit-grep --memory": ("crit-grep --memory -F ELF --output OUT", "set.tar"),
+    "crit-grep --memory": ("crit-grep --force --memory -F ELF --output OUT", "set.tar"),
     "crit-pages": ("crit-pages -o OUT", "set.tar"),
     "crit-pages --list": ("crit-pages --list -o OUT", "set.tar"),
     "crit-pages --html": ("crit-pages --html OUT", "set.tar"),

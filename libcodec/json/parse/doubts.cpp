@@ -50,7 +50,7 @@ bool looks_rounded(std::string_view digits) {
 
 void Doubts::begin_image(const Kind& kind) {
   looks_ = Looks::nowhere;
-  end_ = 0;
+  begin_ = end_ = 0;
   if (kind.later->name == "mm_entry") looks_ = Looks::at_mappings;
   if (kind.later->name == "vma_entry") looks_ = Looks::at_vmas;
   if (kind.later->name == "pagemap_entry") looks_ = Looks::at_runs;
@@ -141,6 +141,7 @@ void Doubts::run(const Message& message, Bytes payload, const char* at) {
   const std::uint64_t end = begin + std::min(count, ~begin / smallest_page) * smallest_page;
   if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
     return range("run", begin, end, at);
+  begin_ = begin;
   end_ = end;
 }
 
@@ -150,11 +151,12 @@ void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end
     add(Reason::unaligned_mapping, name + " that begins", 0, begin, at);
   } else if (end % smallest_page != 0) {
     add(Reason::unaligned_mapping, name + " that ends", 0, end, at);
-  } else if (begin < end_) {
+  } else if (begin < end_ && end > begin_) {
     char text[24];
     std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(begin));
     add(Reason::overlapping_mapping, name + " that begins at " + text, 0, end_, at);
   }
+  begin_ = begin;
   end_ = end;
 }
 

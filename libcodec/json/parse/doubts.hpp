@@ -50,7 +50,7 @@ class Doubts {
   std::uint64_t first_rounded_ = 0;
   bool differ_ = false;  // the rounded ones
   Looks looks_ = Looks::nowhere;
-  std::uint64_t end_ = 0;  // of the mapping or run before
+  std::uint64_t begin_ = 0, end_ = 0;  // of the one before
 };
 
 // Is it what is left of a number that has been a double? Requires: decimal digits.

@@ -133,7 +133,9 @@ TEST(Encode, IntegersThatAreNone) {
       {"4294967296", "4294967296 is out of range for uint32"},
       {"-1", "-1 is out of range for uint32"},
       {"1.5", "\"1.5\" is no integer"},
-      {"1e40", "\"1e40\" has been rounded by a program on its way here; write all of its digits"},
+      {"1e40",
+       "\"1e40\" has been rounded by a program on its way here; write all of its digits, or "
+       "let crit-tojson --big-numbers=text write them in quotes"},
       {"99999999999999999999", "\"99999999999999999999\" is out of range"},
       {"\"017\"", "wants an integer, not \"017\""},
       {"\"5.0\"", "wants an integer, not \"5.0\""},
