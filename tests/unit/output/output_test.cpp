@@ -156,7 +156,11 @@ TEST(FileOutput, ADeviceThatIsFull) {
 
 // What was written stays, and writing goes on, where there is no memory for more room.
 TEST(Output, StaysWholeWithoutMemory) {
-  for (const std::size_t room : {std::size_t{1} << 46, SIZE_MAX / 2, SIZE_MAX - 3, SIZE_MAX}) {
+  std::vector<std::size_t> rooms{SIZE_MAX / 2, SIZE_MAX - 3, SIZE_MAX};
+#if !defined(__has_feature)  // the address sanitizer of clang ends the program where there is no memory
+  rooms.push_back(std::size_t{1} << 46);
+#endif
+  for (const std::size_t room : rooms) {
     StringOutput output{16};
     output.write("before ");
     EXPECT_ANY_THROW((void)output.reserve(room));
