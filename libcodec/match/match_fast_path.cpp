@@ -24,8 +24,11 @@ bool is_fast(const Field& field) { return field.wire() == Wire::varint && !field
 
 std::vector<FastField> fast_fields(const Message& message, const Plan& plan) {
   std::vector<FastField> fields;
-  if (!std::ranges::all_of(message.all(), is_fast)) return fields;
+  // An entry that has one of the others is not for the fast path: its tag is none of these.
+  const auto fits = [](const Field& field) { return is_fast(field) || !field.required; };
+  if (!std::ranges::all_of(message.all(), fits)) return fields;
   for (const Field& field : message.all()) {
+    if (!is_fast(field)) continue;
     const auto slot = std::ranges::find(plan.slots, &field, &Plan::Slot::field);
     fields.push_back({field.tag, field.required, most_of(field.type), slot == plan.slots.end() ? nullptr : &*slot});
   }

@@ -111,7 +111,7 @@ struct FastField {
   std::uint64_t most;      // the largest value of its type
   const Plan::Slot* slot;  // null: no test names it
 };
-// Empty: the message has fields of other types.
+// Empty: the message has none, or requires fields of other types.
 std::vector<FastField> fast_fields(const Message& message, const Plan& plan);
 // Checks and tests a payload in one pass. False: it is not canonical or not valid, or takes the slow path. May read
 // 8 bytes behind the payload.

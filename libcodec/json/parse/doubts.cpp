@@ -108,26 +108,19 @@ struct Run {
   std::uint64_t vaddr = 0, nr_pages = 0;
 };
 
-Run run_of(const Message& message, Bytes payload) {
+// The fields in question are varints with small numbers, which stand before all others.
+Run run_of(Bytes payload) {
   constexpr std::uint32_t vaddr = 1, compat_nr_pages = 2, nr_pages = 5;
   Run run;
-  const std::byte* const data = payload.data();
-  const std::byte* const end = data + payload.size();
-  // Nearly always: the address, no compat_nr_pages, small flags, the count.
-  if (payload.size() >= 10 && data[0] == std::byte{vaddr << 3}) {
-    const std::byte* at = data + 1;
-    run.vaddr = trusted_varint(at, end);
-    if (end - at >= 6 && (load_u32(at) & 0x80ffffff) == 0x200010 && at[4] == std::byte{nr_pages << 3}) {
-      at += 5;
-      run.nr_pages = trusted_varint(at, end);
-      return run;
-    }
-  }
-  for (Fields fields{message, payload}; fields.next();) {
-    const Value& value = fields.value();
-    if (value.number == vaddr) run.vaddr = value.integer;
-    if (value.number == nr_pages || (value.number == compat_nr_pages && run.nr_pages == 0))
-      run.nr_pages = value.integer;
+  const std::byte* at = payload.data();
+  const std::byte* const end = at + payload.size();
+  while (at != end) {
+    const auto tag = std::to_integer<std::uint32_t>(*at);
+    if ((tag & 0x87) != 0 || tag > nr_pages << 3) break;
+    ++at;
+    const std::uint64_t value = trusted_varint(at, end);
+    if (tag == vaddr << 3) run.vaddr = value;
+    if (tag == nr_pages << 3 || (tag == compat_nr_pages << 3 && run.nr_pages == 0)) run.nr_pages = value;
   }
   return run;
 }
@@ -137,7 +130,7 @@ Run run_of(const Message& message, Bytes payload) {
 void Doubts::run(const Message& message, Bytes payload, const char* at) {
   static const Message& head = *find_message("pagemap_head");
   if (&message == &head) return;
-  const auto [begin, count] = run_of(message, payload);
+  const auto [begin, count] = run_of(payload);
   const std::uint64_t end = begin + std::min(count, ~begin / smallest_page) * smallest_page;
   if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
     return range("run", begin, end, at);
