@@ -55,6 +55,11 @@ MODES = {
               + ["@ ps -T", "@ ps -t", "--set= @ ps", "@ fds --json --big-numbers=text"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
+# What an archive has beside images travels along, and is another in each form.
+IMAGES = " --only=*.img"
+for program, marks in (("crit-cat", ("--list", "--only")), ("crit-tojson", ("--only",))):
+    MODES[program] = [mode if any(mark in mode for mark in marks) or (program == "crit-tojson" and "--raw" not in mode)
+                      else mode + IMAGES for mode in MODES[program]]
 OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
