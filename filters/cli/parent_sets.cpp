@@ -1,6 +1,6 @@
 #include "cli/parent_sets.hpp"
 
-#include <sys/stat.h>
+#include <algorithm>
 
 #include "critpipe/set.hpp"
 
@@ -18,13 +18,9 @@ std::vector<ParentSet> parents_of(const std::string& directory, Error& error) {
 bool is_parent_link(const Member& member) { return !member.is_image && member.name == "parent"; }
 
 bool can_read_again(Program& program) {
-  for (const std::string& input : program.inputs()) {
-    struct stat status;
-    if (input == "-" && stdin_offset() == Member::unknown) return false;
-    if (input != "-" && stat(input.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
-      return false;
-  }
-  return true;
+  const SourceOptions options{.stdin_offset = stdin_offset()};
+  return std::ranges::all_of(program.inputs(),
+                             [&](const std::string& input) { return critpipe::can_read_again(input, options); });
 }
 
 const Member& Prefixed::called(const Member& member) {

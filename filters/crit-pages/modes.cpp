@@ -192,11 +192,7 @@ void SurveyedInputs::read_parents(Program& program) {
     for (const auto& set : survey->read({input}, source))
       if (!set->memories.empty()) found.push_back(set.get());
     if (found.empty() && *failed) return;
-    if (found.size() != 1) {
-      Error error{found.empty() ? Reason::no_parent : Reason::usage, input};
-      error.name = found.empty() ? "no pagemaps in here" : "a parent has one set of images, and here are several";
-      return report_(error);
-    }
+    if (found.size() != 1) return report_(no_single_parent(input, found.size()));
     parents.push_back(found.front());
   }
   for (std::size_t i = 0; i + 1 < parents.size(); ++i) parents[i]->given_parent = parents[i + 1];

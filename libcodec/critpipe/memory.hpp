@@ -114,6 +114,9 @@ bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size,
 void check_parents(PageStore& store, std::span<const MemoryId> memories, std::uint64_t page_size,
                    std::span<const std::string> parents, const std::function<void(const Error&)>& report);
 
+// Why a given parent is none, though it can be read: it holds no set with pagemaps (no_parent), or several (usage).
+Error no_single_parent(const std::string& input, std::size_t nr_sets);
+
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 // Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What

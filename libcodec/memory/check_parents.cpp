@@ -49,6 +49,12 @@ void ParentCheck::look_at(MemoryId memory) {
 
 }  // namespace
 
+Error no_single_parent(const std::string& input, std::size_t nr_sets) {
+  Error error{nr_sets == 0 ? Reason::no_parent : Reason::usage, input};
+  error.name = nr_sets == 0 ? "no pagemaps in here" : "a parent has one set of images, and here are several";
+  return error;
+}
+
 void check_parents(PageStore& store, std::span<const MemoryId> memories, std::uint64_t page_size,
                    std::span<const std::string> parents, const std::function<void(const Error&)>& report) {
   ParentCheck check{store, page_size};

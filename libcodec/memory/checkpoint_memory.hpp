@@ -86,6 +86,7 @@ struct MemoryWork {
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
+  void hold(Bytes bytes, std::vector<std::byte>& to);  // as long as options.held_bytes lasts
 
   void load();
   void load(Source& source);

@@ -16,9 +16,7 @@ class HoldPages final : public PagesSink {
 
  protected:
   Step pages(std::uint64_t, Bytes bytes) override {
-    work_.held_bytes += bytes.size();
-    if (work_.held_bytes > work_.options.held_bytes) work_.over_limit = true;
-    else image_.bytes.insert(image_.bytes.end(), bytes.begin(), bytes.end());
+    work_.hold(bytes, image_.bytes);
     return Step::go;
   }
   Step done(std::uint64_t size_bytes) override {
@@ -32,26 +30,20 @@ class HoldPages final : public PagesSink {
   MemorySet::Streamed& image_;
 };
 
-bool is_ghost(std::string_view name) {
-  const Kind* kind = kind_of_name(name);
-  return kind && kind->name == "GHOST_FILE";
-}
+bool is_ghost(const Kind* kind) { return kind && kind->name == "GHOST_FILE"; }
+bool is_ghost(std::string_view name) { return is_ghost(kind_of_name(name)); }
 
 // Keeps an unlinked file that cannot be read again.
 class HoldGhost final : public Sink {
  public:
   HoldGhost(MemoryWork& work, std::vector<MemorySet::HeldChunk>& chunks) : work_{work}, chunks_{chunks} {}
-  Step begin(const Image& image) override {
-    return image.kind && image.kind->name == "GHOST_FILE" ? Step::go : Step::stop;
-  }
+  Step begin(const Image& image) override { return is_ghost(image.kind) ? Step::go : Step::stop; }
   Step entry(const Entry& entry) override {
     chunks_.push_back({ghost_offset(entry)});
     return Step::go;
   }
   Step bytes(Bytes bytes) override {
-    work_.held_bytes += bytes.size();
-    if (work_.held_bytes > work_.options.held_bytes) work_.over_limit = true;
-    else chunks_.back().bytes.insert(chunks_.back().bytes.end(), bytes.begin(), bytes.end());
+    work_.hold(bytes, chunks_.back().bytes);
     return Step::go;
   }
 
@@ -127,8 +119,10 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
 }  // namespace
 
 std::string directory_of(const Member& member) {
-  return member.in_directory ? place_beside(member, "x").substr(0, place_beside(member, "x").size() - 2)
-                             : std::string{};
+  if (!member.in_directory) return {};
+  std::string path = place_beside(member, {});
+  if (path.ends_with('/')) path.pop_back();
+  return path;
 }
 
 const Pagemap* MemorySet::pagemap(MemoryId memory) {
@@ -146,6 +140,12 @@ MemorySet& MemorySet::holder(Stretch& stretch) {
   MemorySet* set = this;
   for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
   return *set;
+}
+
+void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
+  held_bytes += bytes.size();
+  if (held_bytes > options.held_bytes) over_limit = true;
+  else to.insert(to.end(), bytes.begin(), bytes.end());
 }
 
 MemorySet& MemoryWork::set_of(Source& source, const Member& member) {
@@ -190,9 +190,7 @@ MemorySet* MemoryWork::parent_in(const Source& source) {
     if (!sets[number]->memories.empty() && !sets[number]->is_parent) found.push_back(sets[number].get());
   if (found.size() == 1) return found.front();
   if (found.empty() && source.failed) return nullptr;
-  Error error{found.empty() ? Reason::no_parent : Reason::usage, source.inputs.front()};
-  error.name = found.empty() ? "no pagemaps in here" : "a parent has one set of images, and here are several";
-  report(error);
+  report(no_single_parent(source.inputs.front(), found.size()));
   return nullptr;
 }
 

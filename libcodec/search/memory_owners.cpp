@@ -22,6 +22,14 @@ bool glob_fits(std::string_view glob, std::string_view path) {
 
 }  // namespace
 
+std::vector<MemoryId> search::in_order(const Checkpoint& checkpoint, std::set<MemoryId> memories) {
+  std::vector<MemoryId> order;
+  for (const auto& branch : checkpoint.tree())
+    if (const MemoryId memory{false, branch.task->pid}; memories.erase(memory) > 0) order.push_back(memory);
+  order.insert(order.end(), memories.begin(), memories.end());
+  return order;
+}
+
 bool MemoryFilter::knows_area(std::string_view area) {
   if (area.starts_with(file_area)) return true;
   for (int kind = 0; kind <= static_cast<int>(Mapping::Kind::guard); ++kind)

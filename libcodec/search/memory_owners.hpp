@@ -1,6 +1,8 @@
 // Which memory is searched, and who owns it. Internal.
 #pragma once
 
+#include <set>
+
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/search.hpp"
 
@@ -13,6 +15,9 @@ std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& t
 // Have all images been read that say what is mapped in that memory, and how its mappings are named?
 using IsRead = std::function<bool(const std::string& name)>;  // was that image read to its end?
 bool is_told(const Checkpoint& checkpoint, MemoryId memory, const IsRead& is_read);
+
+// Those of tasks in the order of their tree, then what belongs to none, then shared memory.
+std::vector<MemoryId> in_order(const Checkpoint& checkpoint, std::set<MemoryId> memories);
 
 // Does the mapping fit an element of MemoryFilter::areas, MemoryFilter::protection?
 bool fits_area(std::string_view area, const Mapping& mapping, const Checkpoint& checkpoint);

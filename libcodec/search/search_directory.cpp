@@ -96,16 +96,11 @@ Step StoredSearch::flush() {
   return Step::go;
 }
 
-// Tasks in the order of their tree, then what belongs to none, then shared memory.
-std::vector<MemoryId> in_order(const SurveyedSet& set) {
-  std::vector<MemoryId> order;
-  for (const auto& branch : set.checkpoint->tree()) {
-    const MemoryId memory{false, branch.task->pid};
-    if (set.memories.contains(memory)) order.push_back(memory);
-  }
+std::set<MemoryId> named_memories(const SurveyedSet& set) {
+  std::set<MemoryId> memories;
   for (const auto& [memory, surveyed] : set.memories)
-    if (surveyed.named && std::ranges::find(order, memory) == order.end()) order.push_back(memory);
-  return order;
+    if (surveyed.named) memories.insert(memory);
+  return memories;
 }
 
 }  // namespace
@@ -124,7 +119,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     MemoryOwners owners{set->id, *set->checkpoint, options};
     use.add(*set->checkpoint);
     std::size_t nr_errors = 0;
-    for (const MemoryId memory : in_order(*set)) {
+    for (const MemoryId memory : in_order(*set->checkpoint, named_memories(*set))) {
       const Ranges wanted = owners.wanted(memory);
       use.add(memory, wanted.empty() || options.filter.ranges.empty() ? nullptr : directory->pagemap(memory),
               set->page_size);

@@ -12,18 +12,6 @@ namespace {
 
 constexpr std::uint64_t held_bytes = 32 << 20;
 
-// Tasks in the order of their tree, then what belongs to none, then shared memory.
-std::vector<MemoryId> in_order(const MemorySet& set) {
-  std::vector<MemoryId> order;
-  for (const auto& branch : set.checkpoint.tree()) {
-    const MemoryId memory{false, branch.task->pid};
-    if (set.memories.contains(memory)) order.push_back(memory);
-  }
-  for (const MemoryId memory : set.memories)
-    if (std::ranges::find(order, memory) == order.end()) order.push_back(memory);
-  return order;
-}
-
 class PiecesSearch {
  public:
   PiecesSearch(MemorySearch::Work& work, MemoryWork& memories, MemorySet& set)
@@ -98,7 +86,7 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
   for (MemorySet* set : memories.children()) {
     PiecesSearch search{*this, memories, *set};
     use.add(set->checkpoint);
-    for (const MemoryId one : in_order(*set))
+    for (const MemoryId one : in_order(set->checkpoint, set->memories))
       if (search.run(one) == Step::stop) return Step::stop;
   }
   return search_unlinked(memory);

@@ -183,7 +183,7 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   if (!receiver.wants(member.path)) {
     if (!entry.passes_bound) return Step::go;
     Error error{Reason::limit_size, list.directory.place(), Error::nowhere, Error::nowhere, entry.bound.limit};
-    error.set = std::make_shared<const SetId>(SetId{list.set->checkpoint, {}, true});
+    error.set = input_id(list.set->checkpoint);
     receiver.fail(nullptr, error);
     return Step::go;
   }

@@ -13,11 +13,15 @@
 
 namespace critpipe {
 
+// What an error of the input as a whole belongs to.
+inline std::shared_ptr<const SetId> input_id(const std::string& checkpoint) {
+  return std::make_shared<const SetId>(SetId{checkpoint, {}, true});
+}
+
 // Ids of the sets of one input, each made once.
 class SetIds {
  public:
-  explicit SetIds(const std::string& checkpoint)
-      : checkpoint_{checkpoint}, input_{std::make_shared<const SetId>(SetId{checkpoint, {}, true})} {}
+  explicit SetIds(const std::string& checkpoint) : checkpoint_{checkpoint}, input_{input_id(checkpoint)} {}
   SetIds(SetIds&&) = default;
   // Null: it is one too many.
   std::shared_ptr<const SetId> of(std::string_view set);

@@ -27,7 +27,7 @@ class DirectoryPiece final : public Piece {
 class FailedPiece final : public Piece {
  public:
   FailedPiece(const InputName& called, Error error) : error_{std::move(error)} {
-    error_.set = std::make_shared<const SetId>(SetId{called.checkpoint(), {}, true});
+    error_.set = input_id(called.checkpoint());
   }
   bool is_open() const override { return false; }
   Step read(Receiver& receiver) override {

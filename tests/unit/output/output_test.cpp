@@ -157,9 +157,15 @@ TEST(FileOutput, ADeviceThatIsFull) {
 // What was written stays, and writing goes on, where there is no memory for more room.
 TEST(Output, StaysWholeWithoutMemory) {
   std::vector<std::size_t> rooms{SIZE_MAX / 2, SIZE_MAX - 3, SIZE_MAX};
-#if !defined(__has_feature)  // the address sanitizer of clang ends the program where there is no memory
-  rooms.push_back(std::size_t{1} << 46);
+  // Where there is no memory, the address sanitizer ends the program.
+#if defined(__has_feature)
+  constexpr bool sanitized = __has_feature(address_sanitizer);
+#elif defined(__SANITIZE_ADDRESS__)
+  constexpr bool sanitized = true;
+#else
+  constexpr bool sanitized = false;
 #endif
+  if (!sanitized) rooms.push_back(std::size_t{1} << 46);
   for (const std::size_t room : rooms) {
     StringOutput output{16};
     output.write("before ");
