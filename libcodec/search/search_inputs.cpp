@@ -107,6 +107,7 @@ class InputSearch final : public Decoding {
   WaitingBudget budget_;
   std::map<SetId, std::unique_ptr<SearchedSet>> sets_;
   bool stopped_ = false;
+  const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
 };
 
 // Searches a pages image as it comes.
@@ -146,7 +147,7 @@ bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
-  return !kind || memory_of_name(file) || is_pages_name(file) || Checkpoint{Needs{.mappings = true}}.wants(file);
+  return !kind || memory_of_name(file) || is_pages_name(file) || needed_.wants(file);
 }
 
 SearchedSet& InputSearch::set_of(const Member& member) {

@@ -173,17 +173,17 @@ void StreamedPages::sample(bool last) {
   block_bytes_.clear();
 }
 
-Needs needs_of(const SurveyOptions& options) {
-  Needs needs{.mappings = options.mappings};
-  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
-  return needs;
-}
-
 }  // namespace
 
 PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> report)
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
+
+Needs SurveyWork::needs() const {
+  Needs needs{.mappings = options.mappings};
+  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
+  return needs;
+}
 
 SetState& SurveyWork::state_of(const Member& member) {
   const auto [known, added] = by_id.try_emplace(*member.set, sets.size());
@@ -195,7 +195,7 @@ SetState& SurveyWork::state_of(const Member& member) {
   if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
   set.id = *member.set;
   set.place = state.place;
-  set.checkpoint = std::make_unique<Checkpoint>(needs_of(options));
+  set.checkpoint = std::make_unique<Checkpoint>(needs());
   return state;
 }
 
@@ -221,7 +221,7 @@ bool PageSurvey::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   const Kind* kind = kind_of_name(file);
   if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
-  return Checkpoint{needs_of(work_->options)}.wants(file);
+  return work_->needed.wants(file);
 }
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {

@@ -19,11 +19,12 @@ struct SetState {
 
 struct SurveyWork {
   SurveyWork(SurveyOptions with, std::function<void(const Error&)> to)
-      : options{std::move(with)}, report{std::move(to)}, distinct{options.budget_bytes} {}
+      : options{std::move(with)}, report{std::move(to)}, needed{needs()}, distinct{options.budget_bytes} {}
 
   // Facts of smallest pages that are there now; or all of them are zero.
   using TakeFacts = std::function<void(std::uint64_t first, std::uint64_t nr_parts, bool all_zero)>;
 
+  Needs needs() const;  // of the checkpoints of the sets
   SetState& state_of(const Member& member);
   void finish(SetState& state);
   void report_in(const SurveyedSet& set, Error error);
@@ -34,6 +35,7 @@ struct SurveyWork {
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
+  const Checkpoint needed;  // empty: tells which images the others take
   std::vector<std::unique_ptr<SurveyedSet>> sets;
   std::vector<std::unique_ptr<SetState>> states;        // of the sets
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
