@@ -269,7 +269,7 @@ class List::Count final : public Sink {
     entries_ += taken.entries;
     return taken;
   }
-  Step part(const Part& part) override {
+  Step part(const ExtraPart& part) override {
     bytes_ += part.message ? 4 + part.payload.size() : 0;
     return Step::go;
   }

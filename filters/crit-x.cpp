@@ -42,21 +42,19 @@ ExploreOptions options_of(Program& program, Explorer explorer) {
   return options;
 }
 
-using Found = CheckpointReader::Found;
-
 // Beside a checkpoint with tasks, what a pre-dump has left in the same input is no checkpoint of its own.
-std::vector<const Found*> shown_of(std::span<const Found> all) {
+std::vector<const SetCheckpoint*> shown_of(std::span<const SetCheckpoint> all) {
   std::set<std::string_view> with_tasks;  // inputs
-  for (const Found& found : all)
+  for (const SetCheckpoint& found : all)
     if (found.has_tree()) with_tasks.insert(found.id.checkpoint);
-  std::vector<const Found*> shown;
-  for (const Found& found : all)
+  std::vector<const SetCheckpoint*> shown;
+  for (const SetCheckpoint& found : all)
     if (found.has_tree() || !with_tasks.contains(found.id.checkpoint)) shown.push_back(&found);
   return shown;
 }
 
 // A heading only where there are several.
-Step show(Program& program, Output& output, const Found& found, const std::string& heading, Explorer explorer,
+Step show(Program& program, Output& output, const SetCheckpoint& found, const std::string& heading, Explorer explorer,
           ExploreOptions options) {
   options.set = found.id;
   if (!heading.empty() && options.form == ExploreOptions::Form::text && !found.checkpoint.tasks().empty())
@@ -94,9 +92,9 @@ int run(Program& program) {
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  const std::vector<const Found*> shown = shown_of(reader.finish(inputs.front()));
+  const std::vector<const SetCheckpoint*> shown = shown_of(reader.finish(inputs.front()));
   std::vector<SetId> ids;
-  for (const Found* found : shown) ids.push_back(found->id);
+  for (const SetCheckpoint* found : shown) ids.push_back(found->id);
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const std::string heading = shown.size() > 1 ? names[i] : std::string{};

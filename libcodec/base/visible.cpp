@@ -1,7 +1,7 @@
 // Escapes for lines of text.
 #include <algorithm>
 
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "critpipe/error.hpp"
 
 namespace critpipe {

@@ -118,6 +118,15 @@ class Checkpoint {
   std::unique_ptr<Model> model_;
 };
 
+// A checkpoint of an input that may hold several.
+struct SetCheckpoint {
+  SetId id;
+  std::string place;  // for messages, what precedes the names of its images: "dump/", "c1.tar.zst:checkpoint/"
+  Checkpoint checkpoint;
+  bool is_set = false;    // false: it is one image by itself
+  bool has_tree() const;  // does pstree.img have any task?
+};
+
 // Reads inputs of any form into checkpoints, one for each set of images, in the order in which the sets begin. For one
 // thread at a time.
 class CheckpointReader : public Decoding {
@@ -128,25 +137,17 @@ class CheckpointReader : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
-  // A checkpoint that was read.
-  struct Found {
-    SetId id;
-    std::string place;  // for messages, what precedes the names of its images: "dump/", "c1.tar.zst:checkpoint/"
-    Checkpoint checkpoint;
-    bool is_set = false;    // false: it is one image by itself
-    bool has_tree() const;  // does pstree.img have any task?
-  };
   // Call after the last input. Gives at least one: an empty checkpoint of `input` if there was nothing to read.
-  std::vector<Found>& finish(std::string_view input);
+  std::vector<SetCheckpoint>& finish(std::string_view input);
 
  private:
-  Found& at(const SetId& id);
+  SetCheckpoint& at(const SetId& id);
 
   Needs needs_;
   std::set<std::string, std::less<>> noted_;  // directories of paths: a pagemap of theirs was noted
-  std::vector<Found> found_;
-  std::map<SetId, std::size_t> numbers_;  // in found_
-  std::vector<Error> homeless_;           // of no set that is known
+  std::vector<SetCheckpoint> found_;
+  std::map<SetId, std::size_t> numbers_;   // in found_
+  std::vector<Error> errors_without_set_;  // of no set that is known
   std::shared_ptr<std::size_t> room_for_errors_ = std::make_shared<std::size_t>(max_kept_errors);  // of all
 };
 

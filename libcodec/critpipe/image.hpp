@@ -57,7 +57,7 @@ struct Entry {
 };
 
 // A piece of extra that belongs together. Its bytes follow in any number of calls.
-struct Part {
+struct ExtraPart {
   std::string_view name;  // "inq", "outq"; else empty
   Extra::Form form;
   std::uint64_t size;  // bytes that will come; a claim until they have; `unknown` for the rest of an image
@@ -82,11 +82,11 @@ class Sink {
   // must check them itself. `index` and `offset` are those of the first. What it does not take goes to entry(). Called
   // only for kinds without extra and after the first entry; no close() follows for what it takes.
   virtual Taken many(Bytes /*unchecked*/, std::uint64_t /*index*/, std::uint64_t /*offset*/) { return {}; }
-  virtual Step part(const Part&) { return Step::go; }  // a part of the extra begins
-  virtual Step bytes(Bytes) { return Step::go; }       // of the part
-  virtual Step padding(Bytes) { return Step::go; }     // behind a part; should be zeros
-  virtual Step close() { return Step::go; }            // the entry and its extra are complete
-  virtual Step raw(Bytes) { return Step::go; }         // bytes of a raw image
+  virtual Step part(const ExtraPart&) { return Step::go; }  // a part of the extra begins
+  virtual Step bytes(Bytes) { return Step::go; }            // of the part
+  virtual Step padding(Bytes) { return Step::go; }          // behind a part; should be zeros
+  virtual Step close() { return Step::go; }                 // the entry and its extra are complete
+  virtual Step raw(Bytes) { return Step::go; }              // bytes of a raw image
   // In place of raw(): this many bytes are passed over unread. Step::stop asks for them after all.
   virtual Step pass_over(std::uint64_t) { return Step::go; }
   virtual Step end() { return Step::go; }  // the image is complete
@@ -113,7 +113,7 @@ class Stage : public Sink {
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
     return next_ ? next_->many(unchecked, index, offset) : Taken{};
   }
-  Step part(const Part& part) override { return next_ ? next_->part(part) : Step::go; }
+  Step part(const ExtraPart& part) override { return next_ ? next_->part(part) : Step::go; }
   Step bytes(Bytes bytes) override { return next_ ? next_->bytes(bytes) : Step::go; }
   Step padding(Bytes bytes) override { return next_ ? next_->padding(bytes) : Step::go; }
   Step close() override { return next_ ? next_->close() : Step::go; }
@@ -160,7 +160,7 @@ class Decoder {
   Step start_raw(Bytes seen);
   bool start_entries(std::uint32_t magic, Head head);
   bool start_extra(const Entry& entry);
-  bool start_part(const Part& part);
+  bool start_part(const ExtraPart& part);
   bool next_part();
   bool deliver(Step step);
   void fail(Reason reason, std::uint64_t offset, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});

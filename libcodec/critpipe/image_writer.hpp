@@ -41,7 +41,7 @@ class ImageSink : public Sink {
   Step begin(const Image& image) override;
   Step entry(const Entry& entry) override;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
-  Step part(const Part& part) override;
+  Step part(const ExtraPart& part) override;
   Step bytes(Bytes bytes) override;
   Step padding(Bytes bytes) override;
   Step close() override;

@@ -22,9 +22,9 @@
 //     Select select{expression, {}, std::move(sink), nr_selected};        // `sink` gets the entries that match
 //     Decoder decoder{select, "pagemap-1.img"};
 //
-// Make an Expression once and use it for all images of an input; a Select, or a Matching where entries are to be judged
-// without a sink, is for one image. Payloads are read in one pass, and only the fields that the expression names.
-// One thread at a time may use an Expression and what was made from it.
+// Make an Expression once and use it for all images of an input; a Select, or an ImageMatcher where entries are to be
+// judged without a sink, is for one image. Payloads are read in one pass, and only the fields that the expression
+// names. One thread at a time may use an Expression and what was made from it.
 #pragma once
 
 #include <memory>
@@ -36,7 +36,7 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// A parsed expression. It must outlive each Matching and Select made from it.
+// A parsed expression. It must outlive each ImageMatcher and Select made from it.
 class Expression {
  public:
   Expression();
@@ -56,17 +56,17 @@ class Expression {
   Error unanswered() const;
 
  private:
-  friend class Matching;
+  friend class ImageMatcher;
   struct CRITPIPE_INNER Program;
   std::unique_ptr<Program> program_;
 };
 
 // The expression for the entries of one image.
-class Matching {
+class ImageMatcher {
  public:
   // Requires: the expression is parsed, and the image is not raw.
-  Matching(Expression& expression, const Image& image);
-  ~Matching();
+  ImageMatcher(Expression& expression, const Image& image);
+  ~ImageMatcher();
 
   // Can the answer for an entry of this kind be `wanted`? False: no need to look at the entries.
   bool can(bool wanted) const;
@@ -79,12 +79,12 @@ class Matching {
 
   // The fast path for Sink::many: passes over whole canonical entries from the front, up to the first whose answer is
   // `wanted` or that needs the slow path. Not for the first entry of an image.
-  struct Others {
+  struct Skipped {
     std::size_t bytes = 0;      // passed over, size words included
     std::uint64_t entries = 0;  // passed over
     Bytes wanted = {};          // not empty: the checked payload of the entry behind them, whose answer is `wanted`
   };
-  Others pass_others(Bytes unchecked, bool wanted) const;
+  Skipped skip_others(Bytes unchecked, bool wanted) const;
 
  private:
   struct CRITPIPE_INNER Inner;
@@ -109,7 +109,7 @@ class Select final : public Sink {
   Step begin(const Image& image) override;
   Step entry(const Entry& entry) override;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
-  Step part(const Part& part) override;
+  Step part(const ExtraPart& part) override;
   Step bytes(Bytes bytes) override;
   Step padding(Bytes bytes) override;
   Step close() override;
@@ -128,11 +128,11 @@ class Select final : public Sink {
   SelectOptions options_;
   std::unique_ptr<Sink> to_;
   std::uint64_t& total_;
-  std::unique_ptr<Matching> matching_;
+  std::unique_ptr<ImageMatcher> matching_;
   std::unique_ptr<Held> held_;
   State state_ = State::idle;
-  bool hopeless_ = false;  // no entry of this image can match
-  bool waits_ = false;     // for the extra
+  bool cannot_match_ = false;  // no entry of this image can match
+  bool waits_ = false;         // for the extra
   bool begun_ = false;
 };
 

@@ -154,7 +154,7 @@ struct Extra {
   static constexpr std::size_t most_parts = 4;
   enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers
 
-  struct Part {
+  struct PartPlan {
     std::string_view size = {};   // field: units of this part
     std::string_view added = {};  // field: further ones
     std::string_view name = {};   // its key in JSON, where parts make an object; else empty, and it is the only part
@@ -163,8 +163,8 @@ struct Extra {
     std::uint8_t padding = 1;  // zeros follow, up to a multiple of so many bytes
   };
 
-  std::array<Part, most_parts> parts = {};  // in the order of the image; unused ones stand last, without a size
-  std::string_view unless = {};             // bool field: where it is true, all sizes are 0
+  std::array<PartPlan, most_parts> parts = {};  // in the order of the image; unused ones stand last, without a size
+  std::string_view unless = {};                 // bool field: where it is true, all sizes are 0
   // A list of messages: each is a size word, the message, and the part after it.
   const Message* nested = nullptr;
   std::string_view nr_nested = {};  // field: how many

@@ -67,11 +67,11 @@ class PageFacts {
   // How many pages from that one on are zero without a look at each, as in a hole; 0: page() says what this one is.
   std::uint64_t nr_zero(std::uint64_t number, std::uint64_t page_size) const;
 
-  struct CRITPIPE_INNER Store;  // internal
-  Store& store() { return *store_; }
+  struct CRITPIPE_INNER Chunks;  // internal
+  Chunks& chunks() { return *chunks_; }
 
  private:
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<Chunks> chunks_;
 };
 
 // Scans a pages image, which must be opened with smallest_page as its page size. Reasons: io_read, cut_pages.

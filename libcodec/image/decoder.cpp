@@ -142,7 +142,7 @@ std::size_t Decoder::take_entries(Bytes block) {
 std::size_t Decoder::take_part_bytes(Bytes block) {
   const Bytes taken = block.first(static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), left_)));
   offset_ += taken.size();
-  if (left_ != Part::unknown) left_ -= taken.size();
+  if (left_ != ExtraPart::unknown) left_ -= taken.size();
   if (deliver(sink_.bytes(taken)) && left_ == 0) next_part();
   return taken.size();
 }
@@ -180,7 +180,7 @@ Step Decoder::finish() {
       else if (have > 0) fail(Reason::cut_size, offset_, 4, have);
       break;
     case State::part:
-      if (left_ != Part::unknown) fail(Reason::cut_extra, offset_, left_, have);
+      if (left_ != ExtraPart::unknown) fail(Reason::cut_extra, offset_, left_, have);
       else deliver(sink_.close());
       break;
     case State::padding: fail(Reason::cut_extra, offset_, padding_, have); break;

@@ -24,7 +24,7 @@ bool Decoder::start_extra(const Entry& entry) {
   return false;
 }
 
-bool Decoder::start_part(const Part& part) {
+bool Decoder::start_part(const ExtraPart& part) {
   state_ = State::part;
   need_ = 1;
   left_ = part.size;
@@ -41,7 +41,7 @@ bool Decoder::next_part() {
     return true;
   }
   if (part_ < nr_parts_) {
-    const Extra::Part& plan = image_.kind->extra.parts[part_];
+    const Extra::PartPlan& plan = image_.kind->extra.parts[part_];
     return start_part({plan.name, plan.form, sizes_.parts[part_].bytes, nullptr, {}, true, plan.unit});
   }
   need_ = 4;

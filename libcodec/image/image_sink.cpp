@@ -36,7 +36,7 @@ Sink::Taken ImageSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t)
   return taken;
 }
 
-Step ImageSink::part(const Part& part) {
+Step ImageSink::part(const ExtraPart& part) {
   if (!kept_ || !part.message) return Step::go;
   write_word(static_cast<std::uint32_t>(part.payload.size()));
   write(part.payload);

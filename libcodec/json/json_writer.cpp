@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "json/print/message_printer.hpp"
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "base/decimal.hpp"
 
 namespace critpipe {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "base/base64_lines.hpp"
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe {

@@ -148,7 +148,7 @@ Error Expression::unanswered() const {
   return {};
 }
 
-struct Matching::Inner {
+struct ImageMatcher::Inner {
   const Expression::Program& program;
   const Plan& first;
   const Plan& later;
@@ -159,7 +159,7 @@ struct Matching::Inner {
   std::vector<FastField> fast_fields = {};  // of later entries
 };
 
-Matching::Matching(Expression& expression, const Image& image) {
+ImageMatcher::ImageMatcher(Expression& expression, const Image& image) {
   Expression::Program& program = *expression.program_;
   const Plan& first = *program.planner.plan(program.clause, *image.kind->first);
   const Plan& later = *program.planner.plan(program.clause, *image.kind->later);
@@ -187,16 +187,16 @@ Matching::Matching(Expression& expression, const Image& image) {
   if (!by_entry) inner_->fast_fields = fast_fields(*image.kind->later, later);
 }
 
-Matching::~Matching() = default;
+ImageMatcher::~ImageMatcher() = default;
 
-bool Matching::can(bool wanted) const {
+bool ImageMatcher::can(bool wanted) const {
   const std::uint64_t known = ~inner_->possible | inner_->program.image_bits;
   return can_end_in(inner_->program.jumps, wanted, known, inner_->constant);
 }
 
-bool Matching::asks_for_extra() const { return inner_->program.extra_bits != 0; }
+bool ImageMatcher::asks_for_extra() const { return inner_->program.extra_bits != 0; }
 
-bool Matching::look(const Entry& entry) {
+bool ImageMatcher::look(const Entry& entry) {
   std::uint64_t& bits = inner_->bits = inner_->constant;
   for (const auto& [special, check] : inner_->program.specials)
     if (special == Special::index && holds(check, entry.index)) bits |= check.bit;
@@ -211,15 +211,15 @@ bool Matching::look(const Entry& entry) {
   return decide(inner_->program.jumps, bits);
 }
 
-bool Matching::look_at_extra(bool there, bool filled) const {
+bool ImageMatcher::look_at_extra(bool there, bool filled) const {
   const std::uint64_t bits =
       inner_->bits | (there ? inner_->program.has_extra_bits : 0) | (filled ? inner_->program.filled_extra_bits : 0);
   return decide(inner_->program.jumps, bits);
 }
 
-Matching::Others Matching::pass_others(Bytes unchecked, bool wanted) const {
+ImageMatcher::Skipped ImageMatcher::skip_others(Bytes unchecked, bool wanted) const {
   constexpr std::size_t slack = 8;  // that a varint is read with
-  Others others;
+  Skipped others;
   if (inner_->fast_fields.empty()) return others;
   const std::span<const FastField> fields = inner_->fast_fields;
   const Jumps& jumps = inner_->program.jumps;

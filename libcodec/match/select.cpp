@@ -20,7 +20,7 @@ struct Select::Held {
   Image image = {};
   Copy head = {};
   Copy entry = {};
-  std::vector<Part> parts = {};  // empty ones before the first that has bytes
+  std::vector<ExtraPart> parts = {};  // empty ones before the first that has bytes
 };
 
 Select::Select(Expression& expression, const SelectOptions& options, std::unique_ptr<Sink> to, std::uint64_t& total)
@@ -35,17 +35,17 @@ Step Select::begin_to() {
 
 Step Select::begin(const Image& image) {
   held_->image = image;
-  hopeless_ = image.is_raw();
-  if (!hopeless_) {
-    matching_ = std::make_unique<Matching>(expression_, image);
-    hopeless_ = !matching_->can(!options_.invert);
+  cannot_match_ = image.is_raw();
+  if (!cannot_match_) {
+    matching_ = std::make_unique<ImageMatcher>(expression_, image);
+    cannot_match_ = !matching_->can(!options_.invert);
     waits_ = matching_->asks_for_extra();
   }
   return options_.always_begin ? begin_to() : Step::go;
 }
 
 Step Select::entry(const Entry& entry) {
-  if (hopeless_) return Step::go;
+  if (cannot_match_) return Step::go;
   const bool answer = matching_->look(entry);
   if (waits_) [[unlikely]] {
     held_->entry.keep(entry);
@@ -60,10 +60,10 @@ Step Select::entry(const Entry& entry) {
 
 Sink::Taken Select::many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) {
   Taken taken;
-  if (hopeless_) return taken;
+  if (cannot_match_) return taken;
   const Kind& kind = *held_->image.kind;
   while (taken.step == Step::go) {
-    const Matching::Others others = matching_->pass_others(unchecked.subspan(taken.bytes), !options_.invert);
+    const ImageMatcher::Skipped others = matching_->skip_others(unchecked.subspan(taken.bytes), !options_.invert);
     taken.bytes += others.bytes;
     taken.entries += others.entries;
     if (others.wanted.empty()) break;
@@ -99,14 +99,14 @@ Step Select::settle(bool filled) {
     return Step::go;
   }
   if (hand_on(entry) == Step::stop) return Step::stop;
-  for (const Part& part : held_->parts)
+  for (const ExtraPart& part : held_->parts)
     if (to_->part(part) == Step::stop) return Step::stop;
   return Step::go;
 }
 
-Step Select::part(const Part& part) {
+Step Select::part(const ExtraPart& part) {
   if (state_ == State::waiting) {
-    if (!part.message && (part.size == 0 || part.size == Part::unknown)) {
+    if (!part.message && (part.size == 0 || part.size == ExtraPart::unknown)) {
       held_->parts.push_back(part);
       return Step::go;
     }

@@ -7,13 +7,11 @@
 
 namespace critpipe {
 
-bool CheckpointReader::Found::has_tree() const {
-  return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree;
-}
+bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree; }
 
 CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : Decoding{limits}, needs_{needs} {}
 
-CheckpointReader::Found& CheckpointReader::at(const SetId& id) {
+SetCheckpoint& CheckpointReader::at(const SetId& id) {
   const auto [known, added] = numbers_.try_emplace(id, found_.size());
   if (added) {
     found_.push_back({id, {}, Checkpoint{needs_}, false});
@@ -43,7 +41,7 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   if (member.in_set && !noted && !is_needed(needs_, member.name)) return nullptr;
   if (member.name.starts_with("pagemap-"))
     noted_.emplace(member.path.substr(0, member.path.size() - member.name.size()));
-  Found& found = at(*member.set);
+  SetCheckpoint& found = at(*member.set);
   if (found.place.empty()) found.place = place_beside(member, {});
   found.is_set |= member.in_set;
   return found.checkpoint.sink_for(member.name);
@@ -56,32 +54,32 @@ void CheckpointReader::report(const Error& error) {
   if (is_unopened && is_only_noted(needs_, name)) return;
   const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
   if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
-  else keep_error(homeless_, error, *room_for_errors_);
+  else keep_error(errors_without_set_, error, *room_for_errors_);
 }
 
-std::vector<CheckpointReader::Found>& CheckpointReader::finish(std::string_view input) {
+std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   if (found_.empty()) {
     std::error_code none;
     const char* below = std::filesystem::is_directory(input, none) ? "/" : ":";
     while (input.size() > 1 && input.ends_with('/')) input.remove_suffix(1);
-    Found& found = at({std::string{input}, {}});
+    SetCheckpoint& found = at({std::string{input}, {}});
     found.place = input == "-" ? "" : std::string{input} + below;
-    found.is_set = homeless_.empty();
+    found.is_set = errors_without_set_.empty();
   }
   // Those of the input go with the checkpoint that is asked for.
-  const auto best = std::ranges::find_if(found_, &Found::has_tree);
+  const auto best = std::ranges::find_if(found_, &SetCheckpoint::has_tree);
   Checkpoint& home = (best == found_.end() ? found_.front() : *best).checkpoint;
-  *room_for_errors_ += homeless_.size();
-  for (const Error& error : homeless_) home.report(error);
-  for (Found& found : found_) found.checkpoint.finish(found.place, found.is_set);
+  *room_for_errors_ += errors_without_set_.size();
+  for (const Error& error : errors_without_set_) home.report(error);
+  for (SetCheckpoint& found : found_) found.checkpoint.finish(found.place, found.is_set);
   return found_;
 }
 
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits) {
   CheckpointReader reader{needs, limits};
   (void)read_input(input, reader);
-  std::vector<CheckpointReader::Found>& all = reader.finish(input);
-  const auto best = std::ranges::find_if(all, &CheckpointReader::Found::has_tree);
+  std::vector<SetCheckpoint>& all = reader.finish(input);
+  const auto best = std::ranges::find_if(all, &SetCheckpoint::has_tree);
   return std::move((best == all.end() ? all.front() : *best).checkpoint);
 }
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "report/explorers.hpp"
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "base/decimal.hpp"
 
 namespace critpipe {

@@ -55,14 +55,14 @@ std::string name_text(const Exploring& exploring, const Mapping& mapping, std::s
   return mapping.has_file() ? path_text(exploring, exploring.checkpoint.file_of(mapping), unknown) : std::string{};
 }
 
-struct Walk {
+struct TaskRuns {
   const Task& task;
   std::vector<Mapping> mappings;
   std::uint64_t page_size;
   Overlaps overlaps;
   const Mapping* shown = nullptr;  // the last one
 
-  Walk(const Exploring& exploring, const Task& of)
+  TaskRuns(const Exploring& exploring, const Task& of)
       : task{of},
         mappings{by_address(of.memory.mappings)},
         page_size{of.memory.page_size ? of.memory.page_size : exploring.checkpoint.page_size()},
@@ -72,17 +72,17 @@ struct Walk {
   }
 };
 
-void print_run(const Exploring& exploring, Walk& walk, const PageRun& run) {
+void print_run(const Exploring& exploring, TaskRuns& runs, const PageRun& run) {
   const std::string count = format("%lu", run.nr_pages) + std::string{mark_of(run)};
   std::string line = format("%-24s", format("\t%lx / %-8s", run.vaddr, count.c_str()).c_str());
-  for (const Mapping& mapping : walk.overlaps.of(run)) {
-    if (&mapping == walk.shown) {
+  for (const Mapping& mapping : runs.overlaps.of(run)) {
+    if (&mapping == runs.shown) {
       line += " ~";
     } else {
-      line += format(" %08lx / %-8lu", mapping.start, walk.pages_of(mapping));
+      line += format(" %08lx / %-8lu", mapping.start, runs.pages_of(mapping));
       const std::string name = name_text(exploring, mapping, "unknown path");
       if (mapping.has_file()) line += " " + name;
-      walk.shown = &mapping;
+      runs.shown = &mapping;
     }
     line += format("\n\t%23s", "");
   }
@@ -98,23 +98,23 @@ void put_flags(JsonWriter& json, const PageRun& run) {
 }
 
 // The keys of go-criu leave out what is zero or empty. `resource` is that of the last mapping that is shown.
-void put_run(Exploring& exploring, Walk& walk, const PageRun& run) {
+void put_run(Exploring& exploring, TaskRuns& runs, const PageRun& run) {
   JsonWriter& json = exploring.json;
   json.key("phy_addr").hex(run.vaddr);
   if (run.nr_pages != 0) json.key("phy_pages").number(run.nr_pages);
-  const auto mappings = walk.overlaps.of(run);
+  const auto mappings = runs.overlaps.of(run);
   std::string resource;
   if (!mappings.empty()) {
     json.key("vmas").begin('[');
     for (const Mapping& mapping : mappings) {
       json.begin('{').key("addr");
-      if (&mapping == walk.shown && !exploring.is_lines()) {
+      if (&mapping == runs.shown && !exploring.is_lines()) {
         json.text("~");
       } else {
-        json.hex(mapping.start).key("pages").number(walk.pages_of(mapping));
+        json.hex(mapping.start).key("pages").number(runs.pages_of(mapping));
         const std::string name = name_text(exploring, mapping, "unknown");
         if (!name.empty()) resource = name;
-        walk.shown = &mapping;
+        runs.shown = &mapping;
       }
       json.end('}');
     }
@@ -122,24 +122,24 @@ void put_run(Exploring& exploring, Walk& walk, const PageRun& run) {
   }
   if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
-  json.key("bytes").number(bytes_of_pages(run.nr_pages, walk.page_size));
+  json.key("bytes").number(bytes_of_pages(run.nr_pages, runs.page_size));
   put_flags(json, run);
 }
 
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
-  Walk walk{exploring, task};
+  TaskRuns runs{exploring, task};
   exploring.begin_line().key("pid").number(task.pid);
   if (!task.pagemap.empty()) {
     json.key("rss").begin('[');
     for (const PageRun& run : task.pagemap) {
       json.begin('{');
-      put_run(exploring, walk, run);
+      put_run(exploring, runs, run);
       json.end('}');
     }
     json.end(']');
   }
-  json.key("page_size").number(walk.page_size).end('}');
+  json.key("page_size").number(runs.page_size).end('}');
 }
 
 }  // namespace
@@ -153,15 +153,15 @@ void explore_rss(Exploring& exploring) {
       put_task(exploring, task);
       continue;
     }
-    Walk walk{exploring, task};
+    TaskRuns runs{exploring, task};
     if (exploring.is_text()) exploring.write(format("%u\n", task.pid));
     for (const PageRun& run : task.pagemap) {
       if (exploring.is_text()) {
-        print_run(exploring, walk, run);
+        print_run(exploring, runs, run);
         continue;
       }
       exploring.begin_line().key("pid").number(task.pid);
-      put_run(exploring, walk, run);
+      put_run(exploring, runs, run);
       exploring.end_line();
     }
   }

@@ -114,7 +114,7 @@ consteval void check_count(const Message* message, std::string_view field) {
 }
 
 consteval void check_part(const Extra& extra, std::size_t place, const Message* message) {
-  const Extra::Part& part = extra.parts[place];
+  const Extra::PartPlan& part = extra.parts[place];
   check_count(message, part.size);
   if (!part.added.empty()) check_count(message, part.added);
   if (part.unit == 0 || part.padding == 0) throw "extra: no unit or padding";

@@ -5,6 +5,7 @@
 #include <lz4.h>
 #include <new>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "survey/compression_sample.hpp"
 
@@ -45,6 +46,7 @@ Compressors::Sizes Compressors::compressed(Bytes block) {
   const auto* plain = reinterpret_cast<const char*>(block.data());
   const std::size_t zstd =
       ZSTD_compressCCtx(room_->zstd.get(), out.data(), out.size(), plain, block.size(), zstd_level);
+  if (ZSTD_getErrorCode(zstd) == ZSTD_error_memory_allocation) throw std::bad_alloc{};
   const int lz4 = LZ4_compress_default(plain, out.data(), static_cast<int>(block.size()), static_cast<int>(out.size()));
   const auto size = static_cast<double>(block.size());
   return {ZSTD_isError(zstd) ? size : std::min(static_cast<double>(zstd), size),

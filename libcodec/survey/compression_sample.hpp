@@ -13,7 +13,7 @@ class Compressors {
   struct Sizes {
     double zstd, lz4;
   };
-  Sizes compressed(Bytes block);  // the size of the block where it grows
+  Sizes compressed(Bytes block);  // the size of the block where it grows; std::bad_alloc: no working memory
 
  private:
   struct Room;
@@ -28,8 +28,8 @@ class CompressionSample {
 
   // Is the block with that number, counted over everything, in the sample? If so it is wanted by add().
   static bool takes(std::uint64_t block);
-  void add(std::uint64_t block, Bytes bytes, Compressors& compressors);
-  void merge(const CompressionSample& other);  // of other blocks of the same pages
+  void add(std::uint64_t block, Bytes bytes, Compressors& compressors);  // std::bad_alloc: it is not added
+  void merge(const CompressionSample& other);                            // of other blocks of the same pages
 
   CompressionEstimate zstd(std::uint64_t nr_blocks) const { return estimate(nr_blocks, &Stratum::zstd); }
   CompressionEstimate lz4(std::uint64_t nr_blocks) const { return estimate(nr_blocks, &Stratum::lz4); }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t read_bytes = 64 << 10;  // with what is computed from it, fits in the second cache
 constexpr std::uint64_t parts_of_read = pages_in(read_bytes, smallest_page);
 constexpr std::uint64_t parts_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
-static_assert(PageFacts::Store::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
+static_assert(PageFacts::Chunks::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
 
 // Where a file has data. Each place is asked for once, since some file systems look at every page up to the answer.
 class Extents {
@@ -57,18 +57,21 @@ struct SharedReads {
   const PagesImage& image;
   std::uint64_t end;          // of the pages that count, in smallest pages
   std::uint64_t first_block;  // number of the image's first block for the sample
-  PageFacts::Store& facts;
+  PageFacts::Chunks& facts;
   std::span<const std::uint64_t> reads;
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
-  std::mutex error_mutex{};
-  Error error{};  // the first
+  std::mutex mutex{};                      // of what follows
+  Error error{};                           // the first
+  std::vector<std::uint64_t> unsampled{};  // first pages of blocks that a thread had no memory to compress
   std::atomic<std::uint64_t> short_at{~std::uint64_t{0}};
 
   // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
   void work(CompressionSample* sample) noexcept;
   void fail(Error why);
   void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample, Compressors& compressors);
+  // By one thread, after the others have ended and given their memory back.
+  void sample_the_rest(CompressionSample& sample);
 };
 
 void SharedReads::work(CompressionSample* sample) noexcept {
@@ -83,7 +86,7 @@ void SharedReads::work(CompressionSample* sample) noexcept {
 }
 
 void SharedReads::fail(Error why) {
-  const std::scoped_lock lock{error_mutex};
+  const std::scoped_lock lock{mutex};
   if (!failed.exchange(true)) error = std::move(why);
 }
 
@@ -97,14 +100,33 @@ void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, Compress
     while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
     }
   }
-  constexpr std::uint64_t chunk_pages = PageFacts::Store::chunk_pages;
+  constexpr std::uint64_t chunk_pages = PageFacts::Chunks::chunk_pages;
   scan_pages(bytes.first(got * smallest_page), facts.chunk(first / chunk_pages, 0) + first % chunk_pages);
   for (std::uint64_t part = 0; part < got; part += parts_of_block) {
     const std::uint64_t block = first_block + (first + part) / parts_of_block;
-    if (sample && CompressionSample::takes(block))
+    if (!sample || !CompressionSample::takes(block)) continue;
+    try {
       sample->add(block, bytes.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page),
                   compressors);
+    } catch (const std::bad_alloc&) {
+      const std::scoped_lock lock{mutex};
+      unsampled.push_back(first + part);
+    }
   }
+}
+
+void SharedReads::sample_the_rest(CompressionSample& sample) try {
+  std::vector<std::byte> bytes(CompressionSample::block_bytes);
+  Compressors compressors;
+  for (const std::uint64_t first : unsampled) {
+    const auto count = std::min({parts_of_block, end - first, short_at - first});
+    std::uint64_t got = 0;
+    if (Error why = image.read_pages(first, std::span{bytes}.first(count * smallest_page), got))
+      return fail(std::move(why));
+    sample.add(first_block + first / parts_of_block, std::span{bytes}.first(got * smallest_page), compressors);
+  }
+} catch (const std::bad_alloc&) {
+  fail(system_error(Reason::io_read, image.place(), ENOMEM));
 }
 
 // With as many threads as there are to be had, at least this one.
@@ -122,6 +144,7 @@ void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sa
   if (!reads.failed && reads.next < reads.reads.size())
     reads.fail(system_error(Reason::io_read, reads.image.place(), ENOMEM));
   if (!sample) return;
+  if (!reads.failed && !reads.unsampled.empty()) reads.sample_the_rest(*sample);
   for (const CompressionSample& own : samples) sample->merge(own);
 }
 
@@ -135,7 +158,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
   Extents extents{image, nr_stored < nr_parts};
-  constexpr std::uint64_t chunk_pages = PageFacts::Store::chunk_pages;
+  constexpr std::uint64_t chunk_pages = PageFacts::Chunks::chunk_pages;
   for (std::uint64_t first = 0; first < nr_parts;) {
     // Chunks without data are passed over at once, however many there are.
     const std::uint64_t data = extents.data_from(first);
@@ -170,7 +193,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
-  FileScan scan{image, StoredPages::count(image.stored_bytes(), smallest_page), nr_threads, facts.store()};
+  FileScan scan{image, StoredPages::count(image.stored_bytes(), smallest_page), nr_threads, facts.chunks()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

@@ -13,7 +13,7 @@ struct CRITPIPE_INNER FileScan {
   const PagesImage& image;  // of any page size: it is read by smallest pages
   std::uint64_t nr_parts;   // smallest pages that are looked at
   unsigned nr_threads;
-  PageFacts::Store& facts;              // filled chunk by chunk
+  PageFacts::Chunks& facts;             // filled chunk by chunk
   CompressionSample* sample = nullptr;  // of blocks from first_block on
   std::uint64_t first_block = 0;
 

@@ -74,45 +74,45 @@ PageFact joined(std::span<const PageFact> parts) {
 }
 
 constexpr std::size_t parts_of_largest = pages_in(largest_page, smallest_page);
-static_assert(PageFacts::Store::chunk_pages % parts_of_largest == 0);
+static_assert(PageFacts::Chunks::chunk_pages % parts_of_largest == 0);
 
 // An input may hold many small images.
-PageFact* PageFacts::Store::chunk(std::size_t index, std::size_t nr_pages) {
+PageFact* PageFacts::Chunks::chunk(std::size_t index, std::size_t nr_pages) {
   const auto known = chunks_.find(index);  // operator[] may not be called by several threads
   std::vector<PageFact>& chunk = known == chunks_.end() ? chunks_[index] : known->second;
   if (nr_pages > chunk.size()) chunk.resize(std::bit_ceil(std::max(nr_pages, parts_of_largest)));
   return chunk.data();
 }
 
-PageFact PageFacts::Store::page(std::size_t number, std::size_t nr_parts) const {
+PageFact PageFacts::Chunks::page(std::size_t number, std::size_t nr_parts) const {
   const auto chunk = chunks_.find(number * nr_parts / chunk_pages);
   const std::size_t at = number * nr_parts % chunk_pages;
   if (chunk == chunks_.end() || at >= chunk->second.size()) return {};
   return joined({chunk->second.data() + at, nr_parts});
 }
 
-std::size_t PageFacts::Store::nr_zero(std::size_t page) const {
+std::size_t PageFacts::Chunks::nr_zero(std::size_t page) const {
   const auto chunk = chunks_.lower_bound(page / chunk_pages);
   const std::size_t end = chunk == chunks_.end() ? nr_pages_ : std::min(nr_pages_, chunk->first * chunk_pages);
   return end - std::min(page, end);
 }
 
-PageFacts::PageFacts() : store_{std::make_unique<Store>()} {}
+PageFacts::PageFacts() : chunks_{std::make_unique<Chunks>()} {}
 PageFacts::~PageFacts() = default;
 PageFacts::PageFacts(PageFacts&& other) noexcept = default;
 PageFacts& PageFacts::operator=(PageFacts&& other) noexcept = default;
 
 std::uint64_t PageFacts::nr_pages(std::uint64_t page_size) const {
-  return store_->size() / pages_in(page_size, smallest_page);
+  return chunks_->size() / pages_in(page_size, smallest_page);
 }
 
 std::uint64_t PageFacts::nr_zero(std::uint64_t number, std::uint64_t page_size) const {
   const std::uint64_t nr_parts = pages_in(page_size, smallest_page);
-  return store_->nr_zero(number * nr_parts) / nr_parts;
+  return chunks_->nr_zero(number * nr_parts) / nr_parts;
 }
 
 PageFact PageFacts::page(std::uint64_t number, std::uint64_t page_size) const {
-  return store_->page(number, pages_in(page_size, smallest_page));
+  return chunks_->page(number, pages_in(page_size, smallest_page));
 }
 
 }  // namespace critpipe

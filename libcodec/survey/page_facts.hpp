@@ -27,7 +27,7 @@ const PageScanner& page_scanner();
 
 // Facts by number of smallest page, for any number of pages. What was never written counts as zero, so that holes in a
 // file take no room.
-struct PageFacts::Store {
+struct PageFacts::Chunks {
   static constexpr std::size_t chunk_pages = 1 << 14;
 
   // Facts of one chunk, with room for the first nr_pages at least. Distinct facts for which there is room may be filled

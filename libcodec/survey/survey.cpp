@@ -131,19 +131,19 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   image_.size_bytes += bytes.size();
   if (!contents_) return Step::go;
   bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
-  PageFacts::Store& store = image_.facts.store();
-  store.grow(first + pages_in(bytes.size(), smallest_page));
+  PageFacts::Chunks& chunks = image_.facts.chunks();
+  chunks.grow(first + pages_in(bytes.size(), smallest_page));
   while (!bytes.empty()) {
-    const std::size_t at = first % PageFacts::Store::chunk_pages;
+    const std::size_t at = first % PageFacts::Chunks::chunk_pages;
     const std::size_t count =
-        std::min<std::size_t>({pages_in(bytes.size(), smallest_page), PageFacts::Store::chunk_pages - at, 16});
-    const std::size_t chunk = first / PageFacts::Store::chunk_pages;
+        std::min<std::size_t>({pages_in(bytes.size(), smallest_page), PageFacts::Chunks::chunk_pages - at, 16});
+    const std::size_t chunk = first / PageFacts::Chunks::chunk_pages;
     const Bytes here = bytes.first(count * smallest_page);
     std::array<PageFact, 16> facts = {};
     scan_pages(here, facts.data());
     // A hole of an archive comes as zeros, and may be very large.
-    if (store.has_chunk(chunk) || !std::ranges::all_of(std::span{facts}.first(count), &PageFact::is_zero))
-      std::copy_n(facts.begin(), count, store.chunk(chunk, at + count) + at);
+    if (chunks.has_chunk(chunk) || !std::ranges::all_of(std::span{facts}.first(count), &PageFact::is_zero))
+      std::copy_n(facts.begin(), count, chunks.chunk(chunk, at + count) + at);
     take_sample(first, here);
     work_.done_bytes += here.size();
     first += count;

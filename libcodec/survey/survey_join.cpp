@@ -39,13 +39,13 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
     image.complete = false;
     return report_in(*state.set, std::move(error));
   }
-  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.store(), &state.sample, state.nr_blocks};
+  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &state.sample, state.nr_blocks};
   state.nr_blocks += scan.nr_blocks();
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
                      take(first, count, nr_holes == count);
-                     if (!options.keep_facts) image.facts.store().drop(first / PageFacts::Store::chunk_pages);
+                     if (!options.keep_facts) image.facts.chunks().drop(first / PageFacts::Chunks::chunk_pages);
                      done_bytes += bytes_of_pages(count, smallest_page);
                      if (options.progress) options.progress(done_bytes, all_bytes);
                    });
@@ -75,7 +75,7 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     }
     for (std::uint64_t page = first / parts; page < end; page += pages.size()) {
       pages.resize(std::min<std::uint64_t>(256, end - page));
-      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.store().page(page + i, parts);
+      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.chunks().page(page + i, parts);
       for (const PageFact& fact : pages) ++totals.classes[static_cast<std::size_t>(fact.page_class)];
       totals.scanned += pages.size();
       counter.add(pages);

@@ -3,13 +3,13 @@
 
 namespace critpipe {
 
-void Shape::allow(std::size_t at, unsigned least, unsigned most) {
+void EntryLayout::allow(std::size_t at, unsigned least, unsigned most) {
   least_[at / sizeof(Block)][at % sizeof(Block)] = static_cast<std::uint8_t>(least);
   span_[at / sizeof(Block)][at % sizeof(Block)] = static_cast<std::uint8_t>(most - least);
 }
 
 // The same number of bytes, and the last one neither zero nor too much for its type.
-bool Shape::learn_varint(Type type, std::size_t at, std::size_t end) {
+bool EntryLayout::learn_varint(Type type, std::size_t at, std::size_t end) {
   constexpr std::size_t most_bytes = 10, most_bytes_of_32_bits = 5;
   const std::size_t size = end - at, last = end - 1;
   for (std::size_t i = at; i < last; ++i) allow(i, 0x80, 0xff);
@@ -28,7 +28,7 @@ bool Shape::learn_varint(Type type, std::size_t at, std::size_t end) {
   }
 }
 
-bool Shape::learn_message(const Message& message, const std::byte* begin, std::size_t at, std::size_t end) {
+bool EntryLayout::learn_message(const Message& message, const std::byte* begin, std::size_t at, std::size_t end) {
   const auto varint_end = [begin](std::size_t i) {
     while ((begin[i] & std::byte{0x80}) != std::byte{0}) ++i;
     return i + 1;
@@ -64,7 +64,7 @@ bool Shape::learn_message(const Message& message, const std::byte* begin, std::s
   return true;
 }
 
-bool Shape::learn(const Message& message, Bytes entry) {
+bool EntryLayout::learn(const Message& message, Bytes entry) {
   size_ = entry.size();
   if (size_ > room) return false;
   for (std::size_t i = 0; i < room; ++i) allow(i, 0, 0xff);
@@ -73,7 +73,7 @@ bool Shape::learn(const Message& message, Bytes entry) {
   return learn_message(message, entry.data(), 4, size_);
 }
 
-void Shapes::learn(const Message& message, Bytes entry, std::size_t known) {
+void RecentLayouts::learn(const Message& message, Bytes entry, std::size_t known) {
   constexpr std::int64_t cost = 8;
   credit_ = std::min(credit_ + static_cast<std::int64_t>(known), patience) - cost;
   // Where each has its own, nothing is gained.
@@ -81,7 +81,7 @@ void Shapes::learn(const Message& message, Bytes entry, std::size_t known) {
     nr_shapes_ = 0;
     return;
   }
-  Shape shape;
+  EntryLayout shape;
   if (!shape.learn(message, entry)) return;
   last_ = nr_shapes_ < shapes_.size() ? nr_shapes_++ : oldest_;
   oldest_ = (last_ + 1) % shapes_.size();

@@ -14,7 +14,7 @@
 
 namespace critpipe {
 
-class Shape {
+class EntryLayout {
  public:
   static constexpr std::size_t room = 32;
 
@@ -77,13 +77,13 @@ class Shape {
 };
 
 // The shapes that were met last.
-class Shapes {
+class RecentLayouts {
  public:
   // Moves `at` past the entries whose shapes are known; returns how many.
   std::size_t take(const std::byte*& at, const std::byte* end) {
     std::size_t entries = 0;
     for (std::size_t tried = 0; tried < nr_shapes_; ++tried) {
-      const Shape shape = shapes_[last_];
+      const EntryLayout shape = shapes_[last_];
       if (const std::size_t bytes = shape.run({at, end})) {
         at += bytes;
         entries += bytes / shape.size();
@@ -100,7 +100,7 @@ class Shapes {
  private:
   static constexpr std::int64_t patience = 64;
 
-  std::array<Shape, 4> shapes_;
+  std::array<EntryLayout, 4> shapes_;
   std::size_t nr_shapes_ = 0;
   std::size_t last_ = 0;
   std::size_t oldest_ = 0;

@@ -11,7 +11,7 @@ std::uint64_t number_in(const Message& message, Bytes payload, std::string_view 
 }
 
 // False: a sum or product overflows. So does the largest number, which stands for the rest of an image.
-bool resolve(const Extra::Part& part, const Message& message, Bytes payload, ExtraSizes::Size& size) {
+bool resolve(const Extra::PartPlan& part, const Message& message, Bytes payload, ExtraSizes::Size& size) {
   std::uint64_t units = number_in(message, payload, part.size);
   if (!part.added.empty() && __builtin_add_overflow(units, number_in(message, payload, part.added), &units))
     return false;

@@ -94,7 +94,7 @@ Taken take_clean(const Message& message, Bytes unchecked) {
   Taken taken;
   const std::byte* at = unchecked.data();
   const std::byte* const end = at + unchecked.size();
-  Shapes shapes;
+  RecentLayouts shapes;
   for (;;) {
     const std::size_t known = shapes.take(at, end);
     taken.entries += known;

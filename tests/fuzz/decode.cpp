@@ -20,7 +20,7 @@ class Checks final : public Sink {
     require(entry.index == nr_entries_++);
     return to_.entry(entry);
   }
-  Step part(const Part& part) override {
+  Step part(const ExtraPart& part) override {
     if (part.message) message(*part.message, part.payload, part.canonical);
     return to_.part(part);
   }

@@ -63,9 +63,9 @@ class Recorder final : public Sink {
     line("entry " + std::to_string(entry.index) + " at " + std::to_string(entry.offset) + " " + json.take());
     return Step::go;
   }
-  Step part(const Part& part) override {
+  Step part(const ExtraPart& part) override {
     std::string text = "part " + std::string{part.name};
-    text += part.size == Part::unknown ? " rest" : " " + std::to_string(part.size);
+    text += part.size == ExtraPart::unknown ? " rest" : " " + std::to_string(part.size);
     if (part.message) {
       StringOutput json;
       print_message(json, *part.message, part.payload, {.canonical = part.canonical});

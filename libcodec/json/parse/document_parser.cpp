@@ -226,7 +226,7 @@ bool JsonEncoder::Parser::skip_string() {
 }
 
 bool JsonEncoder::Parser::skip_brackets() {
-  const Cutter::Cut cut = cutter_.scan(window_.at(scan_), window_.end(), Cutter::Until::first);
+  const ValueScanner::Cut cut = cutter_.scan(window_.at(scan_), window_.end(), ValueScanner::Until::first);
   scan_ = window_.offset_of(cut.at);
   if (!cut.value_end) {
     const std::uint64_t size = scan_ - document_.held_begin;

@@ -25,8 +25,8 @@ const char* find_control(const char* begin, const char* end) {
 
 // Requires: an object begins at `at`, and ends in the text.
 char* after_value(char* at, char* end) {
-  Cutter cutter;
-  const Cutter::Cut cut = cutter.scan(at, end, Cutter::Until::first);
+  ValueScanner cutter;
+  const ValueScanner::Cut cut = cutter.scan(at, end, ValueScanner::Until::first);
   return cut.value_end ? at + (cut.value_end - at) : end;
 }
 
@@ -115,7 +115,7 @@ bool JsonEncoder::Parser::take_element() {
   char* from = window_.at(scan_);
   if (end - from > static_cast<std::ptrdiff_t>(batch_bytes)) end = from + batch_bytes;
   const bool one = key_ == Key::entry || continued_ || alone_;
-  const Cutter::Cut cut = cutter_.scan(from, end, one ? Cutter::Until::first : Cutter::Until::last);
+  const ValueScanner::Cut cut = cutter_.scan(from, end, one ? ValueScanner::Until::first : ValueScanner::Until::last);
   scan_ = window_.offset_of(cut.at);
   if (!cut.value_end) return scan_ != window_.end_offset() || wait_for_element();
   char* begin = window_.at(at_);

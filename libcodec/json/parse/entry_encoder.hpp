@@ -88,7 +88,7 @@ class EntryEncoder final : private OtherKeys {
   bool left_out(const char* at, std::uint64_t size = ExtraSizes::unknown);
   static void drop_go_zeros(std::uint64_t have, WireBuffer& out);
   int nr_parts() const { return static_cast<int>(kind_->extra.nr_parts()); }
-  const Extra::Part& plan(int part) const { return kind_->extra.parts[static_cast<std::size_t>(part)]; }
+  const Extra::PartPlan& plan(int part) const { return kind_->extra.parts[static_cast<std::size_t>(part)]; }
   const ExtraSizes::Size& size_of(int part) const { return sizes_.parts[static_cast<std::size_t>(part)]; }
   std::string part_for_error(int part) const;  // "the extra", or which part of it
 

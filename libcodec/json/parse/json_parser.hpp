@@ -9,7 +9,7 @@
 #include "critpipe/json.hpp"
 #include "json/parse/value_scanner.hpp"
 #include "json/parse/entry_encoder.hpp"
-#include "json/parse/to_utf8.hpp"
+#include "json/parse/unicode_reader.hpp"
 #include "json/parse/text_window.hpp"
 #include "base/base64.hpp"
 
@@ -136,7 +136,7 @@ class JsonEncoder::Parser {
   std::uint64_t nr_documents_ = 0;
 
   UnicodeReader reader_;
-  Window window_;
+  TextWindow window_;
   std::uint64_t at_ = 0;    // the next character to be read
   std::uint64_t scan_ = 0;  // to be seen by the cutter
   State state_ = State::between;
@@ -144,7 +144,7 @@ class JsonEncoder::Parser {
   Document document_;
   OpenImage image_;
   std::map<std::string, Paused> paused_;  // images that go on in a later document
-  Cutter cutter_;
+  ValueScanner cutter_;
   ondemand::parser simdjson_;
   bool continued_ = false;    // the element is the rest of one
   bool after_small_ = false;  // elements were read the short way

@@ -16,11 +16,11 @@ constexpr std::size_t held_capacity = held_extra_bytes + 2 * block_bytes;
 
 }  // namespace
 
-void Window::Free::operator()(char* text) const { std::free(text); }
+void TextWindow::Free::operator()(char* text) const { std::free(text); }
 
-Window::Window() { append({}, 0); }
+TextWindow::TextWindow() { append({}, 0); }
 
-void Window::append(std::string_view text, std::uint64_t keep_from) {
+void TextWindow::append(std::string_view text, std::uint64_t keep_from) {
   char* const kept = at(keep_from);
   const auto kept_size = static_cast<std::size_t>(end_offset() - keep_from);
   const std::size_t wanted = kept_size + text.size();

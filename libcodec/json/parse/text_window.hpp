@@ -8,12 +8,12 @@
 
 namespace critpipe {
 
-class Window {
+class TextWindow {
  public:
   static constexpr std::size_t front_room = 64;  // writable before the first character
   static constexpr std::size_t back_room = 192;  // writable after the last one; simdjson reads there
 
-  Window();
+  TextWindow();
   // Moves the text: pointers end here, offsets stay.
   void append(std::string_view text, std::uint64_t keep_from);
 

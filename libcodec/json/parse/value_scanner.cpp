@@ -84,8 +84,8 @@ struct CutterLoop {
   }
 
   // Where the depth falls to 0 in a block; 64 if it does not.
-  CRITPIPE_INLINE static bool walk(Cutter& cutter, std::uint64_t open, std::uint64_t close, const char* block,
-                                   Cutter::Until until, Cutter::Cut& cut) {
+  CRITPIPE_INLINE static bool walk(ValueScanner& cutter, std::uint64_t open, std::uint64_t close, const char* block,
+                                   ValueScanner::Until until, ValueScanner::Cut& cut) {
     for (std::uint64_t both = open | close; both != 0; both &= both - 1) {
       const int at = std::countr_zero(both);
       if (open >> at & 1) {
@@ -99,15 +99,16 @@ struct CutterLoop {
       }
       if (--cutter.depth_ != 0) continue;
       cut.value_end = block + at + 1;
-      if (until == Cutter::Until::last) continue;
+      if (until == ValueScanner::Until::last) continue;
       cut.at = cut.value_end;
       return true;
     }
     return false;
   }
 
-  CRITPIPE_INLINE static Cutter::Cut scan(Cutter& cutter, const char* at, const char* end, Cutter::Until until) {
-    Cutter::Cut cut{end, nullptr, false};
+  CRITPIPE_INLINE static ValueScanner::Cut scan(ValueScanner& cutter, const char* at, const char* end,
+                                                ValueScanner::Until until) {
+    ValueScanner::Cut cut{end, nullptr, false};
     for (; at < end; at += 64) {
       const int n = end - at < 64 ? static_cast<int>(end - at) : 64;
       const std::uint64_t valid = n == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
@@ -122,7 +123,7 @@ struct CutterLoop {
   }
 };
 
-Cutter::Cut Cutter::scan(const char* at, const char* end, Until until) {
+ValueScanner::Cut ValueScanner::scan(const char* at, const char* end, Until until) {
   return CutterLoop::scan(*this, at, end, until);
 }
 

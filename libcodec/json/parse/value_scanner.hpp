@@ -1,7 +1,7 @@
 // Finds where JSON values end, without reading them: 64 characters at a time, quotes and brackets only.
 //
-//     Cutter cutter;                                  // at the first bracket of a value
-//     Cutter::Cut cut = cutter.scan(text, end, Cutter::Until::last);
+//     ValueScanner cutter;                                  // at the first bracket of a value
+//     ValueScanner::Cut cut = cutter.scan(text, end, ValueScanner::Until::last);
 //     // cut.value_end: after the last value that ends in the text, or null; cut.at: how far it has read
 //
 // The text may come in pieces: the next scan goes on at cut.at. Brackets are counted, not matched; who reads the value
@@ -13,7 +13,7 @@
 
 namespace critpipe {
 
-class Cutter {
+class ValueScanner {
  public:
   enum class Until : std::uint8_t { first, last };  // first: stops after the first value
   struct Cut {
@@ -22,7 +22,7 @@ class Cutter {
     bool closed;  // stopped at a bracket that closes what is around the values
   };
 
-  void restart() { *this = Cutter{}; }
+  void restart() { *this = ValueScanner{}; }
   // Reads up to 63 bytes beyond the end.
   Cut scan(const char* at, const char* end, Until until);
   bool in_string() const { return in_string_ != 0; }

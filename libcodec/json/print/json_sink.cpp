@@ -289,7 +289,7 @@ Step JsonSink::entry(const Entry& entry) {
   return writer_->step();
 }
 Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
-Step JsonSink::part(const Part& part) {
+Step JsonSink::part(const ExtraPart& part) {
   writer_->part(part);
   return writer_->step();
 }

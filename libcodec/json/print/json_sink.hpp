@@ -16,7 +16,7 @@ class JsonSink::Writer {
   void begin(const Image& image);
   void entry(const Entry& entry);
   Taken many(Bytes unchecked);
-  void part(const Part& part);
+  void part(const ExtraPart& part);
   void bytes(Bytes bytes);
   void padding(Bytes bytes);
   void close();
@@ -49,7 +49,7 @@ class JsonSink::Writer {
   void close_part();
   void close_extra();
   void open_extra();
-  void nested_message(const Part& part);
+  void nested_message(const ExtraPart& part);
   void end_object(int depth, bool empty) { close_bracket('}', depth, empty); }
   void close_bracket(char bracket, int depth, bool empty);
 

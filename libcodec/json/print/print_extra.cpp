@@ -23,7 +23,7 @@ void JsonSink::Writer::open_extra() {
   else if (kind_->extra.is_object()) put("{");
 }
 
-void JsonSink::Writer::part(const Part& part) {
+void JsonSink::Writer::part(const ExtraPart& part) {
   close_part();
   open_extra();
   extra_bytes_ += part.payload.size();
@@ -47,7 +47,7 @@ void JsonSink::Writer::part(const Part& part) {
   base64_ = {};
 }
 
-void JsonSink::Writer::nested_message(const Part& part) {
+void JsonSink::Writer::nested_message(const ExtraPart& part) {
   item(entry_depth + 2, no_item_);
   no_item_ = false;
   if (part.canonical) return put_canonical(*part.message, part.payload, false, entry_depth + 2, true);

@@ -7,7 +7,7 @@
 #include "wire/wire_fast_path.hpp"
 #include "json/print/message_printer.hpp"
 #include "base/base64.hpp"
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "base/decimal.hpp"
 
 namespace critpipe {

@@ -4,7 +4,7 @@
 #include "json/print/message_printer.hpp"
 #include "base/ip_address.hpp"
 #include "base/base64.hpp"
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 #include "base/quoted_printable.hpp"
 
 namespace critpipe {

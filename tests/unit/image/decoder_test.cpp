@@ -259,7 +259,7 @@ TEST(Decoder, ASinkMayStopAtAnyCall) {
     explicit Stopper(int after) : left_{after} {}
     Step begin(const Image&) override { return step(); }
     Step entry(const Entry&) override { return step(); }
-    Step part(const Part&) override { return step(); }
+    Step part(const ExtraPart&) override { return step(); }
     Step bytes(Bytes) override { return step(); }
     Step padding(Bytes) override { return step(); }
     Step close() override { return step(); }

@@ -53,8 +53,8 @@ std::size_t begin_of_rest(const TestImage& image) {
       end_ = entry.offset + 4 + entry.payload.size();
       return Step::go;
     }
-    Step part(const Part& part) override {
-      if (part.size == Part::unknown) found = end_;
+    Step part(const ExtraPart& part) override {
+      if (part.size == ExtraPart::unknown) found = end_;
       return Step::go;
     }
     std::size_t found = ~std::size_t{0};

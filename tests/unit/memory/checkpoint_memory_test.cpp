@@ -39,8 +39,7 @@ std::string mapping(std::uint64_t start, std::uint64_t end) {
 // 0x10000: here, 0x11000: in the parent, 0x12000: nowhere, 0x13000: lazy; 0x14000: no mapping
 class CheckpointMemoryTest : public ::testing::Test {
  protected:
-  CheckpointMemoryTest() : path_{::testing::TempDir() + "critpipe-checkpoint-memory-test"} {
-    fs::remove_all(path_);
+  CheckpointMemoryTest() : path_{mkdtemp((::testing::TempDir() + "critpipe-checkpoint-memory-XXXXXX").data())} {
     put(path_ / "2/pstree.img",
         head("PSTREE") + entry("pstree_entry", "{'pid': 7, 'ppid': 0, 'pgid': 7, 'sid': 7, 'threads': [7]}"));
     put(path_ / "2/mm-7.img",

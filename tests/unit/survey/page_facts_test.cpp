@@ -119,11 +119,11 @@ TEST(DistinctPages, EstimatesOverTheBudget) {
 }
 
 TEST(PageFacts, HolesAreKnownToBeZeroAtOnce) {
-  constexpr std::uint64_t chunk = PageFacts::Store::chunk_pages;
+  constexpr std::uint64_t chunk = PageFacts::Chunks::chunk_pages;
   constexpr std::uint64_t nr_pages = std::uint64_t{1} << 43;
   PageFacts facts;
-  facts.store().grow(nr_pages);
-  facts.store().chunk(5, 8)[7] = {1, 2, PageClass::data, {}};
+  facts.chunks().grow(nr_pages);
+  facts.chunks().chunk(5, 8)[7] = {1, 2, PageClass::data, {}};
   EXPECT_EQ(facts.nr_zero(3, smallest_page), 5 * chunk - 3);
   EXPECT_EQ(facts.nr_zero(5 * chunk, smallest_page), 0u);
   EXPECT_EQ(facts.nr_zero(6 * chunk, smallest_page), nr_pages - 6 * chunk);

@@ -1,4 +1,4 @@
-#include "json/parse/to_utf8.hpp"
+#include "json/parse/unicode_reader.hpp"
 
 #include <simdjson.h>
 

@@ -1,4 +1,4 @@
-#include "base/escape.hpp"
+#include "base/json_escape.hpp"
 
 #include <algorithm>
 #include <cstring>
