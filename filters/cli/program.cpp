@@ -1,4 +1,5 @@
 // Messages, exit codes and where output goes.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -89,6 +90,7 @@ std::string Program::take_argument(const char* missing) {
 }
 
 std::vector<std::string> Program::inputs() {
+  if (std::ranges::count(arguments_, "-") > 1) usage("- is standard input, which can be read once");
   if (!arguments_.empty()) return arguments_;
   if (isatty(STDIN_FILENO)) usage("no input: name an image, a directory or an archive, or pipe one in");
   return {"-"};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/path_names.hpp"
 
@@ -61,17 +62,25 @@ std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::map<std::string, std::size_t> known;  // in paths
   std::vector<std::size_t> path_of_input;
   std::map<std::string, int> uses, uses_of_path;
-  const auto mark = [](int use) { return use > 1 ? std::string(1, '#') += std::to_string(use) : std::string{}; };
+  const std::set<std::string_view> given{inputs.begin(), inputs.end()};
+  // "#2" for the second mention; a number that makes the name of another input is passed over.
+  const auto mark = [&](std::map<std::string, int>& uses_of, const std::string& name) {
+    int use = ++uses_of[name];
+    if (use == 1) return std::string{};
+    const auto marked = [&] { return std::string(1, '#') += std::to_string(use); };
+    while (given.contains(name + marked())) use = ++uses_of[name];
+    return marked();
+  };
   for (const std::string& input : inputs) {
     InputName& name = names.emplace_back();
     name.input = input;
     while (name.input.size() > 1 && name.input.back() == '/') name.input.pop_back();
-    name.repeated = mark(++uses[name.input]);
+    name.repeated = mark(uses, name.input);
     const std::string_view last = last_part(name.input);
     const bool is_whole = name.input == "-" || (inputs.size() == 1 && last != "." && last != "..");
     std::string path = is_whole ? name.input : whole_path(name.input);
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    name.met = mark(++uses_of_path[path]);
+    name.met = mark(uses_of_path, path);
     const auto [at, is_new] = known.emplace(path, paths.size());
     if (is_new) paths.push_back(std::move(path));
     path_of_input.push_back(at->second);

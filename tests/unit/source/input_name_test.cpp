@@ -47,6 +47,7 @@ TEST(NameInputs, TheSameAgainHasANumber) {
   EXPECT_EQ(names[3].prefix(), "c.tar#3");
   EXPECT_EQ(name_inputs({"dump", "dump/"})[1].checkpoint(), "dump#2");
   EXPECT_EQ(prefixes({"-", "-"}), (Texts{"-", "-#2"}));
+  EXPECT_EQ(name_inputs({"c.tar", "c.tar#2", "c.tar"})[2].checkpoint(), "c.tar#3");
 }
 
 // It has one name as a checkpoint for each way that it is named in, but its members are told apart all the same.
