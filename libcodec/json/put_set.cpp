@@ -5,8 +5,8 @@
 namespace critpipe {
 
 JsonWriter& put_set(JsonWriter& json, const SetId& set) {
-  json.key("checkpoint").text(set.checkpoint).key("set");
-  return set.is_input ? json.null() : json.text(set.set);
+  put_name(json, "checkpoint", set.checkpoint);
+  return set.is_input ? json.key("set").null() : put_name(json, "set", set.set);
 }
 
 }  // namespace critpipe
