@@ -80,6 +80,18 @@ void JsonSink::Writer::head(const Image& image) {
   put_quoted(head_name(image.head));
 }
 
+const std::string& JsonSink::Writer::line_head() {
+  if (line_head_.empty()) {
+    StringOutput text{2 * member_room};
+    Writer writer{text, options_};
+    writer.name_ = name_;
+    writer.kind_ = kind_;
+    writer.head({name_, kind_, head_});
+    line_head_ = text.take() + ", \"index\": ";
+  }
+  return line_head_;
+}
+
 void JsonSink::Writer::begin(const Image& image) {
   begun_ = true;
   name_ = image.name;
@@ -89,8 +101,8 @@ void JsonSink::Writer::begin(const Image& image) {
   nr_before_ = 0;
   raw_bytes_ = 0;
   paused_ = false;
-  compact_ =
-      !options_.pretty && !big_as_text() && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
+  flat_ = !options_.pretty && !big_as_text() && kind_ && !kind_->has_extra();
+  line_head_.clear();
   open_document();
 }
 
@@ -142,7 +154,8 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 void JsonSink::Writer::entry(const Entry& entry) {
   if (paused_) [[unlikely]]
     resume();
-  if (compact_ && entry.canonical) [[likely]]
+  const bool is_line = options_.form == JsonOptions::Form::lines;
+  if (flat_ && !is_line && entry.canonical) [[likely]]
     return compact_entry(entry);
   output_.mark();
   in_entry_ = true;
@@ -150,10 +163,8 @@ void JsonSink::Writer::entry(const Entry& entry) {
   in_extra_ = false;
   no_item_ = true;
   extra_bytes_ = 0;
-  if (options_.form == JsonOptions::Form::lines) {
-    Image image{name_, kind_, head_};
-    head(image);
-    put(", \"index\": ");
+  if (is_line) {
+    put(line_head());
     output_.commit(put_decimal(output_.reserve(member_room), entry.index));
     put(", \"entry\": ");
   } else {
@@ -170,21 +181,27 @@ void JsonSink::Writer::entry(const Entry& entry) {
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
 }
 
-// The entries of a document that is not pretty, up to the first that the fast path refuses.
-Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
+// The entries of a document or of lines that are not pretty, up to the first that the fast path refuses.
+Sink::Taken JsonSink::Writer::many(Bytes unchecked, std::uint64_t index) {
   Taken taken;
-  if (!compact_ || paused_) return taken;
+  if (!flat_ || paused_) return taken;
   const Message& message = *kind_->later;
   const std::byte* from = unchecked.data();
   const std::byte* const end = from + unchecked.size();
+  const bool is_line = options_.form == JsonOptions::Form::lines;
+  const std::string_view before = is_line ? std::string_view{line_head()} : ", ";
+  constexpr std::string_view between = ", \"entry\": ", after = "}\n";
+  const std::size_t room = before.size() + max_number_text + between.size() + fast_path_room + after.size();
   char* at = output_.reserve(0);
   while (end - from >= 4) {
     const std::size_t size = load_u32(from);
     if (size > static_cast<std::size_t>(end - from) - 4) break;
-    at = output_.more(at, fast_path_room + 2);
-    char* const printed = print_fast(put_text(at, ", ", 2), message, {from + 4, size});
+    at = output_.more(at, room);
+    char* printed = put_text(at, before.data(), before.size());
+    if (is_line) printed = put_text(put_decimal(printed, index + taken.entries), between.data(), between.size());
+    printed = print_fast(printed, message, {from + 4, size});
     if (!printed) break;
-    at = printed;
+    at = is_line ? put_text(printed, after.data(), after.size()) : printed;
     from += 4 + size;
     ++taken.entries;
   }
@@ -288,7 +305,9 @@ Step JsonSink::entry(const Entry& entry) {
   writer_->entry(entry);
   return writer_->step();
 }
-Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
+Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t) {
+  return writer_->many(unchecked, index);
+}
 Step JsonSink::part(const ExtraPart& part) {
   writer_->part(part);
   return writer_->step();
