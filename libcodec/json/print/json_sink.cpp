@@ -183,26 +183,35 @@ void JsonSink::Writer::entry(const Entry& entry) {
 
 // The entries of a document or of lines that are not pretty, up to the first that the fast path refuses.
 Sink::Taken JsonSink::Writer::many(Bytes unchecked, std::uint64_t index) {
+  if (!flat_ || paused_) return {};
+  if (options_.form != JsonOptions::Form::lines)
+    return print_many(
+        unchecked, 2, [](char* at, std::uint64_t) { return put_text(at, ", ", 2); }, "");
+  const std::string& head = line_head();
+  constexpr std::string_view between = ", \"entry\": ";
+  const auto before = [&](char* at, std::uint64_t nr) {
+    at = put_decimal(put_text(at, head.data(), head.size()), index + nr);
+    return put_text(at, between.data(), between.size());
+  };
+  return print_many(unchecked, head.size() + max_number_text + between.size(), before, "}\n");
+}
+
+// before: writes at most `room` bytes that stand before the entry, the so manieth of these. after: what follows it.
+template <typename Before, std::size_t size>
+Sink::Taken JsonSink::Writer::print_many(Bytes unchecked, std::size_t room, Before before, const char (&after)[size]) {
   Taken taken;
-  if (!flat_ || paused_) return taken;
   const Message& message = *kind_->later;
   const std::byte* from = unchecked.data();
   const std::byte* const end = from + unchecked.size();
-  const bool is_line = options_.form == JsonOptions::Form::lines;
-  const std::string_view before = is_line ? std::string_view{line_head()} : ", ";
-  constexpr std::string_view between = ", \"entry\": ", after = "}\n";
-  const std::size_t room = before.size() + max_number_text + between.size() + fast_path_room + after.size();
   char* at = output_.reserve(0);
   while (end - from >= 4) {
-    const std::size_t size = load_u32(from);
-    if (size > static_cast<std::size_t>(end - from) - 4) break;
-    at = output_.more(at, room);
-    char* printed = put_text(at, before.data(), before.size());
-    if (is_line) printed = put_text(put_decimal(printed, index + taken.entries), between.data(), between.size());
-    printed = print_fast(printed, message, {from + 4, size});
+    const std::size_t bytes = load_u32(from);
+    if (bytes > static_cast<std::size_t>(end - from) - 4) break;
+    at = output_.more(at, room + fast_path_room + size);
+    char* const printed = print_fast(before(at, taken.entries), message, {from + 4, bytes});
     if (!printed) break;
-    at = is_line ? put_text(printed, after.data(), after.size()) : printed;
-    from += 4 + size;
+    at = put_text(printed, after, size - 1);
+    from += 4 + bytes;
     ++taken.entries;
   }
   output_.commit(at);

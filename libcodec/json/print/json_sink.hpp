@@ -39,6 +39,8 @@ class JsonSink::Writer {
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
   const std::string& line_head();
+  template <typename Before, std::size_t size>
+  Taken print_many(Bytes unchecked, std::size_t room, Before before, const char (&after)[size]);
   void put_image(std::string_view name);
   void open_document();
   void resume();
