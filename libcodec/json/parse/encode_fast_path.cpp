@@ -147,7 +147,8 @@ class FastEncoder {
   Cursor number(Cursor cursor, const Field& field) const;
   Cursor word(Cursor cursor, const Field& field) const;
   Cursor text(Cursor cursor) const;
-  Cursor nested(Cursor cursor, const Field& field, int depth) const;
+  // Not inlined: what it has on the stack would be guarded in each call of long_value().
+  [[gnu::noinline]] Cursor nested(Cursor cursor, const Field& field, int depth) const;
   void note(const Field& field, std::uint64_t value) const {
     if constexpr (notes)
       if (field.number < NotedNumbers::room) noted_->of_field[field.number] = value;
@@ -296,7 +297,8 @@ Cursor FastEncoder<notes>::nested(Cursor cursor, const Field& field, int depth) 
   if (*cursor.at != '{') return refused;
   std::byte* const length = cursor.out;
   cursor.out = length + 1;
-  cursor = FastEncoder<false>{end_, limit_, nullptr}.object(cursor, field.message(), depth + 1);
+  if constexpr (notes) cursor = FastEncoder<false>{end_, limit_, nullptr}.object(cursor, field.message(), depth + 1);
+  else cursor = object(cursor, field.message(), depth + 1);
   if (!cursor.at || cursor.at > end_) return refused;
   const auto size = static_cast<std::size_t>(cursor.out - length - 1);
   if (size >= 0x80) {
