@@ -32,4 +32,10 @@ endforeach()
 target_compile_options(critpipe_flags INTERFACE
                        "$<$<NOT:$<CONFIG:Debug,>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>" -D_GLIBCXX_ASSERTIONS)
 set(CRITPIPE_HARDENING_LINK LINKER:-z,relro LINKER:-z,now)
+# All symbols are looked up at the start. What the loader does besides is kept small.
+include(CheckLinkerFlag)
+check_linker_flag(CXX LINKER:-z,pack-relative-relocs CRITPIPE_HAS_PACKED_RELOCATIONS)
+if(CRITPIPE_HAS_PACKED_RELOCATIONS)
+  list(APPEND CRITPIPE_HARDENING_LINK LINKER:-z,pack-relative-relocs)
+endif()
 target_link_options(critpipe_flags INTERFACE ${CRITPIPE_HARDENING_LINK})

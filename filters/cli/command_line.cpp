@@ -128,6 +128,15 @@ bool take_joined(const Filter& row, const std::string& word, Program& program, s
   return is_optional || is_joined;
 }
 
+// CLI11 compares each option with all others: it gets only those that a word may mean.
+bool may_mean(const std::vector<std::string>& words, const Option& option) {
+  return std::ranges::any_of(words, [&](const std::string& word) {
+    if (!word.starts_with('-')) return false;
+    return word.starts_with("--") ? word.compare(2, word.npos, option.name) == 0
+                                  : option.letter && word.find(option.letter) != word.npos;
+  });
+}
+
 }  // namespace
 
 std::string help_text(const Filter& row) {
@@ -184,6 +193,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   std::vector<std::string> arguments;
   app.add_option("arguments", arguments);
   each_option(row, [&](const Option& option) {
+    if (!may_mean(words, option)) return;
     std::string name = std::string{"--"} + option.name;
     if (option.letter) name += std::string{",-"} + option.letter;
     const std::string key = option.name;

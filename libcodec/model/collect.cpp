@@ -8,23 +8,20 @@ namespace critpipe {
 
 namespace {
 
-const CollectedKind* find_row(const Kind& kind) {
-  for (CollectedKinds* const rows : std::span{collected_kinds, nr_collected_kinds}) {
-    const auto all = rows();
-    const auto found = std::ranges::find(all, kind.name, &CollectedKind::kind);
-    if (found != all.end()) return &*found;
-  }
-  return nullptr;
-}
-
 // Null: the model has no use for the kind.
 const CollectedKind* collected_of(const Kind& kind) {
-  static const std::vector<const CollectedKind*> rows = [] {
-    std::vector<const CollectedKind*> all;
-    for (const Kind& each : all_kinds()) all.push_back(find_row(each));
+  static const std::vector<const CollectedKind*> of_kinds = [] {
+    std::vector<const CollectedKind*> all(all_kinds().size());
+    for (CollectedKinds* const rows : std::span{collected_kinds, nr_collected_kinds})
+      for (const CollectedKind& row : rows()) {
+        const Kind* const known = find_kind(row.kind);
+        if (!known) continue;
+        const CollectedKind*& place = all[static_cast<std::size_t>(known - all_kinds().data())];
+        if (!place) place = &row;
+      }
     return all;
   }();
-  return rows[static_cast<std::size_t>(&kind - all_kinds().data())];
+  return of_kinds[static_cast<std::size_t>(&kind - all_kinds().data())];
 }
 
 bool is_named(const Needs& needs, const Kind& kind) {

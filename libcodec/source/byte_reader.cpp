@@ -28,13 +28,16 @@ FileReader::FileReader(std::uint64_t at, InputFile file) : file_{std::move(file)
 
 Bytes FileReader::read() {
   if (is_regular_ && left_ == 0) return {};
-  if (block_.empty()) block_.resize(is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes);
+  if (!block_) {
+    capacity_ = is_regular_ ? std::min<std::uint64_t>(block_bytes, left_) : block_bytes;
+    block_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+  }
   const std::uint64_t most = is_regular_ ? left_ : Member::unknown;
-  const std::size_t size = file_.read(std::span{block_}.first(std::min<std::uint64_t>(block_.size(), most)), error_);
+  const std::size_t size = file_.read({block_.get(), std::min<std::uint64_t>(capacity_, most)}, error_);
   if (error_) return {};
   if (is_regular_ && size == 0) error_ = {Reason::changed, file_.place(), Error::nowhere, Error::nowhere, left_};
   if (is_regular_) left_ -= size;
-  return {block_.data(), size};
+  return {block_.get(), size};
 }
 
 std::uint64_t FileReader::skip(std::uint64_t size) {

@@ -32,8 +32,9 @@ class FileReader final : public ByteReader {
 
   InputFile file_;
   bool is_regular_ = false;
-  std::uint64_t left_ = 0;  // of a regular file
-  std::vector<std::byte> block_;
+  std::uint64_t left_ = 0;              // of a regular file
+  std::unique_ptr<std::byte[]> block_;  // not cleared: it takes longer than a small image
+  std::size_t capacity_ = 0;
 };
 
 // Lets bytes be looked at before they are read.

@@ -67,18 +67,17 @@ struct SharedReads {
   std::atomic<std::uint64_t> short_at{~std::uint64_t{0}};
 
   // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
-  void work(CompressionSample* sample) noexcept;
+  void work(CompressionSample* sample, Compressors& compressors) noexcept;
   void fail(Error why);
   void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample, Compressors& compressors);
   // By one thread, after the others have ended and given their memory back.
-  void sample_the_rest(CompressionSample& sample);
+  void sample_the_rest(CompressionSample& sample, Compressors& compressors);
 };
 
-void SharedReads::work(CompressionSample* sample) noexcept {
+void SharedReads::work(CompressionSample* sample, Compressors& compressors) noexcept {
   std::size_t i = reads.size();
   try {
     std::vector<std::byte> bytes(read_bytes);
-    Compressors compressors;
     while (!failed && (i = next++) < reads.size()) read(reads[i], bytes, sample, compressors);
   } catch (const std::bad_alloc&) {
     if (i < reads.size()) fail(system_error(Reason::io_read, image.place(), ENOMEM));
@@ -115,9 +114,8 @@ void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, Compress
   }
 }
 
-void SharedReads::sample_the_rest(CompressionSample& sample) try {
+void SharedReads::sample_the_rest(CompressionSample& sample, Compressors& compressors) try {
   std::vector<std::byte> bytes(CompressionSample::block_bytes);
-  Compressors compressors;
   for (const std::uint64_t first : unsampled) {
     const auto count = std::min({parts_of_block, end - first, short_at - first});
     std::uint64_t got = 0;
@@ -130,21 +128,25 @@ void SharedReads::sample_the_rest(CompressionSample& sample) try {
 }
 
 // With as many threads as there are to be had, at least this one.
-void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sample) {
+void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sample, Compressors& compressors) {
   std::vector<CompressionSample> samples(nr_threads - 1);
   {
     std::vector<std::jthread> threads;
     try {
-      for (CompressionSample& own : samples) threads.emplace_back([&] { reads.work(sample ? &own : nullptr); });
+      for (CompressionSample& own : samples)
+        threads.emplace_back([&] {
+          Compressors its_own;
+          reads.work(sample ? &own : nullptr, its_own);
+        });
     } catch (const std::system_error&) {
     } catch (const std::bad_alloc&) {
     }
-    reads.work(sample);
+    reads.work(sample, compressors);
   }
   if (!reads.failed && reads.next < reads.reads.size())
     reads.fail(system_error(Reason::io_read, reads.image.place(), ENOMEM));
   if (!sample) return;
-  if (!reads.failed && !reads.unsampled.empty()) reads.sample_the_rest(*sample);
+  if (!reads.failed && !reads.unsampled.empty()) reads.sample_the_rest(*sample, compressors);
   for (const CompressionSample& own : samples) sample->merge(own);
 }
 
@@ -158,6 +160,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
   const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
   Extents extents{image, nr_stored < nr_parts};
+  Compressors unused;
   constexpr std::uint64_t chunk_pages = PageFacts::Chunks::chunk_pages;
   for (std::uint64_t first = 0; first < nr_parts;) {
     // Chunks without data are passed over at once, however many there are.
@@ -174,7 +177,8 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     facts.grow(first + count);
     (void)facts.chunk(first / chunk_pages, count);
     SharedReads shared{image, first + count, first_block, facts, reads};
-    share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample);
+    share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample,
+              compressors ? *compressors : unused);
     if (shared.failed) return shared.error;
     std::uint64_t nr_holes = count;
     for (const std::uint64_t read : reads) nr_holes -= std::min(parts_of_read, first + count - read);

@@ -16,6 +16,7 @@ struct CRITPIPE_INNER FileScan {
   PageFacts::Chunks& facts;             // filled chunk by chunk
   CompressionSample* sample = nullptr;  // of blocks from first_block on
   std::uint64_t first_block = 0;
+  Compressors* compressors = nullptr;  // of this thread, where there is a sample
 
   std::uint64_t nr_blocks() const;
   // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;

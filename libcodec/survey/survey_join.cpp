@@ -39,7 +39,8 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
     image.complete = false;
     return report_in(*state.set, std::move(error));
   }
-  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &state.sample, state.nr_blocks};
+  FileScan scan{*file,         nr_parts,        options.nr_threads, image.facts.chunks(),
+                &state.sample, state.nr_blocks, &compressors};
   state.nr_blocks += scan.nr_blocks();
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {

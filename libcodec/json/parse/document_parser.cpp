@@ -36,8 +36,11 @@ bool JsonEncoder::Parser::take_between() {
   if (first != '{')
     return bad(window_.at(at_), nr_documents_ > 0 ? "text follows the document that is no other one"
                                                   : "a document begins with {\"magic\": ..., \"entries\": [...");
+  if (line_.known && take_small_lines()) return flush(block_bytes);
   ++nr_documents_;
   document_ = {};
+  line_.known = false;
+  line_.begin = line_.index = line_.entry = line_.entry_end = at_;
   ++at_;
   state_ = State::first_key;
   return true;
@@ -181,6 +184,10 @@ bool JsonEncoder::Parser::take_number(std::string_view token) {
     return fail(Reason::bad_json_value, token.data(),
                 "\"index\" and \"size\" want numbers, not " + quoted_for_error(token));
   (key_ == Key::index ? document_.index : document_.size) = value.magnitude;
+  if (key_ == Key::index) {
+    line_.index = at_;
+    line_.index_end = at_ + token.size();
+  }
   return true;
 }
 
@@ -280,6 +287,7 @@ bool JsonEncoder::Parser::end_document() {
                   "\"magic\" is missing: the kind of the image, as \"CORE\" or \"PAGEMAP\"");
     return fail(Reason::bad_json_value, at, "\"entries\" is missing");
   }
+  learn_line();
   ++at_;
   document_ = {};
   state_ = State::between;

@@ -13,9 +13,8 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t double_digits = 17;      // that tell all doubles apart
-constexpr std::size_t least_digits = 16;       // a number with fewer, before its zeros, is one that people choose
-constexpr std::uint64_t smallest_page = 4096;  // every page size is a multiple
+constexpr std::size_t double_digits = 17;  // that tell all doubles apart
+constexpr std::size_t least_digits = 16;   // a number with fewer, before its zeros, is one that people choose
 
 std::string_view without_zeros(std::string_view digits) {
   while (digits.ends_with('0')) digits.remove_suffix(1);
@@ -88,20 +87,6 @@ Error Doubts::verdict() const {
   return error;
 }
 
-void Doubts::look(const Message& message, Bytes payload, const char* at) {
-  if (looks_ == Looks::at_runs) return run(message, payload, at);
-  if (looks_ == Looks::at_vmas) return vma(message, payload, at);
-  static const Field& vmas = *find_message("mm_entry")->find("vmas");
-  for (Fields fields{message, payload}; fields.next();)
-    if (fields.value().field == &vmas) vma(vmas.message(), fields.value().bytes, at);
-}
-
-void Doubts::vma(const Message& message, Bytes payload, const char* at) {
-  static const Field& start = *find_message("vma_entry")->find("start");
-  static const Field& end = *find_message("vma_entry")->find("end");
-  range("mapping", integer_or(start, message, payload, 0), integer_or(end, message, payload, 0), at);
-}
-
 namespace {
 
 struct Run {
@@ -127,15 +112,23 @@ Run run_of(Bytes payload) {
 
 }  // namespace
 
-void Doubts::run(const Message& message, Bytes payload, const char* at) {
-  static const Message& head = *find_message("pagemap_head");
-  if (&message == &head) return;
-  const auto [begin, count] = run_of(payload);
-  const std::uint64_t end = begin + std::min(count, ~begin / smallest_page) * smallest_page;
-  if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
-    return range("run", begin, end, at);
-  begin_ = begin;
-  end_ = end;
+void Doubts::look(const Message& message, Bytes payload, const char* at) {
+  if (looks_ == Looks::at_vmas) return vma(message, payload, at);
+  if (looks_ == Looks::at_runs) {
+    static const Message& head = *find_message("pagemap_head");
+    if (&message == &head) return;
+    const Run found = run_of(payload);
+    return run(found.vaddr, found.nr_pages, at);
+  }
+  static const Field& vmas = *find_message("mm_entry")->find("vmas");
+  for (Fields fields{message, payload}; fields.next();)
+    if (fields.value().field == &vmas) vma(vmas.message(), fields.value().bytes, at);
+}
+
+void Doubts::vma(const Message& message, Bytes payload, const char* at) {
+  static const Field& start = *find_message("vma_entry")->find("start");
+  static const Field& end = *find_message("vma_entry")->find("end");
+  range("mapping", integer_or(start, message, payload, 0), integer_or(end, message, payload, 0), at);
 }
 
 void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end, const char* at) {

@@ -2,6 +2,7 @@
 // mappings that no kernel makes, which come from such numbers and from slips in editing.
 #pragma once
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -23,10 +24,19 @@ class Doubts {
   void begin_image(const Kind& kind);
   // A number of a field of 64 bits, as it stands in the text, with 18 digits or more.
   void long_number(const Field& field, std::string_view digits, const char* at);
-  // An entry that has been encoded.
+  // An entry that has been encoded. Where they are runs, run() says the same of those whose numbers are known.
   void entry(const Message& message, Bytes payload, const char* at) {
     if (looks_ != Looks::nowhere) [[unlikely]]
       look(message, payload, at);
+  }
+
+  bool wants_runs() const { return looks_ == Looks::at_runs; }
+  void run(std::uint64_t begin, std::uint64_t nr_pages, const char* at) {
+    const std::uint64_t end = begin + std::min(nr_pages, ~begin / smallest_page) * smallest_page;
+    if (begin % smallest_page != 0 || begin < end_) [[unlikely]]
+      return range("run", begin, end, at);
+    begin_ = begin;
+    end_ = end;
   }
 
   // Those that are new; whoever reports them empties the list.
@@ -35,12 +45,12 @@ class Doubts {
   Error verdict() const;
 
  private:
+  static constexpr std::uint64_t smallest_page = 4096;  // every page size is a multiple
   static constexpr std::size_t most = 20;  // that are told; a file that is wrong all through has one in each entry
   enum class Looks : std::uint8_t { nowhere, at_mappings, at_vmas, at_runs };
 
   void look(const Message& message, Bytes payload, const char* at);
   void vma(const Message& message, Bytes payload, const char* at);
-  void run(const Message& message, Bytes payload, const char* at);
   void range(std::string_view what, std::uint64_t begin, std::uint64_t end, const char* at);
   void add(Reason reason, std::string name, std::uint64_t want, std::uint64_t have, const char* at);
 

@@ -133,9 +133,11 @@ struct Cursor {
 };
 constexpr Cursor refused{nullptr, nullptr};
 
+// notes: the numbers of the outermost message.
+template <bool notes>
 class FastEncoder {
  public:
-  FastEncoder(const char* end, std::byte* room) : end_{end}, limit_{room + payload_room - tail_room} {}
+  FastEncoder(const char* end, const std::byte* limit, NotedNumbers* noted) : end_{end}, limit_{limit}, noted_{noted} {}
   Cursor object(Cursor cursor, const Message& message, int depth) const;
 
  private:
@@ -145,10 +147,16 @@ class FastEncoder {
   Cursor number(Cursor cursor, const Field& field) const;
   Cursor word(Cursor cursor, const Field& field) const;
   Cursor text(Cursor cursor) const;
-  Cursor nested(Cursor cursor, const Field& field, int depth) const;
+  // Not inlined: what it has on the stack would be guarded in each call of long_value().
+  [[gnu::noinline]] Cursor nested(Cursor cursor, const Field& field, int depth) const;
+  void note(const Field& field, std::uint64_t value) const {
+    if constexpr (notes)
+      if (field.number < NotedNumbers::room) noted_->of_field[field.number] = value;
+  }
 
   const char* const end_;
   const std::byte* const limit_;  // tail_room before the end
+  NotedNumbers* const noted_;
 };
 
 inline std::byte* put_tag(std::byte* out, const Field& field) {
@@ -159,18 +167,22 @@ inline std::byte* put_tag(std::byte* out, const Field& field) {
   return WireBuffer::put_varint(out, field.tag);
 }
 
-inline Cursor FastEncoder::value(Cursor cursor, const Field& field, int depth) const {
+template <bool notes>
+inline Cursor FastEncoder<notes>::value(Cursor cursor, const Field& field, int depth) const {
   if (cursor.out > limit_ || cursor.at >= end_) return refused;
   cursor.out = put_tag(cursor.out, field);
   // Most are one digit.
   if (is_digit(cursor.at[0]) && !is_digit(cursor.at[1]) && (plain_types >> static_cast<unsigned>(field.type) & 1)) {
-    *cursor.out = static_cast<std::byte>(cursor.at[0] - '0');
+    const int digit = cursor.at[0] - '0';
+    *cursor.out = static_cast<std::byte>(digit);
+    note(field, static_cast<std::uint64_t>(digit));
     return {cursor.at + 1, cursor.out + 1};
   }
   return long_value(cursor, field, depth);
 }
 
-Cursor FastEncoder::object(Cursor cursor, const Message& message, int depth) const {
+template <bool notes>
+Cursor FastEncoder<notes>::object(Cursor cursor, const Message& message, int depth) const {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
   std::size_t skip = 2;
@@ -193,7 +205,8 @@ Cursor FastEncoder::object(Cursor cursor, const Message& message, int depth) con
   return cursor;
 }
 
-Cursor FastEncoder::long_value(Cursor cursor, const Field& field, int depth) const {
+template <bool notes>
+Cursor FastEncoder<notes>::long_value(Cursor cursor, const Field& field, int depth) const {
   switch (field.type) {
     case Type::int32:
     case Type::int64:
@@ -209,7 +222,8 @@ Cursor FastEncoder::long_value(Cursor cursor, const Field& field, int depth) con
   }
 }
 
-Cursor FastEncoder::list(Cursor cursor, const Field& field, int depth) const {
+template <bool notes>
+Cursor FastEncoder<notes>::list(Cursor cursor, const Field& field, int depth) const {
   if (*cursor.at != '[') return refused;
   for (++cursor.at;; cursor.at += 2) {
     cursor = value(cursor, field, depth);
@@ -222,7 +236,8 @@ Cursor FastEncoder::list(Cursor cursor, const Field& field, int depth) const {
 }
 
 // Refuses numbers that do not fit their type, and a minus of unsigned fields.
-inline Cursor FastEncoder::number(Cursor cursor, const Field& field) const {
+template <bool notes>
+inline Cursor FastEncoder<notes>::number(Cursor cursor, const Field& field) const {
   const bool negative = *cursor.at == '-';
   std::uint64_t value;
   cursor.at = take_digits(cursor.at + negative, value);
@@ -243,11 +258,13 @@ inline Cursor FastEncoder::number(Cursor cursor, const Field& field) const {
       [[fallthrough]];
     default: value = 2 * value - negative; break;
   }
+  note(field, value);
   cursor.out = put_varint(cursor.out, value);
   return cursor;
 }
 
-Cursor FastEncoder::word(Cursor cursor, const Field& field) const {
+template <bool notes>
+Cursor FastEncoder<notes>::word(Cursor cursor, const Field& field) const {
   const auto is = [&](std::string_view word) { return std::memcmp(cursor.at, word.data(), word.size()) == 0; };
   if (field.type == Type::boolean) {
     const bool yes = is("true");
@@ -262,7 +279,8 @@ Cursor FastEncoder::word(Cursor cursor, const Field& field) const {
   return refused;
 }
 
-Cursor FastEncoder::text(Cursor cursor) const {
+template <bool notes>
+Cursor FastEncoder<notes>::text(Cursor cursor) const {
   if (*cursor.at != '"') return refused;
   const char* const begin = cursor.at + 1;
   const char* const quote = plain_end(begin, end_);
@@ -274,11 +292,13 @@ Cursor FastEncoder::text(Cursor cursor) const {
   return {quote + 1, cursor.out + size};
 }
 
-Cursor FastEncoder::nested(Cursor cursor, const Field& field, int depth) const {
+template <bool notes>
+Cursor FastEncoder<notes>::nested(Cursor cursor, const Field& field, int depth) const {
   if (*cursor.at != '{') return refused;
   std::byte* const length = cursor.out;
   cursor.out = length + 1;
-  cursor = object(cursor, field.message(), depth + 1);
+  if constexpr (notes) cursor = FastEncoder<false>{end_, limit_, nullptr}.object(cursor, field.message(), depth + 1);
+  else cursor = object(cursor, field.message(), depth + 1);
   if (!cursor.at || cursor.at > end_) return refused;
   const auto size = static_cast<std::size_t>(cursor.out - length - 1);
   if (size >= 0x80) {
@@ -292,12 +312,27 @@ Cursor FastEncoder::nested(Cursor cursor, const Field& field, int depth) const {
 
 }  // namespace
 
-const char* encode_fast(const Message& message, const char* at, const char* end, WireBuffer& out) {
+namespace {
+
+template <bool notes>
+inline const char* encode(const Message& message, const char* at, const char* end, WireBuffer& out,
+                          NotedNumbers* noted) {
   std::byte* const room = out.reserve(payload_room);
-  const Cursor after = FastEncoder{end, room}.object({at, room}, message, 0);
+  const FastEncoder<notes> encoder{end, room + payload_room - tail_room, noted};
+  const Cursor after = encoder.object({at, room}, message, 0);
   if (!after.at || after.at > end) return nullptr;
   out.commit(after.out);
   return after.at;
+}
+
+}  // namespace
+
+const char* encode_fast(const Message& message, const char* at, const char* end, WireBuffer& out) {
+  return encode<false>(message, at, end, out, nullptr);
+}
+
+const char* encode_fast(const Message& message, const char* at, const char* end, WireBuffer& out, NotedNumbers& noted) {
+  return encode<true>(message, at, end, out, &noted);
 }
 
 }  // namespace critpipe

@@ -60,7 +60,8 @@ bool JsonEncoder::Parser::start_value(char first) {
   if (document_.has_entries || document_.has_raw) return fail(Reason::bad_json_value, at, "\"entries\" stands twice");
   document_.has_entries = true;
   state_ = one ? State::element_start : State::first_element;
-  if (!one) ++at_;
+  if (one) line_.entry = at_;
+  else ++at_;
   return !one || start_image(true, false);
 }
 
@@ -91,22 +92,17 @@ bool JsonEncoder::Parser::take_element_start() {
 // Elements as they usually look. False: the next one does not; if others before it did, it is read by itself, so that
 // those behind it have their chance.
 bool JsonEncoder::Parser::take_small_elements() {
-  const char* const end = window_.end();
-  const char* after = nullptr;  // the last of them
-  for (const char* at = window_.at(at_); out_.size() < block_bytes; at = after + 2) {
-    const char* const next = *at == '{' ? entry_.small_entry(at, end) : nullptr;
-    if (!next) break;
-    if (!entry_.doubts().found().empty()) [[unlikely]]
-      tell_doubts();
-    after = next;
-    if (key_ == Key::entry || end - after < 3 || after[0] != ',' || after[1] != ' ') break;
-  }
+  const auto stand = key_ == Key::entry ? EntryEncoder::Stand::alone : EntryEncoder::Stand::in_list;
+  const char* const after = entry_.small_entries(window_.at(at_), window_.end(), stand);
+  if (!entry_.doubts().found().empty()) [[unlikely]]
+    tell_doubts();
   alone_ = after_small_ && !after;
   after_small_ = after != nullptr;
   if (!after) return false;
   at_ = scan_ = window_.offset_of(after);
   cutter_.restart();
   state_ = key_ == Key::entry ? State::after_value : State::separator;
+  if (key_ == Key::entry) line_.entry_end = at_;
   return true;
 }
 

@@ -1,6 +1,7 @@
 #include "json/parse/entry_encoder.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "json/parse/encode_fast_path.hpp"
 #include "json/parse/json_text.hpp"
@@ -45,21 +46,44 @@ bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   return true;
 }
 
-const char* EntryEncoder::small_entry(const char* at, const char* end) {
+const char* EntryEncoder::small_entries(const char* at, const char* end, Stand stand) {
   if (kind_->has_extra() || incomplete_ || limits_.entry_bytes < block_bytes) return nullptr;
+  const char* after = nullptr;  // the last of them
+  for (; at != end && *at == '{' && out_.size() < block_bytes; at = after + 2) {
+    const char* const next = small_entry(at, end, stand);
+    if (!next) break;
+    after = next;
+    if (stand != Stand::in_list || end - after < 3 || after[0] != ',' || after[1] != ' ') break;
+    if (!doubts_.found().empty()) [[unlikely]]
+      break;
+  }
+  return after;
+}
+
+inline const char* EntryEncoder::small_entry(const char* at, const char* end, Stand stand) {
+  constexpr std::uint32_t vaddr = 1, compat_nr_pages = 2, nr_pages = 5;
+  const Message& message = nr_entries_ == 0 ? *kind_->first : *kind_->later;
+  const bool notes = doubts_.wants_runs() && &message == kind_->later;
   const std::size_t begin = out_.size();
-  const char* const from = at;
+  NotedNumbers noted;
+  noted.of_field[vaddr] = noted.of_field[compat_nr_pages] = 0;
+  noted.of_field[nr_pages] = NotedNumbers::absent;
   out_.word(std::uint32_t{0});
-  at = encode_fast(nr_entries_ == 0 ? *kind_->first : *kind_->later, at, end, out_);
-  if (!at) {
+  const char* const after = notes ? encode_fast(message, at, end, out_, noted) : encode_fast(message, at, end, out_);
+  if (!after || (stand == Stand::at_end_of_line && (after == end || *after != '}'))) {
     out_.truncate(begin);
     return nullptr;
   }
   const auto size = static_cast<std::uint32_t>(out_.size() - begin - sizeof(std::uint32_t));
   std::memcpy(out_.data() + begin, &size, sizeof size);
-  doubts_.entry(nr_entries_ == 0 ? *kind_->first : *kind_->later, out_.from(begin + sizeof size), from);
   ++nr_entries_;
-  return at;
+  if (notes) {
+    const std::uint64_t* const found = noted.of_field;
+    doubts_.run(found[vaddr], found[nr_pages] != NotedNumbers::absent ? found[nr_pages] : found[compat_nr_pages], at);
+  } else {
+    doubts_.entry(message, out_.from(begin + sizeof size), at);
+  }
+  return after;
 }
 
 // Size and payload.

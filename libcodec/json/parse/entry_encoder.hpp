@@ -33,8 +33,10 @@ class EntryEncoder final : private OtherKeys {
   void begin_image(const Kind& kind, const Resume& from);
   Resume pause() const { return {nr_entries_, has_rest_}; }
   bool entry(ondemand::object object, const Place& place);
-  // An entry as crit-tojson prints it, the short way. Returns where it ends; null: entry() is to read it.
-  const char* small_entry(const char* at, const char* end);
+  // Entries as crit-tojson prints them, the short way: one that } follows on its line, or those of a list, until one
+  // has raised a doubt or a block is full. Returns where the last ends; null: entry() is to read the first.
+  enum class Stand : std::uint8_t { in_list, alone, at_end_of_line };
+  const char* small_entries(const char* at, const char* end, Stand stand);
   const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }
 
@@ -78,6 +80,7 @@ class EntryEncoder final : private OtherKeys {
   bool held_bytes(std::string_view token, int part);
 
   bool fields(ondemand::object object, const char* at);
+  const char* small_entry(const char* at, const char* end, Stand stand);
   static void prefer_wire(const Message& message, Wired& wired, WireBuffer& out, std::size_t begin);
   bool check_unknown(const Message& message, Bytes payload, const char* at);
   bool find_sizes(const Message& message, Bytes payload, const char* at);

@@ -189,7 +189,7 @@ bool JsonEncoder::Parser::fail_entry() {
 // Requires: what they point to is still in the window, and the entry was the last.
 void JsonEncoder::Parser::tell_doubts() {
   for (Doubts::Doubt& doubt : entry_.doubts().found()) {
-    doubt.error.image = document_.image.empty() ? source_name_ : document_.image;
+    doubt.error.image = image_.name.empty() ? source_name_ : image_.name;
     doubt.error.entry = entry_.nr_entries() - 1;
     doubt.error.offset = window_.offset_of(doubt.at);
     sink_.doubt(doubt.error);

@@ -68,6 +68,14 @@ class JsonEncoder::Parser {
     EntryEncoder::Resume entries;
   };
 
+  // What every line of an image begins with, and has between its index and its entry: where the next one has the same,
+  // its keys need not be read again.
+  struct LineForm {
+    bool known = false;  // of the line that has just ended
+    std::string before, between;
+    std::uint64_t begin = 0, index = 0, index_end = 0, entry = 0, entry_end = 0;  // offsets in the line being read
+  };
+
   void take(std::string_view text);
   bool step();  // false: wants more text, or has stopped
 
@@ -87,6 +95,10 @@ class JsonEncoder::Parser {
   bool scalar(std::string_view& token);
   bool string_of(std::string_view token, std::string& out);
   bool name_of_bytes(std::string_view token, std::string& out);
+
+  // Lines.
+  void learn_line();
+  bool take_small_lines();
 
   // Entries.
   bool start_value(char first);
@@ -143,6 +155,7 @@ class JsonEncoder::Parser {
   Key key_ = Key::other;
   Document document_;
   OpenImage image_;
+  LineForm line_;
   std::map<std::string, Paused> paused_;  // images that go on in a later document
   ValueScanner cutter_;
   ondemand::parser simdjson_;

@@ -19,6 +19,7 @@ class TextWindow {
 
   char* at(std::uint64_t offset) { return base_ + static_cast<std::ptrdiff_t>(offset - base_offset_); }
   std::uint64_t offset_of(const char* at) const { return base_offset_ + static_cast<std::uint64_t>(at - base_); }
+  std::uint64_t begin_offset() const { return base_offset_; }
   std::uint64_t end_offset() const { return base_offset_ + size_; }
   char* end() { return base_ + size_; }
 

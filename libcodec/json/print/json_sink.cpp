@@ -80,6 +80,18 @@ void JsonSink::Writer::head(const Image& image) {
   put_quoted(head_name(image.head));
 }
 
+const std::string& JsonSink::Writer::line_head() {
+  if (line_head_.empty()) {
+    StringOutput text{2 * member_room};
+    Writer writer{text, options_};
+    writer.name_ = name_;
+    writer.kind_ = kind_;
+    writer.head({name_, kind_, head_});
+    line_head_ = text.take() + ", \"index\": ";
+  }
+  return line_head_;
+}
+
 void JsonSink::Writer::begin(const Image& image) {
   begun_ = true;
   name_ = image.name;
@@ -89,8 +101,8 @@ void JsonSink::Writer::begin(const Image& image) {
   nr_before_ = 0;
   raw_bytes_ = 0;
   paused_ = false;
-  compact_ =
-      !options_.pretty && !big_as_text() && options_.form != JsonOptions::Form::lines && kind_ && !kind_->has_extra();
+  flat_ = !options_.pretty && !big_as_text() && kind_ && !kind_->has_extra();
+  line_head_.clear();
   open_document();
 }
 
@@ -142,7 +154,8 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 void JsonSink::Writer::entry(const Entry& entry) {
   if (paused_) [[unlikely]]
     resume();
-  if (compact_ && entry.canonical) [[likely]]
+  const bool is_line = options_.form == JsonOptions::Form::lines;
+  if (flat_ && !is_line && entry.canonical) [[likely]]
     return compact_entry(entry);
   output_.mark();
   in_entry_ = true;
@@ -150,10 +163,8 @@ void JsonSink::Writer::entry(const Entry& entry) {
   in_extra_ = false;
   no_item_ = true;
   extra_bytes_ = 0;
-  if (options_.form == JsonOptions::Form::lines) {
-    Image image{name_, kind_, head_};
-    head(image);
-    put(", \"index\": ");
+  if (is_line) {
+    put(line_head());
     output_.commit(put_decimal(output_.reserve(member_room), entry.index));
     put(", \"entry\": ");
   } else {
@@ -170,22 +181,37 @@ void JsonSink::Writer::entry(const Entry& entry) {
   output_.commit(put_base64(output_, output_.reserve(member_room), entry.payload));
 }
 
-// The entries of a document that is not pretty, up to the first that the fast path refuses.
-Sink::Taken JsonSink::Writer::many(Bytes unchecked) {
+// The entries of a document or of lines that are not pretty, up to the first that the fast path refuses.
+Sink::Taken JsonSink::Writer::many(Bytes unchecked, std::uint64_t index) {
+  if (!flat_ || paused_) return {};
+  if (options_.form != JsonOptions::Form::lines)
+    return print_many(
+        unchecked, 2, [](char* at, std::uint64_t) { return put_text(at, ", ", 2); }, "");
+  const std::string& head = line_head();
+  constexpr std::string_view between = ", \"entry\": ";
+  const auto before = [&](char* at, std::uint64_t nr) {
+    at = put_decimal(put_text(at, head.data(), head.size()), index + nr);
+    return put_text(at, between.data(), between.size());
+  };
+  return print_many(unchecked, head.size() + max_number_text + between.size(), before, "}\n");
+}
+
+// before: writes at most `room` bytes that stand before the entry, the so manieth of these. after: what follows it.
+template <typename Before, std::size_t size>
+Sink::Taken JsonSink::Writer::print_many(Bytes unchecked, std::size_t room, Before before, const char (&after)[size]) {
   Taken taken;
-  if (!compact_ || paused_) return taken;
   const Message& message = *kind_->later;
   const std::byte* from = unchecked.data();
   const std::byte* const end = from + unchecked.size();
   char* at = output_.reserve(0);
   while (end - from >= 4) {
-    const std::size_t size = load_u32(from);
-    if (size > static_cast<std::size_t>(end - from) - 4) break;
-    at = output_.more(at, fast_path_room + 2);
-    char* const printed = print_fast(put_text(at, ", ", 2), message, {from + 4, size});
+    const std::size_t bytes = load_u32(from);
+    if (bytes > static_cast<std::size_t>(end - from) - 4) break;
+    at = output_.more(at, room + fast_path_room + size);
+    char* const printed = print_fast(before(at, taken.entries), message, {from + 4, bytes});
     if (!printed) break;
-    at = printed;
-    from += 4 + size;
+    at = put_text(printed, after, size - 1);
+    from += 4 + bytes;
     ++taken.entries;
   }
   output_.commit(at);
@@ -288,7 +314,9 @@ Step JsonSink::entry(const Entry& entry) {
   writer_->entry(entry);
   return writer_->step();
 }
-Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t, std::uint64_t) { return writer_->many(unchecked); }
+Sink::Taken JsonSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t) {
+  return writer_->many(unchecked, index);
+}
 Step JsonSink::part(const ExtraPart& part) {
   writer_->part(part);
   return writer_->step();

@@ -15,7 +15,7 @@ class JsonSink::Writer {
 
   void begin(const Image& image);
   void entry(const Entry& entry);
-  Taken many(Bytes unchecked);
+  Taken many(Bytes unchecked, std::uint64_t index);
   void part(const ExtraPart& part);
   void bytes(Bytes bytes);
   void padding(Bytes bytes);
@@ -38,6 +38,9 @@ class JsonSink::Writer {
   void item(int depth, bool first);  // the comma and the line before a member
   void key(std::string_view name, int depth, bool first);
   void head(const Image& image);
+  const std::string& line_head();
+  template <typename Before, std::size_t size>
+  Taken print_many(Bytes unchecked, std::size_t room, Before before, const char (&after)[size]);
   void put_image(std::string_view name);
   void open_document();
   void resume();
@@ -56,7 +59,8 @@ class JsonSink::Writer {
   Output& output_;
   JsonOptions options_;
   bool indent_;
-  bool compact_ = false;  // neither pretty nor lines, without extras: many() and compact_entry()
+  bool flat_ = false;      // not pretty, without extras: many(), and in documents compact_entry()
+  std::string line_head_;  // {"image": ..., "index": of the image's lines; empty until one is printed
   std::string name_;
   const Kind* kind_ = nullptr;
   Head head_ = Head::none;
