@@ -75,6 +75,7 @@ class Directory {
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }                       // the caller must not close it
   const std::string& place() const { return place_; }  // its name in errors
+  std::string place_of(std::string_view name) const;   // that of what is in it
 
   // Opens a regular file: "core-1.img", "checkpoint/core-1.img". No part of the name may be a link. Reasons: io_open,
   // bad_member (it is not a regular file), bad_name.
@@ -94,7 +95,6 @@ class Directory {
   Identity identity() const;
 
  private:
-  std::string place_of(std::string_view name) const;
   int fd_ = -1;
   std::string place_;
 };

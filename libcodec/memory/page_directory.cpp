@@ -17,7 +17,14 @@ struct PageDirectory::Chain {
   Limits limits;
   std::array<Open, 16> open;
   std::vector<Error> errors;
+  std::size_t nr_given = 0;  // of the errors
 };
+
+PageStore* PageStore::parent() {
+  if (given_parent_) return given_parent_;
+  PageDirectory* directory = page_directory();
+  return directory ? directory->linked_parent() : nullptr;
+}
 
 PageStore& PageStore::ancestor(std::uint32_t level) {
   PageStore* store = this;
@@ -25,8 +32,8 @@ PageStore& PageStore::ancestor(std::uint32_t level) {
   return *store;
 }
 
-PageDirectory::PageDirectory(const std::string& path, const Limits& limits)
-    : chain_{std::make_shared<Chain>()}, path_{path} {
+PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Faults faults)
+    : chain_{std::make_shared<Chain>()}, faults_{faults}, path_{path} {
   chain_->limits = limits;
   Error error;
   set_ = ImageSet::open_input(path, error);
@@ -49,6 +56,12 @@ InputFile PageDirectory::open(std::string_view name, Error& error) const {
 }
 
 const std::vector<Error>& PageDirectory::errors() const { return chain_->errors; }
+
+std::vector<Error> PageDirectory::new_errors() {
+  const std::size_t begin = std::exchange(chain_->nr_given, chain_->errors.size());
+  return {chain_->errors.begin() + static_cast<std::ptrdiff_t>(begin), chain_->errors.end()};
+}
+
 bool PageDirectory::has_parent_link() const { return set_ && set_->has("parent"); }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
@@ -66,7 +79,7 @@ const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const std::string place = file.place();
   if (!error) error = decode_image(std::move(file), loader, chain_->limits);
   for (Error* fault : {&error, &refused}) {
-    if (!*fault) continue;
+    if (!*fault || faults_ == Faults::of_parents) continue;
     if (fault->image.empty()) fault->image = place;
     chain_->errors.push_back(*fault);
   }
@@ -79,7 +92,7 @@ void PageDirectory::forget(MemoryId memory) {
     directory->pagemaps_.erase(memory);
 }
 
-PageDirectory* PageDirectory::parent() {
+PageDirectory* PageDirectory::linked_parent() {
   if (parent_known_) return parent_.get();
   parent_known_ = true;
   Error error;
@@ -111,8 +124,8 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                           std::span<std::byte> into) {
   Error error;
-  const PagesImage* image = ancestor(stretch.level).image(stretch.pages_id, page_size, error);
-  return image ? image->read(stretch.page, skip, into) : error;
+  const PagesImage* pages = image(stretch.pages_id, page_size, error);
+  return pages ? pages->read(stretch.page, skip, into) : error;
 }
 
 }  // namespace critpipe

@@ -76,7 +76,8 @@ Step StoredSearch::flush() {
   for (std::uint64_t at = extents_.front().position; at < end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
     Error error;
-    const PagesImage* image = directory_.ancestor(level_).image(pages_id_, page_size_, error);
+    PageDirectory& holder = *directory_.ancestor(level_).page_directory();
+    const PagesImage* image = holder.image(pages_id_, page_size_, error);
     if (image) error = image->read_content(at, {buffer_.data(), size});
     if (error) {
       work_.on_error(error);
@@ -118,7 +119,6 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     if (!directory) continue;
     MemoryOwners owners{set->id, *set->checkpoint, options};
     use.add(*set->checkpoint);
-    std::size_t nr_errors = 0;
     for (const MemoryId memory : in_order(*set->checkpoint, named_memories(*set))) {
       const Ranges wanted = owners.wanted(memory);
       use.add(memory, wanted.empty() || options.filter.ranges.empty() ? nullptr : directory->pagemap(memory),
@@ -129,10 +129,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
       StoredSearch stored{*this, *directory, memory, set->page_size, search};
       const Step step = stored.run(wanted) == Step::go ? Step::go : step_behind(search, path);
       directory->forget(memory);
-      // The survey has said what is wrong with the set's own pagemaps.
-      for (; nr_errors < directory->errors().size(); ++nr_errors)
-        if (!directory->errors()[nr_errors].image.starts_with(directory->path() + "/pagemap-"))
-          on_error(directory->errors()[nr_errors]);
+      for (const Error& error : directory->new_errors()) on_error(error);
       if (step == Step::stop) return Step::stop;
     }
     // Pages that no pagemap names are searched as they stand.

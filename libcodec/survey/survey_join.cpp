@@ -30,17 +30,17 @@ void SurveyWork::report_in(const SurveyedSet& set, Error error) {
   report(error);
 }
 
-void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
+void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                            const TakeFacts& take) {
   Error error;
   std::optional<PagesImage> alone;
-  const PagesImage* file = open_image(*state.set, image, alone, error);
+  const PagesImage* file = open_image(set, image, alone, error);
   if (!file) {
     image.complete = false;
-    return report_in(*state.set, std::move(error));
+    return report_in(set, std::move(error));
   }
-  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &state.sample, state.nr_blocks};
-  state.nr_blocks += scan.nr_blocks();
+  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &set.state().sample, set.state().nr_blocks};
+  set.state().nr_blocks += scan.nr_blocks();
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
@@ -51,12 +51,12 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                    });
   if (!error) return;
   image.complete = false;
-  report_in(*state.set, std::move(error));
+  report_in(set, std::move(error));
 }
 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
-void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& image) {
-  const std::uint64_t page_size = state.set->page_size;
+void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
+  const std::uint64_t page_size = set.page_size;
   const std::uint64_t parts = pages_in(page_size, smallest_page);
   const std::uint64_t there = StoredPages::count(image.size_bytes, page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
@@ -82,9 +82,9 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report_in(*state.set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
-                           StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
-  if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
+    report_in(set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
+                    StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
+  if (image.on_disk) scan_file(set, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts, false);
   const auto count = counter.member();
   totals.zero = totals.classes[0];
@@ -97,12 +97,11 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     return;
   }
   memory->contents = totals;
-  state.set->contents.add(totals);
+  set.contents.add(totals);
 }
 
-void SurveyWork::finish(SetState& state) {
-  SurveyedSet& set = *state.set;
-  set.checkpoint->finish(state.place);
+void SurveyWork::finish(SurveyedSet& set) {
+  set.checkpoint->finish(set.place);
   set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint->page_size();
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
@@ -114,23 +113,22 @@ void SurveyWork::finish(SetState& state) {
   for (auto& [id, memory] : set.memories) {
     const auto image = set.images.find(memory.pagemap.pages_id);
     if (image != set.images.end()) {
-      count(state, &memory, image->second);
+      count(set, &memory, image->second);
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
-      if (faulty.contains(error.image)) continue;  // refused, which was said
-      report_in(set, std::move(error));
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, which was said
+      report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }
   const auto all = distinct.set();
   set.contents.distinct = std::min(all.pages, set.contents.scanned);
   set.contents.exact = all.exact;
-  set.zstd = state.sample.zstd(state.nr_blocks);
-  set.lz4 = state.sample.lz4(state.nr_blocks);
+  set.zstd = set.state().sample.zstd(set.state().nr_blocks);
+  set.lz4 = set.state().sample.lz4(set.state().nr_blocks);
   contents.add(set.contents);
   for (auto& [pages_id, image] : set.images)
-    if (!image.claimed) count(state, nullptr, image);
+    if (!image.claimed) count(set, nullptr, image);
   if (options.keep_facts) return;
   for (auto& [pages_id, image] : set.images) image.facts = {};
 }
