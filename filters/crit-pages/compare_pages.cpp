@@ -85,15 +85,13 @@ const PageFacts* Contents::facts_of(const Stretch& stretch) {
 }
 
 // Of a parent; the survey has looked at the set's own images.
-void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
+void Contents::report_cut(const Stretch& stretch) {
   if (!reported_.insert({stretch.level, stretch.pages_id}).second) return;
   if (set_.surveyed(stretch.level)) return;  // the survey of a parent that was given has said it
   Error error;
   const PagesImage* image = pages_of(stretch, error);
   if (!image) return;  // reported as missing
-  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
-  program_.report({Reason::cut_pages, image->place(), StoredPages::size(nr_there, set_.page_size), Error::nowhere, want,
-                   image->stored_bytes()});
+  program_.report(image->stored().cut(image->place(), stretch.page + stretch.nr_pages, set_.page_size));
 }
 
 std::vector<StoredRun> Contents::runs(MemoryId memory) {
@@ -109,7 +107,7 @@ std::vector<StoredRun> Contents::runs(MemoryId memory) {
     if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});
     if (here < stretch.nr_pages)
       runs.push_back({address_behind(stretch.vaddr, here, set_.page_size), stretch.nr_pages - here});
-    if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch, there);
+    if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch);
     return Step::go;
   });
   return runs;

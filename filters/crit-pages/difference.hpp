@@ -29,7 +29,7 @@ class Contents {
  private:
   const PageFacts* facts_of(const Stretch& stretch);
   const PagesImage* pages_of(const Stretch& stretch, Error& error);  // of a parent that a link leads to
-  void report_cut(const Stretch& stretch, std::uint64_t nr_there);
+  void report_cut(const Stretch& stretch);
 
   Program& program_;
   SurveyedSet& set_;

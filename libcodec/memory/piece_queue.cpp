@@ -173,7 +173,7 @@ Error missing(const Piece& piece) {
   const auto image = piece.stream->images.find(piece.stretch.pages_id);
   if (image == piece.stream->images.end())
     return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
+  const std::uint64_t there = content_position(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
 }
 

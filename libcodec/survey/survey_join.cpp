@@ -1,8 +1,6 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fcntl.h>
 
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
@@ -15,12 +13,8 @@ namespace {
 const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::optional<PagesImage>& alone,
                              Error& error) {
   if (PageDirectory* directory = set.page_directory()) return directory->image(image.pages_id, smallest_page, error);
-  InputFile file{open(image.place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), image.place};
-  if (!file.is_open()) {
-    error = system_error(Reason::io_open, image.place, errno);
-    return nullptr;
-  }
-  return &alone.emplace(std::move(file), smallest_page);
+  InputFile file = InputFile::at(image.place, error);
+  return error ? nullptr : &alone.emplace(std::move(file), smallest_page);
 }
 
 }  // namespace
@@ -58,7 +52,7 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
 void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
   const std::uint64_t page_size = set.page_size;
   const std::uint64_t parts = pages_in(page_size, smallest_page);
-  const std::uint64_t there = StoredPages::count(image.size_bytes, page_size);
+  const std::uint64_t there = StoredSize{image.size_bytes}.nr_pages(page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
@@ -82,8 +76,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report_in(set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
-                    StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
+    report_in(set, StoredSize{image.size_bytes}.cut(image.place, memory->pagemap.nr_present, page_size));
   if (image.on_disk) scan_file(set, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts, false);
   const auto count = counter.member();
