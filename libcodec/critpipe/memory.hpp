@@ -19,7 +19,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -87,7 +86,7 @@ class PageDirectory final : public PageStore {
   explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
   ~PageDirectory() override;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const;
   const Pagemap* pagemap(MemoryId memory) override;
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
@@ -108,15 +107,10 @@ class PageDirectory final : public PageStore {
 
  private:
   struct CRITPIPE_INNER Chain;
-  PageDirectory(std::unique_ptr<ImageSet> set, std::shared_ptr<Chain> chain);
+  struct CRITPIPE_INNER Work;
+  explicit PageDirectory(std::unique_ptr<Work> work);
 
-  std::shared_ptr<Chain> chain_;  // what it shares with its parents
-  Faults faults_ = Faults::all;
-  std::unique_ptr<ImageSet> set_;  // null: it can't be opened
-  std::string path_;
-  bool parent_known_ = false;
-  std::unique_ptr<PageDirectory> parent_;
-  std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps_;
+  std::unique_ptr<Work> work_;
 };
 
 // Visits all stretches of [begin, end), widened to whole pages, in ascending order and without gaps. False: `visit`
