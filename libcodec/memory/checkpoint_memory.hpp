@@ -87,7 +87,6 @@ struct MemoryWork {
 
   void load();
   void load(Source& source);
-  MemorySet& set_of(Source& source, const Member& member);
   void finish();
   void add_processes(MemorySet& set);
   void link_parents();
