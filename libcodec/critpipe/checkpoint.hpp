@@ -16,8 +16,10 @@
 // Sources of the facts: criu/pstree.c, criu/files.c, criu/mem.c.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
