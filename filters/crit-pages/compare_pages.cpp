@@ -91,7 +91,9 @@ void Contents::report_cut(const Stretch& stretch) {
   Error error;
   const PagesImage* image = pages_of(stretch, error);
   if (!image) return;  // reported as missing
-  program_.report(image->stored().cut(image->place(), stretch.page + stretch.nr_pages, set_.page_size));
+  Error cut = image->stored().cut(image->place(), stretch.page + stretch.nr_pages, set_.page_size);
+  cut.offset = StoredSize::of(image->stored().nr_pages(set_.page_size), set_.page_size).bytes;  // whole pages
+  program_.report(cut);
 }
 
 std::vector<StoredRun> Contents::runs(MemoryId memory) {
