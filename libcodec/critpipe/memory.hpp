@@ -62,7 +62,7 @@ class PageStore {
   // Null: there is none, or it is damaged. Lives as long as the store, or until it is told to forget it.
   virtual const Pagemap* pagemap(MemoryId memory) = 0;
   // Where its images can be read by position; null: they are in an archive or a stream.
-  virtual PageDirectory* page_directory() = 0;
+  virtual PageDirectory* page_directory() { return nullptr; }
 
   // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
   // a circle.

@@ -12,7 +12,6 @@ struct Group final : PageStore {
   SetId id;
   std::string place;
   const Pagemap* pagemap(MemoryId) override { return nullptr; }
-  PageDirectory* page_directory() override { return nullptr; }
 };
 
 Member member_of(const SetId& id, const std::string& place) {
