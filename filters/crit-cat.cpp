@@ -123,7 +123,8 @@ class Cat::One final : public ImageSink {
         name_{member.path},
         form_{cat.form(member)},
         size_{cat.slice_.is_all() || !member.is_image ? member.size : Member::unknown},
-        ends_all_{is_parent_link(member) && member.in_directory && cat.is_only() && cat.images_.refuses_parents()} {}
+        ends_all_{is_parent_link(member) && !member.directory.empty() && cat.is_only() &&
+                  cat.images_.refuses_parents()} {}
   ~One() override {
     if (output_) (void)cat_.images_.close(output_, false);
   }
@@ -160,10 +161,10 @@ class Cat::One final : public ImageSink {
 
 std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
   last_ = nullptr;
-  if (member.in_directory && !in_parents_)
+  if (!member.directory.empty() && !in_parents_)
     prefixes_.try_emplace(member.set->checkpoint, member.path, 0, member.path.size() - member.name.size());
   // read_parents() follows it.
-  if (member.in_directory && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
+  if (!member.directory.empty() && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
   return std::make_unique<One>(*this, member);
 }
 

@@ -132,7 +132,7 @@ void SetCheck::sizes() {
     if (!added)
       findings_.add({set_.id, memory.place}, "claimed",
                     pages_name(pages_id) + " is also that of " + first->second->place);
-    const std::uint64_t claimed = StoredPages::size(memory.pagemap.nr_present, set_.page_size);
+    const std::uint64_t claimed = memory.pagemap.stored(set_.page_size).bytes;
     const SurveyedPages* image = set_.image_of(memory);
     if (!image && claimed > 0 && !memory.alone)
       findings_.add(
@@ -144,8 +144,7 @@ void SetCheck::sizes() {
                             pagemap_name(id).c_str(), Unsigned{claimed}));
   }
   for (const auto& [pages_id, image] : set_.images) {
-    if (!compressed.contains(pages_id) &&
-        StoredPages::size(StoredPages::count(image.size_bytes, set_.page_size), set_.page_size) != image.size_bytes)
+    if (!compressed.contains(pages_id) && !StoredSize{image.size_bytes}.is_whole(set_.page_size))
       findings_.add({set_.id, image.place}, "size",
                     formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
                               Unsigned{set_.page_size}));
@@ -202,23 +201,21 @@ void SetCheck::in_parent(const SurveyedMemory& memory, const Stretch& stretch) {
 
 // Which image of a parent holds the stretch, and how many pages are there.
 SetCheck::PagesThere SetCheck::stored_pages(const Stretch& stretch) {
-  Stretch there = stretch;
-  SurveyedSet& holder = set_.holder(there);
-  const std::string name = pages_name(there.pages_id);
-  if (there.level == 0) {
-    const auto image = holder.images.find(there.pages_id);
-    const std::uint64_t size = image == holder.images.end() ? 0 : image->second.size_bytes;
-    return {holder.place + name, StoredPages::count(size, set_.page_size)};
+  const std::string name = pages_name(stretch.pages_id);
+  if (const SurveyedSet* holder = set_.surveyed(stretch.level)) {
+    const auto image = holder->images.find(stretch.pages_id);
+    const std::uint64_t size = image == holder->images.end() ? 0 : image->second.size_bytes;
+    return {holder->place + name, StoredSize{size}.nr_pages(set_.page_size)};
   }
-  PageDirectory& parent = holder.page_directory()->ancestor(there.level);
+  PageDirectory& parent = *set_.ancestor(stretch.level).page_directory();
   Error error;
-  const PagesImage* image = parent.image(there.pages_id, set_.page_size, error);
+  const PagesImage* image = parent.image(stretch.pages_id, set_.page_size, error);
   return {parent.path() + "/" + name, image ? image->nr_pages() : 0};
 }
 
 void SetCheck::parents(const SurveyedMemory& memory) {
   if (memory.totals.parent == 0 || memory.alone) return;
-  if (set_.directory.empty() && !set_.given_parent) {
+  if (!set_.page_directory() && !set_.has_given_parent()) {
     findings_.add({set_.id, memory.place}, "parent",
                   pages_text(memory.totals.parent) + " should be in the parent, which an archive does not have");
     return;

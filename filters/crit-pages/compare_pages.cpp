@@ -66,34 +66,34 @@ void DifferenceCounts::add(const DifferenceCounts& other) {
     this->*counter += other.*counter;
 }
 
+const PagesImage* Contents::pages_of(const Stretch& stretch, Error& error) {
+  return set_.ancestor(stretch.level).page_directory()->image(stretch.pages_id, smallest_page, error);
+}
+
 const PageFacts* Contents::facts_of(const Stretch& stretch) {
-  Stretch there = stretch;
-  SurveyedSet& holder = set_.holder(there);
-  if (there.level == 0) {
-    const auto image = holder.images.find(there.pages_id);
-    return image == holder.images.end() ? nullptr : &image->second.facts;
+  if (const SurveyedSet* holder = set_.surveyed(stretch.level)) {
+    const auto image = holder->images.find(stretch.pages_id);
+    return image == holder->images.end() ? nullptr : &image->second.facts;
   }
   const auto [found, added] = parents_.try_emplace({stretch.level, stretch.pages_id});
   if (!added) return &found->second;
   Error error;
-  const PagesImage* image = holder.page_directory()->ancestor(there.level).image(there.pages_id, smallest_page, error);
+  const PagesImage* image = pages_of(stretch, error);
   if (image) error = scan_pages(*image, nr_threads_, found->second);
   if (error) program_.report(error);
   return &found->second;
 }
 
 // Of a parent; the survey has looked at the set's own images.
-void Contents::report_cut(const Stretch& stretch, std::uint64_t nr_there) {
+void Contents::report_cut(const Stretch& stretch) {
   if (!reported_.insert({stretch.level, stretch.pages_id}).second) return;
-  Stretch there = stretch;
-  SurveyedSet& holder = set_.holder(there);
-  if (there.level == 0) return;  // reported by the survey of a parent that was given
+  if (set_.surveyed(stretch.level)) return;  // the survey of a parent that was given has said it
   Error error;
-  const PagesImage* image = holder.page_directory()->ancestor(there.level).image(there.pages_id, smallest_page, error);
+  const PagesImage* image = pages_of(stretch, error);
   if (!image) return;  // reported as missing
-  const std::uint64_t want = StoredPages::size(stretch.page + stretch.nr_pages, set_.page_size);
-  program_.report({Reason::cut_pages, image->place(), StoredPages::size(nr_there, set_.page_size), Error::nowhere, want,
-                   image->stored_bytes()});
+  Error cut = image->stored().cut(image->place(), stretch.page + stretch.nr_pages, set_.page_size);
+  cut.offset = StoredSize::of(image->stored().nr_pages(set_.page_size), set_.page_size).bytes;  // whole pages
+  program_.report(cut);
 }
 
 std::vector<StoredRun> Contents::runs(MemoryId memory) {
@@ -109,7 +109,7 @@ std::vector<StoredRun> Contents::runs(MemoryId memory) {
     if (here > 0) runs.push_back({stretch.vaddr, here, stretch.page, facts});
     if (here < stretch.nr_pages)
       runs.push_back({address_behind(stretch.vaddr, here, set_.page_size), stretch.nr_pages - here});
-    if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch, there);
+    if (stored && stretch.level > 0 && here < stretch.nr_pages) report_cut(stretch);
     return Step::go;
   });
   return runs;

@@ -28,8 +28,8 @@ class Contents {
 
  private:
   const PageFacts* facts_of(const Stretch& stretch);
-
-  void report_cut(const Stretch& stretch, std::uint64_t nr_there);
+  const PagesImage* pages_of(const Stretch& stretch, Error& error);  // of a parent that a link leads to
+  void report_cut(const Stretch& stretch);
 
   Program& program_;
   SurveyedSet& set_;

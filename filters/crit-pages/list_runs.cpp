@@ -27,7 +27,7 @@ class Lister {
   void text(const PageRun& run);
   void json(const PageRun& run);
   std::uint64_t end_of(const PageRun& run) const { return run.end(set_->page_size); }
-  std::uint64_t offset_of(const PageRun& run) const { return StoredPages::offset(run.page, set_->page_size); }
+  std::uint64_t offset_of(const PageRun& run) const { return memory_->pagemap.offset_of(run, set_->page_size); }
 
   Output& output_;
   JsonWriter json_;

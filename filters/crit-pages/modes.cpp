@@ -195,9 +195,9 @@ void SurveyedInputs::read_parents(Program& program) {
     if (found.size() != 1) return report_(no_single_parent(input, found.size()));
     parents.push_back(found.front());
   }
-  for (std::size_t i = 0; i + 1 < parents.size(); ++i) parents[i]->given_parent = parents[i + 1];
+  for (std::size_t i = 0; i + 1 < parents.size(); ++i) parents[i]->give_parent(*parents[i + 1]);
   for (SurveyedSet* child : children_of(*sets_)) {
-    child->given_parent = parents.front();
+    child->give_parent(*parents.front());
     std::vector<MemoryId> memories;
     for (const auto& [id, memory] : child->memories) memories.push_back(id);
     check_parents(*child, memories, child->page_size, inputs, report_);
@@ -213,15 +213,11 @@ void SurveyedInputs::report_without_pages(Program& program) {
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   const Pagemap* pagemap = set.pagemap(memory);
-  if (PageDirectory* directory = set.page_directory()) {
-    // The survey has said what is wrong with the set's own pagemaps; those of parents are new.
-    std::size_t& reported = reported_[&set];
-    for (; reported < directory->errors().size(); ++reported) {
-      Error error = directory->errors()[reported];
-      if (error.image.starts_with(directory->path() + "/pagemap-")) continue;
-      error.set = std::make_shared<const SetId>(set.id);
-      report_(error);
-    }
+  PageDirectory* directory = set.page_directory();
+  if (!directory) return pagemap;
+  for (Error& error : directory->new_errors()) {
+    error.set = std::make_shared<const SetId>(set.id);
+    report_(error);
   }
   return pagemap;
 }

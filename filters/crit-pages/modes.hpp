@@ -100,7 +100,6 @@ class SurveyedInputs {
   PageSurvey survey_;
   std::vector<std::unique_ptr<SurveyedSet>>* sets_;
   std::vector<std::unique_ptr<PageSurvey>> parents_;
-  std::map<const SurveyedSet*, std::size_t> reported_;
 };
 
 // The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the

@@ -88,7 +88,7 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   }
   json_.key("pages_image").text(pages_name(memory.pagemap.pages_id));
   if (memory.compressed) json_.key("claimed_bytes").null();
-  else number("claimed_bytes", StoredPages::size(memory.pagemap.nr_present, set.page_size));
+  else number("claimed_bytes", memory.pagemap.stored(set.page_size).bytes);
   json_.key("image_bytes");
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();

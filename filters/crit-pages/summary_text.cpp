@@ -82,7 +82,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
       largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
                            Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
   if (!largest.empty()) line("largest", largest);
-  const std::uint64_t claimed = StoredPages::size(memory.pagemap.nr_present, set.page_size);
+  const std::uint64_t claimed = memory.pagemap.stored(set.page_size).bytes;
   const std::string name = pages_name(memory.pagemap.pages_id);
   const SurveyedPages* image = set.image_of(memory);
   if (memory.compressed) {

@@ -92,4 +92,11 @@ inline char* put_text(char* at, const char* text, std::size_t size) {
   return at + size;
 }
 
+// The value of a hexadecimal digit; -1: it is none.
+constexpr int hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  const char low = static_cast<char>(c | 0x20);
+  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
 }  // namespace critpipe

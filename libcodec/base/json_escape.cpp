@@ -108,6 +108,16 @@ std::size_t utf8_prefix(std::string_view text) {
   return i;
 }
 
+void append_utf8(std::string& out, std::uint32_t point) {
+  const auto add = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
+  if (point < 0x80) return add(point);
+  if (point >= 0x10000) add(0xf0 | point >> 18), add(0x80 | (point >> 12 & 0x3f));
+  else if (point >= 0x800) add(0xe0 | point >> 12);
+  if (point >= 0x800) add(0x80 | (point >> 6 & 0x3f));
+  else add(0xc0 | point >> 6);
+  add(0x80 | (point & 0x3f));
+}
+
 bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
 
 std::size_t whole_characters(std::string_view text, std::size_t most) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace critpipe {
@@ -11,6 +12,8 @@ constexpr std::size_t max_escape = 6;  // JSON bytes that one byte of UTF-8 may 
 
 bool is_utf8(std::string_view text);             // as Python sees it: no surrogates, no overlong forms
 std::size_t utf8_prefix(std::string_view text);  // bytes at the front that are UTF-8
+
+void append_utf8(std::string& out, std::uint32_t point);
 
 // How many bytes at the front may be escaped by themselves: all, or up to a character's border, at most `most`.
 std::size_t whole_characters(std::string_view text, std::size_t most);

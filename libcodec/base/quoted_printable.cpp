@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/base64.hpp"
+#include "base/decimal.hpp"
 
 namespace critpipe {
 
@@ -79,13 +80,6 @@ class Quoter {
   std::size_t at_ = 0;
   std::size_t column_ = 0;
 };
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // What follows a =. Returns the place after it.
 std::size_t unquote_escape(std::string_view text, std::size_t at, std::string& out) {

@@ -132,6 +132,7 @@ struct SetCheckpoint {
 class CheckpointReader : public Decoding {
  public:
   explicit CheckpointReader(const Needs& needs, const Limits& limits = {});
+  ~CheckpointReader() override;
   bool wants(std::string_view path) override;
   bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -141,14 +142,8 @@ class CheckpointReader : public Decoding {
   std::vector<SetCheckpoint>& finish(std::string_view input);
 
  private:
-  SetCheckpoint& at(const SetId& id);
-
-  Needs needs_;
-  std::set<std::string, std::less<>> noted_;  // directories of paths: a pagemap of theirs was noted
-  std::vector<SetCheckpoint> found_;
-  std::map<SetId, std::size_t> numbers_;   // in found_
-  std::vector<Error> errors_without_set_;  // of no set that is known
-  std::shared_ptr<std::size_t> room_for_errors_ = std::make_shared<std::size_t>(max_kept_errors);  // of all
+  struct CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 // Reads one input; "-" is standard input. If it holds several checkpoints, gives the first one with a tree of tasks.

@@ -130,6 +130,7 @@ struct Error {
   std::uint64_t have = 0;
   std::string name = {};                  // what the sentence names: a field, a system message
   std::shared_ptr<const SetId> set = {};  // of which the image is one, or the input as a whole; null: not known
+  std::string member = {};                // the name of the image within that set: "core-1.img"; empty: not known
 
   explicit operator bool() const { return reason != Reason::none; }  // is there one?
 };

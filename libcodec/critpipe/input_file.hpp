@@ -6,8 +6,8 @@
 //     std::byte page[4096];
 //     if (!error && pages.pread(page, 3 * sizeof page, error) == sizeof page) puts("the fourth page");
 //
-// The library opens the files of a checkpoint only with Directory and reads them only with InputFile. Directory follows
-// no link and refuses FIFOs, devices and sockets without waiting for them.
+// The library opens the files of a checkpoint only with Directory, and reads them only with InputFile. Directory
+// follows no link and refuses FIFOs, devices and sockets without waiting for them.
 #pragma once
 
 #include <memory>
@@ -28,6 +28,8 @@ class InputFile {
   InputFile() = default;
   // Takes ownership of the descriptor, but never closes standard input. `place` is its name in errors.
   InputFile(int fd, std::string place);
+  // Opens a regular file that the user named: the path may be a link. Reasons: io_open, bad_member.
+  static InputFile at(const std::string& path, Error& error);
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();
@@ -53,6 +55,7 @@ class InputFile {
  private:
   friend class Directory;
   InputFile(int fd, std::string place, std::uint64_t size) : fd_{fd}, place_{std::move(place)}, size_{size} {}
+  static InputFile regular(int fd, std::string place, Error& error);
 
   int fd_ = -1;
   std::string place_;
@@ -75,6 +78,7 @@ class Directory {
   bool is_open() const { return fd_ >= 0; }
   int fd() const { return fd_; }                       // the caller must not close it
   const std::string& place() const { return place_; }  // its name in errors
+  std::string place_of(std::string_view name) const;   // that of what is in it
 
   // Opens a regular file: "core-1.img", "checkpoint/core-1.img". No part of the name may be a link. Reasons: io_open,
   // bad_member (it is not a regular file), bad_name.
@@ -94,7 +98,6 @@ class Directory {
   Identity identity() const;
 
  private:
-  std::string place_of(std::string_view name) const;
   int fd_ = -1;
   std::string place_;
 };

@@ -53,54 +53,65 @@ struct Stretch {
   std::uint64_t end(std::uint64_t page_size) const { return address_behind(vaddr, nr_pages, page_size); }
 };
 
+class PageDirectory;
+
 // Finds the pagemaps of a set, and its parent. Derive from it for other storage.
 class PageStore {
  public:
   virtual ~PageStore() = default;
   // Null: there is none, or it is damaged. Lives as long as the store, or until it is told to forget it.
   virtual const Pagemap* pagemap(MemoryId memory) = 0;
-  // Null: there is no link to a parent, or it leads nowhere or in a circle.
-  virtual PageStore* parent() = 0;
+  // Where its images can be read by position; null: they are in an archive or a stream.
+  virtual PageDirectory* page_directory() { return nullptr; }
+
+  // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
+  // a circle.
+  PageStore* parent();
+  // Gives it a parent, which must outlive *this, in place of its link.
+  void give_parent(PageStore& parent) { given_parent_ = &parent; }
+  bool has_given_parent() const { return given_parent_ != nullptr; }
   // The store itself for level 0, its parent for 1. Requires: there are that many.
   PageStore& ancestor(std::uint32_t level);
+
+ private:
+  PageStore* given_parent_ = nullptr;
 };
 
 // A directory of images, and its parents. Pagemaps and parents are read on their first use and then kept. What can't be
 // read is in errors(), once each. For one thread at a time.
 class PageDirectory final : public PageStore {
  public:
+  // Whose pagemaps' faults are errors: who has read those of the directory itself knows them already.
+  enum class Faults : std::uint8_t { all, of_parents };
   // If the directory can't be opened, errors() says why, and it has no pagemaps.
-  explicit PageDirectory(const std::string& path, const Limits& limits = {});
+  explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
   ~PageDirectory() override;
 
-  const std::string& path() const { return path_; }
+  const std::string& path() const;
   const Pagemap* pagemap(MemoryId memory) override;
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
-  PageDirectory* parent() override;
-  PageDirectory& ancestor(std::uint32_t level) { return static_cast<PageDirectory&>(PageStore::ancestor(level)); }
+  PageDirectory* page_directory() override { return this; }
   bool has_parent_link() const;
+  PageDirectory* linked_parent();  // null as in parent()
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
   // those of parents. Reasons: io_open, bad_member.
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error);
-  // Fills `into` from byte `skip` of a stored stretch on. May read beyond it, over the pages that are stored behind it.
-  // Reasons: io_open, bad_member, io_read, cut_pages.
+  // Fills `into` from byte `skip` of a stretch on, which is stored in this directory. May read beyond it, over the
+  // pages that are stored behind it. Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                            std::span<std::byte> into);
   // Opens another image of the directory. Reasons: io_open, bad_member.
   [[nodiscard]] InputFile open(std::string_view name, Error& error) const;
   const std::vector<Error>& errors() const;  // of all parents, too
+  std::vector<Error> new_errors();           // those that it has not given before
 
  private:
   struct CRITPIPE_INNER Chain;
-  PageDirectory(std::unique_ptr<ImageSet> set, std::shared_ptr<Chain> chain);
+  struct CRITPIPE_INNER Work;
+  explicit PageDirectory(std::unique_ptr<Work> work);
 
-  std::shared_ptr<Chain> chain_;   // what it shares with its parents
-  std::unique_ptr<ImageSet> set_;  // null: it can't be opened
-  std::string path_;
-  bool parent_known_ = false;
-  std::unique_ptr<PageDirectory> parent_;
-  std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps_;
+  std::unique_ptr<Work> work_;
 };
 
 // Visits all stretches of [begin, end), widened to whole pages, in ascending order and without gaps. False: `visit`

@@ -26,7 +26,6 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
-#include <list>
 #include <memory>
 #include <span>
 #include <string>
@@ -183,34 +182,18 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  const Error& error() const { return error_; }  // why it cannot be written; output() is then not to be used
-  FileOutput& output() { return *output_; }
+  const Error& error() const;  // why it cannot be written; output() is then not to be used
+  FileOutput& output();
   // What a program that is ended by a signal has to remove; empty where the file is written in place.
-  const std::string& temporary() const { return temporary_; }
+  const std::string& temporary() const;
   // Writes everything out. commit() does it too; by itself it lets a program handle signals in the meantime.
   Error finish();
   // Puts the file in place.
   Error commit();
 
  private:
-  Error open();
-  Error open_in_place();
-  bool open_temporary();
-  bool keep_identity(int fd) const;
-  Error put_in_place();
-  bool copy_in_place();
-  Error fault() const;
-
-  std::string path_;       // as given
-  std::string target_;     // without links
-  std::string temporary_;  // beside the target
-  Options options_;
-  int fd_ = -1;
-  bool is_regular_ = true;
-  bool copies_ = false;  // into the target, which keeps its inode
-  bool finished_ = false;
-  std::unique_ptr<FileOutput> output_;
-  Error error_;
+  class CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 // An AtomicFile that `write` fills: put in place if it returns no error.
@@ -236,11 +219,11 @@ class DirectoryWriter {
   DirectoryWriter(const DirectoryWriter&) = delete;
   DirectoryWriter& operator=(const DirectoryWriter&) = delete;
 
-  const Error& error() const { return error_; }  // why it cannot be used
+  const Error& error() const;  // why it cannot be used
   // What a program that is ended by a signal has to remove: the hidden directory, and with it the directory itself if
   // it is new.
-  std::string hidden_path() const { return path_ + "/" + hidden_; }
-  bool is_new() const { return made_; }
+  std::string hidden_path() const;
+  bool is_new() const;
 
   // A new file, until close() or abandon(). Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
@@ -258,29 +241,8 @@ class DirectoryWriter {
   Error commit();
 
  private:
-  struct CRITPIPE_INNER NewFile;
-
-  Error make(const std::string& path);
-  Error fault(const std::string& name) const;
-  Error put_in_place(const std::string& name);
-  Error refused(const std::string& name) const;
-  Error end(Output* file, bool complete);
-  Error sync_names();
-  void discard();
-
-  std::string path_;
-  std::string hidden_;  // name of the hidden directory
-  int fd_ = -1;
-  int hidden_fd_ = -1;
-  Options options_;
-  bool made_ = false;
-  bool done_ = false;
-  std::size_t nr_synced_ = 0;             // of names_
-  std::vector<std::string> names_;        // of complete files
-  std::vector<std::string> links_;        // symbolic ones
-  std::vector<std::string> directories_;  // made in the hidden one, outer ones first
-  std::list<NewFile> files_;
-  Error error_;
+  class CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe

@@ -69,18 +69,16 @@ constexpr std::uint64_t bytes_of_pages(std::uint64_t nr_pages, std::uint64_t pag
   return __builtin_mul_overflow(nr_pages, page_size, &size) ? ~std::uint64_t{0} : size;
 }
 
-// How a pages image stores its pages: plain, nothing between them. Nothing else computes offsets and sizes of the file.
-// Those of pages that no pagemap numbers are ~0 at the most.
-struct StoredPages {
-  static constexpr std::uint64_t offset(std::uint64_t page, std::uint64_t page_size) {
-    return bytes_of_pages(page, page_size);
-  }
-  static constexpr std::uint64_t size(std::uint64_t nr_pages, std::uint64_t page_size) {
-    return bytes_of_pages(nr_pages, page_size);
-  }
-  static constexpr std::uint64_t count(std::uint64_t size_bytes, std::uint64_t page_size) {  // of whole pages
-    return size_bytes / page_size;
-  }
+// How large a pages image is, or should be. The room `pages` knows how pages are stored; nobody else computes offsets
+// and sizes of the file.
+struct StoredSize {
+  std::uint64_t bytes = 0;
+
+  static StoredSize of(std::uint64_t nr_pages, std::uint64_t page_size);  // ~0 bytes at the most
+  std::uint64_t nr_pages(std::uint64_t page_size) const;                  // whole ones
+  bool is_whole(std::uint64_t page_size) const;                           // does it end with a whole page?
+  // The error of an image of this size of which `nr_pages` are asked for.
+  Error cut(std::string place, std::uint64_t nr_pages, std::uint64_t page_size) const;
 };
 // The content of a pages image is what its pages hold, one after the other, however they are stored. Where the byte
 // `skip` of the page is in it. Requires: page <= max_pages.
@@ -205,6 +203,9 @@ struct Pagemap {
 
   // Sorts the runs by address. Call before at_vaddr().
   void seal();
+  // The size of its pages image, and where in the file a present run begins.
+  StoredSize stored(std::uint64_t page_size) const { return StoredSize::of(nr_present, page_size); }
+  std::uint64_t offset_of(const PageRun& run, std::uint64_t page_size) const;
   // The run that holds the address, or else the first one behind it; runs.end(): there is none.
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
@@ -226,8 +227,7 @@ class PagemapLoader final : public PagemapSink {
   std::function<void(const Error&)> report_;
 };
 
-// A pages image in a file, read by page number or by position in its content. How pages are stored is known here, in
-// PagesSink and in StoredPages alone. Any number of threads may read.
+// A pages image in a file, read by page number or by position in its content. Any number of threads may read.
 //
 //     PagesImage image{directory.open(pages_name(1), error), 4096};
 //     std::byte bytes[64];
@@ -239,8 +239,8 @@ class PagesImage {
 
   const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
-  std::uint64_t stored_bytes() const { return file_.size(); }
-  std::uint64_t nr_pages() const { return StoredPages::count(stored_bytes(), page_size_); }  // whole ones
+  StoredSize stored() const { return {file_.size()}; }
+  std::uint64_t nr_pages() const { return stored().nr_pages(page_size_); }  // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image

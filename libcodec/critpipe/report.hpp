@@ -21,6 +21,7 @@
 // images/stats.proto.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -95,6 +96,7 @@ std::span<const StatisticsField> fields_of(Statistics::Of of);
 class StatisticsReader final : public Decoding {
  public:
   explicit StatisticsReader(std::uint64_t page_size = 4096, const Limits& limits = {});
+  ~StatisticsReader() override;
   bool wants(std::string_view path) override;
   bool wants_alone(std::string_view) override { return true; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -102,21 +104,13 @@ class StatisticsReader final : public Decoding {
 
   // Call after each input. Sets its page size; an error if it had no statistics.
   void finish(std::string_view input);
-  std::span<const Statistics> statistics() const { return statistics_; }
+  std::span<const Statistics> statistics() const;
   // max_kept_errors at the most, behind which one counts the others.
-  std::span<const Error> errors() const { return errors_; }
+  std::span<const Error> errors() const;
 
  private:
-  class CRITPIPE_INNER Entries;
-  class CRITPIPE_INNER AddressSpaces;
-
-  std::uint64_t default_page_size_;
-  std::optional<std::uint64_t> page_size_;  // of this input
-  std::size_t first_ = 0;                   // of this input, in statistics_
-  bool has_failed_ = false;                 // this input
-  std::size_t room_for_errors_ = max_kept_errors;
-  std::vector<Statistics> statistics_;
-  std::vector<Error> errors_;
+  struct CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 // Writes all statistics, a line for each field. This and the following report failures through the output's error().

@@ -36,12 +36,12 @@ class ImageSet {
   ImageSet& operator=(const ImageSet&) = delete;
   ~ImageSet();
 
-  const SetId& id() const { return id_; }              // lives as long as *this, as do the views below
-  const std::string& place() const { return place_; }  // for messages
-  bool is_directory() const { return directory_.is_open(); }
+  const SetId& id() const;           // lives as long as *this, as do the views below
+  const std::string& place() const;  // for messages
+  bool is_directory() const;
 
   // The names of the images: of a directory in natural order, otherwise in the order of the input.
-  const std::vector<std::string>& members() const { return members_; }
+  const std::vector<std::string>& members() const;
   // Does the set have anything of that name? A directory is asked now, an archive was when it was opened.
   bool has(std::string_view name) const;
   // Opens a file of a directory, which must be regular and no link. Reasons: io_open, bad_member, bad_name, usage.
@@ -54,18 +54,9 @@ class ImageSet {
   std::unique_ptr<ImageSet> parent(Error& error) const;
 
  private:
-  struct CRITPIPE_INNER Chain;
-  ImageSet() = default;
-  Error list(const SourceOptions& options);
-  Error scan(const SourceOptions& options);
-
-  SetId id_;
-  std::string place_;
-  std::string input_;
-  SourceOptions options_;
-  Directory directory_;
-  std::vector<std::string> members_;
-  std::shared_ptr<Chain> chain_;  // this directory and those that it is a parent of
+  struct CRITPIPE_INNER Work;
+  explicit ImageSet(std::unique_ptr<Work> work);
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe

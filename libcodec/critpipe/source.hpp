@@ -78,20 +78,18 @@ struct Member {
   // "pod.tar/app/core-1.img".
   std::string path;
   std::string place;                 // for messages only: "c1.tar.zst:checkpoint/core-1.img"
+  std::string set_place;             // likewise, what precedes the names of its set: "c1.tar.zst:checkpoint/"
+  std::string directory;             // the path of the directory that its set is in; empty: it is in none
   std::shared_ptr<const SetId> set;  // never null from a source
   std::uint64_t id = 0;              // unique within a run
   std::uint64_t size = unknown;
   bool in_set = false;             // is in a directory, an archive or an image stream, even by itself
-  bool in_directory = false;       // a file of an input that is a directory
   bool interleaved = false;        // bytes of others may come before its end
   bool is_image = true;            // false: another file of the set, which is not decoded
   std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
   int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
                                    // The receiver must not close it
 };
-
-// For messages: the place of another image in the same set. With an empty name, the prefix of all its places.
-std::string place_beside(const Member& member, std::string_view name);
 
 // Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, bytes*, and end or fail; the
 // calls for several members may be interleaved. Step::stop ends the reading of the input.
@@ -163,8 +161,10 @@ std::uint64_t stdin_offset();
 // is known; pipes, sockets and devices do not. One that does not exist fails each time.
 bool can_read_again(const std::string& input, const SourceOptions& options);
 
-// Reads one input; "-" is standard input. Step::stop: the receiver returned it. Errors go to Receiver::fail.
+// Reads one input, or several in order; "-" is standard input. Step::stop: the receiver returned it. Errors go to
+// Receiver::fail.
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
+Step read_inputs(const std::vector<std::string>& inputs, Receiver& receiver, const SourceOptions& options = {});
 
 // A receiver that decodes each image with a sink of its own. Derive from it.
 class Decoding : public Receiver {
@@ -176,7 +176,7 @@ class Decoding : public Receiver {
   virtual std::unique_ptr<Sink> sink_for(const Member& member) = 0;
   // False: Sink::pass_over decides for each raw image whether its bytes are needed.
   virtual bool reads_raw() const { return true; }
-  // Gets all errors; their image is the member's place.
+  // Gets all errors; their image is the member's place, and their set and member say which it is.
   virtual void report(const Error& error) = 0;
 
   Step begin(const Member& member) final;

@@ -142,6 +142,9 @@ struct SurveyedPages {
 
 // All memory of one set of images.
 struct SurveyedSet final : PageStore {
+  SurveyedSet();
+  ~SurveyedSet() override;
+
   SetId id;
   std::string place;      // for messages: what precedes the names of its images
   std::string name;       // for people: the input, and the set if the input has several
@@ -153,19 +156,21 @@ struct SurveyedSet final : PageStore {
   PageTotals totals;                              // over all memories
   ContentTotals contents;
   CompressionEstimate zstd, lz4;
-  SurveyedSet* given_parent = nullptr;  // in place of the link of its directory, or in the same archive
 
   // With its runs, if they were kept or can be read from the directory. Lives until forget(); null: there is none.
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override;
-  void forget(MemoryId memory);     // frees the runs, if they can be read again
-  PageDirectory* page_directory();  // null: it is not a directory
-  // The set that holds a stretch of this one, whose level becomes that within the other.
-  SurveyedSet& holder(Stretch& stretch);
+  void forget(MemoryId memory);  // frees the runs, if they can be read again
+  // Its errors() are those of parents: the survey reports what is wrong with its own pagemaps.
+  PageDirectory* page_directory() override;
+  // The ancestor of that level, if it was surveyed, too; null: it is a directory that a link leads to.
+  SurveyedSet* surveyed(std::uint32_t level) { return dynamic_cast<SurveyedSet*>(&ancestor(level)); }
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
 
+  struct CRITPIPE_INNER State;  // internal
+  State& state() { return *state_; }
+
  private:
-  std::unique_ptr<PageDirectory> page_directory_;
+  std::unique_ptr<State> state_;
 };
 
 // What a PageSurvey reads and keeps.

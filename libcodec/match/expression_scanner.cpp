@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/decimal.hpp"
 #include "match/expression_tree.hpp"
 
 namespace critpipe::match {
@@ -10,12 +11,6 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-
-int hex_digit(char c) {
-  if (is_digit(c)) return c - '0';
-  const char low = static_cast<char>(c | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
 
 unsigned base_of(std::string_view& word) {
   if (word.size() < 2 || word[0] != '0') return 10;

@@ -34,14 +34,12 @@ const Mapping* in_one_mapping(const MappingIndex& mappings, MemoryWork::Piece& p
 
 }  // namespace
 
-// What is wrong with a pagemap; a parent that is not there is said where its pages are asked for.
-void MemoryWork::report_directory(MemorySet& set) {
-  if (set.given_parent) report_directory(*set.given_parent);
-  if (!set.directory) return;
-  for (; set.nr_reported < set.directory->errors().size(); ++set.nr_reported) {
-    const Error& error = set.directory->errors()[set.nr_reported];
+// A parent that is not there is said where its pages are asked for.
+void MemoryWork::report_directory(PageStore& store) {
+  if (store.has_given_parent()) report_directory(*store.parent());
+  if (!store.page_directory()) return;
+  for (const Error& error : store.page_directory()->new_errors())
     if (error.reason != Reason::no_parent && error.reason != Reason::bad_parents) report(error);
-  }
 }
 
 Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const {
@@ -64,9 +62,10 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
 
 MemoryWork::Piece MemoryWork::piece_of(std::size_t range, MemorySet& set, std::uint64_t begin, std::uint64_t end,
                                        const Stretch& stretch) {
-  Stretch there = stretch;
-  MemorySet& holder = set.holder(there);
-  return {range, &holder, begin, end - begin, there, begin - stretch.vaddr};
+  PageStore& store = set.ancestor(stretch.level);
+  PageDirectory* const directory = store.page_directory();
+  MemorySet* const stream = directory ? nullptr : static_cast<MemorySet*>(&store);
+  return {range, &set, directory, stream, begin, end - begin, stretch, begin - stretch.vaddr};
 }
 
 bool MemoryWork::cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
@@ -84,10 +83,7 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
       const bool is_hole = stretch.where == Stretch::Where::hole;
       const Mapping* mapping = is_hole ? in_one_mapping(mappings, next) : nullptr;
       if (mapping) next.ghost = range.process.checkpoint->ghost_of(*mapping);
-      if (!next.ghost.empty()) {
-        next.set = &set;
-        next.ghost_offset = mapping->pgoff + (at - mapping->start);
-      }
+      if (!next.ghost.empty()) next.ghost_offset = mapping->pgoff + (at - mapping->start);
       const bool is_zero = range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) ||
                            (range.absent == Absent::zero_anonymous && is_anonymous(mapping));
       const bool is_there = stretch.where == Stretch::Where::stored || is_zero || !next.ghost.empty();
@@ -108,7 +104,7 @@ Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& s
   for (std::uint64_t done = 0; done < piece.size && step == Step::go;) {
     const std::span<std::byte> here{block.data(), std::min<std::uint64_t>(block.size(), piece.size - done)};
     if (piece.is_stored()) {
-      Error error = piece.set->directory->read(piece.stretch, piece.set->page_size, piece.skip + done, here);
+      Error error = piece.directory->read(piece.stretch, piece.set->page_size, piece.skip + done, here);
       if (error) return error;
     }
     step = take(piece, done, here);
@@ -198,7 +194,7 @@ Error CheckpointMemory::read_stored(const Process& process, const Take& take) {
   std::vector<MemoryWork::Piece> pieces;  // of what comes only in the order of the images
   const auto piece = [&](const MemoryWork::Piece& one) {
     Step step = Step::go;
-    if (!one.set->directory || work_->has_parents()) {
+    if (one.stream || work_->has_parents()) {
       pieces.push_back(one);
     } else if (Error error = work_->by_position(one, take_piece, step)) {
       if (!first) first = std::move(error);

@@ -7,6 +7,7 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
@@ -32,19 +33,14 @@ struct MemorySet final : PageStore {
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
-  std::string directory_path;                // empty likewise
   std::set<MemoryId> memories;
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
-  MemorySet* given_parent = nullptr;                                  // or one that is in the same archive or stream
   bool is_parent = false;                                             // of another set in its input
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
-  std::size_t nr_reported = 0;                                        // errors of the directory
 
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override;
-  // The set that holds a stretch of this one, whose level becomes that within the other.
-  MemorySet& holder(Stretch& stretch);
+  PageDirectory* page_directory() override { return directory.get(); }
 };
 
 struct MemoryWork {
@@ -55,7 +51,9 @@ struct MemoryWork {
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
     std::size_t range = 0;
-    MemorySet* set = nullptr;
+    MemorySet* set = nullptr;            // whose memory it is
+    PageDirectory* directory = nullptr;  // it or its parent, where the bytes are read by position; else null
+    MemorySet* stream = nullptr;         // the same, where they come in the order of the images
     std::uint64_t vaddr = 0;
     std::uint64_t size = 0;
     Stretch stretch = {};
@@ -64,13 +62,13 @@ struct MemoryWork {
     std::uint64_t ghost_offset = 0;
 
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
-    bool is_streamed() const { return is_stored() && !set->directory; }
+    bool is_streamed() const { return is_stored() && stream; }
   };
 
-  // Inputs that are read together, and their sets by number: those of the user, then each parent.
+  // Inputs that are read together: those of the user, then each parent.
   struct Source {
     std::vector<std::string> inputs;
-    std::map<SetId, std::size_t> numbers = {};
+    SetsOf<MemorySet> sets = {};
     bool failed = false;  // something in them could not be read, which was said
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
@@ -81,8 +79,7 @@ struct MemoryWork {
   MemoryOptions options;
   Report report;
   bool from_pipe = false;
-  std::vector<std::unique_ptr<MemorySet>> sets;  // first those of the first source
-  std::deque<Task> unknown;                      // of pagemaps without the other images of their task
+  std::deque<Task> unknown;  // of pagemaps without the other images of their task
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
@@ -90,10 +87,9 @@ struct MemoryWork {
 
   void load();
   void load(Source& source);
-  MemorySet& set_of(Source& source, const Member& member);
   void finish();
+  void add_processes(MemorySet& set);
   void link_parents();
-  void join_parents();  // of sets that are in one archive or stream with them
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory
   // A part of a stretch of the set.
@@ -101,8 +97,9 @@ struct MemoryWork {
                         const Stretch& stretch);
   bool has_parents() const { return sources.size() > 1; }
   SourceOptions options_of(const Source& source) const;
-  void report_directory(MemorySet& set);
-  MemorySet& set_of(const Process& process) const { return *sets[sources.front().numbers.at(*process.set)]; }
+  // What is wrong with pagemaps in directories, once each.
+  void report_directory(PageStore& store);
+  MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
@@ -122,8 +119,5 @@ struct MemoryWork {
   Error by_position(const Piece& piece, const TakePiece& take, Step& step);
   Error from_ghost(const Piece& piece, const TakePiece& take, Step& step);
 };
-
-// The directory that a member's set is in, if it is a file there; else empty.
-std::string directory_of(const Member& member);
 
 }  // namespace critpipe

@@ -87,9 +87,7 @@ Error MemoryWork::from_ghost(const Piece& piece, const TakePiece& take, Step& st
     if (over_limit) error = {Reason::limit_held, "", Error::nowhere, Error::nowhere, options.held_bytes};
   } else {
     ReadGhost reading{*this, piece, take_bytes};
-    Pieces inputs_again{sources.front().inputs, options.source};
-    while (const auto next = inputs_again.next())
-      if (next->read(reading) == Step::stop) break;
+    (void)read_inputs(sources.front().inputs, reading, options.source);
   }
   if (error || step == Step::stop || done == piece.size) return error;
   return {Reason::missing_image, piece.set->place + piece.ghost};

@@ -3,6 +3,7 @@
 
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
+#include "memory/join_parents.hpp"
 
 namespace critpipe {
 
@@ -90,7 +91,12 @@ bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
-  MemorySet& set = work_.set_of(source_, member);
+  MemorySet& set = source_.sets.of(member, [&] {
+    auto made = std::make_unique<MemorySet>();
+    if (!member.directory.empty())
+      made->directory = std::make_unique<PageDirectory>(member.directory, work_.options.limits);
+    return made;
+  });
   if (const auto pages_id = pages_id_of_name(member.name)) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
@@ -118,45 +124,16 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
 
 }  // namespace
 
-std::string directory_of(const Member& member) {
-  if (!member.in_directory) return {};
-  std::string path = place_beside(member, {});
-  if (path.ends_with('/')) path.pop_back();
-  return path;
-}
-
 const Pagemap* MemorySet::pagemap(MemoryId memory) {
   if (directory) return directory->pagemap(memory);
   const auto found = pagemaps.find(memory);
   return found == pagemaps.end() ? nullptr : &found->second;
 }
 
-PageStore* MemorySet::parent() {
-  if (given_parent) return given_parent;
-  return directory ? directory->parent() : nullptr;
-}
-
-MemorySet& MemorySet::holder(Stretch& stretch) {
-  MemorySet* set = this;
-  for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
-  return *set;
-}
-
 void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
   held_bytes += bytes.size();
   if (held_bytes > options.held_bytes) over_limit = true;
   else to.insert(to.end(), bytes.begin(), bytes.end());
-}
-
-MemorySet& MemoryWork::set_of(Source& source, const Member& member) {
-  const auto [known, added] = source.numbers.try_emplace(*member.set, sets.size());
-  if (!added) return *sets[known->second];
-  MemorySet& set = *sets.emplace_back(std::make_unique<MemorySet>());
-  set.id = *member.set;
-  set.place = place_beside(member, {});
-  set.directory_path = directory_of(member);
-  if (!set.directory_path.empty()) set.directory = std::make_unique<PageDirectory>(set.directory_path, options.limits);
-  return set;
 }
 
 void MemoryWork::load() {
@@ -178,16 +155,14 @@ SourceOptions MemoryWork::options_of(const Source& source) const {
 
 void MemoryWork::load(Source& source) {
   LoadSets loading{*this, source};
-  Pieces pieces{source.inputs, options_of(source)};
-  while (const auto piece = pieces.next())
-    if (piece->read(loading) == Step::stop) break;
+  (void)read_inputs(source.inputs, loading, options_of(source));
 }
 
 // The set with pagemaps, if it is the only one.
 MemorySet* MemoryWork::parent_in(const Source& source) {
   std::vector<MemorySet*> found;
-  for (const auto& [id, number] : source.numbers)
-    if (!sets[number]->memories.empty() && !sets[number]->is_parent) found.push_back(sets[number].get());
+  for (const auto& set : source.sets.all())
+    if (!set->memories.empty() && !set->is_parent) found.push_back(set.get());
   if (found.size() == 1) return found.front();
   if (found.empty() && source.failed) return nullptr;
   report(no_single_parent(source.inputs.front(), found.size()));
@@ -196,8 +171,8 @@ MemorySet* MemoryWork::parent_in(const Source& source) {
 
 std::vector<MemorySet*> MemoryWork::children() {
   std::vector<MemorySet*> children;
-  for (std::size_t i = 0; i < sources.front().numbers.size(); ++i)
-    if (!sets[i]->memories.empty() && !sets[i]->is_parent) children.push_back(sets[i].get());
+  for (const auto& set : sources.front().sets.all())
+    if (!set->memories.empty() && !set->is_parent) children.push_back(set.get());
   return children;
 }
 
@@ -212,8 +187,7 @@ void MemoryWork::link_parents() {
   for (auto source = sources.begin() + 1; source != sources.end(); ++source) {
     MemorySet* parent = parent_in(*source);
     if (!parent) return;
-    parent->page_size = child->page_size;
-    child->given_parent = parent;
+    child->give_parent(*parent);
     child = parent;
   }
   child = all.front();
@@ -222,42 +196,34 @@ void MemoryWork::link_parents() {
   report_directory(*child);
 }
 
-void MemoryWork::join_parents() {
-  std::vector<SetId> ids;
-  for (const auto& set : sets) ids.push_back(set->id);
-  const std::vector<std::size_t> parents = parents_among(ids);
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (parents[i] == sets.size() || sets[i]->directory) continue;
-    sets[i]->given_parent = sets[parents[i]].get();
-    sets[i]->given_parent->is_parent = true;
+void MemoryWork::finish() {
+  std::vector<MemorySet*> named;  // but parents, whose memory is that of the set which they are the parent of
+  for (const Source& source : sources) {
+    for (MemorySet* parent : join_parents(source.sets)) parent->is_parent = true;
+    for (const auto& set : source.sets.all())
+      if (!set->is_parent) named.push_back(set.get());
   }
+  const std::vector<std::string> names = texts_of(ids_of(named));
+  for (std::size_t i = 0; i < named.size(); ++i) named[i]->name = names[i];
+  for (const Source& source : sources)
+    for (const auto& set : source.sets.all()) {
+      if (set->is_parent) set->name = set->id.text();
+      set->checkpoint.finish(set->directory ? set->place : "");
+      set->page_size = options.page_size != 0 ? options.page_size : set->checkpoint.page_size();
+      if (!set->is_parent && &source == &sources.front()) add_processes(*set);
+    }
 }
 
-// The memory of a parent is that of the set which it is the parent of.
-void MemoryWork::finish() {
-  join_parents();
-  std::vector<SetId> ids;
-  for (const auto& set : sets)
-    if (!set->is_parent) ids.push_back(set->id);
-  const std::vector<std::string> names = texts_of(ids);
-  auto name = names.begin();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    MemorySet& set = *sets[i];
-    const bool is_parent = set.is_parent || i >= sources.front().numbers.size();
-    set.name = set.is_parent ? set.id.text() : *name++;
-    set.checkpoint.finish(set.directory_path.empty() ? "" : set.directory_path + "/");
-    set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint.page_size();
-    for (const MemoryId memory : set.memories) {
-      if (memory.shmem || is_parent) continue;
-      const auto pid = static_cast<std::uint32_t>(memory.id);
-      if (options.pids && !options.pids(pid)) continue;
-      const Task* task = set.checkpoint.find_task(pid);
-      if (!task) {
-        unknown.emplace_back().pid = pid;
-        task = &unknown.back();
-      }
-      processes.push_back({task, &set.checkpoint, &set.id, set.name, set.place});
+void MemoryWork::add_processes(MemorySet& set) {
+  for (const MemoryId memory : set.memories) {
+    const auto pid = static_cast<std::uint32_t>(memory.id);
+    if (memory.shmem || (options.pids && !options.pids(pid))) continue;
+    const Task* task = set.checkpoint.find_task(pid);
+    if (!task) {
+      unknown.emplace_back().pid = pid;
+      task = &unknown.back();
     }
+    processes.push_back({task, &set.checkpoint, &set.id, set.name, set.place});
   }
 }
 

@@ -1,6 +1,7 @@
 // Directories with pagemaps and pages images, and their parents.
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
@@ -17,7 +18,14 @@ struct PageDirectory::Chain {
   Limits limits;
   std::array<Open, 16> open;
   std::vector<Error> errors;
+  std::size_t nr_given = 0;  // of the errors
 };
+
+PageStore* PageStore::parent() {
+  if (given_parent_) return given_parent_;
+  PageDirectory* directory = page_directory();
+  return directory ? directory->linked_parent() : nullptr;
+}
 
 PageStore& PageStore::ancestor(std::uint32_t level) {
   PageStore* store = this;
@@ -25,79 +33,99 @@ PageStore& PageStore::ancestor(std::uint32_t level) {
   return *store;
 }
 
-PageDirectory::PageDirectory(const std::string& path, const Limits& limits)
-    : chain_{std::make_shared<Chain>()}, path_{path} {
-  chain_->limits = limits;
+struct PageDirectory::Work {
+  std::shared_ptr<Chain> chain;   // what it shares with its parents
+  std::unique_ptr<ImageSet> set;  // null: it can't be opened
+  std::string path;
+  Faults faults = Faults::all;
+  bool parent_known = false;
+  std::unique_ptr<PageDirectory> parent = {};
+  std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps = {};
+};
+
+PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Faults faults)
+    : work_{new Work{std::make_shared<Chain>(), nullptr, path, faults}} {
+  work_->chain->limits = limits;
   Error error;
-  set_ = ImageSet::open_input(path, error);
-  if (set_) path_ = set_->place();
-  if (error && error.reason != Reason::no_images) chain_->errors.push_back(std::move(error));
+  work_->set = ImageSet::open_input(path, error);
+  if (work_->set) work_->path = work_->set->place();
+  if (error && error.reason != Reason::no_images) work_->chain->errors.push_back(std::move(error));
 }
 
-PageDirectory::PageDirectory(std::unique_ptr<ImageSet> set, std::shared_ptr<Chain> chain)
-    : chain_{std::move(chain)}, set_{std::move(set)}, path_{set_->place()} {}
+PageDirectory::PageDirectory(std::unique_ptr<Work> work) : work_{std::move(work)} {}
 
 // A long chain is taken apart step by step, not by recursion.
 PageDirectory::~PageDirectory() {
-  while (parent_) parent_ = std::move(parent_->parent_);
+  while (work_->parent) work_->parent = std::move(work_->parent->work_->parent);
 }
 
+const std::string& PageDirectory::path() const { return work_->path; }
+
 InputFile PageDirectory::open(std::string_view name, Error& error) const {
-  if (set_) return set_->open(name, error);
-  error = {Reason::missing_image, path_ + "/" + std::string{name}};
+  if (work_->set) return work_->set->open(name, error);
+  error = {Reason::missing_image, work_->path + "/" + std::string{name}};
   return {};
 }
 
-const std::vector<Error>& PageDirectory::errors() const { return chain_->errors; }
-bool PageDirectory::has_parent_link() const { return set_ && set_->has("parent"); }
+const std::vector<Error>& PageDirectory::errors() const { return work_->chain->errors; }
+
+std::vector<Error> PageDirectory::new_errors() {
+  const std::size_t begin = std::exchange(work_->chain->nr_given, work_->chain->errors.size());
+  return {work_->chain->errors.begin() + static_cast<std::ptrdiff_t>(begin), work_->chain->errors.end()};
+}
+
+bool PageDirectory::has_parent_link() const { return work_->set && work_->set->has("parent"); }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
-  const auto known = pagemaps_.find(memory);
-  if (known != pagemaps_.end()) return known->second.get();
-  auto& slot = pagemaps_[memory];
+  const auto known = work_->pagemaps.find(memory);
+  if (known != work_->pagemaps.end()) return known->second.get();
+  auto& slot = work_->pagemaps[memory];
   const std::string name = pagemap_name(memory);
-  if (!set_ || !set_->has(name)) return nullptr;
+  if (!work_->set || !work_->set->has(name)) return nullptr;
   Error error;
-  InputFile file = set_->open(std::string_view{name}, error);
+  InputFile file = work_->set->open(std::string_view{name}, error);
   auto pagemap = std::make_unique<Pagemap>();
   pagemap->memory = memory;
   Error refused;
   PagemapLoader loader{*pagemap, [&](const Error& why) { refused = why; }};
   const std::string place = file.place();
-  if (!error) error = decode_image(std::move(file), loader, chain_->limits);
+  if (!error) error = decode_image(std::move(file), loader, work_->chain->limits);
   for (Error* fault : {&error, &refused}) {
-    if (!*fault) continue;
+    if (!*fault || work_->faults == Faults::of_parents) continue;
     if (fault->image.empty()) fault->image = place;
-    chain_->errors.push_back(*fault);
+    work_->chain->errors.push_back(*fault);
   }
   if (!error && !refused) slot = std::move(pagemap);
   return slot.get();
 }
 
 void PageDirectory::forget(MemoryId memory) {
-  for (PageDirectory* directory = this; directory; directory = directory->parent_.get())
-    directory->pagemaps_.erase(memory);
+  for (PageDirectory* directory = this; directory; directory = directory->work_->parent.get())
+    directory->work_->pagemaps.erase(memory);
 }
 
-PageDirectory* PageDirectory::parent() {
-  if (parent_known_) return parent_.get();
-  parent_known_ = true;
+PageDirectory* PageDirectory::linked_parent() {
+  if (work_->parent_known) return work_->parent.get();
+  work_->parent_known = true;
   Error error;
-  std::unique_ptr<ImageSet> set = set_ ? set_->parent(error) : nullptr;
-  if (error) chain_->errors.push_back(std::move(error));
-  if (set) parent_.reset(new PageDirectory{std::move(set), chain_});
-  return parent_.get();
+  std::unique_ptr<ImageSet> set = work_->set ? work_->set->parent(error) : nullptr;
+  if (error) work_->chain->errors.push_back(std::move(error));
+  if (set) {
+    const std::string path = set->place();
+    work_->parent.reset(new PageDirectory{std::unique_ptr<Work>{new Work{work_->chain, std::move(set), path}}});
+  }
+  return work_->parent.get();
 }
 
 const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error) {
-  auto& all = chain_->open;
+  auto& all = work_->chain->open;
   auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
     return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size;
   });
   if (known == all.end()) {
     InputFile file;
-    if (set_) file = set_->open(std::string_view{pages_name(pages_id)}, error);
-    else error = {Reason::missing_image, path_ + "/" + pages_name(pages_id)};
+    if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
+    else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;
@@ -111,8 +139,8 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                           std::span<std::byte> into) {
   Error error;
-  const PagesImage* image = ancestor(stretch.level).image(stretch.pages_id, page_size, error);
-  return image ? image->read(stretch.page, skip, into) : error;
+  const PagesImage* pages = image(stretch.pages_id, page_size, error);
+  return pages ? pages->read(stretch.page, skip, into) : error;
 }
 
 }  // namespace critpipe

@@ -59,7 +59,7 @@ class PieceQueue {
 PieceQueue::PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take)
     : work_{work}, pieces_{pieces}, take_{take}, progress_(pieces.size()) {
   for (std::size_t i = 0; i < pieces.size(); ++i)
-    if (pieces[i].is_streamed()) images_[{pieces[i].set, pieces[i].stretch.pages_id}].pieces.push_back(i);
+    if (pieces[i].is_streamed()) images_[{pieces[i].stream, pieces[i].stretch.pages_id}].pieces.push_back(i);
   for (auto& [image, wanted] : images_)
     std::ranges::stable_sort(wanted.pieces, {}, [this](std::size_t i) { return begin_of(pieces_[i]); });
 }
@@ -163,30 +163,26 @@ class ReadPages::FeedPages final : public PagesSink {
 
 std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto pages_id = member.is_image ? pages_id_of_name(member.name) : std::nullopt;
-  const auto number = source_.numbers.find(*member.set);
-  if (!pages_id || number == source_.numbers.end()) return nullptr;
-  MemorySet& set = *work_.sets[number->second];
-  if (!queue_.wants(set, *pages_id)) return nullptr;
-  return std::make_unique<FeedPages>(queue_, set, *pages_id);
+  MemorySet* const set = source_.sets.find(*member.set);
+  if (!pages_id || !set || !queue_.wants(*set, *pages_id)) return nullptr;
+  return std::make_unique<FeedPages>(queue_, *set, *pages_id);
 }
 
 // Why a piece did not come: its image ended before it, or never came.
 Error missing(const Piece& piece) {
-  const auto image = piece.set->images.find(piece.stretch.pages_id);
-  if (image == piece.set->images.end())
-    return {Reason::missing_image, piece.set->place + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = StoredPages::size(image->second.nr_parts, smallest_page);
+  const auto image = piece.stream->images.find(piece.stretch.pages_id);
+  if (image == piece.stream->images.end())
+    return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
+  const std::uint64_t there = content_position(image->second.nr_parts, smallest_page);
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
 }
 
 Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
   for (const MemoryWork::Source& source : work.sources) {
-    const auto is_wanted = [&](const auto& row) { return queue.wants(*work.sets[row.second]); };
-    if (step == Step::stop || queue.is_complete() || std::ranges::none_of(source.numbers, is_wanted)) continue;
+    const auto is_wanted = [&](const auto& set) { return queue.wants(*set); };
+    if (step == Step::stop || queue.is_complete() || std::ranges::none_of(source.sets.all(), is_wanted)) continue;
     ReadPages reading{work, source, queue};
-    Pieces pieces{source.inputs, work.options_of(source)};
-    while (const auto piece = pieces.next())
-      if (step = piece->read(reading); step == Step::stop) break;
+    step = read_inputs(source.inputs, reading, work.options_of(source));
   }
   return step;
 }
@@ -196,9 +192,10 @@ Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
 Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& take) {
   PieceQueue queue{*this, pieces, take};
   Step step = queue.advance();
-  for (const auto& set : sets)
-    for (const auto& [pages_id, image] : set->images)
-      if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
+  for (const Source& source : sources)
+    for (const auto& set : source.sets.all())
+      for (const auto& [pages_id, image] : set->images)
+        if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);
     while (step == Step::go && queue.begin_again());

@@ -1,24 +1,34 @@
 // Inputs into checkpoints.
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/path_names.hpp"
 #include "model/collect.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
 bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree; }
 
-CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits) : Decoding{limits}, needs_{needs} {}
+struct CheckpointReader::Work {
+  const Needs needs;
+  std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
+  SetsOf<SetCheckpoint> sets = {};
+  std::vector<SetCheckpoint> finished = {};
+  std::vector<Error> errors_without_set = {};  // of no set that is known
+  std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);  // of all
 
-SetCheckpoint& CheckpointReader::at(const SetId& id) {
-  const auto [known, added] = numbers_.try_emplace(id, found_.size());
-  if (added) {
-    found_.push_back({id, {}, Checkpoint{needs_}, false});
-    found_.back().checkpoint.model_->room_for_errors = room_for_errors_;
+  std::unique_ptr<SetCheckpoint> make() const {
+    auto made = std::make_unique<SetCheckpoint>(SetCheckpoint{{}, {}, Checkpoint{needs}});
+    made->checkpoint.model_->room_for_errors = room_for_errors;
+    return made;
   }
-  return found_[known->second];
-}
+};
+
+CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits)
+    : Decoding{limits}, work_{new Work{needs}} {}
+CheckpointReader::~CheckpointReader() = default;
 
 namespace {
 
@@ -31,48 +41,47 @@ bool is_only_noted(const Needs& needs, std::string_view name) {
 // Of the pagemaps that are not read, the first of a set says that there are some.
 bool CheckpointReader::wants(std::string_view path) {
   const std::string_view name = last_part(path);
-  if (is_needed(needs_, name)) return true;
-  return is_only_noted(needs_, name) && !noted_.contains(path.substr(0, path.size() - name.size()));
+  if (is_needed(work_->needs, name)) return true;
+  return is_only_noted(work_->needs, name) && !work_->noted.contains(path.substr(0, path.size() - name.size()));
 }
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
-  const bool noted = is_only_noted(needs_, member.name);
-  if (member.in_set && !noted && !is_needed(needs_, member.name)) return nullptr;
+  const bool noted = is_only_noted(work_->needs, member.name);
+  if (member.in_set && !noted && !is_needed(work_->needs, member.name)) return nullptr;
   if (member.name.starts_with("pagemap-"))
-    noted_.emplace(member.path.substr(0, member.path.size() - member.name.size()));
-  SetCheckpoint& found = at(*member.set);
-  if (found.place.empty()) found.place = place_beside(member, {});
+    work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
+  SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
   return found.checkpoint.sink_for(member.name);
 }
 
 void CheckpointReader::report(const Error& error) {
   // What is only noted need not be a file that can be opened.
-  const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
   const bool is_unopened = error.reason == Reason::io_open || error.reason == Reason::bad_member;
-  if (is_unopened && is_only_noted(needs_, name)) return;
-  const auto known = error.set ? numbers_.find(*error.set) : numbers_.end();
-  if (known != numbers_.end()) found_[known->second].checkpoint.report(error);
-  else keep_error(errors_without_set_, error, *room_for_errors_);
+  if (is_unopened && is_only_noted(work_->needs, error.member)) return;
+  if (SetCheckpoint* found = work_->sets.find(error)) found->checkpoint.report(error);
+  else keep_error(work_->errors_without_set, error, *work_->room_for_errors);
 }
 
 std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
-  if (found_.empty()) {
+  if (work_->sets.empty()) {
     std::error_code none;
     const char* below = std::filesystem::is_directory(input, none) ? "/" : ":";
     while (input.size() > 1 && input.ends_with('/')) input.remove_suffix(1);
-    SetCheckpoint& found = at({std::string{input}, {}});
+    SetCheckpoint& found = work_->sets.add({std::string{input}, {}}, work_->make());
     found.place = input == "-" ? "" : std::string{input} + below;
-    found.is_set = errors_without_set_.empty();
+    found.is_set = work_->errors_without_set.empty();
   }
+  std::vector<SetCheckpoint>& all = work_->finished;
+  for (const auto& found : work_->sets.all()) all.push_back(std::move(*found));
   // Those of the input go with the checkpoint that is asked for.
-  const auto best = std::ranges::find_if(found_, &SetCheckpoint::has_tree);
-  Checkpoint& home = (best == found_.end() ? found_.front() : *best).checkpoint;
-  *room_for_errors_ += errors_without_set_.size();
-  for (const Error& error : errors_without_set_) home.report(error);
-  for (SetCheckpoint& found : found_) found.checkpoint.finish(found.place, found.is_set);
-  return found_;
+  const auto best = std::ranges::find_if(all, &SetCheckpoint::has_tree);
+  Checkpoint& home = (best == all.end() ? all.front() : *best).checkpoint;
+  *work_->room_for_errors += work_->errors_without_set.size();
+  for (const Error& error : work_->errors_without_set) home.report(error);
+  for (SetCheckpoint& found : all) found.checkpoint.finish(found.place, found.is_set);
+  return all;
 }
 
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits) {

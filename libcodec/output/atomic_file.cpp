@@ -75,22 +75,62 @@ bool sync_directory(const std::string& path) {
   return done;
 }
 
-AtomicFile::AtomicFile(std::string path, const Options& options) : path_{std::move(path)}, options_{options} {
+class AtomicFile::Work {
+ public:
+  Work(std::string path, const Options& options);
+  ~Work();
+  const Error& error() const { return error_; }
+  FileOutput& output() { return *output_; }
+  const std::string& temporary() const { return temporary_; }
+  Error finish();
+  Error commit();
+
+ private:
+  Error open();
+  Error open_in_place();
+  bool open_temporary();
+  bool keep_identity(int fd) const;
+  Error put_in_place();
+  bool copy_in_place();
+  Error fault() const;
+
+  std::string path_;       // as given
+  std::string target_;     // without links
+  std::string temporary_;  // beside the target
+  Options options_;
+  int fd_ = -1;
+  bool is_regular_ = true;
+  bool copies_ = false;  // into the target, which keeps its inode
+  bool finished_ = false;
+  std::unique_ptr<FileOutput> output_;
+  Error error_;
+};
+
+AtomicFile::AtomicFile(std::string path, const Options& options)
+    : work_{std::make_unique<Work>(std::move(path), options)} {}
+AtomicFile::~AtomicFile() = default;
+const Error& AtomicFile::error() const { return work_->error(); }
+FileOutput& AtomicFile::output() { return work_->output(); }
+const std::string& AtomicFile::temporary() const { return work_->temporary(); }
+Error AtomicFile::finish() { return work_->finish(); }
+Error AtomicFile::commit() { return work_->commit(); }
+
+AtomicFile::Work::Work(std::string path, const Options& options) : path_{std::move(path)}, options_{options} {
   error_ = open();
 }
 
-AtomicFile::~AtomicFile() {
+AtomicFile::Work::~Work() {
   if (fd_ >= 0) close(fd_);
   if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
-Error AtomicFile::fault() const {
+Error AtomicFile::Work::fault() const {
   Error error = system_error(Reason::io_write, path_, errno);
   if (errno == ENXIO) error.name = std::string{"it is a "} + no_device;
   return error;
 }
 
-Error AtomicFile::open() {
+Error AtomicFile::Work::open() {
   const Resolved resolved = resolve(path_);
   target_ = resolved.path;
   struct stat status;
@@ -115,7 +155,7 @@ Error AtomicFile::open() {
   return {};
 }
 
-bool AtomicFile::open_temporary() {
+bool AtomicFile::Work::open_temporary() {
   constexpr std::size_t suffix_bytes = 7;  // of ".XXXXXX"
   const std::string_view name = std::string_view{last_part(target_)}.substr(0, max_name_part_bytes - suffix_bytes);
   temporary_ = directory_of(target_) + '/' + std::string{name} + ".XXXXXX";
@@ -125,7 +165,7 @@ bool AtomicFile::open_temporary() {
 }
 
 // Gives the new file the owner and the mode of the one that it replaces.
-bool AtomicFile::keep_identity(int fd) const {
+bool AtomicFile::Work::keep_identity(int fd) const {
   struct stat old, now;
   if (stat(target_.c_str(), &old) != 0 || fstat(fd, &now) != 0) return false;
   const bool same = old.st_uid == now.st_uid && old.st_gid == now.st_gid;
@@ -133,7 +173,7 @@ bool AtomicFile::keep_identity(int fd) const {
   return fchmod(fd, old.st_mode & 07777) == 0;  // a change of owner takes bits away
 }
 
-Error AtomicFile::open_in_place() {
+Error AtomicFile::Work::open_in_place() {
   const int own = own_descriptor(target_);
   struct stat status;
   // As the shell's > does, but an open descriptor is continued, not opened anew: >> keeps what is there.
@@ -146,7 +186,7 @@ Error AtomicFile::open_in_place() {
   return {};
 }
 
-Error AtomicFile::finish() {
+Error AtomicFile::Work::finish() {
   if (error_ || finished_) return error_;
   if (output_->flush() == Step::go) (void)output_->replace();
   if (output_->error()) return error_ = output_->error();
@@ -155,7 +195,7 @@ Error AtomicFile::finish() {
   return {};
 }
 
-Error AtomicFile::commit() {
+Error AtomicFile::Work::commit() {
   if (const Error error = finish()) return error;
   if (temporary_.empty()) {
     if (fd_ >= 0 && close(std::exchange(fd_, -1)) != 0) return error_ = fault();
@@ -168,7 +208,7 @@ Error AtomicFile::commit() {
   return {};
 }
 
-Error AtomicFile::put_in_place() {
+Error AtomicFile::Work::put_in_place() {
   // A mount point, as container engines make them of single files, cannot be replaced.
   if (!copies_ && rename(temporary_.c_str(), target_.c_str()) == 0) return {};
   if (!copies_ && errno != EBUSY) return fault();
@@ -181,7 +221,7 @@ Error AtomicFile::put_in_place() {
   return error;
 }
 
-bool AtomicFile::copy_in_place() {
+bool AtomicFile::Work::copy_in_place() {
   const int from = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
   const int to = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_TRUNC);
   bool done = from >= 0 && to >= 0;

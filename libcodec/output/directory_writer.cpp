@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
+#include <list>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,10 +58,8 @@ bool is_empty(int directory) {
   return entries <= 2;
 }
 
-}  // namespace
-
 // Closes its file.
-struct DirectoryWriter::NewFile {
+struct NewFile {
   std::string name;
   int fd;
   FileOutput output;
@@ -72,11 +71,66 @@ struct DirectoryWriter::NewFile {
   }
 };
 
-DirectoryWriter::DirectoryWriter(const std::string& path, const Options& options) : path_{path}, options_{options} {
+}  // namespace
+
+class DirectoryWriter::Work {
+ public:
+  Work(const std::string& path, const Options& options);
+  ~Work();
+  const Error& error() const { return error_; }
+  std::string hidden_path() const { return path_ + "/" + hidden_; }
+  bool is_new() const { return made_; }
+  Output* create(const std::string& name, Error& error);
+  bool link(const std::string& name, int fd);
+  [[nodiscard]] Error symbolic_link(const std::string& name, const std::string& target);
+  Error end(Output* file, bool complete);
+  Error finish();
+  Error commit();
+
+ private:
+  Error make(const std::string& path);
+  Error fault(const std::string& name) const;
+  Error put_in_place(const std::string& name);
+  Error refused(const std::string& name) const;
+  Error sync_names();
+  void discard();
+
+  std::string path_;
+  std::string hidden_;  // name of the hidden directory
+  int fd_ = -1;
+  int hidden_fd_ = -1;
+  Options options_;
+  bool made_ = false;
+  bool done_ = false;
+  std::size_t nr_synced_ = 0;             // of names_
+  std::vector<std::string> names_;        // of complete files
+  std::vector<std::string> links_;        // symbolic ones
+  std::vector<std::string> directories_;  // made in the hidden one, outer ones first
+  std::list<NewFile> files_;
+  Error error_;
+};
+
+DirectoryWriter::DirectoryWriter(const std::string& path, const Options& options)
+    : work_{std::make_unique<Work>(path, options)} {}
+DirectoryWriter::~DirectoryWriter() = default;
+const Error& DirectoryWriter::error() const { return work_->error(); }
+std::string DirectoryWriter::hidden_path() const { return work_->hidden_path(); }
+bool DirectoryWriter::is_new() const { return work_->is_new(); }
+Output* DirectoryWriter::create(const std::string& name, Error& error) { return work_->create(name, error); }
+bool DirectoryWriter::link(const std::string& name, int fd) { return work_->link(name, fd); }
+Error DirectoryWriter::symbolic_link(const std::string& name, const std::string& target) {
+  return work_->symbolic_link(name, target);
+}
+Error DirectoryWriter::close(Output* file) { return work_->end(file, true); }
+Error DirectoryWriter::abandon(Output* file) { return work_->end(file, false); }
+Error DirectoryWriter::finish() { return work_->finish(); }
+Error DirectoryWriter::commit() { return work_->commit(); }
+
+DirectoryWriter::Work::Work(const std::string& path, const Options& options) : path_{path}, options_{options} {
   error_ = make(path);
 }
 
-Error DirectoryWriter::make(const std::string& path) {
+Error DirectoryWriter::Work::make(const std::string& path) {
   made_ = mkdir(path.c_str(), 0700) == 0;
   if (!made_ && errno != EEXIST) return system_error(Reason::io_write, path, errno);
   fd_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -96,11 +150,11 @@ Error DirectoryWriter::make(const std::string& path) {
   return hidden_fd_ < 0 ? system_error(Reason::io_write, path, errno) : Error{};
 }
 
-Error DirectoryWriter::fault(const std::string& name) const {
+Error DirectoryWriter::Work::fault(const std::string& name) const {
   return system_error(Reason::io_write, path_ + "/" + name, errno);
 }
 
-Error DirectoryWriter::refused(const std::string& name) const {
+Error DirectoryWriter::Work::refused(const std::string& name) const {
   const char* why = name == "-" ? "it has none (an image stream keeps names: --stream)" : fault_of_name(name);
   if (!why) return {};
   Error error{Reason::bad_name, path_ + "/" + name};
@@ -108,7 +162,7 @@ Error DirectoryWriter::refused(const std::string& name) const {
   return error;
 }
 
-Output* DirectoryWriter::create(const std::string& name, Error& error) {
+Output* DirectoryWriter::Work::create(const std::string& name, Error& error) {
   error = refused(name);
   if (error) return nullptr;
   const bool has_directory = make_directories(hidden_fd_, name, &directories_);
@@ -122,7 +176,7 @@ Output* DirectoryWriter::create(const std::string& name, Error& error) {
   return &files_.emplace_back(name, fd, path_ + "/" + name).output;
 }
 
-bool DirectoryWriter::link(const std::string& name, int fd) {
+bool DirectoryWriter::Work::link(const std::string& name, int fd) {
   if (fault_of_name(name) || !make_directories(hidden_fd_, name, &directories_)) return false;
   const int to = open_outer(hidden_fd_, name);
   const std::string from = "/proc/self/fd/" + std::to_string(fd);
@@ -133,7 +187,7 @@ bool DirectoryWriter::link(const std::string& name, int fd) {
   return done;
 }
 
-Error DirectoryWriter::symbolic_link(const std::string& name, const std::string& target) {
+Error DirectoryWriter::Work::symbolic_link(const std::string& name, const std::string& target) {
   if (Error error = refused(name)) return error;
   const bool has_directory = make_directories(hidden_fd_, name, &directories_);
   const int at = has_directory ? open_outer(hidden_fd_, name) : -1;
@@ -147,10 +201,7 @@ Error DirectoryWriter::symbolic_link(const std::string& name, const std::string&
   return error;
 }
 
-Error DirectoryWriter::close(Output* file) { return end(file, true); }
-Error DirectoryWriter::abandon(Output* file) { return end(file, false); }
-
-Error DirectoryWriter::end(Output* file, bool complete) {
+Error DirectoryWriter::Work::end(Output* file, bool complete) {
   const auto at = std::ranges::find_if(files_, [&](const NewFile& one) { return &one.output == file; });
   if (complete) (void)at->output.flush();
   // One that could not be written is not complete, and nobody else says why.
@@ -164,7 +215,7 @@ Error DirectoryWriter::end(Output* file, bool complete) {
   return error;
 }
 
-Error DirectoryWriter::finish() {
+Error DirectoryWriter::Work::finish() {
   if (error_ || options_.sync == Sync::none) return error_;
   for (; nr_synced_ < names_.size(); ++nr_synced_) {
     const std::string& name = names_[nr_synced_];
@@ -179,7 +230,7 @@ Error DirectoryWriter::finish() {
 }
 
 // The names of the files, of the directories around them, and of the directory itself.
-Error DirectoryWriter::sync_names() {
+Error DirectoryWriter::Work::sync_names() {
   if (options_.sync == Sync::none) return {};
   bool done = true;
   for (const std::string& directory : directories_) {
@@ -191,7 +242,7 @@ Error DirectoryWriter::sync_names() {
   return done ? Error{} : system_error(Reason::io_write, path_, errno);
 }
 
-Error DirectoryWriter::put_in_place(const std::string& name) {
+Error DirectoryWriter::Work::put_in_place(const std::string& name) {
   if (!make_directories(fd_, name, nullptr)) return fault(name);
   const int from = open_outer(hidden_fd_, name);
   const int to = open_outer(fd_, name);
@@ -208,7 +259,7 @@ Error DirectoryWriter::put_in_place(const std::string& name) {
   return error;
 }
 
-Error DirectoryWriter::commit() {
+Error DirectoryWriter::Work::commit() {
   if (const Error error = finish()) return error;
   names_.insert(names_.end(), links_.begin(), links_.end());
   links_.clear();
@@ -226,7 +277,7 @@ Error DirectoryWriter::commit() {
 }
 
 // Removes the hidden directory, and without commit() the directory itself if it is new.
-void DirectoryWriter::discard() {
+void DirectoryWriter::Work::discard() {
   for (const auto* names : {&names_, &links_})
     for (const std::string& name : *names) unlinkat(hidden_fd_, name.c_str(), 0);
   for (const NewFile& file : files_) unlinkat(hidden_fd_, file.name.c_str(), 0);
@@ -242,7 +293,7 @@ void DirectoryWriter::discard() {
   made_ = false;
 }
 
-DirectoryWriter::~DirectoryWriter() {
+DirectoryWriter::Work::~Work() {
   discard();
   if (hidden_fd_ >= 0) ::close(hidden_fd_);
   if (fd_ >= 0) ::close(fd_);

@@ -7,6 +7,21 @@
 
 namespace critpipe {
 
+// Plain pages, nothing between them.
+StoredSize StoredSize::of(std::uint64_t nr_pages, std::uint64_t page_size) {
+  return {bytes_of_pages(nr_pages, page_size)};
+}
+std::uint64_t StoredSize::nr_pages(std::uint64_t page_size) const { return bytes / page_size; }
+bool StoredSize::is_whole(std::uint64_t page_size) const { return bytes % page_size == 0; }
+
+Error StoredSize::cut(std::string place, std::uint64_t nr_pages, std::uint64_t page_size) const {
+  return {Reason::cut_pages, std::move(place), bytes, Error::nowhere, of(nr_pages, page_size).bytes, bytes};
+}
+
+std::uint64_t Pagemap::offset_of(const PageRun& run, std::uint64_t page_size) const {
+  return StoredSize::of(run.page, page_size).bytes;
+}
+
 std::uint64_t PagesImage::nr_allocated() const {
   struct stat status;
   if (fstat(file_.fd(), &status) != 0) return nr_pages();
@@ -24,13 +39,13 @@ Error PagesImage::read_content(std::uint64_t offset, std::span<std::byte> into) 
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
   Error error;
-  nr_read = pages_in(file_.pread(into, StoredPages::offset(page, page_size_), error), page_size_);
+  nr_read = pages_in(file_.pread(into, StoredSize::of(page, page_size_).bytes, error), page_size_);
   return error;
 }
 
 PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
-  const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredPages::offset(page, page_size_)), SEEK_DATA);
+  const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
   const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);

@@ -80,9 +80,21 @@ std::optional<double> Statistics::share_written() const {
   return written / (written + others);
 }
 
-class StatisticsReader::Entries final : public Sink {
+struct StatisticsReader::Work {
+  std::uint64_t default_page_size;
+  std::optional<std::uint64_t> page_size = {};  // of this input
+  std::size_t first = 0;                        // of this input, in statistics
+  bool has_failed = false;                      // this input
+  std::size_t room_for_errors = max_kept_errors;
+  std::vector<Statistics> statistics = {};
+  std::vector<Error> errors = {};
+};
+
+namespace {
+
+class EntriesSink final : public Sink {
  public:
-  Entries(StatisticsReader& reader, SetId set) : reader_{reader}, set_{std::move(set)} {}
+  EntriesSink(std::vector<Statistics>& all, SetId set) : all_{all}, set_{std::move(set)} {}
   Step begin(const Image& image) override {
     is_statistics_ = !image.is_raw() && image.kind->name == "STATS";
     return Step::go;
@@ -93,57 +105,65 @@ class StatisticsReader::Entries final : public Sink {
       const Value& value = fields.value();
       if (!value.field) continue;
       const auto of = value.field->name() == "dump" ? Statistics::Of::dump : Statistics::Of::restore;
-      reader_.statistics_.push_back(read_statistics(of, value.bytes));
-      reader_.statistics_.back().set = set_;
+      all_.push_back(read_statistics(of, value.bytes));
+      all_.back().set = set_;
     }
     return Step::go;
   }
 
  private:
-  StatisticsReader& reader_;
+  std::vector<Statistics>& all_;
   SetId set_;
   bool is_statistics_ = false;
 };
 
-class StatisticsReader::AddressSpaces final : public Sink {
+class PageSizeSink final : public Sink {
  public:
-  explicit AddressSpaces(StatisticsReader& reader) : reader_{reader} {}
+  explicit PageSizeSink(std::optional<std::uint64_t>& page_size) : page_size_{page_size} {}
   Step entry(const Entry& entry) override {
     const std::uint64_t size = page_size_in(auxiliary_vector_in(*entry.message, entry.payload));
-    if (size != 0) reader_.page_size_ = size;
+    if (size != 0) page_size_ = size;
     return Step::go;
   }
 
  private:
-  StatisticsReader& reader_;
+  std::optional<std::uint64_t>& page_size_;
 };
 
+}  // namespace
+
 StatisticsReader::StatisticsReader(std::uint64_t page_size, const Limits& limits)
-    : Decoding{limits}, default_page_size_{page_size} {}
+    : Decoding{limits}, work_{new Work{page_size}} {}
+StatisticsReader::~StatisticsReader() = default;
 
 bool StatisticsReader::wants(std::string_view path) {
   const Kind* kind = kind_of_name(path);
-  return kind && (kind->name == "STATS" || (kind->name == "MM" && !page_size_));
+  return kind && (kind->name == "STATS" || (kind->name == "MM" && !work_->page_size));
 }
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   if (member.in_set && !wants(member.name)) return nullptr;
   const Kind* kind = kind_of_name(member.name);
-  if (kind && kind->name == "MM") return std::make_unique<AddressSpaces>(*this);
-  return std::make_unique<Entries>(*this, *member.set);
+  if (kind && kind->name == "MM") return std::make_unique<PageSizeSink>(work_->page_size);
+  return std::make_unique<EntriesSink>(work_->statistics, *member.set);
 }
 
 void StatisticsReader::report(const Error& error) {
-  has_failed_ = true;
-  keep_error(errors_, error, room_for_errors_);
+  work_->has_failed = true;
+  keep_error(work_->errors, error, work_->room_for_errors);
 }
 
+std::span<const Statistics> StatisticsReader::statistics() const { return work_->statistics; }
+std::span<const Error> StatisticsReader::errors() const { return work_->errors; }
+
 void StatisticsReader::finish(std::string_view input) {
-  if (first_ == statistics_.size() && !has_failed_) report({Reason::no_statistics, std::string{input}});
-  has_failed_ = false;
-  for (; first_ < statistics_.size(); ++first_) statistics_[first_].page_size = page_size_.value_or(default_page_size_);
-  page_size_.reset();
+  std::vector<Statistics>& all = work_->statistics;
+  std::size_t& first = work_->first;
+  if (first == all.size() && !work_->has_failed) report({Reason::no_statistics, std::string{input}});
+  work_->has_failed = false;
+  for (; first < all.size(); ++first) all[first].page_size = work_->page_size.value_or(work_->default_page_size);
+  work_->page_size.reset();
 }
 
 }  // namespace critpipe

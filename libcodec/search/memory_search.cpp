@@ -1,5 +1,7 @@
 #include "critpipe/search.hpp"
 
+#include <algorithm>
+
 #include "search/memory_search_work.hpp"
 
 namespace critpipe {
@@ -21,5 +23,34 @@ Step MemorySearch::with_parents(const std::vector<std::string>& inputs, const st
   return work_->search_with_parents(inputs, parents, options);
 }
 std::vector<Error> MemorySearch::unmatched() const { return work_->use.unmatched(); }
+
+Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader& reader) {
+  const search::Ranges wanted = memory.owners.wanted(memory.id);
+  const bool by_range = !wanted.empty() && !options.filter.ranges.empty();
+  use.add(memory.id, by_range ? memory.store.pagemap(memory.id) : nullptr, memory.page_size);
+  if (wanted.empty()) return Step::go;
+  Search search{patterns, options.context,
+                [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); }};
+  search::Feeder feeder{search};
+  std::uint64_t nr_missing = 0;
+  bool goes_on = true;
+  for (const auto& range : wanted)
+    goes_on = goes_on && visit_stretches(memory.store, memory.id, memory.page_size, range.begin, range.end,
+                                         [&](const Stretch& stretch) {
+                                           if (stretch.where == Stretch::Where::missing) nr_missing += stretch.nr_pages;
+                                           if (stretch.where != Stretch::Where::stored) return Step::go;
+                                           use.add_stored();
+                                           const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
+                                           const std::uint64_t end = std::min(stretch.end(memory.page_size), range.end);
+                                           return begin < end ? reader.take(stretch, begin, end, feeder) : Step::go;
+                                         });
+  if (!goes_on || reader.finish(feeder) == Step::stop || feeder.end() == Step::stop)
+    return step_behind(search, memory.place);
+  if (nr_missing == 0) return Step::go;
+  Error error{Reason::unsearched_pages, memory.place};
+  error.have = nr_missing;
+  on_error(error);
+  return Step::go;
+}
 
 }  // namespace critpipe

@@ -10,6 +10,24 @@ namespace critpipe {
 // Does any task map one?
 bool maps_unlinked(const Checkpoint& checkpoint);
 
+// How stored pages of one memory come to a search.
+class StoredReader {
+ public:
+  virtual ~StoredReader() = default;
+  // The addresses [begin, end) of a stretch that is stored; ascending.
+  virtual Step take(const Stretch& stretch, std::uint64_t begin, std::uint64_t end, search::Feeder& feeder) = 0;
+  virtual Step finish(search::Feeder& feeder) = 0;  // there are no more
+};
+
+// One memory of a set, wherever its pages are.
+struct StoredMemory {
+  PageStore& store;
+  MemoryId id;
+  std::uint64_t page_size;
+  search::MemoryOwners& owners;
+  const std::string& place;  // for messages
+};
+
 struct MemorySearch::Work {
   const Patterns& patterns;
   MemorySearchOptions options;
@@ -17,6 +35,7 @@ struct MemorySearch::Work {
   OnError on_error;
   search::FilterUse use{options.filter};
 
+  Step search_stored(const StoredMemory& memory, StoredReader& reader);
   Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.

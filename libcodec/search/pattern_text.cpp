@@ -1,5 +1,7 @@
 #include "search/pattern_text.hpp"
 
+#include "base/decimal.hpp"
+
 namespace critpipe::search {
 
 namespace {
@@ -11,15 +13,9 @@ void append_byte(std::string& regex, unsigned byte) {
   regex += digits[byte & 15];
 }
 
-int nibble(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char low = static_cast<char>(c | 0x20);
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 // "e?" is any of e0 to ef; "?e" any of 0e, 1e, ...
 bool append_half_bytes(std::string& regex, char high, char low) {
-  const int h = nibble(high), l = nibble(low);
+  const int h = hex_digit(high), l = hex_digit(low);
   if ((h < 0 && high != '?') || (l < 0 && low != '?')) return false;
   if (h < 0 && l < 0) {
     regex += "(?s:.)";

@@ -7,6 +7,7 @@
 #include "critpipe/checkpoint.hpp"
 #include "search/waiting_matches.hpp"
 #include "search/memory_search_work.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
@@ -33,7 +34,7 @@ struct SearchedPages {
 };
 
 struct SearchedSet {
-  std::shared_ptr<const SetId> id;
+  SetId id;
   std::string place;  // before the names of its images
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
@@ -78,7 +79,7 @@ class InputSearch final : public Decoding {
   Step finish();
   // After finish().
   bool maps_unlinked() const {
-    return std::ranges::any_of(sets_, [](const auto& row) { return critpipe::maps_unlinked(row.second->checkpoint); });
+    return std::ranges::any_of(sets_.all(), [](const auto& set) { return critpipe::maps_unlinked(set->checkpoint); });
   }
   bool is_rereadable() const { return rereadable_; }
   // After finish(): is there anything to be read again? Then all inputs are.
@@ -105,7 +106,7 @@ class InputSearch final : public Decoding {
   const bool rereadable_;
   bool is_second_pass_ = false;
   WaitingBudget budget_;
-  std::map<SetId, std::unique_ptr<SearchedSet>> sets_;
+  SetsOf<SearchedSet> sets_;
   bool stopped_ = false;
   const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
 };
@@ -151,14 +152,10 @@ bool InputSearch::wants(std::string_view name) {
 }
 
 SearchedSet& InputSearch::set_of(const Member& member) {
-  auto& set = sets_[*member.set];
-  if (!set) {
-    set = std::make_unique<SearchedSet>();
-    set->id = member.set;
-    if (work_.options.on_set) work_.options.on_set(*set->id);
-    set->place = place_beside(member, {});
-  }
-  return *set;
+  return sets_.of(member, [&] {
+    if (work_.options.on_set) work_.options.on_set(*member.set);
+    return std::make_unique<SearchedSet>();
+  });
 }
 
 std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
@@ -217,7 +214,7 @@ InputSearch::ImageSearch::ImageSearch(InputSearch& inputs, SearchedSet& set, std
 
 void InputSearch::ImageSearch::place(MemoryId memory, LoadedPagemap& loaded) {
   const MemorySearchOptions& options = inputs_.work_.options;
-  owners_ = std::make_unique<MemoryOwners>(*set_.id, set_.checkpoint, options);
+  owners_ = std::make_unique<MemoryOwners>(set_.id, set_.checkpoint, options);
   loaded.pagemap.seal();
   pages_.memory = memory;
   pages_.extents = stored_extents(loaded.pagemap, set_.page_size(options), owners_->wanted(memory));
@@ -316,7 +313,7 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
 }
 
 Step InputSearch::report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const {
-  return work_.on_match({.set = *set.id,
+  return work_.on_match({.set = set.id,
                          .pid = {},
                          .memory = {},
                          .address = found.address,
@@ -344,9 +341,9 @@ Step InputSearch::finish_unclaimed(SearchedSet& set) {
 
 Step InputSearch::finish() {
   if (stopped_) return Step::stop;
-  for (auto& [id, set] : sets_) {
+  for (const auto& set : sets_.all()) {
     set->checkpoint.finish(set->place);
-    MemoryOwners owners{id, set->checkpoint, work_.options};
+    MemoryOwners owners{set->id, set->checkpoint, work_.options};
     work_.use.add(set->checkpoint);
     if (!set->pages.empty()) work_.use.add_pages_image();
     for (auto& [memory, loaded] : set->pagemaps)
@@ -359,7 +356,7 @@ Step InputSearch::finish() {
 bool InputSearch::begin_second_pass() {
   is_second_pass_ = true;
   bool any = false;
-  for (auto& [set_id, set] : sets_) {
+  for (const auto& set : sets_.all()) {
     if (!takes_unclaimed())
       for (auto& [id, pages] : set->pages) {
         const auto claims = [id = id](const auto& row) { return row.second.pagemap.pages_id == id; };
@@ -370,21 +367,14 @@ bool InputSearch::begin_second_pass() {
   return any;
 }
 
-Step read_all(Receiver& receiver, const std::vector<std::string>& inputs, const SourceOptions& options) {
-  Pieces pieces{inputs, options};
-  while (const auto piece = pieces.next())
-    if (piece->read(receiver) == Step::stop) return Step::stop;
-  return Step::go;
-}
-
 }  // namespace
 
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
   const bool all =
       std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
   InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
-  if (read_all(receiver, inputs, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
-  if (receiver.begin_second_pass() && read_all(receiver, inputs, source_options) == Step::stop) return Step::stop;
+  if (read_inputs(inputs, receiver, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
+  if (receiver.begin_second_pass() && read_inputs(inputs, receiver, source_options) == Step::stop) return Step::stop;
   if (!receiver.maps_unlinked()) return Step::go;
   if (receiver.is_rereadable()) return search_unlinked(inputs, source_options);
   on_error({.reason = Reason::no_bytes,

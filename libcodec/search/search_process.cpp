@@ -1,21 +1,14 @@
 // Searches in the memory of a process.
-#include "critpipe/search.hpp"
+#include "search/memory_owners.hpp"
 
 namespace critpipe {
 
 Error search_memory(CheckpointMemory& memory, const Process& process, Search& search) {
-  std::uint64_t next = 0;
-  bool is_open = false;
+  search::Feeder feeder{search};
   Step step = Step::go;
-  Error error = memory.read_stored(process, [&](std::uint64_t vaddr, Bytes bytes) {
-    if (is_open && vaddr != next) step = search.end();
-    if (!is_open || vaddr != next) search.begin(vaddr);
-    is_open = true;
-    next = vaddr + bytes.size();
-    if (step == Step::go) step = search.feed(bytes);
-    return step;
-  });
-  if (is_open && step == Step::go) (void)search.end();
+  Error error =
+      memory.read_stored(process, [&](std::uint64_t vaddr, Bytes bytes) { return step = feeder.feed(vaddr, bytes); });
+  if (step == Step::go) (void)feeder.end();
   return error ? error : search.error();
 }
 

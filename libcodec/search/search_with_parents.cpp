@@ -12,62 +12,36 @@ namespace {
 
 constexpr std::uint64_t held_bytes = 32 << 20;
 
-class PiecesSearch {
+// Has the pages of one memory delivered when all that are wanted are known.
+class PiecesReader final : public StoredReader {
  public:
-  PiecesSearch(MemorySearch::Work& work, MemoryWork& memories, MemorySet& set)
-      : work_{work}, memories_{memories}, set_{set}, owners_{set.id, set.checkpoint, work.options} {}
-  Step run(MemoryId memory);
+  PiecesReader(MemorySearch::Work& work, MemoryWork& memories, MemorySet& set)
+      : work_{work}, memories_{memories}, set_{set} {}
+
+  Step take(const Stretch& stretch, std::uint64_t begin, std::uint64_t end, Feeder&) override {
+    pieces_.push_back(MemoryWork::piece_of(0, set_, begin, end, stretch));
+    return Step::go;
+  }
+  Step finish(Feeder& feeder) override;
 
  private:
-  std::vector<MemoryWork::Piece> pieces_of(MemoryId memory, const Ranges& wanted);
-
   MemorySearch::Work& work_;
   MemoryWork& memories_;
   MemorySet& set_;
-  MemoryOwners owners_;
-  std::uint64_t missing_ = 0;  // pages
+  std::vector<MemoryWork::Piece> pieces_;
 };
 
-std::vector<MemoryWork::Piece> PiecesSearch::pieces_of(MemoryId memory, const Ranges& wanted) {
-  std::vector<MemoryWork::Piece> pieces;
-  missing_ = 0;
-  for (const auto& range : wanted)
-    (void)visit_stretches(set_, memory, set_.page_size, range.begin, range.end, [&](const Stretch& stretch) {
-      if (stretch.where == Stretch::Where::missing) missing_ += stretch.nr_pages;
-      if (stretch.where != Stretch::Where::stored) return Step::go;
-      const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
-      const std::uint64_t end = std::min(stretch.end(set_.page_size), range.end);
-      if (begin < end) pieces.push_back(MemoryWork::piece_of(0, set_, begin, end, stretch));
-      return Step::go;
-    });
-  return pieces;
-}
-
-Step PiecesSearch::run(MemoryId memory) {
-  const Ranges wanted = owners_.wanted(memory);
-  const bool by_range = !wanted.empty() && !work_.options.filter.ranges.empty();
-  work_.use.add(memory, by_range ? set_.pagemap(memory) : nullptr, set_.page_size);
-  if (wanted.empty()) return Step::go;
-  const std::vector<MemoryWork::Piece> pieces = pieces_of(memory, wanted);
-  if (!pieces.empty()) work_.use.add_stored();
-  Search search{work_.patterns, work_.options.context,
-                [&](const Match& found) { return owners_.report(memory, found, work_.on_match); }};
-  Feeder feeder{search};
+Step PiecesReader::finish(Feeder& feeder) {
   Step step = Step::go;
   Error error;
-  if (!pieces.empty())
-    error = memories_.deliver(pieces, [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
+  if (!pieces_.empty())
+    error = memories_.deliver(pieces_, [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
       return step = feeder.feed(piece.vaddr + done, bytes);
     });
   if (step == Step::go) step = feeder.end();
   memories_.report_directory(set_);
-  if (step == Step::stop) return work_.step_behind(search, set_.name);
-  if (error) work_.on_error(error);
-  if (missing_ == 0) return Step::go;
-  Error unsearched{Reason::unsearched_pages, set_.name};
-  unsearched.have = missing_;
-  work_.on_error(unsearched);
-  return Step::go;
+  if (step == Step::go && error) work_.on_error(error);
+  return step;
 }
 
 }  // namespace
@@ -84,10 +58,12 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
   MemoryWork& memories = memory.work();
   if (!memories.from_pipe) memories.options.held_bytes = held_bytes;  // of a pipe, all pages are held already
   for (MemorySet* set : memories.children()) {
-    PiecesSearch search{*this, memories, *set};
+    MemoryOwners owners{set->id, set->checkpoint, options};
     use.add(set->checkpoint);
-    for (const MemoryId one : in_order(set->checkpoint, set->memories))
-      if (search.run(one) == Step::stop) return Step::stop;
+    for (const MemoryId one : in_order(set->checkpoint, set->memories)) {
+      PiecesReader reader{*this, memories, *set};
+      if (search_stored({*set, one, set->page_size, owners, set->name}, reader) == Step::stop) return Step::stop;
+    }
   }
   return search_unlinked(memory);
 }

@@ -36,9 +36,8 @@ class Names final : public Receiver {
   }
 };
 
-}  // namespace
-
-struct ImageSet::Chain {
+// Directories, each the parent of the one before.
+struct Chain {
   Directory::Identity directory;
   std::shared_ptr<Chain> child;
 
@@ -53,90 +52,107 @@ struct ImageSet::Chain {
   }
 };
 
+}  // namespace
+
+struct ImageSet::Work {
+  std::string input;
+  SourceOptions options;
+  SetId id = {};
+  std::string place = {};
+  Directory directory = {};
+  std::vector<std::string> members = {};
+  std::shared_ptr<Chain> chain = {};  // this directory and those that it is a parent of
+
+  Error list(const SourceOptions& with);
+  Error scan(const SourceOptions& with);
+};
+
+ImageSet::ImageSet(std::unique_ptr<Work> work) : work_{std::move(work)} {}
 ImageSet::~ImageSet() = default;
 
+const SetId& ImageSet::id() const { return work_->id; }
+const std::string& ImageSet::place() const { return work_->place; }
+bool ImageSet::is_directory() const { return work_->directory.is_open(); }
+const std::vector<std::string>& ImageSet::members() const { return work_->members; }
+
 std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& error, const SourceOptions& options) {
-  std::unique_ptr<ImageSet> set{new ImageSet};
-  set->input_ = set->place_ = input;
-  while (set->place_.size() > 1 && set->place_.back() == '/') set->place_.pop_back();
-  set->id_.checkpoint = set->place_;
-  set->options_ = options;
+  std::unique_ptr<Work> work{new Work{input, options}};
+  work->place = input;
+  while (work->place.size() > 1 && work->place.back() == '/') work->place.pop_back();
+  work->id.checkpoint = work->place;
   struct stat status;
   const bool is_directory = input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-  if (is_directory) set->directory_ = Directory{input, error};
-  if (!error) error = is_directory ? set->list(options) : set->scan(options);
-  return error ? nullptr : std::move(set);
+  if (is_directory) work->directory = Directory{input, error};
+  if (!error) error = is_directory ? work->list(options) : work->scan(options);
+  return error ? nullptr : std::unique_ptr<ImageSet>{new ImageSet{std::move(work)}};
 }
 
 // An unpacked container checkpoint has its images one level below; a container image, in its layers.
-Error ImageSet::list(const SourceOptions& options) {
-  DirectoryList all{std::move(directory_)};
-  Error error = all.read(options);
-  if (!all.layers.empty()) return scan(options);
-  directory_ = std::move(all.directory);
+Error ImageSet::Work::list(const SourceOptions& with) {
+  DirectoryList all{std::move(directory)};
+  Error error = all.read(with);
+  if (!all.layers.empty()) return scan(with);
+  directory = std::move(all.directory);
   const bool is_below = std::ranges::any_of(all.entries, &DirectoryList::Entry::below);
   for (const DirectoryList::Entry& entry : all.entries)
-    if (entry.below == is_below) members_.push_back(entry.name);
+    if (entry.below == is_below) members.push_back(entry.name);
   if (!is_below || error) return error;
-  directory_ = directory_.below("checkpoint", error);
-  place_ = directory_.place();
+  directory = directory.below("checkpoint", error);
+  place = directory.place();
   return error;
 }
 
-Error ImageSet::scan(const SourceOptions& options) {
-  if (!can_read_again(input_, options)) return usage(input_, "a pipe can be read only once");
+Error ImageSet::Work::scan(const SourceOptions& with) {
+  if (!can_read_again(input, with)) return usage(input, "a pipe can be read only once");
   Names names;
-  (void)read_input(input_, names, options);
+  (void)read_input(input, names, with);
   if (names.error) return names.error;
-  if (names.has_others) return usage(input_, "it holds several sets of images: name one");
-  if (!names.set) return named_error(Reason::no_images, input_, "input");
-  id_ = *names.set;
-  members_ = std::move(names.names);
+  if (names.has_others) return usage(input, "it holds several sets of images: name one");
+  if (!names.set) return named_error(Reason::no_images, input, "input");
+  id = *names.set;
+  members = std::move(names.names);
   return {};
 }
 
 bool ImageSet::has(std::string_view name) const {
-  return is_directory() ? directory_.has(name) : std::ranges::find(members_, name) != members_.end();
+  return is_directory() ? work_->directory.has(name) : std::ranges::find(members(), name) != members().end();
 }
 
 InputFile ImageSet::open(std::string_view name, Error& error) const {
-  if (is_directory()) return directory_.open(name, error);
-  error = usage(place_, "members of an archive or a stream cannot be opened by name");
+  if (is_directory()) return work_->directory.open(name, error);
+  error = usage(place(), "members of an archive or a stream cannot be opened by name");
   return {};
 }
 
 Step ImageSet::read(Receiver& receiver) const {
-  SourceOptions options = options_;
-  if (!is_directory()) options.set = id_.set;
-  return read_input(input_, receiver, options);
+  SourceOptions options = work_->options;
+  if (!is_directory()) options.set = id().set;
+  return read_input(work_->input, receiver, options);
 }
 
 std::unique_ptr<ImageSet> ImageSet::parent(Error& error) const {
   if (!is_directory()) {
-    error = usage(place_, "only directories have parents");
+    error = usage(place(), "only directories have parents");
     return nullptr;
   }
-  if (!directory_.has("parent")) return nullptr;
+  const Directory& directory = work_->directory;
+  if (!directory.has("parent")) return nullptr;
   Error failed;
-  Directory above = directory_.follow("parent", failed);
+  Directory above = directory.follow("parent", failed);
   if (failed) {
     error = std::move(failed);
     error.reason = Reason::no_parent;
     return nullptr;
   }
-  const auto chain = std::make_shared<Chain>(Chain{directory_.identity(), chain_});
+  const auto chain = std::make_shared<Chain>(Chain{directory.identity(), work_->chain});
   if (chain->holds(above.identity())) {
-    error = named_error(Reason::bad_parents, place_ + "/parent", above.place());
+    error = named_error(Reason::bad_parents, place() + "/parent", above.place());
     return nullptr;
   }
-  std::unique_ptr<ImageSet> set{new ImageSet};
-  set->input_ = set->place_ = above.place();
-  set->id_.checkpoint = above.place();
-  set->options_ = options_;
-  set->directory_ = std::move(above);
-  set->chain_ = chain;
-  if (Error none = set->list({}); none && none.reason != Reason::no_images) error = std::move(none);
-  return error ? nullptr : std::move(set);
+  const std::string place = above.place();
+  std::unique_ptr<Work> work{new Work{place, work_->options, {place, {}}, place, std::move(above), {}, chain}};
+  if (Error none = work->list({}); none && none.reason != Reason::no_images) error = std::move(none);
+  return error ? nullptr : std::unique_ptr<ImageSet>{new ImageSet{std::move(work)}};
 }
 
 }  // namespace critpipe

@@ -13,11 +13,17 @@ struct OpenImage {
   std::string name;
   std::string place;
   std::shared_ptr<const SetId> set;
+  std::string member;  // its name in the set
   std::unique_ptr<Sink> sink;
   std::optional<Decoder> decoder;  // none: other data, handed on as a raw image is
 
   OpenImage(const Member& member, std::unique_ptr<Sink> with)
-      : id{member.id}, name{member.path}, place{member.place}, set{member.set}, sink{std::move(with)} {}
+      : id{member.id},
+        name{member.path},
+        place{member.place},
+        set{member.set},
+        member{member.name},
+        sink{std::move(with)} {}
 
   Step begin(const Member& member, const Limits& limits) {
     if (!member.is_image) return sink->begin({name, nullptr, Head::none});
@@ -35,6 +41,7 @@ Step settle(Decoding& decoding, const OpenImage& open) {
   Error error = open.decoder->error();
   error.image = open.place;
   error.set = open.set;
+  error.member = open.member;
   decoding.report(error);
   return Step::go;
 }
@@ -101,9 +108,10 @@ void Decoding::fail(const Member* member, const Error& error) {
     open->sink->fail(error);
     open_->close(*member);
   }
-  if (!member || error.set) return report(error);
+  if (!member) return report(error);
   Error placed = error;
-  placed.set = member->set;
+  if (!placed.set) placed.set = member->set;
+  placed.member = member->name;
   report(placed);
 }
 

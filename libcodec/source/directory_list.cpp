@@ -167,7 +167,7 @@ namespace {
 Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& entry, Member& member,
                       Receiver& receiver) {
   const std::string name = (entry.below ? "checkpoint/" : "") + entry.name;
-  member.place = list.directory.place() + "/" + name;
+  member.place = member.set_place + entry.name;
   char text[max_name_bytes + 1];
   const ssize_t size = readlinkat(list.directory.fd(), name.c_str(), text, sizeof text);
   // A directory serves CRIU as well.
@@ -190,7 +190,9 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   member.name = entry.name;
   member.set = list.set;
   member.id = id;
-  member.in_set = member.in_directory = true;
+  member.in_set = true;
+  member.directory = entry.below ? list.directory.place_of("checkpoint") : list.directory.place();
+  member.set_place = member.directory + (member.directory.ends_with('/') ? "" : "/");
   member.is_image = entry.is_image;
   if (entry.is_parent_link) return read_parent_link(list, entry, member, receiver);
   Error error;

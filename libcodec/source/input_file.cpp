@@ -37,6 +37,24 @@ InputFile::InputFile(int fd, std::string place) : fd_{fd}, place_{std::move(plac
   if (S_ISREG(status.st_mode) && status.st_size > 0) size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
+// What was opened, if it is a regular file; errno says why nothing was.
+InputFile InputFile::regular(int fd, std::string place, Error& error) {
+  struct stat status;
+  if (fd < 0 || fstat(fd, &status) != 0) {
+    error = errno == ELOOP ? not_a_file(std::move(place), "link") : open_fault(place, errno);
+  } else if (!S_ISREG(status.st_mode)) {
+    error = not_a_file(std::move(place), S_ISDIR(status.st_mode) ? "directory" : "device or pipe");
+  } else {
+    return {fd, std::move(place), static_cast<std::uint64_t>(status.st_size)};
+  }
+  if (fd >= 0) ::close(fd);
+  return {};
+}
+
+InputFile InputFile::at(const std::string& path, Error& error) {
+  return regular(::open(path.c_str(), hardened | O_CLOEXEC), path, error);
+}
+
 InputFile::InputFile(InputFile&& other) noexcept { *this = std::move(other); }
 
 InputFile& InputFile::operator=(InputFile&& other) noexcept {
@@ -113,18 +131,8 @@ InputFile Directory::open(std::string_view name, Error& error) const {
     error = bad_path(path, why);
     return {};
   }
-  const int fd = open_beneath(fd_, path, hardened);
   std::string place = place_of(name);
-  struct stat status;
-  if (fd < 0 || fstat(fd, &status) != 0) {
-    error = errno == ELOOP ? not_a_file(std::move(place), "link") : open_fault(place, errno);
-  } else if (!S_ISREG(status.st_mode)) {
-    error = not_a_file(std::move(place), S_ISDIR(status.st_mode) ? "directory" : "device or pipe");
-  } else {
-    return {fd, std::move(place), static_cast<std::uint64_t>(status.st_size)};
-  }
-  if (fd >= 0) ::close(fd);
-  return {};
+  return InputFile::regular(open_beneath(fd_, path, hardened), std::move(place), error);
 }
 
 bool Directory::has(std::string_view name) const {

@@ -69,8 +69,8 @@ struct Delivery {
 
   // One more member. False: it is one too many, which was reported. Every name counts, also one that is refused.
   bool count(std::string_view inner);
-  // Calls the member `inner`, which is its path in its archive. False: it is of a set that nobody asked for, or that is
-  // one too many; the first such set is reported.
+  // Calls the member `inner`, which is its path in its archive; its place, which ends with that, is set. False: it is
+  // of a set that nobody asked for, or that is one too many; the first such set is reported.
   bool name(Member& member, std::string_view inner);
   // Nothing, if no other member had the name. Requires: name() gave it one.
   Error seen_before(const Member& member);

@@ -98,6 +98,7 @@ Step LayersPiece::read_other(Delivery& to, const std::string& name) const {
     return Step::go;
   }
   member.place = file.place();
+  member.set_place = to.place + "/";
   member.size = file.size();
   return read_file(std::move(file), member, to.receiver, {options_.max_bytes, options_.max_bytes});
 }
@@ -225,7 +226,11 @@ std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const Sour
 }
 
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options) {
-  Pieces pieces{{input}, options};
+  return read_inputs({input}, receiver, options);
+}
+
+Step read_inputs(const std::vector<std::string>& inputs, Receiver& receiver, const SourceOptions& options) {
+  Pieces pieces{inputs, options};
   while (const auto piece = pieces.next())
     if (piece->read(receiver) == Step::stop) return Step::stop;
   return Step::go;

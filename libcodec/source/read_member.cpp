@@ -16,13 +16,6 @@ std::shared_ptr<const SetId> SetIds::of(std::string_view set) {
   return last_;
 }
 
-std::string place_beside(const Member& member, std::string_view name) {
-  const std::string& place = member.place;
-  const bool ends_with_name = member.in_set && place.ends_with(member.name);
-  const std::size_t end = ends_with_name ? place.size() - member.name.size() : place.rfind('/') + 1;
-  return place.substr(0, end).append(name);
-}
-
 NameInSet split_name(std::string_view inner) {
   constexpr std::string_view usual = "checkpoint";
   const std::size_t slash = inner.rfind('/');
@@ -49,6 +42,8 @@ bool Delivery::name(Member& member, std::string_view inner) {
     return false;
   }
   member.name = split.name;
+  member.set_place =
+      std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
   if (!options.set && !split.set.empty()) member.path.append(split.set).append(1, '/');
   member.path += split.name;

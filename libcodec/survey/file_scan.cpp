@@ -184,20 +184,14 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     for (const std::uint64_t read : reads) nr_holes -= std::min(parts_of_read, first + count - read);
     const std::uint64_t end = std::min<std::uint64_t>(shared.short_at, first + count);
     ready(first, end - first, nr_holes);
-    if (end < first + count)
-      return {Reason::cut_pages,
-              image.place(),
-              StoredPages::offset(end, smallest_page),
-              Error::nowhere,
-              StoredPages::size(nr_parts, smallest_page),
-              StoredPages::size(end, smallest_page)};
+    if (end < first + count) return StoredSize::of(end, smallest_page).cut(image.place(), nr_parts, smallest_page);
     first += count;
   }
   return {};
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
-  FileScan scan{image, StoredPages::count(image.stored_bytes(), smallest_page), nr_threads, facts.chunks()};
+  FileScan scan{image, image.stored().nr_pages(smallest_page), nr_threads, facts.chunks()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "memory/join_parents.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -22,11 +24,10 @@ Whose whose(std::string_view name) {
 // Sums over a pagemap; it is entered into its set when it turns out to be one.
 class MemorySink final : public PagemapSink {
  public:
-  MemorySink(SetState& state, const Member& member, const SurveyOptions& options,
+  MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
       : PagemapSink{options.places ? PagemapReader::Places::wanted : PagemapReader::Places::ignored},
-        set_{*state.set},
-        left_out_{state.left_out},
+        set_{set},
         name_{member.name},
         place_{member.place},
         member_set_{member.set},
@@ -48,7 +49,7 @@ class MemorySink final : public PagemapSink {
   Step head(std::uint64_t pages_id) override {
     const Whose of = whose(name_);
     if (options_.memories && !options_.memories(of.memory)) {
-      left_out_.insert(pages_id);
+      set_.state().left_out.insert(pages_id);
       return Step::go;
     }
     memory_ = &set_.memories[of.memory];
@@ -83,7 +84,6 @@ class MemorySink final : public PagemapSink {
 
  private:
   SurveyedSet& set_;
-  std::set<std::uint64_t>& left_out_;
   std::string name_, place_;
   std::shared_ptr<const SetId> member_set_;
   bool alone_;
@@ -95,8 +95,8 @@ class MemorySink final : public PagemapSink {
 // Pages as they come: facts by number of smallest page, and blocks for the compressors.
 class StreamedPages final : public PagesSink {
  public:
-  StreamedPages(SurveyWork& work, SetState& state, SurveyedPages& image, bool contents)
-      : work_{work}, state_{state}, image_{image}, contents_{contents} {}
+  StreamedPages(SurveyWork& work, SurveyedSet& set, SurveyedPages& image, bool contents)
+      : work_{work}, state_{set.state()}, image_{image}, contents_{contents} {}
 
   Step pass_over(std::uint64_t size) override {
     if (contents_ && !image_.on_disk) return Step::stop;
@@ -119,7 +119,7 @@ class StreamedPages final : public PagesSink {
   void sample(bool last);
 
   SurveyWork& work_;
-  SetState& state_;
+  SurveyedSet::State& state_;
   SurveyedPages& image_;
   bool contents_;
   bool passed_over_ = false;
@@ -185,35 +185,13 @@ Needs SurveyWork::needs() const {
   return needs;
 }
 
-SetState& SurveyWork::state_of(const Member& member) {
-  const auto [known, added] = by_id.try_emplace(*member.set, sets.size());
-  if (!added) return *states[known->second];
-  auto& set = *sets.emplace_back(std::make_unique<SurveyedSet>());
-  auto& state = *states.emplace_back(std::make_unique<SetState>());
-  state.set = &set;
-  state.place = place_beside(member, {});
-  if (member.in_directory) set.directory = state.place.substr(0, state.place.size() - 1);
-  set.id = *member.set;
-  set.place = state.place;
-  set.checkpoint = std::make_unique<Checkpoint>(needs());
-  return state;
-}
-
-// The memory of a parent is that of the set which it is the parent of.
-void SurveyWork::take_parents_out() {
-  std::vector<SetId> ids;
-  for (const auto& set : sets) ids.push_back(set->id);
-  const std::vector<std::size_t> parents = parents_among(ids);
-  std::set<const SurveyedSet*> above;
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    if (parents[i] == sets.size() || !sets[i]->directory.empty()) continue;
-    sets[i]->given_parent = sets[parents[i]].get();
-    above.insert(sets[i]->given_parent);
-  }
-  std::erase_if(states, [&](const auto& state) { return above.contains(state->set); });
-  for (auto& set : sets)
-    if (above.contains(set.get())) ancestors.push_back(std::move(set));
-  std::erase(sets, nullptr);
+SurveyedSet& SurveyWork::set_of(const Member& member) {
+  return sets.of(member, [&] {
+    auto set = std::make_unique<SurveyedSet>();
+    set->directory = member.directory;
+    set->checkpoint = std::make_unique<Checkpoint>(needs());
+    return set;
+  });
 }
 
 bool PageSurvey::wants(std::string_view name) {
@@ -226,16 +204,15 @@ bool PageSurvey::wants(std::string_view name) {
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
-  SetState& state = work_->state_of(member);
-  SurveyedSet& set = *state.set;
+  SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
-    if (state.left_out.contains(*pages_id)) return nullptr;
+    if (set.state().left_out.contains(*pages_id)) return nullptr;
     SurveyedPages& image = set.images[*pages_id];
     image.pages_id = *pages_id;
     image.place = member.place;
     image.on_disk = member.fd >= 0;
-    return std::make_unique<StreamedPages>(*work_, state, image, work_->options.contents);
+    return std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
   set.checkpoint->note(file);
@@ -243,12 +220,12 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
   if (other) return nullptr;
-  return std::make_unique<MemorySink>(state, member, work_->options, work_->report);
+  return std::make_unique<MemorySink>(set, member, work_->options, work_->report);
 }
 
 void PageSurvey::report(const Error& error) {
-  const bool is_pages = pages_id_of_name(file_of(error.image)).has_value();
-  if (is_pages && work_->faulty.size() < max_kept_errors) work_->faulty.insert(error.image);
+  const auto pages_id = pages_id_of_name(error.member);
+  if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
   work_->report(error);
 }
 
@@ -256,52 +233,45 @@ const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
-  Pieces pieces{inputs, options};
-  while (const auto piece = pieces.next())
-    if (piece->read(*this) == Step::stop) break;
-  work_->take_parents_out();
-  std::vector<SetId> ids;
-  for (const auto& set : work_->sets) ids.push_back(set->id);
-  const std::vector<std::string> names = texts_of(ids);
-  for (std::size_t i = 0; i < names.size(); ++i) work_->sets[i]->name = names[i];
-  for (const auto& state : work_->states)
-    std::erase_if(state->set->images, [&](const auto& one) { return state->left_out.contains(one.first); });
-  for (const auto& state : work_->states)
-    for (const auto& [id, image] : state->set->images)
-      if (image.on_disk) work_->all_bytes += image.size_bytes;
-  for (const auto& state : work_->states) work_->finish(*state);
-  if (work_->options.contents) {
-    const auto all = work_->distinct.in_all();
-    work_->contents.distinct = std::min(all.pages, work_->contents.scanned);
-    work_->contents.exact = all.exact;
-  }
-  return work_->sets;
+  (void)read_inputs(inputs, *this, options);
+  work_->finish();
+  return work_->sets.all();
 }
 
+void SurveyWork::finish() {
+  ancestors = sets.take_out(join_parents(sets));  // whose memory is that of the sets which they are the parents of
+  const std::vector<std::string> names = texts_of(ids_of(sets.all()));
+  for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
+  for (const auto& set : sets.all()) {
+    std::erase_if(set->images, [&](const auto& one) { return set->state().left_out.contains(one.first); });
+    for (const auto& [id, image] : set->images)
+      if (image.on_disk) all_bytes += image.size_bytes;
+  }
+  for (const auto& set : sets.all()) finish(*set);
+  if (!options.contents) return;
+  const auto all = distinct.in_all();
+  contents.distinct = std::min(all.pages, contents.scanned);
+  contents.exact = all.exact;
+}
+
+SurveyedSet::SurveyedSet() : state_{std::make_unique<State>()} {}
+SurveyedSet::~SurveyedSet() = default;
+
 PageDirectory* SurveyedSet::page_directory() {
-  if (!page_directory_ && !directory.empty()) page_directory_ = std::make_unique<PageDirectory>(directory);
-  return page_directory_.get();
+  auto& opened = state_->page_directory;
+  if (!opened && !directory.empty())
+    opened = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::Faults::of_parents);
+  return opened.get();
 }
 
 const Pagemap* SurveyedSet::pagemap(MemoryId memory) {
-  if (page_directory()) return page_directory_->pagemap(memory);
+  if (PageDirectory* opened = page_directory()) return opened->pagemap(memory);
   const auto found = memories.find(memory);
   return found == memories.end() ? nullptr : &found->second.pagemap;
 }
 
-SurveyedSet& SurveyedSet::holder(Stretch& stretch) {
-  SurveyedSet* set = this;
-  for (; stretch.level > 0 && set->given_parent; --stretch.level) set = set->given_parent;
-  return *set;
-}
-
-PageStore* SurveyedSet::parent() {
-  if (given_parent) return given_parent;
-  return page_directory() ? page_directory_->parent() : nullptr;
-}
-
 void SurveyedSet::forget(MemoryId memory) {
-  if (page_directory()) page_directory_->forget(memory);
+  if (PageDirectory* opened = page_directory()) opened->forget(memory);
 }
 
 const SurveyedPages* SurveyedSet::image_of(const SurveyedMemory& memory) const {

@@ -1,8 +1,6 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <fcntl.h>
 
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
@@ -15,12 +13,8 @@ namespace {
 const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::optional<PagesImage>& alone,
                              Error& error) {
   if (PageDirectory* directory = set.page_directory()) return directory->image(image.pages_id, smallest_page, error);
-  InputFile file{open(image.place.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC), image.place};
-  if (!file.is_open()) {
-    error = system_error(Reason::io_open, image.place, errno);
-    return nullptr;
-  }
-  return &alone.emplace(std::move(file), smallest_page);
+  InputFile file = InputFile::at(image.place, error);
+  return error ? nullptr : &alone.emplace(std::move(file), smallest_page);
 }
 
 }  // namespace
@@ -30,18 +24,19 @@ void SurveyWork::report_in(const SurveyedSet& set, Error error) {
   report(error);
 }
 
-void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
+void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                            const TakeFacts& take) {
   Error error;
   std::optional<PagesImage> alone;
-  const PagesImage* file = open_image(*state.set, image, alone, error);
+  const PagesImage* file = open_image(set, image, alone, error);
   if (!file) {
     image.complete = false;
-    return report_in(*state.set, std::move(error));
+    return report_in(set, std::move(error));
   }
-  FileScan scan{*file,         nr_parts,        options.nr_threads, image.facts.chunks(),
-                &state.sample, state.nr_blocks, &compressors};
-  state.nr_blocks += scan.nr_blocks();
+  FileScan scan{
+      *file,       nr_parts, options.nr_threads, image.facts.chunks(), &set.state().sample, set.state().nr_blocks,
+      &compressors};
+  set.state().nr_blocks += scan.nr_blocks();
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
@@ -52,14 +47,14 @@ void SurveyWork::scan_file(SetState& state, SurveyedPages& image, std::uint64_t 
                    });
   if (!error) return;
   image.complete = false;
-  report_in(*state.set, std::move(error));
+  report_in(set, std::move(error));
 }
 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
-void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& image) {
-  const std::uint64_t page_size = state.set->page_size;
+void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
+  const std::uint64_t page_size = set.page_size;
   const std::uint64_t parts = pages_in(page_size, smallest_page);
-  const std::uint64_t there = StoredPages::count(image.size_bytes, page_size);
+  const std::uint64_t there = StoredSize{image.size_bytes}.nr_pages(page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
@@ -83,9 +78,8 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report_in(*state.set, {Reason::cut_pages, image.place, image.size_bytes, Error::nowhere,
-                           StoredPages::size(memory->pagemap.nr_present, page_size), image.size_bytes});
-  if (image.on_disk) scan_file(state, image, nr_pages * parts, counter, take);
+    report_in(set, StoredSize{image.size_bytes}.cut(image.place, memory->pagemap.nr_present, page_size));
+  if (image.on_disk) scan_file(set, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts, false);
   const auto count = counter.member();
   totals.zero = totals.classes[0];
@@ -98,12 +92,11 @@ void SurveyWork::count(SetState& state, SurveyedMemory* memory, SurveyedPages& i
     return;
   }
   memory->contents = totals;
-  state.set->contents.add(totals);
+  set.contents.add(totals);
 }
 
-void SurveyWork::finish(SetState& state) {
-  SurveyedSet& set = *state.set;
-  set.checkpoint->finish(state.place);
+void SurveyWork::finish(SurveyedSet& set) {
+  set.checkpoint->finish(set.place);
   set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint->page_size();
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
@@ -115,23 +108,22 @@ void SurveyWork::finish(SetState& state) {
   for (auto& [id, memory] : set.memories) {
     const auto image = set.images.find(memory.pagemap.pages_id);
     if (image != set.images.end()) {
-      count(state, &memory, image->second);
+      count(set, &memory, image->second);
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      Error error{Reason::missing_image, state.place + pages_name(memory.pagemap.pages_id)};
-      if (faulty.contains(error.image)) continue;  // refused, which was said
-      report_in(set, std::move(error));
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, which was said
+      report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }
   const auto all = distinct.set();
   set.contents.distinct = std::min(all.pages, set.contents.scanned);
   set.contents.exact = all.exact;
-  set.zstd = state.sample.zstd(state.nr_blocks);
-  set.lz4 = state.sample.lz4(state.nr_blocks);
+  set.zstd = set.state().sample.zstd(set.state().nr_blocks);
+  set.lz4 = set.state().sample.lz4(set.state().nr_blocks);
   contents.add(set.contents);
   for (auto& [pages_id, image] : set.images)
-    if (!image.claimed) count(state, nullptr, image);
+    if (!image.claimed) count(set, nullptr, image);
   if (options.keep_facts) return;
   for (auto& [pages_id, image] : set.images) image.facts = {};
 }

@@ -3,16 +3,16 @@
 
 #include <set>
 
+#include "set/sets_of.hpp"
 #include "survey/compression_sample.hpp"
 #include "survey/distinct_pages.hpp"
 #include "survey/page_facts.hpp"
 
 namespace critpipe {
 
-struct SetState {
-  SurveyedSet* set = nullptr;
-  std::string place;                 // what stands before the names of its images
-  std::set<std::uint64_t> left_out;  // pages images of memories that nobody wants
+struct SurveyedSet::State {
+  std::unique_ptr<PageDirectory> page_directory;  // null: none yet
+  std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
 };
@@ -25,22 +25,20 @@ struct SurveyWork {
   using TakeFacts = std::function<void(std::uint64_t first, std::uint64_t nr_parts, bool all_zero)>;
 
   Needs needs() const;  // of the checkpoints of the sets
-  SetState& state_of(const Member& member);
-  void finish(SetState& state);
+  SurveyedSet& set_of(const Member& member);
+  void finish();
+  void finish(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);
-  void take_parents_out();
-  void count(SetState& state, SurveyedMemory* memory, SurveyedPages& image);
-  void scan_file(SetState& state, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
+  void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
+  void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
                  const TakeFacts& take);
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
   const Checkpoint needed;  // empty: tells which images the others take
-  std::vector<std::unique_ptr<SurveyedSet>> sets;
-  std::vector<std::unique_ptr<SetState>> states;        // of the sets
+  SetsOf<SurveyedSet> sets;
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
-  std::map<SetId, std::size_t> by_id;
-  std::set<std::string> faulty;  // places of pages images that an error was reported of, while they are few
+  std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few
   DistinctPages distinct;
   Compressors compressors;                      // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress

@@ -47,36 +47,12 @@ struct Place {
 // Where each field of a payload that we have made stands.
 std::vector<Place> places_of(const Message& message, Bytes payload) {
   std::vector<Place> places;
-  const std::byte* at = payload.data();
-  const std::byte* end = at + payload.size();
-  int depth = 0;
-  const std::byte* begin = at;
-  Place place{};
-  while (at != end) {
-    if (depth == 0) begin = at;
-    const auto tag = static_cast<std::uint32_t>(trusted_varint(at));
-    const auto wire = static_cast<Wire>(tag & 7);
-    if (depth == 0) {
-      const Field* field = message.find(tag >> 3);
-      place.number = tag >> 3;
-      place.unknown = !field || field->wire() != wire;
-    }
-    switch (wire) {
-      case Wire::varint: trusted_varint(at); break;
-      case Wire::fixed64: at += 8; break;
-      case Wire::fixed32: at += 4; break;
-      case Wire::bytes: {
-        const auto size = trusted_varint(at);
-        at += size;
-        break;
-      }
-      case Wire::group: ++depth; break;
-      case Wire::group_end: --depth; break;
-    }
-    if (depth != 0) continue;
-    place.begin = static_cast<std::size_t>(begin - payload.data());
-    place.size = static_cast<std::size_t>(at - begin);
-    places.push_back(place);
+  const std::byte* begin = payload.data();
+  for (Fields fields{message, payload}; fields.next(); begin = fields.at()) {
+    const Value& value = fields.value();
+    const bool unknown = !value.field || value.field->wire() != value.wire;
+    places.push_back({value.number, unknown, static_cast<std::size_t>(begin - payload.data()),
+                      static_cast<std::size_t>(fields.at() - begin)});
   }
   return places;
 }

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/decimal.hpp"
+#include "base/json_escape.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -12,29 +15,11 @@ bool parse_hex4(std::string_view text, std::uint32_t& unit) {
   if (text.size() < 4) return false;
   unit = 0;
   for (const char c : text.substr(0, 4)) {
-    const char lower = static_cast<char>(c | 0x20);
-    if (c >= '0' && c <= '9') unit = unit << 4 | static_cast<std::uint32_t>(c - '0');
-    else if (lower >= 'a' && lower <= 'f') unit = unit << 4 | static_cast<std::uint32_t>(lower - 'a' + 10);
-    else return false;
+    const int digit = hex_digit(c);
+    if (digit < 0) return false;
+    unit = unit << 4 | static_cast<std::uint32_t>(digit);
   }
   return true;
-}
-
-void append_utf8(std::string& out, std::uint32_t point) {
-  const auto add = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) return add(point);
-  if (point < 0x800) {
-    add(0xc0 | point >> 6);
-  } else {
-    if (point < 0x10000) {
-      add(0xe0 | point >> 12);
-    } else {
-      add(0xf0 | point >> 18);
-      add(0x80 | (point >> 12 & 0x3f));
-    }
-    add(0x80 | (point >> 6 & 0x3f));
-  }
-  add(0x80 | (point & 0x3f));
 }
 
 // The escape at text[at], which is a backslash. Moves past it.

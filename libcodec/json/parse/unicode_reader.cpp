@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/json_escape.hpp"
 #include "critpipe/base.hpp"
 
 namespace critpipe {
@@ -36,16 +37,6 @@ std::string_view valid_prefix(std::string_view text) {
     good += size;
   }
   return text.substr(0, good);
-}
-
-void append_point(std::string& out, std::uint32_t point) {
-  const auto add = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) return add(point);
-  if (point >= 0x10000) add(0xf0 | point >> 18), add(0x80 | (point >> 12 & 0x3f));
-  else if (point >= 0x800) add(0xe0 | point >> 12);
-  if (point >= 0x800) add(0x80 | (point >> 6 & 0x3f));
-  else add(0xc0 | point >> 6);
-  add(0x80 | (point & 0x3f));
 }
 
 }  // namespace
@@ -136,7 +127,7 @@ std::string_view UnicodeReader::split_sequence() {
 bool UnicodeReader::wide_unit(std::uint32_t unit) {
   if (high_surrogate_ != 0) {
     if (unit < 0xdc00 || unit >= 0xe000) return false;
-    append_point(out_, 0x10000 + ((high_surrogate_ - 0xd800) << 10) + (unit - 0xdc00));
+    append_utf8(out_, 0x10000 + ((high_surrogate_ - 0xd800) << 10) + (unit - 0xdc00));
     high_surrogate_ = 0;
     return true;
   }
@@ -146,7 +137,7 @@ bool UnicodeReader::wide_unit(std::uint32_t unit) {
     return true;
   }
   if (unit > 0x10ffff || (unit >= 0xd800 && unit < 0xe000)) return false;
-  append_point(out_, unit);
+  append_utf8(out_, unit);
   return true;
 }
 

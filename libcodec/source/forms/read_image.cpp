@@ -27,6 +27,7 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   member.name = image.name;
   member.path = image.path;
   member.place = image.place;
+  member.set_place = image.place.substr(0, image.place.size() - image.name.size());
   member.set = std::make_shared<const SetId>(SetId{image.called.directory(), {}});
   member.id = delivery.next_id;
   member.size = image.size;

@@ -104,6 +104,7 @@ void read(const Images& images, CheckpointReader& reader, std::size_t piece = 0)
     member.path = name;
     member.set = std::make_shared<SetId>(SetId{"set", slash == name.npos ? "" : name.substr(0, slash)});
     member.place = "set/" + name;
+    member.set_place = "set/" + name.substr(0, slash + 1);
     member.id = ++id;
     member.in_set = true;
     ASSERT_EQ(reader.begin(member), Step::go);

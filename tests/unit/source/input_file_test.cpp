@@ -43,6 +43,22 @@ class Directories : public ::testing::Test {
 
 std::string text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
+TEST_F(Directories, AFileThatTheUserNamedMayBeALink) {
+  std::filesystem::create_symlink(at("dump/fs-1.img"), path_ / "named.img");
+  mkfifo(at("pipe.img").c_str(), 0600);
+  const auto refusal_at = [&](const char* name) {
+    Error error;
+    const InputFile file = InputFile::at(at(name), error);
+    EXPECT_EQ(file.is_open(), !error);
+    EXPECT_TRUE(error || file.place() == at(name));
+    return error.reason;
+  };
+  EXPECT_EQ(refusal_at("named.img"), Reason::none);
+  EXPECT_EQ(refusal_at("pipe.img"), Reason::bad_member);
+  EXPECT_EQ(refusal_at("dump"), Reason::bad_member);
+  EXPECT_EQ(refusal_at("nothing.img"), Reason::io_open);
+}
+
 TEST_F(Directories, OpenRegularFilesBeneathThem) {
   Error error;
   const Directory directory{at("dump/"), error};

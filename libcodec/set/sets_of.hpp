@@ -1,0 +1,74 @@
+// What a reader makes of its inputs, set by set. Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "critpipe/source.hpp"
+
+namespace critpipe {
+
+template <typename Sets>
+std::vector<SetId> ids_of(const Sets& sets) {
+  std::vector<SetId> ids;
+  for (const auto& set : sets) ids.push_back(set->id);
+  return ids;
+}
+
+// One T for each set of which a member came, in the order in which the sets begin. A T has an `id` and a `place`, which
+// stands before the names of its members in messages. They stay where they are.
+template <typename T>
+class SetsOf {
+ public:
+  // That of the member's set. `make` makes one from the first member.
+  template <typename Make>
+  T& of(const Member& member, const Make& make) {
+    if (T* known = find(*member.set)) return *known;
+    T& made = add(*member.set, make());
+    made.place = member.set_place;
+    return made;
+  }
+  T& of(const Member& member) { return of(member, std::make_unique<T>); }
+  // One of a set that has no members.
+  T& add(const SetId& id, std::unique_ptr<T> made) {
+    made->id = id;
+    return *by_id_.emplace(id, all_.emplace_back(std::move(made)).get()).first->second;
+  }
+  T* find(const SetId& id) const {  // null: nothing came of it
+    const auto known = by_id_.find(id);
+    return known == by_id_.end() ? nullptr : known->second;
+  }
+  // That of which something is wrong; null: the error belongs to none of them.
+  T* find(const Error& error) const { return error.set ? find(*error.set) : nullptr; }
+
+  std::vector<std::unique_ptr<T>>& all() { return all_; }
+  const std::vector<std::unique_ptr<T>>& all() const { return all_; }
+  std::size_t size() const { return all_.size(); }
+  bool empty() const { return all_.empty(); }
+
+  // Takes some out; of() and find() know them no more.
+  std::vector<std::unique_ptr<T>> take_out(const std::set<T*>& some) {
+    std::vector<std::unique_ptr<T>> taken;
+    for (auto& one : all_)
+      if (some.contains(one.get())) taken.push_back(std::move(one));
+    std::erase(all_, nullptr);
+    for (const auto& one : taken) by_id_.erase(one->id);
+    return taken;
+  }
+
+  // The parent of each, or null, as far as it is in the same input.
+  std::vector<T*> parents() const {
+    std::vector<T*> parents;
+    for (const std::size_t parent : parents_among(ids_of(all_)))
+      parents.push_back(parent == all_.size() ? nullptr : all_[parent].get());
+    return parents;
+  }
+
+ private:
+  std::vector<std::unique_ptr<T>> all_;
+  std::map<SetId, T*> by_id_;
+};
+
+}  // namespace critpipe
