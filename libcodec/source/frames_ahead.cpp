@@ -119,8 +119,8 @@ FramesAhead::Slot::State FramesAhead::unpack(Slot& slot, Room& room) const try {
   room.packed.resize(frame.packed);
   slot.bytes.resize(frame.unpacked);
   if (file_.pread(room.packed, frame.at, error) < room.packed.size()) return Slot::State::bad;
-  const std::size_t size = ZSTD_decompressDCtx(room.context, slot.bytes.data(), slot.bytes.size(), room.packed.data(),
-                                               room.packed.size());
+  const std::size_t size =
+      ZSTD_decompressDCtx(room.context, slot.bytes.data(), slot.bytes.size(), room.packed.data(), room.packed.size());
   if (size != frame.unpacked) return Slot::State::bad;
   if (!frame.checksum) return Slot::State::good;
   // That of the frame, which was checked just now, or one that has to be made.

@@ -163,11 +163,10 @@ std::optional<ZstdHead> zstd_head(Bytes bytes) {
 
 std::unique_ptr<ZstdFrames> find_zstd_frames(const InputFile& file, std::uint64_t begin) {
   if (file.size() == InputFile::unknown || file.size() <= begin) return nullptr;
-  if (auto entries = read_table(file, begin))
-    return std::make_unique<TableFrames>(file, begin, std::move(*entries));
+  if (auto entries = read_table(file, begin)) return std::make_unique<TableFrames>(file, begin, std::move(*entries));
   ZstdFrame frame;
   WalkedFrames walked{file, begin};
-  while (walked.next(frame) == ZstdFrames::Next::frame)
+  for (int tries = 0; tries < 16 && walked.next(frame) == ZstdFrames::Next::frame; ++tries)
     if (frame.unpacked > 0 && frame.at + frame.packed < file.size()) return std::make_unique<WalkedFrames>(file, begin);
   return nullptr;
 }

@@ -1,5 +1,5 @@
-// Where the frames of a zstd file lie, without unpacking them: from its table of frames (output/seek_table.hpp), or from
-// the heads of its frames and blocks.
+// Where the frames of a zstd file lie, without unpacking them: from its table of frames (output/seek_table.hpp), or
+// from the heads of its frames and blocks.
 //
 // Sources of the facts: RFC 8878, zstd's contrib/seekable_format.
 #pragma once
