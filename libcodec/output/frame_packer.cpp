@@ -7,6 +7,14 @@
 
 namespace critpipe {
 
+namespace {
+
+// Matches reach over a whole frame, at no cost in time: that makes up for those that would reach before its begin. With
+// the usual 2 MiB of level 3 frames of 4 MiB take 3% more.
+constexpr int window_log = 22;
+
+}  // namespace
+
 class FramePacker::Context {
  public:
   Context() = default;
@@ -96,6 +104,7 @@ void FramePacker::pack(PackedFrame& frame, Context& context) const try {
   if (!context.stream) throw std::bad_alloc{};
   frame.packed.resize(ZSTD_compressBound(frame.plain.size()));
   ZSTD_CCtx_setParameter(context.stream, ZSTD_c_compressionLevel, level_);
+  ZSTD_CCtx_setParameter(context.stream, ZSTD_c_windowLog, window_log);
   ZSTD_CCtx_setParameter(context.stream, ZSTD_c_checksumFlag, 1);
   const std::size_t size =
       ZSTD_compress2(context.stream, frame.packed.data(), frame.packed.size(), frame.plain.data(), frame.plain.size());

@@ -10,6 +10,12 @@ namespace critpipe {
 
 extern const Packing zstd_packing;
 
+namespace {
+
+constexpr std::size_t packed_bytes = 128 << 10;
+
+}  // namespace
+
 struct FrameStream::Sum {
   XXH64_state_t state;
 };
@@ -32,8 +38,8 @@ void FrameStream::begin(const ZstdFrame& frame) {
   ended_ = full_ = false;
   if (!unpacker_) {
     unpacker_ = zstd_packing.make();
-    packed_.resize(block_bytes / 2);
-    block_.resize(block_bytes);
+    packed_ = std::make_unique_for_overwrite<std::byte[]>(packed_bytes);
+    block_ = std::make_unique_for_overwrite<std::byte[]>(block_bytes);
   }
   if (!unpacker_->begin()) fail("no memory");
   if (!frame.checksum || frame.has_checksum) return;
@@ -42,28 +48,30 @@ void FrameStream::begin(const ZstdFrame& frame) {
 }
 
 bool FrameStream::refill() {
-  const std::uint64_t size = std::min<std::uint64_t>(packed_.size(), frame_.packed - read_);
-  const std::size_t got = file_.pread(std::span{packed_}.first(size), frame_.at + read_, error_);
-  in_ = Bytes{packed_}.first(got);
+  // Of most frames only the first few bytes are wanted.
+  const std::uint64_t most =
+      std::min<std::uint64_t>(read_ == 0 ? packed_bytes / 8 : packed_bytes, frame_.packed - read_);
+  const std::size_t got = file_.pread({packed_.get(), most}, frame_.at + read_, error_);
+  in_ = {packed_.get(), got};
   read_ += got;
   if (got > 0 || error_) return got > 0;
   error_ = wrong_table(place_, frame_.at - begin_);
-  if (size > 0) error_ = {Reason::changed, place_, Error::nowhere, Error::nowhere, frame_.packed - read_};
+  if (most > 0) error_ = {Reason::changed, place_, Error::nowhere, Error::nowhere, frame_.packed - read_};
   return false;
 }
 
 Bytes FrameStream::read() {
   while (!ended_ && !error_) {
     if (in_.empty() && !full_ && !refill()) break;
-    const Unpacked step = unpacker_->unpack(in_, block_);
+    const Unpacked step = unpacker_->unpack(in_, {block_.get(), block_bytes});
     const bool stands_still = step.taken == 0 && step.given == 0 && !in_.empty();
     in_ = in_.subspan(step.taken);
     taken_ += step.taken;
-    full_ = step.given == block_.size();
+    full_ = step.given == block_bytes;
     ended_ = step.state == Unpacked::State::frame_ended;
     if (step.state == Unpacked::State::failed) fail(step.why);
     else if (stands_still && !ended_) fail("damaged");
-    const Bytes bytes = Bytes{block_}.first(std::min<std::uint64_t>(step.given, frame_.unpacked - given_));
+    const Bytes bytes{block_.get(), std::min<std::uint64_t>(step.given, frame_.unpacked - given_)};
     given_ += bytes.size();
     if (bytes.size() < step.given && !error_) error_ = wrong_table(place_, frame_.at - begin_);
     if (frame_.checksum && !frame_.has_checksum) XXH64_update(&sum_->state, bytes.data(), bytes.size());

@@ -1,8 +1,6 @@
 // Unpacks one frame of zstd after the other, each as a stream, and checks it against what is known of it.
 #pragma once
 
-#include <vector>
-
 #include "source/packing.hpp"
 #include "source/zstd_frames.hpp"
 
@@ -36,7 +34,7 @@ class FrameStream {
   std::unique_ptr<Unpacker> unpacker_;
   std::unique_ptr<Sum> sum_;  // of what the frame holds, where only the table has it
   ZstdFrame frame_;
-  std::vector<std::byte> packed_, block_;
+  std::unique_ptr<std::byte[]> packed_, block_;
   Bytes in_;  // in packed_
   std::uint64_t read_ = 0, taken_ = 0, given_ = 0;
   bool ended_ = true;

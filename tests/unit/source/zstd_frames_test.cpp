@@ -142,7 +142,15 @@ TEST_F(ZstdByFrames, WhatIsPassedOverIsNotUnpacked) {
   const Bytes found = reader->read();
   EXPECT_FALSE(found.empty());
   EXPECT_EQ(content.compare(behind, found.size(), reinterpret_cast<const char*>(found.data()), found.size()), 0);
-  EXPECT_EQ(read_everyhow(bytes, content).reason, Reason::bad_compression);
+  // The checksum of a frame comes behind what it holds.
+  for (const unsigned threads : {1, 3}) {
+    SourceOptions options;
+    options.threads = threads;
+    const auto all = open_bytes(directory_ / "input", options);
+    while (!all->read().empty()) {
+    }
+    EXPECT_EQ(all->error().reason, Reason::bad_compression) << threads;
+  }
 }
 
 // A table that does not fit the file is none: the file is read as any other.
@@ -165,7 +173,7 @@ TEST_F(ZstdByFrames, TablesThatDoNotFitAreIgnored) {
   EXPECT_FALSE(read_everyhow(bytes + bytes, content + content)) << "two in a row";
   // Another magic than that of tables is still one of a frame to skip.
   EXPECT_FALSE(read_everyhow(with(table.at, 1), content)) << "magic of the table";
-  EXPECT_EQ(read_everyhow(with(table.at + 4, 1), content).reason, Reason::cut_compression) << "its size";
+  EXPECT_TRUE(read_everyhow(with(table.at + 4, 1), content)) << "its size";
   EXPECT_EQ(read_everyhow(bytes.substr(0, end - 1), content).reason, Reason::cut_compression);
   EXPECT_FALSE(read_everyhow(bytes.substr(0, table.at), content)) << "none";
 }
