@@ -257,7 +257,9 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make, con
     (void)read_inputs(program, *receiver, options);
     return;
   }
-  Workers workers{program, output, make, options, threads};
+  SourceOptions reading = options;  // on all threads as it is
+  reading.threads = 1;
+  Workers workers{program, output, make, reading, threads};
   std::vector<std::thread> others;
   others.reserve(threads);
   try {

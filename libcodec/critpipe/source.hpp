@@ -124,6 +124,9 @@ struct SourceOptions {
   std::uint64_t stdin_offset = Member::unknown;
   // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
   std::vector<std::string> before = {};
+  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
+  // only in a file, is unpacked by more than the one that reads it.
+  unsigned threads = 0;
 };
 
 // A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the

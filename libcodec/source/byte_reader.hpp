@@ -24,6 +24,7 @@ class FileReader final : public ByteReader {
   bool is_pipe() const override { return file_.is_pipe(); }
 
   int fd() const { return file_.fd(); }
+  const InputFile& file() const { return file_; }
   void taken(std::uint64_t size) { left_ -= size; }                             // by someone else, from its offset on
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 

@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/descriptors.hpp"
 #include "source/input_form.hpp"
@@ -21,6 +23,13 @@ std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, cons
   return std::make_unique<PeekReader>(std::move(below));
 }
 
+// Threads that unpack: more than a few wait for whoever reads what they unpack.
+std::size_t threads_of(const SourceOptions& options) {
+  constexpr unsigned usual = 8, most = 64;
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  return options.threads == 0 ? std::min(processors, usual) : std::min(options.threads, most);
+}
+
 // Unpacks as often as the input is packed. A name says that it is a raw image; a head, that it is another. Both end it
 // with as few bytes as can be: a pipe may give the next ones much later.
 bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
@@ -32,7 +41,12 @@ bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
       opened.error = {Reason::limit_packing, opened.place, Error::nowhere, Error::nowhere, max_packings};
       return false;
     }
-    reader = bounded(unpack(*packing, std::move(reader), opened.place), opened.place, options);
+    Reader below = std::move(reader);
+    Reader above;
+    if (const InputFile* file = std::exchange(opened.packed, nullptr); file && packing->by_frames)
+      above = packing->by_frames(*file, opened.packed_begin, below, opened.place, threads_of(options));
+    if (!above) above = unpack(*packing, std::move(below), opened.place);
+    reader = bounded(std::move(above), opened.place, options);
     opened.size = Member::unknown;
     for (std::string* name : {&opened.name, &opened.path})
       if (name->ends_with(packing->suffix)) name->erase(name->size() - packing->suffix.size());
@@ -76,6 +90,10 @@ std::uint64_t stdin_offset() {
 void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
   auto plain = std::make_unique<FileReader>(std::move(file));
   opened.size = plain->size();
+  if (opened.size != Member::unknown) {
+    opened.packed = &plain->file();
+    opened.packed_begin = opened.packed->size() - opened.size;
+  }
   opened.reader = bounded(std::move(plain), opened.place, options);
 }
 

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import container_images
 import image_stream
+import seekable_zstd
 
 BIN, FOLDER, ARCHIVES = map(os.path.abspath, sys.argv[1:4])
 EVERY_FORM = ("container", "demo", "memory-4.2")       # of others three forms are enough
@@ -149,6 +150,8 @@ def forms_of(path, archive, all_of_them):
     if not all_of_them:
         return
     yield "pages first", container_images.tar(pages_first), False
+    yield "seekable tar.zst", seekable_zstd.pack(layer, 100_000), False
+    yield "seekable tar.zst, pages first", seekable_zstd.pack(container_images.tar(pages_first), 1 << 20), False
     yield "docker-archive", container_images.docker_archive(layers), False
     yield "docker-archive, from a pipe", container_images.docker_archive(layers[::-1]), True
     yield "old docker-archive", gzip.compress(container_images.old_docker_archive(layers), 1), False
