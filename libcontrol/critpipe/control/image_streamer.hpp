@@ -180,6 +180,9 @@ class ImageServer final : public StreamerEnd {
   // The images must outlive *this, and not change.
   explicit ImageServer(HeldImages& images, ServeOptions options = {});
   ~ImageServer() override;
+
+ private:
+  struct CRITPIPE_INNER Server;
 };
 
 }  // namespace critpipe
