@@ -105,8 +105,12 @@ Error HeldImages::read(const std::vector<std::string>& inputs, SourceOptions opt
   options.all_members = true;
   Pieces pieces{inputs, options};
   while (!store_->error)
-    if (const auto piece = pieces.next()) (void)piece->read(*this);
-    else break;
+    if (const auto piece = pieces.next()) {
+      (void)piece->read(*this);
+      for (const std::uint64_t bytes : piece->bytes_read()) store_->bytes_read.push_back(bytes);
+    } else {
+      break;
+    }
   return store_->error;
 }
 
@@ -119,6 +123,7 @@ Error HeldImages::read(const std::vector<int>& inputs, SourceOptions options) {
 void HeldImages::pass_on(const std::string& name, Descriptor file) { store_->passed_on[name] = std::move(file); }
 bool HeldImages::was_passed_on(std::string_view name) const { return store_->was_passed_on.contains(name); }
 bool HeldImages::has(std::string_view name) const { return store_->images.contains(name); }
+const std::vector<std::uint64_t>& HeldImages::bytes_read() const { return store_->bytes_read; }
 std::size_t HeldImages::nr_images() const { return store_->images.size(); }
 const Error& HeldImages::error() const { return store_->error; }
 

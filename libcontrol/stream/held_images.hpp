@@ -46,6 +46,7 @@ struct HeldImages::Store {
   std::map<std::string, Descriptor, std::less<>> passed_on;
   std::map<std::string, bool, std::less<>> was_passed_on;
   std::shared_ptr<const SetId> set;  // of which the images are
+  std::vector<std::uint64_t> bytes_read;
   Error error;
 };
 

@@ -143,6 +143,7 @@ class HeldImages final : public Receiver {
   bool has(std::string_view name) const;
   std::uint64_t size(std::string_view name) const;  // in bytes; 0 if there is none
   std::size_t nr_images() const;
+  const std::vector<std::uint64_t>& bytes_read() const;  // by read(), of each input that is not a directory
   // The content of a small image. Reasons: missing_image, io_read, limit_held (over 256 MiB).
   [[nodiscard]] Error get(std::string_view name, std::string& content) const;
   // Replaces an image, or adds it. Reasons: bad_name, io_write.
