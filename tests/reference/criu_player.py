@@ -5,6 +5,7 @@
 
 usage: criu_player.py dump DIR [NAME=FILE|NAME:TEXT]...      sends images, in this order
        criu_player.py restore DIR NAME...                    prints each image that there is, and which there are not
+       criu_player.py get DIR NAME                           an image, as it is
        criu_player.py raw DIR capture|serve HEX              sends these bytes, then goes
 """
 import array
@@ -105,6 +106,10 @@ def main(what, directory, *words):
         for name in words:
             content = restore.image(name)
             print(f"{name}: " + ("none" if content is None else repr(content)), flush=True)
+        restore.close()
+    elif what == "get":
+        restore = Restore(directory)
+        sys.stdout.buffer.write(restore.image(words[0]))
         restore.close()
     else:
         peer = connect(directory, words[0])

@@ -70,6 +70,15 @@ def images(rng, count, largest):
 def play_dump(directory, content, rng, open_at_once=4):
     """Sends images in pieces, several in turns; the inventory last."""
     dump = Dump(directory)
+    try:
+        send_in_turns(dump, content, rng, open_at_once)
+        dump.image("inventory.img", content["inventory.img"])
+    except BrokenPipeError:
+        pass
+    dump.close()
+
+
+def send_in_turns(dump, content, rng, open_at_once):
     left = [name for name in content if name != "inventory.img"]
     rng.shuffle(left)
     going = {}
@@ -80,19 +89,11 @@ def play_dump(directory, content, rng, open_at_once=4):
         name = rng.choice(list(going))
         pipe, rest = going[name]
         size = rng.choice([1, 100, 4096, 70000, 300000])
-        try:
-            written = pipe.write(rest[:size]) if rest else 0
-        except BrokenPipeError:
-            break
+        written = pipe.write(rest[:size]) if rest else 0
         going[name][1] = rest[written:]
         if not going[name][1]:
             pipe.close()
             del going[name]
-    try:
-        dump.image("inventory.img", content["inventory.img"])
-    except BrokenPipeError:
-        pass
-    dump.close()
 
 
 def capture_into(directory, content, rng, nr_shards, slow, options=(), kind="pipe"):

@@ -100,9 +100,10 @@ class ImageCapture final : public StreamerEnd {
   explicit ImageCapture(CaptureOptions options = {});
   ~ImageCapture() override;
 
-  // A shard of the stream: a pipe, a socket or a file, at its offset; what comes next goes to the shard that has room.
-  // A file may make step() wait for its disk; pipes and sockets never do. The descriptor stays the caller's, and must
-  // stay open until is_done(). `name` is what errors call it. Call before listen() or connect(). Reasons: io_write.
+  // A shard of the stream, which needs at least one: a pipe, a socket or a file, at its offset; what comes next goes to
+  // the shard that has room. A file may make step() wait for its disk; pipes and sockets never do. The descriptor stays
+  // the caller's, and must stay open until is_done(). `name` is what errors call it. Call before listen() or connect().
+  // Reasons: io_write.
   [[nodiscard]] Error add_output(int fd, std::string name);
   // One more member of the stream, which is read to its end from a pipe, a socket or a file. May be called until the
   // stream has ended. The descriptor is closed when it has been read. Reasons: bad_name, bad_duplicate, io_read.
