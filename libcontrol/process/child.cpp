@@ -50,8 +50,7 @@ Exec prepare(const std::vector<std::string>& command, const ChildOptions& option
     for (const std::string& added : options.environment) replaced = replaced || added.starts_with(name);
     if (!replaced) exec.environment.push_back(*entry);
   }
-  for (const std::string& added : options.environment)
-    exec.environment.push_back(const_cast<char*>(added.c_str()));
+  for (const std::string& added : options.environment) exec.environment.push_back(const_cast<char*>(added.c_str()));
   exec.environment.push_back(nullptr);
   return exec;
 }
@@ -154,7 +153,8 @@ Error Child::start(const std::vector<std::string>& command, const ChildOptions& 
   if (got == static_cast<ssize_t>(sizeof number)) error = system_error(Reason::io_open, command[0], number);
   if (error) {
     if (pidfd < 0) kill(pid, SIGKILL);
-    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
     if (pidfd >= 0) close(pidfd);
     return error;
   }

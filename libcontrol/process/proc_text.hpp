@@ -16,7 +16,7 @@ namespace critpipe {
 // An open directory of /proc. It belongs to one process: when that is gone, all reads fail.
 class ProcDirectory {
  public:
-  explicit ProcDirectory(pid_t pid);                     // /proc/PID
+  explicit ProcDirectory(pid_t pid);                            // /proc/PID
   ProcDirectory(const ProcDirectory& above, const char* name);  // a directory below
   explicit operator bool() const { return static_cast<bool>(fd_); }
   int fd() const { return fd_.fd(); }
