@@ -111,6 +111,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(no_criu, io, "no CRIU: {name}")                                                                                    \
   X(criu_failed, io, "CRIU: {name}")                                                                                   \
   X(bad_answer, data, "CRIU's answer is not understood: {name}")                                                       \
+  X(bad_request, data, "not how CRIU talks to an image streamer: {name}")                                              \
+  X(incomplete_checkpoint, data, "the checkpoint is incomplete: {name}")                                               \
   X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {
