@@ -40,7 +40,8 @@ class Call {
     work_ = PrivateDirectory{error};
     for (const std::string& assignment : program.values("set"))
       if (Error wrong = options_.assign(assignment)) program.usage("--set: " + wrong.name);
-    if (error) return program.report(error);
+    if (error) program.report(error);
+    if (!work_) return;
     set("work_dir_fd", work_.fd());
     set("log_file", log_name);
   }
