@@ -57,7 +57,7 @@ class Call {
   // Reports why the answer is none, with CRIU's own first error line.
   int answer(const CriuAnswer& answer) {
     if (!answer.error) return program_.exit_code();
-    const Descriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
+    const OwnedDescriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
     const std::string first = log ? first_error_of(log.fd()).first : "";
     program_.report(answer.error);
     if (!first.empty()) program_.note("CRIU's log: " + visible(first));
@@ -68,7 +68,7 @@ class Call {
   static constexpr const char* log_name = "criu.log";
 
   void copy_log(const std::string& path) {
-    const Descriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
+    const OwnedDescriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
     if (!log) return;
     const Error error = replace_file(path, [&](Output& output) {
       char block[16384];
@@ -189,9 +189,9 @@ int ask(Program& program, Output& output, CriuRequest request, Call& call, const
   return refused ? exit_no : exit_done;
 }
 
-Descriptor images_directory(Program& program, Call& call) {
+OwnedDescriptor images_directory(Program& program, Call& call) {
   const std::string path = program.value("images-dir").value_or(".");
-  Descriptor directory{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  OwnedDescriptor directory{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!directory) program.report(system_error(Reason::io_open, path, errno));
   call.set("images_dir_fd", directory.fd());
   return directory;
@@ -201,7 +201,7 @@ int cpuinfo(Program& program, Output& output) {
   const std::string what = program.take_argument("say what: crit-criu cpuinfo dump, or crit-criu cpuinfo check");
   if (what != "dump" && what != "check") program.usage("cpuinfo does dump or check, not '" + visible(what) + "'");
   Call call{program};
-  const Descriptor directory = images_directory(program, call);
+  const OwnedDescriptor directory = images_directory(program, call);
   if (!directory) return program.exit_code();
   const CriuRequest request = what == "dump" ? CriuRequest::cpuinfo_dump : CriuRequest::cpuinfo_check;
   return ask(program, output, request, call, what == "dump" ? "dumped" : "compatible");
@@ -209,7 +209,7 @@ int cpuinfo(Program& program, Output& output) {
 
 int page_server(Program& program, Output& output) {
   Call call{program};
-  const Descriptor directory = images_directory(program, call);
+  const OwnedDescriptor directory = images_directory(program, call);
   if (!directory || !call.is_ready()) return program.exit_code();
   const std::uint64_t port = program.number("port", 0);
   if (port > 65535) program.usage("--port is at most 65535");

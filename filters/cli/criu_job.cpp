@@ -74,10 +74,10 @@ bool copy_file(int from, int to) {
 
 // Where the log is kept; empty: it is not.
 std::string copy_log(Program& program, int directory, const char* log_name, bool has_failed) {
-  const Descriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  const OwnedDescriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (!log) return "";
   if (const auto path = program.value("log")) {
-    const Descriptor file{open(path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    const OwnedDescriptor file{open(path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
     if (file && copy_file(log.fd(), file.fd())) return *path;
     program.report(system_error(Reason::io_write, *path, errno));
     return "";
@@ -85,7 +85,7 @@ std::string copy_log(Program& program, int directory, const char* log_name, bool
   if (!has_failed) return "";
   const char* place = getenv("TMPDIR");
   std::string path = std::string{place && *place ? place : "/tmp"} + "/" + log_name + ".XXXXXX";
-  const Descriptor file{mkostemp(path.data(), O_CLOEXEC)};
+  const OwnedDescriptor file{mkostemp(path.data(), O_CLOEXEC)};
   return file && copy_file(log.fd(), file.fd()) ? path : "";
 }
 

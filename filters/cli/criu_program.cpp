@@ -27,7 +27,7 @@ SignalDescriptor::SignalDescriptor() : masks_{std::make_unique<Masks>()} {
     if (action.sa_handler != SIG_IGN) sigaddset(&taken, number);
   }
   pthread_sigmask(SIG_BLOCK, &taken, &masks_->before);
-  fd_ = Descriptor{signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK)};
+  fd_ = OwnedDescriptor{signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK)};
 }
 
 SignalDescriptor::~SignalDescriptor() { pthread_sigmask(SIG_SETMASK, &masks_->before, nullptr); }

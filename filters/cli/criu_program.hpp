@@ -27,7 +27,7 @@ class SignalDescriptor {
   int take();  // the number of a signal that has come; 0: none has
 
  private:
-  Descriptor fd_;
+  OwnedDescriptor fd_;
   struct Masks;
   std::unique_ptr<Masks> masks_;
 };

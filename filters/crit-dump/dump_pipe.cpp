@@ -17,7 +17,7 @@ namespace {
 class Way {
  public:
   Way(Program& program, ImageCapture& capture) {
-    if (program.has("buffer")) buffer_ = Descriptor{memfd_create("checkpoint", MFD_CLOEXEC)};
+    if (program.has("buffer")) buffer_ = OwnedDescriptor{memfd_create("checkpoint", MFD_CLOEXEC)};
     const bool buffers = static_cast<bool>(buffer_);
     if (program.has("buffer") && !buffers) error_ = system_error(Reason::io_open, "memory", errno);
     if (!error_) error_ = capture.add_output(buffers ? buffer_.fd() : STDOUT_FILENO, "standard output");
@@ -43,19 +43,19 @@ class Way {
 
  private:
   Error error_;
-  Descriptor buffer_;
+  OwnedDescriptor buffer_;
   off_t offset_ = 0;
 };
 
 // What CRIU does not stream, but a checkpoint in a directory has.
 Error add_others(ImageCapture& capture, const PrivateDirectory& work, const std::string& descriptors) {
-  Descriptor file{memfd_create("descriptors", MFD_CLOEXEC)};
+  OwnedDescriptor file{memfd_create("descriptors", MFD_CLOEXEC)};
   if (!file || write(file.fd(), descriptors.data(), descriptors.size()) != static_cast<ssize_t>(descriptors.size()) ||
       lseek(file.fd(), 0, SEEK_SET) != 0)
     return system_error(Reason::io_open, "memory", errno);
   Error error = capture.add_file("descriptors.json", std::move(file));
   for (const char* name : {"stats-dump", dump_log_name}) {
-    Descriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    OwnedDescriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (other && !error) error = capture.add_file(name, std::move(other));
   }
   if (error) return error;

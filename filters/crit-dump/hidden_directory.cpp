@@ -30,7 +30,7 @@ HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
     return;
   }
   path_ = std::move(name);
-  fd_ = Descriptor{open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  fd_ = OwnedDescriptor{open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (!fd_) error = system_error(Reason::io_write, path_, errno);
 }
 
@@ -40,7 +40,7 @@ HiddenDirectory::~HiddenDirectory() {
 }
 
 Error HiddenDirectory::write(const char* name, const std::string& text) {
-  const Descriptor file{openat(fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+  const OwnedDescriptor file{openat(fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (!file || ::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     return system_error(Reason::io_write, path_ + "/" + name, errno);
   return {};
@@ -54,7 +54,7 @@ Error HiddenDirectory::sync() {
   while (const dirent* entry = error ? nullptr : readdir(list)) {
     struct stat status;
     if (fstatat(fd(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
-    const Descriptor file{openat(fd(), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+    const OwnedDescriptor file{openat(fd(), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!file || fsync(file.fd()) != 0) error = system_error(Reason::io_write, path_ + "/" + entry->d_name, errno);
   }
   closedir(list);
@@ -77,7 +77,7 @@ Error HiddenDirectory::put_in_place(bool replace) {
   }
   path_ = target_;
   kept_ = true;
-  const Descriptor around{open(beside_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const OwnedDescriptor around{open(beside_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (!around || fsync(around.fd()) != 0) return system_error(Reason::io_write, beside_, errno);
   return {};
 }

@@ -28,7 +28,7 @@ class HiddenDirectory {
 
  private:
   std::string target_, beside_, path_;
-  Descriptor fd_;
+  OwnedDescriptor fd_;
   bool kept_ = false;
 };
 

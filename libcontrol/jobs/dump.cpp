@@ -20,7 +20,7 @@ JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_
   Criu criu{setup.program};
   if (!setup.service.empty()) criu.set_service(setup.service);
   converse(criu, request, all, setup.stop_fd, notify, end);
-  const Descriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  const OwnedDescriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (end.error && log) end.log = first_error_of(log.fd());
   return end;
 }
@@ -39,7 +39,7 @@ JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapt
   if (end.error) return end;
   const auto is_safe = [&] { return capture.has_all_images(); };
   follow(criu, capture, setup.stop_fd, notify, is_safe, end);
-  const Descriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
+  const OwnedDescriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
   finish_following(criu, log.fd(), end);
   return end;
 }

@@ -29,14 +29,14 @@ std::vector<std::string> restore_words(const std::string& images, const PrivateD
 }
 
 pid_t read_pid(const PrivateDirectory& work) {
-  const Descriptor file{openat(work.fd(), pid_name, O_RDONLY | O_CLOEXEC)};
+  const OwnedDescriptor file{openat(work.fd(), pid_name, O_RDONLY | O_CLOEXEC)};
   char text[32];
   const ssize_t got = read(file.fd(), text, sizeof text);
   return got > 0 ? static_cast<pid_t>(leading_number({text, static_cast<std::size_t>(got)}).value_or(0)) : 0;
 }
 
 void conclude(ScriptedCriu& criu, const PrivateDirectory& work, JobEnd& end) {
-  const Descriptor log{openat(work.fd(), restore_log_name, O_RDONLY | O_CLOEXEC)};
+  const OwnedDescriptor log{openat(work.fd(), restore_log_name, O_RDONLY | O_CLOEXEC)};
   finish_following(criu, log.fd(), end);
   if (!end.error) end.pid = read_pid(work);
 }
@@ -67,7 +67,7 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
   if (!setup.service.empty()) criu.set_service(setup.service);
   for (const auto& [key, fd] : setup.inherited) criu.inherit(key, fd);
   converse(criu, CriuRequest::restore, all, setup.stop_fd, notify, end);
-  const Descriptor log{openat(work.fd(), all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  const OwnedDescriptor log{openat(work.fd(), all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (end.error && log) end.log = first_error_of(log.fd());
   return end;
 }

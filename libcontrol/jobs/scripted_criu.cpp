@@ -40,7 +40,7 @@ std::string script_text(int events, int replies) {
 }
 
 Error write_script(const PrivateDirectory& work, const std::string& text) {
-  const Descriptor file{openat(work.fd(), script_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700)};
+  const OwnedDescriptor file{openat(work.fd(), script_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700)};
   if (!file || write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
     return system_error(Reason::io_open, work.path() + "/" + script_name, errno);
   return {};
@@ -50,14 +50,14 @@ Error write_script(const PrivateDirectory& work, const std::string& text) {
 
 Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words, const PrivateDirectory& work) {
   Error error;
-  Descriptor events, replies;
+  OwnedDescriptor events, replies;
   const auto [events_number, replies_number] = free_numbers(setup);
   if (events_number < 0)
     return {.reason = Reason::usage, .name = "too many descriptors from 3 to 9 are to be inherited"};
   if (!pipe_pair(events_, events, error) || !pipe_pair(replies, replies_, error)) return error;
   fcntl(events_.fd(), F_SETFL, O_NONBLOCK);
   if ((error = write_script(work, script_text(events_number, replies_number)))) return error;
-  printed_ = Descriptor{memfd_create("criu-output", MFD_CLOEXEC)};
+  printed_ = OwnedDescriptor{memfd_create("criu-output", MFD_CLOEXEC)};
 
   std::vector<std::string> command{setup.program};
   command.insert(command.end(), words.begin(), words.end());

@@ -24,7 +24,7 @@ class ScriptedCriu {
 
  private:
   Child child_;
-  Descriptor events_, replies_, printed_;
+  OwnedDescriptor events_, replies_, printed_;
   std::string waiting_;  // of a line
   std::string name_;
 };

@@ -141,7 +141,7 @@ Child::~Child() {
 
 Error Child::start(const std::vector<std::string>& command, const ChildOptions& options) {
   Error error;
-  Descriptor read_end, write_end;
+  OwnedDescriptor read_end, write_end;
   if (!pipe_pair(read_end, write_end, error)) return error;
   const Exec exec = prepare(command, options);
   const pid_t parent = getpid();
@@ -169,7 +169,7 @@ Error Child::start(const std::vector<std::string>& command, const ChildOptions& 
     return error;
   }
   pid_ = pid;
-  pidfd_ = Descriptor{pidfd};
+  pidfd_ = OwnedDescriptor{pidfd};
   return {};
 }
 

@@ -26,7 +26,7 @@ Process Process::open(pid_t pid, Error& error) {
     error = system_error(Reason::io_open, "process " + std::to_string(pid), errno == EINVAL ? ESRCH : errno);
     return process;
   }
-  Descriptor held{pidfd};
+  OwnedDescriptor held{pidfd};
   // The pid was this process's from before the time is read until after it.
   const auto stat = stat_of(pid);
   pollfd ended = {held.fd(), POLLIN, 0};

@@ -28,7 +28,7 @@ class ProcDirectory {
   std::vector<std::uint64_t> numbers() const;
 
  private:
-  Descriptor fd_;
+  OwnedDescriptor fd_;
 };
 
 // Fields of /proc/PID/stat. The name, which may hold parentheses and blanks, is left out of them.

@@ -156,7 +156,7 @@ Error Criu::begin(CriuRequest request, const CriuOptions* options, bool notify) 
 
 Criu::State Criu::advance(CriuNotification& notification, CriuAnswer& answer) {
   std::string payload;
-  Descriptor descriptor;
+  OwnedDescriptor descriptor;
   const Worker::Got got = inner_->worker.receive(payload, descriptor);
   if (got == Worker::Got::nothing) return State::waiting;
   inner_->busy = got == Worker::Got::message;

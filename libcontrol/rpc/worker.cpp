@@ -13,7 +13,7 @@
 namespace critpipe {
 
 Error Worker::watch() {
-  epoll_ = Descriptor{epoll_create1(EPOLL_CLOEXEC)};
+  epoll_ = OwnedDescriptor{epoll_create1(EPOLL_CLOEXEC)};
   epoll_event readable = {};
   readable.events = EPOLLIN;
   if (!epoll_ || epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, socket_.fd(), &readable) != 0 ||
@@ -24,9 +24,9 @@ Error Worker::watch() {
 
 Error Worker::start(const std::string& program, const std::vector<int>& keep) {
   Error error;
-  Descriptor theirs;
+  OwnedDescriptor theirs;
   if (!socket_pair(socket_, theirs, error)) return error;
-  printed_ = Descriptor{memfd_create("criu-output", MFD_CLOEXEC)};
+  printed_ = OwnedDescriptor{memfd_create("criu-output", MFD_CLOEXEC)};
   ChildOptions options{.keep = keep, .output = printed_.fd(), .error_output = printed_.fd()};
   options.keep.push_back(theirs.fd());
   // Signals of our terminal are for us: we end the conversation, and CRIU lets the tree go on.
@@ -48,7 +48,7 @@ Error Worker::connect_to(const std::string& socket_path) {
   if (socket_path.size() >= sizeof address.sun_path)
     return {.reason = Reason::no_criu, .name = "the path of the service's socket has more than 107 bytes"};
   std::memcpy(address.sun_path, socket_path.data(), socket_path.size());
-  socket_ = Descriptor{socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
+  socket_ = OwnedDescriptor{socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)};
   int result;
   do result = connect(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
   while (result != 0 && errno == EINTR);
@@ -76,7 +76,7 @@ Error Worker::send(const std::string& message) {
   return {};
 }
 
-Worker::Got Worker::receive(std::string& message, Descriptor& descriptor) {
+Worker::Got Worker::receive(std::string& message, OwnedDescriptor& descriptor) {
   // MSG_PEEK with MSG_TRUNC tells the length of a datagram that is there, so nothing is allocated by a claim.
   ssize_t size;
   char byte;
@@ -107,7 +107,7 @@ Worker::Got Worker::receive(std::string& message, Descriptor& descriptor) {
     for (std::size_t at = 0; CMSG_LEN(at + sizeof(int)) <= part->cmsg_len; at += sizeof(int)) {
       int fd;
       std::memcpy(&fd, CMSG_DATA(part) + at, sizeof fd);
-      Descriptor received{fd};
+      OwnedDescriptor received{fd};
       if (!descriptor) descriptor = std::move(received);
     }
   }

@@ -22,7 +22,7 @@ class Worker {
 
   [[nodiscard]] Error send(const std::string& message);
   // Does not wait. `descriptor`: the first that came with it; others are closed.
-  Got receive(std::string& message, Descriptor& descriptor);
+  Got receive(std::string& message, OwnedDescriptor& descriptor);
   // Closes the socket and waits for the child; its status, 0 for a service.
   int close();
   // The end of what the child printed.
@@ -32,7 +32,7 @@ class Worker {
   Error watch();
 
   Child child_;
-  Descriptor socket_, epoll_, printed_;
+  OwnedDescriptor socket_, epoll_, printed_;
 };
 
 }  // namespace critpipe

@@ -82,9 +82,9 @@ std::span<const CriuEventRow> criu_events();
 
 struct CriuNotification {
   CriuEvent event = CriuEvent::unknown;
-  std::string_view name;  // as CRIU calls it; lives until the reply
-  pid_t pid = 0;          // 0: none came with it
-  Descriptor descriptor;  // of orphan-pts-master; closed unless it is moved away
+  std::string_view name;       // as CRIU calls it; lives until the reply
+  pid_t pid = 0;               // 0: none came with it
+  OwnedDescriptor descriptor;  // of orphan-pts-master; closed unless it is moved away
 };
 struct CriuReply {
   bool success = true;

@@ -1,7 +1,7 @@
 // process: Descriptors, children and other processes that are held for sure, and private directories.
 //
 //     Error error;
-//     Descriptor end[2];
+//     OwnedDescriptor end[2];
 //     if (socket_pair(end[0], end[1], error)) {
 //       Child child;
 //       error = child.start({"true"}, {.keep = {end[1].fd()}});
@@ -28,17 +28,17 @@
 namespace critpipe {
 
 // A descriptor that is closed with the object.
-class Descriptor {
+class OwnedDescriptor {
  public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_{fd} {}
-  Descriptor(Descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
+  OwnedDescriptor() = default;
+  explicit OwnedDescriptor(int fd) : fd_{fd} {}
+  OwnedDescriptor(OwnedDescriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
     other.reset();
     return *this;
   }
-  ~Descriptor() { reset(); }
+  ~OwnedDescriptor() { reset(); }
 
   int fd() const { return fd_; }  // -1: none
   explicit operator bool() const { return fd_ >= 0; }
@@ -50,8 +50,8 @@ class Descriptor {
 };
 
 // Close-on-exec, as all descriptors of this library. False: error says why (io_open).
-[[nodiscard]] bool socket_pair(Descriptor& ours, Descriptor& theirs, Error& error);  // SOCK_SEQPACKET
-[[nodiscard]] bool pipe_pair(Descriptor& read, Descriptor& write, Error& error);
+[[nodiscard]] bool socket_pair(OwnedDescriptor& ours, OwnedDescriptor& theirs, Error& error);  // SOCK_SEQPACKET
+[[nodiscard]] bool pipe_pair(OwnedDescriptor& read, OwnedDescriptor& write, Error& error);
 
 // How a child begins.
 struct ChildOptions {
@@ -86,7 +86,7 @@ class Child {
 
  private:
   pid_t pid_ = -1;
-  Descriptor pidfd_;
+  OwnedDescriptor pidfd_;
 };
 
 // Another process, held by pidfd with its start time: a pid that is used again is not mistaken for it.
@@ -105,7 +105,7 @@ class Process {
  private:
   pid_t pid_ = -1;
   std::uint64_t start_time_ = 0;
-  Descriptor pidfd_;
+  OwnedDescriptor pidfd_;
 };
 
 // A new directory that nobody else may enter: in $XDG_RUNTIME_DIR, /run or else $TMPDIR, which are asked for in this
@@ -125,7 +125,7 @@ class PrivateDirectory {
 
  private:
   std::string path_;
-  Descriptor fd_;
+  OwnedDescriptor fd_;
 };
 
 }  // namespace critpipe
