@@ -149,10 +149,10 @@ int run(Program& program) {
     if (Error error = options.command_line(CriuUse::dump_stream, words)) program.usage(error.name + " (use --into)");
   const bool stays = options.is_on("leave_running") || options.is_on("leave_stopped") || program.has("pre-dump");
   Error error;
-  Process root;
+  HeldProcess root;
   DumpJob job{setup, options, root, commands, "", stays};
   if (program.has("dry-run")) return print_request(program, job, streams);
-  root = Process::open(pid, error);
+  root = HeldProcess::open(pid, error);
   if (error) {
     program.report(error);
     return program.exit_code();

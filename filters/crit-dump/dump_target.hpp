@@ -9,7 +9,7 @@ namespace critpipe::filters {
 struct DumpJob {
   CriuSetup setup;
   CriuOptions options;
-  const Process& root;
+  const HeldProcess& root;
   EventCommands& commands;
   std::string descriptors;  // where the root task's first three lead, as JSON
   bool stays = false;       // the tree lives on after the dump

@@ -8,7 +8,7 @@
 //       const int status = child.wait();          // as of waitpid()
 //     }
 //     const PrivateDirectory directory{error};    // mode 0700, and gone with the object
-//     const Process self = Process::open(getpid(), error);
+//     const HeldProcess self = HeldProcess::open(getpid(), error);
 //     const bool is_alive = self.is_alive();      // of this process, not of a later one with its pid
 //
 // Nothing here installs signal handlers or waits for children that it did not start. Different objects may be used by
@@ -90,11 +90,11 @@ class Child {
 };
 
 // Another process, held by pidfd with its start time: a pid that is used again is not mistaken for it.
-class Process {
+class HeldProcess {
  public:
-  Process() = default;
+  HeldProcess() = default;
   // Reasons: io_open (there is no such process).
-  static Process open(pid_t pid, Error& error);
+  static HeldProcess open(pid_t pid, Error& error);
 
   explicit operator bool() const { return static_cast<bool>(pidfd_); }
   pid_t pid() const { return pid_; }
