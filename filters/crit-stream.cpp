@@ -172,7 +172,7 @@ void Streamer::capture() {
   for (const int fd : shards_)
     if (fails(capture.add_output(fd, name_of_descriptor(fd)))) return;
   for (const auto& [name, fd] : files_)
-    if (fails(capture.add_file(name, Descriptor{fd}))) return;
+    if (fails(capture.add_file(name, OwnedDescriptor{fd}))) return;
   listen(capture);
   if (program_.failed() || fails(capture.run())) return;
   report_totals(capture.totals());
@@ -194,7 +194,7 @@ void Streamer::report_missing_files(const HeldImages& images) {
 
 void Streamer::serve() {
   HeldImages images;
-  for (const auto& [name, fd] : files_) images.pass_on(name, Descriptor{fd});
+  for (const auto& [name, fd] : files_) images.pass_on(name, OwnedDescriptor{fd});
   const Clock::time_point begin = Clock::now();
   if (fails(images.read(inputs()))) return;
   report_missing_files(images);
@@ -208,7 +208,7 @@ void Streamer::serve() {
 // Writes members as files, or to descriptors.
 class Extraction final : public Receiver {
  public:
-  Extraction(Program& program, DirectoryWriter& directory, std::map<std::string, Descriptor> passed)
+  Extraction(Program& program, DirectoryWriter& directory, std::map<std::string, OwnedDescriptor> passed)
       : program_{program}, directory_{directory}, passed_{std::move(passed)} {}
 
   Step begin(const Member& member) override {
@@ -245,12 +245,12 @@ class Extraction final : public Receiver {
     if (open.output && !open.passed) (void)directory_.abandon(open.output);
     open_.erase(member->id);
   }
-  const std::map<std::string, Descriptor>& left() const { return passed_; }
+  const std::map<std::string, OwnedDescriptor>& left() const { return passed_; }
 
  private:
   struct Open {
     Output* output = nullptr;
-    Descriptor descriptor = {};
+    OwnedDescriptor descriptor = {};
     std::unique_ptr<FileOutput> passed = {};
   };
   Step stop_at(const Error& error) {
@@ -260,13 +260,13 @@ class Extraction final : public Receiver {
 
   Program& program_;
   DirectoryWriter& directory_;
-  std::map<std::string, Descriptor> passed_;
+  std::map<std::string, OwnedDescriptor> passed_;
   std::map<std::uint64_t, Open> open_;
 };
 
 void Streamer::extract() {
-  std::map<std::string, Descriptor> passed;
-  for (const auto& [name, fd] : files_) passed[name] = Descriptor{fd};
+  std::map<std::string, OwnedDescriptor> passed;
+  for (const auto& [name, fd] : files_) passed[name] = OwnedDescriptor{fd};
   make_directory();
   std::unique_ptr<DirectoryWriter> directory;
   cleanup_ = std::make_unique<SignalCleanup>([&] {

@@ -50,8 +50,7 @@ Exec prepare(const std::vector<std::string>& command, const ChildOptions& option
     for (const std::string& added : options.environment) replaced = replaced || added.starts_with(name);
     if (!replaced) exec.environment.push_back(*entry);
   }
-  for (const std::string& added : options.environment)
-    exec.environment.push_back(const_cast<char*>(added.c_str()));
+  for (const std::string& added : options.environment) exec.environment.push_back(const_cast<char*>(added.c_str()));
   exec.environment.push_back(nullptr);
   return exec;
 }
@@ -79,6 +78,16 @@ bool set_standard(int fd, int number) {
   }
   for (int i = 0; i < 3; ++i)
     if (!set_standard(standard[i], i) && i == 0) fail(report);  // ours may be closed
+  // Where they come from must not be where another one, or our report, goes to.
+  constexpr int most_renumbered = 8, out_of_the_way = 100;
+  int copies[most_renumbered];
+  int nr = 0;
+  if (!options.renumbered.empty()) report = fcntl(report, F_DUPFD_CLOEXEC, out_of_the_way);
+  for (const auto& [fd, number] : options.renumbered)
+    if (nr < most_renumbered) copies[nr++] = fcntl(fd, F_DUPFD_CLOEXEC, out_of_the_way);
+  nr = 0;
+  for (const auto& [fd, number] : options.renumbered)
+    if (nr < most_renumbered && dup2(copies[nr++], number) != number) fail(report);
   for (const int fd : options.keep)
     if (fcntl(fd, F_SETFD, 0) != 0) fail(report);
   if (options.new_session) setsid();
@@ -132,7 +141,7 @@ Child::~Child() {
 
 Error Child::start(const std::vector<std::string>& command, const ChildOptions& options) {
   Error error;
-  Descriptor read_end, write_end;
+  OwnedDescriptor read_end, write_end;
   if (!pipe_pair(read_end, write_end, error)) return error;
   const Exec exec = prepare(command, options);
   const pid_t parent = getpid();
@@ -154,12 +163,13 @@ Error Child::start(const std::vector<std::string>& command, const ChildOptions& 
   if (got == static_cast<ssize_t>(sizeof number)) error = system_error(Reason::io_open, command[0], number);
   if (error) {
     if (pidfd < 0) kill(pid, SIGKILL);
-    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
     if (pidfd >= 0) close(pidfd);
     return error;
   }
   pid_ = pid;
-  pidfd_ = Descriptor{pidfd};
+  pidfd_ = OwnedDescriptor{pidfd};
   return {};
 }
 

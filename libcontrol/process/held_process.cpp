@@ -19,14 +19,14 @@ std::optional<ProcStat> stat_of(pid_t pid) {
 
 }  // namespace
 
-Process Process::open(pid_t pid, Error& error) {
-  Process process;
+HeldProcess HeldProcess::open(pid_t pid, Error& error) {
+  HeldProcess process;
   const int pidfd = pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : (errno = ESRCH, -1);
   if (pidfd < 0) {
     error = system_error(Reason::io_open, "process " + std::to_string(pid), errno == EINVAL ? ESRCH : errno);
     return process;
   }
-  Descriptor held{pidfd};
+  OwnedDescriptor held{pidfd};
   // The pid was this process's from before the time is read until after it.
   const auto stat = stat_of(pid);
   pollfd ended = {held.fd(), POLLIN, 0};
@@ -40,7 +40,7 @@ Process Process::open(pid_t pid, Error& error) {
   return process;
 }
 
-bool Process::is_alive() const {
+bool HeldProcess::is_alive() const {
   pollfd ended = {pidfd_.fd(), POLLIN, 0};
   return pidfd_ && poll(&ended, 1, 0) == 0;
 }

@@ -21,7 +21,7 @@ void empty_directory(int directory, int depth) {
   while (const dirent* entry = readdir(list)) {
     if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
     if (unlinkat(directory, entry->d_name, 0) == 0 || depth == 0) continue;
-    const Descriptor below{openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    const OwnedDescriptor below{openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (below) empty_directory(below.fd(), depth - 1);
     unlinkat(directory, entry->d_name, AT_REMOVEDIR);
   }
@@ -44,7 +44,7 @@ PrivateDirectory::PrivateDirectory(Error& error) {
       number = errno;
       continue;
     }
-    fd_ = Descriptor{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    fd_ = OwnedDescriptor{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     path_ = std::move(path);
     if (fd_) return;
     number = errno;

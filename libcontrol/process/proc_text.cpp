@@ -18,7 +18,7 @@ ProcDirectory::ProcDirectory(const ProcDirectory& above, const char* name)
     : fd_{openat(above.fd(), name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)} {}
 
 std::optional<std::string> ProcDirectory::read(const char* name, std::size_t most) const {
-  const Descriptor file{openat(fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  const OwnedDescriptor file{openat(fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (!file) return std::nullopt;
   std::string text;
   while (text.size() < most) {

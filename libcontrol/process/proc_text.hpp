@@ -16,7 +16,7 @@ namespace critpipe {
 // An open directory of /proc. It belongs to one process: when that is gone, all reads fail.
 class ProcDirectory {
  public:
-  explicit ProcDirectory(pid_t pid);                     // /proc/PID
+  explicit ProcDirectory(pid_t pid);                            // /proc/PID
   ProcDirectory(const ProcDirectory& above, const char* name);  // a directory below
   explicit operator bool() const { return static_cast<bool>(fd_); }
   int fd() const { return fd_.fd(); }
@@ -28,7 +28,7 @@ class ProcDirectory {
   std::vector<std::uint64_t> numbers() const;
 
  private:
-  Descriptor fd_;
+  OwnedDescriptor fd_;
 };
 
 // Fields of /proc/PID/stat. The name, which may hold parentheses and blanks, is left out of them.

@@ -40,7 +40,7 @@ class CaptureOutput {
   bool fail_to_read(int number);
 
   int fd_;
-  Descriptor own_;  // the same pipe, which does not block
+  OwnedDescriptor own_;  // the same pipe, which does not block
   std::string name_;
   Type type_ = Type::file;
   bool copies_;

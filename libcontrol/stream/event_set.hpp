@@ -29,7 +29,7 @@ class EventSet {
   void rest() const;
 
  private:
-  Descriptor epoll_, wake_;
+  OwnedDescriptor epoll_, wake_;
   Error error_;
 };
 

@@ -95,7 +95,7 @@ void HeldImages::Store::free(HeldImage& image) {
 HeldImages::HeldImages(const std::string& spool) : store_{std::make_unique<Store>()} {
   const int fd = spool.empty() ? memfd_create("critpipe-images", MFD_CLOEXEC)
                                : open(spool.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  store_->file = Descriptor{fd};
+  store_->file = OwnedDescriptor{fd};
   if (fd < 0) store_->error = system_error(Reason::io_open, spool.empty() ? "memfd" : spool, errno);
 }
 
@@ -120,7 +120,7 @@ Error HeldImages::read(const std::vector<int>& inputs, SourceOptions options) {
   return read(names, std::move(options));
 }
 
-void HeldImages::pass_on(const std::string& name, Descriptor file) { store_->passed_on[name] = std::move(file); }
+void HeldImages::pass_on(const std::string& name, OwnedDescriptor file) { store_->passed_on[name] = std::move(file); }
 bool HeldImages::was_passed_on(std::string_view name) const { return store_->was_passed_on.contains(name); }
 bool HeldImages::has(std::string_view name) const { return store_->images.contains(name); }
 const std::vector<std::uint64_t>& HeldImages::bytes_read() const { return store_->bytes_read; }

@@ -27,7 +27,7 @@ struct HeldImages::Store {
   struct Incoming {
     std::string name;
     HeldImage* image = nullptr;  // null: its bytes go to the descriptor
-    Descriptor* passed = nullptr;
+    OwnedDescriptor* passed = nullptr;
   };
 
   Error append(HeldImage& image, Bytes bytes, const std::string& name);
@@ -39,11 +39,11 @@ struct HeldImages::Store {
     if (!error) error = fault;
   }
 
-  Descriptor file;
+  OwnedDescriptor file;
   std::uint64_t end = 0;  // of what is reserved
   std::map<std::string, HeldImage, std::less<>> images;
   std::unordered_map<std::uint64_t, Incoming> incoming;  // by the id of its member
-  std::map<std::string, Descriptor, std::less<>> passed_on;
+  std::map<std::string, OwnedDescriptor, std::less<>> passed_on;
   std::map<std::string, bool, std::less<>> was_passed_on;
   std::shared_ptr<const SetId> set;  // of which the images are
   std::vector<std::uint64_t> bytes_read;

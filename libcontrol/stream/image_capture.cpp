@@ -42,7 +42,7 @@ Error named(Reason reason, std::string place, std::string name) {
 // An image on its way.
 struct Input {
   std::string name;
-  Descriptor file;
+  OwnedDescriptor file;
   bool is_of_criu = false;
   bool is_pipe = false, is_file = false;
   bool has_bytes = false;  // that went out
@@ -79,7 +79,7 @@ struct ImageCapture::Capture final : StreamerEnd::State {
   explicit Capture(CaptureOptions given) : State{socket_name}, options{std::move(given)} {}
 
   Error on_request(const std::string& name) override;
-  Error on_pipe(const std::string& name, Descriptor pipe) override;
+  Error on_pipe(const std::string& name, OwnedDescriptor pipe) override;
   Error on_closed() override { return {}; }
   Error on_event(std::uint64_t key, std::uint32_t what) override;
   Error work(bool& more) override;
@@ -87,7 +87,7 @@ struct ImageCapture::Capture final : StreamerEnd::State {
   Error on_stop() override { return named(Reason::incomplete_checkpoint, "CRIU", "its dump was stopped"); }
   void release() override;
 
-  Error add(const std::string& name, Descriptor file, bool is_of_criu);
+  Error add(const std::string& name, OwnedDescriptor file, bool is_of_criu);
   Error check_name(const std::string& name);
   bool shards_are_idle() const;
   Shard* free_shard() const;
@@ -133,7 +133,7 @@ Error ImageCapture::Capture::on_request(const std::string& name) {
   return {};
 }
 
-Error ImageCapture::Capture::on_pipe(const std::string& name, Descriptor pipe) {
+Error ImageCapture::Capture::on_pipe(const std::string& name, OwnedDescriptor pipe) {
   struct stat status;
   if (fstat(pipe.fd(), &status) != 0 || !S_ISFIFO(status.st_mode) ||
       (fcntl(pipe.fd(), F_GETFL) & O_ACCMODE) == O_WRONLY)
@@ -141,7 +141,7 @@ Error ImageCapture::Capture::on_pipe(const std::string& name, Descriptor pipe) {
   return add(name, std::move(pipe), true);
 }
 
-Error ImageCapture::Capture::add(const std::string& name, Descriptor file, bool is_of_criu) {
+Error ImageCapture::Capture::add(const std::string& name, OwnedDescriptor file, bool is_of_criu) {
   const std::uint64_t id = next_id++;
   Input input{name, std::move(file), is_of_criu};
   struct stat status;
@@ -280,7 +280,7 @@ Error ImageCapture::add_output(int fd, std::string name) {
   return {};
 }
 
-Error ImageCapture::add_file(const std::string& name, Descriptor file) {
+Error ImageCapture::add_file(const std::string& name, OwnedDescriptor file) {
   if (Error error = capture().check_name(name)) return error;
   return capture().add(name, std::move(file), false);
 }

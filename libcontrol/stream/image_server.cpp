@@ -32,13 +32,13 @@ struct ImageServer::Server final : StreamerEnd::State {
   // An image on its way to CRIU.
   struct Transfer {
     HeldImage* image = nullptr;
-    Descriptor pipe;
+    OwnedDescriptor pipe;
     std::size_t extent = 0;  // the next one to be sent
     std::uint64_t sent = 0;  // of it
   };
 
   Error on_request(const std::string& name) override;
-  Error on_pipe(const std::string& name, Descriptor pipe) override;
+  Error on_pipe(const std::string& name, OwnedDescriptor pipe) override;
   Error on_closed() override;
   Error on_event(std::uint64_t key, std::uint32_t what) override;
   Error work(bool&) override { return {}; }
@@ -61,7 +61,7 @@ Error ImageServer::Server::on_request(const std::string& name) {
   return socket.reply(found != store.images.end());
 }
 
-Error ImageServer::Server::on_pipe(const std::string& name, Descriptor pipe) {
+Error ImageServer::Server::on_pipe(const std::string& name, OwnedDescriptor pipe) {
   struct stat status;
   if (fstat(pipe.fd(), &status) != 0 || !S_ISFIFO(status.st_mode) ||
       (fcntl(pipe.fd(), F_GETFL) & O_ACCMODE) == O_RDONLY)

@@ -82,7 +82,7 @@ std::string StreamerEnd::socket_path(const std::string& directory) const {
   return directory + "/" + state_->socket.name();
 }
 
-Error StreamerEnd::connect(Descriptor connection) {
+Error StreamerEnd::connect(OwnedDescriptor connection) {
   state_->socket.connect(std::move(connection));
   return state_->wait_for_socket();
 }

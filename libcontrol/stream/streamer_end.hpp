@@ -15,7 +15,7 @@ struct StreamerEnd::State {
 
   // Of the connection.
   virtual Error on_request(const std::string& name) = 0;
-  virtual Error on_pipe(const std::string& name, Descriptor pipe) = 0;
+  virtual Error on_pipe(const std::string& name, OwnedDescriptor pipe) = 0;
   virtual Error on_closed() = 0;
   // Of a descriptor that was added to `events` with this key, which has none of the two highest bits.
   virtual Error on_event(std::uint64_t key, std::uint32_t what) = 0;

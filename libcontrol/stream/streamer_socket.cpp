@@ -50,9 +50,9 @@ void StreamerSocket::unlink_name() {
 
 Error StreamerSocket::listen(const std::string& directory) {
   const auto fault = [&](const std::string& what) { return system_error(Reason::io_open, what, errno); };
-  Descriptor where{open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  OwnedDescriptor where{open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
   if (!where) return fault(directory);
-  Descriptor listening{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  OwnedDescriptor listening{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!listening || fchmod(listening.fd(), 0600) != 0) return fault("socket");  // the mode that its name will have
   // The path may be longer than an address.
   const std::string path = "/proc/self/fd/" + std::to_string(where.fd()) + "/" + name_;
@@ -86,7 +86,7 @@ StreamerSocket::Event StreamerSocket::next(Error& error) {
 }
 
 StreamerSocket::Event StreamerSocket::accept(Error& error) {
-  Descriptor peer{accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC)};
+  OwnedDescriptor peer{accept4(listening_.fd(), nullptr, nullptr, SOCK_CLOEXEC)};
   if (!peer && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) return Event::nothing;
   if (!peer) {
     error = system_error(Reason::io_open, name_, errno);
@@ -118,7 +118,7 @@ ssize_t StreamerSocket::receive(void* into, std::size_t size) {
       beside->cmsg_len == CMSG_LEN(sizeof(int))) {
     int fd;
     std::memcpy(&fd, CMSG_DATA(beside), sizeof fd);
-    pipe_ = Descriptor{fd};
+    pipe_ = OwnedDescriptor{fd};
   }
   return got;
 }

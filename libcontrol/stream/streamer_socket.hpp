@@ -22,7 +22,7 @@ class StreamerSocket {
 
   const char* name() const { return name_; }
   Error listen(const std::string& directory);
-  void connect(Descriptor connection) { connection_ = std::move(connection); }
+  void connect(OwnedDescriptor connection) { connection_ = std::move(connection); }
   bool is_connected() const { return static_cast<bool>(connection_); }
   int fd() const { return connection_ ? connection_.fd() : listening_.fd(); }  // to wait on, readable
   void close();
@@ -38,7 +38,7 @@ class StreamerSocket {
   };
   Event next(Error& error);
   const std::string& text() const { return text_; }
-  Descriptor& pipe() { return pipe_; }
+  OwnedDescriptor& pipe() { return pipe_; }
 
   void take_pipe() { wants_pipe_ = true; }  // it comes next
   [[nodiscard]] Error reply(bool exists);   // and take_pipe() if so
@@ -51,9 +51,9 @@ class StreamerSocket {
   void unlink_name();
 
   const char* name_;
-  Descriptor directory_;  // where the name is, as long as it is
-  Descriptor listening_, connection_;
-  Descriptor pipe_;
+  OwnedDescriptor directory_;  // where the name is, as long as it is
+  OwnedDescriptor listening_, connection_;
+  OwnedDescriptor pipe_;
   bool wants_pipe_ = false;
   std::string got_;  // of a request that is not complete
   std::string text_;

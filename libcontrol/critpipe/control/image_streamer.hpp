@@ -58,7 +58,7 @@ class StreamerEnd {
   static constexpr std::size_t max_path = 107;
   std::string socket_path(const std::string& directory) const;
   // Instead of listen(): a connection, SOCK_STREAM, at whose other end CRIU, or who speaks like it, is.
-  [[nodiscard]] Error connect(Descriptor connection);
+  [[nodiscard]] Error connect(OwnedDescriptor connection);
 
   int poll_fd() const;        // readable: step() has something to do
   bool is_connected() const;  // CRIU has connected
@@ -107,7 +107,7 @@ class ImageCapture final : public StreamerEnd {
   [[nodiscard]] Error add_output(int fd, std::string name);
   // One more member of the stream, which is read to its end from a pipe, a socket or a file. May be called until the
   // stream has ended. The descriptor is closed when it has been read. Reasons: bad_name, bad_duplicate, io_read.
-  [[nodiscard]] Error add_file(const std::string& name, Descriptor file);
+  [[nodiscard]] Error add_file(const std::string& name, OwnedDescriptor file);
   // With waits_for_end: nothing will be added any more.
   void end();
 
@@ -138,7 +138,7 @@ class HeldImages final : public Receiver {
   [[nodiscard]] Error read(const std::vector<int>& inputs, SourceOptions options = {});
   // Members of this name are not held, but written to a descriptor as they come, which is closed at their end. Call
   // before read().
-  void pass_on(const std::string& name, Descriptor file);
+  void pass_on(const std::string& name, OwnedDescriptor file);
   bool was_passed_on(std::string_view name) const;
 
   bool has(std::string_view name) const;

@@ -1,14 +1,14 @@
 // process: Descriptors, children and other processes that are held for sure, and private directories.
 //
 //     Error error;
-//     Descriptor end[2];
+//     OwnedDescriptor end[2];
 //     if (socket_pair(end[0], end[1], error)) {
 //       Child child;
 //       error = child.start({"true"}, {.keep = {end[1].fd()}});
 //       const int status = child.wait();          // as of waitpid()
 //     }
 //     const PrivateDirectory directory{error};    // mode 0700, and gone with the object
-//     const Process self = Process::open(getpid(), error);
+//     const HeldProcess self = HeldProcess::open(getpid(), error);
 //     const bool is_alive = self.is_alive();      // of this process, not of a later one with its pid
 //
 // Nothing here installs signal handlers or waits for children that it did not start. Different objects may be used by
@@ -28,17 +28,17 @@
 namespace critpipe {
 
 // A descriptor that is closed with the object.
-class Descriptor {
+class OwnedDescriptor {
  public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_{fd} {}
-  Descriptor(Descriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
+  OwnedDescriptor() = default;
+  explicit OwnedDescriptor(int fd) : fd_{fd} {}
+  OwnedDescriptor(OwnedDescriptor&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
+  OwnedDescriptor& operator=(OwnedDescriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
     other.reset();
     return *this;
   }
-  ~Descriptor() { reset(); }
+  ~OwnedDescriptor() { reset(); }
 
   int fd() const { return fd_; }  // -1: none
   explicit operator bool() const { return fd_ >= 0; }
@@ -50,19 +50,20 @@ class Descriptor {
 };
 
 // Close-on-exec, as all descriptors of this library. False: error says why (io_open).
-[[nodiscard]] bool socket_pair(Descriptor& ours, Descriptor& theirs, Error& error);  // SOCK_SEQPACKET
-[[nodiscard]] bool pipe_pair(Descriptor& read, Descriptor& write, Error& error);
+[[nodiscard]] bool socket_pair(OwnedDescriptor& ours, OwnedDescriptor& theirs, Error& error);  // SOCK_SEQPACKET
+[[nodiscard]] bool pipe_pair(OwnedDescriptor& read, OwnedDescriptor& write, Error& error);
 
 // How a child begins.
 struct ChildOptions {
-  std::vector<int> keep = {};                 // descriptors that it inherits, under the same numbers
-  int input = -1;                             // becomes its standard input; -1: /dev/null
-  int output = -1;                            // and output; -1: ours
-  int error_output = -1;                      // and error output; -1: ours
-  std::string directory = {};                 // where it runs; empty: where we do
-  std::vector<std::string> environment = {};  // NAME=VALUE, added to ours
-  bool new_session = false;                   // signals of our terminal do not reach it
-  bool dies_with_us = false;                  // it gets SIGKILL when the thread that started it ends
+  std::vector<int> keep = {};                        // descriptors that it inherits, under the same numbers
+  std::vector<std::pair<int, int>> renumbered = {};  // descriptors that it inherits under another number, above 2
+  int input = -1;                                    // becomes its standard input; -1: /dev/null
+  int output = -1;                                   // and output; -1: ours
+  int error_output = -1;                             // and error output; -1: ours
+  std::string directory = {};                        // where it runs; empty: where we do
+  std::vector<std::string> environment = {};         // NAME=VALUE, added to ours
+  bool new_session = false;                          // signals of our terminal do not reach it
+  bool dies_with_us = false;                         // it gets SIGKILL when the thread that started it ends
 };
 
 // A child process. Its destructor kills it, and waits for it.
@@ -85,15 +86,15 @@ class Child {
 
  private:
   pid_t pid_ = -1;
-  Descriptor pidfd_;
+  OwnedDescriptor pidfd_;
 };
 
 // Another process, held by pidfd with its start time: a pid that is used again is not mistaken for it.
-class Process {
+class HeldProcess {
  public:
-  Process() = default;
+  HeldProcess() = default;
   // Reasons: io_open (there is no such process).
-  static Process open(pid_t pid, Error& error);
+  static HeldProcess open(pid_t pid, Error& error);
 
   explicit operator bool() const { return static_cast<bool>(pidfd_); }
   pid_t pid() const { return pid_; }
@@ -104,7 +105,7 @@ class Process {
  private:
   pid_t pid_ = -1;
   std::uint64_t start_time_ = 0;
-  Descriptor pidfd_;
+  OwnedDescriptor pidfd_;
 };
 
 // A new directory that nobody else may enter: in $XDG_RUNTIME_DIR, /run or else $TMPDIR, which are asked for in this
@@ -124,7 +125,7 @@ class PrivateDirectory {
 
  private:
   std::string path_;
-  Descriptor fd_;
+  OwnedDescriptor fd_;
 };
 
 }  // namespace critpipe
