@@ -16,12 +16,12 @@ namespace critpipe::tests {
 class CriuPlayer {
  public:
   // Both ends of a connection; ours is kept.
-  static std::pair<CriuPlayer, Descriptor> connected() {
+  static std::pair<CriuPlayer, OwnedDescriptor> connected() {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) std::abort();
-    return {CriuPlayer{Descriptor{fds[0]}}, Descriptor{fds[1]}};
+    return {CriuPlayer{OwnedDescriptor{fds[0]}}, OwnedDescriptor{fds[1]}};
   }
-  explicit CriuPlayer(Descriptor socket) : socket_{std::move(socket)} {}
+  explicit CriuPlayer(OwnedDescriptor socket) : socket_{std::move(socket)} {}
 
   static std::string framed(const std::string& message) {
     const auto size = static_cast<std::uint32_t>(message.size());
@@ -53,28 +53,28 @@ class CriuPlayer {
     return sendmsg(socket_.fd(), &message, MSG_NOSIGNAL) == 1;
   }
   // The end to write an image to. None: the streamer has gone.
-  Descriptor begin(const std::string& name) {
+  OwnedDescriptor begin(const std::string& name) {
     Error error;
-    Descriptor theirs, ours;
+    OwnedDescriptor theirs, ours;
     if (!pipe_pair(theirs, ours, error) || !request(name) || !pass(theirs.fd())) return {};
     return ours;
   }
   bool dump(const std::string& name, const std::string& content) {
-    const Descriptor pipe = begin(name);
+    const OwnedDescriptor pipe = begin(name);
     return pipe && write(pipe.fd(), content.data(), content.size()) == static_cast<ssize_t>(content.size());
   }
   // The end to read an image from. None: it does not exist.
-  Descriptor ask(const std::string& name) {
+  OwnedDescriptor ask(const std::string& name) {
     char reply[6] = {};
     if (!request(name) || recv(socket_.fd(), reply, sizeof reply, MSG_WAITALL) != sizeof reply) return {};
     Error error;
-    Descriptor theirs, ours;
+    OwnedDescriptor theirs, ours;
     if (reply[5] == 0 || !pipe_pair(ours, theirs, error) || !pass(theirs.fd())) return {};
     return ours;
   }
   // "-": it does not exist.
   std::string restore(const std::string& name) {
-    const Descriptor pipe = ask(name);
+    const OwnedDescriptor pipe = ask(name);
     return pipe ? rest_of(pipe.fd()) : "-";
   }
   static std::string rest_of(int fd) {
@@ -86,7 +86,7 @@ class CriuPlayer {
   void go() { socket_.reset(); }
 
  private:
-  Descriptor socket_;
+  OwnedDescriptor socket_;
 };
 
 }  // namespace critpipe::tests

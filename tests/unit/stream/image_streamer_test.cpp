@@ -24,7 +24,7 @@ struct Pipe {
     Error error;
     EXPECT_TRUE(pipe_pair(read, write, error));
   }
-  Descriptor read, write;
+  OwnedDescriptor read, write;
 };
 
 // A capture into one pipe.
@@ -96,7 +96,7 @@ TEST(ImageCapture, IsDrivenByItsPollDescriptor) {
     return poll(&wait, 1, 0) == 1;
   };
   EXPECT_FALSE(is_ready());
-  const Descriptor pages = to.criu->begin("pages-1.img");
+  const OwnedDescriptor pages = to.criu->begin("pages-1.img");
   for (int i = 0; i < 3; ++i) {
     while (is_ready()) EXPECT_FALSE(to.capture.step());
     EXPECT_EQ(write(pages.fd(), "page", 4), 4);
@@ -112,12 +112,12 @@ TEST(ImageCapture, AddsFilesBehindTheLastImage) {
   while (!to.capture.has_all_images()) ASSERT_FALSE(to.capture.step());
   EXPECT_FALSE(to.capture.is_done());
   const std::string path = ::testing::TempDir() + "stats-dump." + std::to_string(getpid());
-  Descriptor file{open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  OwnedDescriptor file{open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
   unlink(path.c_str());
   EXPECT_EQ(write(file.fd(), "statistics", 10), 10);
   lseek(file.fd(), 0, SEEK_SET);
   EXPECT_FALSE(to.capture.add_file("stats-dump", std::move(file)));
-  EXPECT_EQ(to.capture.add_file("stats-dump", Descriptor{dup(0)}).reason, Reason::bad_duplicate);
+  EXPECT_EQ(to.capture.add_file("stats-dump", OwnedDescriptor{dup(0)}).reason, Reason::bad_duplicate);
   to.capture.end();
   EXPECT_FALSE(to.capture.run());
   const Stream stream{to.stream()};
@@ -175,7 +175,7 @@ TEST(ImageCapture, RefusesWhatIsNoRequest) {
 TEST(ImageCapture, RefusesWhatIsNoPipe) {
   Capturing to;
   EXPECT_TRUE(to.criu->request("core-1.img"));
-  const Descriptor null{open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const OwnedDescriptor null{open("/dev/null", O_RDONLY | O_CLOEXEC)};
   EXPECT_TRUE(to.criu->pass(null.fd()));
   EXPECT_EQ(to.capture.run().reason, Reason::bad_request);
   Capturing other;
@@ -210,7 +210,7 @@ TEST(ImageCapture, DumpThatBreaksOffHasNoEnd) {
 TEST(ImageCapture, ReaderThatGoesAwayEndsTheDump) {
   for (const bool copies : {false, true}) {
     Capturing to{{.copies = copies}};
-    const Descriptor pages = to.criu->begin("pages-1.img");
+    const OwnedDescriptor pages = to.criu->begin("pages-1.img");
     EXPECT_EQ(write(pages.fd(), "page", 4), 4);
     EXPECT_FALSE(to.capture.step());
     to.out.read.reset();
@@ -231,7 +231,7 @@ TEST(ImageCapture, ReaderThatGoesAwayEndsTheDump) {
 
 TEST(ImageCapture, FullDiskEndsTheDump) {
   ImageCapture capture;
-  const Descriptor full{open("/dev/full", O_WRONLY | O_CLOEXEC)};
+  const OwnedDescriptor full{open("/dev/full", O_WRONLY | O_CLOEXEC)};
   EXPECT_FALSE(capture.add_output(full.fd(), "full"));
   auto [criu, ours] = CriuPlayer::connected();
   EXPECT_FALSE(capture.connect(std::move(ours)));
@@ -299,7 +299,7 @@ TEST_F(StreamerSockets, AreForTheirOwnerAndGoAway) {
     EXPECT_EQ(status.st_mode & 0777, 0600U);
     ImageCapture again;  // replaces what was left there
     EXPECT_FALSE(again.listen(path_));
-    Descriptor peer{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    OwnedDescriptor peer{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     sockaddr_un address{AF_UNIX, {}};
     name.copy(address.sun_path, sizeof address.sun_path - 1);
     EXPECT_EQ(::connect(peer.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
@@ -333,7 +333,7 @@ TEST(ImageServer, GivesWhatCriuAsksFor) {
     EXPECT_EQ(player.restore("no.img"), "-");
     EXPECT_EQ(player.restore("../inventory.img"), "-");
     // One that is given up is asked for again.
-    Descriptor pipe = player.ask("pages-1.img");
+    OwnedDescriptor pipe = player.ask("pages-1.img");
     char page[4096];
     EXPECT_EQ(read(pipe.fd(), page, sizeof page), 4096);
     pipe.reset();
