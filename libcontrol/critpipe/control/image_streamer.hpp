@@ -171,8 +171,8 @@ class HeldImages final : public Receiver {
 };
 
 struct ServeOptions {
-  // Memory of an image is given back as soon as CRIU has read it, so that pages are held once, there or here. CRIU asks
-  // for some images twice (pages of huge mappings), which then are gone: an error.
+  // Memory of a large image is given back piece by piece as CRIU reads it, so that pages are held once, here or there.
+  // CRIU cannot ask for such an image twice, then; and nobody else can be served.
   bool frees = false;
 };
 
