@@ -14,7 +14,7 @@
 // Restore: HeldImages takes images from any input that libcodec reads, and ImageServer hands them to CRIU.
 //
 //     HeldImages images;
-//     if (!error) error = images.read({"c1.tar.zst"});
+//     Error error = images.read({"c1.tar.zst"});
 //     ImageServer server{images};
 //     if (!error) error = server.listen("dump");  // from now on `criu restore --stream -D dump ...` may be started
 //     if (!error) error = server.run();           // until CRIU has all that it asked for

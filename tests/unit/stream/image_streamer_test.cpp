@@ -395,7 +395,9 @@ std::string listening(std::uint32_t port, std::uint32_t state) {
 
 TEST(HeldImages, ChangesListeningPortsAlone) {
   const std::string head{"\x19\x43\x56\x54\x38\x31\x30\x56", 8};
-  const std::string others = listening(8080, 1) + listening(81, 10);
+  // One entry is larger than what criu-image-streamer takes.
+  const std::string large = CriuPlayer::framed("\x08\x02\x10\x05\xc2\x3e\xe0\x5d" + std::string(12000, 'x'));
+  const std::string others = listening(8080, 1) + large + listening(81, 10);
   HeldImages images;
   with(images, "files.img", head + listening(8080, 10) + others);
   EXPECT_EQ(to_string(images.change_listening_ports({{8080, 300}})), to_string(Error{}));
