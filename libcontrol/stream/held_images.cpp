@@ -162,6 +162,10 @@ Step HeldImages::begin(const Member& member) {
   if (*store.set != *member.set)
     fault = named(Reason::usage, member.place, "several checkpoints are in there: say which (--set)");
   Store::Incoming incoming{member.name};
+  if (fault) {
+    store.keep_first(fault);
+    return Step::stop;
+  }
   if (const auto passed = store.passed_on.find(member.name); passed != store.passed_on.end()) {
     incoming.passed = &passed->second;
     if (!store.was_passed_on.try_emplace(member.name, true).second)
