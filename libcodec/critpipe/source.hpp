@@ -136,6 +136,8 @@ class Piece {
   virtual ~Piece() = default;
   virtual Step read(Receiver& receiver) = 0;  // call once
   virtual bool is_open() const = 0;           // does it hold a descriptor and a block of memory?
+  // How many bytes were read so far, of each of the inputs that are one stream; empty: it is no stream.
+  virtual std::vector<std::uint64_t> bytes_read() const { return {}; }
 };
 
 // All pieces of some inputs, in order. Shards of one image stream are one piece; an input that can't be opened is a

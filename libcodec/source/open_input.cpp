@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <thread>
@@ -66,8 +67,20 @@ void recognise(OpenedInput& opened) {
   opened.form = form == forms.end() ? &image_form : *form;
 }
 
+constexpr std::string_view descriptors = "/dev/fd/";
+
 int open_descriptor(const std::string& input, const SourceOptions& options) {
-  if (input != "-") return open(input.c_str(), O_RDONLY | O_CLOEXEC);
+  if (input != "-") {
+    const int fd = open(input.c_str(), O_RDONLY | O_CLOEXEC);
+    // A socket cannot be opened again.
+    const std::string_view number = std::string_view{input}.substr(std::min(input.size(), descriptors.size()));
+    if (fd >= 0 || errno != ENXIO || !input.starts_with(descriptors)) return fd;
+    int open_fd = -1;
+    const auto parsed = std::from_chars(number.data(), number.data() + number.size(), open_fd);
+    const int copy = parsed.ptr == number.data() + number.size() ? fcntl(open_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0) errno = ENXIO;
+    return copy;
+  }
   if (options.stdin_offset != Member::unknown) lseek(STDIN_FILENO, static_cast<off_t>(options.stdin_offset), SEEK_SET);
   return STDIN_FILENO;
 }
