@@ -12,7 +12,7 @@ namespace critpipe {
 struct UnixSocket {
   std::uint64_t inode = 0, peer = 0;        // peer 0: none that has an inode
   int type = 0, state = 0;                  // SOCK_STREAM, ...; as of TCP
-  std::string name;                         // begins with a zero byte if it is abstract
+  std::string name = {};                    // begins with a zero byte if it is abstract
   std::vector<std::uint64_t> waiting = {};  // of a listener: who has connected and was not accepted
 };
 
