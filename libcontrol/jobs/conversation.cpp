@@ -61,6 +61,7 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
     if (streams && waiting[2].revents && !end.error) end.error = streamer.step();
     if (end.error) {
       streamer.stop();
+      (void)streamer.step();  // closes CRIU's pipes, on which it may wait
       criu.hang_up();
       return;
     }
@@ -98,7 +99,8 @@ void follow(ScriptedCriu& criu, int stop_fd, const CriuNotify& notify, JobEnd& e
 void finish_following(ScriptedCriu& criu, int log_fd, JobEnd& end) {
   const int status = criu.child().wait();
   const Error error = criu.end(status, log_fd);
-  if (!end.error) end.error = error;
+  // That CRIU has gone too early is explained by its own words.
+  if (!end.error || (end.error.reason == Reason::incomplete_checkpoint && error)) end.error = error;
   if (end.error && log_fd >= 0) end.log = first_error_of(log_fd);
 }
 
