@@ -17,6 +17,7 @@ constexpr Option rows[] = {
     Option{'q', "quiet", nullptr, "Print nothing; the exit code tells."}.excludes("json lines severity explain"),
     Option{0, "explain", nullptr, "Say after the findings what to do about them."}.excludes("json lines"),
     Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines"),
+    parent_row,
     set_row,
 };
 constexpr Option plan_rows[] = {
@@ -144,13 +145,17 @@ int run(Program& program) {
     print_rules(program, destination.output());
     return destination.commit();
   }
-  const std::vector<std::string> inputs = program.inputs();
+  std::vector<std::string> inputs = program.inputs();
+  const std::vector<std::string> parents = program.values("parent");
+  inputs.insert(inputs.end(), parents.begin(), parents.end());
+  SourceOptions source = source_options(program);
+  source.all_members = true;
   CheckReader reader{plan_of(program), limits_of(program)};
   Destination destination{program, Destination::Content::text};
-  Pieces pieces{inputs, source_options(program)};
+  Pieces pieces{inputs, source};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  const std::vector<CheckedSet> sets = reader.finish();
+  const std::vector<CheckedSet> sets = reader.finish(parents);
   if (program.has("json")) print_json(destination.output(), sets, *level);
   else if (program.has("lines")) print_lines(destination.output(), sets, *level);
   else if (!program.has("quiet"))

@@ -20,6 +20,7 @@ struct CheckReader::Work {
   CheckedImages& at(const SetId& id);
   CheckedImages& home_of(const Error& damage);
   void join_sets();
+  void join_parents(std::span<const std::string> parents);
 };
 
 CheckedImages& CheckReader::Work::at(const SetId& id) {
@@ -71,15 +72,40 @@ void CheckReader::Work::join_sets() {
       set->has_tree_beside |= other != set && other->id.checkpoint == set->id.checkpoint && other->has_tasks();
 }
 
+// The first input with pages in a parent that it lacks has these above it, the nearest first.
+void CheckReader::Work::join_parents(std::span<const std::string> parents) {
+  const auto lacks_parent = [](const std::unique_ptr<CheckedImages>& set) {
+    const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
+    return set->has_tasks() && !set->parent_set && std::ranges::any_of(set->memories, has_some);
+  };
+  const auto child = std::ranges::find_if(sets, lacks_parent);
+  if (child == sets.end()) return;
+  CheckedImages* below = child->get();
+  for (const std::string& parent : parents) {
+    const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
+      return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
+    };
+    const auto above = std::ranges::find_if(sets, is_that);
+    if (above == sets.end()) return;
+    below->parent_set = above->get();
+    below = above->get();
+    below->is_parent = true;
+  }
+}
+
 CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits}, work_{std::make_unique<Work>()} {
   work_->plan = std::move(plan);
 }
 CheckReader::~CheckReader() = default;
 
-bool CheckReader::wants(std::string_view) { return true; }
+bool CheckReader::wants(std::string_view path) { return is_image_name(path) || last_part(path) == "parent"; }
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   CheckedImages& set = work_->at(*member.set);
+  if (!member.is_image) {
+    set.has_link = true;
+    return nullptr;
+  }
   if (set.place.empty()) set.place = place_beside(member, {});
   if (member.in_directory && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
@@ -219,12 +245,13 @@ PagesView view_of(CheckedImages& images) {
   view.checkpoint = &images.checkpoint;
   view.store = &images;
   view.may_have_parents = !images.directory.empty() || images.parent_set;
+  const bool is_elsewhere = images.directory.empty() && !images.parent_set && images.has_link;
   std::set<std::uint64_t> claimed;
   for (const auto& [id, memory] : images.memories) {
     PagesView::OneMemory one{id, images.place + pagemap_name(id)};
     one.pages_id = memory.pagemap.pages_id;
     one.nr_present = memory.pagemap.nr_present;
-    one.nr_parent = memory.nr_parent;
+    one.nr_parent = is_elsewhere ? 0 : memory.nr_parent;
     one.nr_entries = memory.nr_entries;
     one.address_bits = memory.address_bits;
     one.is_alone = !images.is_set;
@@ -284,7 +311,7 @@ CheckedSet Findings::finish() {
 
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish() {
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents) {
   for (const Error& damage : work_->damages)
     if (!damage.set || damage.set->is_input) work_->home_of(damage).is_cut = true;
   for (const Error& damage : work_->damages)
@@ -292,6 +319,7 @@ std::vector<CheckedSet> CheckReader::finish() {
       for (const auto& set : work_->sets) set->is_cut |= set->id.checkpoint == damage.set->checkpoint;
   for (const auto& set : work_->sets) set->finish();
   work_->join_sets();
+  work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
   std::vector<CheckedSet> checked;

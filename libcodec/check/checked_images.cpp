@@ -113,6 +113,7 @@ const SeenFile* CheckedImages::find_file(std::uint32_t type, std::uint32_t file_
 bool CheckedImages::lacks_files(std::uint32_t type) const {
   const FileType* const row = file_type_of(type);
   if (!row) return true;
+  if (files_.empty() && !has("files.img")) return true;
   return is_damaged("files.img") || (row->kind && is_damaged(row->kind->file));
 }
 
@@ -189,7 +190,8 @@ void CheckedImages::finish() {
     if (!task.in_tree) continue;
     if (!root_) root_ = &task;
     const auto core = cores.find(task.pid);
-    if (core == cores.end() || !core->second.has_task || !task.is_running()) continue;
+    const bool is_twice = checkpoint.find_task(task.pid) != &task;
+    if (is_twice || core == cores.end() || !core->second.has_task || !task.is_running()) continue;
     running_.push_back(&task);
     for (const Descriptor& descriptor : checkpoint.descriptors(task))
       opened_.emplace(descriptor.type, descriptor.file_id);

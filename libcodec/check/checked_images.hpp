@@ -110,6 +110,7 @@ class CheckedImages final : public PageStore {
   std::vector<PagesFault> early_faults;  // of entries of pagemaps
   CheckedImages* parent_set = nullptr;   // in the same input
   bool is_parent = false;                // of a set that was read, too
+  bool has_link = false;                 // to a parent, in an archive that need not hold it
   bool is_cut = false;                   // the input ends early: what is missing may have stood behind
   bool has_tree_beside = false;          // another set of the inputs has tasks
 

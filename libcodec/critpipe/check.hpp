@@ -85,7 +85,8 @@ struct CheckedSet {
 constexpr std::size_t max_findings = 2000;  // that are kept of a set
 constexpr std::size_t max_findings_of_rule = 100;
 
-// Reads inputs, each completely, and checks their sets.
+// Reads inputs, each completely, and checks their sets. With SourceOptions::all_members it knows of the link to a
+// parent that an archive holds.
 class CheckReader final : public Decoding {
  public:
   explicit CheckReader(RestorePlan plan = {}, const Limits& limits = {});
@@ -96,8 +97,9 @@ class CheckReader final : public Decoding {
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
 
-  // Call once, after the last input. One for each set, in the order in which they begin.
-  std::vector<CheckedSet> finish();
+  // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
+  // that were read, which hold the pages that the others have in parents, the nearest first.
+  std::vector<CheckedSet> finish(std::span<const std::string> parents = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 

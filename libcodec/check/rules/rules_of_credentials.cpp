@@ -50,12 +50,12 @@ void find_filters(const CheckedImages& set, const Reporter& report) {
 void find_no_filters(const CheckedImages& set, const Reporter& report) {
   if (set.running().empty() || set.has("seccomp.img") || set.is_cut) return;
   const SeenCore& core = set.cores.at(set.running().front()->pid);
-  if (core.has_creds) report({"seccomp.img"}, "this image is missing; no task has a filter, so nothing is lost");
+  if (core.has_comm) report({"seccomp.img"}, "this image is missing; no task has a filter, so nothing is lost");
 }
 
 void find_control_groups(const CheckedImages& set, const Reporter& report) {
   const std::uint64_t own = set.first("INVENTORY").number("root_cg_set");
-  if (set.is_damaged("cgroup.img")) return;
+  if (set.is_damaged("cgroup.img") || !set.first("INVENTORY")) return;
   std::set<std::uint64_t> known;
   set.first("CGROUP").each("sets", [&](const Record& one) { known.insert(one.number("id")); });
   for (const auto& [tid, core] : set.cores)
@@ -74,7 +74,7 @@ constexpr RuleRow rows[] = {
     {{"seccomp-filter", Severity::error, "A seccomp filter is not in the images.",
       "Take the core images and seccomp.img from the same dump."},
      find_filters},
-    {{"seccomp-missing", Severity::warning, "There is no seccomp.img, which CRIU writes always.",
+    {{"seccomp-missing", Severity::warning, "There is no seccomp.img, which CRIU has written since 3.14.",
       "Copy the image again if it can be had."},
      find_no_filters},
     {{"cgroup-set", Severity::error, "A set of control groups is not in the images.",

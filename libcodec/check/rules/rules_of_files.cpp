@@ -141,26 +141,22 @@ void find_paths(const CheckedImages& set, const Reporter& report) {
   }
 }
 
-// CRIU opens a pipe by any end that is open, and wants all of them to be.
-void find_pipe_ends(const CheckedImages& set, const Reporter& report) {
-  std::map<std::uint32_t, std::vector<const SeenFile*>> pipes;
-  for (const SeenFile& file : set.files())
-    if (file.type == type_pipe) pipes[file.record.id("pipe_id")].push_back(&file);
-  for (const Task* const task : set.running())
-    if (set.is_damaged(CheckedImages::name_of_image("FDINFO", task->ids.files)) &&
-        set.has(CheckedImages::name_of_image("FDINFO", task->ids.files)))
-      return;
-  for (const auto& [id, ends] : pipes) {
-    const auto is_open = [&](const SeenFile* end) {
-      return set.is_opened(end->type, end->id) || set.is_in_flight(end->id);
-    };
-    if (std::ranges::none_of(ends, is_open)) continue;
-    for (const SeenFile* const end : ends)
-      if (!is_open(end))
-        report({std::string{end->image}, end->entry, "id"},
-               sentence("no task has %s open, and it is an end of pipe %u, which is",
-                        file_text(end->type, end->id).c_str(), id));
+bool has_damaged_table(const CheckedImages& set) {
+  for (const Task* const task : set.running()) {
+    const std::string name = CheckedImages::name_of_image("FDINFO", task->ids.files);
+    if (set.has(name) && set.is_damaged(name)) return true;
   }
+  return false;
+}
+
+// CRIU makes every pipe of the images, and wants a task for each of its ends.
+void find_pipe_ends(const CheckedImages& set, const Reporter& report) {
+  if (set.running().empty() || set.is_cut || has_damaged_table(set) || set.is_damaged("sk-queues.img")) return;
+  for (const SeenFile& file : set.files())
+    if (file.type == type_pipe && !set.is_opened(file.type, file.id) && !set.is_in_flight(file.id))
+      report({std::string{file.image}, file.entry, "id"},
+             sentence("no task has %s open, an end of pipe %u", file_text(file.type, file.id).c_str(),
+                      file.record.id("pipe_id")));
 }
 
 void find_pipe_data(const CheckedImages& set, const Reporter& report) {
@@ -231,7 +227,16 @@ void find_lock_owners(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+void find_no_files(const CheckedImages& set, const Reporter& report) {
+  const auto has_descriptors = [&](const Task* task) { return !set.checkpoint.descriptors(*task).empty(); };
+  if (set.files().empty() && !set.has("files.img") && !set.has("reg-files.img") && !set.is_cut &&
+      std::ranges::any_of(set.running(), has_descriptors))
+    report({"files.img"}, "this image is missing: nothing says what descriptors, mappings and directories refer to");
+}
+
 constexpr RuleRow rows[] = {
+    {{"files-missing", Severity::error, "There is no list of files.", "Copy files.img again, or dump again."},
+     find_no_files},
     {{"descriptors-missing", Severity::loss, "A task has no table of descriptors.",
       "Copy the fdinfo image again, or dump again: CRIU restores the task with nothing open."},
      find_missing_tables},
@@ -262,7 +267,7 @@ constexpr RuleRow rows[] = {
     {{"path-file", Severity::error, "The path of a named pipe or a terminal is not in the images.",
       "Take files.img from the dump as it was written."},
      find_paths},
-    {{"pipe-end", Severity::error, "An end of a pipe is open in no task, while another is.",
+    {{"pipe-end", Severity::error, "An end of a pipe is open in no task.",
       "Take ids, fdinfo and files images from the same dump."},
      find_pipe_ends},
     {{"pipe-data", Severity::loss, "Bytes of a pipe have no pipe.",

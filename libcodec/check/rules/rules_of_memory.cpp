@@ -157,6 +157,16 @@ void find_lazy(const CheckedImages& set, const Reporter& report) {
                            Unsigned{memory.nr_lazy_only}));
 }
 
+// In an archive whose link leads out of it. In a directory it is another rule.
+void find_parent_elsewhere(const CheckedImages& set, const Reporter& report) {
+  if (!set.directory.empty() || set.parent_set || !set.has_link) return;
+  for (const auto& [id, memory] : set.memories)
+    if (memory.nr_parent > 0)
+      report.need({pagemap_name(id)},
+                  sentence("%llu pages are in the parent, which is not in here: name it with --parent",
+                           Unsigned{memory.nr_parent}));
+}
+
 // How many pages a dump says that it wrote.
 void find_statistics(const CheckedImages& set, const Reporter& report) {
   const Record dump = set.first("STATS").inner("dump");
@@ -225,6 +235,9 @@ constexpr RuleRow rows[] = {
       "Put the directories of the pre-dumps, with their pages, where the links lead; crit-cat --parents packs them."}},
     {{"parent-link", Severity::error, "The link to the parent leads nowhere or in a circle.",
       "Set the link parent to the directory of the dump before."}},
+    {{"needs-parent", Severity::error, "Pages are in a parent, to which a link leads out of the archive.",
+      "Give crit-check --parent, and podman container restore --import-previous."},
+     find_parent_elsewhere},
     {{"needs-lazy-pages", Severity::error, "Pages were left on the source of a lazy migration.",
       "Restore while the source still serves them, with --lazy-pages."},
      find_lazy},
