@@ -35,8 +35,8 @@ constexpr Option plan_rows[] = {
 constexpr Options groups[] = {rows, plan_rows, output_options, limit_options};
 constexpr Example examples[] = {
     {"crit check DIR", "is it whole?"},
-    {"crit check --exact --tcp-established c1.tar.zst", "will criu restore --tcp-established do?"},
-    {"crit check -q DIR && criu restore -D DIR", "restore what is whole"},
+    {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
 };
 
 RestorePlan plan_of(Program& program) {

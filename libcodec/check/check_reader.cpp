@@ -201,8 +201,6 @@ void Findings::contradictions() {
     if (error.reason == Reason::bad_pid) {
       place.field = "pid";
       add("pid-twice", std::move(place), to_string(inner));
-    } else if (error.reason == Reason::bad_kind) {
-      add("image-kind", std::move(place), to_string(inner));
     }
   }
 }

@@ -83,7 +83,7 @@ CheckedImages::~CheckedImages() = default;
 
 bool CheckedImages::is_damaged(std::string_view name) const {
   const auto found = images.find(name);
-  return found == images.end() ? is_cut : found->second.is_damaged;
+  return found == images.end() ? is_cut : found->second.is_damaged || found->second.is_other_kind;
 }
 
 bool CheckedImages::has_whole_tree() const { return has("pstree.img") && !is_damaged("pstree.img"); }
@@ -148,6 +148,21 @@ void CheckedImages::collect_objects() {
   });
 }
 
+void CheckedImages::claim_files() {
+  for (const Task* const task : running_) {
+    for (const std::uint32_t file : {task->cwd_id, task->root_id, task->memory.exe_id})
+      claimed_.emplace(type_reg, file);
+    for (const Mapping& mapping : task->memory.mappings)
+      for (const std::uint32_t type : {+type_reg, +type_memfd, +type_packet})
+        claimed_.emplace(type, static_cast<std::uint32_t>(mapping.shmid));
+  }
+  for (const SeenFile& file : files_)
+    if (file.type == type_tty || file.type == type_fifo) claimed_.emplace(type_reg, file.record.id("regf_id"));
+  each("REMAP_FPATH", [&](const std::string&, std::uint64_t, const Record& remap) {
+    claimed_.emplace(type_reg, remap.id("remap_id"));
+  });
+}
+
 // "fd[3]:KEY"; "mnt[KEY]:PATH", or a key by itself.
 bool CheckedImages::is_inherited(std::string_view key) const {
   for (const std::string& given : plan.inherit_fd) {
@@ -196,6 +211,7 @@ void CheckedImages::finish() {
     for (const Descriptor& descriptor : checkpoint.descriptors(task))
       opened_.emplace(descriptor.type, descriptor.file_id);
   }
+  claim_files();
   find_namespaces();
 }
 

@@ -20,6 +20,7 @@ struct SeenImage {
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;  // of raw images
   bool is_damaged = false;
+  bool is_other_kind = false;  // than its name says: nothing was taken from it
 };
 
 // What rules need of a core image, without its registers.
@@ -150,6 +151,10 @@ class CheckedImages final : public PageStore {
   const std::vector<const Task*>& running() const { return running_; }
   // Will the restore be given it with --inherit-fd or --external?
   bool is_inherited(std::string_view key) const;
+  // Does a descriptor, a mapping, a task or another file refer to it?
+  bool is_claimed(const SeenFile& file) const {
+    return is_opened(file.type, file.id) || is_in_flight(file.id) || claimed_.contains({file.type, file.id});
+  }
   bool is_opened(std::uint32_t type, std::uint32_t id) const { return opened_.contains(std::pair{type, id}); }
   // Namespaces that the root task does not share with the CRIU that dumped it, as CLONE_NEW* bits.
   std::uint32_t own_namespaces() const { return own_namespaces_; }
@@ -165,12 +170,13 @@ class CheckedImages final : public PageStore {
  private:
   void collect_files();
   void collect_objects();
+  void claim_files();
   void find_namespaces();
 
   bool has_tasks_ = false;
   std::vector<SeenFile> files_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
-  std::set<std::pair<std::uint32_t, std::uint32_t>> opened_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;
   std::set<std::uint32_t> ids_, in_flight_, segments_, inline_segments_;
   std::vector<const Task*> running_;
   const Task* root_ = nullptr;

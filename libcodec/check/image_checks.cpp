@@ -136,6 +136,11 @@ class ImageCheck final : public Sink {
 
 Step ImageCheck::begin(const Image& image) {
   if (!image.is_raw()) seen_.kind = image.kind;
+  const Kind* const named = kind_of_name(name_);
+  if (image.kind && named && named->magic != image.kind->magic) {
+    seen_.is_other_kind = true;
+    return Step::go;
+  }
   const auto memory = memory_of_name(name_);
   const bool is_pagemap = seen_.kind && (seen_.kind->name == "PAGEMAP" || seen_.kind->name == "SHMEM_PAGEMAP");
   if (memory && is_pagemap) {
@@ -152,6 +157,7 @@ Step ImageCheck::begin(const Image& image) {
 
 Step ImageCheck::entry(const Entry& entry) {
   ++seen_.entries;
+  if (seen_.is_other_kind) return Step::go;
   if (pagemap_) return pagemap_->entry(entry);
   const Record record{*entry.message, entry.payload};
   if (entry.kind->name == "CORE") images_.cores[number_of(name_)] = core_of(record);

@@ -107,13 +107,20 @@ void find_ghosts(const CheckedImages& set, const Reporter& report) {
   });
 }
 
-// Fewer bytes than a file had can't be seen, unless it is stored in chunks.
+// CRIU compares the size of every regular file with the one in the images.
 void find_short_ghosts(const CheckedImages& set, const Reporter& report) {
-  for (const auto& [number, ghost] : set.ghosts)
-    if (ghost.has_chunks && ghost.has_size && ghost.bytes > ghost.size)
-      report({CheckedImages::name_of_image("GHOST_FILE", number), 0, "size"},
-             sentence("%llu bytes are stored of a file of %llu", static_cast<unsigned long long>(ghost.bytes),
-                      static_cast<unsigned long long>(ghost.size)));
+  set.each("REMAP_FPATH", [&](const std::string&, std::uint64_t, const Record& remap) {
+    const std::uint32_t number = remap.id("remap_id") & ~ghost_bit;
+    const std::string name = CheckedImages::name_of_image("GHOST_FILE", number);
+    const auto ghost = set.ghosts.find(number);
+    const SeenFile* const file = set.find_file(type_reg, remap.id("orig_id"));
+    if (!is_ghost(remap) || ghost == set.ghosts.end() || !file || !file->record.has("size") || set.is_damaged(name))
+      return;
+    const std::uint64_t bytes = ghost->second.has_chunks ? ghost->second.size : ghost->second.bytes;
+    if (bytes != file->record.number("size"))
+      report({name}, sentence("%llu bytes of a file that had %llu", static_cast<unsigned long long>(bytes),
+                              static_cast<unsigned long long>(file->record.number("size"))));
+  });
 }
 
 // An older dump into the same directory may have left one behind, but then its remap-fpath.img, too.
@@ -123,11 +130,32 @@ void find_unclaimed_ghosts(const CheckedImages& set, const Reporter& report) {
   set.each("REMAP_FPATH", [&](const std::string&, std::uint64_t, const Record& remap) {
     if (is_ghost(remap)) used.insert(remap.id("remap_id") & ~ghost_bit);
   });
-  const Severity severity = set.has("remap-fpath.img") ? Severity::warning : Severity::error;
+  const Severity severity = set.checkpoint.messages("REMAP_FPATH").empty() ? Severity::error : Severity::warning;
   for (const auto& [number, ghost] : set.ghosts)
     if (!used.contains(number))
       report({CheckedImages::name_of_image("GHOST_FILE", number)},
              "remap-fpath.img does not name it: the unlinked file will be looked for on the disk", severity);
+}
+
+bool has_damaged_table(const CheckedImages& set) {
+  for (const Task* const task : set.running()) {
+    const std::string name = CheckedImages::name_of_image("FDINFO", task->ids.files);
+    if (set.has(name) && set.is_damaged(name)) return true;
+  }
+  return false;
+}
+
+// Unix sockets that no task has open are there for those that are connected to them, memfds for mappings. Before
+// CRIU 3.3 a named pipe and its path had one number.
+void find_unclaimed_files(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree() || set.running().empty() || set.is_cut || has_damaged_table(set)) return;
+  for (const auto& [name, image] : set.images)
+    if (image.is_damaged || image.is_other_kind) return;
+  for (const SeenFile& file : set.files())
+    if (file.image == "files.img" && file.type != type_unix && file.type != type_pipe && file.type != type_memfd &&
+        !set.is_claimed(file))
+      report({std::string{file.image}, file.entry, "id"},
+             sentence("no task has %s open or mapped: a descriptor is missing", file_text(file.type, file.id).c_str()));
 }
 
 // Named pipes and terminals are opened by the path of a regular file.
@@ -139,14 +167,6 @@ void find_paths(const CheckedImages& set, const Reporter& report) {
       report({std::string{file.image}, file.entry, "regf_id"},
              file_text(type_reg, id) + ", its path, is not in the images");
   }
-}
-
-bool has_damaged_table(const CheckedImages& set) {
-  for (const Task* const task : set.running()) {
-    const std::string name = CheckedImages::name_of_image("FDINFO", task->ids.files);
-    if (set.has(name) && set.is_damaged(name)) return true;
-  }
-  return false;
 }
 
 // CRIU makes every pipe of the images, and wants a task for each of its ends.
@@ -255,10 +275,13 @@ constexpr RuleRow rows[] = {
     {{"remap-file", Severity::error, "What stands in for an unlinked file, or the file, is not in the images.",
       "Take files.img and remap-fpath.img from the same dump."},
      find_remaps},
+    {{"file-unclaimed", Severity::loss, "A file was open, and is open in no task.",
+      "Take ids, fdinfo and files images from the same dump."},
+     find_unclaimed_files},
     {{"ghost-missing", Severity::error, "The image with an unlinked file is not there.",
       "Copy the ghost-file image again, or dump again."},
      find_ghosts},
-    {{"ghost-size", Severity::loss, "The bytes of an unlinked file are not what its image says.",
+    {{"ghost-size", Severity::error, "An unlinked file has not the size that it had.",
       "Copy the ghost-file image again, or dump again."},
      find_short_ghosts},
     {{"ghost-unclaimed", Severity::error, "The image of an unlinked file belongs to no file.",

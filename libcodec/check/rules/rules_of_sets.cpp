@@ -1,10 +1,32 @@
 // What there is: the set as a whole, and images that can't be read.
+#include <algorithm>
+
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
 namespace critpipe {
 
 namespace {
+
+void find_other_kinds(const CheckedImages& set, const Reporter& report) {
+  for (const auto& [name, image] : set.images)
+    if (image.is_other_kind)
+      report({name},
+             sentence("it holds a %.*s image", static_cast<int>(image.kind->name.size()), image.kind->name.data()),
+             name.starts_with("stats-") || name == "irmap-cache" ? Severity::warning : Severity::error);
+}
+
+// CRIU wants an entry of these kinds where there is an image.
+void find_empty_images(const CheckedImages& set, const Reporter& report) {
+  constexpr std::string_view kinds[] = {"INVENTORY",  "CORE",       "IDS",          "MM",    "FS",
+                                        "GHOST_FILE", "PAGEMAP",    "MNTS",         "UTSNS", "IPC_VAR",
+                                        "USERNS",     "TCP_STREAM", "SHMEM_PAGEMAP"};
+  for (const auto& [name, image] : set.images) {
+    if (image.entries > 0 || !image.kind || set.is_damaged(name)) continue;
+    if (std::ranges::find(kinds, image.kind->name) != std::end(kinds)) report({name}, "it has no entry");
+    if (image.kind->name == "TIMENS") report({name}, "it has no entry", Severity::loss);
+  }
+}
 
 void find_missing_inventory(const CheckedImages& set, const Reporter& report) {
   if (set.has_tasks() && !set.has("inventory.img") && !set.is_cut)
@@ -76,7 +98,11 @@ constexpr RuleRow rows[] = {
     {{"damaged", Severity::error, "An image, an archive or its compression is cut short or damaged.",
       "Copy it again from where the dump was written; nothing can be read behind the damage."}},
     {{"image-kind", Severity::error, "An image holds another kind than its name says.",
-      "Put the right image in its place; CRIU refuses the magic."}},
+      "Put the right image in its place; CRIU refuses the magic."},
+     find_other_kinds},
+    {{"image-empty", Severity::error, "An image that has an entry in every dump has none.",
+      "Take the image from the dump as it was written."},
+     find_empty_images},
     {{"image-unknown", Severity::note, "A file named *.img is no image that CRIU knows.",
       "Nothing, unless a plugin should read it: CRIU passes it over."}},
     {{"inventory-missing", Severity::error, "There is no inventory, which CRIU reads first and writes last.",

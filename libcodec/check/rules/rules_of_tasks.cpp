@@ -88,13 +88,6 @@ void find_incomplete_cores(const CheckedImages& set, const Reporter& report) {
   }
 }
 
-void find_empty_cores(const CheckedImages& set, const Reporter& report) {
-  for (const char* const kind : {"core-", "mm-", "ids-", "fs-"})
-    for (const auto& [name, image] : set.images)
-      if (name.starts_with(kind) && image.entries == 0 && !image.is_damaged && image.kind && !image.kind->is_raw())
-        report({name}, "it has no entry");
-}
-
 void find_mixed_machines(const CheckedImages& set, const Reporter& report) {
   if (set.cores.empty()) return;
   const std::uint32_t first = set.cores.begin()->second.machine;
@@ -150,9 +143,6 @@ constexpr RuleRow rows[] = {
     {{"core-incomplete", Severity::error, "A core image lacks what a restore needs.",
       "Take the image from the dump as it was written."},
      find_incomplete_cores},
-    {{"image-empty", Severity::error, "An image of a task has no entry.",
-      "Take the image from the dump as it was written."},
-     find_empty_cores},
     {{"machine-mixed", Severity::error, "Core images are of different machines.",
       "Take all images from one dump: these are of two."},
      find_mixed_machines},
