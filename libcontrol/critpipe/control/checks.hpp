@@ -1,4 +1,4 @@
-// checks: What would make a dump fail, seen before anything is frozen.
+// checks: What would make a dump or a restore fail, seen before anything is frozen or made.
 //
 //     Error error;
 //     const HeldProcess root = HeldProcess::open(getpid(), error);
@@ -40,6 +40,11 @@ std::span<const CheckRow> dump_checks();
 
 // All findings at once, errors first; empty: nothing speaks against a dump of this tree with these options.
 std::vector<DumpFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options);
+
+// What of this machine stands in the way of a restore here: pids that are taken, files that are missing or others. What
+// is wrong with the images themselves is for CheckReader to say. The checkpoint was read with restore_needs().
+Needs restore_needs();
+std::vector<DumpFinding> check_before_restore(const Checkpoint& checkpoint, const CriuOptions& options);
 
 }  // namespace critpipe
 #pragma GCC visibility pop
