@@ -47,14 +47,17 @@ TEST(Child, AProgramThatIsNotThereIsAnError) {
   EXPECT_FALSE(child.is_running());
 }
 
-TEST(Child, GetsDescriptorsUnderOtherNumbersAndNoOthers) {
+TEST(Child, InheritsWhatIsKeptAndNothingElse) {
   Error error;
   OwnedDescriptor read_end, write_end;
   ASSERT_TRUE(pipe_pair(read_end, write_end, error));
+  const OwnedDescriptor kept{fcntl(write_end.fd(), F_DUPFD_CLOEXEC, 9)};
   int status = -1;
-  const std::string open = output_of({"sh", "-c", "echo to >&9; ls /proc/$$/fd | tr '\\n' ' '"},
-                                     {.renumbered = {{write_end.fd(), 9}}}, status);
-  EXPECT_EQ(open, "0 1 2 9 ");
+  const std::string number = std::to_string(kept.fd());
+  const std::string open = output_of({"bash", "-c", "echo to >&" + number + "; ls /proc/$$/fd | tr '\\n' ' '"},
+                                     {.keep = {kept.fd()}}, status);
+  EXPECT_NE(open.find(" " + number + " "), std::string::npos) << open;
+  EXPECT_EQ(open.find(" " + std::to_string(write_end.fd()) + " "), std::string::npos) << open;
   char text[8] = {};
   EXPECT_EQ(read(read_end.fd(), text, sizeof text), 3);
   EXPECT_STREQ(text, "to\n");
