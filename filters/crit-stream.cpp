@@ -200,7 +200,7 @@ void Streamer::serve() {
   report_missing_files(images);
   if (program_.failed() || fails(ports_.empty() ? Error{} : images.change_listening_ports(ports_))) return;
   report_read(images.bytes_read(), begin);
-  ImageServer server{images};
+  ImageServer server{images, {.frees = true}};
   listen(server);
   if (!program_.failed()) fails(server.run());
 }

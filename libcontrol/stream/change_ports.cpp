@@ -85,7 +85,7 @@ Error HeldImages::change_listening_ports(const std::vector<PortChange>& changes)
       return error;
     }
     std::swap(found->second, changed);
-    store_->free(changed);
+    for (const Extent& old : changed.extents) store_->free(old);
   }
   const auto missed = std::ranges::find(done, false);
   if (missed == done.end()) return {};

@@ -84,12 +84,9 @@ std::size_t HeldImages::Store::read(const HeldImage& image, std::uint64_t offset
   return got;
 }
 
-void HeldImages::Store::free(HeldImage& image) {
-  for (const Extent& extent : image.extents)
-    fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.offset),
-              static_cast<off_t>(extent.room));
-  image.extents.clear();
-  image.is_gone = true;
+void HeldImages::Store::free(const Extent& extent) const {
+  fallocate(file.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(extent.offset),
+            static_cast<off_t>(extent.room));
 }
 
 HeldImages::HeldImages(const std::string& spool) : store_{std::make_unique<Store>()} {
@@ -150,7 +147,7 @@ Error HeldImages::put(const std::string& name, std::string_view content) {
   HeldImage image;
   if (Error error = store_->append(image, bytes_of(content), name)) return error;
   std::swap(store_->images[name], image);
-  store_->free(image);
+  for (const Extent& old : image.extents) store_->free(old);
   return {};
 }
 

@@ -20,7 +20,7 @@ struct Extent {
 struct HeldImage {
   std::vector<Extent> extents;
   std::uint64_t size = 0;
-  bool is_gone = false;  // it was served, and its memory is free again
+  bool is_gone = false;  // some of it was served, and its memory is free again
 };
 
 struct HeldImages::Store {
@@ -34,7 +34,7 @@ struct HeldImages::Store {
   Error pass(int fd, Bytes bytes, const std::string& name) const;
   // Up to `into.size()` bytes from `offset` on; fewer: the image ends, or error is set.
   std::size_t read(const HeldImage& image, std::uint64_t offset, std::span<std::byte> into, Error& error) const;
-  void free(HeldImage& image);
+  void free(const Extent& extent) const;
   void keep_first(const Error& fault) {
     if (!error) error = fault;
   }

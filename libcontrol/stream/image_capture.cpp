@@ -45,13 +45,17 @@ struct Input {
   OwnedDescriptor file;
   bool is_of_criu = false;
   bool is_pipe = false, is_file = false;
+  bool has_bytes = false;  // that went out
   bool has_ended = false;  // nobody writes to it any more
   bool is_large = false;   // its pipe has been enlarged
 
   // How many bytes wait in it; -1: errno says why that is not known.
-  int waiting() const {
+  std::int64_t waiting() const {
     int bytes = 0;
-    return ioctl(file.fd(), FIONREAD, &bytes) == 0 ? bytes : -1;
+    if (!is_file) return ioctl(file.fd(), FIONREAD, &bytes) == 0 ? bytes : -1;
+    struct stat status;
+    const off_t at = lseek(file.fd(), 0, SEEK_CUR);
+    return at < 0 || fstat(file.fd(), &status) != 0 ? -1 : std::max<std::int64_t>(status.st_size - at, 0);
   }
   // A pipe that was found full is one of many bytes.
   void enlarge() {
@@ -141,11 +145,12 @@ Error ImageCapture::Capture::add(const std::string& name, OwnedDescriptor file, 
   const std::uint64_t id = next_id++;
   Input input{name, std::move(file), is_of_criu};
   struct stat status;
-  if (fstat(input.file.fd(), &status) != 0 || input.waiting() < 0) return system_error(Reason::io_read, name, errno);
+  if (fstat(input.file.fd(), &status) != 0) return system_error(Reason::io_read, name, errno);
   input.is_pipe = S_ISFIFO(status.st_mode);
-  if (!events.add(input.file.fd(), EPOLLIN | EPOLLONESHOT, id)) {
-    if (errno != EPERM) return system_error(Reason::io_read, name, errno);
-    input.is_file = true;
+  input.is_file = S_ISREG(status.st_mode);
+  if (input.waiting() < 0 || (!input.is_file && !events.add(input.file.fd(), EPOLLIN | EPOLLONESHOT, id)))
+    return system_error(Reason::io_read, name, errno);
+  if (input.is_file) {
     ready.push_back(id);
     events.wake();
   }
@@ -203,7 +208,7 @@ Error ImageCapture::Capture::move_next(Shard& shard) {
   const std::uint64_t id = ready.front();
   ready.pop_front();
   Input& input = inputs.at(id);
-  const int waiting = input.waiting();
+  const std::int64_t waiting = input.waiting();
   if (waiting < 0) return system_error(Reason::io_read, input.name, errno);
   std::string text;
   if (waiting > 0) {
@@ -214,11 +219,12 @@ Error ImageCapture::Capture::move_next(Shard& shard) {
     markers.data(text, input.name, static_cast<std::uint32_t>(size));
     shard.output.put(std::move(text), input.file.fd(), size, input.name);
     shard.input = id;
+    input.has_bytes = true;
   } else if (input.has_ended || input.is_file) {
     markers.end(text, input.name);
     shard.output.put(std::move(text), -1, 0, input.name);
     nr_of_criu -= input.is_of_criu ? 1 : 0;
-    has_last |= input.is_of_criu && input.name == last_image;
+    has_last |= input.is_of_criu && input.name == last_image && input.has_bytes;
     inputs.erase(id);  // and closes it
   } else {
     events.change(input.file.fd(), EPOLLIN | EPOLLONESHOT, id);

@@ -81,7 +81,9 @@ Error ImageServer::Server::on_event(std::uint64_t key, std::uint32_t) {
   const auto found = transfers.find(key);
   if (found == transfers.end()) return {};
   Transfer& transfer = found->second;
-  const auto& extents = transfer.image->extents;
+  HeldImage& image = *transfer.image;
+  const auto& extents = image.extents;
+  const bool frees = options.frees && image.size > small_bytes;
   for (std::uint64_t left = most_at_once; transfer.extent < extents.size() && left > 0;) {
     const Extent& extent = extents[transfer.extent];
     const std::uint64_t size = std::min(extent.size - transfer.sent, left);
@@ -99,11 +101,13 @@ Error ImageServer::Server::on_event(std::uint64_t key, std::uint32_t) {
     left -= static_cast<std::uint64_t>(done);
     transfer.sent += static_cast<std::uint64_t>(done);
     if (transfer.sent < extent.size) continue;
+    // What is still in the pipe keeps its pages.
+    if (frees) store.free(extent);
+    image.is_gone |= frees;
     ++transfer.extent;
     transfer.sent = 0;
   }
   if (transfer.extent < extents.size()) return {};
-  if (options.frees) store.free(*transfer.image);
   transfers.erase(found);
   return {};
 }

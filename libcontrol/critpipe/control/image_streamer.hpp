@@ -14,7 +14,7 @@
 // Restore: HeldImages takes images from any input that libcodec reads, and ImageServer hands them to CRIU.
 //
 //     HeldImages images;
-//     if (!error) error = images.read({"c1.tar.zst"});
+//     Error error = images.read({"c1.tar.zst"});
 //     ImageServer server{images};
 //     if (!error) error = server.listen("dump");  // from now on `criu restore --stream -D dump ...` may be started
 //     if (!error) error = server.run();           // until CRIU has all that it asked for
@@ -100,9 +100,10 @@ class ImageCapture final : public StreamerEnd {
   explicit ImageCapture(CaptureOptions options = {});
   ~ImageCapture() override;
 
-  // A shard of the stream: a pipe, a socket or a file, at its offset; what comes next goes to the shard that has room.
-  // A file may make step() wait for its disk; pipes and sockets never do. The descriptor stays the caller's, and must
-  // stay open until is_done(). `name` is what errors call it. Call before listen() or connect(). Reasons: io_write.
+  // A shard of the stream, which needs at least one: a pipe, a socket or a file, at its offset; what comes next goes to
+  // the shard that has room. A file may make step() wait for its disk; pipes and sockets never do. The descriptor stays
+  // the caller's, and must stay open until is_done(). `name` is what errors call it. Call before listen() or connect().
+  // Reasons: io_write.
   [[nodiscard]] Error add_output(int fd, std::string name);
   // One more member of the stream, which is read to its end from a pipe, a socket or a file. May be called until the
   // stream has ended. The descriptor is closed when it has been read. Reasons: bad_name, bad_duplicate, io_read.
@@ -170,8 +171,8 @@ class HeldImages final : public Receiver {
 };
 
 struct ServeOptions {
-  // Memory of an image is given back as soon as CRIU has read it, so that pages are held once, there or here. CRIU asks
-  // for some images twice (pages of huge mappings), which then are gone: an error.
+  // Memory of a large image is given back piece by piece as CRIU reads it, so that pages are held once, here or there.
+  // CRIU cannot ask for such an image twice, then; and nobody else can be served.
   bool frees = false;
 };
 
