@@ -6,11 +6,6 @@ namespace critpipe {
 
 namespace {
 
-bool is_readable(int fd) {
-  pollfd one = {fd, POLLIN, 0};
-  return fd >= 0 && poll(&one, 1, 0) > 0;
-}
-
 void stop(JobEnd& end) {
   end.stopped = true;
   if (!end.error) end.error = {.reason = Reason::criu_failed, .name = "stopped"};
@@ -66,7 +61,8 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
       return;
     }
     CriuNotification notification;
-    if (!holds && criu.next(notification)) {
+    const bool is_event = !holds && criu.next(notification);
+    if (is_event) {
       holds = notification.event == CriuEvent::post_dump;
       if (holds) held = std::move(notification);
       else criu.reply(!notify || notify(notification).success);
@@ -76,8 +72,7 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
       criu.reply(given_up);
       holds = false;
     }
-    if (waiting[0].revents && !is_readable(criu.events_fd())) return;
-    if (waiting[1].revents & POLLHUP && is_readable(criu.child().pidfd())) return;
+    if (waiting[0].revents && !is_event) return;
   }
 }
 
