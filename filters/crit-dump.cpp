@@ -5,6 +5,7 @@
 #include "cli/images_out.hpp"
 #include "cli/numbers.hpp"
 #include "crit-dump/dump_target.hpp"
+#include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -23,6 +24,10 @@ constexpr Option rows[] = {
         "into|output"),
     sync_row.needs("output|into"),
     {0, "buffer", "all", "Hold the stream in memory, so that a slow reader does not keep a tree frozen that lives on."},
+    Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
+        "no-check dry-run"),
+    Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
+    {0, "no-check", nullptr, "Do not look before the dump."},
     {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
 };
 constexpr Option tree_rows[] = {
@@ -77,6 +82,7 @@ constexpr Example examples[] = {
     {"crit-dump -t 12 | ssh host crit-restore", "move it to another machine"},
     {"crit-dump -t 12 --into DIR --leave-running", "a directory of images; the tree runs on"},
     {"crit-dump -t 12 -o c1.tar.zst", "an archive"},
+    {"crit-dump -t 12 --check", "what CRIU would refuse, and what to do about it"},
     {"crit-dump -t 12 --dry-run", "what CRIU would be asked"},
 };
 
@@ -123,6 +129,57 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
   return program.finish(output);
 }
 
+// The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
+std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
+  std::vector<DumpFinding> findings = check_before_dump(job.root, job.options);
+  if (!job.options.is_on("track_mem")) return findings;
+  std::vector<CriuFeature> features{{"mem_track"}};
+  if (Error error = make_criu(program)->features(features)) program.report(error);
+  else if (!features[0].available)
+    findings.insert(findings.begin(), {Severity::error, "memory-tracking", 0, "the kernel does not track memory",
+                                       "dump without --track-mem, --parent and --pre-dump"});
+  return findings;
+}
+
+std::string text_of(const DumpFinding& finding) {
+  return finding.text + (finding.advice.empty() ? "" : " (" + finding.advice + ")");
+}
+
+std::string_view criu_text(const DumpFinding& finding) {
+  for (const CheckRow& row : dump_checks())
+    if (row.name == finding.check) return row.criu;
+  return "Tracking memory is not available. Consider omitting --track-mem";
+}
+
+int print_findings(Program& program, std::span<const DumpFinding> findings, pid_t pid) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  JsonWriter json{output, false};
+  if (program.has("json"))
+    json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(pid)).key("findings").begin('[');
+  for (const DumpFinding& finding : findings) {
+    if (finding.severity <= Severity::loss) program.set_exit_code(exit_no);
+    if (!program.has("json")) {
+      output.write(std::string{name_of(finding.severity)} + ": " + text_of(finding) + "\n");
+      continue;
+    }
+    json.begin('{').key("severity").text(name_of(finding.severity)).key("check").text(finding.check);
+    if (finding.pid) json.key("pid").number(static_cast<unsigned>(finding.pid));
+    json.key("text").text(finding.text).key("advice").text(finding.advice);
+    json.key("criu").text(criu_text(finding)).end('}');
+  }
+  if (program.has("json")) json.end(']').end('}').line_end();
+  return program.finish(output);
+}
+
+// Before anything is frozen. False: CRIU would refuse.
+bool look_before(Program& program, std::span<const DumpFinding> findings) {
+  for (const DumpFinding& finding : findings) {
+    if (finding.severity == Severity::error) program.report({.reason = Reason::usage, .name = text_of(finding)});
+    else program.note(std::string{name_of(finding.severity)} + ": " + text_of(finding));
+  }
+  return !program.failed();
+}
+
 int list_options(Program& program) {
   FileOutput output{STDOUT_FILENO, "standard output"};
   print_criu_options(output);
@@ -136,7 +193,8 @@ int run(Program& program) {
   const auto directory = program.value("into");
   const auto file = program.value("output");
   const bool streams = !directory && (!file || *file == "-");
-  if (streams && isatty(STDOUT_FILENO) && !program.has("dry-run"))
+  const bool only_looks = program.has("dry-run") || program.has("check");
+  if (streams && isatty(STDOUT_FILENO) && !only_looks)
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
   if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
     program.usage("--buffer takes 'all', and goes with a pipe");
@@ -157,6 +215,8 @@ int run(Program& program) {
     program.report(error);
     return program.exit_code();
   }
+  if (program.has("check")) return print_findings(program, find_all(program, job), pid);
+  if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
   job.descriptors = descriptors_of(pid);
   if (directory) dump_into_directory(program, job, *directory);
   else if (!streams) dump_into_file(program, job, *file);

@@ -11,6 +11,8 @@
 
 #include "cli/criu_job.hpp"
 #include "cli/numbers.hpp"
+#include "critpipe/checkpoint.hpp"
+#include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -22,6 +24,10 @@ constexpr Option rows[] = {
     {'w', "wait", nullptr, "Wait until the restored process ends, and exit as it did."},
     {0, "spool", "DIR", "Hold the images of a stream or an archive in a file in DIR, not in memory.",
      Option::directories},
+    Option{0, "check", nullptr, "Look only: say what would make the restore fail here, and what to do."}.excludes(
+        "no-check dry-run wait detach"),
+    Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
+    {0, "no-check", nullptr, "Do not look before the restore."},
     {0, "trust", nullptr, "Restore, as root, images that belong to somebody else, too."},
 };
 constexpr Option tree_rows[] = {
@@ -114,6 +120,88 @@ void take_inherited(Program& program, CriuSetup& setup) {
   }
 }
 
+// What there is against a restore: in the images, and on this machine.
+struct Against {
+  Severity severity;
+  std::string check, text, advice;
+};
+
+RestorePlan plan_of(const Program& program, const CriuOptions& options) {
+  RestorePlan plan;
+  plan.tcp_established = options.is_on("tcp_established");
+  plan.tcp_close = options.is_on("tcp_close");
+  plan.shell_job = options.is_on("shell_job");
+  plan.ext_unix_sk = options.is_on("ext_unix_sk");
+  plan.file_locks = options.is_on("file_locks");
+  plan.lazy_pages = options.is_on("lazy_pages");
+  plan.has_root = options.has("root");
+  plan.is_complete = true;
+  plan.external = program.values("external");
+  for (const std::string& text : program.values("inherit")) {
+    const std::size_t equals = text.rfind('=');
+    std::string one{"fd["};
+    one.append(text, equals == text.npos ? text.size() : equals + 1).append("]:").append(text, 0, equals);
+    plan.inherit_fd.push_back(std::move(one));
+  }
+  return plan;
+}
+
+// Reads the inputs, which can be read again.
+std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options) {
+  std::vector<Against> all;
+  CheckReader images{plan_of(program, options)};
+  CheckpointReader model{restore_needs()};
+  SourceOptions source;
+  source.all_members = true;
+  for (const std::string& input : inputs) {
+    (void)read_input(input, images, source);
+    (void)read_input(input, model);
+  }
+  for (const CheckedSet& set : images.finish())
+    for (const Finding& finding : set.findings)
+      all.push_back(
+          {finding.severity, std::string{finding.rule->name}, to_string(finding), std::string{finding.rule->advice}});
+  for (const Error& error : images.errors()) program.report(error);
+  for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
+    for (const DumpFinding& finding : check_before_restore(set.checkpoint, options))
+      all.push_back({finding.severity, std::string{finding.check},
+                     std::string{name_of(finding.severity)} + ": " + finding.text, finding.advice});
+  return all;
+}
+
+int print_findings(Program& program, std::span<const Against> findings) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  JsonWriter json{output, false};
+  if (program.has("json")) json.begin('{').key("schema").number(1u).key("findings").begin('[');
+  for (const Against& one : findings) {
+    if (one.severity <= Severity::loss) program.set_exit_code(exit_no);
+    if (program.has("json"))
+      json.begin('{')
+          .key("severity")
+          .text(name_of(one.severity))
+          .key("check")
+          .text(one.check)
+          .key("text")
+          .text(one.text)
+          .key("advice")
+          .text(one.advice)
+          .end('}');
+    else output.write(one.text + (one.advice.empty() ? "" : " (" + one.advice + ")") + "\n");
+  }
+  if (program.has("json")) json.end(']').end('}').line_end();
+  return program.finish(output);
+}
+
+// False: the restore would fail.
+bool look_before(Program& program, std::span<const Against> findings) {
+  for (const Against& one : findings) {
+    const std::string text = one.text + (one.advice.empty() ? "" : " (" + one.advice + ")");
+    if (one.severity == Severity::error) program.report({.reason = Reason::usage, .name = text});
+    else if (one.severity < Severity::note) program.note(text);
+  }
+  return !program.failed();
+}
+
 struct RestoreJob {
   Program& program;
   CriuSetup setup;
@@ -191,6 +279,14 @@ int restore(Program& program) {
   if (!job.setup.service.empty() && program.has("wait"))
     program.usage("--wait does not go with --service: what a service restores is its own child");
   if (program.has("dry-run")) return print_request(program, job, streams);
+  const bool again = std::all_of(inputs.begin(), inputs.end(),
+                                 [](const std::string& input) { return can_read_again(input, {}) && input != "-"; });
+  if (program.has("check")) {
+    if (!again) program.usage("--check reads its input twice: give a file or a directory, not a pipe");
+    return print_findings(program, look_at(program, inputs, job.options));
+  }
+  if (again && !program.has("no-check") && !look_before(program, look_at(program, inputs, job.options)))
+    return program.exit_code();
   Trust trust{program};
   for (const std::string& input : inputs) trust.check(input);
   if (program.failed()) return program.exit_code();

@@ -43,7 +43,7 @@ int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const st
   };
   const CriuNotify notify = [&](CriuNotification& event) {
     if (event.event == CriuEvent::post_dump && !job.stays) make();
-    return CriuReply{.success = job.commands.run(event) && !safe_error};
+    return CriuReply{.success = job.goes_on(program, event) && !safe_error};
   };
   const JobEnd end = safe_error ? JobEnd{.error = safe_error}
                                 : dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
@@ -110,6 +110,15 @@ void pack(Program& program, const DumpJob& job, HiddenDirectory& directory) {
 }
 
 }  // namespace
+
+bool DumpJob::goes_on(Program& program, const CriuNotification& event) const {
+  const bool asks = event.event == CriuEvent::pre_dump || event.event == CriuEvent::post_dump;
+  if (asks && !root.is_alive()) {
+    program.report({.reason = Reason::usage, .name = "process " + std::to_string(root.pid()) + " has ended"});
+    return false;
+  }
+  return commands.run(event);
+}
 
 void say_frozen_time(Program& program, const std::string& directory) {
   if (program.has("quiet")) return;

@@ -79,7 +79,7 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     const CriuNotify notify = [&](CriuNotification& event) {
       // The tree is given up only for what the reader has got.
       if (event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
-      return CriuReply{.success = job.commands.run(event) && !error};
+      return CriuReply{.success = job.goes_on(program, event) && !error};
     };
     JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
     if (error) end.error = error;

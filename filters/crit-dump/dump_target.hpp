@@ -13,6 +13,10 @@ struct DumpJob {
   EventCommands& commands;
   std::string descriptors;  // where the root task's first three lead, as JSON
   bool stays = false;       // the tree lives on after the dump
+
+  // CRIU knows the root task by its pid alone: is that still the process that was looked at? Then the commands of the
+  // event are run. False: CRIU is to fail.
+  bool goes_on(Program& program, const CriuNotification& event) const;
 };
 
 // A directory that is complete or not there: it is made beside its final name, hidden, and renamed when all is on disk.

@@ -21,3 +21,7 @@ cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
 configure_file(install/critpipe.pc.in critpipe.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT development)
+
+# What the JSON of programs looks like.
+install(FILES ${PROJECT_SOURCE_DIR}/schemas/crit-check.json DESTINATION ${CMAKE_INSTALL_DATADIR}/critpipe/schemas
+        COMPONENT critpipe)

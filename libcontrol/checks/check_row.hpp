@@ -20,7 +20,7 @@ class DumpLook {
                std::string advice = {});
 
   std::string_view check;  // that is being made
-  std::vector<Finding> findings;
+  std::vector<DumpFinding> findings;
 };
 
 using DumpCheck = void (*)(DumpLook& look);

@@ -13,11 +13,6 @@ std::vector<std::span<const DumpCheckRow>> all_rows() {
 
 }  // namespace
 
-std::string_view name_of(Severity severity) {
-  constexpr std::string_view names[] = {"error", "loss", "warning", "note"};
-  return names[static_cast<std::size_t>(severity)];
-}
-
 bool DumpLook::is_external(std::string_view begin) const {
   const Message& message = *find_message("criu_opts");
   for (Fields fields{message, options.payload()}; fields.next();) {
@@ -50,7 +45,7 @@ std::span<const CheckRow> dump_checks() {
   return rows;
 }
 
-std::vector<Finding> check_before_dump(const HeldProcess& root, const CriuOptions& options) {
+std::vector<DumpFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options) {
   const TreeFacts tree = read_tree(root);
   DumpLook look{tree, options};
   if (tree.tasks.empty() || !root.is_alive()) {
@@ -64,7 +59,7 @@ std::vector<Finding> check_before_dump(const HeldProcess& root, const CriuOption
       one.make(look);
     }
   std::stable_sort(look.findings.begin(), look.findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.severity < b.severity; });
+                   [](const DumpFinding& a, const DumpFinding& b) { return a.severity < b.severity; });
   return look.findings;
 }
 

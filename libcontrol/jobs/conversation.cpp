@@ -6,11 +6,6 @@ namespace critpipe {
 
 namespace {
 
-bool is_readable(int fd) {
-  pollfd one = {fd, POLLIN, 0};
-  return fd >= 0 && poll(&one, 1, 0) > 0;
-}
-
 void stop(JobEnd& end) {
   end.stopped = true;
   if (!end.error) end.error = {.reason = Reason::criu_failed, .name = "stopped"};
@@ -61,11 +56,13 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
     if (streams && waiting[2].revents && !end.error) end.error = streamer.step();
     if (end.error) {
       streamer.stop();
+      (void)streamer.step();  // closes CRIU's pipes, on which it may wait
       criu.hang_up();
       return;
     }
     CriuNotification notification;
-    if (!holds && criu.next(notification)) {
+    const bool is_event = !holds && criu.next(notification);
+    if (is_event) {
       holds = notification.event == CriuEvent::post_dump;
       if (holds) held = std::move(notification);
       else criu.reply(!notify || notify(notification).success);
@@ -75,8 +72,7 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
       criu.reply(given_up);
       holds = false;
     }
-    if (waiting[0].revents && !is_readable(criu.events_fd())) return;
-    if (waiting[1].revents & POLLHUP && is_readable(criu.child().pidfd())) return;
+    if (waiting[0].revents && !is_event) return;
   }
 }
 
@@ -98,7 +94,8 @@ void follow(ScriptedCriu& criu, int stop_fd, const CriuNotify& notify, JobEnd& e
 void finish_following(ScriptedCriu& criu, int log_fd, JobEnd& end) {
   const int status = criu.child().wait();
   const Error error = criu.end(status, log_fd);
-  if (!end.error) end.error = error;
+  // That CRIU has gone too early is explained by its own words.
+  if (!end.error || (end.error.reason == Reason::incomplete_checkpoint && error)) end.error = error;
   if (end.error && log_fd >= 0) end.log = first_error_of(log_fd);
 }
 

@@ -35,7 +35,7 @@ JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapt
   if (!end.error) end.error = options.command_line(CriuUse::dump_stream, words);
   if (!end.error) end.error = capture.listen(work.path());
   ScriptedCriu criu;
-  if (!end.error) end.error = criu.start(setup, words, work);
+  if (!end.error) end.error = criu.start(setup, words);
   if (end.error) return end;
   const auto is_safe = [&] { return capture.has_all_images(); };
   follow(criu, capture, setup.stop_fd, notify, is_safe, end);

@@ -52,7 +52,7 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
     std::vector<std::string> words = restore_words(images, work);
     end.error = options.command_line(CriuUse::restore_stream, words);
     ScriptedCriu criu;
-    if (!end.error) end.error = criu.start(setup, words, work);
+    if (!end.error) end.error = criu.start(setup, words);
     if (end.error) return end;
     follow(criu, setup.stop_fd, notify, end);
     conclude(criu, work, end);
@@ -82,7 +82,7 @@ JobEnd restore_stream(const CriuSetup& setup, const CriuOptions& options, ImageS
   if (!end.error) end.error = options.command_line(CriuUse::restore_stream, words);
   if (!end.error) end.error = server.listen(work.path());
   ScriptedCriu criu;
-  if (!end.error) end.error = criu.start(setup, words, work);
+  if (!end.error) end.error = criu.start(setup, words);
   if (end.error) return end;
   follow(
       criu, server, setup.stop_fd, notify, [] { return true; }, end);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,62 +17,53 @@ namespace critpipe {
 
 namespace {
 
-constexpr const char* script_name = "notify";
 constexpr std::size_t longest_event = 4096;
 
-// dash knows descriptors of one digit only. These two are none that CRIU is to inherit.
-std::pair<int, int> free_numbers(const CriuSetup& setup) {
-  std::vector<int> free;
-  for (int number = 9; number >= 3; --number)
-    if (std::none_of(setup.inherited.begin(), setup.inherited.end(),
-                     [&](const auto& inherited) { return inherited.second == number; }))
-      free.push_back(number);
-  return free.size() < 2 ? std::pair{-1, -1} : std::pair{free[0], free[1]};
-}
+std::string path_of(int fd) { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd); }
 
-// No name is ever a part of this text; CRIU says what it is in the environment. Without us at the other end, it fails.
+// No name is ever a part of this text; CRIU says what it is in the environment. CRIU's script inherits no descriptors,
+// so it opens ours. Without us, it fails.
 std::string script_text(int events, int replies) {
-  std::string text = "printf '%s %s\\n' \"$CRTOOLS_SCRIPT_ACTION\" \"${CRTOOLS_INIT_PID:-0}\" >&";
-  text += std::to_string(events);
-  text += " && read -r answer <&";
-  text += std::to_string(replies);
+  std::string text = "#!/bin/sh\nprintf '%s %s\\n' \"$CRTOOLS_SCRIPT_ACTION\" \"${CRTOOLS_INIT_PID:-0}\" >";
+  text += path_of(events);
+  text += " && read -r answer <";
+  text += path_of(replies);
   text += " && [ \"$answer\" = yes ]\n";
   return text;
 }
 
-Error write_script(const PrivateDirectory& work, const std::string& text) {
-  const OwnedDescriptor file{openat(work.fd(), script_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700)};
-  if (!file || write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return system_error(Reason::io_open, work.path() + "/" + script_name, errno);
-  return {};
+// In memory, since directories for such files are often mounted so that nothing in them can be run.
+OwnedDescriptor make_script(const std::string& text, Error& error) {
+  constexpr unsigned executable = 0x10;  // MFD_EXEC, of newer kernels
+  OwnedDescriptor file{memfd_create("notify", MFD_CLOEXEC | executable)};
+  if (!file) file = OwnedDescriptor{memfd_create("notify", MFD_CLOEXEC)};
+  OwnedDescriptor script;
+  if (file && fchmod(file.fd(), 0700) == 0 &&
+      write(file.fd(), text.data(), text.size()) == static_cast<ssize_t>(text.size()))
+    script = OwnedDescriptor{
+        open(path_of(file.fd()).c_str(), O_RDONLY | O_CLOEXEC)};  // what is open to be written cannot be run
+  if (!script) error = system_error(Reason::io_open, "script in memory", errno);
+  return script;
 }
 
 }  // namespace
 
-Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words, const PrivateDirectory& work) {
+Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words) {
   Error error;
-  OwnedDescriptor events, replies;
-  const auto [events_number, replies_number] = free_numbers(setup);
-  if (events_number < 0)
-    return {.reason = Reason::usage, .name = "too many descriptors from 3 to 9 are to be inherited"};
-  if (!pipe_pair(events_, events, error) || !pipe_pair(replies, replies_, error)) return error;
+  if (!pipe_pair(events_, events_end_, error) || !pipe_pair(replies_end_, replies_, error)) return error;
   fcntl(events_.fd(), F_SETFL, O_NONBLOCK);
-  if ((error = write_script(work, script_text(events_number, replies_number)))) return error;
+  script_ = make_script(script_text(events_end_.fd(), replies_end_.fd()), error);
+  if (error) return error;
   printed_ = OwnedDescriptor{memfd_create("criu-output", MFD_CLOEXEC)};
 
   std::vector<std::string> command{setup.program};
   command.insert(command.end(), words.begin(), words.end());
-  // CRIU hands it to a shell. The path is ours: mkdtemp's letters below a directory of the system or of our caller.
-  std::string quoted = "sh '";
-  for (const char letter : work.path() + "/" + script_name)
-    quoted += letter == '\'' ? std::string{"'\\''"} : std::string(1, letter);
   command.push_back("--action-script");
-  command.push_back(quoted + "'");
+  command.push_back(path_of(script_.fd()));
   for (const auto& [key, fd] : setup.inherited) command.push_back("--inherit-fd=fd[" + std::to_string(fd) + "]:" + key);
   command.insert(command.end(), setup.words.begin(), setup.words.end());
 
   ChildOptions options{.output = printed_.fd(), .error_output = printed_.fd()};
-  options.renumbered = {{events.fd(), events_number}, {replies.fd(), replies_number}};
   for (const auto& [key, fd] : setup.inherited) options.keep.push_back(fd);
   if (setup.keeps_terminal) options.input = STDIN_FILENO;
   options.new_session = !setup.keeps_terminal;

@@ -11,7 +11,7 @@ namespace critpipe {
 class ScriptedCriu {
  public:
   // `words`: the command and its options. Reasons: no_criu, io_open.
-  [[nodiscard]] Error start(const CriuSetup& setup, std::vector<std::string> words, const PrivateDirectory& work);
+  [[nodiscard]] Error start(const CriuSetup& setup, std::vector<std::string> words);
 
   Child& child() { return child_; }
   int events_fd() const { return events_.fd(); }  // readable: next() has something
@@ -24,7 +24,9 @@ class ScriptedCriu {
 
  private:
   Child child_;
-  OwnedDescriptor events_, replies_, printed_;
+  // Pipes and a script in memory, which CRIU's script finds in our /proc: when we are gone, so are they.
+  OwnedDescriptor events_, events_end_, replies_, replies_end_, script_;
+  OwnedDescriptor printed_;
   std::string waiting_;  // of a line
   std::string name_;
 };

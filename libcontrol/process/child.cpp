@@ -78,16 +78,6 @@ bool set_standard(int fd, int number) {
   }
   for (int i = 0; i < 3; ++i)
     if (!set_standard(standard[i], i) && i == 0) fail(report);  // ours may be closed
-  // Where they come from must not be where another one, or our report, goes to.
-  constexpr int most_renumbered = 8, out_of_the_way = 100;
-  int copies[most_renumbered];
-  int nr = 0;
-  if (!options.renumbered.empty()) report = fcntl(report, F_DUPFD_CLOEXEC, out_of_the_way);
-  for (const auto& [fd, number] : options.renumbered)
-    if (nr < most_renumbered) copies[nr++] = fcntl(fd, F_DUPFD_CLOEXEC, out_of_the_way);
-  nr = 0;
-  for (const auto& [fd, number] : options.renumbered)
-    if (nr < most_renumbered && dup2(copies[nr++], number) != number) fail(report);
   for (const int fd : options.keep)
     if (fcntl(fd, F_SETFD, 0) != 0) fail(report);
   if (options.new_session) setsid();

@@ -292,7 +292,8 @@ void ImageCapture::end() {
 
 bool ImageCapture::has_all_images() const {
   const Capture& from = capture();
-  return from.has_closed && from.nr_of_criu == 0 && from.shards_are_idle();
+  // While post-dump is answered, CRIU has sent its last image and keeps its connection.
+  return (from.has_closed || from.has_last) && from.nr_of_criu == 0 && from.shards_are_idle();
 }
 
 std::vector<OutputTotals> ImageCapture::totals() const {

@@ -55,15 +55,14 @@ class OwnedDescriptor {
 
 // How a child begins.
 struct ChildOptions {
-  std::vector<int> keep = {};                        // descriptors that it inherits, under the same numbers
-  std::vector<std::pair<int, int>> renumbered = {};  // descriptors that it inherits under another number, above 2
-  int input = -1;                                    // becomes its standard input; -1: /dev/null
-  int output = -1;                                   // and output; -1: ours
-  int error_output = -1;                             // and error output; -1: ours
-  std::string directory = {};                        // where it runs; empty: where we do
-  std::vector<std::string> environment = {};         // NAME=VALUE, added to ours
-  bool new_session = false;                          // signals of our terminal do not reach it
-  bool dies_with_us = false;                         // it gets SIGKILL when the thread that started it ends
+  std::vector<int> keep = {};                 // descriptors that it inherits, under the same numbers
+  int input = -1;                             // becomes its standard input; -1: /dev/null
+  int output = -1;                            // and output; -1: ours
+  int error_output = -1;                      // and error output; -1: ours
+  std::string directory = {};                 // where it runs; empty: where we do
+  std::vector<std::string> environment = {};  // NAME=VALUE, added to ours
+  bool new_session = false;                   // signals of our terminal do not reach it
+  bool dies_with_us = false;                  // it gets SIGKILL when the thread that started it ends
 };
 
 // A child process. Its destructor kills it, and waits for it.
