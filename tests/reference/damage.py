@@ -6,7 +6,7 @@ usage: damage.py BIN FOLDER [SET...]
 FOLDER holds directories of checkpoints, with their images in checkpoint/ or at the top. Of each set, one image after the other is deleted, cut short, emptied, replaced by an
 image of another kind, and loses or repeats an entry; and every reference from one image to another is bent. Each time crit-check
 must say that a restore will fail or lack something; what it can't see, or what CRIU doesn't mind, is in TOLERATED, with the
-reason, and then there must be no finding of that kind, so that the table can't grow stale.
+reason, and then there must be no finding of that kind, so that the table can't grow stale. All JSON fits its schema.
 """
 import json
 import os
@@ -19,11 +19,13 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from checking import check, done, fail
+import json_schema
 
 BIN, FOLDER = map(os.path.abspath, sys.argv[1:3])
 ONLY = sys.argv[3:]
 MOST_ENTRIES = 6            # of an image, spread over it, that are deleted and repeated
 NONSENSE = 40404
+SCHEMA = json_schema.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../schemas/crit-check.json"))
 counts = {"found": 0, "tolerated": 0}
 rules = set()               # that found something
 
@@ -91,6 +93,15 @@ class Damages:
         with open(os.path.join(self.folder, name), "wb") as file:
             file.write(data)
 
+    def check_json(self):
+        """The document of --json, and each of the lines."""
+        said = subprocess.run([f"{BIN}/crit-check", "--json", "--severity=note", self.folder], capture_output=True, check=False)
+        document = json.loads(said.stdout)
+        lines = subprocess.run([f"{BIN}/crit-check", "--lines", "--severity=note", self.folder], capture_output=True, check=False)
+        for fault in json_schema.faults(SCHEMA, document):
+            fail(f"{self.name}: --json", fault)
+        check(f"{self.name}: --lines", [json.loads(line) for line in lines.stdout.splitlines()] == document["findings"])
+
     def judge(self, damage, name, about=""):
         """The set is damaged: is it found?"""
         code, findings, said = crit_check(self.folder)
@@ -99,6 +110,9 @@ class Damages:
         why = next((why for word, image, why in TOLERATED if re.fullmatch(word, damage) and
                     (re.fullmatch(image, name) or re.fullmatch(image, kind))), None)
         rules.update(finding["rule"] for finding in findings)
+        for finding in findings:
+            for fault in json_schema.faults(SCHEMA["$defs"]["finding"], finding, SCHEMA):
+                fail(what + ": schema", fault)
         bad = [finding for finding in findings if finding["severity"] in ("error", "loss")]
         check(what + ": standard error", not said, said)
         if (damage, kind) in EITHER:
@@ -262,6 +276,7 @@ def main():
                 fail(f"{name}: it is good, and accused", f"{said}{json.dumps(findings[:1])}")
                 continue
             damages = Damages(copy)
+            damages.check_json()
             damages.whole_images()
             damages.entries()
             damages.references()
