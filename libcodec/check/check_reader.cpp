@@ -19,7 +19,7 @@ struct CheckReader::Work {
 
   CheckedImages& at(const SetId& id);
   CheckedImages& home_of(const Error& damage);
-  void join_sets();
+  void join_sets(std::span<const std::string> beside);
   void join_parents(std::span<const std::string> parents);
 };
 
@@ -49,7 +49,7 @@ std::optional<FileKey> key_of(const std::string& path) {
 
 }  // namespace
 
-void CheckReader::Work::join_sets() {
+void CheckReader::Work::join_sets(std::span<const std::string> beside) {
   std::vector<SetId> ids;
   std::map<FileKey, CheckedImages*> directories;
   for (const auto& set : sets) {
@@ -67,9 +67,15 @@ void CheckReader::Work::join_sets() {
     const auto linked = link ? directories.find(*link) : directories.end();
     if (linked != directories.end() && linked->second != &set) linked->second->is_parent = true;
   }
+  for (const std::string& directory : beside) {
+    const auto link = key_of(directory + "/parent");
+    const auto linked = link ? directories.find(*link) : directories.end();
+    if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
+  }
+  std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets)
-    for (const auto& other : sets)
-      set->has_tree_beside |= other != set && other->id.checkpoint == set->id.checkpoint && other->has_tasks();
+    if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
+  for (const auto& set : sets) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
 }
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
@@ -309,14 +315,14 @@ CheckedSet Findings::finish() {
 
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents) {
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
   for (const Error& damage : work_->damages)
     if (!damage.set || damage.set->is_input) work_->home_of(damage).is_cut = true;
   for (const Error& damage : work_->damages)
     if (damage.set && damage.set->is_input)
       for (const auto& set : work_->sets) set->is_cut |= set->id.checkpoint == damage.set->checkpoint;
   for (const auto& set : work_->sets) set->finish();
-  work_->join_sets();
+  work_->join_sets(beside);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
@@ -333,6 +339,7 @@ std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents
     findings.rules();
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    images.close_directory();
   }
   return checked;
 }

@@ -166,6 +166,7 @@ class CheckedImages final : public PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
   PageDirectory* page_directory();
+  void close_directory() { directory_.reset(); }
 
  private:
   void collect_files();
