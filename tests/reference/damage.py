@@ -3,10 +3,11 @@
 
 usage: damage.py BIN FOLDER [SET...]
 
-FOLDER holds directories of checkpoints, with their images in checkpoint/ or at the top. Of each set, one image after the other is deleted, cut short, emptied, replaced by an
-image of another kind, and loses or repeats an entry; and every reference from one image to another is bent. Each time crit-check
-must say that a restore will fail or lack something; what it can't see, or what CRIU doesn't mind, is in TOLERATED, with the
-reason, and then there must be no finding of that kind, so that the table can't grow stale. All JSON fits its schema.
+FOLDER holds directories of checkpoints, with their images in checkpoint/ or at the top. Of each set, one image after the other
+is deleted, cut short, emptied, replaced by an image of another kind, and loses or repeats an entry; and every reference from one
+image to another is bent. Each time crit-check must say that a restore will fail or lack something; what it can't see, or what
+CRIU doesn't mind, is in TOLERATED, with the reason, and then there must be no finding of that kind, so that the table can't grow
+stale. All JSON fits its schema, and each rule has found something, here or in a case of crit-check.
 """
 import glob
 import json

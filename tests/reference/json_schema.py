@@ -1,7 +1,7 @@
 """A validator for the few words of JSON Schema that schemas/ uses."""
 import json
 
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
 KNOWN = {"$schema", "$id", "$defs", "title", "description", "type", "const", "enum", "required", "properties",
          "additionalProperties", "items", "minimum", "$ref"}
 
