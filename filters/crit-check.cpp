@@ -1,5 +1,6 @@
 // crit-check: is a checkpoint whole and consistent, and what would its restore need?
 #include <algorithm>
+#include <iterator>
 
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
@@ -135,6 +136,49 @@ void print_text(Output& output, const CheckedSet& set, Severity level, bool expl
   output.write(verdict_of(set) + "\n");
 }
 
+// One input after the other, so that only the findings of all of them are held.
+class Checker {
+ public:
+  Checker(Program& program, Output& output, Severity level)
+      : program_{program}, output_{output}, level_{level}, plan_{plan_of(program)}, source_{source_options(program)} {
+    source_.all_members = true;  // the link to a parent is one
+  }
+  void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+             const std::vector<std::string>& all);
+  void finish();
+
+ private:
+  Program& program_;
+  Output& output_;
+  Severity level_;
+  RestorePlan plan_;
+  SourceOptions source_;
+  std::vector<CheckedSet> sets_;  // of --json
+};
+
+void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+                    const std::vector<std::string>& all) {
+  inputs.insert(inputs.end(), parents.begin(), parents.end());
+  CheckReader reader{plan_, limits_of(program_)};
+  Pieces pieces{inputs, source_};
+  while (const auto piece = pieces.next())
+    if (piece->read(reader) == Step::stop) break;
+  source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
+  std::vector<CheckedSet> sets = reader.finish(parents, all);
+  for (const CheckedSet& set : sets)
+    if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
+  if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
+  else if (program_.has("lines")) print_lines(output_, sets, level_);
+  else if (!program_.has("quiet"))
+    for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
+  if (output_.flush() == Step::go)
+    for (const Error& error : reader.errors()) program_.report(error);
+}
+
+void Checker::finish() {
+  if (program_.has("json")) print_json(output_, sets_, level_);
+}
+
 int run(Program& program) {
   const std::string word = program.value("severity").value_or("warning");
   const auto level = severity_named(word);
@@ -145,25 +189,14 @@ int run(Program& program) {
     print_rules(program, destination.output());
     return destination.commit();
   }
-  std::vector<std::string> inputs = program.inputs();
-  const std::vector<std::string> parents = program.values("parent");
-  inputs.insert(inputs.end(), parents.begin(), parents.end());
-  SourceOptions source = source_options(program);
-  source.all_members = true;
-  CheckReader reader{plan_of(program), limits_of(program)};
   Destination destination{program, Destination::Content::text};
-  Pieces pieces{inputs, source};
-  while (const auto piece = pieces.next())
-    if (piece->read(reader) == Step::stop) break;
-  const std::vector<CheckedSet> sets = reader.finish(parents);
-  if (program.has("json")) print_json(destination.output(), sets, *level);
-  else if (program.has("lines")) print_lines(destination.output(), sets, *level);
-  else if (!program.has("quiet"))
-    for (const CheckedSet& set : sets) print_text(destination.output(), set, *level, program.has("explain"));
-  const auto is_bad = [](const CheckedSet& set) { return set.nr_errors + set.nr_losses > 0; };
-  if (std::ranges::any_of(sets, is_bad)) program.set_exit_code(exit_no);
-  if (destination.output().flush() == Step::go)
-    for (const Error& error : reader.errors()) program.report(error);
+  Checker checker{program, destination.output(), *level};
+  const std::vector<std::string> inputs = program.inputs();
+  const std::vector<std::string> parents = program.values("parent");
+  if (parents.empty())
+    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
+  else checker.check(inputs, parents, inputs);
+  checker.finish();
   return destination.commit(Destination::After::any);
 }
 

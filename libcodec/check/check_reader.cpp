@@ -19,7 +19,7 @@ struct CheckReader::Work {
 
   CheckedImages& at(const SetId& id);
   CheckedImages& home_of(const Error& damage);
-  void join_sets();
+  void join_sets(std::span<const std::string> beside);
   void join_parents(std::span<const std::string> parents);
 };
 
@@ -31,7 +31,8 @@ CheckedImages& CheckReader::Work::at(const SetId& id) {
 
 // What is wrong with an input as a whole goes to its first set.
 CheckedImages& CheckReader::Work::home_of(const Error& damage) {
-  const SetId id = damage.set ? *damage.set : SetId{};
+  if (!damage.set) return sets.empty() ? at({damage.image, {}}) : *sets.front();
+  const SetId& id = *damage.set;
   if (!id.is_input && numbers.contains(id)) return at(id);
   for (const auto& set : sets)
     if (set->id.checkpoint == id.checkpoint) return *set;
@@ -49,7 +50,7 @@ std::optional<FileKey> key_of(const std::string& path) {
 
 }  // namespace
 
-void CheckReader::Work::join_sets() {
+void CheckReader::Work::join_sets(std::span<const std::string> beside) {
   std::vector<SetId> ids;
   std::map<FileKey, CheckedImages*> directories;
   for (const auto& set : sets) {
@@ -67,9 +68,15 @@ void CheckReader::Work::join_sets() {
     const auto linked = link ? directories.find(*link) : directories.end();
     if (linked != directories.end() && linked->second != &set) linked->second->is_parent = true;
   }
+  for (const std::string& directory : beside) {
+    const auto link = key_of(directory + "/parent");
+    const auto linked = link ? directories.find(*link) : directories.end();
+    if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
+  }
+  std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets)
-    for (const auto& other : sets)
-      set->has_tree_beside |= other != set && other->id.checkpoint == set->id.checkpoint && other->has_tasks();
+    if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
+  for (const auto& set : sets) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
 }
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
@@ -197,7 +204,7 @@ void Findings::contradictions() {
     FaultPlace place{error.image.substr(std::min(error.image.size(), images_.place.size())), error.entry, {}};
     Error inner = error;
     inner.image.clear();
-    inner.entry = Error::nowhere;
+    inner.entry = inner.offset = Error::nowhere;
     if (error.reason == Reason::bad_pid) {
       place.field = "pid";
       add("pid-twice", std::move(place), to_string(inner));
@@ -212,7 +219,9 @@ void Findings::add_pages(const PagesFault& fault) {
       (fault.name == "missing" && images_.has(name)))
     rule = "pages-";
   rule += fault.name;
+  // What is missing may have stood behind the damage.
   if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
+  if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;
   std::string reason = fault.vaddr ? sentence("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr)) : "";
   const std::optional<Severity> severity = fault.is_tolerated ? std::optional{Severity::warning} : std::nullopt;
   add(rule, {name, fault.entry, fault.entry == Error::nowhere ? "" : "vaddr"}, reason + fault.text, severity);
@@ -307,16 +316,30 @@ CheckedSet Findings::finish() {
   return std::move(checked_);
 }
 
+// Is it the end of an archive or a stream, behind which others may have stood?
+bool ends_input(const Error& damage) {
+  switch (damage.reason) {
+    case Reason::cut_archive:
+    case Reason::bad_archive:
+    case Reason::cut_compression:
+    case Reason::bad_compression:
+    case Reason::cut_stream:
+    case Reason::cut_member:
+    case Reason::bad_sequence:
+    case Reason::bad_marker: return true;
+    default: return damage.set && damage.set->is_input;
+  }
+}
+
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents) {
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
   for (const Error& damage : work_->damages)
-    if (!damage.set || damage.set->is_input) work_->home_of(damage).is_cut = true;
-  for (const Error& damage : work_->damages)
-    if (damage.set && damage.set->is_input)
-      for (const auto& set : work_->sets) set->is_cut |= set->id.checkpoint == damage.set->checkpoint;
+    if (ends_input(damage))
+      for (const auto& set : work_->sets)
+        set->is_cut |= set->directory.empty() && (!damage.set || set->id.checkpoint == damage.set->checkpoint);
   for (const auto& set : work_->sets) set->finish();
-  work_->join_sets();
+  work_->join_sets(beside);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
@@ -333,6 +356,7 @@ std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents
     findings.rules();
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    images.close_directory();
   }
   return checked;
 }

@@ -208,8 +208,10 @@ void CheckedImages::finish() {
     const bool is_twice = checkpoint.find_task(task.pid) != &task;
     if (is_twice || core == cores.end() || !core->second.has_task || !task.is_running()) continue;
     running_.push_back(&task);
-    for (const Descriptor& descriptor : checkpoint.descriptors(task))
+    for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
       opened_.emplace(descriptor.type, descriptor.file_id);
+      opened_ids_.insert(descriptor.file_id);
+    }
   }
   claim_files();
   find_namespaces();

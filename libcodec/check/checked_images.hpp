@@ -151,9 +151,9 @@ class CheckedImages final : public PageStore {
   const std::vector<const Task*>& running() const { return running_; }
   // Will the restore be given it with --inherit-fd or --external?
   bool is_inherited(std::string_view key) const;
-  // Does a descriptor, a mapping, a task or another file refer to it?
+  // Does a descriptor, a mapping, a task or another file refer to it? A tun file and its path have one number.
   bool is_claimed(const SeenFile& file) const {
-    return is_opened(file.type, file.id) || is_in_flight(file.id) || claimed_.contains({file.type, file.id});
+    return opened_ids_.contains(file.id) || is_in_flight(file.id) || claimed_.contains({file.type, file.id});
   }
   bool is_opened(std::uint32_t type, std::uint32_t id) const { return opened_.contains(std::pair{type, id}); }
   // Namespaces that the root task does not share with the CRIU that dumped it, as CLONE_NEW* bits.
@@ -166,6 +166,7 @@ class CheckedImages final : public PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageStore* parent() override;
   PageDirectory* page_directory();
+  void close_directory() { directory_.reset(); }
 
  private:
   void collect_files();
@@ -177,7 +178,7 @@ class CheckedImages final : public PageStore {
   std::vector<SeenFile> files_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;
-  std::set<std::uint32_t> ids_, in_flight_, segments_, inline_segments_;
+  std::set<std::uint32_t> ids_, opened_ids_, in_flight_, segments_, inline_segments_;
   std::vector<const Task*> running_;
   const Task* root_ = nullptr;
   std::uint32_t own_namespaces_ = 0;

@@ -62,7 +62,7 @@ class GzipCheck final : public RawCheck {
  public:
   GzipCheck() : room_(64 << 10) {
     for (const Packing* packing : std::span{packings, nr_packings})
-      if (packing->name == "gzip") unpacker_ = packing->make();
+      if (packing->suffix == ".gz") unpacker_ = packing->make();
     is_ready_ = unpacker_ && unpacker_->begin();
   }
 
@@ -73,6 +73,7 @@ class GzipCheck final : public RawCheck {
       bytes = bytes.subspan(step.taken);
       if (step.state == Unpacked::State::failed) why_ = "its compression is damaged: " + step.why;
       has_ended_ = step.state == Unpacked::State::frame_ended;
+      if (step.taken == 0 && step.given == 0) break;
     }
   }
 

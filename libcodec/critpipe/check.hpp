@@ -98,8 +98,9 @@ class CheckReader final : public Decoding {
   void report(const Error& error) override;
 
   // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first.
-  std::vector<CheckedSet> finish(std::span<const std::string> parents = {});
+  // that were read, which hold the pages that the others have in parents, the nearest first. `beside`: other
+  // directories that are looked at; what is a parent of one of them need not be a checkpoint.
+  std::vector<CheckedSet> finish(std::span<const std::string> parents = {}, std::span<const std::string> beside = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 

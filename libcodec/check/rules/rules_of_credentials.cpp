@@ -1,4 +1,6 @@
 // Credentials, seccomp filters, control groups, and the settings that older releases kept in images of their own.
+#include <algorithm>
+
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
@@ -50,7 +52,9 @@ void find_filters(const CheckedImages& set, const Reporter& report) {
 void find_no_filters(const CheckedImages& set, const Reporter& report) {
   if (set.running().empty() || set.has("seccomp.img") || set.is_cut) return;
   const SeenCore& core = set.cores.at(set.running().front()->pid);
-  if (core.has_comm) report({"seccomp.img"}, "this image is missing; no task has a filter, so nothing is lost");
+  const auto has_filter = [](const auto& one) { return one.second.seccomp_mode == filter_mode; };
+  if (core.has_comm && std::ranges::none_of(set.cores, has_filter))
+    report({"seccomp.img"}, "this image is missing; no task has a filter, so nothing is lost");
 }
 
 void find_control_groups(const CheckedImages& set, const Reporter& report) {

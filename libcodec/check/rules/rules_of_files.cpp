@@ -235,7 +235,7 @@ void find_locks(const CheckedImages& set, const Reporter& report) {
   set.each("FILE_LOCKS", count);
   set.each("FILE_LOCKS_OLD", count);
   if (locks > 0 && !set.plan.file_locks)
-    report.need({image}, sentence("there are %llu file locks: without --file-locks the restore leaves them out",
+    report.need({image}, sentence("%llu file locks were held: without --file-locks the restore leaves them out",
                                   static_cast<unsigned long long>(locks)));
 }
 

@@ -36,7 +36,7 @@ void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   const auto want = [&](std::uint32_t bit, const char* kind, std::uint32_t id, const char* what) {
     const std::string name = CheckedImages::name_of_image(kind, id);
     if (set.own_namespaces() & bit && !set.has(name))
-      report({name}, sentence("this image is missing: the tree has a %s namespace of its own", what));
+      report({name}, sentence("this image is missing: the tree has its own %s namespace", what));
   };
   want(new_uts, "UTSNS", root->ids.uts_ns, "uts");
   want(new_ipc, "IPC_VAR", root->ids.ipc_ns, "ipc");

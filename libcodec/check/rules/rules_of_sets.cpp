@@ -18,13 +18,13 @@ void find_other_kinds(const CheckedImages& set, const Reporter& report) {
 
 // CRIU wants an entry of these kinds where there is an image.
 void find_empty_images(const CheckedImages& set, const Reporter& report) {
-  constexpr std::string_view kinds[] = {"INVENTORY",  "CORE",       "IDS",          "MM",    "FS",
-                                        "GHOST_FILE", "PAGEMAP",    "MNTS",         "UTSNS", "IPC_VAR",
-                                        "USERNS",     "TCP_STREAM", "SHMEM_PAGEMAP"};
+  constexpr std::string_view kinds[] = {"INVENTORY",  "CORE",       "IDS",           "MM",    "FS",
+                                        "GHOST_FILE", "PAGEMAP",    "MNTS",          "UTSNS", "IPC_VAR",
+                                        "USERNS",     "TCP_STREAM", "SHMEM_PAGEMAP", "NETNS"};
   for (const auto& [name, image] : set.images) {
     if (image.entries > 0 || !image.kind || set.is_damaged(name)) continue;
     if (std::ranges::find(kinds, image.kind->name) != std::end(kinds)) report({name}, "it has no entry");
-    if (image.kind->name == "TIMENS") report({name}, "it has no entry", Severity::loss);
+    if (image.kind->name == "TIMENS" || image.kind->name == "NETDEV") report({name}, "it has no entry", Severity::loss);
   }
 }
 

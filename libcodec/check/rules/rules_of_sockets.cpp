@@ -84,7 +84,7 @@ void find_queues(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_rights(const CheckedImages& set, const Reporter& report) {
-  if (set.is_damaged("files.img")) return;
+  if (set.is_damaged("files.img") || set.files().empty()) return;
   set.each("SK_QUEUES", [&](const std::string& image, std::uint64_t entry, const Record& packet) {
     packet.each("scm", [&](const Record& scm) {
       scm.each_number("rights", [&](std::uint64_t file) {
