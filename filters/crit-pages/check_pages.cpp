@@ -45,17 +45,15 @@ void Findings::add(const SetId& set, const PagesFault& fault) {
 
 // Which image of a parent holds the stretch, and how many pages are there.
 PagesView::Held held_by(SurveyedSet& set, const Stretch& stretch) {
-  Stretch there = stretch;
-  SurveyedSet& holder = set.holder(there);
-  const std::string name = pages_name(there.pages_id);
-  if (there.level == 0) {
-    const auto image = holder.images.find(there.pages_id);
-    const std::uint64_t size = image == holder.images.end() ? 0 : image->second.size_bytes;
-    return {holder.place + name, StoredPages::count(size, set.page_size)};
+  const std::string name = pages_name(stretch.pages_id);
+  if (const SurveyedSet* holder = set.surveyed(stretch.level)) {
+    const auto image = holder->images.find(stretch.pages_id);
+    const std::uint64_t size = image == holder->images.end() ? 0 : image->second.size_bytes;
+    return {holder->place + name, StoredSize{size}.nr_pages(set.page_size)};
   }
-  PageDirectory& parent = holder.page_directory()->ancestor(there.level);
+  PageDirectory& parent = *set.ancestor(stretch.level).page_directory();
   Error error;
-  const PagesImage* image = parent.image(there.pages_id, set.page_size, error);
+  const PagesImage* image = parent.image(stretch.pages_id, set.page_size, error);
   return {parent.path() + "/" + name, image ? image->nr_pages() : 0};
 }
 
@@ -66,7 +64,7 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
   view.page_size = set.page_size;
   view.checkpoint = set.checkpoint.get();
   view.store = &set;
-  view.may_have_parents = !set.directory.empty() || set.given_parent;
+  view.may_have_parents = set.page_directory() || set.has_given_parent();
   for (const auto& [id, memory] : set.memories) {
     PagesView::OneMemory one{id, memory.place};
     one.pages_id = memory.pagemap.pages_id;

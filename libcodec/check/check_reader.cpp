@@ -61,8 +61,8 @@ void CheckReader::Work::join_sets(std::span<const std::string> beside) {
   for (std::size_t i = 0; i < sets.size(); ++i) {
     CheckedImages& set = *sets[i];
     if (set.directory.empty() && parents[i] != sets.size()) {
-      set.parent_set = sets[parents[i]].get();
-      set.parent_set->is_parent = true;
+      set.give_parent(*sets[parents[i]]);
+      sets[parents[i]]->is_parent = true;
     }
     const auto link = key_of(set.directory.empty() ? "" : set.directory + "/parent");
     const auto linked = link ? directories.find(*link) : directories.end();
@@ -83,7 +83,7 @@ void CheckReader::Work::join_sets(std::span<const std::string> beside) {
 void CheckReader::Work::join_parents(std::span<const std::string> parents) {
   const auto lacks_parent = [](const std::unique_ptr<CheckedImages>& set) {
     const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
-    return set->has_tasks() && !set->parent_set && std::ranges::any_of(set->memories, has_some);
+    return set->has_tasks() && !set->has_given_parent() && std::ranges::any_of(set->memories, has_some);
   };
   const auto child = std::ranges::find_if(sets, lacks_parent);
   if (child == sets.end()) return;
@@ -94,7 +94,7 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
     };
     const auto above = std::ranges::find_if(sets, is_that);
     if (above == sets.end()) return;
-    below->parent_set = above->get();
+    below->give_parent(**above);
     below = above->get();
     below->is_parent = true;
   }
@@ -113,8 +113,8 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
     set.has_link = true;
     return nullptr;
   }
-  if (set.place.empty()) set.place = place_beside(member, {});
-  if (member.in_directory && member.in_set && set.place.ends_with('/'))
+  if (set.place.empty()) set.place = member.set_place;
+  if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
   set.is_set |= member.in_set;
   std::unique_ptr<Sink> model;
@@ -230,8 +230,8 @@ void Findings::add_pages(const PagesFault& fault) {
 // CRIU opens all of them, whether it needs them or not.
 void Findings::parents_of_directory() {
   PageDirectory* const directory = images_.page_directory();
-  if (!directory || images_.memories.empty() || images_.parent_set) return;
-  for (PageDirectory* above = directory; above; above = above->parent()) {
+  if (!directory || images_.memories.empty() || images_.has_given_parent()) return;
+  for (PageDirectory* above = directory; above; above = above->linked_parent()) {
   }
   for (const Error& error : directory->errors()) {
     Error inner = error;
@@ -251,8 +251,8 @@ PagesView view_of(CheckedImages& images) {
   view.page_size = images.page_size();
   view.checkpoint = &images.checkpoint;
   view.store = &images;
-  view.may_have_parents = !images.directory.empty() || images.parent_set;
-  const bool is_elsewhere = images.directory.empty() && !images.parent_set && images.has_link;
+  view.may_have_parents = !images.directory.empty() || images.has_given_parent();
+  const bool is_elsewhere = images.directory.empty() && !images.has_given_parent() && images.has_link;
   std::set<std::uint64_t> claimed;
   for (const auto& [id, memory] : images.memories) {
     PagesView::OneMemory one{id, images.place + pagemap_name(id)};
@@ -272,13 +272,13 @@ PagesView view_of(CheckedImages& images) {
   view.pagemap = [&images](MemoryId id) { return images.pagemap(id); };
   view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
     const std::string name = pages_name(stretch.pages_id);
-    if (images.parent_set) {
+    if (images.has_given_parent()) {
       const auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
       const auto found = holder.pages.find(stretch.pages_id);
       const std::uint64_t bytes = found == holder.pages.end() ? 0 : found->second;
-      return {holder.place + name, StoredPages::count(bytes, page_size)};
+      return {holder.place + name, StoredSize{bytes}.nr_pages(page_size)};
     }
-    PageDirectory& above = images.page_directory()->ancestor(stretch.level);
+    PageDirectory& above = *images.ancestor(stretch.level).page_directory();
     Error error;
     const PagesImage* const image = above.image(stretch.pages_id, page_size, error);
     return {above.path() + "/" + name, image ? image->nr_pages() : 0};

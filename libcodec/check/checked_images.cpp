@@ -227,10 +227,4 @@ PageDirectory* CheckedImages::page_directory() {
   return directory_.get();
 }
 
-PageStore* CheckedImages::parent() {
-  if (parent_set) return parent_set;
-  PageDirectory* const own = page_directory();
-  return own && own->has_parent_link() ? own->parent() : nullptr;
-}
-
 }  // namespace critpipe

@@ -109,7 +109,6 @@ class CheckedImages final : public PageStore {
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
   std::map<std::uint32_t, SeenGhost> ghosts;
   std::vector<PagesFault> early_faults;  // of entries of pagemaps
-  CheckedImages* parent_set = nullptr;   // in the same input
   bool is_parent = false;                // of a set that was read, too
   bool has_link = false;                 // to a parent, in an archive that need not hold it
   bool is_cut = false;                   // the input ends early: what is missing may have stood behind
@@ -164,8 +163,7 @@ class CheckedImages final : public PageStore {
 
   // PageStore.
   const Pagemap* pagemap(MemoryId memory) override;
-  PageStore* parent() override;
-  PageDirectory* page_directory();
+  PageDirectory* page_directory() override;
   void close_directory() { directory_.reset(); }
 
  private:

@@ -68,7 +68,7 @@ class PagesCheck {
 };
 
 void PagesCheck::size_of(const OneMemory& memory, const OneImage* image) {
-  const std::uint64_t claimed = StoredPages::size(memory.nr_present, view_.page_size);
+  const std::uint64_t claimed = StoredSize::of(memory.nr_present, view_.page_size).bytes;
   if (!image && claimed > 0 && !memory.is_alone)
     report_(
         {"missing",
@@ -104,8 +104,7 @@ void PagesCheck::sizes() {
     size_of(memory, image == images.end() ? nullptr : image->second);
   }
   for (const OneImage& image : view_.images) {
-    const std::uint64_t whole = StoredPages::count(image.size_bytes, view_.page_size);
-    if (!compressed.contains(image.pages_id) && StoredPages::size(whole, view_.page_size) != image.size_bytes)
+    if (!compressed.contains(image.pages_id) && !StoredSize{image.size_bytes}.is_whole(view_.page_size))
       report_({"size",
                image.place,
                Error::nowhere,

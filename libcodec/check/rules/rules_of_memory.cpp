@@ -159,7 +159,7 @@ void find_lazy(const CheckedImages& set, const Reporter& report) {
 
 // In an archive whose link leads out of it. In a directory it is another rule.
 void find_parent_elsewhere(const CheckedImages& set, const Reporter& report) {
-  if (!set.directory.empty() || set.parent_set || !set.has_link) return;
+  if (!set.directory.empty() || set.has_given_parent() || !set.has_link) return;
   for (const auto& [id, memory] : set.memories)
     if (memory.nr_parent > 0)
       report.need({pagemap_name(id)},
