@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "cli/criu_program.hpp"
+#include "cli/criu/criu_program.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {

@@ -1,7 +1,7 @@
 // crit-dump: makes the checkpoint of a process and its children: through a pipe, into a directory or a file.
 #include <unistd.h>
 
-#include "cli/criu_job.hpp"
+#include "cli/criu/criu_job.hpp"
 #include "cli/images_out.hpp"
 #include "cli/numbers.hpp"
 #include "crit-dump/dump_target.hpp"

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "cli/criu_job.hpp"
+#include "cli/criu/criu_job.hpp"
 #include "cli/numbers.hpp"
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/control/checks.hpp"

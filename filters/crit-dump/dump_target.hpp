@@ -1,7 +1,7 @@
 // Where a dump goes: into a directory, or through a pipe.
 #pragma once
 
-#include "cli/criu_job.hpp"
+#include "cli/criu/criu_job.hpp"
 
 namespace critpipe::filters {
 

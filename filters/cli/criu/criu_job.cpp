@@ -1,4 +1,4 @@
-#include "cli/criu_job.hpp"
+#include "cli/criu/criu_job.hpp"
 
 #include <fcntl.h>
 #include <sys/sendfile.h>

@@ -2,7 +2,7 @@
 // of a failure.
 #pragma once
 
-#include "cli/criu_program.hpp"
+#include "cli/criu/criu_program.hpp"
 #include "critpipe/control/jobs.hpp"
 
 namespace critpipe::filters {

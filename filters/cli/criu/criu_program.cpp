@@ -1,4 +1,4 @@
-#include "cli/criu_program.hpp"
+#include "cli/criu/criu_program.hpp"
 
 #include <signal.h>
 #include <sys/signalfd.h>
