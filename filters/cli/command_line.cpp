@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 
+#include "cli/input_lists.hpp"
 #include "cli/option_rules.hpp"
 #include "critpipe/match.hpp"
 
@@ -18,8 +19,7 @@ namespace {
 std::string spelled(const Option& option) {
   std::string text = option.letter ? std::string{"-"} + option.letter + ", " : "    ";
   text += std::string{"--"} + option.name;
-  const bool optional = option.value && option.value[0] == '[';
-  if (option.value) text += optional ? option.value : std::string{"="} + option.value;
+  if (option.value) text += option.has_optional_value() ? option.value : std::string{"="} + option.value;
   return text;
 }
 
@@ -92,6 +92,7 @@ void answer_about_itself(const Filter& row, const std::string& word) {
   if (word == "--print-manual-options") print_and_exit(manual_options(row));
   if (word == "--print-bash-completion") print_and_exit(bash_completion(row));
   if (word == "--print-zsh-completion") print_and_exit(zsh_completion(row));
+  if (word == "--print-fish-completion") print_and_exit(fish_completion(row));
 }
 
 // The name that messages begin with: crit runs other programs under its own.
@@ -122,7 +123,7 @@ bool take_joined(const Filter& row, const std::string& word, Program& program, s
   if (!option) return false;
   const bool is_joined = equals != word.npos;
   if (is_joined && !option->value) program.usage("--" + name + " takes no value");
-  const bool is_optional = option->value && option->value[0] == '[';
+  const bool is_optional = option->has_optional_value();
   if (is_optional) given.push_back({name, is_joined ? word.substr(equals + 1) : ""});
   else if (is_joined) words.insert(words.end(), {"--" + name, word.substr(equals + 1)});
   return is_optional || is_joined;
@@ -155,9 +156,8 @@ std::string manual_options(const Filter& row) {
     std::string name = option.letter ? std::string{"**-"} + option.letter + "**, " : "";
     name += std::string{"**--"} + option.name + "**";
     if (option.value) {
-      const bool optional = option.value[0] == '[';
-      name += optional ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
-                       : "=*" + std::string{option.value} + "*";
+      name += option.has_optional_value() ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
+                                          : "=*" + std::string{option.value} + "*";
     }
     text += name + "\n: " + sentence_of(option) + "\n\n";
   });
@@ -214,6 +214,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   for (std::string& argument : arguments) argument = unmarked(std::move(argument));
   Program parsed{row, name, std::move(arguments), std::move(given)};
   check_combinations(row, parsed);
+  if (parsed.has("files-from") || parsed.has("recursive")) parsed.set_arguments(listed_inputs(row, parsed));
   return parsed;
 }
 
