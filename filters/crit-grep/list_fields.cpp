@@ -50,11 +50,11 @@ class List {
  private:
   void line(const std::string& path, const Field& field) {
     std::string text{kind_};
-    text += "\t" + path + "\t" + std::string{type_of(field)} + (field.repeated ? ", list" : "");
+    text.append(1, '\t').append(path).append(1, '\t').append(type_of(field)).append(field.repeated ? ", list" : "");
     const std::span<const Name> names = values_of(field);
     for (std::size_t i = 0; i < std::min(names.size(), most_names); ++i)
-      text += (i == 0 ? "\t" : " ") + std::string{names[i].name};
-    output_.write(text + (names.size() > most_names ? " ...\n" : "\n"));
+      text.append(1, i == 0 ? '\t' : ' ').append(names[i].name);
+    output_.write(text.append(names.size() > most_names ? " ...\n" : "\n"));
   }
 
   Output& output_;
