@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "cli/input_lists.hpp"
 #include "cli/option_rules.hpp"
@@ -23,13 +25,22 @@ std::string spelled(const Option& option) {
   return text;
 }
 
-constexpr std::size_t help_column = 28, help_width = 72;
+constexpr std::size_t help_column = 28;
+
+// Columns for --help: those of the terminal, as far as lines that wide can be read.
+std::size_t help_columns() {
+  constexpr std::size_t least = 68, most = 100;
+  winsize size = {};
+  if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return most;
+  return std::clamp<std::size_t>(size.ws_col, least, most);
+}
 
 // Broken into lines between words; those behind the first begin in help_column.
 std::string wrapped(std::string text) {
+  const std::size_t width = help_columns() - help_column;
   std::size_t begin = 0;
-  while (text.size() - begin > help_width) {
-    const std::size_t blank = text.rfind(' ', begin + help_width);
+  while (text.size() - begin > width) {
+    const std::size_t blank = text.rfind(' ', begin + width);
     if (blank == text.npos || blank < begin) break;
     text.replace(blank, 1, "\n" + std::string(help_column, ' '));
     begin = blank + 1 + help_column;
@@ -133,11 +144,17 @@ bool take_joined(const Filter& row, const std::string& word, Program& program, s
 
 std::string help_text(const Filter& row) {
   std::string text = std::string{row.name} + ": " + row.purpose + "\n\n";
-  std::size_t width = 0;
-  for (const Example& example : row.examples) width = std::max(width, std::strlen(example.command));
+  std::size_t width = 0, longest = 0;
+  for (const Example& example : row.examples) {
+    width = std::max(width, std::strlen(example.command));
+    longest = std::max(longest, std::strlen(example.does));
+  }
+  // What an example does stands behind it, or below where that is wider than a narrow terminal.
+  const bool is_narrow = help_columns() < 100 && 2 + width + 2 + longest > help_columns();
   for (const Example& example : row.examples) {
     const std::string command = example.command;
-    text += "  " + command + std::string(width - command.size() + 2, ' ') + example.does + "\n";
+    text +=
+        "  " + command + (is_narrow ? "\n      " : std::string(width - command.size() + 2, ' ')) + example.does + "\n";
   }
   text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
   each_option(row, [&](const Option& option) {

@@ -96,8 +96,16 @@ def check_map():
     check("legend: the same on a terminal", legends[132] == legend, legend.encode())
 
 
+def check_help():
+    for program in ("crit-cat", "crit-tojson", "crit-grep", "crit-pages", "crit-x"):
+        shown = on_terminal(program, "--help")
+        check(f"{program} --help on 80 columns", max(map(len, shown.split(b"\n"))) <= 80, shown)
+        wide = on_terminal(program, "--help", columns=200)
+        check(f"{program} --help on 200 columns", wide == piped(program, "--help"), wide)
+
+
 def main():
-    for part in (check_names, check_colours, check_heading, check_map):
+    for part in (check_help, check_names, check_colours, check_heading, check_map):
         part()
     return 1 if problems else 0
 
