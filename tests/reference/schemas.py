@@ -7,7 +7,7 @@ usage: schemas.py BIN CHECKPOINTS SCHEMAS
    installed for it, and has no key that the schema does not name.
 2. The lines of one kind, over all checkpoints, have in each key one type beside null: a table of SQL needs no cast. With
    --big-numbers=text the keys of 64 bits are text in all lines. They are loaded into SQLite and come out as they went in.
-A program without a schema, and a form of a schema that nothing here prints, is a failure.
+An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints.
 """
 import concurrent.futures
 import glob
