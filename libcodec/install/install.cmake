@@ -16,6 +16,11 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipeConfig.cmake ${CMAKE_CURRENT_B
         DESTINATION ${package_dir} COMPONENT development)
 
 # Directories in critpipe.pc are relative to the prefix, unless they were given as absolute ones.
+file(RELATIVE_PATH pc_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${pc_up}")
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
+  set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+endif()
 cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
 cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
 configure_file(install/critpipe.pc.in critpipe.pc @ONLY)
