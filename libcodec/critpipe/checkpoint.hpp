@@ -38,6 +38,7 @@ struct Needs {
   bool descriptors = false;                  // descriptor tables, working and root directories, all files
   bool mappings = false;                     // address spaces, and the files that are mapped
   bool pagemaps = false;                     // which pages of tasks are stored
+  bool credentials = false;                  // users, capabilities and seccomp modes of tasks
   bool queues = false;                       // how many bytes wait in sockets
   std::vector<std::string_view> kinds = {};  // "UTSNS": kinds whose entries to keep for messages()
 };
@@ -137,6 +138,8 @@ class CheckpointReader : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
+  // A checkpoint that is not finished; null: nothing of it has come.
+  const Checkpoint* begun(const SetId& id) const;
   // Call after the last input. Gives at least one: an empty checkpoint of `input` if there was nothing to read.
   std::vector<SetCheckpoint>& finish(std::string_view input);
 

@@ -20,6 +20,11 @@ SetCheckpoint& CheckpointReader::at(const SetId& id) {
   return found_[known->second];
 }
 
+const Checkpoint* CheckpointReader::begun(const SetId& id) const {
+  const auto known = numbers_.find(id);
+  return known == numbers_.end() ? nullptr : &found_[known->second].checkpoint;
+}
+
 namespace {
 
 bool is_only_noted(const Needs& needs, std::string_view name) {
