@@ -95,6 +95,7 @@ class Checkpoint {
   std::string ghost_of(const Mapping& mapping) const;
   const File* directory(std::uint32_t id) const;            // by Task::cwd_id, root_id or AddressSpace::exe_id
   std::string path_of(const File& file) const;              // of a memfd "memfd:name"; empty: it has none
+  bool is_deleted(const File& file) const;                  // is its name gone?
   std::optional<Socket> socket_of(const File& file) const;  // nothing: it is no socket
   // What a mapping is called: "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous
   // memory.

@@ -24,8 +24,8 @@ void each_descriptor(const Inspection& inspection, Use use) {
   }
 }
 
-InspectedFile file_of(const Checkpoint& checkpoint, const File& file, bool is_deleted) {
-  InspectedFile found{.path = checkpoint.path_of(file), .is_deleted = is_deleted};
+InspectedFile file_of(const Checkpoint& checkpoint, const File& file) {
+  InspectedFile found{.path = checkpoint.path_of(file), .is_deleted = checkpoint.is_deleted(file)};
   found.flags = static_cast<std::uint32_t>(number_of(file, "flags"));
   found.position = number_of(file, "pos");
   const std::uint32_t access = found.flags & access_mask;
@@ -45,16 +45,13 @@ InspectedFile file_of(const Checkpoint& checkpoint, const File& file, bool is_de
 
 void inspect_files(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
-  const std::vector<std::uint32_t> unlinked = unlinked_files(checkpoint);
   std::unordered_map<std::uint64_t, std::size_t> known;
   each_descriptor(inspection, [&](const Task& task, const Descriptor& descriptor) {
     if (descriptor.type != type_reg && descriptor.type != type_memfd) return;
     const File* file = checkpoint.find_file(descriptor.type, descriptor.file_id);
     if (!file) return;
     const auto [at, added] = known.try_emplace(key_of(descriptor), inspection.files.size());
-    if (added)
-      inspection.files.push_back(
-          file_of(checkpoint, *file, descriptor.type == type_reg && is_unlinked(unlinked, file->id)));
+    if (added) inspection.files.push_back(file_of(checkpoint, *file));
     inspection.files[at->second].owners.push_back({task.pid, descriptor.fd});
   });
 }

@@ -27,34 +27,17 @@ void add_pages(InspectedProcess& process, std::uint64_t page_size) {
 
 void inspect_processes(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
-  const std::vector<std::uint32_t> unlinked = unlinked_files(checkpoint);
   for (const auto& [task, depth] : checkpoint.tree()) {
     InspectedProcess process{.task = task, .depth = depth};
-    if (const File* file = task->has_memory ? checkpoint.directory(task->memory.exe_id) : nullptr)
+    if (const File* file = task->has_memory ? checkpoint.directory(task->memory.exe_id) : nullptr) {
       process.executable = checkpoint.path_of(*file);
-    process.executable_is_deleted = task->has_memory && is_unlinked(unlinked, task->memory.exe_id);
+      process.executable_is_deleted = checkpoint.is_deleted(*file);
+    }
     add_pages(process, page_size_of(checkpoint, *task));
     // Of a zombie, the images list no more threads than itself.
     inspection.nr_threads += task->is_running() ? task->threads.size() : 0;
     inspection.processes.push_back(std::move(process));
   }
-}
-
-std::vector<std::uint32_t> unlinked_files(const Checkpoint& checkpoint) {
-  std::vector<std::uint32_t> ids;
-  for (const ImageMessage& remap : checkpoint.messages("REMAP_FPATH")) {
-    static const Message& message = *find_message("remap_file_path_entry");
-    static const Field &id = *message.find("orig_id"), &type = *message.find("remap_type");
-    constexpr std::uint64_t of_proc = 2;  // a process that is gone, not a file
-    if (integer_or(type, message, remap.payload, 0) != of_proc)
-      ids.push_back(static_cast<std::uint32_t>(integer_or(id, message, remap.payload, 0)));
-  }
-  std::ranges::sort(ids);
-  return ids;
-}
-
-bool is_unlinked(const std::vector<std::uint32_t>& unlinked, std::uint32_t id) {
-  return std::ranges::binary_search(unlinked, id);
 }
 
 TextReader::TextReader(const Checkpoint& checkpoint, CapturedSet* captured, const std::string& directory,

@@ -20,7 +20,7 @@ Needs needs_of(const InspectOptions& options) {
           .pagemaps = true,
           .credentials = true,
           .queues = true,
-          .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "REMAP_FPATH", "SHMEM_PAGEMAP", "SECCOMP"}};
+          .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
 }
 
 void count_size(InspectedSizes& sizes, const Member& member, std::uint64_t size) {

@@ -40,10 +40,6 @@ void inspect_namespaces(Inspection& inspection);
 void inspect_statistics(Inspection& inspection);
 void inspect_attention(Inspection& inspection);
 
-// Ids of files whose names are gone: they stand in remap-fpath.img.
-std::vector<std::uint32_t> unlinked_files(const Checkpoint& checkpoint);
-bool is_unlinked(const std::vector<std::uint32_t>& unlinked, std::uint32_t id);
-
 // "chown net_admin", "all", "none"; in the order of their numbers.
 std::string capability_names(std::uint64_t set);
 std::size_t nr_capabilities(std::uint64_t set);
