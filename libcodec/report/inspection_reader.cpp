@@ -86,7 +86,8 @@ struct InspectionReader::Work final : Receiver {
 
 SetFacts& InspectionReader::Work::facts_of(const Member& member) {
   SetFacts& facts = sets[*member.set];
-  if (!member.in_directory || !facts.directory.empty()) return facts;
+  // Configuration and statistics may stand one directory above the images.
+  if (!member.in_directory || !facts.directory.empty() || !member.name.ends_with(".img")) return facts;
   facts.directory = place_beside(member, {});
   if (facts.directory.ends_with('/')) facts.directory.pop_back();
   return facts;
@@ -246,6 +247,8 @@ void InspectionReader::Work::look_above(const SetId& id, const std::string& dire
     if (!error) add_text(id, file.place(), name, text);
   };
   const auto above = path.filename() == "checkpoint" ? path.parent_path() : path;
+  if (above != path)
+    for (const char* name : {"spec.dump", "config.dump", "status.dump", "network.status"}) read(above, name);
   if (above.parent_path().filename() == "checkpoints") {
     read(above.parent_path().parent_path(), "config.v2.json");
     read(above.parent_path().parent_path(), "hostconfig.json");

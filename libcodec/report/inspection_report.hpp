@@ -23,6 +23,15 @@ class Report {
   using Section = InspectionText::Section;
   static constexpr std::size_t label_columns = 11;
 
+  // Rows of the sections on the screen that is shown by default.
+  struct Limits {
+    std::size_t processes = 12, sockets = 12, files = 12, attention = 12;
+  };
+  // Shortens them, the longest first, until everything fits below `used` rows.
+  void fit(std::size_t used);
+  void summary();
+  bool is_shown(const InspectedFile& file) const;
+
   bool is_brief() const { return options_.sections == 0; }
   bool has(Section section) const { return options_.sections & section; }
   void line(const std::string& text);
@@ -55,6 +64,7 @@ class Report {
   Output& output_;
   const Inspection& all_;
   const InspectionText& options_;
+  Limits limits_ = {};
 };
 
 }  // namespace critpipe

@@ -8,9 +8,6 @@ namespace critpipe {
 
 namespace {
 
-// How many rows they may take on the screen that is shown by default.
-constexpr std::size_t brief_processes = 8, brief_sockets = 4, brief_files = 3;
-
 std::string state_mark(const Task& task) {
   if (!task.is_running()) return "Z";
   switch (task.state) {
@@ -69,7 +66,7 @@ void Report::processes() {
   if (all_.processes.empty()) return;
   head("processes");
   const std::vector<std::string> branches = branches_of(all_.processes, options_.unicode);
-  std::size_t most = is_brief() ? brief_processes : all_.processes.size(), shown = 0, left = 0;
+  std::size_t most = is_brief() ? limits_.processes : all_.processes.size(), shown = 0, left = 0;
   if (most + 1 == all_.processes.size()) ++most;
   line(padded("    pid user     s  thr  resident  ", 0) +
        (all_.processes.size() == 1 ? "command" : "command (" + plural_processes(all_) + ")"));
@@ -125,7 +122,7 @@ void Report::sockets() {
     return (socket->is_listening() ? 0 : 4) + (socket->type == type_inet ? 0 : socket->type == type_unix ? 2 : 1);
   };
   std::ranges::stable_sort(shown, {}, rank);
-  std::size_t most = is_brief() ? brief_sockets : shown.size();
+  std::size_t most = is_brief() ? limits_.sockets : shown.size();
   if (most + 1 == shown.size()) ++most;
   for (std::size_t i = 0; i < std::min(most, shown.size()); ++i)
     field(is_brief() ? (i == 0 ? "sockets" : "") : " ", socket_row(*shown[i]));
@@ -145,16 +142,19 @@ std::string file_row(const InspectedFile& file, const std::string& owners) {
 
 }  // namespace
 
+bool Report::is_shown(const InspectedFile& file) const {
+  const bool is_device = file.path == "/dev/null" || file.path == "/dev/zero";
+  return is_shown(file.owners) && (!is_brief() || ((file.is_written || file.is_deleted) && !is_device));
+}
+
 void Report::files() {
-  const auto is_device = [](const InspectedFile& file) { return file.path == "/dev/null" || file.path == "/dev/zero"; };
   std::vector<const InspectedFile*> shown;
   for (const InspectedFile& file : all_.files)
-    if (is_shown(file.owners) && (!is_brief() || ((file.is_written || file.is_deleted) && !is_device(file))))
-      shown.push_back(&file);
+    if (is_shown(file)) shown.push_back(&file);
   if (shown.empty()) return is_brief() ? void() : (head("files"), line("  none"));
   head("files");
   std::ranges::stable_sort(shown, {}, [](const InspectedFile* file) { return !file->is_deleted; });
-  std::size_t most = is_brief() ? brief_files : shown.size();
+  std::size_t most = is_brief() ? limits_.files : shown.size();
   if (most + 1 == shown.size()) ++most;
   for (std::size_t i = 0; i < std::min(most, shown.size()); ++i)
     field(is_brief() ? (i == 0 ? "files" : "") : " ", file_row(*shown[i], owners_text(shown[i]->owners)));

@@ -7,8 +7,6 @@
 
 namespace critpipe {
 
-constexpr std::size_t brief_attention = 5;  // rows that it may take on the screen that is shown by default
-
 // Columns that a terminal needs for it: all but the bytes that continue a character of UTF-8. Wide characters count
 // one.
 std::size_t width_of(std::string_view text) {
@@ -251,7 +249,7 @@ void Report::rights() {
 void Report::attention() {
   if (all_.attention.empty()) return;
   if (!is_brief()) head("attention");
-  std::size_t most = is_brief() ? brief_attention : all_.attention.size();
+  std::size_t most = is_brief() ? limits_.attention : all_.attention.size();
   if (most + 1 == all_.attention.size()) ++most;
   for (std::size_t i = 0; i < std::min(most, all_.attention.size()); ++i) {
     const Attention& one = all_.attention[i];
@@ -267,14 +265,52 @@ void Report::attention() {
   rest(all_.attention.size() - std::min(most, all_.attention.size()), "--summary");
 }
 
+void Report::summary() {
+  title();
+  container();
+  times();
+  sizes();
+  namespaces();
+  rights();
+}
+
+void Report::fit(std::size_t used) {
+  struct Part {
+    std::size_t* limit;
+    std::size_t wanted, fewest;
+    std::size_t rows() const { return wanted <= *limit + 1 ? wanted : *limit + 1; }
+  };
+  const auto count = [&](const auto& items) {
+    return static_cast<std::size_t>(std::ranges::count_if(items, [&](const auto& item) { return is_shown(item); }));
+  };
+  Part parts[] = {{&limits_.processes, all_.processes.size(), 3},
+                  {&limits_.sockets, all_.sockets.size(), 2},
+                  {&limits_.files, count(all_.files), 1},
+                  {&limits_.attention, all_.attention.size(), 2}};
+  for (;;) {
+    std::size_t rows = used;
+    Part* longest = nullptr;
+    for (Part& part : parts) {
+      *part.limit = std::min(*part.limit, std::max(part.wanted, part.fewest));
+      rows += part.rows();
+      if (part.rows() > part.fewest + 1 && (!longest || part.rows() > longest->rows())) longest = &part;
+    }
+    if (rows < options_.rows || !longest) return;
+    // One less, and a row that says so.
+    *longest->limit = longest->rows() == longest->wanted ? longest->wanted - 2 : *longest->limit - 1;
+  }
+}
+
 void Report::print() {
-  if (is_brief() || has(Section::summary)) {
-    title();
-    container();
-    times();
-    sizes();
-    namespaces();
-    rights();
+  if (is_brief()) {
+    StringOutput text;
+    Report{text, all_, options_}.summary();
+    const std::string above = text.take();
+    constexpr std::size_t head_and_mounts = 2;
+    fit(static_cast<std::size_t>(std::ranges::count(above, '\n')) + head_and_mounts);
+    output_.write(above);
+  } else if (has(Section::summary)) {
+    summary();
   }
   if (is_brief() || has(Section::processes)) processes();
   if (is_brief() || has(Section::sockets)) sockets();

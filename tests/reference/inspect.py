@@ -340,8 +340,9 @@ def main():
     inspect = Inspect(os.path.join(programs, "crit-inspect"), schema)
     tojson = os.path.join(programs, "crit-tojson")
     for directory in sorted(glob.glob(os.path.join(checkpoints, "*"))):
-        if os.path.exists(os.path.join(directory, "pstree.img")):
-            check_set(inspect, tojson, directory)
+        for images in (directory, os.path.join(directory, "checkpoint")):
+            if os.path.exists(os.path.join(images, "pstree.img")):
+                check_set(inspect, tojson, images)
     if len(sys.argv) > 4:
         check_engines(inspect, sys.argv[4])
     for problem in problems:
