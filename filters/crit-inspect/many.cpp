@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <thread>
 
@@ -160,10 +161,18 @@ void print_many(Program& program, Output& output, const std::vector<std::string>
                 const InspectOptions& options) {
   InspectOptions overview = options;
   overview.overview = true;
+  // One that is given again is NAME#2.
+  std::map<std::string_view, std::size_t> counts;
+  std::vector<std::size_t> before;
+  for (const std::string& input : inputs) before.push_back(counts[input]++);
   std::vector<Answer> answers(inputs.size());
   std::atomic<std::size_t> next = 0;
   on_threads(program, inputs.size(), [&] {
-    for (std::size_t i = next++; i < inputs.size(); i = next++) answers[i] = answer_of(inputs[i], overview);
+    for (std::size_t i = next++; i < inputs.size(); i = next++) {
+      InspectOptions own = overview;
+      own.source.before.assign(before[i], inputs[i]);
+      answers[i] = answer_of(inputs[i], own);
+    }
   });
   std::vector<InspectionRow> rows;
   for (Answer& answer : answers) {

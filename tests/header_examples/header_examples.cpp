@@ -262,7 +262,6 @@ TEST_F(HeaderExamples, Container) {
 }
 
 TEST_F(HeaderExamples, Inspect) {
-  std::filesystem::copy("c1.tar.zst", "c1.tar");
   StringOutput output;
 #include "inspect.1.inc"
   EXPECT_NE(printed().find("processes"), std::string::npos);

@@ -53,6 +53,8 @@ MODES = {
                    "--except pages-* --summary @", "--set= --list @", "--contents --memory 1G @"],
     "crit-x": [f"@ {what}{more}" for what in ("ps", "fds", "mems", "rss", "sk") for more in ("", " --long", " --json", " --lines")]
               + ["@ ps -T", "@ ps -t", "--set= @ ps", "@ fds --json --big-numbers=text"],
+    "crit-inspect": ["@", "--all @", "--summary @", "--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
+                     "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 # What an archive has beside images travels along, and is another in each form.
