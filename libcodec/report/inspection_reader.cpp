@@ -65,6 +65,8 @@ struct InspectionReader::Work final : Receiver {
   CapturedImage* capture(const Member& member, std::uint64_t pages_id);
   bool want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image);
   const AddressSpace* space_of(const SetId& id, std::uint32_t pid) const;
+  const AddressSpace* space_of_child(const SetId& set, std::uint32_t pid) const;
+  void want_place(const Task& task, const AddressSpace& space, TextPlace place, CapturedImage& image);
   const Checkpoint* checkpoint_of(const SetId& id);
   void add_text(const SetId& id, const std::string& place, std::string_view name, std::string_view text);
   void look_above(const SetId& id, const std::string& directory);
@@ -107,32 +109,46 @@ bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t page
   const Checkpoint* checkpoint = checkpoints.begun(*member.set);
   if (!checkpoint) return false;
   const Model& model = model_of(*checkpoint);
-  for (const auto& [pid, task] : model.collected) {
-    if (!task.has_pagemap || task.pages_id != pages_id) continue;
-    const AddressSpace* space = space_of(*member.set, pid);
-    const Generation generation = generation_of(member.set->set);
-    for (std::uint32_t n = generation.number; !space && n-- > 0;)
-      for (const auto& [id, facts] : sets)
-        if (const Generation other = generation_of(id.set); other.base == generation.base && other.number == n)
-          space = space ? space : space_of(id, pid);
-    if (!space) return false;
-    const std::uint64_t page_size = space->page_size ? space->page_size : smallest_page;
-    for (const TextPlace place : {arguments_place(*space), environment_place(*space)}) {
-      if (place.end - place.begin > room_for_texts) continue;
-      room_for_texts -= place.end - place.begin;
-      std::uint64_t page = 0;
-      for (const PageRun& run : task.pagemap) {
-        const std::uint64_t begin = std::max(run.vaddr, place.begin), end = std::min(run.end(page_size), place.end);
-        if (run.is_present() && begin < end) {
-          const PlacedBytes bytes = PlacedBytes::of(page, run.vaddr, page_size, begin, end);
-          image.want(bytes.position, bytes.end());
-        }
-        if (run.is_present()) page += run.nr_pages;
-      }
+  auto& pids = sets[*member.set].pid_of_pages;
+  if (!pids.contains(pages_id))
+    for (const auto& [pid, task] : model.collected)
+      if (task.has_pagemap) pids.try_emplace(task.pages_id, pid);
+  const auto known = pids.find(pages_id);
+  if (known == pids.end()) return false;
+  const AddressSpace* space = space_of(*member.set, known->second);
+  if (!space) space = space_of_child(*member.set, known->second);
+  if (!space) return false;
+  for (const TextPlace place : {arguments_place(*space), environment_place(*space)})
+    want_place(model.collected.at(known->second), *space, place, image);
+  return true;
+}
+
+const AddressSpace* InspectionReader::Work::space_of_child(const SetId& set, std::uint32_t pid) const {
+  const Generation generation = generation_of(set.set);
+  if (generation.number == 0) return nullptr;
+  for (const auto& [id, facts] : sets)
+    if (const Generation other = generation_of(id.set);
+        other.base == generation.base && other.number < generation.number)
+      if (const AddressSpace* space = space_of(id, pid)) return space;
+  return nullptr;
+}
+
+// A pagemap may claim the same addresses again and again.
+void InspectionReader::Work::want_place(const Task& task, const AddressSpace& space, TextPlace place,
+                                        CapturedImage& image) {
+  const std::uint64_t page_size = space.page_size ? space.page_size : smallest_page;
+  std::uint64_t left = place.end - place.begin, page = 0;
+  if (left > room_for_texts) return;
+  room_for_texts -= left;
+  for (const PageRun& run : task.pagemap) {
+    const std::uint64_t begin = std::max(run.vaddr, place.begin), end = std::min(run.end(page_size), place.end);
+    if (run.is_present() && begin < end && end - begin <= left && page <= max_pages) {
+      const PlacedBytes bytes = PlacedBytes::of(page, run.vaddr, page_size, begin, end);
+      image.want(bytes.position, bytes.end());
+      left -= end - begin;
     }
-    return true;
+    if (run.is_present()) page += run.nr_pages;
   }
-  return false;
 }
 
 CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64_t pages_id) {

@@ -1,6 +1,8 @@
 // How an Inspection is filled: each part of it by a function of its own. Internal.
 #pragma once
 
+#include <unordered_map>
+
 #include "critpipe/inspect.hpp"
 #include "report/captured_pages.hpp"
 
@@ -9,8 +11,9 @@ namespace critpipe {
 // What is known of a set beside its images' entries.
 struct SetFacts {
   InspectedSizes sizes;
-  std::string directory;               // its path, if it is files of a directory
-  std::unique_ptr<CapturedSet> pages;  // null: it has no pages images, or is a directory
+  std::string directory;                                          // its path, if it is files of a directory
+  std::unique_ptr<CapturedSet> pages;                             // null: it has no pages images, or is a directory
+  std::unordered_map<std::uint64_t, std::uint32_t> pid_of_pages;  // by the id of pages images, as far as known
 };
 
 // Reads bytes at addresses of processes. They may be in parents.
