@@ -156,7 +156,9 @@ CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64
   if (!facts.directory.empty() || options.overview || !member.in_set) return nullptr;
   if (!facts.pages) facts.pages = std::make_unique<CapturedSet>();
   CapturedImage& image = facts.pages->images[pages_id];
+  const std::uint64_t begin = options.source.stdin_offset;
   image.at = member.at;
+  if (input == "-" && image.at != Member::unknown && begin != Member::unknown) image.at += begin;
   if (image.at == Member::unknown && !want_texts(member, pages_id, image)) image.want_tail();
   return &image;
 }

@@ -82,7 +82,7 @@ void Report::processes() {
     const Task& task = *all_.processes[i].task;
     for (const Thread& thread : task.threads)
       if (thread.tid != task.pid && task.is_running())
-        line(format("%7u %31s", thread.tid, "") + branches[i] + "{" + visible(thread.comm) + "}");
+        line(format("%7u %27s", thread.tid, "") + branches[i] + "{" + visible(thread.comm) + "}");
   }
   rest(left, "--processes");
 }
