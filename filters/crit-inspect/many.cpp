@@ -159,6 +159,10 @@ void put_row(JsonWriter& json, const InspectionRow& row) {
 
 void print_many(Program& program, Output& output, const std::vector<std::string>& inputs,
                 const InspectOptions& options) {
+  std::vector<InspectionRow> none;
+  if (const auto key = program.value("sort"); key && !sort_rows(none, *key))
+    program.usage(
+        "--sort takes namespace, pod, container, image, engine, created, size, processes, criu or input, not " + *key);
   InspectOptions overview = options;
   overview.overview = true;
   // One that is given again is NAME#2.
@@ -179,9 +183,7 @@ void print_many(Program& program, Output& output, const std::vector<std::string>
     std::ranges::move(answer.rows, std::back_inserter(rows));
     for (const Error& error : answer.errors) program.report(error);
   }
-  if (const auto key = program.value("sort"); key && !sort_rows(rows, *key))
-    program.usage(
-        "--sort takes namespace, pod, container, image, engine, created, size, processes, criu or input, not " + *key);
+  if (const auto key = program.value("sort")) (void)sort_rows(rows, *key);
   if (!program.has("json")) return print_table(output, rows);
   JsonWriter json{output, true, big_numbers_of(program)};
   json.begin('{').key("schema").number(std::uint32_t{1}).key("table").begin('[');

@@ -107,8 +107,9 @@ void inspect_mounts(Inspection& inspection) {
     found.is_read_only = (mount.flags | mount.sb_flags) & read_only;
     found.ns = message.number;
     // Paths in old images begin with "./".
-    if (found.mountpoint.starts_with("./")) found.mountpoint.erase(0, 1);
-    if (found.mountpoint.empty()) found.mountpoint = "/";
+    const std::string_view path = mount.mountpoint;
+    found.mountpoint =
+        path == "." || path.empty() ? std::string_view{"/"} : path.substr(path.starts_with("./") ? 1 : 0);
     const auto asked = std::ranges::find(inspection.container.mounts, found.mountpoint, &ContainerMount::destination);
     if (asked != inspection.container.mounts.end() && asked->source.starts_with('/')) found.host_source = asked->source;
     inspection.mounts.push_back(std::move(found));

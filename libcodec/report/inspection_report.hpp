@@ -36,6 +36,7 @@ class Report {
   bool has(Section section) const { return options_.sections & section; }
   void line(const std::string& text);
   void field(const char* label, const std::string& text);
+  void fact(const char* label, std::string text);  // goes on in a second line where it is too long
   void rest(std::size_t left, const char* option, std::size_t indent = label_columns);
   void head(const char* title) {
     if (!is_brief()) output_.write(std::string{"\n"} + title + "\n");

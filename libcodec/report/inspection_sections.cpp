@@ -161,15 +161,24 @@ void Report::files() {
   rest(shown.size() - std::min(most, shown.size()), "--files");
 }
 
+namespace {
+
+// A file or directory of the host that somebody has asked for: not what engines mount into every container.
+bool is_of_users(const InspectedMount& mount) {
+  constexpr std::string_view usual[] = {"/etc/hostname", "/etc/hosts",         "/etc/resolv.conf",
+                                        "/dev/shm",      "/run/.containerenv", "/dev/termination-log"};
+  return !mount.host_source.empty() && std::ranges::find(usual, mount.mountpoint) == std::end(usual);
+}
+
+}  // namespace
+
 void Report::mounts() {
   if (is_brief()) {
     if (all_.mounts.empty()) return;
     std::string text = std::to_string(all_.mounts.size());
     std::string from_host;
     for (const InspectedMount& mount : all_.mounts)
-      if (!mount.host_source.empty() && !mount.host_source.starts_with("/run/") &&
-          mount.host_source.find("/containers/") == std::string::npos &&
-          mount.host_source.find("-containers/") == std::string::npos)
+      if (is_of_users(mount))
         from_host += (from_host.empty() ? "" : ", ") + visible(mount.mountpoint) + " = " + visible(mount.host_source);
     if (!from_host.empty()) text += "; from the host: " + from_host;
     else text += ": --mounts";

@@ -34,8 +34,12 @@ std::string padded(std::string text, std::size_t columns) {
 }
 
 std::string with_commas(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3;) text.insert(at -= 3, ",");
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
   return text;
 }
 
@@ -69,6 +73,19 @@ void Report::line(const std::string& text) {
 }
 
 void Report::field(const char* label, const std::string& text) { line(padded(label, label_columns) + text); }
+
+void Report::fact(const char* label, std::string text) {
+  for (bool is_first = true; !text.empty(); is_first = false) {
+    const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
+    std::size_t end = text.size();
+    if (is_first && options_.is_cut && width_of(text) > room) {
+      const std::size_t blank = text.rfind(' ', room);
+      end = blank == text.npos || blank == 0 ? end : blank;
+    }
+    field(is_first ? label : "", text.substr(0, end));
+    text.erase(0, std::min(end + 1, text.size()));
+  }
+}
 
 void Report::rest(std::size_t left, const char* option, std::size_t indent) {
   if (left > 0) line(std::string(indent, ' ') + "and " + with_commas(left) + " more: " + option);
@@ -115,28 +132,28 @@ void Report::title() {
       text += " in pod " + visible(container.pod);
       if (!container.pod_namespace.empty()) text += " of namespace " + visible(container.pod_namespace);
     }
-    field("container", text);
+    fact("container", text);
     return;
   }
   const std::string_view pages_only = all_.checkpoint->pages_only();
-  if (all_.processes.empty() && !pages_only.empty()) return field("checkpoint", std::string{pages_only});
+  if (all_.processes.empty() && !pages_only.empty()) return fact("checkpoint", std::string{pages_only});
   std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
   const bool has_own = std::ranges::any_of(
       all_.namespaces, [](const auto& ns) { return ns.kind == "pid" && ns.is_hosts && !*ns.is_hosts; });
   text += has_own ? " from a pid namespace of its own" : " from the host";
-  field("checkpoint", text);
+  fact("checkpoint", text);
 }
 
 void Report::container() {
   const Container& container = all_.container;
-  if (!container.image.empty()) field("image", visible(container.image));
+  if (!container.image.empty()) fact("image", visible(container.image));
   if (container.is_known()) {
     std::string text = visible(container.engine);
     if (!container.engine_version.empty()) text += " " + visible(container.engine_version);
     if (!container.runtime.empty()) text += (text.empty() ? "" : ", ") + visible(container.runtime);
     text += (text.empty() ? "" : ", ") + criu_text(container);
     if (!container.id.empty()) text += "; id " + visible(container.id.substr(0, 12));
-    field("engine", text);
+    fact("engine", text);
   }
   std::string text = all_.hostname.empty() ? "" : "name " + visible(all_.hostname);
   const auto add = [&](const std::string& part) {
@@ -152,7 +169,7 @@ void Report::container() {
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     add(machine);
   }
-  if (!text.empty()) field("host", text);
+  if (!text.empty()) fact("host", text);
 }
 
 void Report::times() {
@@ -166,7 +183,7 @@ void Report::times() {
     if (const auto frozen = all_.statistics->value("frozen_time"))
       text += (text.empty() ? "" : ", ") + std::string{"frozen "} + milliseconds(*frozen);
   }
-  if (!text.empty()) field("time", text);
+  if (!text.empty()) fact("time", text);
 }
 
 void Report::sizes() {
@@ -177,7 +194,7 @@ void Report::sizes() {
   if (sizes.root_difference > 0) text += ", changed files " + size_text(sizes.root_difference);
   if (sizes.volumes > 0) text += ", volumes " + size_text(sizes.volumes);
   if (sizes.gpu > 0) text += ", GPU " + size_text(sizes.gpu);
-  field("size", text);
+  fact("size", text);
   std::vector<std::pair<std::uint64_t, std::string>> kinds;
   for (const auto& [kind, bytes] : sizes.pages_by_kind) kinds.push_back({bytes, kind});
   std::ranges::sort(kinds, std::greater{});
@@ -185,7 +202,7 @@ void Report::sizes() {
   for (const auto& [bytes, kind] : kinds) text += (text.empty() ? "" : ", ") + kind + " " + size_text(bytes);
   if (sizes.parent_pages > 0) text += (text.empty() ? "" : "; ") + size_text(sizes.parent_pages) + " in the parent";
   if (sizes.lazy_pages > 0) text += (text.empty() ? "" : "; ") + size_text(sizes.lazy_pages) + " left on the source";
-  if (!text.empty()) field("pages", text);
+  if (!text.empty()) fact("pages", text);
 }
 
 void Report::namespaces() {
@@ -201,13 +218,14 @@ void Report::namespaces() {
     }
     if (count == 0) continue;
     std::string& list = any_own ? own : any_host ? hosts : unknown;
-    list += (list.empty() ? "" : " ") + std::string{kind.kind};
+    list += list.empty() ? "" : " ";
+    list += kind.kind;
     if (count > 1) list += format(" (%zu)", count);
   }
   std::string text = own.empty() ? "" : "own " + own;
   if (!hosts.empty()) text += (text.empty() ? "" : "; the host's ") + (own.empty() ? "the host's " + hosts : hosts);
   if (!unknown.empty()) text += (text.empty() ? "" : "; not known: ") + unknown;
-  if (!text.empty()) field("namespaces", text);
+  if (!text.empty()) fact("namespaces", text);
 }
 
 void Report::rights() {
@@ -223,7 +241,7 @@ void Report::rights() {
       std::string notable;
       for (const std::string_view name :
            {"sys_admin", "sys_ptrace", "sys_module", "net_admin", "net_raw", "bpf", "mknod"})
-        if (has_capability(own.effective, name)) notable += (notable.empty() ? "" : " ") + std::string{name};
+        if (has_capability(own.effective, name)) (notable += notable.empty() ? "" : " ") += name;
       names = std::to_string(count) + (notable.empty() ? "" : " with " + notable);
     }
     std::string text = "capabilities " + names + "; seccomp " + seccomp_text(own);
@@ -241,7 +259,7 @@ void Report::rights() {
       text = visible(first.comm) + format(" %u", first.pid) +
              (groups[i].second.size() > 1 ? format(" and %zu more", groups[i].second.size() - 1) : "") + ": " + text;
     }
-    field(i == 0 ? "rights" : "", text);
+    fact(i == 0 ? "rights" : "", text);
   }
   rest(groups.size() - std::min(most, groups.size()), "--configuration");
 }

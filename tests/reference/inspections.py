@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds crit-inspect against a slow reader, and against what kernel and engine said before the dump.
 
-usage: inspect.py BIN CHECKPOINTS SCHEMA [ENGINES]
+usage: inspections.py BIN CHECKPOINTS SCHEMA [ENGINES]
 
 CHECKPOINTS has a directory for each checkpoint. Its images are read here once more, from what crit-tojson prints, and
 the facts of crit-inspect --json are compared: processes, users, rights, threads, pages, files, sockets, mounts. Then the
@@ -326,12 +326,12 @@ def check_engines(inspect, engines):
             continue
         for path in inputs_of(top):
             truth = truth_of(top, path)
-            if truth is None:
+            if truth is None or "processes" not in truth:
                 continue
             place = os.path.relpath(path, engines)
             for mine in inspect(path):
                 check_truth(place, mine, truth)
-                if "/task" not in path:
+                if "/task" not in path and "engine" in truth:
                     check_engine(place, mine, truth)
 
 
