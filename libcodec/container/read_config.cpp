@@ -116,8 +116,10 @@ void read_annotation(Container& container, std::string_view key, const std::stri
   }
   const auto row = std::ranges::find(engine_rows, key, &AnnotationRow::key);
   if (row != std::end(engine_rows)) put_if_empty(container.*row->member, value);
-  if (key.starts_with("io.kubernetes.cri-o.")) container.engine = "cri-o";
-  else if (key.starts_with("io.kubernetes.cri.") || key.starts_with("io.containerd.")) container.engine = "containerd";
+  // Podman's pods have annotations of CRI-O, too, behind the one that says whose they are.
+  if (key.starts_with("io.kubernetes.cri-o.")) put_if_empty(container.engine, "cri-o");
+  else if (key.starts_with("io.kubernetes.cri.") || key.starts_with("io.containerd."))
+    put_if_empty(container.engine, "containerd");
 }
 
 // CRI-O has the name in a JSON text of its own, and an address in each IP.N.

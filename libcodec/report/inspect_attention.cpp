@@ -164,6 +164,9 @@ std::string capability_names(std::uint64_t set) {
   if (set == 0) return "none";
   constexpr std::uint64_t all = bit(nr_named) - 1, of_old_kernels = bit(38) - 1;
   if ((set & all) == all || set == of_old_kernels) return "all";
+  constexpr int few = 3;
+  if (const std::uint64_t lacks = all & ~set; !(set & ~all) && std::popcount(lacks) <= few)
+    return "all but " + capability_names(lacks);
   std::string text;
   for (std::size_t i = 0; i < 64; ++i) {
     if (!(set & bit(i))) continue;

@@ -154,6 +154,10 @@ void inspect_namespaces(Inspection& inspection) {
       inspection.hostname = as_text(name->bytes);
   }
   if (inspection.hostname.empty()) inspection.hostname = inspection.container.hostname;
+  const bool is_hosts = std::ranges::any_of(inspection.namespaces, [](const InspectedNamespace& ns) {
+    return ns.kind == "uts" && ns.is_hosts.value_or(false);
+  });
+  if (inspection.hostname.empty() && is_hosts) inspection.hostname = inspection.container.host;
 }
 
 void inspect_statistics(Inspection& inspection) {

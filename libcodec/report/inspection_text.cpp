@@ -161,7 +161,7 @@ void Report::container() {
   };
   for (const ContainerNetwork& network : container.networks)
     for (const std::string& address : network.addresses) add(visible(address));
-  if (!container.host.empty()) add("on " + visible(container.host));
+  if (!container.host.empty() && container.host != all_.hostname) add("on " + visible(container.host));
   if (!container.kernel.empty()) add("kernel " + visible(container.kernel));
   if (const auto* root = all_.root(); root && !root->task->machine.empty()) {
     std::string machine{root->task->machine};
@@ -237,7 +237,7 @@ void Report::rights() {
     const std::size_t count = nr_capabilities(own.effective);
     std::string names = capability_names(own.effective);
     constexpr std::size_t few = 4;
-    if (is_brief() && count > few && names != "all") {
+    if (is_brief() && count > few && !names.starts_with("all")) {
       std::string notable;
       for (const std::string_view name :
            {"sys_admin", "sys_ptrace", "sys_module", "net_admin", "net_raw", "bpf", "mknod"})
