@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int deepest_directory = 32;
+// Without --recursive: DIR/1, and docker's containers/ID/checkpoints/NAME; archives in DIR itself.
+constexpr int usual_depth = 4;
 
 bool is_archive_name(std::string_view name) {
   if (name.ends_with(".img")) return false;
@@ -63,11 +65,12 @@ class Walk {
     for (const fs::path& entry : entries) {
       const fs::file_status status = fs::symlink_status(entry, error);
       const std::string name = entry.filename().string();
-      if (fs::is_regular_file(status) && is_archive_name(name) && !is_rest_of_container(name)) {
+      const bool takes_archives = recursive_ || depth == usual_depth;
+      if (fs::is_regular_file(status) && takes_archives && is_archive_name(name) && !is_rest_of_container(name)) {
         found_.push_back(entry.string());
         any = true;
       } else if (fs::is_directory(status) && depth > 0) {
-        any |= directory(entry, recursive_ ? depth - 1 : std::min(depth - 1, levels_below_));
+        any |= directory(entry, depth - 1);
       }
     }
     return any;
@@ -76,8 +79,6 @@ class Walk {
  private:
   bool recursive_;
   std::vector<std::string>& found_;
-  // Without --recursive: DIR/1, DIR/1/checkpoint; a docker container's checkpoints/NAME.
-  static constexpr int levels_below_ = 1;
 };
 
 std::vector<std::string> named_in(Program& program, const std::string& list) {
@@ -108,7 +109,7 @@ std::vector<std::string> inspected_inputs(Program& program) {
     while (name.size() > 1 && name.ends_with('/')) name.pop_back();
     const std::size_t before = inputs.size();
     const bool is_directory = name != "-" && fs::is_directory(name, none);
-    const int depth = program.has("recursive") ? deepest_directory : 2;
+    const int depth = program.has("recursive") ? deepest_directory : usual_depth;
     // What holds no checkpoint is read, too: that says what it is.
     if (!is_directory || !Walk{program.has("recursive"), inputs}.directory(name, depth)) {
       inputs.resize(before);

@@ -92,7 +92,10 @@ Container ContainerFiles::of(const SetId& id) const {
     for (const auto& [order, file] : found->second)
       if (wanted(rows[order].name)) container.complete(Container{file});
   };
-  take(id.set, [](std::string_view name) { return name != "config.json" && name != "config.v2.json"; });
+  const auto is_beside = [](std::string_view name) { return name != "config.json" && name != "config.v2.json"; };
+  take(id.set, is_beside);
+  // What stands beside a dump is its pre-dumps', too.
+  if (const Generation generation = generation_of(id.set); generation.number > 0) take(generation.base, is_beside);
   const std::string_view above = outer_of(id.set);
   const auto is_above = [](std::string_view name) {
     return name == "config.v2.json" || name == "hostconfig.json" || name == "config.json";

@@ -103,12 +103,13 @@ void read_texts(Inspection& inspection, TextReader& reader) {
 
 std::string command_line(const InspectedProcess& process) {
   const bool has_words = process.arguments && !process.arguments->empty();
-  if (!has_words) return "[" + process.task->comm + "]";
+  const std::string name = process.task->comm.empty() ? "-" : "[" + process.task->comm + "]";
+  if (!has_words) return name;
   std::string text;
   for (const std::string& word : *process.arguments) (text += text.empty() ? "" : " ") += word;
   // A title that a program wrote over its words ends with blanks.
   text.erase(text.find_last_not_of(' ') + 1);
-  return text.empty() ? "[" + process.task->comm + "]" : text;
+  return text.empty() ? name : text;
 }
 
 bool looks_secret(std::string_view variable) {

@@ -72,6 +72,7 @@ struct InspectionReader::Work final : Receiver {
   void look_above(const SetId& id, const std::string& directory);
   std::vector<Inspection> finish();
   void join_parents();
+  void say_why_empty(Inspection& inspection);
   Inspection inspect(SetCheckpoint& found, InputFile& file);
 
   std::string input;
@@ -309,6 +310,21 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found, InputFile& file
   return inspection;
 }
 
+// Who asks for images alone is told what is there instead.
+void InspectionReader::Work::say_why_empty(Inspection& inspection) {
+  std::vector<Error> why;
+  SourceOptions plain = options.source;
+  plain.all_members = plain.any_file = false;
+  if (can_read_again(input, plain)) {
+    CheckpointReader reader{Needs{}, options.limits};
+    (void)read_input(input, reader, plain);
+    for (SetCheckpoint& found : reader.finish(input))
+      for (const Error& error : found.checkpoint.errors()) why.push_back(error);
+  }
+  if (why.empty()) why.push_back({.reason = Reason::no_images, .image = input, .name = "input"});
+  inspection.errors = std::move(why);
+}
+
 std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(input);
   InputFile file;
@@ -321,7 +337,10 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   const std::vector<std::size_t> parents = parents_among(ids);
   std::vector<bool> is_shown(found.size(), true);
   const bool any_tree = std::ranges::any_of(found, &SetCheckpoint::has_tree);
-  for (std::size_t i = 0; i < found.size(); ++i) is_shown[i] = found[i].has_tree() || !any_tree;
+  const auto has_pages = [](const SetCheckpoint& one) { return !one.checkpoint.pages_only().empty(); };
+  const bool any_pages = std::ranges::any_of(found, has_pages);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    is_shown[i] = found[i].has_tree() || (!any_tree && (!any_pages || has_pages(found[i])));
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_parents();
   std::vector<Inspection> all;
@@ -350,8 +369,7 @@ std::vector<Inspection> InspectionReader::Work::finish() {
     }
   const std::vector<std::string> texts = texts_of(result_ids);
   for (std::size_t i = 0; i < result.size(); ++i) result[i].text_id = texts[i];
-  if (is_empty && result.front().errors.empty() && errors.empty())
-    errors.push_back({.reason = Reason::no_images, .image = input, .name = "input"});
+  if (is_empty) say_why_empty(result.front());
   for (Error& error : errors) result.front().errors.push_back(std::move(error));
   return result;
 }

@@ -93,22 +93,26 @@ std::string Report::socket_row(const InspectedSocket& socket) const {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c == '_' ? '-' : c;
   });
   const std::string local = visible(address_text(socket, false)), peer = visible(address_text(socket, true));
-  std::string text = padded(protocol_text(socket), 9) + " ";
-  const bool is_connected = socket.socket.destination_port != 0 || socket.socket.peer != 0;
-  if (socket.is_listening()) text += "listens on " + (local.empty() ? std::string{"an unnamed socket"} : local);
-  else if (!is_connected)
-    text += (local.empty() ? "unnamed" : local) + " " + (state == "close" ? "unconnected" : state);
-  else {
-    text += local + (local.empty() ? "" : " ") + "<-> ";
-    const bool is_unix = socket.socket.destination_port == 0;
-    if (is_unix && socket.peers.empty()) text += format("inode %u, not in the checkpoint", socket.socket.peer);
-    else if (is_unix) text += owners_text(socket.peers);
-    else text += peer + (socket.peers.empty() ? "" : " (" + owners_text(socket.peers) + ")");
-    if (state != "established") text += " " + state;
+  std::string text = protocol_text(socket) + " ";
+  const std::string owners = owners_text(socket.owners);
+  const bool is_unix = socket.type == type_unix;
+  if (socket.is_listening()) {
+    text += "listens on " + (local.empty() ? "an unnamed socket" : local) + ": " + owners;
+  } else if (is_unix && socket.socket.peer != 0) {
+    text += local + (local.empty() ? "" : ": ") + owners + " <-> ";
+    text += socket.peers.empty() ? format("inode %u, not in the checkpoint", socket.socket.peer)
+                                 : owners_text(socket.peers);
+  } else if (!is_unix && socket.socket.destination_port != 0) {
+    text += local + " <-> " + peer + (socket.peers.empty() ? "" : " (" + owners_text(socket.peers) + ")");
+    text += (state == "established" ? "" : " " + state) + ": " + owners;
+  } else {
+    text +=
+        (local.empty() ? "unnamed" : local) + (state.empty() || state == "close" ? "" : " " + state) + ": " + owners;
   }
-  if (socket.socket.has_queues && socket.socket.received + socket.socket.sent > 0)
-    text += format(", %lu bytes to read, %lu to send", socket.socket.received, socket.socket.sent);
-  return owners_text(socket.owners) + ": " + text;
+  if (socket.socket.has_queues && socket.socket.received > 0)
+    text += format(", %lu bytes unread", socket.socket.received);
+  if (socket.socket.has_queues && socket.socket.sent > 0) text += format(", %lu bytes unsent", socket.socket.sent);
+  return text;
 }
 
 void Report::sockets() {

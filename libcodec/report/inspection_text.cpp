@@ -52,8 +52,8 @@ std::string counted(std::uint64_t number, const char* what, const char* plural =
 }  // namespace
 
 std::string milliseconds(std::uint64_t microseconds) {
-  return microseconds < 10000000 ? format("%.1f ms", static_cast<double>(microseconds) / 1000)
-                                 : format("%.1f s", static_cast<double>(microseconds) / 1000000);
+  return microseconds < 1000000 ? format("%.1f ms", static_cast<double>(microseconds) / 1000)
+                                : format("%.2f s", static_cast<double>(microseconds) / 1000000);
 }
 
 namespace {
@@ -136,11 +136,12 @@ void Report::title() {
     return;
   }
   const std::string_view pages_only = all_.checkpoint->pages_only();
-  if (all_.processes.empty() && !pages_only.empty()) return fact("checkpoint", std::string{pages_only});
+  if (!pages_only.empty()) return fact("checkpoint", std::string{pages_only});
   std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
   const bool has_own = std::ranges::any_of(
       all_.namespaces, [](const auto& ns) { return ns.kind == "pid" && ns.is_hosts && !*ns.is_hosts; });
-  text += has_own ? " from a pid namespace of its own" : " from the host";
+  if (has_own) text += " from a pid namespace of its own";
+  else if (!all_.namespaces.empty()) text += " from the host";
   fact("checkpoint", text);
 }
 
@@ -151,7 +152,7 @@ void Report::container() {
     std::string text = visible(container.engine);
     if (!container.engine_version.empty()) text += " " + visible(container.engine_version);
     if (!container.runtime.empty()) text += (text.empty() ? "" : ", ") + visible(container.runtime);
-    text += (text.empty() ? "" : ", ") + criu_text(container);
+    if (!container.criu_version.empty()) text += (text.empty() ? "" : ", ") + criu_text(container);
     if (!container.id.empty()) text += "; id " + visible(container.id.substr(0, 12));
     fact("engine", text);
   }
@@ -196,7 +197,8 @@ void Report::sizes() {
   if (sizes.gpu > 0) text += ", GPU " + size_text(sizes.gpu);
   fact("size", text);
   std::vector<std::pair<std::uint64_t, std::string>> kinds;
-  for (const auto& [kind, bytes] : sizes.pages_by_kind) kinds.push_back({bytes, kind});
+  if (all_.checkpoint->pages_only().empty())
+    for (const auto& [kind, bytes] : sizes.pages_by_kind) kinds.push_back({bytes, kind});
   std::ranges::sort(kinds, std::greater{});
   text.clear();
   for (const auto& [bytes, kind] : kinds) text += (text.empty() ? "" : ", ") + kind + " " + size_text(bytes);
