@@ -126,16 +126,17 @@ std::string criu_text(const Container& container) {
 
 void Report::title() {
   const Container& container = all_.container;
+  const std::string_view pages_only = all_.checkpoint->pages_only();
   if (container.is_known()) {
     std::string text = visible(container.name.empty() ? container.id.substr(0, 12) : container.name);
     if (!container.pod.empty()) {
       text += " in pod " + visible(container.pod);
       if (!container.pod_namespace.empty()) text += " of namespace " + visible(container.pod_namespace);
     }
+    if (!pages_only.empty()) text += "; " + std::string{pages_only};
     fact("container", text);
     return;
   }
-  const std::string_view pages_only = all_.checkpoint->pages_only();
   if (!pages_only.empty()) return fact("checkpoint", std::string{pages_only});
   std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
   const bool has_own = std::ranges::any_of(
