@@ -90,7 +90,7 @@ struct InspectedSizes {
   std::uint64_t parent_pages = 0, lazy_pages = 0;           // of memory that is elsewhere
   std::uint64_t root_difference = 0;                        // of the container's root file system
   std::uint64_t shared_files = 0, volumes = 0;              // /dev/shm, and volumes
-  std::uint64_t directory = 0;  // of the files beside the images, and of these
+  std::uint64_t directory = 0;                              // of the files beside the images, and of these
   std::uint64_t gpu = 0;
 };
 
