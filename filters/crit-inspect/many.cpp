@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <filesystem>
 #include <map>
 #include <system_error>
@@ -54,8 +55,9 @@ class Walk {
     std::error_code error;
     std::vector<fs::path> entries;
     for (const fs::directory_entry& entry : fs::directory_iterator{path, error}) entries.push_back(entry.path());
+    // 2 before 10.
     std::ranges::sort(entries, [](const fs::path& left, const fs::path& right) {
-      return std::pair{left.string().size(), left.string()} < std::pair{right.string().size(), right.string()};
+      return strverscmp(left.c_str(), right.c_str()) < 0;
     });
     if (is_checkpoint(path, entries)) {
       found_.push_back(path.string());

@@ -299,7 +299,9 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found, InputFile& file
   inspection.sizes = facts.sizes;
   if (!inspection.is_directory && file.is_open()) inspection.sizes.input = file.size();
   inspect_processes(inspection);
-  for (const Error& error : inspection.checkpoint->errors()) inspection.errors.push_back(error);
+  // That there are only pages is an answer, too.
+  for (const Error& error : inspection.checkpoint->errors())
+    if (error.reason != Reason::no_tree) inspection.errors.push_back(error);
   if (options.overview) return inspection;
   inspect_statistics(inspection);
   inspect_memory(inspection);
