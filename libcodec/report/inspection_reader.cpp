@@ -6,6 +6,7 @@
 
 #include "base/path_names.hpp"
 #include "report/inspection_work.hpp"
+#include "source/nested_place.hpp"
 
 namespace critpipe {
 
@@ -25,6 +26,7 @@ Needs needs_of(const InspectOptions& options) {
 
 void count_size(InspectedSizes& sizes, const Member& member, std::uint64_t size) {
   const std::string_view name = member.name;
+  if (!member.is_image && is_layer_name(member.path)) return;  // what it holds counts
   sizes.total += size;
   if (member.is_image) sizes.images += size;
   const std::string place = place_beside(member, {});
