@@ -24,9 +24,19 @@ Needs needs_of(const InspectOptions& options) {
           .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
 }
 
+// A file of a container image and not of the checkpoint in it. What a layer holds counts, and not the layer.
+bool is_of_container_image(const Member& member) {
+  constexpr std::string_view names[] = {"oci-layout", "index.json", "manifest.json", "repositories",
+                                        "version",    "VERSION",    "json"};
+  const std::string_view name = member.name;
+  if (member.is_image) return false;
+  const bool is_config = name.ends_with(".json") && is_container_blob(name.substr(0, name.size() - 5));
+  return is_config || is_layer_name(member.path) || std::ranges::find(names, name) != std::end(names);
+}
+
 void count_size(InspectedSizes& sizes, const Member& member, std::uint64_t size) {
   const std::string_view name = member.name;
-  if (!member.is_image && is_layer_name(member.path)) return;  // what it holds counts
+  if (is_of_container_image(member)) return;
   sizes.total += size;
   if (member.is_image) sizes.images += size;
   const std::string place = place_beside(member, {});
