@@ -5,7 +5,7 @@
 #include "cli/colour.hpp"
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
-#include "critpipe/report.hpp"
+#include "critpipe/inspect.hpp"
 
 namespace critpipe::filters {
 
@@ -81,6 +81,23 @@ Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
   program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit-x DIR ps");
 }
 
+// The JSON of ps says more than images of tasks do, and takes one input at a time.
+void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
+  InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
+  for (const std::string& input : inputs) {
+    for (const Inspection& found : InspectionReader{input, inspect}.read()) {
+      options.set = found.id;
+      options.inspection = &found;
+      if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
+        return;
+      for (const Error& error : found.errors) program.report(error);
+      const std::string_view what = found.checkpoint->pages_only();
+      if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
+    }
+    inspect.source.before.push_back(input);
+  }
+}
+
 int run(Program& program) {
   std::vector<std::string> inputs = program.arguments();
   const Explorer explorer = take_explorer(program, inputs);
@@ -90,6 +107,10 @@ int run(Program& program) {
   ExploreOptions options = options_of(program, explorer);
   const bool is_text = options.form == ExploreOptions::Form::text;
   MaybeColoured coloured{program, destination, is_text ? MaybeColoured::Text::table : MaybeColoured::Text::json};
+  if (explorer == Explorer::ps && options.form != ExploreOptions::Form::text) {
+    show_processes(program, coloured.output(), inputs, options);
+    return destination.commit();
+  }
   CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())

@@ -87,6 +87,7 @@ struct Member {
   bool interleaved = false;        // bytes of others may come before its end
   bool is_image = true;            // false: another file of the set, which is not decoded
   std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
+  std::uint64_t at = unknown;      // of a plain archive in a file: where its bytes begin there, for pread
   int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
                                    // The receiver must not close it
 };

@@ -64,6 +64,7 @@ struct Model {
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
   std::unordered_map<std::uint32_t, std::uint32_t> ghosts;              // by file id: N of ghost-file-N
+  std::unordered_set<std::uint32_t> unlinked;                           // ids of files whose names are gone
   std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;         // by file id: bytes waiting to be received
   std::unordered_map<std::uint32_t, TcpQueue> tcp_queues;               // by inode
   std::unordered_set<std::string> seen;                                 // names of images

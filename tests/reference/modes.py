@@ -54,6 +54,9 @@ MODES = {
                    "--except pages-* --summary @", "--set= --list @", "--contents --memory 1G @"],
     "crit-x": [f"@ {what}{more}" for what in ("ps", "fds", "mems", "rss", "sk") for more in ("", " --long", " --json", " --lines")]
               + ["@ ps -T", "@ ps -t", "--set= @ ps", "@ fds --json --big-numbers=text"],
+    # How large the input is, which some modes say, is another in each form: see inspections.py.
+    "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
+                     "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 # What an archive has beside images travels along, and is another in each form.
@@ -64,6 +67,8 @@ for program, marks in (("crit-cat", ("--list", "--only")), ("crit-tojson", ("--o
 OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
+OTHERS_OF = {"crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
+                              "--jobs"}}
 # How a set is written: cases. Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
 # depends on the form. Parents: parents.py.
 
@@ -83,7 +88,7 @@ def check_table():
     for program, modes in MODES.items():
         words = {word.split("=")[0] for mode in modes for word in mode.split()}
         for name, letter in options_in_use(program).items():
-            if name not in OTHERS and name not in words and letter not in words:
+            if name not in OTHERS | OTHERS_OF.get(program, set()) and name not in words and letter not in words:
                 fail(f"{program} {name}", "stands in no row of MODES")
 
 

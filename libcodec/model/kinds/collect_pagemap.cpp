@@ -10,7 +10,9 @@ namespace {
 void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
   Task& task = model.collected[pid];
   task.has_pagemap = true;
-  if (entry.index > 0) task.pagemap.push_back(PagemapReader::decoded(entry));
+  static const Field& pages_id = *find_message("pagemap_head")->find("pages_id");
+  if (entry.index == 0) task.pages_id = integer_or(pages_id, *entry.message, entry.payload, 0);
+  else task.pagemap.push_back(PagemapReader::decoded(entry));
 }
 
 bool needed(const Needs& needs) { return needs.pagemaps; }
