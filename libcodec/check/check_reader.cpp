@@ -181,12 +181,12 @@ void Findings::add(std::string_view name, FaultPlace place, std::string reason, 
   report(std::move(place), std::move(reason), severity.value_or(rule.severity));
 }
 
-// CRIU reads statistics and caches for nobody's restore, and passes over images that it does not know.
+// CRIU reads statistics and caches for nobody's restore, and passes over images of a set that it does not know.
 void Findings::damage(const Error& error) {
   Finding finding;
   const std::size_t behind = images_.place.size();
   const std::string name = error.image.starts_with(images_.place) ? error.image.substr(behind) : std::string{};
-  const bool is_known = name.empty() || kind_of_name(name);
+  const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
   const bool is_aside = name.starts_with("stats-") || name.starts_with("irmap-cache");
   finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
   finding.severity = is_aside ? Severity::warning : finding.rule->severity;

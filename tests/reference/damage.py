@@ -262,7 +262,7 @@ def check_rules():
     for rule in listed["rules"]:
         name = rule["rule"]
         if not ONLY and rule["severity"] in ("error", "loss"):
-            check(f"rule {name}", name in rules or re.search(rf"^(error|loss): .*\[{name}\]$", cases, re.MULTILINE),
+            check(f"rule {name}", name in rules or re.search(rf"^(error|loss|warning): .*\[{name}\]$", cases, re.MULTILINE),
                   "no damage touches it, and no case")
 
 
