@@ -212,6 +212,12 @@ class Extraction final : public Receiver {
       : program_{program}, directory_{directory}, passed_{std::move(passed)} {}
 
   Step begin(const Member& member) override {
+    Error error;
+    if (!member.in_set && !kind_of_name(member.name)) {
+      error = {Reason::no_images, member.place};
+      error.name = "input";
+      return stop_at(error);
+    }
     const std::string name = member.set->set.empty() ? member.name : member.set->set + "/" + member.name;
     Open& open = open_[member.id];
     if (const auto found = passed_.find(name); found != passed_.end()) {
@@ -221,7 +227,6 @@ class Extraction final : public Receiver {
       passed_.erase(found);
       return Step::go;
     }
-    Error error;
     open.output = directory_.create(name, error);
     return stop_at(error);
   }

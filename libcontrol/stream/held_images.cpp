@@ -157,9 +157,15 @@ Step HeldImages::begin(const Member& member) {
   Store& store = *store_;
   if (!store.set) store.set = member.set;
   Error fault;
+  // Bytes without a name, such as a stream that is cut within its first marker.
+  if (!member.in_set && !kind_of_name(member.name)) fault = named(Reason::no_images, member.place, "input");
   if (*store.set != *member.set)
     fault = named(Reason::usage, member.place, "several checkpoints are in there: say which (--set)");
   Store::Incoming incoming{member.name};
+  if (fault) {
+    store.keep_first(fault);
+    return Step::stop;
+  }
   if (const auto passed = store.passed_on.find(member.name); passed != store.passed_on.end()) {
     incoming.passed = &passed->second;
     if (!store.was_passed_on.try_emplace(member.name, true).second)

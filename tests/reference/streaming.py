@@ -179,10 +179,10 @@ def check_serving(top):
         check_same(what + ": progress", (sizes, lines[1]), ([len(shard) for shard in shards], "socket-init\n"))
         restore = Restore(directory)
         check_same(what + ": an image that is not there", restore.image("no.img"), None)
-        # Part of one is read, which is given up; then all of them, at the same time.
-        pages = restore.begin("pages-1.img")
-        os.read(pages, 10)
-        os.close(pages)
+        # A small one is given up before it was read, and asked for again; then all of them, at the same time.
+        core = restore.begin("core-1.img")
+        os.read(core, 10)
+        os.close(core)
         open_images = {name: restore.begin(name) for name in content}
         threads, got = [], {name: [] for name in content}
         for name, fd in open_images.items():
