@@ -75,9 +75,10 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     SignalDescriptor signals;
     job.setup.stop_fd = signals.fd();
     const CriuNotify notify = [&](CriuNotification& event) {
+      const bool goes_on = job.goes_on(program, event);
       // The tree is given up only for what the reader has got.
-      if (event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
-      return CriuReply{.success = job.goes_on(program, event) && !error};
+      if (goes_on && event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
+      return CriuReply{.success = goes_on && !error};
     };
     JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
     if (error) end.error = error;
