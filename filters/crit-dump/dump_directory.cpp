@@ -42,8 +42,9 @@ int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const st
     is_safe = !safe_error;
   };
   const CriuNotify notify = [&](CriuNotification& event) {
-    if (event.event == CriuEvent::post_dump && !job.stays) make();
-    return CriuReply{.success = job.goes_on(program, event) && !safe_error};
+    const bool goes_on = job.goes_on(program, event);
+    if (goes_on && event.event == CriuEvent::post_dump && !job.stays) make();
+    return CriuReply{.success = goes_on && !safe_error};
   };
   const JobEnd end = safe_error ? JobEnd{.error = safe_error}
                                 : dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));

@@ -24,19 +24,17 @@ class Way {
   }
   const Error& error() const { return error_; }
 
-  // What is in memory goes on to standard output. Its memory is given back. `stop_fd`: give up when it is readable.
+  // What is in memory goes on to standard output. `stop_fd`: give up when it is readable.
   Error drain(int stop_fd) {
     while (buffer_) {
       pollfd waiting[] = {{STDOUT_FILENO, POLLOUT, 0}, {stop_fd, POLLIN, 0}};
       if (poll(waiting, 2, -1) > 0 && waiting[1].revents)
         return {.reason = Reason::io_write, .image = "standard output", .name = "stopped"};
       constexpr std::size_t most = 1 << 20;
-      const off_t begin = offset_;
       const ssize_t moved = sendfile(STDOUT_FILENO, buffer_.fd(), &offset_, most);
       if (moved == 0) break;
       if (moved < 0 && errno != EINTR && errno != EAGAIN)
         return system_error(Reason::io_write, "standard output", errno);
-      if (moved > 0) fallocate(buffer_.fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, begin, moved);
     }
     return {};
   }
@@ -77,9 +75,10 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     SignalDescriptor signals;
     job.setup.stop_fd = signals.fd();
     const CriuNotify notify = [&](CriuNotification& event) {
+      const bool goes_on = job.goes_on(program, event);
       // The tree is given up only for what the reader has got.
-      if (event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
-      return CriuReply{.success = job.goes_on(program, event) && !error};
+      if (goes_on && event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
+      return CriuReply{.success = goes_on && !error};
     };
     JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
     if (error) end.error = error;

@@ -1,4 +1,5 @@
 #include "check/checked_images.hpp"
+#include "model/namespace_kinds.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,12 +17,6 @@ constexpr std::string_view kinds[] = {"INVENTORY",  "PSTREE",      "FILES",    "
                                       "FIFO_DATA",  "SK_QUEUES",   "TTY_INFO", "TTY_DATA",    "IPCNS_SHM",
                                       "MNTS",       "NETNS",       "PIDNS",    "SECCOMP",     "CGROUP",
                                       "FILE_LOCKS", "MEMFD_INODE", "NETDEV",   "STATS",       "FILE_LOCKS_OLD"};
-
-constexpr NamespaceKind namespaces[] = {
-    {0x00020000, &Ids::mnt_ns, "mount"}, {0x04000000, &Ids::uts_ns, "uts"}, {0x08000000, &Ids::ipc_ns, "ipc"},
-    {0x10000000, &Ids::user_ns, "user"}, {0x20000000, &Ids::pid_ns, "pid"}, {0x40000000, &Ids::net_ns, "network"},
-    {0x00000080, &Ids::time_ns, "time"},
-};
 
 Needs needs_of_rules() {
   Needs needs;
@@ -41,12 +36,11 @@ std::vector<std::string_view> kinds_of_rules() {
 
 std::uint32_t number_of(std::string_view image) { return number_in(image); }
 
-std::span<const NamespaceKind> namespace_kinds() { return namespaces; }
-
 std::uint32_t differing_namespaces(const Ids& ids, const Ids& others) {
   std::uint32_t bits = 0;
-  for (const NamespaceKind& kind : namespaces)
-    if (ids.*kind.id != 0 && others.*kind.id != 0 && ids.*kind.id != others.*kind.id) bits |= kind.bit;
+  for (const NamespaceKind& kind : namespace_kinds())
+    if (kind.id != &Ids::cgroup_ns && ids.*kind.id != 0 && others.*kind.id != 0 && ids.*kind.id != others.*kind.id)
+      bits |= kind.bit;
   return bits;
 }
 

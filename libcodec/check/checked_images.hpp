@@ -188,14 +188,8 @@ std::vector<std::string_view> kinds_of_rules();
 
 std::uint32_t number_of(std::string_view image);  // in its name: 12 of "netns-12.img"; 0: none
 
-// Which namespaces differ, as CLONE_NEW* bits; one that is not known in either does not.
+// Which namespaces differ, but for those of cgroups, as CLONE_NEW* bits; one that is not known in either does not.
 std::uint32_t differing_namespaces(const Ids& ids, const Ids& others);
-struct NamespaceKind {
-  std::uint32_t bit;  // CLONE_NEW*
-  std::uint32_t Ids::*id;
-  const char* name;
-};
-std::span<const NamespaceKind> namespace_kinds();
 
 std::string file_text(std::uint32_t type, std::uint32_t id);  // "REG 12"
 std::string quoted(std::string_view text);                    // 'text', escaped

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "model/message_reader.hpp"
+#include "model/namespace_kinds.hpp"
 #include "report/explorers.hpp"
 #include "report/inspection_work.hpp"
 
@@ -118,13 +119,6 @@ void inspect_mounts(Inspection& inspection) {
   std::ranges::stable_sort(inspection.mounts, {}, [](const InspectedMount& mount) {
     return std::pair{mount.ns, std::string_view{mount.mountpoint}};
   });
-}
-
-std::span<const NamespaceKind> namespace_kinds() {
-  static constexpr NamespaceKind kinds[] = {
-      {"mnt", &Ids::mnt_ns}, {"pid", &Ids::pid_ns},   {"net", &Ids::net_ns},       {"ipc", &Ids::ipc_ns},
-      {"uts", &Ids::uts_ns}, {"user", &Ids::user_ns}, {"cgroup", &Ids::cgroup_ns}, {"time", &Ids::time_ns}};
-  return kinds;
 }
 
 void inspect_namespaces(Inspection& inspection) {

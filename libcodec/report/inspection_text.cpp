@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/namespace_kinds.hpp"
 #include "report/explorers.hpp"
 #include "report/inspection_report.hpp"
 

@@ -48,12 +48,6 @@ std::string capability_names(std::uint64_t set);
 std::size_t nr_capabilities(std::uint64_t set);
 bool has_capability(std::uint64_t set, std::string_view name);
 std::string seccomp_text(const Credentials& credentials);  // "a filter"
-// "mnt" for CLONE_NEWNS's kind as Ids has it, and the number.
-struct NamespaceKind {
-  std::string_view kind;
-  std::uint32_t Ids::*id;
-};
-std::span<const NamespaceKind> namespace_kinds();
 // "/usr/bin/nginx -g daemon off;" with blanks where the words are; comm in brackets if it is not known.
 std::string command_line(const InspectedProcess& process);
 bool looks_secret(std::string_view variable);  // "NAME=value"

@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "rpc/messages.hpp"
+#include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
 

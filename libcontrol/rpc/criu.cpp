@@ -8,7 +8,7 @@
 
 #include "critpipe/json.hpp"
 #include "rpc/answer.hpp"
-#include "rpc/messages.hpp"
+#include "rpc/rpc_messages.hpp"
 #include "rpc/worker.hpp"
 
 namespace critpipe {

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "critpipe/json.hpp"
-#include "rpc/messages.hpp"
+#include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "critpipe/control/criu_options.hpp"
-#include "rpc/messages.hpp"
+#include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
 

@@ -1,6 +1,7 @@
 // Namespaces but for mounts.
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
+#include "model/namespace_kinds.hpp"
 #include "model/file_types.hpp"
 
 namespace critpipe {

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <thread>
 
 #include "critpipe/control/criu.hpp"
@@ -118,7 +119,8 @@ TEST(Criu, AskedFeaturesAreTheAnswersAndNotTheRequests) {
 
 TEST(Criu, ADumpWithNotificationsAndADescriptor) {
   int replies = 0;
-  FakeService service{[&](const pb::criu_req& request, const FakeService::Send& send) {
+  const std::size_t before = open_descriptors();
+  auto service = std::make_unique<FakeService>([&](const pb::criu_req& request, const FakeService::Send& send) {
     constexpr const char* scripts[] = {"pre-dump", "orphan-pts-master", "from-the-future", "query-ext-files",
                                        "post-dump"};
     if (request.type() == pb::DUMP) {
@@ -141,14 +143,13 @@ TEST(Criu, ADumpWithNotificationsAndADescriptor) {
     send(notify.SerializeAsString(), replies == 1 ? STDIN_FILENO : -1);
     ++replies;
     return true;
-  }};
+  });
   std::vector<CriuEvent> seen;
   CriuOptions options;
   ASSERT_FALSE(options.set("pid", 12));
-  const std::size_t before = open_descriptors();
   {
     Criu criu;
-    criu.set_service(service.path());
+    criu.set_service(service->path());
     const CriuAnswer answer = criu.call(CriuRequest::dump, &options, [&](CriuNotification& one) {
       seen.push_back(one.event);
       EXPECT_EQ(one.pid, 7);
@@ -159,7 +160,8 @@ TEST(Criu, ADumpWithNotificationsAndADescriptor) {
     });
     EXPECT_FALSE(answer.error) << to_string(answer.error);
   }
-  EXPECT_LE(open_descriptors(), before);
+  service.reset();
+  EXPECT_EQ(open_descriptors(), before);
   EXPECT_EQ(seen, (std::vector{CriuEvent::pre_dump, CriuEvent::orphan_pts_master, CriuEvent::unknown,
                                CriuEvent::query_ext_files, CriuEvent::post_dump}));
 }

@@ -1,4 +1,4 @@
-#include "rpc/messages.hpp"
+#include "rpc/rpc_messages.hpp"
 
 #include <cassert>
 
