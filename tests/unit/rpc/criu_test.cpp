@@ -129,7 +129,9 @@ TEST(Criu, ADumpWithNotificationsAndADescriptor) {
     } else {
       EXPECT_EQ(request.type(), pb::NOTIFY);
       EXPECT_TRUE(request.notify_success());
-      if (replies == 4) EXPECT_EQ(request.opts().external(0), "mnt[/x]:y");
+      if (replies == 4) {
+        EXPECT_EQ(request.opts().external(0), "mnt[/x]:y");
+      }
     }
     if (replies == 5) {
       send(answer_of(pb::DUMP, true), -1);
