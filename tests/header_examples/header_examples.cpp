@@ -12,6 +12,7 @@
 #include <iostream>
 
 #include "unit/testing.hpp"
+#include "critpipe/check.hpp"
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/container.hpp"
 #include "critpipe/image_writer.hpp"
@@ -266,6 +267,14 @@ TEST_F(HeaderExamples, Inspect) {
 #include "inspect.1.inc"
   EXPECT_NE(printed().find("processes"), std::string::npos);
   EXPECT_NE(output.take().find("dumped by CRIU"), std::string::npos);
+}
+
+TEST_F(HeaderExamples, Check) {
+#include "check.1.inc"
+  EXPECT_EQ(printed(), "");
+  CheckReader again{{}};
+  (void)read_input("dump", again);
+  EXPECT_FALSE(again.finish().front().findings.empty());  // there are warnings and notes
 }
 
 }  // namespace
