@@ -17,7 +17,7 @@ constexpr Option rows[] = {
     Option{0, "into", "DIR", "Write the images into DIR, which is new or empty.", Option::directories}.excludes(
         "output"),
     output_row,
-    format_row.needs("output").without_letter(),
+    format_row.needs("output").excludes("").without_letter(),
     zstd_row.needs("output"),
     threads_row.needs("output"),
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(

@@ -81,6 +81,14 @@ Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
   program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit-x DIR ps");
 }
 
+// What is said beyond the tree is left out where its images are missing, as in a set that was made for looking at.
+bool is_of_tree(const Error& error) {
+  if (error.reason == Reason::no_pagemaps) return false;
+  if (error.reason != Reason::missing_image) return true;
+  const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
+  return name == "pstree.img" || name.starts_with("core-") || name.starts_with("ids-");
+}
+
 // The JSON of ps says more than images of tasks do, and takes one input at a time.
 void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
   InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
@@ -90,7 +98,8 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
       options.inspection = &found;
       if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
         return;
-      for (const Error& error : found.errors) program.report(error);
+      for (const Error& error : found.errors)
+        if (is_of_tree(error)) program.report(error);
       const std::string_view what = found.checkpoint->pages_only();
       if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
     }
