@@ -48,7 +48,7 @@ TextReader::TextReader(const Checkpoint& checkpoint, CapturedSet* captured, cons
 
 bool TextReader::read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                              std::span<std::byte> into) {
-  if (directory_) return !directory_->read(stretch, page_size, skip, into);
+  if (directory_) return !directory_->ancestor(stretch.level).page_directory()->read(stretch, page_size, skip, into);
   auto& set = static_cast<CapturedSet&>(captured_->ancestor(stretch.level));
   const auto image = set.images.find(stretch.pages_id);
   if (image == set.images.end() || stretch.page > max_pages) return false;
