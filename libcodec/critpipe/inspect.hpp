@@ -174,7 +174,7 @@ struct InspectionJson {
   BigNumbers big_numbers = BigNumbers::number;
   std::vector<std::uint32_t> pids = {};
 };
-// One document {"schema": 1, "checkpoints": [...]}, as schemas/inspect.schema.json describes it.
+// One document {"schema": 1, "checkpoints": [...]}, as schemas/crit-inspect.json describes it.
 void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options);
 // The same facts as flat objects, one a line; "record" says of what.
 void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options);

@@ -6,7 +6,7 @@ install(TARGETS ${libraries} EXPORT critpipe COMPONENT development
         LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(DIRECTORY critpipe/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/critpipe COMPONENT development
         FILES_MATCHING PATTERN "*.hpp")
-install(FILES ${PROJECT_SOURCE_DIR}/schemas/inspect.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/critpipe/schemas
+install(FILES ${PROJECT_SOURCE_DIR}/schemas/crit-inspect.json DESTINATION ${CMAKE_INSTALL_DATADIR}/critpipe/schemas
         COMPONENT critpipe)
 install(EXPORT critpipe NAMESPACE critpipe:: FILE critpipeTargets.cmake DESTINATION ${package_dir}
         COMPONENT development)

@@ -67,8 +67,13 @@ for program, marks in (("crit-cat", ("--list", "--only")), ("crit-tojson", ("--o
 OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
-OTHERS_OF = {"crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
+OTHERS_OF = {"crit-grep": {"--fields"},              # reads no input
+             "crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
                               "--jobs"}}
+# Inputs that are named in a file, or found below a directory.
+for program, words in {"crit-cat": "--list", "crit-tojson": "--lines --only=*.img", "crit-grep": "--lines pid>0", "crit-pages": "--list",
+                       "crit-x": "mems", "crit-stats": "--lines"}.items():
+    MODES[program] += [f"{words} --files-from list", f"{words} --recursive @"]
 # How a set is written: cases. Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
 # depends on the form. Parents: parents.py.
 
@@ -127,6 +132,9 @@ def answer(program, words, folder, stdin=None):
     # How a place is written differs from form to form, and so does what standard input is called.
     place = rb"(?:ck|(?<![\w.])-)(?:[:/][^ :\"/]+(?:/[^ :\"/]+)*?)??[:/](?:checkpoint/)?(?=[\w-]+(?:\.[\w.]+)?)"
     texts = [re.sub(place, b"ck:", part) for part in (text, done.stderr)]
+    # The set that --recursive finds is one directory deeper than the input.
+    if "--recursive" in words:
+        texts = [re.sub(rb'"checkpoint": "ck:checkpoint"', b'"checkpoint": "ck"', part) for part in texts]
     if stdin:
         texts = [re.sub(rb'"checkpoint": "-"', b'"checkpoint": "ck"', part) for part in texts]
         texts = [re.sub(rb'(^|==> |: )-(?=[: (]|$)', rb"\1ck", part, flags=re.M) for part in texts]
@@ -178,6 +186,8 @@ def prepare(work, number, content, other):
     os.makedirs(folder)
     with open(os.path.join(folder, "patterns"), "w") as file:
         file.write("PATH=\nHOME=\n")
+    with open(os.path.join(folder, "list"), "w") as file:
+        file.write("ck\n")
     shutil.copytree(other, os.path.join(folder, "other"), symlinks=True)
     if isinstance(content, dict):
         container_images.write_files(os.path.join(folder, "ck"), content)

@@ -7,7 +7,8 @@ usage: schemas.py BIN CHECKPOINTS SCHEMAS
    installed for it, and has no key that the schema does not name.
 2. The lines of one kind, over all checkpoints, have in each key one type beside null: a table of SQL needs no cast. With
    --big-numbers=text the keys of 64 bits are text in all lines. They are loaded into SQLite and come out as they went in.
-An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints.
+An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints. A schema
+names its forms in its anyOf, or is itself the form of a document (TOP). Lines without a schema (FREE) are held to 2 alone.
 """
 import concurrent.futures
 import glob
@@ -20,7 +21,8 @@ import sys
 
 BIN, CHECKPOINTS, SCHEMAS = sys.argv[1:4]
 failures = []
-# Program, form of its schema, arguments; BIG: with --big-numbers, too.
+TOP, FREE = "", None
+# Program, form of its schema, arguments.
 LINES = [
     ("crit-cat", "list", "--list --json"), ("crit-cat", "list", "--list --json --all"),
     ("crit-tojson", "line", "--lines"), ("crit-grep", "line", "--lines 'index < 3'"),
@@ -31,12 +33,15 @@ LINES = [
     ("crit-pages", "finding", "--check --json --except 'pages-*'"), ("crit-pages", "difference", "--diff --json demo"),
     ("crit-x", "ps_line", "ps --lines"), ("crit-x", "fds_line", "fds --lines --long"), ("crit-x", "mems_line", "mems --lines --long"),
     ("crit-x", "rss_line", "rss --lines"), ("crit-x", "sk_line", "sk --lines --long"), ("crit-stats", "line", "--lines"),
+    ("crit-check", "finding", "--lines --severity note"), ("crit-inspect", FREE, "--lines --environment"),
 ]
 DOCUMENTS = [
-    ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
+    ("crit-inspect", TOP, "--json --environment"), ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
     ("crit-tojson", "document", "INVENTORY"), ("crit-stats", "document", "--json"),
+    ("crit-check", TOP, "--json --severity note"), ("crit-inspect", TOP, "--table --json"),
 ] + [("crit-x", word, f"{word} --json") for word in ("ps", "fds", "mems", "rss", "sk")]
-SHAPES = ("type", "enum", "const", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "$ref", "description")
+SHAPES = ("type", "enum", "const", "minimum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "$ref",
+          "description", "title", "$schema", "$id", "$defs", "definitions")
 NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
 
 
@@ -52,10 +57,14 @@ def why_not(value, shape, root, place=""):
     if unknown:
         return f"{place}: the schema has {unknown}, which this test does not know"
     if "$ref" in shape:
-        return why_not(value, root["$defs"][shape["$ref"].removeprefix("#/$defs/")], root, place)
-    if "anyOf" in shape:
-        wrong = [why_not(value, one, root, place) for one in shape["anyOf"]]
-        return None if None in wrong else wrong[0]
+        inner = root
+        for step in shape["$ref"].split("/")[1:]:
+            inner = inner[step]
+        return why_not(value, inner, root, place)
+    for word, wanted in (("anyOf", range(1, 1000)), ("oneOf", (1,))):
+        wrong = [why_not(value, one, root, place) for one in shape.get(word, [])]
+        if wrong and wrong.count(None) not in wanted:
+            return next(filter(None, wrong), f"{place}: fits more than one shape")
     types = shape.get("type", [])
     types = [types] if isinstance(types, str) else types
     name = NAMES[type(value)]
@@ -65,6 +74,8 @@ def why_not(value, shape, root, place=""):
         return f"{place}: {value!r}"
     if "pattern" in shape and isinstance(value, str) and not re.search(shape["pattern"], value):
         return f"{place}: {value!r} is not {shape['pattern']}"
+    if "minimum" in shape and name in ("integer", "number") and value < shape["minimum"]:
+        return f"{place}: {value} is less than {shape['minimum']}"
     if isinstance(value, list) and "items" in shape:
         return next(filter(None, (why_not(one, shape["items"], root, f"{place}[]") for one in value)), None)
     if not isinstance(value, dict):
@@ -134,23 +145,24 @@ def main():
     checkpoints = sorted(os.path.relpath(os.path.dirname(path), CHECKPOINTS)
                          for path in glob.glob(f"{CHECKPOINTS}/**/inventory.img", recursive=True))
     printed = set()
-    big = [(program, form, f"{arguments} --big-numbers=text") for program, form, arguments in LINES + DOCUMENTS[:2]]
+    big = [(program, form, f"{arguments} --big-numbers=text") for program, form, arguments in LINES + DOCUMENTS[:3]
+           if program != "crit-check"]
     for program, form, arguments, texts in outputs(LINES + DOCUMENTS + big, checkpoints):
         what = f"{program} {arguments}"
-        if form not in schemas.get(program, {}).get("$defs", {}):
+        if form and form not in schemas.get(program, {}).get("$defs", {}) or form == TOP and program not in schemas:
             fail(what, f"schemas/{program}.json has no {form}")
             continue
         is_lines = (program, form) in {(program, form) for program, form, _ in LINES} or form == "member"
         rows = [json.loads(line) for text in texts for line in (text.splitlines() if is_lines else [text] if text.strip() else [])]
         printed |= {(program, form)} if rows else set()
-        for row in rows:
-            wrong = why_not(row, {"$ref": f"#/$defs/{form}"}, schemas[program])
+        for row in rows if form is not FREE else ():
+            wrong = why_not(row, {"$ref": f"#/$defs/{form}"} if form else {"$ref": "#"}, schemas[program])
             if wrong:
                 fail(what, wrong)
         if is_lines and form != "member":
             check_columns(what, rows)
     for program, schema in schemas.items():
-        for one in schema["anyOf"]:
+        for one in schema.get("anyOf", [{"$ref": TOP}]):
             form = one["$ref"].removeprefix("#/$defs/")
             if program in {job[0] for job in LINES} and (program, form) not in printed:
                 fail(f"schemas/{program}.json", f"nothing printed {form}")
