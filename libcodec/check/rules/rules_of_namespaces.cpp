@@ -9,7 +9,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::uint32_t new_mounts = 0x00020000, new_uts = 0x04000000, new_ipc = 0x08000000, new_user = 0x10000000;
-constexpr std::uint32_t new_pid = 0x20000000, new_net = 0x40000000;
+constexpr std::uint32_t new_net = 0x40000000;
 
 // CRIU makes further mount and network namespaces where the root task has its own.
 void find_nested(const CheckedImages& set, const Reporter& report) {
