@@ -67,7 +67,7 @@ class Attentions {
   Found& at(std::string_view code, const std::string& what) {
     for (Found& found : all_)
       if (found.code == code && found.what == what) return found;
-    return all_.emplace_back(code, what);
+    return all_.emplace_back(Found{code, what});
   }
   void add(std::string_view code, const std::string& what, std::uint32_t pid, std::uint64_t bytes = 0) {
     Found& found = at(code, what);
