@@ -1,7 +1,6 @@
 // crit-inspect: what a checkpoint is and was doing, on one screen; many of them as a table.
 #include <algorithm>
 #include <cstdlib>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -49,13 +48,11 @@ constexpr Option rows[] = {
     Option{0, "sort", "KEY",
            "Sort by namespace, pod, container, image, engine, created, size, processes, criu or input."}
         .needs("table"),
-    {'r', "recursive", nullptr, "Look for checkpoints in all directories below DIR."},
-    {0, "files-from", "LIST", "Read inputs from LIST, one a line; - is standard input.", Option::files},
     Option{'j', "jobs", "N", "Read several inputs on N threads (default: one per processor)."}.needs("table"),
     big_numbers_row.needs("json|lines|checkpointctl"),
     set_row,
 };
-constexpr Options groups[] = {rows, output_options, limit_options};
+constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit inspect ckpt.tar.zst", "what it is and was doing, on one screen"},
     {"crit inspect --processes --environment DIR", "all processes and their environments"},
@@ -64,8 +61,7 @@ constexpr Example examples[] = {
 };
 
 std::size_t width_of_terminal() {
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  if (const std::size_t columns = terminal_columns(STDOUT_FILENO)) return columns;
   const char* columns = std::getenv("COLUMNS");
   const long number = columns ? std::strtol(columns, nullptr, 10) : 0;
   constexpr long most = 1000;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace critpipe::filters {
@@ -25,6 +26,11 @@ bool wants_colour(Program& program, int fd) {
   const char* refused = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   return isatty(fd) && !(refused && *refused) && !(terminal && std::strcmp(terminal, "dumb") == 0);
+}
+
+std::size_t terminal_columns(int fd) {
+  winsize size = {};
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 bool locale_is_utf8() {

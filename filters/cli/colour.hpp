@@ -18,6 +18,7 @@ inline constexpr Option colour_options[] = {
 bool wants_colour(Program& program, int fd);
 
 bool locale_is_utf8();
+std::size_t terminal_columns(int fd);  // 0: it is no terminal, or does not say
 
 // Colours JSON on its way to another output: keys, texts, and numbers.
 class ColourOutput final : public Output {

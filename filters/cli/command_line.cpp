@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <functional>
 #include <optional>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/colour.hpp"
 #include "cli/input_lists.hpp"
 #include "cli/option_rules.hpp"
 #include "critpipe/match.hpp"
@@ -30,9 +30,8 @@ constexpr std::size_t help_column = 28;
 // Columns for --help: those of the terminal, as far as lines that wide can be read.
 std::size_t help_columns() {
   constexpr std::size_t least = 68, most = 100;
-  winsize size = {};
-  if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return most;
-  return std::clamp<std::size_t>(size.ws_col, least, most);
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
+  return columns == 0 ? most : std::clamp(columns, least, most);
 }
 
 // Broken into lines between words; those behind the first begin in help_column.

@@ -58,17 +58,6 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
   if (inputs.size() == before) fail(program, path, "this list names no input");
 }
 
-// c1.tar, c1.tar.zst, c1.tgz: what tar, podman and crit-cat call their archives.
-bool is_archive_name(std::string_view name) {
-  for (const std::string_view suffix : {".zst", ".gz", ".xz", ".lz4", ".bz2"})
-    if (name.ends_with(suffix)) {
-      name.remove_suffix(suffix.size());
-      break;
-    }
-  const auto ends_with = [name](std::string_view suffix) { return name.ends_with(suffix); };
-  return std::ranges::any_of(std::array{".tar", ".tgz", ".tzst", ".txz", ".tlz4", ".tbz2"}, ends_with);
-}
-
 // The checkpoints below a directory.
 class Walk {
  public:
@@ -136,6 +125,16 @@ bool is_word(const Filter& filter, const std::string& argument) {
 }
 
 }  // namespace
+
+bool is_archive_name(std::string_view name) {
+  for (const std::string_view suffix : {".zst", ".gz", ".xz", ".lz4", ".bz2"})
+    if (name.ends_with(suffix)) {
+      name.remove_suffix(suffix.size());
+      break;
+    }
+  const auto ends_with = [name](std::string_view suffix) { return name.ends_with(suffix); };
+  return std::ranges::any_of(std::array{".tar", ".tgz", ".tzst", ".txz", ".tlz4", ".tbz2"}, ends_with);
+}
 
 std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
   std::vector<std::string> arguments = program.arguments();

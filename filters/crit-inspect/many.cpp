@@ -8,6 +8,7 @@
 #include <system_error>
 #include <thread>
 
+#include "cli/input_lists.hpp"
 #include "cli/inputs.hpp"
 #include "cli/parallel.hpp"
 #include "critpipe/json.hpp"
@@ -18,16 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int deepest_directory = 32;
-// Without --recursive: DIR/1, and docker's containers/ID/checkpoints/NAME; archives in DIR itself.
+// DIR/1, and docker's containers/ID/checkpoints/NAME; archives in DIR itself.
 constexpr int usual_depth = 4;
-
-bool is_archive_name(std::string_view name) {
-  if (name.ends_with(".img")) return false;
-  constexpr std::string_view ends[] = {".tar",     ".tgz",    ".tzst",    ".tar.gz",
-                                       ".tar.zst", ".tar.xz", ".tar.bz2", ".tar.lz4"};
-  return std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); });
-}
 
 bool is_rest_of_container(std::string_view name) {
   return name == "rootfs-diff.tar" || name == "devshm-checkpoint.tar";
@@ -46,77 +39,42 @@ bool is_checkpoint(const fs::path& directory, const std::vector<fs::path>& entri
   return false;
 }
 
-class Walk {
- public:
-  Walk(bool recursive, std::vector<std::string>& found) : recursive_{recursive}, found_{found} {}
-
-  // True: there is a checkpoint in it.
-  bool directory(const fs::path& path, int depth) {
-    std::error_code error;
-    std::vector<fs::path> entries;
-    for (const fs::directory_entry& entry : fs::directory_iterator{path, error}) entries.push_back(entry.path());
-    // 2 before 10.
-    std::ranges::sort(entries, [](const fs::path& left, const fs::path& right) {
-      return strverscmp(left.c_str(), right.c_str()) < 0;
-    });
-    if (is_checkpoint(path, entries)) {
-      found_.push_back(path.string());
-      return true;
-    }
-    bool any = false;
-    for (const fs::path& entry : entries) {
-      const fs::file_status status = fs::symlink_status(entry, error);
-      const std::string name = entry.filename().string();
-      const bool takes_archives = recursive_ || depth == usual_depth;
-      if (fs::is_regular_file(status) && takes_archives && is_archive_name(name) && !is_rest_of_container(name)) {
-        found_.push_back(entry.string());
-        any = true;
-      } else if (fs::is_directory(status) && depth > 0) {
-        any |= directory(entry, depth - 1);
-      }
-    }
-    return any;
+// Adds the checkpoints that a directory stands for. False: there are none.
+bool add_checkpoints(const fs::path& path, int depth, std::vector<std::string>& found) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  for (const fs::directory_entry& entry : fs::directory_iterator{path, error}) entries.push_back(entry.path());
+  // 2 before 10.
+  std::ranges::sort(
+      entries, [](const fs::path& left, const fs::path& right) { return strverscmp(left.c_str(), right.c_str()) < 0; });
+  if (is_checkpoint(path, entries)) {
+    found.push_back(path.string());
+    return true;
   }
-
- private:
-  bool recursive_;
-  std::vector<std::string>& found_;
-};
-
-std::vector<std::string> named_in(Program& program, const std::string& list) {
-  const auto reader = open_bytes(list);
-  std::string text;
-  for (Bytes block = reader->read(); !block.empty(); block = reader->read())
-    text.append(reinterpret_cast<const char*>(block.data()), block.size());
-  if (reader->error()) program.report(reader->error());
-  std::vector<std::string> names;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    if (end > at) names.push_back(text.substr(at, end - at));
-    at = end + 1;
+  bool any = false;
+  for (const fs::path& entry : entries) {
+    const fs::file_status status = fs::symlink_status(entry, error);
+    const std::string name = entry.filename().string();
+    if (fs::is_regular_file(status) && depth == usual_depth && is_archive_name(name) && !is_rest_of_container(name)) {
+      found.push_back(entry.string());
+      any = true;
+    } else if (fs::is_directory(status) && depth > 0) {
+      any |= add_checkpoints(entry, depth - 1, found);
+    }
   }
-  return names;
+  return any;
 }
 
 }  // namespace
 
 std::vector<std::string> inspected_inputs(Program& program) {
-  std::vector<std::string> named = program.arguments();
-  if (const auto list = program.value("files-from"))
-    for (std::string& name : named_in(program, *list)) named.push_back(std::move(name));
-  else if (named.empty()) named = program.inputs();
   std::vector<std::string> inputs;
-  for (std::string& name : named) {
+  for (std::string& name : program.inputs()) {
     std::error_code none;
     while (name.size() > 1 && name.ends_with('/')) name.pop_back();
-    const std::size_t before = inputs.size();
     const bool is_directory = name != "-" && fs::is_directory(name, none);
-    const int depth = program.has("recursive") ? deepest_directory : usual_depth;
     // What holds no checkpoint is read, too: that says what it is.
-    if (!is_directory || !Walk{program.has("recursive"), inputs}.directory(name, depth)) {
-      inputs.resize(before);
-      inputs.push_back(name);
-    }
+    if (!is_directory || !add_checkpoints(name, usual_depth, inputs)) inputs.push_back(name);
   }
   return inputs;
 }

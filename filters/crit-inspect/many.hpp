@@ -6,8 +6,8 @@
 
 namespace critpipe::filters {
 
-// The arguments and --files-from. A directory that is no checkpoint itself stands for the checkpoints in it: archives,
-// and directories of images; with --recursive those in all directories below.
+// The inputs, where a directory that is no checkpoint itself stands for the checkpoints in it: archives, and
+// directories of images.
 std::vector<std::string> inspected_inputs(Program& program);
 
 // Reads them on several threads, and prints a table in the order of the inputs or as --sort says.

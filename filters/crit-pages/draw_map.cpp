@@ -1,6 +1,5 @@
 // --map: the address space on a terminal, a mapping a line.
 #include <algorithm>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -45,9 +44,9 @@ constexpr std::size_t narrow_head = 34, wide_head = 47, wide_terminal = 100, lea
 
 Map::Map(Program& program, Output& output, int fd)
     : output_{output}, colour_{wants_colour(program, fd)}, utf8_{locale_is_utf8()} {
-  winsize size = {};
-  if (!isatty(fd) || ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return;
-  columns_ = std::max<std::size_t>(size.ws_col, least_columns);
+  const std::size_t columns = terminal_columns(fd);
+  if (columns == 0) return;
+  columns_ = std::max(columns, least_columns);
   const std::size_t room = columns_ - (columns_ < wide_terminal ? narrow_head : wide_head);
   width_ = std::clamp<std::uint64_t>(room * 3 / 5, 16, 120);  // names have the rest
 }
