@@ -7,36 +7,30 @@
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
 struct CheckReader::Work {
   RestorePlan plan;
-  std::vector<std::unique_ptr<CheckedImages>> sets;
-  std::map<SetId, std::size_t> numbers;  // in sets
+  SetsOf<CheckedImages> sets;
   std::vector<Error> errors, damages;
   std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
 
-  CheckedImages& at(const SetId& id);
+  std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   CheckedImages& home_of(const Error& damage);
   void join_sets(std::span<const std::string> beside);
   void join_parents(std::span<const std::string> parents);
 };
 
-CheckedImages& CheckReader::Work::at(const SetId& id) {
-  const auto [known, added] = numbers.try_emplace(id, sets.size());
-  if (added) sets.push_back(std::make_unique<CheckedImages>(id, plan));
-  return *sets[known->second];
-}
-
 // What is wrong with an input as a whole goes to its first set.
 CheckedImages& CheckReader::Work::home_of(const Error& damage) {
-  if (!damage.set) return sets.empty() ? at({damage.image, {}}) : *sets.front();
+  if (!damage.set) return sets.empty() ? sets.add({damage.image, {}}, make()) : *sets.all().front();
   const SetId& id = *damage.set;
-  if (!id.is_input && numbers.contains(id)) return at(id);
-  for (const auto& set : sets)
+  if (CheckedImages* const known = id.is_input ? nullptr : sets.find(id)) return *known;
+  for (const auto& set : sets.all())
     if (set->id.checkpoint == id.checkpoint) return *set;
-  return at({id.checkpoint, {}});
+  return sets.add({id.checkpoint, {}}, make());
 }
 
 namespace {
@@ -51,18 +45,15 @@ std::optional<FileKey> key_of(const std::string& path) {
 }  // namespace
 
 void CheckReader::Work::join_sets(std::span<const std::string> beside) {
-  std::vector<SetId> ids;
   std::map<FileKey, CheckedImages*> directories;
-  for (const auto& set : sets) {
-    ids.push_back(set->id);
+  for (const auto& set : sets.all())
     if (const auto key = key_of(set->directory)) directories.try_emplace(*key, set.get());
-  }
-  const std::vector<std::size_t> parents = parents_among(ids);
+  const std::vector<CheckedImages*> parents = sets.parents();
   for (std::size_t i = 0; i < sets.size(); ++i) {
-    CheckedImages& set = *sets[i];
-    if (set.directory.empty() && parents[i] != sets.size()) {
-      set.give_parent(*sets[parents[i]]);
-      sets[parents[i]]->is_parent = true;
+    CheckedImages& set = *sets.all()[i];
+    if (set.directory.empty() && parents[i]) {
+      set.give_parent(*parents[i]);
+      parents[i]->is_parent = true;
     }
     const auto link = key_of(set.directory.empty() ? "" : set.directory + "/parent");
     const auto linked = link ? directories.find(*link) : directories.end();
@@ -74,9 +65,9 @@ void CheckReader::Work::join_sets(std::span<const std::string> beside) {
     if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
   }
   std::set<std::string> with_tree;  // inputs
-  for (const auto& set : sets)
+  for (const auto& set : sets.all())
     if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
-  for (const auto& set : sets) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
+  for (const auto& set : sets.all()) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
 }
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
@@ -85,15 +76,15 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
     const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
     return set->has_tasks() && !set->has_given_parent() && std::ranges::any_of(set->memories, has_some);
   };
-  const auto child = std::ranges::find_if(sets, lacks_parent);
-  if (child == sets.end()) return;
+  const auto child = std::ranges::find_if(sets.all(), lacks_parent);
+  if (child == sets.all().end()) return;
   CheckedImages* below = child->get();
   for (const std::string& parent : parents) {
     const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
       return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
     };
-    const auto above = std::ranges::find_if(sets, is_that);
-    if (above == sets.end()) return;
+    const auto above = std::ranges::find_if(sets.all(), is_that);
+    if (above == sets.all().end()) return;
     below->give_parent(**above);
     below = above->get();
     below->is_parent = true;
@@ -108,12 +99,11 @@ CheckReader::~CheckReader() = default;
 bool CheckReader::wants(std::string_view path) { return is_image_name(path) || last_part(path) == "parent"; }
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
-  CheckedImages& set = work_->at(*member.set);
+  CheckedImages& set = work_->sets.of(member, [this] { return work_->make(); });
   if (!member.is_image) {
     set.has_link = true;
     return nullptr;
   }
-  if (set.place.empty()) set.place = member.set_place;
   if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
   set.is_set |= member.in_set;
@@ -336,19 +326,17 @@ bool ends_input(const Error& damage) {
 std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
   for (const Error& damage : work_->damages)
     if (ends_input(damage))
-      for (const auto& set : work_->sets)
+      for (const auto& set : work_->sets.all())
         set->is_cut |= set->directory.empty() && (!damage.set || set->id.checkpoint == damage.set->checkpoint);
-  for (const auto& set : work_->sets) set->finish();
+  for (const auto& set : work_->sets.all()) set->finish();
   work_->join_sets(beside);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
   std::vector<CheckedSet> checked;
-  std::vector<SetId> ids;
-  for (const auto& set : work_->sets) ids.push_back(set->id);
-  const std::vector<std::string> texts = texts_of(ids);
+  const std::vector<std::string> texts = texts_of(ids_of(work_->sets.all()));
   for (std::size_t i = 0; i < work_->sets.size(); ++i) {
-    CheckedImages& images = *work_->sets[i];
+    CheckedImages& images = *work_->sets.all()[i];
     Findings findings{images};
     for (const Error* const damage : damages[&images]) findings.damage(*damage);
     findings.contradictions();

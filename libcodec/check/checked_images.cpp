@@ -71,8 +71,7 @@ void Reporter::need(FaultPlace place, std::string reason) const {
   (*this)(std::move(place), std::move(reason), images_.plan.is_complete ? rule_.severity : Severity::warning);
 }
 
-CheckedImages::CheckedImages(SetId set, const RestorePlan& told)
-    : id{std::move(set)}, plan{told}, checkpoint{needs_of_rules()} {}
+CheckedImages::CheckedImages(const RestorePlan& told) : plan{told}, checkpoint{needs_of_rules()} {}
 CheckedImages::~CheckedImages() = default;
 
 bool CheckedImages::is_damaged(std::string_view name) const {

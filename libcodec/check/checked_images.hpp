@@ -93,7 +93,7 @@ extern const std::size_t nr_check_rules;
 
 class CheckedImages final : public PageStore {
  public:
-  CheckedImages(SetId set, const RestorePlan& plan);
+  explicit CheckedImages(const RestorePlan& plan);
   ~CheckedImages() override;
 
   // Filled by the reader.
