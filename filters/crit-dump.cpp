@@ -4,6 +4,7 @@
 #include "cli/criu/criu_job.hpp"
 #include "cli/images_out.hpp"
 #include "cli/numbers.hpp"
+#include "crit-dump/container_dump.hpp"
 #include "crit-dump/dump_target.hpp"
 #include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
@@ -28,7 +29,7 @@ constexpr Option rows[] = {
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the dump."},
-    {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
+    {'q', "quiet", nullptr, "Do not say what is done, nor how long the tree was frozen."},
 };
 constexpr Option tree_rows[] = {
     Option{'R', "leave-running", nullptr, "Let the tree run on."}.excludes("leave-stopped"),
@@ -53,14 +54,16 @@ constexpr Option tree_rows[] = {
     Option{0, "parent", "DIR", "Leave out the pages that the dump in DIR has, a directory on the same disk.",
            Option::directories}
         .needs("into"),
-    Option{0, "pre-dump", nullptr, "Dump the memory alone, and let the tree run on; tracks memory."}.needs("into"),
+    Option{0, "pre-dump", nullptr, "Dump the memory alone, and let the tree run on; tracks memory."}.needs(
+        "into|container"),
 };
-constexpr Options groups[] = {rows, tree_rows, criu_job_options};
+constexpr Options groups[] = {rows, tree_rows, container_options_rows, criu_job_options};
 constexpr NamedOption named[] = {
     {"tree", "pid"},
     {"leave-running", "leave_running"},
     {"leave-stopped", "leave_stopped"},
     {"tcp-established", "tcp_established"},
+    {"tcp", "tcp_established"},
     {"tcp-close", "tcp_close"},
     {"skip-in-flight", "tcp_skip_in_flight"},
     {"file-locks", "file_locks"},
@@ -84,11 +87,12 @@ constexpr Example examples[] = {
     {"crit-dump -t 12 -o c1.tar.zst", "an archive"},
     {"crit-dump -t 12 --check", "what CRIU would refuse, and what to do about it"},
     {"crit-dump -t 12 --dry-run", "what CRIU would be asked"},
+    {"crit-dump --container web", "a container, which runs on, into /var/lib/critpipe"},
 };
 
 pid_t pid_of(Program& program) {
   const auto text = program.value("tree");
-  if (!text) program.usage("say which process: -t PID");
+  if (!text) program.usage("say which process, -t PID, or --container NAME");
   const auto pid = parse_number(*text, Numeral::decimal);
   if (!pid || *pid == 0 || *pid > INT32_MAX) program.usage("-t takes the pid of a process, not " + *text);
   return static_cast<pid_t>(*pid);
@@ -189,8 +193,10 @@ int list_options(Program& program) {
 int run(Program& program) {
   if (program.has("list-options")) return list_options(program);
   if (!program.arguments().empty()) program.usage("takes no argument: the process is said with -t PID");
-  const pid_t pid = pid_of(program);
-  const auto directory = program.value("into");
+  ContainerDump container{program};
+  const pid_t pid = container ? container.pid() : pid_of(program);
+  if (program.failed()) return program.exit_code();
+  const auto directory = container ? container.directory() : program.value("into");
   const auto file = program.value("output");
   const bool streams = !directory && (!file || *file == "-");
   const bool only_looks = program.has("dry-run") || program.has("check");
@@ -198,17 +204,20 @@ int run(Program& program) {
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
   if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
     program.usage("--buffer takes 'all', and goes with a pipe");
-  CriuOptions options = criu_options(program, named);
+  CriuOptions options = criu_options(program, named, container ? container.options() : CriuOptions{});
   EventCommands commands{program};
   const CriuSetup setup = criu_setup(program);
   if (streams && !setup.service.empty()) program.usage("a CRIU that runs as a service cannot stream: use --into");
   std::vector<std::string> words;
   if (streams)
     if (Error error = options.command_line(CriuUse::dump_stream, words)) program.usage(error.name + " (use --into)");
-  const bool stays = options.is_on("leave_running") || options.is_on("leave_stopped") || program.has("pre-dump");
+  const bool stays =
+      container.stays() || options.is_on("leave_running") || options.is_on("leave_stopped") || program.has("pre-dump");
   Error error;
   HeldProcess root;
   DumpJob job{setup, options, root, commands, "", stays};
+  container.choose_way(options, streams);
+  if (program.failed()) return program.exit_code();
   if (program.has("dry-run")) return print_request(program, job, streams);
   root = HeldProcess::open(pid, error);
   if (error) {
@@ -218,10 +227,11 @@ int run(Program& program) {
   if (program.has("check")) return print_findings(program, find_all(program, job), pid);
   if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
   job.descriptors = descriptors_of(pid);
+  container.prepare(job);
   if (directory) dump_into_directory(program, job, *directory);
   else if (!streams) dump_into_file(program, job, *file);
   else dump_into_pipe(program, job);
-  return program.exit_code();
+  return container.finish(program.exit_code());
 }
 
 }  // namespace

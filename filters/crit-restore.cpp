@@ -11,6 +11,7 @@
 
 #include "cli/criu/criu_job.hpp"
 #include "cli/numbers.hpp"
+#include "crit-restore/container_restore.hpp"
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
@@ -47,10 +48,11 @@ constexpr Option tree_rows[] = {
     {0, "leave-stopped", nullptr, "Leave the tree stopped."},
     {0, "skip-file-rwx-check", nullptr, "Do not mind when the modes of files have changed."},
 };
-constexpr Options groups[] = {rows, tree_rows, criu_job_options};
+constexpr Options groups[] = {rows, tree_rows, container_options_rows, criu_job_options};
 constexpr NamedOption named[] = {
     {"shell-job", "shell_job"},
     {"tcp-established", "tcp_established"},
+    {"tcp", "tcp_established"},
     {"tcp-close", "tcp_close"},
     {"file-locks", "file_locks"},
     {"ext-unix-sk", "ext_unix_sk"},
@@ -68,6 +70,7 @@ constexpr Example examples[] = {
     {"crit-dump -t 12 | ssh host crit-restore", "move a process to another machine"},
     {"crit-restore --wait c1.tar.zst; echo $?", "restore an archive, and end as the process does"},
     {"crit-restore DIR --shell-job", "put a shell job on this terminal"},
+    {"crit-restore --container web DIR", "let a container go on from its checkpoint"},
 };
 
 // Restoring runs the image's code with the credentials that it asks for. The inputs must be of whom we may trust: root,
@@ -272,6 +275,11 @@ int restore(Program& program) {
   RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program}, work};
   take_inherited(program, job.setup);
   job.setup.keeps_terminal = job.options.is_on("shell_job") && isatty(STDIN_FILENO);
+  if (program.has("container")) {
+    Trust trust{program};
+    for (const std::string& input : inputs) trust.check(input);
+    return program.failed() ? program.exit_code() : restore_container(program, inputs);
+  }
   std::vector<std::string> words;
   if (streams)
     if (Error wrong = job.options.command_line(CriuUse::restore_stream, words)) program.usage(wrong.name);

@@ -33,7 +33,9 @@ void set_parent(Program& program, DumpJob& job, const HiddenDirectory& directory
 
 // Runs CRIU. `make_safe` is called before the tree is given up. Returns the signal that stopped it, or 0.
 int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const std::function<Error()>& make_safe) {
-  Error safe_error = directory.write("descriptors.json", job.descriptors);
+  Error safe_error = job.by_engine ? Error{} : directory.write("descriptors.json", job.descriptors);
+  for (const auto& [name, text] : job.files)
+    if (!safe_error) safe_error = directory.write(name.c_str(), text);
   bool is_safe = false;
   SignalDescriptor signals;
   job.setup.stop_fd = signals.fd();
@@ -43,9 +45,17 @@ int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const st
   };
   const CriuNotify notify = [&](CriuNotification& event) {
     const bool goes_on = job.goes_on(program, event);
-    if (goes_on && event.event == CriuEvent::post_dump && !job.stays) make();
+    const bool is_complete = goes_on && event.event == CriuEvent::post_dump;
+    if (is_complete && job.write_while_frozen) safe_error = job.write_while_frozen(directory.fd());
+    if (is_complete && !job.stays) make();
     return CriuReply{.success = goes_on && !safe_error};
   };
+  if (job.by_engine) {
+    if (!safe_error) safe_error = job.by_engine(directory.path());
+    make();
+    if (safe_error) program.report(safe_error);
+    return signals.take();
+  }
   const JobEnd end = safe_error ? JobEnd{.error = safe_error}
                                 : dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
   if (!end.error && !is_safe) make();

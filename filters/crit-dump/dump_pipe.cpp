@@ -45,13 +45,19 @@ class Way {
   off_t offset_ = 0;
 };
 
-// What CRIU does not stream, but a checkpoint in a directory has.
-Error add_others(ImageCapture& capture, const PrivateDirectory& work, const std::string& descriptors) {
-  OwnedDescriptor file{memfd_create("descriptors", MFD_CLOEXEC)};
-  if (!file || write(file.fd(), descriptors.data(), descriptors.size()) != static_cast<ssize_t>(descriptors.size()) ||
+Error add_text(ImageCapture& capture, const std::string& name, const std::string& text) {
+  OwnedDescriptor file{memfd_create("text", MFD_CLOEXEC)};
+  if (!file || write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
       lseek(file.fd(), 0, SEEK_SET) != 0)
     return system_error(Reason::io_open, "memory", errno);
-  Error error = capture.add_file("descriptors.json", std::move(file));
+  return capture.add_file(name, std::move(file));
+}
+
+// What CRIU does not stream, but a checkpoint in a directory has.
+Error add_others(ImageCapture& capture, const PrivateDirectory& work, const DumpJob& job) {
+  Error error = add_text(capture, "descriptors.json", job.descriptors);
+  for (const auto& [name, text] : job.files)
+    if (!error) error = add_text(capture, name, text);
   for (const char* name : {"stats-dump", dump_log_name}) {
     OwnedDescriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (other && !error) error = capture.add_file(name, std::move(other));
@@ -83,7 +89,7 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
     if (error) end.error = error;
     if (!end.error) {
-      error = add_others(capture, work, job.descriptors);
+      error = add_others(capture, work, job);
       if (!error) error = way.drain(-1);
       if (error) program.report(error);
       keep_log(program, work.fd(), dump_log_name);

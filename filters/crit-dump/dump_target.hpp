@@ -1,6 +1,8 @@
 // Where a dump goes: into a directory, or through a pipe.
 #pragma once
 
+#include <functional>
+
 #include "cli/criu/criu_job.hpp"
 
 namespace critpipe::filters {
@@ -13,6 +15,11 @@ struct DumpJob {
   EventCommands& commands;
   std::string descriptors;  // where the root task's first three lead, as JSON
   bool stays = false;       // the tree lives on after the dump
+  // Of a container: files beside the images. The first are written before the dump, the others by a function while the
+  // tree is frozen; and who makes the images, where it is not CRIU that we ask.
+  std::vector<std::pair<std::string, std::string>> files = {};
+  std::function<Error(int directory)> write_while_frozen = {};
+  std::function<Error(const std::string& directory)> by_engine = {};
 
   // CRIU knows the root task by its pid alone: is that still the process that was looked at? Then the commands of the
   // event are run. False: CRIU is to fail.

@@ -81,24 +81,17 @@ void read_mappings(const ProcDirectory& directory, TaskFacts& task) {
   }
 }
 
-std::vector<MountFacts> read_mounts(const ProcDirectory& directory) {
-  std::vector<MountFacts> mounts;
-  const std::string text = directory.read("mountinfo").value_or("");
-  constexpr std::size_t longest = 4096;
-  for (const std::string_view line : lines_of(text)) {
-    const std::vector<std::string_view> words = words_of(line);
-    if (words.size() < 7) continue;
-    MountFacts mount;
-    mount.id = leading_number(words[0]).value_or(0);
-    mount.parent = leading_number(words[1]).value_or(0);
-    mount.device = words[2];
-    mount.root = words[3];
-    mount.point = words[4];
-    for (std::size_t i = 6; i < words.size() && words[i] != "-"; ++i) mount.optional.append(words[i]).append(" ");
-    mount.is_long = line.size() > longest;
-    mounts.push_back(std::move(mount));
+// "/a\\040b" -> "/a b"
+std::string without_escapes(std::string_view text) {
+  std::string plain;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    constexpr std::size_t digits = 3;
+    const auto value =
+        text[at] == '\\' && at + digits < text.size() ? leading_number(text.substr(at + 1, digits), 8) : std::nullopt;
+    plain += value ? static_cast<char>(*value) : text[at];
+    if (value) at += digits;
   }
-  return mounts;
+  return plain;
 }
 
 std::vector<pid_t> children_of(const ProcDirectory& directory) {
@@ -119,6 +112,30 @@ std::string TaskFacts::text() const { return "process " + std::to_string(pid) + 
 bool TreeFacts::shares(const std::string& space) const {
   const auto here = ours.find(space), there = root().namespaces.find(space);
   return here == ours.end() || there == root().namespaces.end() || here->second == there->second;
+}
+
+std::vector<MountFacts> parse_mounts(std::string_view mountinfo) {
+  std::vector<MountFacts> mounts;
+  constexpr std::size_t longest = 4096;
+  for (const std::string_view line : lines_of(mountinfo)) {
+    const std::vector<std::string_view> words = words_of(line);
+    if (words.size() < 7) continue;
+    MountFacts mount;
+    mount.id = leading_number(words[0]).value_or(0);
+    mount.parent = leading_number(words[1]).value_or(0);
+    mount.device = words[2];
+    mount.root = without_escapes(words[3]);
+    mount.point = without_escapes(words[4]);
+    std::size_t at = 6;
+    for (; at < words.size() && words[at] != "-"; ++at) mount.optional.append(words[at]).append(" ");
+    if (at + 3 < words.size()) {
+      mount.type = words[at + 1];
+      mount.options = without_escapes(words[at + 3]);
+    }
+    mount.is_long = line.size() > longest;
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
 }
 
 TreeFacts read_tree(const HeldProcess& root) {
@@ -142,7 +159,7 @@ TreeFacts read_tree(const HeldProcess& root) {
     read_mappings(directory, task);
     for (const FdFacts& fd : task.fds)
       if (S_ISSOCK(fd.file.st_mode)) tree.sockets.insert(fd.inode());
-    if (tree.tasks.empty()) tree.mounts = read_mounts(directory);
+    if (tree.tasks.empty()) tree.mounts = parse_mounts(directory.read("mountinfo").value_or(""));
     const std::vector<pid_t> children = children_of(directory);
     waiting.insert(waiting.end(), children.begin(), children.end());
     tree.tasks.push_back(std::move(task));

@@ -50,12 +50,14 @@ struct TaskFacts {
   std::string text() const;  // "process 12 (server)"
 };
 
-// A line of mountinfo.
+// A line of mountinfo. Blanks in it, which the kernel escapes, are blanks here.
 struct MountFacts {
   std::uint64_t id = 0, parent = 0;
   std::string device, root, point, optional;  // optional: "shared:3 master:1"
+  std::string type, options;                  // "overlay", "rw,lowerdir=/a:/b"
   bool is_long = false;
 };
+std::vector<MountFacts> parse_mounts(std::string_view mountinfo);
 
 struct TreeFacts {
   std::vector<TaskFacts> tasks;  // the root first

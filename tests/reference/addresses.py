@@ -96,9 +96,9 @@ BASES = {
 }
 # What no program needs: it tells restores about the machine, and how the dump went.
 NOT_NOTICED = ("inventory.img missing", "inventory.img of another kind")
-# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others. crit-criu, crit-dump and
+# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others. crit-container, crit-criu, crit-dump and
 # crit-restore act on processes, through CRIU, which reads the sets; crit-stream needs CRIU's socket.
-OTHERS = ("crit", "crit-fromjson", "crit-criu", "crit-dump", "crit-restore", "crit-stream")
+OTHERS = ("crit", "crit-container", "crit-fromjson", "crit-criu", "crit-dump", "crit-restore", "crit-stream")
 INPUTS_OF = {"--diff": 2}
 
 

@@ -10,8 +10,7 @@
 
 namespace critpipe::filters {
 
-CriuOptions criu_options(Program& program, std::span<const NamedOption> named) {
-  CriuOptions options;
+CriuOptions criu_options(Program& program, std::span<const NamedOption> named, CriuOptions options) {
   const auto assign = [&](const std::string& option, const std::string& assignment) {
     if (Error error = options.assign(assignment)) program.usage("--" + option + ": " + error.name);
   };

@@ -12,8 +12,8 @@ struct NamedOption {
   const char* option;
   const char* field;
 };
-// As --set, --config and those options say. Usage error for what no field can have.
-CriuOptions criu_options(Program& program, std::span<const NamedOption> named);
+// As --set, --config and those options say, on top of what is given. Usage error for what no field can have.
+CriuOptions criu_options(Program& program, std::span<const NamedOption> named, CriuOptions options = {});
 
 // As --criu, --service and --no-default-config say.
 CriuSetup criu_setup(Program& program);

@@ -1,0 +1,163 @@
+// docker: its HTTP API. Facts that shape this: checkpoints exist only where the daemon is experimental; no option of
+// CRIU can be passed; a first start from a checkpoint often fails, and a second checkpoint of a container that was left
+// running fails and ends it.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "engines/engine.hpp"
+#include "critpipe/json.hpp"
+#include "engines/http_call.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::string_view who = "docker";
+constexpr const char* api = "/v1.41";  // of docker 20.10, which knows all that is asked here
+
+std::vector<std::string> sockets() {
+  std::vector<std::string> all;
+  if (const char* host = getenv("DOCKER_HOST"); host && *host) {
+    const std::string_view text = host;
+    constexpr std::string_view scheme = "unix://";
+    if (text.starts_with(scheme)) all.emplace_back(text.substr(scheme.size()));
+    return all;
+  }
+  all.emplace_back("/var/run/docker.sock");
+  if (const char* runtime = getenv("XDG_RUNTIME_DIR")) all.push_back(std::string{runtime} + "/docker.sock");
+  return all;
+}
+
+HttpAnswer ask(const std::string& socket, const std::string& path) {
+  return http_call({.socket = socket, .path = path});
+}
+
+std::string container_path(const RunningContainer& container, const std::string& rest) {
+  return std::string{api} + "/containers/" + http_escaped(container.id) + rest;
+}
+
+// Where the daemon's containerd keeps the bundle.
+std::string bundle_of(const std::string& id) {
+  for (const char* state : {"/run/docker/containerd/daemon", "/run/containerd"}) {
+    std::string path = std::string{state} + "/io.containerd.runtime.v2.task/moby/" + id;
+    if (access((path + "/config.json").c_str(), R_OK) == 0) return path;
+  }
+  return {};
+}
+
+void list_socket(const std::string& socket, const ContainerQuery& query, EngineAnswer& answer,
+                 std::vector<RunningContainer>& found) {
+  const HttpAnswer ping = ask(socket, "/_ping");
+  if (ping.headers.contains("libpod-api-version")) return;  // podman's, under docker's name
+  answer.is_here = true;
+  answer.error = ping.refusal(socket);
+  if (answer.error) return;
+  answer.version = JsonAnswer{ask(socket, "/version").body}.text({"Version"});
+  const HttpAnswer list = ask(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
+  answer.error = list.refusal(socket);
+  if (answer.error) return;
+  JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
+    RunningContainer container;
+    container.id = one.text({"Id"});
+    const HttpAnswer inspection = ask(socket, container_path(container, "/json"));
+    if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
+    read_inspection(JsonAnswer{inspection.body}, container);
+    container.engine = who;
+    container.where = socket;
+    container.bundle = bundle_of(container.id);
+    found.push_back(std::move(container));
+  });
+}
+
+void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<RunningContainer>& found) {
+  for (const std::string& socket : sockets())
+    if (!answer.is_here && access(socket.c_str(), F_OK) == 0) list_socket(socket, query, answer, found);
+}
+
+std::size_t nr_checkpoints(const RunningContainer& container) {
+  std::size_t count = 0;
+  JsonAnswer{ask(container.where, container_path(container, "/checkpoints")).body}.each(
+      {}, [&](const JsonAnswer&) { ++count; });
+  return count;
+}
+
+DumpFinding against(const RunningContainer& container, const DumpWish& wish) {
+  const auto say = [](const char* check, std::string text, std::string advice) {
+    return DumpFinding{Severity::error, check, 0, std::move(text), std::move(advice)};
+  };
+  const HttpAnswer ping = ask(container.where, "/_ping");
+  const auto experimental = ping.headers.find("docker-experimental");
+  if (experimental == ping.headers.end() || experimental->second != "true")
+    return say("docker-experimental", "docker makes checkpoints only where it is experimental",
+               "\"experimental\": true in /etc/docker/daemon.json, then restart docker; or --via criu");
+  if (wish.tcp || wish.file_locks || wish.pre_dump)
+    return say("docker-options", "docker passes no options to CRIU",
+               "--via criu; or name them in /etc/criu/runc.conf, and leave them out here");
+  if (wish.leave_running && nr_checkpoints(container) > 0)
+    return say("docker-second-checkpoint",
+               "docker ends a container at its second checkpoint that is to leave it running, and there is one already",
+               "--via criu, which any number of times leaves it running");
+  return {};
+}
+
+// The daemon keeps what belongs to a container together.
+std::string home_of(const RunningContainer& container) {
+  const HttpAnswer inspection = ask(container.where, container_path(container, "/json"));
+  const std::string hosts = JsonAnswer{inspection.body}.text({"HostsPath"});
+  const std::string log = JsonAnswer{inspection.body}.text({"LogPath"});
+  const std::string& path = hosts.empty() ? log : hosts;
+  return path.substr(0, path.rfind('/') == path.npos ? 0 : path.rfind('/'));
+}
+
+Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
+  HttpRequest request{.socket = container.where, .method = "POST", .path = container_path(container, "/checkpoints")};
+  request.body = "{\"CheckpointID\": " + json_string(dump.name) +
+                 ", \"Exit\": " + (dump.wish.leave_running ? "false" : "true") + "}";
+  request.timeout = 0;
+  request.stop_fd = dump.stop_fd;
+  if (Error error = http_call(request).refusal(std::string{who})) return error;
+  result.kept = home_of(container) + "/checkpoints/" + dump.name;
+  return copy_images(result.kept, dump.directory);
+}
+
+Error restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {
+  const std::string home = home_of(container);
+  if (home.empty()) return engine_error(who, "it does not say where it keeps " + visible(container.name));
+  const std::string place = home + "/checkpoints/" + restore.name;
+  mkdir((home + "/checkpoints").c_str(), 0700);
+  if (mkdir(place.c_str(), 0700) == 0) {
+    if (Error error = copy_images(restore.directory, place)) return error;
+  } else if (errno != EEXIST) {
+    return system_error(Reason::io_write, place, errno);
+  }
+  HttpRequest request{.socket = container.where, .method = "POST"};
+  request.path = container_path(container, "/start?checkpoint=" + http_escaped(restore.name));
+  request.timeout = 0;
+  request.stop_fd = restore.stop_fd;
+  constexpr int most_tries = 3;
+  for (tries = 1;; ++tries) {
+    const Error error = http_call(request).refusal(std::string{who});
+    if (!error || tries == most_tries || error.name.find("already exists") == std::string::npos) return error;
+  }
+}
+
+Error changes(const RunningContainer& container, RootChanges& changes) {
+  const HttpAnswer answer = ask(container.where, container_path(container, "/changes"));
+  if (Error error = answer.refusal(std::string{who})) return error;
+  changes.is_known = true;
+  constexpr std::int64_t deleted = 2;
+  JsonAnswer{answer.body}.each({}, [&](const JsonAnswer& one) {
+    auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
+    list.push_back(one.text({"Path"}));
+  });
+  return {};
+}
+
+}  // namespace
+
+constinit const Engine docker_engine{{who, "its HTTP API on a unix socket"}, list, against, dump, restore, changes};
+
+}  // namespace critpipe

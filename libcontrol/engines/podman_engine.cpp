@@ -1,0 +1,165 @@
+// podman: its HTTP API. Its service often does not run; then one is started for as long as it is asked.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "engines/engine.hpp"
+#include "engines/http_call.hpp"
+#include "engines/run_command.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::string_view who = "podman";
+constexpr const char* api = "/v4.0.0/libpod";
+
+HttpAnswer ask(const std::string& socket, const std::string& path) {
+  return http_call({.socket = socket, .path = path});
+}
+
+// `podman system service` on a socket of our own; it ends with this process.
+class OwnService {
+ public:
+  OwnService() {
+    Error error;
+    directory_ = PrivateDirectory{error};
+    const OwnedDescriptor null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    if (error || !null) return;
+    const std::string socket = directory_.path() + "/podman.sock";
+    ChildOptions how{.output = null.fd(), .error_output = null.fd()};
+    how.dies_with_us = true;
+    if (service_.start({"podman", "system", "service", "--time=0", "unix://" + socket}, how)) return;
+    constexpr int most_tries = 100;
+    for (int tries = 0, status; tries < most_tries && !service_.wait_for(50, status); ++tries)
+      if (ask(socket, "/_ping").status == 200) {
+        socket_ = socket;
+        return;
+      }
+  }
+  const std::string& socket() const { return socket_; }  // empty: it does not start
+
+ private:
+  PrivateDirectory directory_;
+  Child service_;
+  std::string socket_;
+};
+
+// Has anybody run podman here? Starting it would make its directories.
+bool was_used() {
+  const char* home = getenv("HOME");
+  return access("/run/libpod", F_OK) == 0 || access("/var/lib/containers/storage/libpod", F_OK) == 0 ||
+         (home && access((std::string{home} + "/.local/share/containers/storage").c_str(), F_OK) == 0);
+}
+
+// A socket that answers; empty: there is none.
+std::string find_socket(EngineAnswer& answer) {
+  std::vector<std::string> all;
+  constexpr std::string_view scheme = "unix://";
+  if (const char* host = getenv("CONTAINER_HOST"); host && std::string_view{host}.starts_with(scheme))
+    all.emplace_back(std::string_view{host}.substr(scheme.size()));
+  all.emplace_back("/run/podman/podman.sock");
+  if (const char* runtime = getenv("XDG_RUNTIME_DIR")) all.push_back(std::string{runtime} + "/podman/podman.sock");
+  for (const std::string& socket : all)
+    if (access(socket.c_str(), F_OK) == 0 && ask(socket, "/_ping").headers.contains("libpod-api-version"))
+      return socket;
+  if (!has_program("podman") || !was_used()) return {};
+  answer.is_here = true;
+  static const OwnService service;
+  if (service.socket().empty())
+    answer.error = engine_error(who, "its service does not start: podman system service says why");
+  return service.socket();
+}
+
+std::string container_path(const RunningContainer& container, const std::string& rest) {
+  return std::string{api} + "/containers/" + http_escaped(container.id) + rest;
+}
+
+void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<RunningContainer>& found) {
+  const std::string socket = find_socket(answer);
+  if (socket.empty()) return;
+  answer.is_here = true;
+  answer.version = ask(socket, "/_ping").headers["libpod-api-version"];
+  const HttpAnswer list = ask(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
+  answer.error = list.refusal(socket);
+  if (answer.error) return;
+  JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
+    RunningContainer container;
+    container.id = one.text({"Id"});
+    const HttpAnswer inspection = ask(socket, container_path(container, "/json"));
+    if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
+    read_inspection(JsonAnswer{inspection.body}, container);
+    container.engine = who;
+    container.where = socket;
+    found.push_back(std::move(container));
+  });
+}
+
+DumpFinding against(const RunningContainer&, const DumpWish& wish) {
+  if (wish.pre_dump)
+    return {Severity::error, "podman-pre-dump", 0, "podman keeps a pre-dump for its own next dump alone", "--via criu"};
+  return {};
+}
+
+std::string query_text(std::initializer_list<std::pair<const char*, bool>> switches) {
+  std::string text;
+  for (const auto& [name, is_on] : switches)
+    text.append(text.empty() ? "?" : "&").append(name).append(is_on ? "=true" : "=false");
+  return text;
+}
+
+Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
+  HttpRequest request{.socket = container.where, .method = "POST"};
+  request.path = container_path(container, "/checkpoint" + query_text({{"keep", true},
+                                                                       {"leaveRunning", dump.wish.leave_running},
+                                                                       {"tcpEstablished", dump.wish.tcp},
+                                                                       {"fileLocks", dump.wish.file_locks}}));
+  request.timeout = 0;
+  request.stop_fd = dump.stop_fd;
+  if (Error error = http_call(request).refusal(std::string{who})) return error;
+  result.kept = container.bundle + "/checkpoint";
+  return copy_images(result.kept, dump.directory);
+}
+
+Error restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {
+  const std::string place = container.bundle + "/checkpoint";
+  // It keeps one checkpoint of a container, and takes what is there.
+  for (const std::string& name : names_in(place)) unlink((place + "/" + name).c_str());
+  if (mkdir(place.c_str(), 0700) != 0 && errno != EEXIST) return system_error(Reason::io_write, place, errno);
+  if (Error error = copy_images(restore.directory, place)) return error;
+  HttpRequest request{.socket = container.where, .method = "POST"};
+  request.path = container_path(
+      container,
+      "/restore" + query_text({{"keep", true}, {"tcpEstablished", restore.tcp}, {"fileLocks", restore.file_locks}}));
+  request.timeout = 0;
+  request.stop_fd = restore.stop_fd;
+  tries = 1;
+  return http_call(request).refusal(std::string{who});
+}
+
+Error changes(const RunningContainer& container, RootChanges& changes) {
+  const HttpAnswer answer = ask(container.where, container_path(container, "/changes"));
+  if (Error error = answer.refusal(std::string{who})) return error;
+  changes.is_known = true;
+  constexpr std::int64_t deleted = 2;
+  JsonAnswer{answer.body}.each({}, [&](const JsonAnswer& one) {
+    auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
+    list.push_back(one.text({"Path"}));
+  });
+  return {};
+}
+
+}  // namespace
+
+constinit const Engine podman_engine{
+    {who, "its HTTP API on a unix socket; its service is started where it does not run"},
+    list,
+    against,
+    dump,
+    restore,
+    changes};
+
+}  // namespace critpipe
