@@ -118,13 +118,13 @@ int list(Program& program) {
 // Whether it can be dumped, by each way.
 struct Verdict {
   std::vector<DumpFinding> findings;  // what speaks against any dump, and what is worth knowing
-  DumpFinding engine;                 // why the engine cannot; empty text: it can
+  DumpFinding engine;                 // what speaks against asking the engine; empty text: nothing
+  bool has_error() const { return !findings.empty() && findings[0].severity == Severity::error; }
   bool is_possible(DumpWay way) const {
-    const bool has_error = !findings.empty() && findings[0].severity == Severity::error;
-    return !has_error && (way == DumpWay::criu || engine.text.empty());
+    return !has_error() && (way == DumpWay::criu || engine.text.empty() || engine.severity != Severity::error);
   }
   std::string why_not(DumpWay way) const {
-    const DumpFinding& why = way == DumpWay::engine && !engine.text.empty() ? engine : findings[0];
+    const DumpFinding& why = has_error() || way == DumpWay::criu ? findings[0] : engine;
     return why.text + (why.advice.empty() ? "" : " (" + why.advice + ")");
   }
 };
@@ -215,7 +215,9 @@ void print_text(Output& output, const RunningContainer& container, const Verdict
   put("shared", namespaces_text(container, true));
   for (const auto& [way, name] : ways)
     put(way == DumpWay::engine ? "by engine" : "by CRIU",
-        verdict.is_possible(way) ? "can be dumped" : "cannot be dumped: " + verdict.why_not(way));
+        !verdict.is_possible(way)                                ? "cannot be dumped: " + verdict.why_not(way)
+        : way == DumpWay::engine && !verdict.engine.text.empty() ? "can be dumped, but " + verdict.engine.text
+                                                                 : "can be dumped");
   columns.print(output);
   print_places(output, container);
   for (const DumpFinding& one : verdict.findings)

@@ -65,10 +65,10 @@ ContainerDump::ContainerDump(Program& program) : program_{program}, is_wanted_{p
   name_ = program.value("name").value_or(name_from(container_.name));
   if (!is_name(name_)) program.usage("--name: letters, digits, '_', '.' and '-' make a name, not " + visible(name_));
   Error error;
-  if (!container_.is_running())
-    error = {.reason = Reason::usage,
-             .name = "container " + visible(container_.name) + " is " + visible(container_.state) +
-                     (container_.state == "paused" ? ": let it go on first" : ": start it first")};
+  if (!container_.is_running()) {
+    const DumpFinding why = against_state(container_);
+    error = {.reason = Reason::usage, .name = why.text + " (" + why.advice + ")"};
+  }
   if (!error) error = container_options(container_, options_);
   if (!error && !stays_) error = options_.assign("leave_running=false");
   if (error) program.report(error);

@@ -6,6 +6,7 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -76,12 +77,8 @@ void list(const ContainerQuery&, EngineAnswer& answer, std::vector<RunningContai
 }
 
 DumpFinding against(const RunningContainer&, const DumpWish& wish) {
-  if (!has_program("ctr"))
-    return {Severity::error, "containerd-ctr", 0, "there is no program ctr in PATH to ask containerd with",
-            "--via criu"};
-  if (wish.tcp || wish.file_locks || wish.pre_dump)
-    return {Severity::error, "containerd-options", 0, "ctr passes no options to CRIU", "--via criu"};
-  return {};
+  if (!has_program("ctr")) return trouble("engine-program", "ctr");
+  return wish.tcp || wish.file_locks || wish.pre_dump ? trouble("containerd-options") : DumpFinding{};
 }
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult&) {

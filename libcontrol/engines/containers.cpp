@@ -1,11 +1,14 @@
 // All engines asked, one container found, and what CRIU must be told about it.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 
-#include "critpipe/control/criu.hpp"
+#include "critpipe/control/jobs.hpp"
 #include "engines/engine.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -14,10 +17,6 @@ namespace {
 // Those above first: what they run with a runtime is theirs.
 constexpr const Engine* all_engines[] = {&docker_engine, &podman_engine, &containerd_engine,
                                          &lxc_engine,    &runc_engine,   &crun_engine};
-
-DumpFinding finding(const char* check, std::string text, std::string advice) {
-  return {Severity::error, check, 0, std::move(text), std::move(advice)};
-}
 
 // "net:[4026531840]" -> "4026531840"
 std::string inode_of(const std::string& link) {
@@ -42,6 +41,23 @@ std::string names_of(const std::vector<const RunningContainer*>& some) {
   for (const RunningContainer* one : some)
     names.append(names.empty() ? "" : ", ").append(one->engine).append(" ").append(visible(one->name));
   return names;
+}
+
+// What CRIU's log says is shorter than what engines make of it. Only of one that was written since `begin`.
+void add_log(Error& error, const std::string& path, std::time_t begin) {
+  const OwnedDescriptor log{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  struct stat status;
+  if (!log || fstat(log.fd(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_mtime < begin) return;
+  const std::string first = first_error_of(log.fd()).first;
+  if (!first.empty()) error.name = "CRIU: " + visible(first);
+}
+
+// Does an engine above have it? Ids of engines are digests; runtimes are given any.
+bool is_among(const std::vector<RunningContainer>& all, const RunningContainer& one) {
+  constexpr std::size_t digest_digits = 64;
+  return std::ranges::any_of(all, [&](const RunningContainer& other) {
+    return (one.pid && one.pid == other.pid) || (one.id.size() == digest_digits && one.id == other.id);
+  });
 }
 
 // Why there is no such container, as far as the engines have answered.
@@ -88,9 +104,10 @@ std::vector<RunningContainer> list_containers(const ContainerQuery& query, std::
     engine->list(query, answer, found);
     std::ranges::sort(found, {}, [](const RunningContainer& one) { return std::pair{one.name, one.id}; });
     for (RunningContainer& one : found) {
-      const bool is_known = std::ranges::any_of(
-          all, [&](const RunningContainer& other) { return one.pid ? one.pid == other.pid : one.id == other.id; });
-      if (!is_known) all.push_back(std::move(one));
+      // What an engine still calls its process may have become another one.
+      const bool has_process = one.state == "running" || one.state == "paused";
+      if (!has_process || !is_process(one.pid, one.start_time)) one.pid = 0;
+      if (!is_among(all, one)) all.push_back(std::move(one));
     }
     answers.push_back(std::move(answer));
   }
@@ -119,8 +136,7 @@ Error find_container(std::string_view name, const ContainerQuery& query, Running
 }
 
 Error container_options(const RunningContainer& container, CriuOptions& options) {
-  if (!container.pid)
-    return {.reason = Reason::usage, .name = "container " + visible(container.name) + " does not run"};
+  if (!container.pid) return {.reason = Reason::usage, .name = against_state(container).text};
   Error error = options.set("pid", static_cast<int>(container.pid));
   const auto assign = [&](const std::string& text) {
     if (!error) error = options.assign(text);
@@ -154,40 +170,48 @@ DumpFinding against_engine(const RunningContainer& container, const DumpWish& wi
   return engine ? engine->against(container, wish) : DumpFinding{};
 }
 
+DumpFinding against_state(const RunningContainer& container) {
+  return trouble(container.state == "paused" ? "container-paused" : "container-stopped", container.name);
+}
+
 std::vector<DumpFinding> check_container(const RunningContainer& container, const CriuOptions& options,
                                          const std::string& criu_program) {
   std::vector<DumpFinding> findings;
-  if (!container.is_running())
-    findings.push_back(finding("container-state",
-                               "container " + visible(container.name) + " is " + visible(container.state),
-                               container.state == "paused" ? "let it go on first" : "start it first"));
-  if (geteuid() != 0) findings.push_back(finding("container-privilege", "only root can dump a container", "sudo"));
+  if (!container.is_running()) findings.push_back(against_state(container));
+  if (geteuid() != 0) findings.push_back(trouble("container-privilege"));
   CriuVersion version;
-  if (Error error = Criu{criu_program}.version(version))
-    findings.push_back(finding("criu", to_string(error), "install CRIU (Debian: criu), or name it with --criu"));
-  else if (constexpr int oldest = 31100; version.number() < oldest)
-    findings.push_back(finding(
-        "criu-version",
-        "CRIU " + std::to_string(version.major) + "." + std::to_string(version.minor) + " is too old for containers",
-        "3.11 or a later one"));
+  if (const Error error = Criu{criu_program}.version(version)) {
+    findings.push_back(trouble("criu"));
+    findings.back().text = to_string(error);
+  } else if (constexpr int oldest = 31100; version.number() < oldest) {
+    findings.push_back(trouble("criu-version", std::to_string(version.major) + "." + std::to_string(version.minor)));
+  }
   if (!findings.empty()) return findings;
   Error error;
   const HeldProcess process = HeldProcess::open(container.pid, error);
-  if (error || process.start_time() != container.start_time)
-    return {finding("container-state", "the process of container " + visible(container.name) + " has ended", "")};
+  if (error || process.start_time() != container.start_time) return {trouble("container-ended", container.name)};
   return check_before_dump(process, options);
 }
 
 Error engine_dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
   const Engine* const engine = find_engine(container.engine);
-  return engine && engine->dump ? engine->dump(container, dump, result)
-                                : engine_error(container.engine, "it makes no checkpoints");
+  if (!engine || !engine->dump) return engine_error(container.engine, "it makes no checkpoints");
+  const std::time_t begin = std::time(nullptr);
+  Error error = engine->dump(container, dump, result);
+  for (const std::string& log :
+       {container.bundle + "/dump.log", container.bundle + "/criu-dump.log", dump.directory + "/" + dump_log_name})
+    if (error && error.reason == Reason::usage) add_log(error, log, begin);
+  return error ? with_advice(std::move(error)) : error;
 }
 
 Error engine_restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {
   const Engine* const engine = find_engine(container.engine);
-  return engine && engine->restore ? engine->restore(container, restore, tries)
-                                   : engine_error(container.engine, "it restores nothing into a container");
+  if (!engine || !engine->restore) return engine_error(container.engine, "it restores nothing into a container");
+  const std::time_t begin = std::time(nullptr);
+  Error error = engine->restore(container, restore, tries);
+  for (const char* log : {"/restore.log", "/criu-restore.log"})
+    if (error && error.reason == Reason::usage) add_log(error, container.bundle + log, begin);
+  return error ? with_advice(std::move(error)) : error;
 }
 
 Error root_changes(const RunningContainer& container, RootChanges& changes) {

@@ -10,6 +10,7 @@
 #include "engines/engine.hpp"
 #include "critpipe/json.hpp"
 #include "engines/http_call.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -85,22 +86,15 @@ std::size_t nr_checkpoints(const RunningContainer& container) {
 }
 
 DumpFinding against(const RunningContainer& container, const DumpWish& wish) {
-  const auto say = [](const char* check, std::string text, std::string advice) {
-    return DumpFinding{Severity::error, check, 0, std::move(text), std::move(advice)};
-  };
   const HttpAnswer ping = ask(container.where, "/_ping");
   const auto experimental = ping.headers.find("docker-experimental");
-  if (experimental == ping.headers.end() || experimental->second != "true")
-    return say("docker-experimental", "docker makes checkpoints only where it is experimental",
-               "\"experimental\": true in /etc/docker/daemon.json, then restart docker; or --via criu");
-  if (wish.tcp || wish.file_locks || wish.pre_dump)
-    return say("docker-options", "docker passes no options to CRIU",
-               "--via criu; or name them in /etc/criu/runc.conf, and leave them out here");
-  if (wish.leave_running && nr_checkpoints(container) > 0)
-    return say("docker-second-checkpoint",
-               "docker ends a container at its second checkpoint that is to leave it running, and there is one already",
-               "--via criu, which any number of times leaves it running");
-  return {};
+  if (experimental == ping.headers.end() || experimental->second != "true") return trouble("docker-experimental");
+  if (wish.tcp || wish.file_locks || wish.pre_dump) return trouble("docker-options");
+  if (wish.leave_running && nr_checkpoints(container) > 0) return trouble("docker-second-checkpoint");
+  DumpFinding finding;
+  if (wish.leave_running) finding = trouble("docker-first-checkpoint");
+  finding.severity = Severity::warning;
+  return finding;
 }
 
 // The daemon keeps what belongs to a container together.

@@ -3,6 +3,7 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -61,11 +62,8 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
 }
 
 DumpFinding against(const RunningContainer&, const DumpWish& wish) {
-  if (wish.pre_dump)
-    return {Severity::error, "lxc-pre-dump", 0, "lxc-checkpoint makes pre-dumps for its own migration alone",
-            "--via criu"};
-  if (has_program("lxc-checkpoint")) return {};
-  return {Severity::error, "lxc-program", 0, "there is no program lxc-checkpoint in PATH", "--via criu"};
+  if (wish.pre_dump) return trouble("lxc-pre-dump");
+  return has_program("lxc-checkpoint") ? DumpFinding{} : trouble("engine-program", "lxc-checkpoint");
 }
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult&) {

@@ -108,6 +108,7 @@ void read_namespaces(const ProcDirectory& directory, const JsonAnswer& spec, Run
 }  // namespace
 
 bool is_process(pid_t pid, std::uint64_t& start_time) {
+  if (pid <= 0) return false;
   const ProcDirectory directory{pid};
   const auto text = directory ? directory.read("stat") : std::nullopt;
   const auto stat = text ? parse_stat(*text) : std::nullopt;

@@ -9,6 +9,7 @@
 #include "engines/engine.hpp"
 #include "engines/http_call.hpp"
 #include "engines/run_command.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -99,9 +100,7 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
 }
 
 DumpFinding against(const RunningContainer&, const DumpWish& wish) {
-  if (wish.pre_dump)
-    return {Severity::error, "podman-pre-dump", 0, "podman keeps a pre-dump for its own next dump alone", "--via criu"};
-  return {};
+  return wish.pre_dump ? trouble("podman-pre-dump") : DumpFinding{};
 }
 
 std::string query_text(std::initializer_list<std::pair<const char*, bool>> switches) {

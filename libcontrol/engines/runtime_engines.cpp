@@ -6,6 +6,7 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
+#include "engines/troubles.hpp"
 
 namespace critpipe {
 
@@ -93,11 +94,8 @@ void list_crun(const ContainerQuery& query, EngineAnswer& answer, std::vector<Ru
 }
 
 DumpFinding against(const RunningContainer& container, const DumpWish& wish) {
-  if (wish.pre_dump)
-    return {Severity::error, "runtime-pre-dump", 0, container.engine + " does not say which memory a pre-dump has",
-            "--via criu"};
-  if (has_program(container.engine)) return {};
-  return {Severity::error, "runtime-program", 0, "there is no program " + container.engine + " in PATH", "--via criu"};
+  if (wish.pre_dump) return trouble("runtime-pre-dump", container.engine);
+  return has_program(container.engine) ? DumpFinding{} : trouble("engine-program", container.engine);
 }
 
 std::vector<std::string> words_of(const RunningContainer& container, const char* command) {

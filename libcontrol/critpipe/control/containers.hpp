@@ -113,13 +113,16 @@ void put_container(JsonWriter& json, const RunningContainer& container);
 // terminal. The container runs on. Reasons: usage.
 [[nodiscard]] Error container_options(const RunningContainer& container, CriuOptions& options);
 
+// That it is paused or does not run. Requires: so it is.
+DumpFinding against_state(const RunningContainer& container);
+
 // How a dump can be made.
 enum class DumpWay : std::uint8_t { engine, criu };
 struct DumpWish {
   bool leave_running = true;
   bool tcp = false, file_locks = false, pre_dump = false;
 };
-// Why the engine cannot do what is wished; empty: it can. Asks the engine, and changes nothing.
+// Why the engine cannot do what is wished, or had better not (a warning); empty: it can. Asks it, and changes nothing.
 DumpFinding against_engine(const RunningContainer& container, const DumpWish& wish);
 // What there is against a dump here and now, worst first: of the container, of CRIU, and of each process.
 std::vector<DumpFinding> check_container(const RunningContainer& container, const CriuOptions& options,
