@@ -228,7 +228,8 @@ int run(Program& program) {
   if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
   job.descriptors = descriptors_of(pid);
   container.prepare(job);
-  if (directory) dump_into_directory(program, job, *directory);
+  if (container.exports()) container.export_archive();
+  else if (directory) dump_into_directory(program, job, *directory);
   else if (!streams) dump_into_file(program, job, *file);
   else dump_into_pipe(program, job);
   return container.finish(program.exit_code());

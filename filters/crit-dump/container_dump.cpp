@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "crit-dump/root_difference.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -73,6 +74,7 @@ ContainerDump::ContainerDump(Program& program) : program_{program}, is_wanted_{p
   if (!error && !stays_) error = options_.assign("leave_running=false");
   if (error) program.report(error);
   directory_ = program.value("into");
+  exports_ = program.has("output") && container_.engine == "podman";
   if (directory_ || program.has("output")) return;
   is_default_place_ = true;
   directory_ = program.value("dir").value_or(default_directory) + "/" + name_;
@@ -142,6 +144,9 @@ void ContainerDump::prepare(DumpJob& job) {
   }
   say(job);
   job.files.emplace_back("container.json", description(job.options));
+  if (const std::string spec = container_spec(container_); !spec.empty()) job.files.emplace_back("spec.dump", spec);
+  if (!wish_.pre_dump)
+    job.write_while_frozen = [this](int directory) { return write_root_difference(container_, directory); };
   if (way_ == DumpWay::criu) return;
   job.by_engine = [this, &job](const std::string& directory) {
     EngineDumpResult result;
@@ -151,6 +156,22 @@ void ContainerDump::prepare(DumpJob& job) {
       program_.note(container_.engine + " keeps it, too: " + visible(result.kept));
     return error;
   };
+}
+
+bool ContainerDump::exports() const { return is_wanted_ && exports_ && way_ == DumpWay::engine; }
+
+void ContainerDump::export_archive() {
+  Destination destination{program_, Destination::Content::images};
+  int signal = 0;
+  {
+    SignalDescriptor signals;
+    EngineDumpResult result;
+    const EngineDump dump{wish_, name_, "", signals.fd(), destination.fd()};
+    if (Error error = engine_dump(container_, dump, result)) program_.report(error);
+    signal = signals.take();
+  }
+  (void)destination.commit();
+  end_if_stopped(signal);
 }
 
 int ContainerDump::finish(int exit_code) {

@@ -42,6 +42,9 @@ class ContainerDump {
   void choose_way(const CriuOptions& options, bool streams);
   // Says what will happen, and adds to the job what a container needs.
   void prepare(DumpJob& job);
+  // podman makes an archive by itself, in its own form.
+  bool exports() const;
+  void export_archive();
   // Prints where the checkpoint is.
   int finish(int exit_code);
 
@@ -50,7 +53,7 @@ class ContainerDump {
   std::string description(const CriuOptions& options) const;
 
   Program& program_;
-  bool is_wanted_ = false, stays_ = true, is_default_place_ = false;
+  bool is_wanted_ = false, stays_ = true, is_default_place_ = false, exports_ = false;
   RunningContainer container_;
   CriuOptions options_;
   DumpWish wish_;

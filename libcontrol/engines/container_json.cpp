@@ -72,6 +72,10 @@ void put_container(JsonWriter& json, const RunningContainer& container) {
   put_mounts(json, container);
 }
 
+std::string container_spec(const RunningContainer& container) {
+  return container.bundle.empty() ? std::string{} : small_file(container.bundle + "/config.json");
+}
+
 Error read_container(const std::string& path, RunningContainer& container) {
   const JsonAnswer json{small_file(path)};
   if (!json || json.text({"engine"}).empty())

@@ -142,7 +142,7 @@ bool is_frozen(const RunningContainer& container) {
 }
 
 void read_machine(RunningContainer& container) {
-  const JsonAnswer spec{container.bundle.empty() ? "" : small_file(container.bundle + "/config.json")};
+  const JsonAnswer spec{container_spec(container)};
   if (spec.is_on({"process", "terminal"})) container.has_terminal = true;
   if (!container.pid || !is_process(container.pid, container.start_time)) return;
   const ProcDirectory directory{container.pid};

@@ -112,13 +112,15 @@ std::string query_text(std::initializer_list<std::pair<const char*, bool>> switc
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
   HttpRequest request{.socket = container.where, .method = "POST"};
-  request.path = container_path(container, "/checkpoint" + query_text({{"keep", true},
+  const bool exports = dump.archive_fd >= 0;
+  request.path = container_path(container, "/checkpoint" + query_text({{exports ? "export" : "keep", true},
                                                                        {"leaveRunning", dump.wish.leave_running},
                                                                        {"tcpEstablished", dump.wish.tcp},
                                                                        {"fileLocks", dump.wish.file_locks}}));
   request.timeout = 0;
   request.stop_fd = dump.stop_fd;
-  if (Error error = http_call(request).refusal(std::string{who})) return error;
+  request.output_fd = dump.archive_fd;
+  if (Error error = http_call(request).refusal(std::string{who}); error || exports) return error;
   result.kept = container.bundle + "/checkpoint";
   return copy_images(result.kept, dump.directory);
 }

@@ -106,6 +106,8 @@ std::vector<RunningContainer> list_containers(const ContainerQuery& query, std::
 
 // Members of a JSON object that say all of that: "engine", "id", "name", "runtime", "mounts", ...
 void put_container(JsonWriter& json, const RunningContainer& container);
+// The OCI spec in its bundle, as JSON; empty: there is none.
+std::string container_spec(const RunningContainer& container);
 // What container.json says of which container it was: engine, id, name, bundle, where. Reasons: bad_json.
 [[nodiscard]] Error read_container(const std::string& path, RunningContainer& container);
 
@@ -134,6 +136,7 @@ struct EngineDump {
   std::string name;       // of the checkpoint
   std::string directory;  // an empty one
   int stop_fd = -1;       // readable: give up waiting
+  int archive_fd = -1;    // podman: gets its archive, in place of the directory
 };
 struct EngineDumpResult {
   std::string kept;  // where the engine keeps the images itself; empty: nowhere
