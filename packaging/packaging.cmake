@@ -34,6 +34,8 @@ and list tasks, descriptors and mappings. They read directories, archives
 of container engines and image streams, compressed or not, in bounded memory.")
 # libarchive is loaded when an archive is read.
 set(CPACK_DEBIAN_CRITPIPE_PACKAGE_DEPENDS "libarchive13 | libarchive13t64")
+# libcurl is loaded when docker or podman is asked.
+set(CPACK_DEBIAN_CRITPIPE_PACKAGE_RECOMMENDS "libcurl4 | libcurl4t64")
 
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME libcritpipe0)
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
