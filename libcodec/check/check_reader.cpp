@@ -91,7 +91,7 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
   }
 }
 
-CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits}, work_{std::make_unique<Work>()} {
+CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>()} {
   work_->plan = std::move(plan);
 }
 CheckReader::~CheckReader() = default;

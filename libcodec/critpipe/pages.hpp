@@ -259,6 +259,8 @@ class PagesImage {
     std::uint64_t begin, end;  // begin == end: only holes follow
   };
   Extent next_extent(std::uint64_t page) const;
+  // How many bytes from a position in the content on lie in a hole, as far as `end`; 0: there is data, or no file.
+  std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
  private:
   InputFile file_;
