@@ -100,8 +100,7 @@ class Printer {
   Output& output_;
   InspectionText text_;
   InspectionJson json_;
-  std::vector<Inspection> kept_;
-  std::vector<bool> seen_pids_;
+  std::vector<Inspection> kept_, unshown_;
   bool is_first_ = true;
 };
 
@@ -113,22 +112,26 @@ void Printer::report(const Inspection& inspection) {
   for (const Error& error : inspection.errors) program_.report(error);
 }
 
+// It is no checkpoint, or cannot be read.
+bool is_nothing(const Inspection& inspection) {
+  return inspection.processes.empty() && !inspection.errors.empty() && inspection.checkpoint->pages_only().empty() &&
+         !inspection.container.is_known();
+}
+
 Step Printer::take(std::vector<Inspection> found, bool has_others) {
   if (gathers()) {
-    std::ranges::move(found, std::back_inserter(kept_));
+    for (Inspection& inspection : found) (is_nothing(inspection) ? unshown_ : kept_).push_back(std::move(inspection));
     return Step::go;
   }
   for (const Inspection& inspection : found) {
-    if (program_.has("lines")) {
+    if (is_nothing(inspection)) {
+      // Its errors say so.
+    } else if (program_.has("lines")) {
       print_inspection_lines(output_, inspection, json_);
     } else {
-      const bool is_empty = inspection.processes.empty() && !inspection.errors.empty() &&
-                            inspection.checkpoint->pages_only().empty() && !inspection.container.is_known();
-      if (!is_empty) {
-        if (!std::exchange(is_first_, false)) output_.write("\n");
-        if (has_others || found.size() > 1) output_.write("==> " + visible(inspection.text_id) + " <==\n");
-        print_inspection(output_, inspection, text_);
-      }
+      if (!std::exchange(is_first_, false)) output_.write("\n");
+      if (has_others || found.size() > 1) output_.write("==> " + visible(inspection.text_id) + " <==\n");
+      print_inspection(output_, inspection, text_);
     }
     if (output_.flush() == Step::stop) return Step::stop;
     report(inspection);
@@ -140,8 +143,9 @@ void Printer::finish() {
   if (!gathers()) return;
   if (program_.has("json")) print_inspections_json(output_, kept_, json_);
   else print_inspections_checkpointctl(output_, kept_, json_);
-  if (output_.flush() == Step::go)
-    for (const Inspection& inspection : kept_) report(inspection);
+  if (output_.flush() == Step::stop) return;
+  for (const auto* inspections : {&kept_, &unshown_})
+    for (const Inspection& inspection : *inspections) report(inspection);
 }
 
 int run(Program& program) {

@@ -116,7 +116,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
   if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
-  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
+  if (has_selection(program)) options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);
   };
@@ -129,7 +129,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     : program_{program},
       report_{[this, &program, given = needs.report](const Error& error) {
-        has_errors_ = true;
+        ++nr_reported_;
         if (given) given(error);
         else program.report(error);
       }},
@@ -148,6 +148,7 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     });
   });
   report_without_pages(program);
+  if (needs.facts && !program.has("parent")) report_missing_parents();
 }
 
 bool SurveyedInputs::has_failed() const {
@@ -205,10 +206,27 @@ void SurveyedInputs::read_parents(Program& program) {
 }
 
 void SurveyedInputs::report_without_pages(Program& program) {
-  if (!chosen_.all() || has_errors_ || program.failed()) return;
+  if (!chosen_.all() || nr_reported_ > 0 || program.failed()) return;
   for (const auto& set : *sets_)
     if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
   if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
+}
+
+// Pages that the mode looks at, and that are nowhere.
+void SurveyedInputs::report_missing_parents() {
+  for (const auto& set : *sets_) {
+    std::uint64_t nr_missing = 0;
+    const std::size_t nr_before = nr_reported_;
+    for (const auto& [id, memory] : set->memories) {
+      if (memory.totals.parent > 0) nr_missing += nr_missing_in_parents(*set, id, set->page_size);
+      (void)pagemap(*set, id);  // which reports what is wrong with the parents
+    }
+    if (nr_missing == 0 || nr_reported_ > nr_before) continue;
+    report_({.reason = Reason::no_bytes,
+             .image = set->id.text(),
+             .name = formatted("%llu pages are in a parent that is not here, or lacks them",
+                               static_cast<unsigned long long>(nr_missing))});
+  }
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
@@ -231,7 +249,7 @@ CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMem
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
-  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
+  if (has_selection(program)) options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};
 }

@@ -89,9 +89,10 @@ class SurveyedInputs {
  private:
   void read_parents(Program& program);
   void report_without_pages(Program& program);
+  void report_missing_parents();
 
   Program& program_;
-  bool has_errors_ = false;
+  std::size_t nr_reported_ = 0;  // errors
   std::function<void(const Error&)> report_;
   Chosen chosen_;
   Selection selection_;

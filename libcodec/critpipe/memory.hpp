@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -128,6 +129,16 @@ void check_parents(PageStore& store, std::span<const MemoryId> memories, std::ui
 // Why a given parent is none, though it can be read: it holds no set with pagemaps (no_parent), or several (usage).
 Error no_single_parent(const std::string& input, std::size_t nr_sets);
 
+// How many pages that a memory has in a parent are not to be had there.
+std::uint64_t nr_missing_in_parents(PageStore& store, MemoryId memory, std::uint64_t page_size);
+
+// What leaves something of the memory of a set with tasks unknown: what is wrong with it as a checkpoint, and pagemaps
+// of its tasks that are not there. Requires: the checkpoint is finished, and knows its mappings. `place` precedes the
+// names of its images, `memories` are those with a pagemap; `wanted`: which processes are asked for; empty: all.
+using WantedPid = std::function<bool(std::uint32_t pid)>;
+std::vector<Error> missing_memory(const Checkpoint& checkpoint, const std::string& place,
+                                  const std::set<MemoryId>& memories, const WantedPid& wanted);
+
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 // Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What
@@ -154,6 +165,9 @@ class MappingIndex {
 // The same for the addresses of a process, whose holes may be stored in the shared objects that it maps.
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
+// The same with the task's mappings, for who visits many ranges.
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, std::uint32_t pid, const MappingIndex& mappings,
+                     std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
 
 // How to read addresses whose bytes no image has.
 enum class Absent : std::uint8_t {

@@ -37,6 +37,7 @@ struct MemorySet final : PageStore {
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
   bool is_parent = false;                                             // of another set in its input
+  bool is_set = false;                                                // not images by themselves
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
 
   const Pagemap* pagemap(MemoryId memory) override;
@@ -89,6 +90,7 @@ struct MemoryWork {
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
+  void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory

@@ -97,6 +97,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
       made->directory = std::make_unique<PageDirectory>(member.directory, work_.options.limits);
     return made;
   });
+  set.is_set |= member.in_set;
   if (const auto pages_id = pages_id_of_name(member.name)) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
@@ -119,7 +120,9 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
       report(error);
     });
   }
-  return set.checkpoint.wants(member.name) ? set.checkpoint.sink_for(member.name) : nullptr;
+  if (set.checkpoint.wants(member.name)) return set.checkpoint.sink_for(member.name);
+  // What no name tells is at least an image.
+  return member.in_set || kind_of_name(member.name) ? nullptr : std::make_unique<Stage>(nullptr);
 }
 
 }  // namespace
@@ -138,7 +141,7 @@ void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
 
 void MemoryWork::load() {
   for (const std::string& parent : options.parents) sources.push_back({{parent}});
-  options.source.stdin_offset = stdin_offset();
+  if (options.source.stdin_offset == Member::unknown) options.source.stdin_offset = stdin_offset();
   const auto again = [this](const std::string& input) { return can_read_again(input, options.source); };
   for (const Source& source : sources) from_pipe |= !std::ranges::all_of(source.inputs, again);
   for (Source& source : sources) load(source);
@@ -209,9 +212,16 @@ void MemoryWork::finish() {
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "");
-      set->page_size = options.page_size != 0 ? options.page_size : set->checkpoint.page_size();
+      set->page_size = set->checkpoint.page_size(options.page_size);
+      report_missing(*set);
       if (!set->is_parent && &source == &sources.front()) add_processes(*set);
     }
+}
+
+// Where only some of the images are read, others are no loss.
+void MemoryWork::report_missing(const MemorySet& set) {
+  if (options.wanted || !set.is_set) return;
+  for (Error& error : missing_memory(set.checkpoint, set.place, set.memories, options.pids)) report(error);
 }
 
 void MemoryWork::add_processes(MemorySet& set) {

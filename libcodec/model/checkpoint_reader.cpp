@@ -58,7 +58,8 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
     work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
-  return found.checkpoint.sink_for(member.name);
+  const bool tells_kind = member.in_set || kind_of_name(member.name);
+  return found.checkpoint.sink_for(tells_kind ? std::string_view{member.name} : "-");
 }
 
 void CheckpointReader::report(const Error& error) {
@@ -85,7 +86,14 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   Checkpoint& home = (best == all.end() ? all.front() : *best).checkpoint;
   *work_->room_for_errors += work_->errors_without_set.size();
   for (const Error& error : work_->errors_without_set) home.report(error);
-  for (SetCheckpoint& found : all) found.checkpoint.finish(found.place, found.is_set);
+  for (SetCheckpoint& found : all) {
+    found.checkpoint.finish(found.place, found.is_set);
+    const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
+    if (found.is_set || !is_empty || !found.checkpoint.pages_only().empty()) continue;
+    found.checkpoint.report({.reason = Reason::no_tree,
+                             .image = found.id.text(),
+                             .name = "no processes in what was given of it: pstree.img and core images have them"});
+  }
   return all;
 }
 

@@ -64,19 +64,20 @@ bool TextReader::read(const Task& task, TextPlace place, std::string& bytes) {
   const std::uint64_t page_size = page_size_of(checkpoint_, task);
   bytes.assign(static_cast<std::size_t>(place.end - place.begin), '\0');
   const std::span<std::byte> all = std::as_writable_bytes(std::span{bytes});
-  bool is_there = true;
+  bool is_there = true, is_any_stored = false;  // nothing but holes is no text
   visit_stretches(
       store, {.shmem = false, .id = task.pid}, page_size, place.begin, place.end, [&](const Stretch& stretch) {
         const std::uint64_t begin = std::max(stretch.vaddr, place.begin);
         const std::uint64_t end = std::min(stretch.end(page_size), place.end);
         if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
+        is_any_stored = true;
         is_there =
             stretch.where == Stretch::Where::stored && !(stretch.flags & PageRun::payload_aligned) &&
             read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - place.begin, end - begin));
         return is_there ? Step::go : Step::stop;
       });
   if (directory_) directory_->forget({.shmem = false, .id = task.pid});
-  return is_there;
+  return is_there && is_any_stored;
 }
 
 void read_texts(Inspection& inspection, TextReader& reader) {

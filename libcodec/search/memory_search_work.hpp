@@ -7,6 +7,9 @@
 
 namespace critpipe {
 
+struct MemorySet;
+using MemoriesOfSets = std::map<SetId, std::set<MemoryId>>;
+
 // Does any task map one?
 bool maps_unlinked(const Checkpoint& checkpoint);
 
@@ -42,6 +45,10 @@ struct MemorySearch::Work {
   Step step_behind(const Search& search, const std::string& place) const;
   Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                            const SourceOptions& source_options);
+  // Some memories, whose parents are in the inputs, which were read before.
+  Step search_with_parents(const std::vector<std::string>& inputs, const SourceOptions& source_options,
+                           const MemoriesOfSets& memories);
+  Step search_with_parents(MemoryWork& memories, MemorySet& set, const std::set<MemoryId>& wanted);
   // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
   Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_unlinked(CheckpointMemory& memory);

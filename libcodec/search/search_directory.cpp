@@ -102,6 +102,11 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
   survey_options.limits = options.limits;
+  const auto& pids = options.filter.pids;
+  if (!pids.empty())
+    survey_options.memories = [&](MemoryId memory) {
+      return memory.shmem || std::ranges::find(pids, memory.id) != pids.end();
+    };
   PageSurvey survey{survey_options, on_error};
   auto& sets = survey.read({path}, source_options);
   for (const auto& set : sets)

@@ -18,6 +18,7 @@ namespace {
 struct LoadedPagemap {
   Pagemap pagemap;
   bool whole = false;
+  bool has_parent_runs() const { return std::ranges::any_of(pagemap.runs, &PageRun::is_parent); }
 };
 
 // A pages image, and the matches in it that wait for their addresses.
@@ -30,19 +31,19 @@ struct SearchedPages {
   std::optional<MemoryId> memory;  // known from the start
   std::vector<PlacedBytes> extents;
   std::unique_ptr<WaitingMatches> waiting;
-  bool again = false;  // to be searched in the second pass
+  bool deferred = false;  // until it is known where the parents are
+  bool again = false;     // to be searched in the second pass
 };
 
 struct SearchedSet {
   SetId id;
-  std::string place;  // before the names of its images
+  std::string place;    // before the names of its images
+  bool is_set = false;  // not images by themselves
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
   std::map<MemoryId, LoadedPagemap> pagemaps;
   std::map<std::uint64_t, SearchedPages> pages;
-  std::uint64_t page_size(const MemorySearchOptions& options) const {
-    return options.page_size != 0 ? options.page_size : checkpoint.page_size();
-  }
+  std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
 };
 
 std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -84,15 +85,21 @@ class InputSearch final : public Decoding {
   bool is_rereadable() const { return rereadable_; }
   // After finish(): is there anything to be read again? Then all inputs are.
   bool begin_second_pass();
+  // Memories that have pages in a parent which is in the inputs, too: they are searched with it, by address.
+  const MemoriesOfSets& with_parents() const { return with_parents_; }
 
  private:
   class ImageSearch;
   SearchedSet& set_of(const Member& member);
   Step finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded);
   Step finish_unclaimed(SearchedSet& set);
+  void report_missing(const SearchedSet& set);
   Step report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const;
   void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents);
   bool is_told(const SearchedSet& set, MemoryId memory) const;
+  bool waits_for_parents(const SearchedSet& set, std::uint64_t pages_id) const;
+  Step finish(SearchedSet& set, bool has_parent);
+  std::uint64_t nr_in_parent(SearchedSet& set, const Pagemap& pagemap, const Ranges& wanted) const;
   // Does a range begin or end inside a page, so that any match may turn out to be cut?
   bool cuts_inside_pages() const {
     return std::ranges::any_of(work_.options.filter.ranges, [](const MemoryFilter::Range& range) {
@@ -107,6 +114,7 @@ class InputSearch final : public Decoding {
   bool is_second_pass_ = false;
   WaitingBudget budget_;
   SetsOf<SearchedSet> sets_;
+  MemoriesOfSets with_parents_;
   bool stopped_ = false;
   const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
 };
@@ -129,7 +137,7 @@ class InputSearch::ImageSearch final : public PagesSink {
   Step finish();
 
   void place(MemoryId memory, LoadedPagemap& loaded);
-  bool is_idle() const { return pages_.again || failed_; }
+  bool is_idle() const { return pages_.again || pages_.deferred || failed_; }
   Step settle(Step step);
 
   InputSearch& inputs_;
@@ -162,6 +170,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   if (!member.is_image || stopped_) return nullptr;
   SearchedSet& set = set_of(member);
   const std::string& file = member.name;
+  set.is_set |= member.in_set;
   if (const auto pages_id = pages_id_of_name(file)) {
     SearchedPages& pages = set.pages[*pages_id];
     if (is_second_pass_ && !std::exchange(pages.again, false)) return nullptr;
@@ -183,6 +192,8 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   } else if (set.checkpoint.wants(file)) {
     to = set.checkpoint.sink_for(file);
   }
+  // What no name tells is at least an image.
+  if (!to && !member.in_set && !kind_of_name(file)) to = std::make_unique<Stage>(nullptr);
   if (!to) return nullptr;
   return std::make_unique<EndRecorder>(std::move(to), set, file);
 }
@@ -192,10 +203,20 @@ bool InputSearch::is_told(const SearchedSet& set, MemoryId memory) const {
   return is_second_pass_ || (is_read(pagemap_name(memory)) && search::is_told(set.checkpoint, memory, is_read));
 }
 
+// Is it a parent, or has it pages in one, which may come later?
+bool InputSearch::waits_for_parents(const SearchedSet& set, std::uint64_t pages_id) const {
+  if (is_second_pass_ || !rereadable_) return false;
+  return generation_of(set.id.set).number > 0 || std::ranges::any_of(set.pagemaps, [&](const auto& row) {
+           return row.second.pagemap.pages_id == pages_id && row.second.has_parent_runs();
+         });
+}
+
 InputSearch::ImageSearch::ImageSearch(InputSearch& inputs, SearchedSet& set, std::uint64_t pages_id,
                                       SearchedPages& pages)
     : inputs_{inputs}, set_{set}, pages_{pages} {
   const MemorySearch::Work& work = inputs.work_;
+  pages.deferred = inputs.waits_for_parents(set, pages_id);
+  if (pages.deferred) return;
   for (auto& [memory, loaded] : set.pagemaps)
     if (loaded.pagemap.pages_id == pages_id && inputs.is_told(set, memory)) place(memory, loaded);
   std::size_t context = work.options.context;
@@ -277,17 +298,29 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
   work_.on_error(error);
 }
 
+std::uint64_t InputSearch::nr_in_parent(SearchedSet& set, const Pagemap& pagemap, const Ranges& wanted) const {
+  const std::uint64_t page_size = set.page_size(work_.options);
+  std::uint64_t sum = 0;
+  for (const PageRun& run : pagemap.runs) {
+    if (!run.is_parent()) continue;
+    const std::uint64_t end = run.end(page_size);
+    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
+    for (; range != wanted.end() && range->begin < end; ++range)
+      sum += pages_touched(std::min(range->end, end) - std::max(range->begin, run.vaddr), page_size);
+  }
+  return sum;
+}
+
 // Reports what waited for this pagemap.
 Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded) {
   loaded.pagemap.seal();
-  std::uint64_t in_parent = 0;
-  for (const PageRun& run : loaded.pagemap.runs) in_parent += run.is_parent() ? run.nr_pages : 0;
-  if (in_parent > 0) {
+  const Ranges wanted = owners.wanted(memory);
+  if (const std::uint64_t in_parent = nr_in_parent(set, loaded.pagemap, wanted); in_parent > 0) {
     Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
     error.have = in_parent;
     work_.on_error(error);
   }
-  const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), owners.wanted(memory));
+  const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), wanted);
   work_.use.add(memory, &loaded.pagemap, set.page_size(work_.options));
   if (!extents.empty()) work_.use.add_stored();
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
@@ -296,6 +329,7 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
     return Step::go;
   }
   check_size(pages->second, extents);
+  pages->second.again |= std::exchange(pages->second.deferred, false);
   if (!pages->second.waiting) return Step::go;
   if (rereadable_ && pages->second.waiting->any_is_cut(extents)) {
     pages->second.again = true;
@@ -330,6 +364,7 @@ Step InputSearch::report_unclaimed(const SearchedSet& set, const SearchedPages& 
 Step InputSearch::finish_unclaimed(SearchedSet& set) {
   for (auto& entry : set.pages) {
     SearchedPages& pages = entry.second;
+    if (std::exchange(pages.deferred, false)) pages.again = takes_unclaimed();
     if (!takes_unclaimed()) pages.waiting.reset();
     if (!pages.waiting) continue;
     const auto give = [&](const Match& found) { return report_unclaimed(set, pages, found); };
@@ -339,18 +374,43 @@ Step InputSearch::finish_unclaimed(SearchedSet& set) {
   return Step::go;
 }
 
+void InputSearch::report_missing(const SearchedSet& set) {
+  std::set<MemoryId> memories;
+  for (const auto& [memory, loaded] : set.pagemaps) memories.insert(memory);
+  WantedPid wanted;
+  const auto& pids = work_.options.filter.pids;
+  if (!pids.empty()) wanted = [&](std::uint32_t pid) { return std::ranges::find(pids, pid) != pids.end(); };
+  for (const Error& error : missing_memory(set.checkpoint, set.place, memories, wanted)) work_.on_error(error);
+}
+
 Step InputSearch::finish() {
   if (stopped_) return Step::stop;
-  for (const auto& set : sets_.all()) {
-    set->checkpoint.finish(set->place);
-    MemoryOwners owners{set->id, set->checkpoint, work_.options};
-    work_.use.add(set->checkpoint);
-    if (!set->pages.empty()) work_.use.add_pages_image();
-    for (auto& [memory, loaded] : set->pagemaps)
-      if (finish(*set, owners, memory, loaded) == Step::stop) return Step::stop;
-    if (finish_unclaimed(*set) == Step::stop) return Step::stop;
+  std::vector<SearchedSet*> parents(sets_.size());
+  if (rereadable_) parents = sets_.parents();
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    SearchedSet& set = *sets_.all()[i];
+    set.checkpoint.finish(set.place);
+    const bool is_parent = std::ranges::find(parents, &set) != parents.end();
+    if (is_parent) set.pages.clear();  // its memory is that of its children
+    else if (finish(set, parents[i] != nullptr) == Step::stop) return Step::stop;
   }
   return Step::go;
+}
+
+Step InputSearch::finish(SearchedSet& set, bool has_parent) {
+  if (set.is_set) report_missing(set);
+  MemoryOwners owners{set.id, set.checkpoint, work_.options};
+  work_.use.add(set.checkpoint);
+  if (!set.pages.empty()) work_.use.add_pages_image();
+  for (auto& [memory, loaded] : set.pagemaps) {
+    if (has_parent && loaded.has_parent_runs()) {
+      with_parents_[set.id].insert(memory);
+      set.pages.erase(loaded.pagemap.pages_id);
+    } else if (finish(set, owners, memory, loaded) == Step::stop) {
+      return Step::stop;
+    }
+  }
+  return finish_unclaimed(set);
 }
 
 bool InputSearch::begin_second_pass() {
@@ -375,6 +435,9 @@ Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, c
   InputSearch receiver{*this, all ? Rereadable::yes : Rereadable::no};
   if (read_inputs(inputs, receiver, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
   if (receiver.begin_second_pass() && read_inputs(inputs, receiver, source_options) == Step::stop) return Step::stop;
+  if (!receiver.with_parents().empty() &&
+      search_with_parents(inputs, source_options, receiver.with_parents()) == Step::stop)
+    return Step::stop;
   if (!receiver.maps_unlinked()) return Step::go;
   if (receiver.is_rereadable()) return search_unlinked(inputs, source_options);
   on_error({.reason = Reason::no_bytes,

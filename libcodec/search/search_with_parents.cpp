@@ -57,15 +57,36 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
   CheckpointMemory memory{inputs, memory_options, on_error};
   MemoryWork& memories = memory.work();
   if (!memories.from_pipe) memories.options.held_bytes = held_bytes;  // of a pipe, all pages are held already
-  for (MemorySet* set : memories.children()) {
-    MemoryOwners owners{set->id, set->checkpoint, options};
-    use.add(set->checkpoint);
-    for (const MemoryId one : in_order(set->checkpoint, set->memories)) {
-      PiecesReader reader{*this, memories, *set};
-      if (search_stored({*set, one, set->page_size, owners, set->name}, reader) == Step::stop) return Step::stop;
-    }
-  }
+  for (MemorySet* set : memories.children())
+    if (search_with_parents(memories, *set, set->memories) == Step::stop) return Step::stop;
   return search_unlinked(memory);
+}
+
+Step MemorySearch::Work::search_with_parents(MemoryWork& memories, MemorySet& set, const std::set<MemoryId>& wanted) {
+  MemoryOwners owners{set.id, set.checkpoint, options};
+  use.add(set.checkpoint);
+  for (const MemoryId one : in_order(set.checkpoint, wanted)) {
+    PiecesReader reader{*this, memories, set};
+    if (search_stored({set, one, set.page_size, owners, set.name}, reader) == Step::stop) return Step::stop;
+  }
+  return Step::go;
+}
+
+// What is wrong with the inputs is known.
+Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inputs,
+                                             const SourceOptions& source_options, const MemoriesOfSets& memories) {
+  MemoryOptions memory_options;
+  memory_options.page_size = options.page_size;
+  memory_options.limits = options.limits;
+  memory_options.source = source_options;
+  memory_options.held_bytes = held_bytes;
+  CheckpointMemory memory{inputs, memory_options};
+  for (MemorySet* set : memory.work().children()) {
+    const auto wanted = memories.find(set->id);
+    if (wanted == memories.end()) continue;
+    if (search_with_parents(memory.work(), *set, wanted->second) == Step::stop) return Step::stop;
+  }
+  return Step::go;
 }
 
 }  // namespace critpipe

@@ -206,6 +206,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return nullptr;
   SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
+  set.state().is_set |= member.in_set;
+  if (const auto memory = memory_of_name(file)) set.state().seen.insert(*memory);
   if (const auto pages_id = pages_id_of_name(file)) {
     if (set.state().left_out.contains(*pages_id)) return nullptr;
     SurveyedPages& image = set.images[*pages_id];

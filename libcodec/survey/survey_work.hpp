@@ -13,6 +13,8 @@ namespace critpipe {
 struct SurveyedSet::State {
   std::unique_ptr<PageDirectory> page_directory;  // null: none yet
   std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
+  bool is_set = false;                            // not images by themselves
+  std::set<MemoryId> seen;                        // memories with a pagemap, also those that nobody wants
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
 };
@@ -28,6 +30,7 @@ struct SurveyWork {
   SurveyedSet& set_of(const Member& member);
   void finish();
   void finish(SurveyedSet& set);
+  void report_missing(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,

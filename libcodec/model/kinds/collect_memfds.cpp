@@ -1,4 +1,6 @@
 // memfd.img: names and sizes of memfds.
+#include <algorithm>
+
 #include "model/collect.hpp"
 #include "model/message_reader.hpp"
 
@@ -19,8 +21,17 @@ void collect_memfd(Model& model, std::uint32_t, const Entry& entry) {
   model.memfds.try_emplace(id, std::move(inode));
 }
 
+void expect_memfds(const Model& model, Missing& missing) {
+  const auto is_mapped = [&](const Mapping& mapping) {
+    return mapping.kind() == Mapping::Kind::memfd &&
+           model.find(type_memfd, static_cast<std::uint32_t>(mapping.shmid)) != nullptr;
+  };
+  const auto maps_one = [&](const Task& task) { return std::ranges::any_of(task.memory.mappings, is_mapped); };
+  if (std::ranges::any_of(model.tasks, maps_one)) missing.want("memfd.img");
+}
+
 constexpr CollectedKind rows[] = {
-    {"MEMFD_INODE", needs_files, collect_memfd, nullptr},
+    {"MEMFD_INODE", needs_files, collect_memfd, expect_memfds},
 };
 
 }  // namespace
