@@ -76,18 +76,10 @@ std::span<const Mapping> mappings_of(const Checkpoint& checkpoint, const Task& t
 
 namespace {
 
-bool is_memfd_of_name(const Checkpoint& checkpoint, const Mapping& mapping) {
-  const auto object = shared_object(checkpoint, mapping);
-  return object && is_kept_unmapped(checkpoint, *object);
-}
-
 bool has_name(const Checkpoint& checkpoint, const Mapping& mapping) {
-  const bool is_memfd = mapping.kind() == Mapping::Kind::memfd;
-  if (!is_memfd && mapping.kind() != Mapping::Kind::file) return true;
+  const bool of_file = mapping.kind() == Mapping::Kind::file || mapping.kind() == Mapping::Kind::memfd;
   const File* const file = checkpoint.file_of(mapping);
-  if (!file || checkpoint.path_of(*file).empty()) return false;
-  // What is anonymous memory turns out when all images are joined.
-  return !is_memfd || !mapping.is_shared() || is_memfd_of_name(checkpoint, mapping);
+  return !of_file || (file && !checkpoint.path_of(*file).empty());
 }
 
 bool is_told(const Checkpoint& checkpoint, const Task& task, const IsRead& is_read) {
