@@ -130,8 +130,8 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
 }
 
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
-std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
-  std::vector<DumpFinding> findings = check_before_dump(job.root, job.options);
+std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
+  std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
   if (!job.options.is_on("track_mem")) return findings;
   std::vector<CriuFeature> features{{"mem_track"}};
   if (Error error = make_criu(program)->features(features)) program.report(error);
@@ -141,22 +141,22 @@ std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
   return findings;
 }
 
-std::string text_of(const DumpFinding& finding) {
+std::string text_of(const MachineFinding& finding) {
   return finding.text + (finding.advice.empty() ? "" : " (" + finding.advice + ")");
 }
 
-std::string_view criu_text(const DumpFinding& finding) {
+std::string_view criu_text(const MachineFinding& finding) {
   for (const CheckRow& row : dump_checks())
     if (row.name == finding.check) return row.criu;
   return "Tracking memory is not available. Consider omitting --track-mem";
 }
 
-int print_findings(Program& program, std::span<const DumpFinding> findings, pid_t pid) {
+int print_findings(Program& program, std::span<const MachineFinding> findings, pid_t pid) {
   FileOutput output{STDOUT_FILENO, "standard output"};
   JsonWriter json{output, false};
   if (program.has("json"))
     json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(pid)).key("findings").begin('[');
-  for (const DumpFinding& finding : findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity <= Severity::loss) program.set_exit_code(exit_no);
     if (!program.has("json")) {
       output.write(std::string{name_of(finding.severity)} + ": " + text_of(finding) + "\n");
@@ -172,8 +172,8 @@ int print_findings(Program& program, std::span<const DumpFinding> findings, pid_
 }
 
 // Before anything is frozen. False: CRIU would refuse.
-bool look_before(Program& program, std::span<const DumpFinding> findings) {
-  for (const DumpFinding& finding : findings) {
+bool look_before(Program& program, std::span<const MachineFinding> findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity == Severity::error) program.report({.reason = Reason::usage, .name = text_of(finding)});
     else program.note(std::string{name_of(finding.severity)} + ": " + text_of(finding));
   }

@@ -150,7 +150,7 @@ RestorePlan plan_of(const Program& program, const CriuOptions& options) {
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options) {
   std::vector<Against> all;
   CheckReader images{plan_of(program, options)};
-  CheckpointReader model{restore_needs()};
+  CheckpointReader model{here_needs()};
   SourceOptions source;
   source.all_members = true;
   for (const std::string& input : inputs) {
@@ -163,7 +163,7 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
           {finding.severity, std::string{finding.rule->name}, to_string(finding), std::string{finding.rule->advice}});
   for (const Error& error : images.errors()) program.report(error);
   for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
-    for (const DumpFinding& finding : check_before_restore(set.checkpoint, options))
+    for (const MachineFinding& finding : check_here(set.checkpoint, options))
       all.push_back({finding.severity, std::string{finding.check},
                      std::string{name_of(finding.severity)} + ": " + finding.text, finding.advice});
   return all;

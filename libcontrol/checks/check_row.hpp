@@ -20,7 +20,7 @@ class DumpLook {
                std::string advice = {});
 
   std::string_view check;  // that is being made
-  std::vector<DumpFinding> findings;
+  std::vector<MachineFinding> findings;
 };
 
 using DumpCheck = void (*)(DumpLook& look);
