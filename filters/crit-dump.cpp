@@ -132,6 +132,12 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
 std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
   std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
+  const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
+  if (job.setup.service.empty())
+    for (MachineFinding& finding : check_criu(job.setup.program)) add(std::move(finding));
+  if (const auto parent = program.value("parent"); parent && access((*parent + "/inventory.img").c_str(), F_OK) != 0)
+    add({Severity::error, "parent", 0, "there is no dump in the parent " + visible(*parent),
+         "--parent takes the directory of an earlier dump or pre-dump"});
   if (!job.options.is_on("track_mem")) return findings;
   std::vector<CriuFeature> features{{"mem_track"}};
   if (Error error = make_criu(program)->features(features)) program.report(error);
@@ -148,6 +154,9 @@ std::string text_of(const MachineFinding& finding) {
 std::string_view criu_text(const MachineFinding& finding) {
   for (const CheckRow& row : dump_checks())
     if (row.name == finding.check) return row.criu;
+  for (const CheckRow& row : criu_checks())
+    if (row.name == finding.check) return row.criu;
+  if (finding.check == "parent") return "Invalid parent image directory provided";
   return "Tracking memory is not available. Consider omitting --track-mem";
 }
 

@@ -158,9 +158,11 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
     (void)read_input(input, model);
   }
   for (const CheckedSet& set : images.finish())
-    for (const Finding& finding : set.findings)
+    for (const Finding& finding : set.findings) {
+      if (finding.rule->name == "unseen") continue;  // it is looked at below
       all.push_back(
           {finding.severity, std::string{finding.rule->name}, to_string(finding), std::string{finding.rule->advice}});
+    }
   for (const Error& error : images.errors()) program.report(error);
   for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
     for (const MachineFinding& finding : check_here(set.checkpoint, options))

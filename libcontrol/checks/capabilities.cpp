@@ -1,5 +1,7 @@
 #include "checks/capabilities.hpp"
 
+#include <bit>
+
 #include "process/proc_text.hpp"
 
 namespace critpipe {
@@ -66,6 +68,9 @@ std::string capability_names(std::uint64_t set) {
   constexpr std::uint64_t all = (std::uint64_t{1} << nr_names) - 1;
   if (set == all) return "all";
   std::string text;
+  // What is missing says more of a nearly full set.
+  if (constexpr int few = 8; std::popcount(all & ~set) <= few && (set & ~all) == 0)
+    return "all but " + capability_names(all & ~set);
   for (unsigned number = 0; number < 64; ++number) {
     if (!((set >> number) & 1)) continue;
     text += text.empty() ? "" : ", ";

@@ -34,5 +34,6 @@ std::span<const DumpCheckRow> task_checks();
 std::span<const DumpCheckRow> file_checks();
 std::span<const DumpCheckRow> socket_checks();
 std::span<const DumpCheckRow> namespace_checks();
+std::span<const DumpCheckRow> machine_checks();
 
 }  // namespace critpipe

@@ -8,7 +8,7 @@ namespace critpipe {
 namespace {
 
 std::vector<std::span<const DumpCheckRow>> all_rows() {
-  return {task_checks(), file_checks(), socket_checks(), namespace_checks()};
+  return {task_checks(), file_checks(), socket_checks(), namespace_checks(), machine_checks()};
 }
 
 }  // namespace

@@ -208,7 +208,10 @@ void check_build_ids(HereLook& look) {
   each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, int there, const struct stat* status) {
     const auto words = entry_numbers(*used.file->message, used.file->payload, "build_id");
     const Field* const size = used.file->message->find("size");
-    if (!status || words.empty() || !size || !find_value(*size, *used.file->message, used.file->payload)) return;
+    const auto had_size = size ? find_value(*size, *used.file->message, used.file->payload) : std::nullopt;
+    // A file of another size has been found already.
+    if (!status || words.empty() || !had_size || had_size->integer != static_cast<std::uint64_t>(status->st_size))
+      return;
     if (!seen.insert(path).second) return;
     const std::string here = build_id_of(there);
     std::string had{reinterpret_cast<const char*>(words.data()), words.size() * sizeof words[0]};

@@ -83,7 +83,7 @@ void check_processor(HereLook& look) {
       char text[32];
       snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(lost));
       if (lost != 0)
-        look.find(Severity::error,
+        look.find(compares ? Severity::error : Severity::warning,
                   std::string{"this processor does not save parts of the state that the dumped machine's did: "} + text,
                   "restore on a machine that has them");
     }

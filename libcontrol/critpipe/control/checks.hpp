@@ -16,8 +16,7 @@
 #include <vector>
 
 #include "critpipe/check.hpp"
-#include "critpipe/control/criu_options.hpp"
-#include "critpipe/control/process.hpp"
+#include "critpipe/control/criu.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
@@ -40,6 +39,11 @@ std::span<const CheckRow> dump_checks();
 
 // All findings at once, errors first; empty: nothing speaks against a dump of this tree with these options.
 std::vector<MachineFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options);
+
+// Is this CRIU, a program or a path, fit for this kernel? It is asked (criu check) once for each pair of them; the
+// answer is kept in the runtime directory.
+std::span<const CheckRow> criu_checks();
+std::vector<MachineFinding> check_criu(const std::string& program);
 
 // What of this machine stands in the way of a restore here: pids and ports that are taken, addresses, files and
 // capabilities that are missing, a processor that lacks instructions. What is wrong with the images themselves is for
