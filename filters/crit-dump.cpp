@@ -23,7 +23,8 @@ constexpr Option rows[] = {
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
         "into|output"),
     sync_row.needs("output|into"),
-    {0, "buffer", "all", "Hold the stream in memory, so that a slow reader does not keep a tree frozen that lives on."},
+    {0, "buffer", "SIZE",
+     "Let SIZE bytes of the stream wait in memory for a slow reader, or all of it: CRIU then ends at its own speed."},
     Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
@@ -205,8 +206,9 @@ int run(Program& program) {
   const bool only_looks = program.has("dry-run") || program.has("check");
   if (streams && isatty(STDOUT_FILENO) && !only_looks)
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
-  if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
-    program.usage("--buffer takes 'all', and goes with a pipe");
+  if (const auto buffer = program.value("buffer"); buffer && !streams) program.usage("--buffer goes with a pipe");
+  else if (buffer && *buffer != "all" && program.number("buffer", 0) == 0)
+    program.usage("--buffer takes a size, such as 64M, or 'all'");
   CriuOptions options = criu_options(program, named);
   EventCommands commands{program};
   const CriuSetup setup = criu_setup(program);
