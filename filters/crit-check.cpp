@@ -145,6 +145,8 @@ class Checker {
   }
   void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
              const std::vector<std::string>& all);
+  // One of all inputs.
+  void check_next(const InputName& name, const std::vector<std::string>& all);
   void finish();
 
  private:
@@ -163,7 +165,6 @@ void Checker::check(std::vector<std::string> inputs, const std::vector<std::stri
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
   std::vector<CheckedSet> sets = reader.finish(parents, all);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
@@ -173,6 +174,11 @@ void Checker::check(std::vector<std::string> inputs, const std::vector<std::stri
     for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
   if (output_.flush() == Step::go)
     for (const Error& error : reader.errors()) program_.report(error);
+}
+
+void Checker::check_next(const InputName& name, const std::vector<std::string>& all) {
+  source_.names = {name};
+  check({name.input}, {}, all);
 }
 
 void Checker::finish() {
@@ -194,7 +200,7 @@ int run(Program& program) {
   const std::vector<std::string> inputs = program.inputs();
   const std::vector<std::string> parents = program.values("parent");
   if (parents.empty())
-    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
+    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, inputs);
   else checker.check(inputs, parents, inputs);
   checker.finish();
   return destination.commit(Destination::After::any);
