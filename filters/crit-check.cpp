@@ -144,7 +144,7 @@ class Checker {
     source_.all_members = true;  // the link to a parent is one
   }
   void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-             const std::vector<std::string>& all);
+             std::span<const Directory::Identity> linked);
   void finish();
 
  private:
@@ -157,14 +157,14 @@ class Checker {
 };
 
 void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-                    const std::vector<std::string>& all) {
+                    std::span<const Directory::Identity> linked) {
   inputs.insert(inputs.end(), parents.begin(), parents.end());
   CheckReader reader{plan_, limits_of(program_)};
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
   source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
-  std::vector<CheckedSet> sets = reader.finish(parents, all);
+  std::vector<CheckedSet> sets = reader.finish(parents, linked);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
   if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
@@ -193,9 +193,10 @@ int run(Program& program) {
   Checker checker{program, destination.output(), *level};
   const std::vector<std::string> inputs = program.inputs();
   const std::vector<std::string> parents = program.values("parent");
+  const std::vector<Directory::Identity> linked = linked_parents(inputs);
   if (parents.empty())
-    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
-  else checker.check(inputs, parents, inputs);
+    for (const std::string& input : inputs) checker.check({input}, {}, linked);
+  else checker.check(inputs, parents, linked);
   checker.finish();
   return destination.commit(Destination::After::any);
 }

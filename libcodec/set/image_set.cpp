@@ -73,6 +73,7 @@ ImageSet::~ImageSet() = default;
 const SetId& ImageSet::id() const { return work_->id; }
 const std::string& ImageSet::place() const { return work_->place; }
 bool ImageSet::is_directory() const { return work_->directory.is_open(); }
+Directory::Identity ImageSet::identity() const { return work_->directory.identity(); }
 const std::vector<std::string>& ImageSet::members() const { return work_->members; }
 
 std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& error, const SourceOptions& options) {
