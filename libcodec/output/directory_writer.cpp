@@ -45,6 +45,7 @@ bool make_directories(int at, const std::string& name, std::vector<std::string>*
   return true;
 }
 
+// False where that cannot be known.
 bool is_empty(int directory) {
   const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* stream = fd < 0 ? nullptr : fdopendir(fd);
@@ -53,9 +54,11 @@ bool is_empty(int directory) {
     return false;
   }
   int entries = 0;
+  errno = 0;
   while (readdir(stream)) ++entries;
+  const bool is_known = errno == 0;
   closedir(stream);
-  return entries <= 2;
+  return is_known && entries <= 2;
 }
 
 // Closes its file.

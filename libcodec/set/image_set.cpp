@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "source/directory_list.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -98,7 +99,7 @@ Error ImageSet::Work::list(const SourceOptions& with) {
   for (const DirectoryList::Entry& entry : all.entries)
     if (entry.below == is_below) members.push_back(entry.name);
   if (!is_below || error) return error;
-  directory = directory.below("checkpoint", error);
+  directory = directory.below(usual_directory, error);
   place = directory.place();
   return error;
 }
