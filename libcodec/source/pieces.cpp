@@ -87,6 +87,7 @@ Step LayersPiece::read(Receiver& receiver) {
   if (options_.all_members)
     for (const DirectoryList::Entry& entry : list_.entries)
       if (!is_layer_name(entry.name) && read_other(to, entry.name) == Step::stop) return Step::stop;
+  if (list_.layers_fault) to.fail(list_.layers_fault);
   for (const std::string& name : list_.layers)
     if (read_layer(to, name) == Step::stop) return Step::stop;
   to.end("container image");
