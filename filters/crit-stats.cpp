@@ -34,7 +34,7 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 
 int run(Program& program) {
   SourceOptions source = source_options(program);
-  StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
+  StatisticsReader reader{page_size_of(program).value_or(0), limits_of(program)};
   const BigNumbers big_numbers = big_numbers_of(program);
   Destination destination{program, Destination::Content::text};
   for (const InputName& name : name_inputs(program.inputs())) {

@@ -130,6 +130,9 @@ struct InputName {
 // One name for each input, in order.
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
 
+// The processors that this process may use, 1 or more.
+unsigned nr_processors();
+
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
@@ -141,8 +144,8 @@ struct SourceOptions {
   // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of
   // them. Empty: they are named among themselves.
   std::vector<InputName> names = {};
-  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
-  // only in a file, is unpacked by more than the one that reads it.
+  // How many threads may unpack one input, each with 8 MiB, at most 64; 0: one a processor, at most 8. Only zstd in
+  // frames, and only in a file, is unpacked by more than the one that reads it.
   unsigned threads = 0;
 };
 
