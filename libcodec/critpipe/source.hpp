@@ -62,7 +62,7 @@ struct Generation {
   std::string_view base;     // of SetId::set: what it is a generation of
   std::uint32_t number = 0;  // 0: the set itself; 1: its parent
 };
-Generation generation_of(std::string_view set);
+Generation generation_of(std::string_view set);  // of SetId::set; `base` is a view of it
 // For each set the number of its parent among them, or their count where it has none there.
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
