@@ -41,7 +41,7 @@ constexpr Option rows[] = {
     Option{0, "config", nullptr, "Print the container's configuration."}.excludes(text_only),
     Option{0, "environment", nullptr, "Print the values of environments, in JSON too."}.excludes("table"),
     Option{0, "all", nullptr, "Print all sections but --environment."}.excludes(text_only),
-    Option{'p', "pid", "PID", "Print this process and what is its only; may be repeated."}.excludes("table"),
+    Option{'p', "pid", "PID", "Print only this process and what belongs to it; may be repeated."}.excludes("table"),
     Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines checkpointctl"),
     Option{0, "lines", nullptr, "Print one flat JSON object per line."}.excludes("checkpointctl table"),
     Option{0, "checkpointctl", nullptr, "Print JSON with the keys of checkpointctl inspect."}.excludes("table"),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/filter.hpp"
@@ -14,8 +13,5 @@ namespace critpipe::filters {
 // are no inputs, as the filter's row says, stay. A list that cannot be read or names nothing ends the program, and so
 // does a directory without a checkpoint.
 std::vector<std::string> listed_inputs(const Filter& filter, Program& program);
-
-// c1.tar, c1.tar.zst, c1.tgz: what tar, podman and crit-cat call their archives.
-bool is_archive_name(std::string_view name);
 
 }  // namespace critpipe::filters

@@ -169,10 +169,9 @@ class JsonWriter {
   // Not below 0. Of a type of 64 bits it is one of the big numbers.
   template <std::integral Number>
   JsonWriter& number(Number value) {
-    return number(static_cast<std::uint64_t>(value), sizeof value == 8);
+    return put_number(value, sizeof value == 8 ? big_numbers_ : BigNumbers::number);
   }
-  JsonWriter& number(std::uint64_t value, bool is_big);
-  JsonWriter& number_text(std::string_view digits);  // a number that is text already
+  JsonWriter& raw(std::string_view json);  // a value that is JSON already, on one line
   JsonWriter& boolean(bool value);
   JsonWriter& null();                                          // the word
   JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
@@ -182,6 +181,7 @@ class JsonWriter {
   void line_end() { output_.write("\n"); }
 
  private:
+  JsonWriter& put_number(std::uint64_t value, BigNumbers as);
   void separate();
   int depth() const;
 

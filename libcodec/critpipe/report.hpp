@@ -121,9 +121,11 @@ class StatisticsReader final : public Decoding {
 void print_statistics(Output& output, std::span<const Statistics> all);
 // Writes a table of the dumps or of the restores among them, then totals and percentiles (nearest rank).
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of);
-// Writes a JSON array of objects, or with `lines` one object a line.
-void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines,
+// Writes a JSON array of objects; and one object a line.
+void print_statistics_json(Output& output, std::span<const Statistics> all,
                            BigNumbers big_numbers = BigNumbers::number);
+void print_statistics_lines(Output& output, std::span<const Statistics> all,
+                            BigNumbers big_numbers = BigNumbers::number);
 
 }  // namespace critpipe
 #pragma GCC visibility pop
