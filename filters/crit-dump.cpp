@@ -28,7 +28,7 @@ constexpr Option rows[] = {
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the dump."},
-    {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
+    {'q', "quiet", nullptr, "Do not print how long the tree was frozen."},
 };
 constexpr Option tree_rows[] = {
     Option{'R', "leave-running", nullptr, "Let the tree run on."}.excludes("leave-stopped"),
@@ -42,7 +42,7 @@ constexpr Option tree_rows[] = {
     {0, "link-remap", nullptr, "Give unlinked files that have other names a name for the time of the dump."},
     {0, "ghost-limit", "SIZE", "Put unlinked files up to SIZE into the images (1M)."},
     {0, "external", "RES",
-     "Something outside that the restore gets from elsewhere, as criu --external; may be repeated."},
+     "Mark an external resource, as criu --external does; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
     {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
     {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},

@@ -30,7 +30,7 @@ constexpr SectionRow section_rows[] = {
 
 constexpr const char* text_only = "json lines checkpointctl table";
 constexpr Option rows[] = {
-    Option{0, "summary", nullptr, "Print what it is, its times, sizes, namespaces, rights and what deserves attention."}
+    Option{0, "summary", nullptr, "Print its kind, times, sizes, namespaces, rights and what deserves attention."}
         .excludes(text_only),
     Option{0, "processes", nullptr, "Print all processes and threads."}.excludes(text_only),
     Option{0, "sockets", nullptr, "Print all sockets, with both ends."}.excludes(text_only),
@@ -45,7 +45,7 @@ constexpr Option rows[] = {
     Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines checkpointctl"),
     Option{0, "lines", nullptr, "Print one flat JSON object per line."}.excludes("checkpointctl table"),
     Option{0, "checkpointctl", nullptr, "Print JSON with the keys of checkpointctl inspect."}.excludes("table"),
-    Option{'t', "table", nullptr, "Print one line a checkpoint."},
+    Option{'t', "table", nullptr, "Print one line per checkpoint."},
     Option{0, "sort", "KEY",
            "Sort by namespace, pod, container, image, engine, created, size, processes, criu or input."}
         .needs("table"),

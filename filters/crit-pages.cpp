@@ -8,7 +8,7 @@ namespace {
 
 // What a mode can take beside its own options; `everywhere` goes with all of them.
 constexpr Option shared[] = {
-    {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
+    {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one per line."},
     big_numbers_row.needs("json"),
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
