@@ -33,10 +33,11 @@ constexpr Option plan_rows[] = {
     {0, "inherit-fd", "KEY", "Assume --inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
     {0, "exact", nullptr, "Assume that it is given these alone: what else it needs is an error."},
 };
-constexpr Options groups[] = {rows, plan_rows, output_options, limit_options};
+constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit check DIR", "is it whole?"},
     {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit check -r /var/lib/kubelet/checkpoints", "all of them"},
     {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
 };
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/colour.hpp"
+#include "cli/input_lists.hpp"
 #include "cli/inputs.hpp"
 #include "cli/parallel.hpp"
 #include "crit-inspect/many.hpp"
@@ -51,6 +52,7 @@ constexpr Option rows[] = {
         .needs("table"),
     Option{'j', "jobs", "N", "Read several inputs on N threads (default: one per processor)."}.needs("table"),
     big_numbers_row.needs("json|lines|checkpointctl"),
+    Option{parent_row}.excludes("table"),
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
@@ -141,11 +143,24 @@ void Printer::finish() {
   if (document_) document_->end();
 }
 
+// With --recursive, they have been looked for.
+std::vector<std::string> inspected_inputs(Program& program) {
+  std::vector<std::string> inputs;
+  for (std::string& name : program.inputs()) {
+    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+    if (program.has("recursive")) inputs.push_back(std::move(name));
+    else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
+  }
+  return inputs;
+}
+
 int run(Program& program) {
   InspectOptions options;
   options.limits = limits_of(program);
   options.source = source_options(program);
+  options.parents = program.values("parent");
   const std::vector<std::string> inputs = inspected_inputs(program);
+  if (!options.parents.empty() && inputs.size() > 1) program.usage("--parent goes with one input");
   Destination destination{program,
                           program.has("environment") ? Destination::Content::memory_text : Destination::Content::text};
   if (program.has("table")) {

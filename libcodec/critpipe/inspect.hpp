@@ -118,7 +118,7 @@ struct Inspection {
   std::vector<InspectedNamespace> namespaces;
   InspectedSizes sizes;
   std::vector<Attention> attention;
-  std::size_t nr_parents = 0;  // sets of earlier dumps that are in the same input
+  std::size_t nr_parents = 0;  // sets of earlier dumps that are in the same input, or were given
   bool has_parent = false;     // pages are in one
   std::vector<Error> errors;
 
@@ -129,6 +129,8 @@ struct Inspection {
 
 struct InspectOptions {   // what to read, and of what
   bool overview = false;  // only what a table shows: no memory, files and mounts
+  // Inputs that the pages of parents are in, the nearest first. Requires: the input has one checkpoint.
+  std::vector<std::string> parents = {};
   Limits limits = {};
   SourceOptions source = {};
 };

@@ -90,18 +90,16 @@ const MessageReader<Mount>& mount_reader() {
   return reader;
 }
 
-// As mount(8) has it.
+// mnt_entry.fstype as mount(8) has it. Empty: CRIU has no number for it, or takes what was there.
+constexpr std::string_view file_systems[] = {
+    "",        "proc",    "sysfs",  "devtmpfs", "binfmt_misc", "tmpfs", "devpts", "simfs",   "pstore", "securityfs",
+    "fusectl", "debugfs", "cgroup", "aufs",     "mqueue",      "fuse",  "",       "overlay", "autofs", "tracefs",
+    "",        "",        "",       "cgroup2"};
+
 std::string type_of(const Mount& mount) {
-  constexpr std::uint32_t unsupported = 0, automatic = 16;
   if (!mount.name.empty()) return mount.name;
-  if (mount.fstype == unsupported || mount.fstype == automatic) return {};
-  const auto names = mount_reader().message().find("fstype")->enum_values();
-  const auto found = std::ranges::find(names, mount.fstype, &Name::value);
-  if (found == names.end()) return std::to_string(mount.fstype);
-  std::string text{found->name};
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text == "overlayfs" ? "overlay" : text;
+  return mount.fstype < std::size(file_systems) ? std::string{file_systems[mount.fstype]}
+                                                : std::to_string(mount.fstype);
 }
 
 }  // namespace
