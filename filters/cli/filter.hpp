@@ -105,8 +105,7 @@ inline constexpr Option parent_row{
     Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
-inline constexpr Option set_row{0, "set", "SET",
-                                "Read only the set of images in the directory SET of an input."};
+inline constexpr Option set_row{0, "set", "SET", "Read only the set of images in the directory SET of an input."};
 inline constexpr Option big_numbers_row{0,
                                         "big-numbers",
                                         "FORM",
