@@ -23,7 +23,7 @@ constexpr Option rows[] = {
      "Let the tree run before its memory is there; it gets what it asks for first. For a directory of images."},
     {0, "spool", "DIR", "Hold the images of a stream or an archive in a file in DIR, not in memory.",
      Option::directories},
-    Option{0, "check", nullptr, "Look only: say what would make the restore fail here, and what to do."}.excludes(
+    Option{0, "check", nullptr, "Check only: report what would make the restore fail here, and what to do."}.excludes(
         "no-check dry-run wait detach"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the restore."},
@@ -31,13 +31,13 @@ constexpr Option rows[] = {
 };
 constexpr Option tree_rows[] = {
     {'j', "shell-job", nullptr,
-     "Restore a part of a session on our terminal; where there is none, with --wait on a terminal of its own."},
+     "Restore a shell job on our terminal; where there is none, with --wait on a terminal of its own."},
     Option{0, "tcp-established", nullptr, "Restore established TCP connections."}.excludes("tcp-close"),
     {0, "tcp-close", nullptr, "Restore established TCP connections as closed ones."},
     {'l', "file-locks", nullptr, "Restore file locks."},
     {0, "ext-unix-sk", nullptr, "Connect datagram sockets to peers outside of the tree."},
     {0, "link-remap", nullptr, "Restore files that were given a name for the time of the dump."},
-    {0, "external", "RES", "Where something outside comes from, as criu --external; may be repeated."},
+    {0, "external", "RES", "Map an external resource, as criu --external does; may be repeated."},
     {0, "inherit", "KEY=FD",
      "Give the tree our open descriptor FD in place of KEY, such as pipe:[12]; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
@@ -45,7 +45,7 @@ constexpr Option tree_rows[] = {
     {0, "network-lock", "METHOD", "How the network was locked: iptables, nftables, or skip."},
     {0, "lsm-profile", "TYPE:NAME", "Restore with this LSM profile."},
     {0, "leave-stopped", nullptr, "Leave the tree stopped."},
-    {0, "skip-file-rwx-check", nullptr, "Do not mind when the modes of files have changed."},
+    {0, "skip-file-rwx-check", nullptr, "Ignore changed file modes."},
 };
 constexpr Options groups[] = {rows, tree_rows, criu_job_options};
 constexpr NamedOption named[] = {
@@ -134,7 +134,7 @@ int print_request(Program& program, const RestoreJob& job) {
     for (const std::string& word : words) json.text(word);
     json.end(']');
   } else {
-    output.write(", \"request\": " + criu_request_json(CriuRequest::restore, job.options));
+    json.key("request").raw(criu_request_json(CriuRequest::restore, job.options));
   }
   json.end('}').line_end();
   return program.finish(output);
