@@ -112,7 +112,8 @@ Texts TextsReading::texts_of(std::size_t process) {
   for (const ReadList& list : lists_[process]) {
     if (list.is_too_large()) {
       Error error{Reason::limit_json, std::string{processes_[process].name}};
-      error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid);
+      error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid) +
+                   ", with 32 for each word,";
       error.want = max_texts_bytes;
       fault_(error);
     } else if (list.is_known && list.missing == 0) {
