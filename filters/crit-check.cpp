@@ -145,7 +145,9 @@ class Checker {
     source_.all_members = true;  // the link to a parent is one
   }
   void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-             const std::vector<std::string>& all);
+             std::span<const Directory::Identity> linked);
+  // One of all inputs.
+  void check_next(const InputName& name, std::span<const Directory::Identity> linked);
   void finish();
 
  private:
@@ -158,14 +160,13 @@ class Checker {
 };
 
 void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-                    const std::vector<std::string>& all) {
+                    std::span<const Directory::Identity> linked) {
   inputs.insert(inputs.end(), parents.begin(), parents.end());
   CheckReader reader{plan_, limits_of(program_)};
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
-  std::vector<CheckedSet> sets = reader.finish(parents, all);
+  std::vector<CheckedSet> sets = reader.finish(parents, linked);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
   if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
@@ -174,6 +175,11 @@ void Checker::check(std::vector<std::string> inputs, const std::vector<std::stri
     for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
   if (output_.flush() == Step::go)
     for (const Error& error : reader.errors()) program_.report(error);
+}
+
+void Checker::check_next(const InputName& name, std::span<const Directory::Identity> linked) {
+  source_.names = {name};
+  check({name.input}, {}, linked);
 }
 
 void Checker::finish() {
@@ -194,9 +200,10 @@ int run(Program& program) {
   Checker checker{program, destination.output(), *level};
   const std::vector<std::string> inputs = program.inputs();
   const std::vector<std::string> parents = program.values("parent");
+  const std::vector<Directory::Identity> linked = linked_parents(inputs);
   if (parents.empty())
-    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
-  else checker.check(inputs, parents, inputs);
+    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, linked);
+  else checker.check(inputs, parents, linked);
   checker.finish();
   return destination.commit(Destination::After::any);
 }

@@ -23,7 +23,8 @@ constexpr Option rows[] = {
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
         "into|output"),
     sync_row.needs("output|into"),
-    {0, "buffer", "all", "Hold the stream in memory, so that a slow reader does not keep a tree frozen that lives on."},
+    {0, "buffer", "SIZE",
+     "Let SIZE bytes of the stream wait in memory for a slow reader, or all of it: CRIU then ends at its own speed."},
     Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
@@ -130,8 +131,14 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
 }
 
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
-std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
-  std::vector<DumpFinding> findings = check_before_dump(job.root, job.options);
+std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
+  std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
+  const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
+  if (job.setup.service.empty())
+    for (MachineFinding& finding : check_criu(job.setup.program)) add(std::move(finding));
+  if (const auto parent = program.value("parent"); parent && access((*parent + "/inventory.img").c_str(), F_OK) != 0)
+    add({Severity::error, "parent", 0, "there is no dump in the parent " + visible(*parent),
+         "--parent takes the directory of an earlier dump or pre-dump"});
   if (!job.options.is_on("track_mem")) return findings;
   std::vector<CriuFeature> features{{"mem_track"}};
   if (Error error = make_criu(program)->features(features)) program.report(error);
@@ -141,22 +148,25 @@ std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
   return findings;
 }
 
-std::string text_of(const DumpFinding& finding) {
+std::string text_of(const MachineFinding& finding) {
   return finding.text + (finding.advice.empty() ? "" : " (" + finding.advice + ")");
 }
 
-std::string_view criu_text(const DumpFinding& finding) {
+std::string_view criu_text(const MachineFinding& finding) {
   for (const CheckRow& row : dump_checks())
     if (row.name == finding.check) return row.criu;
+  for (const CheckRow& row : criu_checks())
+    if (row.name == finding.check) return row.criu;
+  if (finding.check == "parent") return "Invalid parent image directory provided";
   return "Tracking memory is not available. Consider omitting --track-mem";
 }
 
-int print_findings(Program& program, std::span<const DumpFinding> findings, pid_t pid) {
+int print_findings(Program& program, std::span<const MachineFinding> findings, pid_t pid) {
   FileOutput output{STDOUT_FILENO, "standard output"};
   JsonWriter json{output, false};
   if (program.has("json"))
     json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(pid)).key("findings").begin('[');
-  for (const DumpFinding& finding : findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity <= Severity::loss) program.set_exit_code(exit_no);
     if (!program.has("json")) {
       output.write(std::string{name_of(finding.severity)} + ": " + text_of(finding) + "\n");
@@ -172,8 +182,8 @@ int print_findings(Program& program, std::span<const DumpFinding> findings, pid_
 }
 
 // Before anything is frozen. False: CRIU would refuse.
-bool look_before(Program& program, std::span<const DumpFinding> findings) {
-  for (const DumpFinding& finding : findings) {
+bool look_before(Program& program, std::span<const MachineFinding> findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity == Severity::error) program.report({.reason = Reason::usage, .name = text_of(finding)});
     else program.note(std::string{name_of(finding.severity)} + ": " + text_of(finding));
   }
@@ -196,8 +206,9 @@ int run(Program& program) {
   const bool only_looks = program.has("dry-run") || program.has("check");
   if (streams && isatty(STDOUT_FILENO) && !only_looks)
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
-  if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
-    program.usage("--buffer takes 'all', and goes with a pipe");
+  if (const auto buffer = program.value("buffer"); buffer && !streams) program.usage("--buffer goes with a pipe");
+  else if (buffer && *buffer != "all" && program.number("buffer", 0) == 0)
+    program.usage("--buffer takes a size, such as 64M, or 'all'");
   CriuOptions options = criu_options(program, named);
   EventCommands commands{program};
   const CriuSetup setup = criu_setup(program);

@@ -1,6 +1,7 @@
 // crit-inspect: what a checkpoint is and was doing, on one screen; many of them as a table.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -88,22 +89,25 @@ class Printer {
       : program_{program},
         output_{output},
         text_{text_options(program)},
-        json_{program.has("environment"), big_numbers_of(program), pids_of(program)} {}
+        json_{program.has("environment"), big_numbers_of(program), pids_of(program)} {
+    using Keys = InspectionDocument::Keys;
+    if (program.has("json")) document_.emplace(output, Keys::own, json_);
+    if (program.has("checkpointctl")) document_.emplace(output, Keys::checkpointctl, json_);
+  }
 
-  bool gathers() const { return program_.has("json") || program_.has("checkpointctl"); }
-  // Prints the checkpoints of one input, or keeps them. Step::stop: nobody reads any more.
-  Step take(std::vector<Inspection> found, bool has_others);
+  // Prints the checkpoints of one input. Step::stop: nobody reads any more.
+  Step take(std::span<const Inspection> found, bool has_others);
   void finish();
 
  private:
+  void print(const Inspection& inspection, bool has_heading);
   void report(const Inspection& inspection);
 
   Program& program_;
   Output& output_;
   InspectionText text_;
   InspectionJson json_;
-  std::vector<Inspection> kept_;
-  std::vector<bool> seen_pids_;
+  std::optional<InspectionDocument> document_;
   bool is_first_ = true;
 };
 
@@ -115,23 +119,20 @@ void Printer::report(const Inspection& inspection) {
   for (const Error& error : inspection.errors) program_.report(error);
 }
 
-Step Printer::take(std::vector<Inspection> found, bool has_others) {
-  if (gathers()) {
-    std::ranges::move(found, std::back_inserter(kept_));
-    return Step::go;
-  }
+void Printer::print(const Inspection& inspection, bool has_heading) {
+  if (document_) return document_->add(inspection);
+  if (program_.has("lines")) return print_inspection_lines(output_, inspection, json_);
+  const bool is_empty = inspection.processes.empty() && !inspection.errors.empty() &&
+                        inspection.checkpoint->pages_only().empty() && !inspection.container.is_known();
+  if (is_empty) return;
+  if (!std::exchange(is_first_, false)) output_.write("\n");
+  if (has_heading) output_.write("==> " + visible(inspection.text_id) + " <==\n");
+  print_inspection(output_, inspection, text_);
+}
+
+Step Printer::take(std::span<const Inspection> found, bool has_others) {
   for (const Inspection& inspection : found) {
-    if (program_.has("lines")) {
-      print_inspection_lines(output_, inspection, json_);
-    } else {
-      const bool is_empty = inspection.processes.empty() && !inspection.errors.empty() &&
-                            inspection.checkpoint->pages_only().empty() && !inspection.container.is_known();
-      if (!is_empty) {
-        if (!std::exchange(is_first_, false)) output_.write("\n");
-        if (has_others || found.size() > 1) output_.write("==> " + visible(inspection.text_id) + " <==\n");
-        print_inspection(output_, inspection, text_);
-      }
-    }
+    print(inspection, has_others || found.size() > 1);
     if (output_.flush() == Step::stop) return Step::stop;
     report(inspection);
   }
@@ -139,11 +140,7 @@ Step Printer::take(std::vector<Inspection> found, bool has_others) {
 }
 
 void Printer::finish() {
-  if (!gathers()) return;
-  if (program_.has("json")) print_inspections_json(output_, kept_, json_);
-  else print_inspections_checkpointctl(output_, kept_, json_);
-  if (output_.flush() == Step::go)
-    for (const Inspection& inspection : kept_) report(inspection);
+  if (document_) document_->end();
 }
 
 // With --recursive, they have been looked for.
@@ -171,10 +168,10 @@ int run(Program& program) {
     return destination.commit(Destination::After::any);
   }
   Printer printer{program, destination.output()};
-  for (const std::string& input : inputs) {
-    InspectionReader reader{input, options};
+  for (const InputName& name : name_inputs(inputs)) {
+    options.source.names = {name};
+    InspectionReader reader{name.input, options};
     if (printer.take(reader.read(), inputs.size() > 1) == Step::stop) break;
-    options.source.before.push_back(input);
   }
   printer.finish();
   return destination.commit();

@@ -33,15 +33,14 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 }
 
 int run(Program& program) {
-  const std::vector<std::string> inputs = program.inputs();
   SourceOptions source = source_options(program);
   StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
   const BigNumbers big_numbers = big_numbers_of(program);
   Destination destination{program, Destination::Content::text};
-  for (const std::string& input : inputs) {
-    (void)read_input(input, reader, source);
-    reader.finish(input);
-    source.before.push_back(input);
+  for (const InputName& name : name_inputs(program.inputs())) {
+    source.names = {name};
+    (void)read_input(name.input, reader, source);
+    reader.finish(name.input);
   }
   if (program.has("json") || program.has("lines"))
     print_statistics_json(destination.output(), reader.statistics(), program.has("lines"), big_numbers);

@@ -92,8 +92,9 @@ bool is_of_tree(const Error& error) {
 // The JSON of ps says more than images of tasks do, and takes one input at a time.
 void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
   InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
-  for (const std::string& input : inputs) {
-    for (const Inspection& found : InspectionReader{input, inspect}.read()) {
+  for (const InputName& name : name_inputs(inputs)) {
+    inspect.source.names = {name};
+    for (const Inspection& found : InspectionReader{name.input, inspect}.read()) {
       options.set = found.id;
       options.inspection = &found;
       if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
@@ -103,7 +104,6 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
       const std::string_view what = found.checkpoint->pages_only();
       if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
     }
-    inspect.source.before.push_back(input);
   }
 }
 

@@ -189,6 +189,26 @@ Step ImagesOut::bulk_follows() {
   return step;
 }
 
+Step ImagesOut::copy(const std::string& name, InputFile& file, Error& error) {
+  const std::uint64_t size = file.size();
+  Output* const output = open(name, nullptr, OutForm::stream, size);
+  if (!output) return Step::go;
+  std::uint64_t done = output->pass_file(file.fd(), size);
+  std::vector<std::byte> block(done < size ? block_bytes : 0);
+  error = output->step() == Step::go ? output->error() : Error{};
+  if (error) error.image = file.place();
+  while (!error && done < size && output->step() == Step::go) {
+    const std::size_t got =
+        file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
+    if (got == 0) break;
+    output->pass(Bytes{block}.first(got));
+    done += got;
+  }
+  if (!error && done < size && output->step() == Step::go)
+    error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
+  return close(output, done == size);
+}
+
 int ImagesOut::commit() {
   (void)settle();
   return target_->commit();

@@ -18,6 +18,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_target.hpp"
 #include "cli/member_place.hpp"
+#include "critpipe/input_file.hpp"
 
 namespace critpipe::filters {
 
@@ -36,6 +37,8 @@ class ImagesOut {
   Output* open(const std::string& name, const Kind* kind, OutForm form, std::uint64_t size = unknown_size);
   // Not whole: it is not ended in a stream, and left out of an archive or a directory.
   Step close(Output* output, bool whole);
+  // A file as it is, from its offset on. `error` says why it could not be read to its end; then it is not whole.
+  Step copy(const std::string& name, InputFile& file, Error& error);
   // Puts an open file into a directory as a link. False: not possible here.
   bool link(const std::string& name, int fd);
   // What goes out is a stream, even if no image comes.

@@ -33,6 +33,7 @@ class PieceOutput final : public Output {
   std::string held;
   std::vector<std::pair<std::size_t, Error>> errors;  // behind so many bytes of held
   bool done = false;
+  bool stops = false;  // nothing behind it is wanted
   std::size_t size = 0;
 
  private:
@@ -133,15 +134,15 @@ void TurnQueue::end(PieceOutput& piece, Step step) {
   (void)piece.flush();
   Lock lock{mutex_};
   piece.done = true;
+  piece.stops = step == Step::stop;
   const bool has_turn = is_first(piece);
-  if (has_turn && step == Step::stop) stopped_ = true;
   while (has_turn && !pieces_.empty() && pieces_.front().done && !stopped_) {
     PieceOutput& first = pieces_.front();
     lock.unlock();
     write_held(first);
     lock.lock();
+    if (first.stops || output_.step() == Step::stop) stopped_ = true;
     pieces_.pop_front();
-    if (output_.step() == Step::stop) stopped_ = true;
   }
   changed_.notify_all();
 }
@@ -172,6 +173,7 @@ class Workers {
 
  private:
   void read_pieces();
+  Step read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output);
   std::vector<std::unique_ptr<Piece>> take();
 
   Program& program_;
@@ -213,6 +215,17 @@ void Workers::work() noexcept {
   }
 }
 
+// The receiver is gone before its output is.
+Step Workers::read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output) {
+  const auto receiver = make_(output, [&](const Error& error) { output.report(error); });
+  Selected selected{selection_, *receiver};
+  Step step = Step::go;
+  for (const auto& piece : batch)
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (selected.any()) any_ = true;
+  return step;
+}
+
 void Workers::read_pieces() {
   for (;;) {
     // Held while the queue is full, too: pieces get their places in the order of the inputs.
@@ -221,12 +234,7 @@ void Workers::read_pieces() {
     PieceOutput* output = batch.empty() ? nullptr : turns_.begin();
     lock.unlock();
     if (!output) return;
-    const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
-    Selected selected{selection_, *receiver};
-    Step step = Step::go;
-    for (const auto& piece : batch)
-      if ((step = piece->read(selected)) == Step::stop) break;
-    if (selected.any()) any_ = true;
+    const Step step = read_batch(batch, *output);
     (void)output->flush();
     bytes_per_piece_ = std::max(output->size / batch.size(), bytes_per_piece_ / 2);
     turns_.end(*output, step);

@@ -51,12 +51,16 @@ Error HiddenDirectory::sync() {
   DIR* list = copy >= 0 ? fdopendir(copy) : nullptr;
   if (!list) return system_error(Reason::io_write, path_, errno);
   Error error;
+  errno = 0;
   while (const dirent* entry = error ? nullptr : readdir(list)) {
     struct stat status;
-    if (fstatat(fd(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
+    const bool is_known = fstatat(fd(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (is_known && !S_ISREG(status.st_mode)) continue;
     const OwnedDescriptor file{openat(fd(), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
     if (!file || fsync(file.fd()) != 0) error = system_error(Reason::io_write, path_ + "/" + entry->d_name, errno);
+    errno = 0;
   }
+  if (!error && errno != 0) error = system_error(Reason::io_read, path_, errno);
   closedir(list);
   if (!error && fsync(fd()) != 0) error = system_error(Reason::io_write, path_, errno);
   return error;

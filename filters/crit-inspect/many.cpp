@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
 
 #include "cli/inputs.hpp"
 #include "cli/parallel.hpp"
@@ -57,16 +56,13 @@ void print_many(Program& program, Output& output, const std::vector<std::string>
         "--sort takes namespace, pod, container, image, engine, created, size, processes, criu or input, not " + *key);
   InspectOptions overview = options;
   overview.overview = true;
-  // One that is given again is NAME#2.
-  std::map<std::string_view, std::size_t> counts;
-  std::vector<std::size_t> before;
-  for (const std::string& input : inputs) before.push_back(counts[input]++);
+  const std::vector<InputName> names = name_inputs(inputs);
   std::vector<Answer> answers(inputs.size());
   std::atomic<std::size_t> next = 0;
   on_threads(program, inputs.size(), [&] {
     for (std::size_t i = next++; i < inputs.size(); i = next++) {
       InspectOptions own = overview;
-      own.source.before.assign(before[i], inputs[i]);
+      own.source.names = {names[i]};
       answers[i] = answer_of(inputs[i], own);
     }
   });

@@ -98,9 +98,10 @@ class CheckReader final : public Decoding {
   void report(const Error& error) override;
 
   // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first. `beside`: other
-  // directories that are looked at; what is a parent of one of them need not be a checkpoint.
-  std::vector<CheckedSet> finish(std::span<const std::string> parents = {}, std::span<const std::string> beside = {});
+  // that were read, which hold the pages that the others have in parents, the nearest first. `linked`: directories to
+  // which other sets have links, as linked_parents() says: they need not be checkpoints.
+  std::vector<CheckedSet> finish(std::span<const std::string> parents = {},
+                                 std::span<const Directory::Identity> linked = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 
@@ -108,6 +109,9 @@ class CheckReader final : public Decoding {
   struct CRITPIPE_INNER Work;
   std::unique_ptr<Work> work_;
 };
+
+// The parents to which the links of those inputs lead that are directories.
+std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs);
 
 // The rules of pagemaps, for those who have read them already.
 

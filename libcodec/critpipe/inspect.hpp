@@ -176,12 +176,25 @@ struct InspectionJson {
   BigNumbers big_numbers = BigNumbers::number;
   std::vector<std::uint32_t> pids = {};
 };
-// One document {"schema": 1, "checkpoints": [...]}, as schemas/crit-inspect.json describes it.
-void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options);
+// One document of any number of inspections, each written when it is added; the output must outlive it.
+class InspectionDocument {
+ public:
+  enum class Keys : std::uint8_t {
+    own,           // {"schema": 1, "checkpoints": [...]}, as schemas/crit-inspect.json describes it
+    checkpointctl  // an array with the keys of checkpointctl 1.6's `inspect --format json`
+  };
+  InspectionDocument(Output& output, Keys keys, InspectionJson options);
+  void add(const Inspection& inspection);
+  void end();  // without it the document is cut
+
+ private:
+  Output& output_;
+  Keys keys_;
+  InspectionJson options_;
+  JsonWriter json_;
+};
 // The same facts as flat objects, one a line; "record" says of what.
 void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options);
-// An array with the keys of checkpointctl 1.6's `inspect --format json`.
-void print_inspections_checkpointctl(Output& output, std::span<const Inspection> all, const InspectionJson& options);
 
 // A line of a table.
 struct InspectionRow {

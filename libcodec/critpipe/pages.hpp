@@ -146,7 +146,7 @@ class PagemapReader {
   enum class Places : std::uint8_t { wanted, ignored };
   explicit PagemapReader(Places places = Places::wanted) : places_{places} {}
   // Takes the next entry. True: `run` is set. False: it was the head, and pages_id() is known now; or error() is set,
-  // and no call may follow. Reasons: limit_pages, bad_run, compressed_pages.
+  // and no call may follow. Reasons: limit_pages, bad_run, limit_compressed_pages.
   bool next(const Entry& entry, PageRun& run);
   // The run of any entry but the head, unchecked and without `page`.
   static PageRun decoded(const Entry& entry);

@@ -115,6 +115,21 @@ class Receiver {
   virtual void fail(const Member* member, const Error& error) = 0;
 };
 
+// What an input is called. Depends on the others that name_inputs() was given with it.
+struct InputName {
+  std::string input;          // as the user named it, without a slash at its end
+  std::string brief = {};     // its last part, with as many directories before it as tell it from other inputs
+  std::string repeated = {};  // "#2" where it was given before under the same name; else empty
+  std::string met = {};       // "#2" where it was given before under any name; else empty
+
+  std::string checkpoint() const { return input + repeated; }  // where it holds sets
+  std::string prefix() const { return brief + met; }           // of the paths of its members
+  std::string directory() const;                               // checkpoint() of what is one image
+  std::string path() const;                                    // Member::path of what is one image
+};
+// One name for each input, in order.
+std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
+
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
@@ -123,8 +138,9 @@ struct SourceOptions {
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
-  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
-  std::vector<std::string> before = {};
+  // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of
+  // them. Empty: they are named among themselves.
+  std::vector<InputName> names = {};
   // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
   // only in a file, is unpacked by more than the one that reads it.
   unsigned threads = 0;

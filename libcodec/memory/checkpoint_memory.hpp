@@ -16,7 +16,7 @@ struct MemorySet final : PageStore {
   // A pages image that is no file of a directory.
   struct Streamed {
     std::string place;
-    std::uint64_t nr_parts = 0;    // smallest pages that have come
+    std::uint64_t seen_bytes = 0;  // of its content have come
     bool held = false;             // all of them
     std::vector<std::byte> bytes;  // if they are held
   };
@@ -46,7 +46,6 @@ struct MemorySet final : PageStore {
 struct MemoryWork {
   using Range = CheckpointMemory::Range;
   using Report = CheckpointMemory::Report;
-  using Texts = CheckpointMemory::Texts;
 
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
@@ -83,6 +82,8 @@ struct MemoryWork {
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
+  std::set<std::pair<Reason, std::string>> known;      // errors, and their images
+  bool note(const Error& error);                       // is it new?
   void hold(Bytes bytes, std::vector<std::byte>& to);  // as long as options.held_bytes lasts
 
   void load();
@@ -108,10 +109,6 @@ struct MemoryWork {
 
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
-  std::vector<std::optional<std::vector<std::string>>> texts(CheckpointMemory& memory,
-                                                             std::span<const Process> processes, Texts which,
-                                                             Absent absent, const Report& fault);
-  Error texts_of_one(CheckpointMemory& memory, const Process& process, Texts which, std::vector<std::string>& all);
 
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);

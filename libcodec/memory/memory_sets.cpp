@@ -22,8 +22,12 @@ class HoldPages final : public PagesSink {
   }
   Step done(std::uint64_t size_bytes) override {
     image_.held = !work_.over_limit;
-    image_.nr_parts = pages_in(size_bytes, smallest_page);
+    image_.seen_bytes = size_bytes;
     return Step::go;
+  }
+  void fail(const Error&) override {
+    (void)cut_page();
+    (void)done(image_.bytes.size());
   }
 
  private:
@@ -69,6 +73,7 @@ class LoadSets final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
     source_.failed = true;
+    work_.note(error);
     work_.report(error);
   }
 
@@ -128,6 +133,12 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
   if (directory) return directory->pagemap(memory);
   const auto found = pagemaps.find(memory);
   return found == pagemaps.end() ? nullptr : &found->second;
+}
+
+// The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
+// anybody reads.
+bool MemoryWork::note(const Error& error) {
+  return known.size() < max_kept_errors && known.emplace(error.reason, error.image).second;
 }
 
 void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {

@@ -6,6 +6,7 @@
 #include "base/path_names.hpp"
 #include "model/collect.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -15,6 +16,8 @@ struct CheckpointReader::Work {
   const Needs needs;
   std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
   SetsOf<SetCheckpoint> sets = {};
+  std::set<SetId> in_directories = {};
+  CutInputs cut = {};
   std::vector<SetCheckpoint> finished = {};
   std::vector<Error> errors_without_set = {};  // of no set that is known
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);  // of all
@@ -58,6 +61,7 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
     work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
+  if (!member.directory.empty()) work_->in_directories.insert(*member.set);
   return found.checkpoint.sink_for(member.name);
 }
 
@@ -65,6 +69,7 @@ void CheckpointReader::report(const Error& error) {
   // What is only noted need not be a file that can be opened.
   const bool is_unopened = error.reason == Reason::io_open || error.reason == Reason::bad_member;
   if (is_unopened && is_only_noted(work_->needs, error.member)) return;
+  work_->cut.note(error);
   if (SetCheckpoint* found = work_->sets.find(error)) found->checkpoint.report(error);
   else keep_error(work_->errors_without_set, error, *work_->room_for_errors);
 }
@@ -85,7 +90,10 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   Checkpoint& home = (best == all.end() ? all.front() : *best).checkpoint;
   *work_->room_for_errors += work_->errors_without_set.size();
   for (const Error& error : work_->errors_without_set) home.report(error);
-  for (SetCheckpoint& found : all) found.checkpoint.finish(found.place, found.is_set);
+  for (SetCheckpoint& found : all) {
+    const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
+    found.checkpoint.finish(found.place, found.is_set && !may_lack);
+  }
   return all;
 }
 

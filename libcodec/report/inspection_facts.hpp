@@ -20,6 +20,8 @@ void put_mount(JsonWriter& json, const InspectedMount& mount);
 void put_namespace(JsonWriter& json, const InspectedNamespace& ns);
 // [{"pid": 1, "fd": 3, "comm": "nginx"}]
 void put_owners(JsonWriter& json, const char* key, const Inspection& inspection, const std::vector<Owner>& owners);
+// An element of the array that checkpointctl prints.
+void put_checkpointctl(JsonWriter& json, Output& output, const Inspection& inspection, const InspectionJson& options);
 std::string_view what_it_is(const Inspection& inspection);  // "container", "processes", "pages"
 
 }  // namespace critpipe

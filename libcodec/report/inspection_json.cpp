@@ -149,11 +149,21 @@ void put_checkpoint(JsonWriter& json, const Inspection& all) {
 
 }  // namespace
 
-void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options) {
-  JsonWriter json{output, true, options.big_numbers};
-  json.begin('{').key("schema").number(std::uint32_t{1}).key("checkpoints").begin('[');
-  for (const Inspection& inspection : all) Document{json, inspection, options}.put();
-  json.end(']').end('}').line_end();
+InspectionDocument::InspectionDocument(Output& output, Keys keys, InspectionJson options)
+    : output_{output}, keys_{keys}, options_{std::move(options)}, json_{output, true, options_.big_numbers} {
+  if (keys_ == Keys::own) json_.begin('{').key("schema").number(std::uint32_t{1}).key("checkpoints");
+  json_.begin('[');
+}
+
+void InspectionDocument::add(const Inspection& inspection) {
+  if (keys_ == Keys::own) Document{json_, inspection, options_}.put();
+  else put_checkpointctl(json_, output_, inspection, options_);
+}
+
+void InspectionDocument::end() {
+  json_.end(']');
+  if (keys_ == Keys::own) json_.end('}');
+  json_.line_end();
 }
 
 void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options) {

@@ -5,6 +5,7 @@
 
 #include "base/path_names.hpp"
 #include "critpipe/schema.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -29,10 +30,6 @@ bool is_root_directory(std::string_view name) {
       {"bin", "boot", "dev",  "etc", "home", "lib",     "lib32", "lib64", "libx32", "lost+found", "media", "mnt", "nix",
        "opt", "proc", "root", "run", "sbin", "selinux", "snap",  "srv",   "sys",    "tmp",        "usr",   "var"});
   return std::ranges::find(names, name) != names.end();
-}
-
-bool is_images_directory(std::string_view name) {
-  return name == "checkpoint" || name == "pre-checkpoint" || name.starts_with("pre-checkpoint-");
 }
 
 enum class Place : std::uint8_t { images, container, elsewhere };
