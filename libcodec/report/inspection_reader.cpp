@@ -402,8 +402,10 @@ void InspectionReader::Work::say_why_empty(Inspection& inspection) {
 }
 
 void InspectionReader::Work::read_all() {
-  sources.push_back({input});
-  for (const std::string& parent : options.parents) sources.push_back({parent});
+  std::vector<std::string> inputs{input};
+  inputs.insert(inputs.end(), options.parents.begin(), options.parents.end());
+  const std::vector<InputName> names = name_inputs(inputs);
+  for (const std::string& name : inputs) sources.push_back({name});
   SourceOptions source = options.source;
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
@@ -411,8 +413,8 @@ void InspectionReader::Work::read_all() {
     if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
     else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
       now.file = InputFile{::open(now.name.c_str(), O_RDONLY | O_CLOEXEC), now.name};
+    if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
-    source.before.push_back(now.name);
     source.set.reset();  // the one that is asked for is in the input
   }
 }
