@@ -261,24 +261,10 @@ void FromJson::finish() {
 
 Step FromJson::copy(const std::string& name, InputFile& file) {
   if (program_.has("link") && images_.link(name, file.fd())) return Step::go;
-  const std::uint64_t size = file.size();
-  Output* output = images_.open(name, nullptr, OutForm::stream, size);
-  if (!output) return Step::go;
-  std::uint64_t done = output->pass_file(file.fd(), size);
-  std::vector<std::byte> block(done < size ? block_bytes : 0);
-  Error error = output->step() == Step::go ? output->error() : Error{};
-  if (error) error.image = file.place();
-  while (!error && done < size && output->step() == Step::go) {
-    const std::size_t got =
-        file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
-    if (got == 0) break;
-    output->pass(Bytes{block}.first(got));
-    done += got;
-  }
-  if (!error && done < size && output->step() == Step::go)
-    error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
+  Error error;
+  const Step step = images_.copy(name, file, error);
   if (error) program_.report(error);
-  return images_.close(output, done == size);
+  return step;
 }
 
 void read_json(Program& program, const std::string& input, FromJson& sink) {

@@ -289,14 +289,14 @@ bool is_directory(const std::string& path) {
 // Neighbours that are no directories go together: shards of one stream are.
 Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, SourceOptions options) {
   Step step = Step::go;
+  const std::vector<InputName> names = name_inputs(inputs);
+  auto name = names.begin();
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
-    options.before.assign(inputs.begin(), input);
-    if (is_directory(*input)) {
-      step = search.directory(*input++, options);
-      continue;
-    }
-    const auto end = std::find_if(input, inputs.end(), is_directory);
-    step = search.inputs({input, end}, options);
+    const bool alone = is_directory(*input);
+    const auto end = alone ? input + 1 : std::find_if(input, inputs.end(), is_directory);
+    options.names.assign(name, name + (end - input));
+    name += end - input;
+    step = alone ? search.directory(*input, options) : search.inputs({input, end}, options);
     input = end;
   }
   return step;

@@ -1,6 +1,6 @@
 // Inputs into sets, and sets through the rules.
 #include <algorithm>
-#include <sys/stat.h>
+#include <filesystem>
 
 #include "base/kept_errors.hpp"
 #include "base/path_names.hpp"
@@ -8,8 +8,30 @@
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
+
+namespace {
+
+void add_parent(PageDirectory& directory, std::vector<Directory::Identity>& parents) {
+  const PageDirectory* const parent = directory.linked_parent();
+  const auto identity = parent ? parent->identity() : std::nullopt;
+  if (identity) parents.push_back(*identity);
+}
+
+}  // namespace
+
+std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs) {
+  std::vector<Directory::Identity> parents;
+  for (const std::string& input : inputs) {
+    std::error_code none;
+    if (input == "-" || !std::filesystem::is_directory(input, none) || is_container_image(input)) continue;
+    PageDirectory directory{input};
+    add_parent(directory, parents);
+  }
+  return parents;
+}
 
 struct CheckReader::Work {
   RestorePlan plan;
@@ -19,7 +41,7 @@ struct CheckReader::Work {
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   CheckedImages& home_of(const Error& damage);
-  void join_sets(std::span<const std::string> beside);
+  void join_sets(std::span<const Directory::Identity> linked);
   void join_parents(std::span<const std::string> parents);
 };
 
@@ -33,36 +55,20 @@ CheckedImages& CheckReader::Work::home_of(const Error& damage) {
   return sets.add({id.checkpoint, {}}, make());
 }
 
-namespace {
-
-using FileKey = std::pair<dev_t, ino_t>;
-std::optional<FileKey> key_of(const std::string& path) {
-  struct stat status;
-  if (path.empty() || stat(path.c_str(), &status) != 0) return std::nullopt;
-  return FileKey{status.st_dev, status.st_ino};
-}
-
-}  // namespace
-
-void CheckReader::Work::join_sets(std::span<const std::string> beside) {
-  std::map<FileKey, CheckedImages*> directories;
-  for (const auto& set : sets.all())
-    if (const auto key = key_of(set->directory)) directories.try_emplace(*key, set.get());
+void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
+  std::vector<Directory::Identity> above{linked.begin(), linked.end()};
   const std::vector<CheckedImages*> parents = sets.parents();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     CheckedImages& set = *sets.all()[i];
-    if (set.directory.empty() && parents[i]) {
-      set.give_parent(*parents[i]);
-      parents[i]->is_parent = true;
-    }
-    const auto link = key_of(set.directory.empty() ? "" : set.directory + "/parent");
-    const auto linked = link ? directories.find(*link) : directories.end();
-    if (linked != directories.end() && linked->second != &set) linked->second->is_parent = true;
+    PageDirectory* const directory = set.page_directory();
+    if (directory) add_parent(*directory, above);
+    if (directory || !parents[i]) continue;
+    set.give_parent(*parents[i]);
+    parents[i]->is_parent = true;
   }
-  for (const std::string& directory : beside) {
-    const auto link = key_of(directory + "/parent");
-    const auto linked = link ? directories.find(*link) : directories.end();
-    if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
+  for (const auto& set : sets.all()) {
+    const auto own = set->page_directory() ? set->page_directory()->identity() : std::nullopt;
+    if (own && std::ranges::find(above, *own) != above.end()) set->is_parent = true;
   }
   std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets.all())
@@ -315,30 +321,15 @@ CheckedSet Findings::finish() {
   return std::move(checked_);
 }
 
-// Is it the end of an archive or a stream, behind which others may have stood?
-bool ends_input(const Error& damage) {
-  switch (damage.reason) {
-    case Reason::cut_archive:
-    case Reason::bad_archive:
-    case Reason::cut_compression:
-    case Reason::bad_compression:
-    case Reason::cut_stream:
-    case Reason::cut_member:
-    case Reason::bad_sequence:
-    case Reason::bad_marker: return true;
-    default: return damage.set && damage.set->is_input;
-  }
-}
-
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
-  for (const Error& damage : work_->damages)
-    if (ends_input(damage))
-      for (const auto& set : work_->sets.all())
-        set->is_cut |= set->directory.empty() && (!damage.set || set->id.checkpoint == damage.set->checkpoint);
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents,
+                                            std::span<const Directory::Identity> linked) {
+  CutInputs cut;
+  for (const Error& damage : work_->damages) cut.note(damage);
+  for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) set->finish();
-  work_->join_sets(beside);
+  work_->join_sets(linked);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);

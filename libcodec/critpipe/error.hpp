@@ -147,9 +147,9 @@ std::string_view sentence_of(Reason reason);  // with {want}, {have} and {name} 
 std::string_view name_of(Reason reason);      // "cut_payload"
 std::string to_string(const Error& error);    // one line without a line feed; names are escaped
 
-// Text from an image as it may stand in a line: nothing in it moves a cursor, ends the line or breaks UTF-8.
+// Text from an image as it may stand in a line: nothing moves a cursor, ends the line, turns it around or breaks UTF-8.
 enum class Escape : std::uint8_t {
-  names,  // control characters (C0, DEL, C1) and bytes that are not UTF-8, as \x1b
+  names,  // control characters (C0, DEL, C1, those of direction and lines) and bytes that are not UTF-8, as \x1b
   text,   // the same, and "\\" for a backslash, "\n" and "\t": it can be read back
   bytes   // everything that is not printable ASCII as \x1b, and "\\" for a backslash
 };

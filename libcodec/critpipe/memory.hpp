@@ -88,13 +88,15 @@ class PageDirectory final : public PageStore {
   explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
   ~PageDirectory() override;
 
-  const std::string& path() const;
+  const std::string& path() const;  // as it was given
   const Pagemap* pagemap(MemoryId memory) override;
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
-  bool has_parent_link() const;
+  bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
+  // Of the directory with the images; nothing: it can't be opened.
+  std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
   // those of parents. Reasons: io_open, bad_member.
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error);
@@ -243,17 +245,27 @@ class CheckpointMemory {
   // stored but is missing, and returns the first such error.
   [[nodiscard]] Error read_stored(const Process& process, const Take& take);
 
-  // The process's command line and environment, each string without its NUL. Reasons: those of read(), and limit_size.
+  // What a process was started with, each string without its NUL. Nothing: not asked for, or not to be had.
+  struct Texts {
+    std::optional<std::vector<std::string>> arguments = {}, environment = {};
+  };
+  struct TextsWanted {  // which of them, and what absent pages count as
+    bool arguments = true, environment = true;
+    Absent absent = Absent::zero_anonymous;
+  };
+  using TakeTexts = std::function<Step(const Process&, Texts)>;
+  // Hands on one process after the other, and holds the texts of one. What cannot be had is reported. Reasons: those of
+  // read(), and limit_json, no_tree.
+  void texts(std::span<const Process> processes, const TextsWanted& wanted, const TakeTexts& take);
+  // The same for one process.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
-  enum class Texts : std::uint8_t { arguments, environment };
-  // The same for many processes at once, in their order. Nothing: there was an error, which is reported.
-  std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
-                                                             Absent absent);
 
   MemoryWork& work() { return *work_; }  // internal
 
  private:
+  Error texts(const Process& process, const TextsWanted& wanted, Texts& texts);
+
   std::unique_ptr<MemoryWork> work_;
 };
 

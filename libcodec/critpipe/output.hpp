@@ -179,7 +179,7 @@ enum class Sync : std::uint8_t { disk, none };
 // replaced.
 class AtomicFile {
  public:
-  struct Options {
+  struct Options {              // how to make it
     std::uint32_t mode = 0600;  // of a new file
     Sync sync = Sync::disk;
   };
@@ -211,12 +211,12 @@ class AtomicFile {
 // Files are written in a hidden directory inside, with mode 0600, and take their names when all are complete. Names
 // lead into the directory and never out of it; no link in it is followed.
 //
-// With Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit()
-// returns. A power cut during commit() may leave some of the files in place, each of them complete, and the hidden
-// directory.
+// If commit() fails, what was there is there again, where the file system can exchange files (NFS cannot). With
+// Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit() returns. A
+// power cut during commit() may leave some of the files in place, each complete, and the hidden directory.
 class DirectoryWriter {
  public:
-  struct Options {
+  struct Options {         // how to make it
     bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
     Sync sync = Sync::disk;
   };

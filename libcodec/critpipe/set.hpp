@@ -39,6 +39,8 @@ class ImageSet {
   const SetId& id() const;           // lives as long as *this, as do the views below
   const std::string& place() const;  // for messages
   bool is_directory() const;
+  // The same for two sets that are the same directory. Requires: is_directory().
+  Directory::Identity identity() const;
 
   // The names of the images: of a directory in natural order, otherwise in the order of the input.
   const std::vector<std::string>& members() const;

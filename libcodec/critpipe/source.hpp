@@ -62,7 +62,7 @@ struct Generation {
   std::string_view base;     // of SetId::set: what it is a generation of
   std::uint32_t number = 0;  // 0: the set itself; 1: its parent
 };
-Generation generation_of(std::string_view set);
+Generation generation_of(std::string_view set);  // of SetId::set; `base` is a view of it
 // For each set the number of its parent among them, or their count where it has none there.
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
@@ -115,6 +115,24 @@ class Receiver {
   virtual void fail(const Member* member, const Error& error) = 0;
 };
 
+// What an input is called. Depends on the others that name_inputs() was given with it.
+struct InputName {
+  std::string input;          // as the user named it, without a slash at its end
+  std::string brief = {};     // its last part, with as many directories before it as tell it from other inputs
+  std::string repeated = {};  // "#2" where it was given before under the same name; else empty
+  std::string met = {};       // "#2" where it was given before under any name; else empty
+
+  std::string checkpoint() const { return input + repeated; }  // where it holds sets
+  std::string prefix() const { return brief + met; }           // of the paths of its members
+  std::string directory() const;                               // checkpoint() of what is one image
+  std::string path() const;                                    // Member::path of what is one image
+};
+// One name for each input, in order.
+std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
+
+// The processors that this process may use, 1 or more.
+unsigned nr_processors();
+
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
@@ -123,10 +141,11 @@ struct SourceOptions {
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
-  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
-  std::vector<std::string> before = {};
-  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
-  // only in a file, is unpacked by more than the one that reads it.
+  // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of
+  // them. Empty: they are named among themselves.
+  std::vector<InputName> names = {};
+  // How many threads may unpack one input, each with 8 MiB, at most 64; 0: one a processor, at most 8. Only zstd in
+  // frames, and only in a file, is unpacked by more than the one that reads it.
   unsigned threads = 0;
 };
 
@@ -156,6 +175,9 @@ class Pieces {
 
 // The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
+
+// Is it named as a tar archive, packed in any way that can be read: c1.tar, c1.tar.zst, c1.tgz?
+bool is_archive_name(std::string_view name);
 
 // Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
 bool is_container_image(const std::string& input);

@@ -22,8 +22,12 @@ class HoldPages final : public PagesSink {
   }
   Step done(std::uint64_t size_bytes) override {
     image_.held = !work_.over_limit;
-    image_.nr_parts = pages_in(size_bytes, smallest_page);
+    image_.seen_bytes = size_bytes;
     return Step::go;
+  }
+  void fail(const Error&) override {
+    (void)cut_page();
+    (void)done(image_.bytes.size());
   }
 
  private:
@@ -69,6 +73,8 @@ class LoadSets final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
     source_.failed = true;
+    source_.cut.note(error);
+    work_.note(error);
     work_.report(error);
   }
 
@@ -131,6 +137,12 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
   if (directory) return directory->pagemap(memory);
   const auto found = pagemaps.find(memory);
   return found == pagemaps.end() ? nullptr : &found->second;
+}
+
+// The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
+// anybody reads.
+bool MemoryWork::note(const Error& error) {
+  return known.size() < max_kept_errors && known.emplace(error.reason, error.image).second;
 }
 
 void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
@@ -213,14 +225,14 @@ void MemoryWork::finish() {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "");
       set->page_size = set->checkpoint.page_size(options.page_size);
-      report_missing(*set);
+      report_missing(source, *set);
       if (!set->is_parent && &source == &sources.front()) add_processes(*set);
     }
 }
 
 // Where only some of the images are read, others are no loss.
-void MemoryWork::report_missing(const MemorySet& set) {
-  if (options.wanted || !set.is_set) return;
+void MemoryWork::report_missing(const Source& source, const MemorySet& set) {
+  if (options.wanted || !set.is_set || source.cut.may_lack(set.id, set.directory != nullptr)) return;
   for (Error& error : missing_memory(set.checkpoint, set.place, set.memories, options.pids)) report(error);
 }
 

@@ -223,6 +223,15 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
     }
   }
   std::ranges::sort(extents, {}, &PlacedBytes::position);
+  std::size_t nr_apart = 0;
+  for (const PlacedBytes& extent : extents) {
+    PlacedBytes* const before = nr_apart > 0 ? &extents[nr_apart - 1] : nullptr;
+    const bool continues =
+        before && extent.position == before->end() && extent.address == before->address + before->size;
+    if (continues) before->size += extent.size;
+    else extents[nr_apart++] = extent;
+  }
+  extents.resize(nr_apart);
   return extents;
 }
 

@@ -52,7 +52,8 @@ class MemoryOwners {
   std::vector<Owner> owners_;      // of a process: its mappings, ascending; of shared memory: who maps it
 };
 
-// The wanted part of a pagemap's present runs, in the order of the image.
+// The wanted part of a pagemap's present runs, in the order of the image. What is adjacent, in the image and in memory,
+// is one.
 std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.

@@ -129,7 +129,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
       if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
   const bool any = std::ranges::any_of(sets, [](const auto& set) { return maps_unlinked(*set->checkpoint); });
-  return any ? search_unlinked({path}, {}) : Step::go;
+  return any ? search_unlinked({path}, source_options) : Step::go;
 }
 
 }  // namespace critpipe

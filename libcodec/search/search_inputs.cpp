@@ -8,6 +8,7 @@
 #include "search/waiting_matches.hpp"
 #include "search/memory_search_work.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -75,6 +76,7 @@ class InputSearch final : public Decoding {
   bool wants(std::string_view name) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
+    cut_.note(error);
     if (!is_second_pass_) work_.on_error(error);
   }
   Step finish();
@@ -115,6 +117,7 @@ class InputSearch final : public Decoding {
   WaitingBudget budget_;
   SetsOf<SearchedSet> sets_;
   MemoriesOfSets with_parents_;
+  CutInputs cut_;
   bool stopped_ = false;
   const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
 };
@@ -398,7 +401,7 @@ Step InputSearch::finish() {
 }
 
 Step InputSearch::finish(SearchedSet& set, bool has_parent) {
-  if (set.is_set) report_missing(set);
+  if (set.is_set && !cut_.may_lack(set.id, false)) report_missing(set);
   MemoryOwners owners{set.id, set.checkpoint, work_.options};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();

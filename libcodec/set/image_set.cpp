@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "source/directory_list.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -73,6 +74,7 @@ ImageSet::~ImageSet() = default;
 const SetId& ImageSet::id() const { return work_->id; }
 const std::string& ImageSet::place() const { return work_->place; }
 bool ImageSet::is_directory() const { return work_->directory.is_open(); }
+Directory::Identity ImageSet::identity() const { return work_->directory.identity(); }
 const std::vector<std::string>& ImageSet::members() const { return work_->members; }
 
 std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& error, const SourceOptions& options) {
@@ -93,11 +95,15 @@ Error ImageSet::Work::list(const SourceOptions& with) {
   Error error = all.read(with);
   if (!all.layers.empty()) return scan(with);
   directory = std::move(all.directory);
+  if (!all.below.empty()) {
+    place = directory.place();
+    id.set = all.below;
+  }
   const bool is_below = std::ranges::any_of(all.entries, &DirectoryList::Entry::below);
   for (const DirectoryList::Entry& entry : all.entries)
     if (entry.below == is_below) members.push_back(entry.name);
   if (!is_below || error) return error;
-  directory = directory.below("checkpoint", error);
+  directory = directory.below(usual_directory, error);
   place = directory.place();
   return error;
 }

@@ -226,6 +226,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 }
 
 void PageSurvey::report(const Error& error) {
+  work_->cut.note(error);
   const auto pages_id = pages_id_of_name(error.member);
   if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
   work_->report(error);

@@ -98,6 +98,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 // Where only some of the images are read, others are no loss.
 void SurveyWork::report_missing(SurveyedSet& set) {
   if (!options.mappings || options.wanted || !set.state().is_set) return;
+  if (cut.may_lack(set.id, !set.directory.empty())) return;
   WantedPid wanted;
   if (options.memories) wanted = [this](std::uint32_t pid) { return options.memories({false, pid}); };
   for (Error& error : missing_memory(*set.checkpoint, set.place, set.state().seen, wanted))
@@ -122,7 +123,7 @@ void SurveyWork::finish(SurveyedSet& set) {
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, which was said
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, and reported
       report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }

@@ -46,6 +46,11 @@ void read_attributes(const char* at, std::size_t size, UnixSocket& found) {
       std::memcpy(&word, data, sizeof word);
       found.peer = word;
     }
+    if (attribute.nla_type == UNIX_DIAG_RQLEN && length >= sizeof(unix_diag_rqlen)) {
+      unix_diag_rqlen lengths;
+      std::memcpy(&lengths, data, sizeof lengths);
+      found.sent = lengths.udiag_wqueue;
+    }
     for (std::size_t i = 0; attribute.nla_type == UNIX_DIAG_ICONS && i + sizeof word <= length; i += sizeof word) {
       std::memcpy(&word, data + i, sizeof word);
       found.waiting.push_back(word);
@@ -106,7 +111,7 @@ std::map<std::uint64_t, UnixSocket> unix_sockets_of(pid_t pid) {
   question.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   question.request.sdiag_family = AF_UNIX;
   question.request.udiag_states = ~0U;
-  question.request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS;
+  question.request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN;
   if (!asked || send(asked.fd(), &question, sizeof question, 0) < 0) return found;
   std::vector<char> block(std::size_t{256} << 10);
   while (true) {

@@ -160,7 +160,7 @@ Step HeldImages::begin(const Member& member) {
   // Bytes without a name, such as a stream that is cut within its first marker.
   if (!member.in_set && !kind_of_name(member.name)) fault = named(Reason::no_images, member.place, "input");
   if (*store.set != *member.set)
-    fault = named(Reason::usage, member.place, "several checkpoints are in there: say which (--set)");
+    fault = named(Reason::usage, member.place, "several checkpoints are in there: say which");
   Store::Incoming incoming{member.name};
   if (fault) {
     store.keep_first(fault);
