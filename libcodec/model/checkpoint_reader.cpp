@@ -108,7 +108,9 @@ std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoin
   enum Rank : std::uint8_t { other, pages, tree };
   const auto rank_of = [](const SetCheckpoint& set) {
     const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
-    return set.has_tree() ? tree : has_something ? pages : other;
+    // Tasks that no tree names are those of a set whose tree is missing.
+    const bool has_tasks = set.has_tree() || !set.checkpoint.tasks().empty();
+    return has_tasks ? tree : has_something ? pages : other;
   };
   std::map<std::string_view, Rank> best;  // of each input
   for (const SetCheckpoint& set : all) {

@@ -101,7 +101,6 @@ class InputSearch final : public Decoding {
   bool is_told(const SearchedSet& set, MemoryId memory) const;
   bool waits_for_parents(const SearchedSet& set, std::uint64_t pages_id) const;
   Step finish(SearchedSet& set, bool has_parent);
-  std::uint64_t nr_in_parent(SearchedSet& set, const Pagemap& pagemap, const Ranges& wanted) const;
   // Does a range begin or end inside a page, so that any match may turn out to be cut?
   bool cuts_inside_pages() const {
     return std::ranges::any_of(work_.options.filter.ranges, [](const MemoryFilter::Range& range) {
@@ -301,11 +300,12 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
   work_.on_error(error);
 }
 
-std::uint64_t InputSearch::nr_in_parent(SearchedSet& set, const Pagemap& pagemap, const Ranges& wanted) const {
-  const std::uint64_t page_size = set.page_size(work_.options);
+// The pages of some runs that are wanted.
+template <typename Is>
+std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const Is& is) {
   std::uint64_t sum = 0;
   for (const PageRun& run : pagemap.runs) {
-    if (!run.is_parent()) continue;
+    if (!is(run)) continue;
     const std::uint64_t end = run.end(page_size);
     auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
     for (; range != wanted.end() && range->begin < end; ++range)
@@ -318,11 +318,12 @@ std::uint64_t InputSearch::nr_in_parent(SearchedSet& set, const Pagemap& pagemap
 Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory, LoadedPagemap& loaded) {
   loaded.pagemap.seal();
   const Ranges wanted = owners.wanted(memory);
-  if (const std::uint64_t in_parent = nr_in_parent(set, loaded.pagemap, wanted); in_parent > 0) {
-    Error error{Reason::unsearched_pages, set.place + pagemap_name(memory)};
-    error.have = in_parent;
-    work_.on_error(error);
-  }
+  const auto nr_pages = [&](const auto& is) {
+    return nr_wanted_pages(loaded.pagemap, set.page_size(work_.options), wanted, is);
+  };
+  const auto is_lazy = [](const PageRun& run) { return run.is_lazy() && !run.is_present() && !run.is_parent(); };
+  work_.report_unsearched(set.place + pagemap_name(memory),
+                          nr_pages([](const PageRun& run) { return run.is_parent(); }), nr_pages(is_lazy));
   const auto extents = stored_extents(loaded.pagemap, set.page_size(work_.options), wanted);
   work_.use.add(memory, &loaded.pagemap, set.page_size(work_.options));
   if (!extents.empty()) work_.use.add_stored();
