@@ -71,7 +71,8 @@ struct MemoryWork {
     std::vector<std::string> inputs;
     SetsOf<MemorySet> sets = {};
     CutInputs cut = {};
-    bool failed = false;  // something in them could not be read, and was reported
+    std::set<std::pair<SetId, MemoryId>> unreadable = {};  // pagemaps, which was said
+    bool failed = false;                                   // something in them could not be read, and was reported
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 

@@ -74,6 +74,8 @@ class LoadSets final : public Decoding {
   void report(const Error& error) override {
     source_.failed = true;
     source_.cut.note(error);
+    if (const auto memory = memory_of_name(error.member); memory && error.set)
+      source_.unreadable.insert({*error.set, *memory});
     work_.note(error);
     work_.report(error);
   }
@@ -223,7 +225,7 @@ void MemoryWork::finish() {
   for (const Source& source : sources)
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
-      set->checkpoint.finish(set->directory ? set->place : "");
+      set->checkpoint.finish(set->place);
       set->page_size = set->checkpoint.page_size(options.page_size);
       report_missing(source, *set);
       if (!set->is_parent && &source == &sources.front()) add_processes(*set);
@@ -233,7 +235,10 @@ void MemoryWork::finish() {
 // Where only some of the images are read, others are no loss.
 void MemoryWork::report_missing(const Source& source, const MemorySet& set) {
   if (options.wanted || !set.is_set || source.cut.may_lack(set.id, set.directory != nullptr)) return;
-  for (Error& error : missing_memory(set.checkpoint, set.place, set.memories, options.pids)) report(error);
+  std::set<MemoryId> memories = set.memories;
+  for (const auto& [id, memory] : source.unreadable)
+    if (id == set.id) memories.insert(memory);
+  for (const Error& error : missing_memory(set.checkpoint, set.place, memories, options.pids)) report(error);
 }
 
 void MemoryWork::add_processes(MemorySet& set) {

@@ -16,14 +16,23 @@ bool is_left_out(const Error& error, const WantedPid& wanted) {
   return wanted && is_of_task && !wanted(number_in(name));
 }
 
+bool maps_files(const Checkpoint& checkpoint) {
+  return std::ranges::any_of(checkpoint.tasks(), [](const Task& task) {
+    return std::ranges::any_of(task.memory.mappings, [](const Mapping& mapping) { return mapping.has_file(); });
+  });
+}
+
 }  // namespace
 
 std::vector<Error> missing_memory(const Checkpoint& checkpoint, const std::string& place,
                                   const std::set<MemoryId>& memories, const WantedPid& wanted) {
   std::vector<Error> missing;
   if (checkpoint.tasks().empty() || !checkpoint.tasks().front().in_tree) return missing;
-  for (const Error& error : checkpoint.errors())
-    if (error.reason != Reason::no_tree && !is_left_out(error, wanted)) missing.push_back(error);
+  const bool needs_files = maps_files(checkpoint);
+  for (const Error& error : checkpoint.errors()) {
+    const bool is_needed = needs_files || error.reason != Reason::missing_image || !error.image.ends_with("files.img");
+    if (error.reason != Reason::no_tree && is_needed && !is_left_out(error, wanted)) missing.push_back(error);
+  }
   const auto lacks_pagemap = [&](const Task& task) {
     return task.is_running() && (!wanted || wanted(task.pid)) && !memories.contains({false, task.pid});
   };

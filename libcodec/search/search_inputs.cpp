@@ -77,6 +77,8 @@ class InputSearch final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
     cut_.note(error);
+    if (const auto memory = memory_of_name(error.member); memory && error.set)
+      unreadable_.insert({*error.set, *memory});
     if (!is_second_pass_) work_.on_error(error);
   }
   Step finish();
@@ -117,6 +119,7 @@ class InputSearch final : public Decoding {
   SetsOf<SearchedSet> sets_;
   MemoriesOfSets with_parents_;
   CutInputs cut_;
+  std::set<std::pair<SetId, MemoryId>> unreadable_;  // pagemaps, which was said
   bool stopped_ = false;
   const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
 };
@@ -381,6 +384,8 @@ Step InputSearch::finish_unclaimed(SearchedSet& set) {
 void InputSearch::report_missing(const SearchedSet& set) {
   std::set<MemoryId> memories;
   for (const auto& [memory, loaded] : set.pagemaps) memories.insert(memory);
+  for (const auto& [id, memory] : unreadable_)
+    if (id == set.id) memories.insert(memory);
   WantedPid wanted;
   const auto& pids = work_.options.filter.pids;
   if (!pids.empty()) wanted = [&](std::uint32_t pid) { return std::ranges::find(pids, pid) != pids.end(); };

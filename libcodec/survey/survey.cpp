@@ -227,6 +227,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 
 void PageSurvey::report(const Error& error) {
   work_->cut.note(error);
+  if (const auto memory = memory_of_name(error.member); memory && error.set)
+    work_->unreadable.insert({*error.set, *memory});
   const auto pages_id = pages_id_of_name(error.member);
   if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
   work_->report(error);

@@ -99,10 +99,12 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 void SurveyWork::report_missing(SurveyedSet& set) {
   if (!options.mappings || options.wanted || !set.state().is_set) return;
   if (cut.may_lack(set.id, !set.directory.empty())) return;
+  std::set<MemoryId>& seen = set.state().seen;
+  for (const auto& [id, memory] : unreadable)
+    if (id == set.id) seen.insert(memory);
   WantedPid wanted;
   if (options.memories) wanted = [this](std::uint32_t pid) { return options.memories({false, pid}); };
-  for (Error& error : missing_memory(*set.checkpoint, set.place, set.state().seen, wanted))
-    report_in(set, std::move(error));
+  for (Error& error : missing_memory(*set.checkpoint, set.place, seen, wanted)) report_in(set, std::move(error));
 }
 
 void SurveyWork::finish(SurveyedSet& set) {

@@ -41,6 +41,7 @@ struct SurveyWork {
   std::function<void(const Error&)> report;
   const Checkpoint needed;  // empty: tells which images the others take
   CutInputs cut;
+  std::set<std::pair<SetId, MemoryId>> unreadable;  // pagemaps, which was said
   SetsOf<SurveyedSet> sets;
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
   std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few
