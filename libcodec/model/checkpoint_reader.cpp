@@ -97,7 +97,7 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
     found.checkpoint.finish(found.place, found.is_set && !may_lack);
     const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
     if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
-    found.checkpoint.report({.reason = Reason::no_tree,
+    found.checkpoint.report({.reason = Reason::no_bytes,
                              .image = found.id.text(),
                              .name = "no processes in what was given of it: pstree.img and core images have them"});
   }
