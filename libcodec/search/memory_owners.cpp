@@ -235,6 +235,18 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
   return extents;
 }
 
+std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const IsRun& is) {
+  std::uint64_t sum = 0;
+  for (const PageRun& run : pagemap.runs) {
+    if (!is(run)) continue;
+    const std::uint64_t end = run.end(page_size);
+    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
+    for (; range != wanted.end() && range->begin < end; ++range)
+      sum += pages_touched(std::min(range->end, end) - std::max(range->begin, run.vaddr), page_size);
+  }
+  return sum;
+}
+
 Step Feeder::feed(std::uint64_t address, Bytes bytes) {
   if (open_ && address != next_ && end() == Step::stop) return Step::stop;
   if (!open_) search_.begin(address);

@@ -56,6 +56,10 @@ class MemoryOwners {
 // is one.
 std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
+// How many pages of those runs of a pagemap are wanted.
+using IsRun = std::function<bool(const PageRun&)>;
+std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const IsRun& is);
+
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.
 class Feeder {
  public:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/path_names.hpp"
 #include "critpipe/checkpoint.hpp"
 #include "search/waiting_matches.hpp"
 #include "search/memory_search_work.hpp"
@@ -46,8 +47,6 @@ struct SearchedSet {
   std::map<std::uint64_t, SearchedPages> pages;
   std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
 };
-
-std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 // Records that an image was read to its end.
 class EndRecorder final : public Stage {
@@ -158,7 +157,7 @@ class InputSearch::ImageSearch final : public PagesSink {
 };
 
 bool InputSearch::wants(std::string_view name) {
-  const std::string_view file = file_of(name);
+  const std::string_view file = last_part(name);
   if (is_second_pass_) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);
   return !kind || memory_of_name(file) || is_pages_name(file) || needed_.wants(file);
@@ -301,20 +300,6 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
   error.want = claimed;
   error.have = pages.seen_bytes;
   work_.on_error(error);
-}
-
-// The pages of some runs that are wanted.
-template <typename Is>
-std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const Is& is) {
-  std::uint64_t sum = 0;
-  for (const PageRun& run : pagemap.runs) {
-    if (!is(run)) continue;
-    const std::uint64_t end = run.end(page_size);
-    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
-    for (; range != wanted.end() && range->begin < end; ++range)
-      sum += pages_touched(std::min(range->end, end) - std::max(range->begin, run.vaddr), page_size);
-  }
-  return sum;
 }
 
 // Reports what waited for this pagemap.

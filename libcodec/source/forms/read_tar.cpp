@@ -96,12 +96,6 @@ std::string plain_name(std::string path, bool is_directory) {
   return path == "." ? "" : path;
 }
 
-// Behind the last byte that is not zero; 0: all are.
-std::size_t data_end_in(Bytes bytes) {
-  const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](std::byte byte) { return byte != std::byte{0}; });
-  return static_cast<std::size_t>(bytes.rend() - last);
-}
-
 la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
   auto& tar = *static_cast<Tar*>(self);
   const Bytes bytes = tar.reader_.read();
