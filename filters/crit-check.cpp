@@ -23,17 +23,17 @@ constexpr Option rows[] = {
     set_row,
 };
 constexpr Option plan_rows[] = {
-    {0, "tcp-established", nullptr, "The restore will be told --tcp-established; so with the following ones."},
-    {0, "tcp-close", nullptr, "--tcp-close."},
-    {0, "shell-job", nullptr, "--shell-job."},
-    {0, "ext-unix-sk", nullptr, "--ext-unix-sk."},
-    {0, "file-locks", nullptr, "--file-locks."},
-    {0, "lazy-pages", nullptr, "--lazy-pages."},
-    {0, "root", "DIR", "--root DIR.", Option::directories},
-    {0, "external", "KEY", "--external KEY, such as mnt[KEY]:PATH; may be repeated."},
-    {0, "inherit-fd", "KEY", "--inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
+    {0, "tcp-established", nullptr, "Assume that the restore is given --tcp-established."},
+    {0, "tcp-close", nullptr, "Assume --tcp-close."},
+    {0, "shell-job", nullptr, "Assume --shell-job."},
+    {0, "ext-unix-sk", nullptr, "Assume --ext-unix-sk."},
+    {0, "file-locks", nullptr, "Assume --file-locks."},
+    {0, "lazy-pages", nullptr, "Assume --lazy-pages."},
+    {0, "root", "DIR", "Assume --root DIR.", Option::directories},
+    {0, "external", "KEY", "Assume --external KEY, such as mnt[KEY]:PATH; may be repeated."},
+    {0, "inherit-fd", "KEY", "Assume --inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
     {0, "here", nullptr, "Look at this machine, too: what of it stands in the way of a restore."},
-    {0, "exact", nullptr, "The restore will be told these and nothing else: what else it needs is an error."},
+    {0, "exact", nullptr, "Assume that it is given these alone: what else it needs is an error."},
 };
 constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {

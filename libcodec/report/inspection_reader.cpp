@@ -407,6 +407,9 @@ void InspectionReader::Work::read_all() {
   const std::vector<InputName> names = name_inputs(inputs);
   for (const std::string& name : inputs) sources.push_back({name});
   SourceOptions source = options.source;
+  std::vector<std::string> all;
+  for (const Source& one : sources) all.push_back(one.name);
+  const std::vector<InputName> names = name_inputs(all);
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
     struct stat status;
@@ -423,24 +426,14 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(input);
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_sets();
-  std::vector<Inspection> all;
-  std::vector<bool> has_tree;
-  for (SetCheckpoint& each : found) {
-    has_tree.push_back(each.has_tree());
-    all.push_back(inspect(each));
-  }
-  // Of a parent that was given only its pages count.
-  const auto is_given = [&](std::size_t i) { return sets.find(all[i].id)->source > 0; };
-  bool any_tree = false, any_pages = false;
-  const auto has_pages = [&](std::size_t i) { return !all[i].checkpoint->pages_only().empty(); };
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    any_tree |= has_tree[i] && !is_given(i);
-    any_pages |= has_pages(i) && !is_given(i);
-  }
+  const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
   std::vector<Inspection> shown, parents;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const bool is_shown = !is_given(i) && (has_tree[i] || (!any_tree && (!any_pages || has_pages(i))));
-    (is_shown ? shown : parents).push_back(std::move(all[i]));
+  for (SetCheckpoint& each : found) {
+    Inspection inspection = inspect(each);
+    // Of a parent that was given only its pages count.
+    const bool is_given = sets.find(inspection.id)->source > 0;
+    const bool is_shown = !is_given && std::ranges::binary_search(own, &each);
+    (is_shown ? shown : parents).push_back(std::move(inspection));
   }
   if (!options.parents.empty() && !shown.empty()) join_given_parents(shown);
   if (shown.empty()) {

@@ -137,7 +137,7 @@ Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
     if (!block.empty()) {
       if (receiver.bytes(member, block) == Step::stop) return Step::stop;
       if (!receiver.has_enough(member)) continue;
-      // Whoever writes into a pipe wants to be read, and what is compressed may turn out to be damaged, which is why.
+      // The writer of a pipe must not be left waiting, and the rest of what is compressed may be damaged.
       unneeded += block.size();
       const bool goes_on = reader.is_pipe() || (member.packed != Member::unknown && unneeded <= free_held_bytes);
       if (!goes_on) return receiver.end(member);

@@ -25,8 +25,9 @@ Generation generation_of(std::string_view set) {
   for (;;) {
     const std::string_view last = last_part(generation.base);
     const std::uint32_t steps = generations_up(last);
-    if (steps == 0) break;
-    generation.number = std::min(generation.number + steps, max_generation);
+    // Beyond the limit they are directories like others: each set keeps a name of its own.
+    if (steps == 0 || generation.number + steps > max_generation) break;
+    generation.number += steps;
     generation.base = outer_of(generation.base, last);
   }
   if (generation.number > 0 && last_part(generation.base) == usual_directory)
