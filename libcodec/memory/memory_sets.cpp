@@ -149,7 +149,7 @@ void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
 
 void MemoryWork::load() {
   for (const std::string& parent : options.parents) sources.push_back({{parent}});
-  options.source.stdin_offset = stdin_offset();
+  if (options.source.stdin_offset == Member::unknown) options.source.stdin_offset = stdin_offset();
   const auto again = [this](const std::string& input) { return can_read_again(input, options.source); };
   for (const Source& source : sources) from_pipe |= !std::ranges::all_of(source.inputs, again);
   for (Source& source : sources) load(source);
