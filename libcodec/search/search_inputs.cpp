@@ -35,8 +35,8 @@ class EndRecorder final : public Stage {
 
 class InputSearch final : public Decoding {
  public:
-  InputSearch(MemorySearch::Work& work, bool is_rereadable)
-      : Decoding{work.options.limits}, work_{work}, pass_{work, is_rereadable} {}
+  InputSearch(MemorySearch::Work& work, bool is_rereadable, std::optional<std::string> chosen)
+      : Decoding{work.options.limits}, work_{work}, chosen_{std::move(chosen)}, pass_{work, is_rereadable} {}
 
   bool wants(std::string_view name) override;
   bool reads_raw() const override { return false; }  // Sink::pass_over decides
@@ -66,6 +66,7 @@ class InputSearch final : public Decoding {
   bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
 
   MemorySearch::Work& work_;
+  const std::optional<std::string> chosen_;  // of the sets; the others are read as they may be its parents
   SearchPass pass_;
   SetsOf<SearchedSet> sets_;
   bool has_joined_ = false;
@@ -76,7 +77,7 @@ class InputSearch final : public Decoding {
 bool InputSearch::wants(std::string_view name) {
   const std::string_view file = file_of(name);
   if (pass_.is_second) return pages_id_of_name(file).has_value();
-  const Kind* kind = kind_of_name(file);
+  const Kind* kind = kind_of_name(file);  // null: also the link to a parent
   return !kind || memory_of_name(file) || is_pages_name(file) || needed_.wants(file);
 }
 
@@ -96,12 +97,14 @@ SearchedSet& InputSearch::set_of(const Member& member) {
   if (SearchedSet* const known = sets_.find(*member.set)) return *known;
   SearchedSet& set = sets_.of(member);
   set.in_set = member.in_set;
+  set.is_chosen = !chosen_ || set.id.set == *chosen_;
   if (!set.may_be_parent()) meet(set);
   return set;
 }
 
 std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
-  if (!member.is_image || pass_.stopped) return nullptr;
+  if (pass_.stopped) return nullptr;
+  if (!member.is_image) return pass_.is_second ? nullptr : parent_link_sink(sets_, member);
   SearchedSet& set = set_of(member);
   const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
@@ -234,7 +237,7 @@ Step InputSearch::finish(SearchedSet& set) {
 
 Step InputSearch::finish() {
   if (pass_.stopped) return Step::stop;
-  for (SearchedSet* const parent : join_parents(sets_)) parent->is_parent = true;
+  for (SearchedSet* const parent : join_parents(sets_, chosen_)) parent->is_parent = true;
   for (const auto& set : sets_.all())
     if (finish(*set) == Step::stop) return Step::stop;
   return Step::go;
@@ -261,9 +264,12 @@ bool InputSearch::begin_second_pass() {
 Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
   const bool is_rereadable =
       std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, source_options); });
-  InputSearch receiver{*this, is_rereadable};
-  if (read_inputs(inputs, receiver, source_options) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
-  if (receiver.begin_second_pass() && read_inputs(inputs, receiver, source_options) == Step::stop) return Step::stop;
+  SourceOptions source = source_options;
+  source.parents = true;
+  source.parent_sets = linked_sets(inputs, source_options);
+  InputSearch receiver{*this, is_rereadable, source_options.set};
+  if (read_inputs(inputs, receiver, source) == Step::stop || receiver.finish() == Step::stop) return Step::stop;
+  if (receiver.begin_second_pass() && read_inputs(inputs, receiver, source) == Step::stop) return Step::stop;
   if (receiver.has_joined() && search_joined(inputs, source_options) == Step::stop) return Step::stop;
   if (!receiver.maps_unlinked()) return Step::go;
   if (is_rereadable) return search_unlinked(inputs, source_options);

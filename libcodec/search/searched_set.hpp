@@ -25,6 +25,7 @@ struct SearchedSet final : PageStore {
   SetId id;
   std::string place;  // before the names of its images
   bool in_set = false;
+  bool is_chosen = true;   // not read for its children only
   bool is_parent = false;  // of another set in its input, as is known at the end
   Checkpoint checkpoint{Needs{.mappings = true}};
   std::set<std::string> whole;  // names of images that came to their end
@@ -37,8 +38,8 @@ struct SearchedSet final : PageStore {
   }
   // The pagemaps that name the pages image.
   std::size_t nr_claims(std::uint64_t pages_id) const;
-  // Is its name that of another set's parent?
-  bool may_be_parent() const { return generation_of(id.set).number > 0; }
+  // Is it read, or called, as another set's parent is?
+  bool may_be_parent() const { return !is_chosen || generation_of(id.set).number > 0; }
   // Its pages are among those of parents in its input, as is known at the end: they are searched together.
   bool is_joined(const Pagemap& pagemap) const { return has_given_parent() && has_pages_in_parent(pagemap); }
   static bool has_pages_in_parent(const Pagemap& pagemap);
