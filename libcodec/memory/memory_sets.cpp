@@ -225,8 +225,18 @@ void MemoryWork::finish() {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "");
       set->page_size = options.page_size != 0 ? options.page_size : set->checkpoint.page_size();
-      if (!set->is_parent && &source == &sources.front()) add_processes(*set);
+      if (set->is_parent || &source != &sources.front()) continue;
+      report_missing(*set);
+      add_processes(*set);
     }
+}
+
+void MemoryWork::report_missing(const MemorySet& set) {
+  if (set.memories.empty()) return;
+  const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
+  const PartsWanted wanted{
+      .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};
+  for (const Error& error : missing_parts(set.checkpoint, wanted)) report(error);
 }
 
 void MemoryWork::add_processes(MemorySet& set) {

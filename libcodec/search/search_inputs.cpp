@@ -230,6 +230,8 @@ Step InputSearch::finish(SearchedSet& set) {
   MemoryOwners owners{set.id, set.checkpoint, work_.options};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
+  if (set.in_set && !set.pagemaps.empty())
+    work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
   for (auto& [memory, pagemap] : set.pagemaps)
     if (finish(set, owners, pagemap) == Step::stop) return Step::stop;
   return finish_unclaimed(set);

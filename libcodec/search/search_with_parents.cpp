@@ -60,6 +60,7 @@ Step MemorySearch::Work::search_sets(CheckpointMemory& memory, const std::functi
   for (MemorySet* set : memories.children()) {
     MemoryOwners owners{set->id, set->checkpoint, options};
     use.add(set->checkpoint);
+    if (!wanted) report_missing(set->checkpoint, set->place, {});
     for (const MemoryId one : in_order(set->checkpoint, set->memories)) {
       if (wanted && !(set->has_given_parent() && wanted(set->pagemap(one)))) continue;
       PiecesReader reader{*this, memories, *set};
@@ -74,6 +75,8 @@ Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inp
                                              const SourceOptions& source_options) {
   MemoryOptions memory_options = memory_options_of(options, source_options);
   memory_options.parents = parents;
+  if (const auto& pids = options.filter.pids; !pids.empty())
+    memory_options.pids = [&](std::uint32_t pid) { return std::ranges::find(pids, pid) != pids.end(); };
   CheckpointMemory memory{inputs, memory_options, on_error};
   if (search_sets(memory, {}) == Step::stop) return Step::stop;
   return search_unlinked(memory);
