@@ -110,7 +110,11 @@ bool Selection::leaves(std::string_view path) {
     chosen = true;
     only.fits = true;
   }
-  return chosen && std::ranges::none_of(except_, [&](const std::string& glob) { return fits(glob, path); });
+  return chosen && !takes_out(path);
+}
+
+bool Selection::takes_out(std::string_view path) const {
+  return std::ranges::any_of(except_, [&](const std::string& glob) { return fits(glob, path); });
 }
 
 void Selection::report_missing(Program& program, bool any) const {

@@ -138,6 +138,18 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
+// What the images of a set are asked for.
+struct PartsWanted {
+  std::string place;                                   // of the set: before the names of its images
+  bool names = false;                                  // what is mapped, and how it is called
+  std::function<bool(MemoryId)> has_pagemap = {};      // is it there? Empty: pages are not asked for
+  std::function<bool(std::uint32_t pid)> pids = {};    // of which processes; empty: all
+  std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
+};
+// Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
+// set without tasks. Requires: the checkpoint was read with Needs::mappings and is finished.
+std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
+
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.
 class MappingIndex {
  public:
@@ -156,6 +168,9 @@ class MappingIndex {
 // The same for the addresses of a process, whose holes may be stored in the shared objects that it maps.
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
+// For many visits to one process: `mappings` are those of the task.
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, const MappingIndex& mappings,
+                     std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
 
 // How to read addresses whose bytes no image has.
 enum class Absent : std::uint8_t {

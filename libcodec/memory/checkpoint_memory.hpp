@@ -90,6 +90,7 @@ struct MemoryWork {
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
+  void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory
@@ -102,6 +103,9 @@ struct MemoryWork {
   void report_directory(PageStore& store);
   MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 
+  const MappingIndex& mappings_of(const Task& task) const;  // until it is asked for another task
+  mutable const Task* indexed_ = nullptr;
+  mutable MappingIndex index_ = {};
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
            const std::function<Step(Error)>& absent);

@@ -37,7 +37,7 @@ class MemoryOwners {
  private:
   struct Owner {
     std::uint32_t pid;
-    const Mapping* mapping;
+    Mapping mapping;  // as the finished checkpoint has it
   };
   bool fits(const Mapping& mapping) const;
   bool wants_pid(std::uint32_t pid) const;

@@ -24,6 +24,16 @@ Step MemorySearch::with_parents(const std::vector<std::string>& inputs, const st
 }
 std::vector<Error> MemorySearch::unmatched() const { return work_->use.unmatched(); }
 
+void MemorySearch::Work::report_missing(const Checkpoint& checkpoint, const std::string& place,
+                                        const std::function<bool(MemoryId)>& has_pagemap) const {
+  const MemoryFilter& filter = options.filter;
+  PartsWanted wanted{.place = place, .has_pagemap = has_pagemap};
+  wanted.names = options.names || !filter.areas.empty() || !filter.protection.empty();
+  if (!filter.pids.empty())
+    wanted.pids = [&](std::uint32_t pid) { return std::ranges::find(filter.pids, pid) != filter.pids.end(); };
+  for (const Error& error : missing_parts(checkpoint, wanted)) on_error(error);
+}
+
 Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader& reader) {
   const search::Ranges wanted = memory.owners.wanted(memory.id);
   const bool by_range = !wanted.empty() && !options.filter.ranges.empty();

@@ -1,10 +1,12 @@
 // Which checkpoint, for people.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <tuple>
 
 #include "base/path_names.hpp"
 #include "critpipe/source.hpp"
+#include "source/input_form.hpp"
 #include "source/set_places.hpp"
 
 namespace critpipe {
@@ -33,6 +35,14 @@ Generation generation_of(std::string_view set) {
   if (generation.number > 0 && last_part(generation.base) == usual_directory)
     generation.base = outer_of(generation.base, usual_directory);
   return generation;
+}
+
+std::optional<std::string> set_led_to(const Member& link, std::string_view target) {
+  if (target.empty() || target.starts_with('/')) return std::nullopt;
+  const std::filesystem::path inside = std::filesystem::path{link.within} / target / "any";
+  const std::string path = inside.lexically_normal().string();
+  if (path.starts_with("..")) return std::nullopt;
+  return std::string{split_name(path).set};
 }
 
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
