@@ -1,7 +1,6 @@
 #include "cli/inputs.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <fnmatch.h>
 #include <limits>
 
@@ -57,7 +56,7 @@ std::vector<std::uint32_t> pids_of(Program& program) {
 std::optional<std::uint64_t> page_size_of(Program& program) {
   if (!program.has("page-size")) return std::nullopt;
   const std::uint64_t size = program.number("page-size", 0);
-  if (!std::has_single_bit(size) || size < smallest_page || size > largest_page)
+  if (!is_page_size(size))
     program.usage("--page-size takes a power of two from 4K to 1M, not " + *program.value("page-size"));
   return size;
 }

@@ -402,8 +402,10 @@ void InspectionReader::Work::say_why_empty(Inspection& inspection) {
 }
 
 void InspectionReader::Work::read_all() {
-  sources.push_back({input});
-  for (const std::string& parent : options.parents) sources.push_back({parent});
+  std::vector<std::string> inputs{input};
+  inputs.insert(inputs.end(), options.parents.begin(), options.parents.end());
+  const std::vector<InputName> names = name_inputs(inputs);
+  for (const std::string& name : inputs) sources.push_back({name});
   SourceOptions source = options.source;
   std::vector<std::string> all;
   for (const Source& one : sources) all.push_back(one.name);
