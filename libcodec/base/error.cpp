@@ -61,6 +61,12 @@ std::string to_string(const Error& error) {
   return out;
 }
 
+Error named_error(Reason reason, std::string image, std::string name) {
+  Error error{reason, std::move(image)};
+  error.name = std::move(name);
+  return error;
+}
+
 Error system_error(Reason reason, std::string image, int number) {
   Error error{reason, std::move(image)};
   error.name = std::strerror(number);

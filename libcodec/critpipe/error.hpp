@@ -155,6 +155,7 @@ enum class Escape : std::uint8_t {
 std::string visible(std::string_view text, Escape escape = Escape::names);
 
 Error system_error(Reason reason, std::string image, int number);  // name: strerror(number)
+Error named_error(Reason reason, std::string image, std::string name);
 
 // Go on, or stop early without an error: nobody reads any more, or enough was seen.
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};
