@@ -28,7 +28,6 @@
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,21 +39,6 @@
 
 #pragma GCC visibility push(default)
 namespace critpipe {
-
-// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
-struct SetId {
-  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
-  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
-  std::string checkpoint;
-  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
-  // core-1.img and checkpoint/core-1.img.
-  std::string set;
-  // The input as a whole and none of its sets: what an error of the input itself belongs to.
-  bool is_input = false;
-
-  auto operator<=>(const SetId&) const = default;
-  std::string text() const;  // for people: INPUT, or INPUT (SET)
-};
 
 // Parents in the same input as their set stand in a directory below or beside it, whose name says how many dumps lie
 // between: "parent", "parent/parent" as in image streams, "pre-checkpoint", "pre-checkpoint-2" as in archives.

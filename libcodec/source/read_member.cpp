@@ -138,12 +138,6 @@ bool is_raw_name(std::string_view name) {
   return kind && kind->is_raw();
 }
 
-Error named_error(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   std::uint64_t unneeded = 0;
   for (;;) {

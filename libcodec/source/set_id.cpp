@@ -60,8 +60,6 @@ std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   return parents;
 }
 
-std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
-
 std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
   struct Input {
     const SetId* first;
