@@ -18,8 +18,8 @@ constexpr Option rows[] = {
         "output"),
     output_row,
     format_row.needs("output").excludes("").without_letter(),
-    zstd_row.needs("output"),
-    threads_row.needs("output"),
+    zstd_row.excludes("into"),
+    threads_row.needs("zstd|output"),
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
         "into|output"),
     sync_row.needs("output|into"),

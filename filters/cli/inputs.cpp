@@ -110,16 +110,11 @@ bool Selection::leaves(std::string_view path) {
     chosen = true;
     only.fits = true;
   }
-  // The link to the parent goes with memory that may be there: a set without it is another one.
-  const std::size_t base = path.rfind('/') + 1;
-  if (!chosen && path.substr(base) == "parent") {
-    const auto is_chosen = [&](const char* name) {
-      const std::string image = std::string{path.substr(0, base)} + name;
-      return std::ranges::any_of(only_, [&](const Only& only) { return fits(only.glob, image); });
-    };
-    chosen = is_chosen("inventory.img") && is_chosen("pagemap-1.img");
-  }
-  return chosen && std::ranges::none_of(except_, [&](const std::string& glob) { return fits(glob, path); });
+  return chosen && !takes_out(path);
+}
+
+bool Selection::takes_out(std::string_view path) const {
+  return std::ranges::any_of(except_, [&](const std::string& glob) { return fits(glob, path); });
 }
 
 void Selection::report_missing(Program& program, bool any) const {

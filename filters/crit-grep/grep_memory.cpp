@@ -38,6 +38,7 @@ class Printer {
   Printer(Program& program, const Patterns& patterns);
   Step operator()(const MemoryMatch& found);
   std::uint64_t total() const { return total_; }
+  bool prints_names() const { return style_ == Style::text || style_ == Style::hex || style_ == Style::json; }
   bool quiet() const { return style_ == Style::nothing; }
   int commit();
   Step flush() { return destination_.output().flush(); }
@@ -323,6 +324,7 @@ int grep_memory(Program& program) {
   options.page_size = page_size_of(program).value_or(0);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
+  options.names = printer.prints_names();
   options.on_set = [&](const SetId& set) { printer.meet(set); };
   MemorySearch search{patterns, options, [&](const MemoryMatch& found) { return printer(found); },
                       [&](const Error& error) {

@@ -121,7 +121,7 @@ int run(Program& program) {
     findings.add(error.set ? *error.set : SetId{{}, {}, true},
                  {"damaged", error.image, error.entry, {}, to_string(inner)});
   };
-  SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs, .report = report}};
+  SurveyedInputs surveyed{program, {.runs = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {
     check_pages(view_of(surveyed, *set, entries), [&](const PagesFault& fault) { findings.add(set->id, fault); });
     check_links(findings, *set);

@@ -137,7 +137,7 @@ void Differences::total() {
 int run(Program& program) {
   if (program.arguments().size() != 2) program.usage("--diff takes two checkpoints");
   Destination destination{program, Destination::Content::text};
-  SurveyedInputs surveyed{program, {.runs = true, .facts = true}};
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .parents = true}};
   auto& sets = surveyed.sets();
   if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
   if (sets.size() != 2)

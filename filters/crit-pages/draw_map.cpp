@@ -188,7 +188,7 @@ void Map::memory(SurveyedSet& set, const SurveyedMemory& memory, bool several) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true, .parents = true}};
   if (surveyed.has_failed()) return program.exit_code();
   Map map{program, destination.output(), destination.fd()};
   for (const auto& set : surveyed.sets())

@@ -114,7 +114,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.page_size = page_size_of(program).value_or(0);
   options.budget_bytes = program.number("memory", options.budget_bytes);
   options.nr_threads = threads_of(program, "jobs");
-  if (has_selection(program)) options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);
   };
@@ -127,7 +127,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
 SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     : program_{program},
       report_{[this, &program, given = needs.report](const Error& error) {
-        ++nr_reported_;
+        has_errors_ = true;
         if (given) given(error);
         else program.report(error);
       }},
@@ -146,7 +146,54 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     });
   });
   report_without_pages(program);
-  if (needs.facts && !program.has("parent")) report_missing_parents();
+  if (needs.whole) report_missing(needs);
+  if (needs.parents)
+    for (const auto& set : *sets_) report_parents(*set);
+}
+
+// Images that are asked for and not there.
+void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
+  for (const auto& set : *sets_) {
+    const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
+    if (set->memories.empty() || std::ranges::any_of(set->memories, is_alone)) continue;
+    PartsWanted wanted{.place = set->place, .names = needs.names};
+    wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
+    wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
+    wanted.has_pagemap = [&](MemoryId memory) {
+      return set->memories.contains(memory) || (memory.shmem && !options_.memories(memory));
+    };
+    for (Error error : missing_parts(*set->checkpoint, wanted)) {
+      error.set = std::make_shared<const SetId>(set->id);
+      report_(error);
+    }
+  }
+}
+
+// Pages that are in a parent which is not there, or lacks them.
+void SurveyedInputs::report_parents(SurveyedSet& set) {
+  if (set.totals.parent == 0 || program_.has("parent")) return;
+  std::uint64_t nr_missing = 0;
+  bool is_said = false;
+  for (const auto& [id, memory] : set.memories) {
+    if (memory.totals.parent == 0) continue;
+    visit_stretches(set, id, set.page_size, 0, max_address, [&](const Stretch& stretch) {
+      if (stretch.where == Stretch::Where::missing) nr_missing += stretch.nr_pages;
+      return Step::go;
+    });
+    set.forget(id);
+  }
+  if (PageDirectory* directory = set.page_directory())
+    for (Error& error : directory->new_errors()) {
+      is_said |= error.reason == Reason::no_parent || error.reason == Reason::bad_parents;
+      error.set = std::make_shared<const SetId>(set.id);
+      report_(error);
+    }
+  if (nr_missing == 0 || is_said) return;
+  Error error{Reason::no_bytes, set.id.text()};
+  error.name = formatted("%llu pages are in a parent that is not here, or lacks them",
+                         static_cast<unsigned long long>(nr_missing));
+  error.set = std::make_shared<const SetId>(set.id);
+  report_(error);
 }
 
 bool SurveyedInputs::has_failed() const {
@@ -204,27 +251,10 @@ void SurveyedInputs::read_parents(Program& program) {
 }
 
 void SurveyedInputs::report_without_pages(Program& program) {
-  if (!chosen_.all() || nr_reported_ > 0 || program.failed()) return;
+  if (!chosen_.all() || has_errors_ || program.failed()) return;
   for (const auto& set : *sets_)
     if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
   if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
-}
-
-// Pages that the mode looks at, and that are nowhere.
-void SurveyedInputs::report_missing_parents() {
-  for (const auto& set : *sets_) {
-    std::uint64_t nr_missing = 0;
-    const std::size_t nr_before = nr_reported_;
-    for (const auto& [id, memory] : set->memories) {
-      if (memory.totals.parent > 0) nr_missing += nr_missing_in_parents(*set, id, set->page_size);
-      (void)pagemap(*set, id);  // which reports what is wrong with the parents
-    }
-    if (nr_missing == 0 || nr_reported_ > nr_before) continue;
-    report_({.reason = Reason::no_bytes,
-             .image = set->id.text(),
-             .name = formatted("%llu pages are in a parent that is not here, or lacks them",
-                               static_cast<unsigned long long>(nr_missing))});
-  }
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
@@ -247,7 +277,7 @@ CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMem
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
-  if (has_selection(program)) options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
+  options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};
 }

@@ -67,6 +67,9 @@ struct SurveyNeeds {
   bool contents = false;  // pages are read
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them
+  bool parents = false;   // pages that are in a parent are asked for, too: it must have them
+  bool names = true;      // of mappings
+  bool whole = true;      // an image that is asked for and not there is an error
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<void(const Error&)> report = {};  // in place of the usual one
 };
@@ -89,10 +92,11 @@ class SurveyedInputs {
  private:
   void read_parents(Program& program);
   void report_without_pages(Program& program);
-  void report_missing_parents();
+  void report_missing(const SurveyNeeds& needs);
+  void report_parents(SurveyedSet& set);
 
   Program& program_;
-  std::size_t nr_reported_ = 0;  // errors
+  bool has_errors_ = false;
   std::function<void(const Error&)> report_;
   Chosen chosen_;
   Selection selection_;

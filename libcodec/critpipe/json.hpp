@@ -40,8 +40,6 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-struct SetId;
-
 // How numbers are printed that may have 64 bits: all of the fields whose type has so many, whatever their value.
 // Readers that take numbers for doubles round those above 2^53; text comes through.
 enum class BigNumbers : std::uint8_t { number, text };

@@ -22,7 +22,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -131,16 +130,6 @@ void check_parents(PageStore& store, std::span<const MemoryId> memories, std::ui
 // Why a given parent is none, though it can be read: it holds no set with pagemaps (no_parent), or several (usage).
 Error no_single_parent(const std::string& input, std::size_t nr_sets);
 
-// How many pages that a memory has in a parent are not to be had there.
-std::uint64_t nr_missing_in_parents(PageStore& store, MemoryId memory, std::uint64_t page_size);
-
-// What leaves something of the memory of a set with tasks unknown: what is wrong with it as a checkpoint, and pagemaps
-// of its tasks that are not there. Requires: the checkpoint is finished, and knows its mappings. `place` precedes the
-// names of its images, `memories` are those with a pagemap; `wanted`: which processes are asked for; empty: all.
-using WantedPid = std::function<bool(std::uint32_t pid)>;
-std::vector<Error> missing_memory(const Checkpoint& checkpoint, const std::string& place,
-                                  const std::set<MemoryId>& memories, const WantedPid& wanted);
-
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
 // Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What
@@ -148,6 +137,18 @@ std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mappin
 bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
+
+// What the images of a set are asked for.
+struct PartsWanted {
+  std::string place;                                   // of the set: before the names of its images
+  bool names = false;                                  // what is mapped, and how it is called
+  std::function<bool(MemoryId)> has_pagemap = {};      // is it there? Empty: pages are not asked for
+  std::function<bool(std::uint32_t pid)> pids = {};    // of which processes; empty: all
+  std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
+};
+// Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
+// set without tasks. Requires: the checkpoint was read with Needs::mappings and is finished.
+std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
 
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.
 class MappingIndex {
@@ -167,8 +168,8 @@ class MappingIndex {
 // The same for the addresses of a process, whose holes may be stored in the shared objects that it maps.
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
-// The same with the task's mappings, for who visits many ranges.
-bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, std::uint32_t pid, const MappingIndex& mappings,
+// For many visits to one process: `mappings` are those of the task.
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, const MappingIndex& mappings,
                      std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
 
 // How to read addresses whose bytes no image has.

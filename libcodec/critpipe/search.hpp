@@ -156,6 +156,7 @@ struct MemorySearchOptions {
   std::size_t context = 0;      // bytes to hand out on each side of a match, at most max_context
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   MemoryFilter filter = {};
+  bool names = true;  // of mappings are asked for: it is an error if the image is missing that has them
   Limits limits = {};
   std::function<void(const SetId&)> on_set = {};  // called when the first image of a set is met, before its matches
 };

@@ -61,5 +61,9 @@ class ImageSet {
   std::unique_ptr<Work> work_;
 };
 
+// For SourceOptions::parent_sets: the sets that links make parents of options.set, in any of the archives and streams.
+// Reads them; none of what cannot be read again.
+std::vector<std::string> linked_sets(const std::vector<std::string>& inputs, const SourceOptions& options);
+
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -28,7 +28,6 @@
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,21 +39,6 @@
 
 #pragma GCC visibility push(default)
 namespace critpipe {
-
-// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
-struct SetId {
-  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
-  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
-  std::string checkpoint;
-  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
-  // core-1.img and checkpoint/core-1.img.
-  std::string set;
-  // The input as a whole and none of its sets: what an error of the input itself belongs to.
-  bool is_input = false;
-
-  auto operator<=>(const SetId&) const = default;
-  std::string text() const;  // for people: INPUT, or INPUT (SET)
-};
 
 // Parents in the same input as their set stand in a directory below or beside it, whose name says how many dumps lie
 // between: "parent", "parent/parent" as in image streams, "pre-checkpoint", "pre-checkpoint-2" as in archives.
@@ -80,6 +64,7 @@ struct Member {
   std::string place;                 // for messages only: "c1.tar.zst:checkpoint/core-1.img"
   std::string set_place;             // likewise, what precedes the names of its set: "c1.tar.zst:checkpoint/"
   std::string directory;             // the path of the directory that its set is in; empty: it is in none
+  std::string within;                // of an archive or a stream: the directory in it that its set is in
   std::shared_ptr<const SetId> set;  // never null from a source
   std::uint64_t id = 0;              // unique within a run
   std::uint64_t size = unknown;
@@ -91,6 +76,9 @@ struct Member {
   int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
                                    // The receiver must not close it
 };
+
+// The set to which the link `parent` of a set in an archive or a stream leads. Nothing: it leads out of the input.
+std::optional<std::string> set_led_to(const Member& link, std::string_view target);
 
 // Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, bytes*, and end or fail; the
 // calls for several members may be interleaved. Step::stop ends the reading of the input.
@@ -139,6 +127,10 @@ struct SourceOptions {
   std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked; of a directory, of all files
   bool any_file = false;                      // and read files where no image is, and layers of container images
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
+  // Read what tells of parents, too: in archives and streams the links of sets, and with `set` the sets that are its
+  // parents. They keep the set in their paths.
+  bool parents = false;
+  std::vector<std::string> parent_sets = {};  // to which links lead: see linked_sets() in set.hpp
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
   // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of

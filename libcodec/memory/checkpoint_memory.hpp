@@ -8,7 +8,6 @@
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
 #include "set/sets_of.hpp"
-#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -38,7 +37,6 @@ struct MemorySet final : PageStore {
   std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
   bool is_parent = false;                                             // of another set in its input
-  bool is_set = false;                                                // not images by themselves
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
 
   const Pagemap* pagemap(MemoryId memory) override;
@@ -70,9 +68,7 @@ struct MemoryWork {
   struct Source {
     std::vector<std::string> inputs;
     SetsOf<MemorySet> sets = {};
-    CutInputs cut = {};
-    std::set<std::pair<SetId, MemoryId>> unreadable = {};  // pagemaps, which was said
-    bool failed = false;                                   // something in them could not be read, and was reported
+    bool failed = false;  // something in them could not be read, and was reported
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
@@ -94,7 +90,7 @@ struct MemoryWork {
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
-  void report_missing(const Source& source, const MemorySet& set);
+  void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory
@@ -107,6 +103,9 @@ struct MemoryWork {
   void report_directory(PageStore& store);
   MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 
+  const MappingIndex& mappings_of(const Task& task) const;  // until it is asked for another task
+  mutable const Task* indexed_ = nullptr;
+  mutable MappingIndex index_ = {};
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
            const std::function<Step(Error)>& absent);

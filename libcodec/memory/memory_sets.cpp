@@ -1,6 +1,7 @@
 // What the inputs of a CheckpointMemory hold: sets, their pagemaps, pages that cannot be read again, and parents.
 #include <algorithm>
 
+#include "base/path_names.hpp"
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
 #include "memory/join_parents.hpp"
@@ -64,6 +65,7 @@ class LoadSets final : public Decoding {
       : Decoding{work.options.limits}, work_{work}, source_{source} {}
 
   bool wants(std::string_view name) override {
+    if (last_part(name) == "parent") return true;
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
     name.remove_prefix(name.rfind('/') + 1);
     if (is_ghost(name)) return work_.from_pipe;
@@ -73,9 +75,6 @@ class LoadSets final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
     source_.failed = true;
-    source_.cut.note(error);
-    if (const auto memory = memory_of_name(error.member); memory && error.set)
-      source_.unreadable.insert({*error.set, *memory});
     work_.note(error);
     work_.report(error);
   }
@@ -98,14 +97,13 @@ bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
 }
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
-  if (!member.is_image) return nullptr;
+  if (!member.is_image) return parent_link_sink(source_.sets, member);
   MemorySet& set = source_.sets.of(member, [&] {
     auto made = std::make_unique<MemorySet>();
     if (!member.directory.empty())
       made->directory = std::make_unique<PageDirectory>(member.directory, work_.options.limits);
     return made;
   });
-  set.is_set |= member.in_set;
   if (const auto pages_id = pages_id_of_name(member.name)) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
@@ -155,7 +153,9 @@ void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
 
 void MemoryWork::load() {
   for (const std::string& parent : options.parents) sources.push_back({{parent}});
-  options.source.stdin_offset = stdin_offset();
+  if (options.source.stdin_offset == Member::unknown) options.source.stdin_offset = stdin_offset();
+  options.source.parents = true;
+  options.source.parent_sets = linked_sets(sources.front().inputs, options.source);
   const auto again = [this](const std::string& input) { return can_read_again(input, options.source); };
   for (const Source& source : sources) from_pipe |= !std::ranges::all_of(source.inputs, again);
   for (Source& source : sources) load(source);
@@ -216,7 +216,7 @@ void MemoryWork::link_parents() {
 void MemoryWork::finish() {
   std::vector<MemorySet*> named;  // but parents, whose memory is that of the set which they are the parent of
   for (const Source& source : sources) {
-    for (MemorySet* parent : join_parents(source.sets)) parent->is_parent = true;
+    for (MemorySet* parent : join_parents(source.sets, options_of(source).set)) parent->is_parent = true;
     for (const auto& set : source.sets.all())
       if (!set->is_parent) named.push_back(set.get());
   }
@@ -225,20 +225,20 @@ void MemoryWork::finish() {
   for (const Source& source : sources)
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
-      set->checkpoint.finish(set->place);
+      set->checkpoint.finish(set->directory ? set->place : "");
       set->page_size = set->checkpoint.page_size(options.page_size);
-      report_missing(source, *set);
-      if (!set->is_parent && &source == &sources.front()) add_processes(*set);
+      if (set->is_parent || &source != &sources.front()) continue;
+      report_missing(*set);
+      add_processes(*set);
     }
 }
 
-// Where only some of the images are read, others are no loss.
-void MemoryWork::report_missing(const Source& source, const MemorySet& set) {
-  if (options.wanted || !set.is_set || source.cut.may_lack(set.id, set.directory != nullptr)) return;
-  std::set<MemoryId> memories = set.memories;
-  for (const auto& [id, memory] : source.unreadable)
-    if (id == set.id) memories.insert(memory);
-  for (const Error& error : missing_memory(set.checkpoint, set.place, memories, options.pids)) report(error);
+void MemoryWork::report_missing(const MemorySet& set) {
+  if (set.memories.empty()) return;
+  const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
+  const PartsWanted wanted{
+      .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};
+  for (const Error& error : missing_parts(set.checkpoint, wanted)) report(error);
 }
 
 void MemoryWork::add_processes(MemorySet& set) {

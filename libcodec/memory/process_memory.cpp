@@ -124,14 +124,13 @@ bool HoleFiller::fill(const Stretch& hole) {
 
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit) {
-  const MappingIndex mappings{task.memory.mappings};
-  return visit_stretches(store, checkpoint, task.pid, mappings, page_size, begin, end, visit);
+  return visit_stretches(store, checkpoint, task, MappingIndex{task.memory.mappings}, page_size, begin, end, visit);
 }
 
-bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, std::uint32_t pid, const MappingIndex& mappings,
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, const MappingIndex& mappings,
                      std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit) {
   HoleFiller filler{store, checkpoint, mappings, page_size, visit};
-  return visit_stretches(store, {false, pid}, page_size, begin, end, [&](const Stretch& stretch) {
+  return visit_stretches(store, {false, task.pid}, page_size, begin, end, [&](const Stretch& stretch) {
     if (stretch.where != Stretch::Where::hole) return visit(stretch);
     return filler.fill(stretch) ? Step::go : Step::stop;
   });

@@ -132,21 +132,22 @@ const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory)
   owners_.clear();
   for (const Task& task : checkpoint_.tasks()) {
     if (!memory.shmem && task.pid != memory.id) continue;
-    for (const Mapping& mapping : mappings_of(checkpoint_, task)) {
+    for (Mapping mapping : mappings_of(checkpoint_, task)) {
       if (mapping.kind() == Mapping::Kind::guard) continue;
-      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, &mapping});
+      find_anonymous(model_of(checkpoint_), mapping);
+      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, mapping});
     }
   }
-  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping->start; });
+  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping.start; });
   return owners_;
 }
 
 const Mapping* MemoryOwners::mapping_at(MemoryId memory, std::uint64_t address) {
   const auto& owners = owners_of(memory);
   const auto next =
-      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping->start; });
+      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping.start; });
   if (next == owners.begin()) return nullptr;
-  const Mapping* mapping = std::prev(next)->mapping;
+  const Mapping* mapping = &std::prev(next)->mapping;
   return address < mapping->end ? mapping : nullptr;
 }
 
@@ -158,13 +159,13 @@ Ranges MemoryOwners::wanted(MemoryId memory) {
     if (!has_mapping_filter()) return addresses;
     Ranges mappings;
     for (const Owner& owner : owners_of(memory))
-      if (fits(*owner.mapping)) mappings.push_back({owner.mapping->start, owner.mapping->end});
+      if (fits(owner.mapping)) mappings.push_back({owner.mapping.start, owner.mapping.end});
     return common(joined(mappings), addresses);
   }
   if (filter_.pids.empty() && filter_.ranges.empty() && !has_mapping_filter()) return all;
   Ranges offsets;
   for (const Owner& owner : owners_of(memory)) {
-    const Mapping& mapping = *owner.mapping;
+    const Mapping& mapping = owner.mapping;
     if (!wants_pid(owner.pid) || !fits(mapping)) continue;
     for (const auto& [begin, end] : common({{mapping.start, mapping.end}}, addresses))
       offsets.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
@@ -197,7 +198,7 @@ Step MemoryOwners::report(MemoryId memory, const Match& found, const MemorySearc
   if (!memory.shmem) return as(static_cast<std::uint32_t>(memory.id), found.address, mapping_at(memory, found.address));
   bool owned = false;
   for (const Owner& owner : owners_of(memory)) {
-    const Mapping& mapping = *owner.mapping;
+    const Mapping& mapping = owner.mapping;
     const std::uint64_t size = mapping.end - mapping.start;
     const bool inside = found.address >= mapping.pgoff && found.address - mapping.pgoff + found.length <= size;
     if (!inside) continue;
@@ -233,18 +234,6 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
   }
   extents.resize(nr_apart);
   return extents;
-}
-
-std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const IsRun& is) {
-  std::uint64_t sum = 0;
-  for (const PageRun& run : pagemap.runs) {
-    if (!is(run)) continue;
-    const std::uint64_t end = run.end(page_size);
-    auto range = std::ranges::upper_bound(wanted, run.vaddr, {}, &MemoryFilter::Range::end);
-    for (; range != wanted.end() && range->begin < end; ++range)
-      sum += pages_touched(std::min(range->end, end) - std::max(range->begin, run.vaddr), page_size);
-  }
-  return sum;
 }
 
 Step Feeder::feed(std::uint64_t address, Bytes bytes) {

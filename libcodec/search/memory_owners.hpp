@@ -37,7 +37,7 @@ class MemoryOwners {
  private:
   struct Owner {
     std::uint32_t pid;
-    const Mapping* mapping;
+    Mapping mapping;  // as the finished checkpoint has it
   };
   bool fits(const Mapping& mapping) const;
   bool wants_pid(std::uint32_t pid) const;
@@ -55,10 +55,6 @@ class MemoryOwners {
 // The wanted part of a pagemap's present runs, in the order of the image. What is adjacent, in the image and in memory,
 // is one.
 std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
-
-// How many pages of those runs of a pagemap are wanted.
-using IsRun = std::function<bool(const PageRun&)>;
-std::uint64_t nr_wanted_pages(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted, const IsRun& is);
 
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.
 class Feeder {

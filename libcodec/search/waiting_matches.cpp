@@ -60,8 +60,8 @@ bool WaitingMatches::any_is_cut(const std::vector<PlacedBytes>& extents) const {
 }
 
 Step WaitingMatches::resolve(const std::vector<PlacedBytes>& extents, const OnMatch& give, const OnLost& lost) {
-  for (; !all_.empty(); all_.pop_front()) {
-    const WaitingMatch& one = all_.front();
+  taken_to_.clear();
+  for (const WaitingMatch& one : all_) {
     const auto taken = taken_to_.find(one.pattern);
     if (taken != taken_to_.end() && one.begin < taken->second) continue;
     const PlacedBytes* extent = extent_at(extents, one.begin);

@@ -58,17 +58,38 @@ class SetsOf {
     return taken;
   }
 
-  // The parent of each, or null, as far as it is in the same input.
+  // What the link `parent` of a set says, which is a member of an archive or a stream.
+  void link(const Member& link, std::string_view target) {
+    if (const auto set = set_led_to(link, target)) links_.emplace(*link.set, SetId{link.set->checkpoint, *set});
+  }
+
+  // The parent of each, or null, as far as it is in the same input: by its name, or else as a link says.
   std::vector<T*> parents() const {
     std::vector<T*> parents;
     for (const std::size_t parent : parents_among(ids_of(all_)))
       parents.push_back(parent == all_.size() ? nullptr : all_[parent].get());
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+      const auto led = parents[i] ? links_.end() : links_.find(all_[i]->id);
+      if (led != links_.end() && !leads_to(led->second, all_[i]->id)) parents[i] = find(led->second);
+    }
     return parents;
   }
 
  private:
+  // Do links lead from one to the other, or to themselves?
+  bool leads_to(SetId from, const SetId& to) const {
+    for (std::size_t nr_steps = 0; nr_steps <= links_.size(); ++nr_steps) {
+      if (from == to) return true;
+      const auto next = links_.find(from);
+      if (next == links_.end()) return false;
+      from = next->second;
+    }
+    return true;
+  }
+
   std::vector<std::unique_ptr<T>> all_;
   std::map<SetId, T*> by_id_;
+  std::map<SetId, SetId> links_;
 };
 
 }  // namespace critpipe

@@ -1,4 +1,5 @@
 // What a member is called, and handing on its bytes.
+#include <algorithm>
 #include <utility>
 
 #include "base/path_names.hpp"
@@ -46,10 +47,23 @@ bool Delivery::count(std::string_view inner) {
   return false;
 }
 
+namespace {
+
+// Of the set that is asked for.
+bool is_parent_set(const SourceOptions& options, std::string_view set) {
+  if (!options.parents) return false;
+  if (std::ranges::find(options.parent_sets, set) != options.parent_sets.end()) return true;
+  const Generation wanted = generation_of(*options.set), one = generation_of(set);
+  return one.base == wanted.base && one.number > wanted.number;
+}
+
+}  // namespace
+
 bool Delivery::name(Member& member, std::string_view inner) {
   const NameInSet split = split_name(inner);
-  if (options.set && *options.set != split.set) return false;
-  has_set |= member.is_image;
+  const bool is_chosen = options.set && *options.set == split.set;
+  if (options.set && !is_chosen && !is_parent_set(options, split.set)) return false;
+  has_set |= member.is_image && is_chosen;
   member.set = ids.of(split.set);
   if (!member.set) {
     if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::string{split.set}));
@@ -59,8 +73,9 @@ bool Delivery::name(Member& member, std::string_view inner) {
   member.set_place =
       std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
-  if (!options.set) member.path += directory_of(split.set);
+  if (!is_chosen) member.path += directory_of(split.set);
   member.path += split.name;
+  member.within = inner.substr(0, inner.size() - split.name.size());
   member.id = next_id++;
   member.in_set = true;
   return true;
@@ -135,12 +150,6 @@ std::string FirstNames::text() const {
 bool is_raw_name(std::string_view name) {
   const Kind* kind = kind_of_name(name);
   return kind && kind->is_raw();
-}
-
-Error named_error(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
 }
 
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {

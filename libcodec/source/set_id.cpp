@@ -1,10 +1,12 @@
 // Which checkpoint, for people.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <tuple>
 
 #include "base/path_names.hpp"
 #include "critpipe/source.hpp"
+#include "source/input_form.hpp"
 #include "source/set_places.hpp"
 
 namespace critpipe {
@@ -35,6 +37,14 @@ Generation generation_of(std::string_view set) {
   return generation;
 }
 
+std::optional<std::string> set_led_to(const Member& link, std::string_view target) {
+  if (target.empty() || target.starts_with('/')) return std::nullopt;
+  const std::filesystem::path inside = std::filesystem::path{link.within} / target / "any";
+  const std::string path = inside.lexically_normal().string();
+  if (path.starts_with("..")) return std::nullopt;
+  return std::string{split_name(path).set};
+}
+
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   std::map<std::tuple<std::string_view, std::string_view, std::uint32_t>, std::size_t> by_generation;
   for (std::size_t i = 0; i < sets.size(); ++i) {
@@ -49,8 +59,6 @@ std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   }
   return parents;
 }
-
-std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
 
 std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
   struct Input {

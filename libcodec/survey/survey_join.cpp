@@ -95,22 +95,9 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
   set.contents.add(totals);
 }
 
-// Where only some of the images are read, others are no loss.
-void SurveyWork::report_missing(SurveyedSet& set) {
-  if (!options.mappings || options.wanted || !set.state().is_set) return;
-  if (cut.may_lack(set.id, !set.directory.empty())) return;
-  std::set<MemoryId>& seen = set.state().seen;
-  for (const auto& [id, memory] : unreadable)
-    if (id == set.id) seen.insert(memory);
-  WantedPid wanted;
-  if (options.memories) wanted = [this](std::uint32_t pid) { return options.memories({false, pid}); };
-  for (Error& error : missing_memory(*set.checkpoint, set.place, seen, wanted)) report_in(set, std::move(error));
-}
-
 void SurveyWork::finish(SurveyedSet& set) {
   set.checkpoint->finish(set.place);
   set.page_size = set.checkpoint->page_size(options.page_size);
-  report_missing(set);
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
     const auto image = set.images.find(memory.pagemap.pages_id);

@@ -4,7 +4,6 @@
 #include <set>
 
 #include "set/sets_of.hpp"
-#include "source/cut_inputs.hpp"
 #include "survey/compression_sample.hpp"
 #include "survey/distinct_pages.hpp"
 #include "survey/page_facts.hpp"
@@ -14,8 +13,6 @@ namespace critpipe {
 struct SurveyedSet::State {
   std::unique_ptr<PageDirectory> page_directory;  // null: none yet
   std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
-  bool is_set = false;                            // not images by themselves
-  std::set<MemoryId> seen;                        // memories with a pagemap, also those that nobody wants
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
 };
@@ -29,9 +26,8 @@ struct SurveyWork {
 
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
-  void finish();
+  void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
-  void report_missing(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
@@ -40,8 +36,6 @@ struct SurveyWork {
   SurveyOptions options;
   std::function<void(const Error&)> report;
   const Checkpoint needed;  // empty: tells which images the others take
-  CutInputs cut;
-  std::set<std::pair<SetId, MemoryId>> unreadable;  // pagemaps, which was said
   SetsOf<SurveyedSet> sets;
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
   std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few

@@ -22,12 +22,8 @@ void collect_memfd(Model& model, std::uint32_t, const Entry& entry) {
 }
 
 void expect_memfds(const Model& model, Missing& missing) {
-  const auto is_mapped = [&](const Mapping& mapping) {
-    return mapping.kind() == Mapping::Kind::memfd &&
-           model.find(type_memfd, static_cast<std::uint32_t>(mapping.shmid)) != nullptr;
-  };
-  const auto maps_one = [&](const Task& task) { return std::ranges::any_of(task.memory.mappings, is_mapped); };
-  if (std::ranges::any_of(model.tasks, maps_one)) missing.want("memfd.img");
+  if (std::ranges::any_of(model.files, [](const auto& one) { return one.second.type == type_memfd; }))
+    missing.want("memfd.img");
 }
 
 constexpr CollectedKind rows[] = {

@@ -131,7 +131,8 @@ Step Stream::select(const std::string& name) {
     to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
     return Step::go;
   }
-  const bool is_read = member.is_image || to_.options.all_members;
+  const bool is_link = to_.options.parents && is_parent_link(name);
+  const bool is_read = member.is_image || to_.options.all_members || is_link;
   open.wanted = to_.name(member, name) && is_read && to_.wants(member);
   return open.wanted ? to_.receiver.begin(member) : Step::go;
 }

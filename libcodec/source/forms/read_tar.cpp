@@ -222,7 +222,8 @@ Step Tar::read_member(const Header& header) {
   const Role role = header.name.empty() ? Role::nothing : to_.nested.role_of(header.name, header.is_directory);
   if (role == Role::nothing) return Step::go;
   // A file system has any number of them, with any names.
-  if (role == Role::other && to_.nested.in_layer && !to_.options.all_members) return Step::go;
+  const bool is_read = to_.options.all_members || (to_.options.parents && header.parent_link);
+  if (role == Role::other && to_.nested.in_layer && !is_read) return Step::go;
   if (!to_.count(header.name)) {
     broken_ = true;
     return Step::go;
@@ -235,7 +236,7 @@ Step Tar::read_member(const Header& header) {
   }
   const bool is_layer = role == Role::other && !header.unusual && !to_.nested.in_layer && is_layer_name(header.name);
   if (role == Role::other && !header.is_directory && !to_.nested.in_layer) to_.others.add(header.name);
-  if (header.is_directory || (role == Role::other && !to_.options.all_members && !is_layer)) return Step::go;
+  if (header.is_directory || (role == Role::other && !is_read && !is_layer)) return Step::go;
   Member member;
   member.is_image = role != Role::other;
   member.place = to_.place + ":" + header.path;
