@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -179,7 +178,6 @@ class Program {
   std::vector<Given> given_;
   int code_ = exit_done;
   bool failed_ = false;
-  std::set<std::string> missing_ = {};  // images that were reported as missing
 };
 
 Sync sync_of(const Program& program);  // as --no-sync says

@@ -125,10 +125,6 @@ std::vector<std::string> Program::inputs() {
 
 void Program::report(const Error& error) {
   failed_ = true;
-  // Whoever needs an image names the one that lacks: once is enough.
-  constexpr std::size_t most = 4096;
-  const bool is_missing = error.reason == Reason::missing_image && missing_.size() < most;
-  if (is_missing && !missing_.insert(error.image).second) return;
   say(name_ + ": " + to_string(error));
 }
 
