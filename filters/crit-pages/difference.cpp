@@ -140,8 +140,7 @@ int run(Program& program) {
   SurveyedInputs surveyed{program, {.runs = true, .facts = true, .parents = true}};
   auto& sets = surveyed.sets();
   if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
-  if (sets.size() != 2)
-    program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
+  if (sets.size() != 2) program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
   auto& other = sets.back();
   if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");
   Contents first{program, *sets[0], surveyed.nr_threads()}, second{program, *other, surveyed.nr_threads()};
