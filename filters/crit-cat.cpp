@@ -49,7 +49,7 @@ Slice parse_slice(Program& program) {
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         images_{images},
         options_{source_options(program)},
@@ -284,7 +284,7 @@ void Cat::read() {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output, bool on_terminal)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         output_{output},
         json_{program.has("json")},

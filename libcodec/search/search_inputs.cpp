@@ -126,6 +126,8 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   } else if (set.checkpoint.wants(file)) {
     to = set.checkpoint.sink_for(file);
   }
+  // What no name tells is at least an image.
+  if (!to && !member.in_set && !kind_of_name(file)) to = std::make_unique<Stage>(nullptr);
   if (!to) return nullptr;
   return std::make_unique<EndRecorder>(std::move(to), set, file);
 }
@@ -144,14 +146,16 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
 // Pages that were asked for and are in a parent that is not there, or went by on a pipe.
 void InputSearch::report_in_parents(SearchedSet& set, MemoryId memory, const Ranges& wanted) {
   const std::uint64_t page_size = set.page_size(work_.options);
-  std::uint64_t nr_missing = 0;
+  std::uint64_t nr_missing = 0, nr_lazy = 0;
   for (const auto& [begin, end] : wanted)
     (void)visit_stretches(set, memory, page_size, begin, end, [&](const Stretch& stretch) {
+      nr_lazy += stretch.where == Stretch::Where::lazy ? stretch.nr_pages : 0;
       if (stretch.where == Stretch::Where::missing || stretch.level > 0) nr_missing += stretch.nr_pages;
       return Step::go;
     });
-  if (nr_missing == 0) return;
   const std::string place = set.place + pagemap_name(memory);
+  work_.report_lazy(place, nr_lazy);
+  if (nr_missing == 0) return;
   Error error{Reason::unsearched_pages, place};
   if (set.has_given_parent())
     error = {.reason = Reason::no_bytes,
