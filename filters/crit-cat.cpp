@@ -23,7 +23,7 @@ namespace {
 constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
         "entries into stream zstd format parents no-parents force partial threads"),
-    Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    Option{0, "json", nullptr, "Print one JSON object per line."}.needs("list"),
     big_numbers_row.needs("json"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };

@@ -4,6 +4,7 @@
 
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
+#include "crit-check/here.hpp"
 #include "critpipe/check.hpp"
 #include "critpipe/json.hpp"
 
@@ -17,26 +18,28 @@ constexpr Option rows[] = {
     {0, "lines", nullptr, "Print one JSON object per line: a finding."},
     Option{'q', "quiet", nullptr, "Print nothing; the exit code tells."}.excludes("json lines severity explain"),
     Option{0, "explain", nullptr, "Say after the findings what to do about them."}.excludes("json lines"),
-    Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines"),
+    Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines here"),
     parent_row,
     set_row,
 };
 constexpr Option plan_rows[] = {
-    {0, "tcp-established", nullptr, "The restore will be told --tcp-established; so with the following ones."},
-    {0, "tcp-close", nullptr, "--tcp-close."},
-    {0, "shell-job", nullptr, "--shell-job."},
-    {0, "ext-unix-sk", nullptr, "--ext-unix-sk."},
-    {0, "file-locks", nullptr, "--file-locks."},
-    {0, "lazy-pages", nullptr, "--lazy-pages."},
-    {0, "root", "DIR", "--root DIR.", Option::directories},
-    {0, "external", "KEY", "--external KEY, such as mnt[KEY]:PATH; may be repeated."},
-    {0, "inherit-fd", "KEY", "--inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
-    {0, "exact", nullptr, "The restore will be told these and nothing else: what else it needs is an error."},
+    {0, "tcp-established", nullptr, "Assume that the restore is given --tcp-established."},
+    {0, "tcp-close", nullptr, "Assume --tcp-close."},
+    {0, "shell-job", nullptr, "Assume --shell-job."},
+    {0, "ext-unix-sk", nullptr, "Assume --ext-unix-sk."},
+    {0, "file-locks", nullptr, "Assume --file-locks."},
+    {0, "lazy-pages", nullptr, "Assume --lazy-pages."},
+    {0, "root", "DIR", "Assume --root DIR.", Option::directories},
+    {0, "external", "KEY", "Assume --external KEY, such as mnt[KEY]:PATH; may be repeated."},
+    {0, "inherit-fd", "KEY", "Assume --inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
+    {0, "here", nullptr, "Look at this machine, too: what of it stands in the way of a restore."},
+    {0, "exact", nullptr, "Assume that it is given these alone: what else it needs is an error."},
 };
 constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit check DIR", "is it whole?"},
     {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit check --here --tcp-established DIR", "and can it be restored on this machine?"},
     {"crit check -r /var/lib/kubelet/checkpoints", "all of them"},
     {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
 };
@@ -141,7 +144,12 @@ void print_text(Output& output, const CheckedSet& set, Severity level, bool expl
 class Checker {
  public:
   Checker(Program& program, Output& output, Severity level)
-      : program_{program}, output_{output}, level_{level}, plan_{plan_of(program)}, source_{source_options(program)} {
+      : program_{program},
+        output_{output},
+        level_{level},
+        plan_{plan_of(program)},
+        here_{program},
+        source_{source_options(program)} {
     source_.all_members = true;  // the link to a parent is one
   }
   void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
@@ -155,6 +163,7 @@ class Checker {
   Output& output_;
   Severity level_;
   RestorePlan plan_;
+  Here here_;
   SourceOptions source_;
   std::vector<CheckedSet> sets_;  // of --json
 };
@@ -167,6 +176,7 @@ void Checker::check(std::vector<std::string> inputs, const std::vector<std::stri
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
   std::vector<CheckedSet> sets = reader.finish(parents, linked);
+  here_.add(inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
   if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));

@@ -18,18 +18,18 @@ constexpr Option rows[] = {
         "output"),
     output_row,
     format_row.needs("output").excludes("").without_letter(),
-    zstd_row.needs("output"),
-    threads_row.needs("output"),
+    zstd_row.excludes("into"),
+    threads_row.needs("zstd|output"),
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
         "into|output"),
     sync_row.needs("output|into"),
     {0, "buffer", "SIZE",
      "Let SIZE bytes of the stream wait in memory for a slow reader, or all of it: CRIU then ends at its own speed."},
-    Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
+    Option{0, "check", nullptr, "Check only: report what CRIU would refuse, and what to do about it."}.excludes(
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the dump."},
-    {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
+    {'q', "quiet", nullptr, "Do not print how long the tree was frozen."},
 };
 constexpr Option tree_rows[] = {
     Option{'R', "leave-running", nullptr, "Let the tree run on."}.excludes("leave-stopped"),
@@ -38,12 +38,11 @@ constexpr Option tree_rows[] = {
     {0, "tcp-close", nullptr, "Dump established TCP connections as closed ones."},
     {0, "skip-in-flight", nullptr, "Leave out TCP connections that are not accepted yet."},
     {'l', "file-locks", nullptr, "Dump file locks."},
-    {'j', "shell-job", nullptr, "Dump a part of a session, with its terminal."},
+    {'j', "shell-job", nullptr, "Dump a shell job, with its terminal."},
     {0, "ext-unix-sk", nullptr, "Let datagram sockets have peers outside of the tree."},
     {0, "link-remap", nullptr, "Give unlinked files that have other names a name for the time of the dump."},
     {0, "ghost-limit", "SIZE", "Put unlinked files up to SIZE into the images (1M)."},
-    {0, "external", "RES",
-     "Something outside that the restore gets from elsewhere, as criu --external; may be repeated."},
+    {0, "external", "RES", "Mark an external resource, as criu --external does; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
     {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
     {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},
@@ -123,8 +122,7 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
     json.end(']');
   } else {
     const CriuRequest request = program.has("pre-dump") ? CriuRequest::single_pre_dump : CriuRequest::dump;
-    json.key("by").text("rpc");
-    output.write(", \"request\": " + criu_request_json(request, job.options));
+    json.key("by").text("rpc").key("request").raw(criu_request_json(request, job.options));
   }
   json.end('}').line_end();
   return program.finish(output);

@@ -31,7 +31,7 @@ constexpr SectionRow section_rows[] = {
 
 constexpr const char* text_only = "json lines checkpointctl table";
 constexpr Option rows[] = {
-    Option{0, "summary", nullptr, "Print what it is, its times, sizes, namespaces, rights and what deserves attention."}
+    Option{0, "summary", nullptr, "Print its kind, times, sizes, namespaces, rights and what deserves attention."}
         .excludes(text_only),
     Option{0, "processes", nullptr, "Print all processes and threads."}.excludes(text_only),
     Option{0, "sockets", nullptr, "Print all sockets, with both ends."}.excludes(text_only),
@@ -42,11 +42,11 @@ constexpr Option rows[] = {
     Option{0, "config", nullptr, "Print the container's configuration."}.excludes(text_only),
     Option{0, "environment", nullptr, "Print the values of environments, in JSON too."}.excludes("table"),
     Option{0, "all", nullptr, "Print all sections but --environment."}.excludes(text_only),
-    Option{'p', "pid", "PID", "Print this process and what is its only; may be repeated."}.excludes("table"),
+    Option{'p', "pid", "PID", "Print only this process and what belongs to it; may be repeated."}.excludes("table"),
     Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines checkpointctl"),
     Option{0, "lines", nullptr, "Print one flat JSON object per line."}.excludes("checkpointctl table"),
     Option{0, "checkpointctl", nullptr, "Print JSON with the keys of checkpointctl inspect."}.excludes("table"),
-    Option{'t', "table", nullptr, "Print one line a checkpoint."},
+    Option{'t', "table", nullptr, "Print one line per checkpoint."},
     Option{0, "sort", "KEY",
            "Sort by namespace, pod, container, image, engine, created, size, processes, criu or input."}
         .needs("table"),

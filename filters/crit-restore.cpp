@@ -1,8 +1,8 @@
 // crit-restore: brings a process and its children back from a checkpoint of any form.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "cli/criu/criu_job.hpp"
 #include "cli/numbers.hpp"
@@ -23,7 +23,7 @@ constexpr Option rows[] = {
      "Let the tree run before its memory is there; it gets what it asks for first. For a directory of images."},
     {0, "spool", "DIR", "Hold the images of a stream or an archive in a file in DIR, not in memory.",
      Option::directories},
-    Option{0, "check", nullptr, "Look only: say what would make the restore fail here, and what to do."}.excludes(
+    Option{0, "check", nullptr, "Check only: report what would make the restore fail here, and what to do."}.excludes(
         "no-check dry-run wait detach"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the restore."},
@@ -31,13 +31,13 @@ constexpr Option rows[] = {
 };
 constexpr Option tree_rows[] = {
     {'j', "shell-job", nullptr,
-     "Restore a part of a session on our terminal; where there is none, with --wait on a terminal of its own."},
+     "Restore a shell job on our terminal; where there is none, with --wait on a terminal of its own."},
     Option{0, "tcp-established", nullptr, "Restore established TCP connections."}.excludes("tcp-close"),
     {0, "tcp-close", nullptr, "Restore established TCP connections as closed ones."},
     {'l', "file-locks", nullptr, "Restore file locks."},
     {0, "ext-unix-sk", nullptr, "Connect datagram sockets to peers outside of the tree."},
     {0, "link-remap", nullptr, "Restore files that were given a name for the time of the dump."},
-    {0, "external", "RES", "Where something outside comes from, as criu --external; may be repeated."},
+    {0, "external", "RES", "Map an external resource, as criu --external does; may be repeated."},
     {0, "inherit", "KEY=FD",
      "Give the tree our open descriptor FD in place of KEY, such as pipe:[12]; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
@@ -45,7 +45,7 @@ constexpr Option tree_rows[] = {
     {0, "network-lock", "METHOD", "How the network was locked: iptables, nftables, or skip."},
     {0, "lsm-profile", "TYPE:NAME", "Restore with this LSM profile."},
     {0, "leave-stopped", nullptr, "Leave the tree stopped."},
-    {0, "skip-file-rwx-check", nullptr, "Do not mind when the modes of files have changed."},
+    {0, "skip-file-rwx-check", nullptr, "Ignore changed file modes."},
 };
 constexpr Options groups[] = {rows, tree_rows, criu_job_options};
 constexpr NamedOption named[] = {
@@ -88,29 +88,29 @@ struct RestoreJob {
   CriuOptions options;
   EventCommands commands;
   const PrivateDirectory& work;
+  std::optional<Directory> directory;  // the images, where CRIU can read them itself
 };
 
-// The directory of the only input in which the images are as CRIU wants them; nothing: they are in an archive, a
-// stream.
-std::optional<std::string> images_directory(const Program& program, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  if (inputs.size() != 1 || !fs::is_directory(inputs[0], ignored) || is_container_image(inputs[0])) return std::nullopt;
-  const std::string set = inputs[0] + "/" + program.value("set-name").value_or("");
+// The directory of the only input in which the images are as CRIU wants them; none: they are in an archive, a stream.
+std::optional<Directory> images_directory(const Program& program, const std::vector<std::string>& inputs) {
+  struct stat status;
+  if (inputs.size() != 1 || stat(inputs[0].c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
+      is_container_image(inputs[0]))
+    return std::nullopt;
+  Error ignored;
+  Directory set{inputs[0], ignored};
+  if (const auto name = program.value("set-name"); set.is_open() && name && !name->empty())
+    set = set.below(*name, ignored);
+  if (!set.is_open() || set.has("inventory.img")) return set;
   // Images that an engine keeps below are found there.
-  const std::string below = set + "/checkpoint";
-  const bool is_engine = !fs::exists(set + "/inventory.img", ignored) && fs::exists(below + "/inventory.img", ignored);
-  return is_engine ? below : program.has("set-name") ? set : inputs[0];
+  Directory below = set.below("checkpoint", ignored);
+  return below.is_open() && below.has("inventory.img") ? std::move(below) : std::move(set);
 }
 
 JobEnd restore_input(RestoreJob& job, const std::vector<std::string>& inputs) {
   JobEnd end;
   const CriuNotify notify = [&](CriuNotification& event) { return CriuReply{.success = job.commands.run(event)}; };
-  if (const auto directory = images_directory(job.program, inputs)) {
-    const Directory images{*directory, end.error};
-    if (end.error) return end;
-    return restore_from(job.setup, job.options, images.fd(), job.work, notify);
-  }
+  if (job.directory) return restore_from(job.setup, job.options, job.directory->fd(), job.work, notify);
   HeldImages images{job.program.value("spool").value_or("")};
   end.error = images.error();
   if (!end.error) end.error = images.read(inputs, {.set = job.program.value("set-name")});
@@ -121,7 +121,8 @@ JobEnd restore_input(RestoreJob& job, const std::vector<std::string>& inputs) {
   return restore_stream(job.setup, job.options, server, job.work, notify);
 }
 
-int print_request(Program& program, const RestoreJob& job, bool streams) {
+int print_request(Program& program, const RestoreJob& job) {
+  const bool streams = !job.directory;
   FileOutput output{STDOUT_FILENO, "standard output"};
   JsonWriter json{output, false};
   json.begin('{').key("schema").number(1u).key("by").text(streams ? "command line" : "rpc");
@@ -133,7 +134,7 @@ int print_request(Program& program, const RestoreJob& job, bool streams) {
     for (const std::string& word : words) json.text(word);
     json.end(']');
   } else {
-    output.write(", \"request\": " + criu_request_json(CriuRequest::restore, job.options));
+    json.key("request").raw(criu_request_json(CriuRequest::restore, job.options));
   }
   json.end('}').line_end();
   return program.finish(output);
@@ -170,9 +171,14 @@ int restore(Program& program) {
     return program.finish(output);
   }
   const std::vector<std::string> inputs = program.inputs();
-  const bool streams = !images_directory(program, inputs);
   PrivateDirectory work;
-  RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program}, work};
+  RestoreJob job{program,
+                 criu_setup(program),
+                 criu_options(program, named),
+                 EventCommands{program},
+                 work,
+                 images_directory(program, inputs)};
+  const bool streams = !job.directory;
   take_inherited(program, job.setup);
   std::vector<std::string> words;
   if (streams && program.has("lazy")) program.usage("--lazy wants a directory of images: crit-cat INPUT --into DIR");
@@ -180,7 +186,7 @@ int restore(Program& program) {
     if (Error wrong = job.options.command_line(CriuUse::restore_stream, words)) program.usage(wrong.name);
   if (streams && !job.setup.service.empty()) program.usage("a CRIU that runs as a service restores a directory only");
   if (!job.setup.service.empty()) program.refuse({"wait", "lazy"}, "does not go with --service");
-  if (program.has("dry-run")) return print_request(program, job, streams);
+  if (program.has("dry-run")) return print_request(program, job);
   const bool again = std::all_of(inputs.begin(), inputs.end(),
                                  [](const std::string& input) { return can_read_again(input, {}) && input != "-"; });
   if (program.has("check")) {
@@ -191,6 +197,7 @@ int restore(Program& program) {
     return program.exit_code();
   Trust trust{program};
   for (const std::string& input : inputs) trust.check(input);
+  if (job.directory) trust.check(job.directory->fd(), job.directory->place());
   if (program.failed()) return program.exit_code();
   JobTerminal terminal;
   if (job.options.is_on("shell_job")) {

@@ -1,5 +1,4 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
-#include <set>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -40,17 +39,6 @@ ExploreOptions options_of(Program& program, Explorer explorer) {
   options.unicode = locale_is_utf8();
   options.big_numbers = big_numbers_of(program);
   return options;
-}
-
-// Beside a checkpoint with tasks, what a pre-dump has left in the same input is no checkpoint of its own.
-std::vector<const SetCheckpoint*> shown_of(std::span<const SetCheckpoint> all) {
-  std::set<std::string_view> with_tasks;  // inputs
-  for (const SetCheckpoint& found : all)
-    if (found.has_tree()) with_tasks.insert(found.id.checkpoint);
-  std::vector<const SetCheckpoint*> shown;
-  for (const SetCheckpoint& found : all)
-    if (found.has_tree() || !with_tasks.contains(found.id.checkpoint)) shown.push_back(&found);
-  return shown;
 }
 
 // A heading only where there are several.
@@ -124,7 +112,7 @@ int run(Program& program) {
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  const std::vector<const SetCheckpoint*> shown = shown_of(reader.finish(inputs.front()));
+  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(inputs.front()));
   std::vector<SetId> ids;
   for (const SetCheckpoint* found : shown) ids.push_back(found->id);
   const std::vector<std::string> names = texts_of(ids);

@@ -52,10 +52,8 @@ Parents parents_of(const Program& program) {
 }  // namespace
 
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd) {
-  constexpr unsigned usual = 8;  // each takes memory, and what reads the images is not faster
-  const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, usual);
-  const std::uint64_t threads = program.number("threads", processors);
-  if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
+  // Each takes memory, and what reads the images is not faster than a few.
+  const unsigned threads = threads_of(program, "threads", 8);
   const std::string level = program.value("zstd").value_or("");
   const std::uint64_t number = level.empty() ? 3 : program.number("zstd", 3);
   if (number < 1 || number > 19) program.usage("--zstd takes a level from 1 to 19");

@@ -75,7 +75,7 @@ class ImagesOut {
   Parents parents_;
   std::list<ParentLink> open_links_;
   std::map<std::string, SetParents> sets_;  // by base
-  std::set<std::string> linked_;            // directories that have their link, or of which was said that it is missing
+  std::set<std::string> linked_;            // directories with their link, or whose missing link was reported
 };
 
 // As --format, -o, --into and --zstd say: to standard output, a file, or a directory that gets all images or, if

@@ -1,7 +1,6 @@
 #include "cli/input_lists.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <dirent.h>
@@ -163,16 +162,6 @@ bool is_word(const Filter& filter, const std::string& argument) {
 }
 
 }  // namespace
-
-bool is_archive_name(std::string_view name) {
-  for (const std::string_view suffix : {".zst", ".gz", ".xz", ".lz4", ".bz2"})
-    if (name.ends_with(suffix)) {
-      name.remove_suffix(suffix.size());
-      break;
-    }
-  const auto ends_with = [name](std::string_view suffix) { return name.ends_with(suffix); };
-  return std::ranges::any_of(std::array{".tar", ".tgz", ".tzst", ".txz", ".tlz4", ".tbz2"}, ends_with);
-}
 
 std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
   std::vector<std::string> arguments = program.arguments();

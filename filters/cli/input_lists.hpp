@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/filter.hpp"
@@ -19,8 +18,5 @@ std::vector<std::string> listed_inputs(const Filter& filter, Program& program);
 // What an input stands for where -r was not given: a directory that is no checkpoint itself for those in it, which are
 // archives, and directories up to four levels below. Anything else, and a directory with none, for itself.
 std::vector<std::string> checkpoints_near(Program& program, const std::string& directory);
-
-// c1.tar, c1.tar.zst, c1.tgz: what tar, podman and crit-cat call their archives.
-bool is_archive_name(std::string_view name);
 
 }  // namespace critpipe::filters

@@ -14,7 +14,9 @@ Limits limits_of(Program& program);                           // --max-entry
 SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
-BigNumbers big_numbers_of(Program& program);                  // --big-numbers
+// --jobs or --threads: from 1 on, and never more than 64 are started. Without it one a processor, `usual` at most.
+unsigned threads_of(Program& program, const char* option, unsigned usual = 64);
+BigNumbers big_numbers_of(Program& program);  // --big-numbers
 
 bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input

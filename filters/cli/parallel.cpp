@@ -6,7 +6,6 @@
 #include <exception>
 #include <list>
 #include <mutex>
-#include <sched.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
@@ -20,7 +19,6 @@ constexpr std::size_t held_error_bytes = 512;  // about, with its names
 constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
 constexpr std::size_t pieces_per_thread = 4;  // in the queue of turns
-constexpr std::uint64_t max_threads = 64;
 
 class TurnQueue;
 
@@ -241,14 +239,6 @@ void Workers::read_pieces() {
   }
 }
 
-std::size_t nr_threads(Program& program) {
-  cpu_set_t set;
-  const int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  const std::uint64_t number = program.number("jobs", static_cast<std::uint64_t>(processors));
-  if (number == 0) program.usage("--jobs takes a number from 1 on");
-  return static_cast<std::size_t>(std::min(number, max_threads));
-}
-
 bool has_pieces(const std::vector<std::string>& inputs) {
   struct stat status;
   return inputs.size() > 1 || (stat(inputs[0].c_str(), &status) == 0 && S_ISDIR(status.st_mode));
@@ -257,7 +247,7 @@ bool has_pieces(const std::vector<std::string>& inputs) {
 }  // namespace
 
 void on_threads(Program& program, std::size_t most, const std::function<void()>& work) {
-  const std::size_t threads = std::min(nr_threads(program), std::max<std::size_t>(most, 1));
+  const std::size_t threads = std::min<std::size_t>(threads_of(program, "jobs"), std::max<std::size_t>(most, 1));
   std::mutex failing;
   std::exception_ptr failure;
   const auto guarded = [&]() noexcept {
@@ -282,7 +272,7 @@ void on_threads(Program& program, std::size_t most, const std::function<void()>&
 }
 
 void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options) {
-  const std::size_t threads = nr_threads(program);
+  const std::size_t threads = threads_of(program, "jobs");
   if (threads == 1 || !has_pieces(program.inputs())) {
     const auto receiver = make(output, [&](const Error& error) {
       if (output.flush() == Step::go) program.report(error);

@@ -6,36 +6,57 @@
 #include <cerrno>
 #include <optional>
 
+#include "cli/images_target.hpp"
 #include "crit-dump/dump_target.hpp"
 #include "crit-dump/pipe_buffer.hpp"
+#include "crit-dump/pipe_packer.hpp"
 
 namespace critpipe::filters {
 
 namespace {
 
-// Standard output, or memory in front of it (--buffer).
+// Standard output; in front of it memory (--buffer), in front of that a compressor (--zstd).
 class Way {
  public:
   Way(Program& program, ImageCapture& capture) : capture_{capture} {
-    if (const auto size = program.value("buffer"))
-      buffer_.emplace(STDOUT_FILENO, "standard output",
-                      *size == "all" ? PipeBuffer::everything : program.number("buffer", 0), error_);
-    if (!error_) error_ = capture.add_output(buffer_ ? buffer_->fd() : STDOUT_FILENO, "standard output");
+    constexpr std::uint64_t default_size = 4 << 20;
+    int fd = STDOUT_FILENO;
+    const auto size = program.value("buffer");
+    if (size || program.has("zstd")) {
+      buffer_.emplace(fd, "standard output",
+                      size == "all" ? PipeBuffer::everything : program.number("buffer", default_size), error_);
+      fd = buffer_->fd();
+    }
+    if (program.has("zstd") && !error_) {
+      packer_.emplace(
+          fd, [&program](Output& below) { return packed_output(program, below, true); }, error_);
+      fd = packer_->fd();
+    }
+    if (!error_) error_ = capture.add_output(fd, "standard output");
   }
   const Error& error() const { return error_; }
+  bool is_direct() const { return !buffer_; }
 
   // Waits until the images are safe, so that the tree may be given up; or, if it stays, until it may run on without
   // changing what is on its way. `stop_fd`: give up when it is readable.
   Error settle(bool stays, int stop_fd) {
-    if (!buffer_) return {};
-    const std::uint64_t bytes = capture_.totals()[0].bytes;
+    if (is_direct()) return {};
+    std::uint64_t bytes = capture_.totals()[0].bytes;
+    if (packer_)
+      if (Error error = packer_->settle(bytes, stop_fd, bytes)) return error;
     return stays ? buffer_->wait_held(bytes, stop_fd) : buffer_->wait_sent(bytes, stop_fd);
   }
-  Error finish() { return buffer_ ? buffer_->finish() : Error{}; }
+  Error finish() {
+    Error error = packer_ ? packer_->finish() : Error{};
+    // Why nobody reads any more is known to the last of them.
+    const Error last = buffer_ ? buffer_->finish() : Error{};
+    return last ? last : error;
+  }
 
  private:
   ImageCapture& capture_;
   Error error_;
+  std::optional<PipePacker> packer_;  // ends when nobody reads: it is destroyed behind the buffer
   std::optional<PipeBuffer> buffer_;
 };
 
@@ -63,7 +84,8 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     Error error;
     const PrivateDirectory work{error};
     if (error) return program.report(error);
-    ImageCapture capture{{.copies = job.stays && !program.has("buffer"), .waits_for_end = true}};
+    const bool is_direct = !program.has("buffer") && !program.has("zstd");
+    ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
     Way way{program, capture};
     if (way.error()) return program.report(way.error());
     SignalDescriptor signals;

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <system_error>
 
 #include "critpipe/base.hpp"
 
@@ -45,8 +46,12 @@ PipeBuffer::PipeBuffer(int to, std::string name, std::uint64_t most, Error& erro
   // Others may have the descriptor, too: its flags stay as they are.
   if (is_pipe_)
     own_to_ = OwnedDescriptor{open(("/proc/self/fd/" + std::to_string(to)).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
-  taker_ = std::thread{[this] { take(); }};
-  sender_ = std::thread{[this] { send(); }};
+  try {
+    taker_ = std::thread{[this] { take(); }};
+    sender_ = std::thread{[this] { send(); }};
+  } catch (const std::system_error& failure) {
+    error = system_error(Reason::io_open, "a thread for --buffer", failure.code().value());
+  }
 }
 
 PipeBuffer::~PipeBuffer() {

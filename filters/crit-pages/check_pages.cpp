@@ -9,7 +9,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
+    {0, "check", nullptr, "Report where pagemaps, pages images and parents disagree; exit 1 if they do."},
 };
 constexpr const char* takes[] = {"json", "output", "parent"};
 

@@ -1,6 +1,5 @@
 // --diff: what has become of the pages of one checkpoint in another.
 #include <algorithm>
-#include <filesystem>
 
 #include "crit-pages/difference.hpp"
 
@@ -141,10 +140,7 @@ int run(Program& program) {
   SurveyedInputs surveyed{program, {.runs = true, .facts = true, .parents = true}};
   auto& sets = surveyed.sets();
   if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
-  std::error_code none;
-  const auto& names = program.arguments();
-  const bool itself = sets.size() == 1 && std::filesystem::equivalent(names[0], names[1], none);
-  if (sets.size() != 2 && !itself)
+  if (sets.size() != 2)
     program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
   auto& other = sets.back();
   if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");

@@ -10,7 +10,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {'m', "map", nullptr, "Draw the address spaces, a mapping a line."},
+    {'m', "map", nullptr, "Draw the address spaces, one mapping per line."},
 };
 constexpr const char* takes[] = {"jobs", "color", "output"};
 

@@ -8,7 +8,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
+    {'l', "list", nullptr, "Print one run per line: addresses, flags, pages image and offset, mapping."},
 };
 constexpr const char* takes[] = {"json", "output"};
 

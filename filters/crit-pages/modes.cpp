@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
-#include <thread>
 
 #include "crit-pages/modes.hpp"
 
@@ -114,8 +113,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.limits = limits_of(program);
   options.page_size = page_size_of(program).value_or(0);
   options.budget_bytes = program.number("memory", options.budget_bytes);
-  options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
-  if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
+  options.nr_threads = threads_of(program, "jobs");
   options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);

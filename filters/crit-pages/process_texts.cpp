@@ -8,7 +8,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "argv", nullptr, "Print the command line of processes, one word a line."},
+    {0, "argv", nullptr, "Print the command line of processes, one word per line."},
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };

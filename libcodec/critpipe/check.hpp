@@ -130,7 +130,7 @@ using ReportPages = std::function<void(const PagesFault&)>;
 class EntryCheck {
  public:
   EntryCheck(ReportPages report, std::string image) : report_{std::move(report)}, image_{std::move(image)} {}
-  void runs(std::span<const PageRun> runs);
+  void runs(std::span<const PageRun> runs);  // of the pagemap, in their order
   // Of all addresses: their alignment to pages that are larger than the smallest.
   std::uint64_t bits_of_addresses() const { return bits_; }
 
@@ -146,14 +146,14 @@ class EntryCheck {
 
 // The pagemaps and pages images of a set.
 struct PagesView {
-  struct OneMemory {
+  struct OneMemory {  // a pagemap
     MemoryId id;
     std::string place = {};
     std::uint64_t pages_id = 0, nr_present = 0, nr_parent = 0, nr_entries = 0;
     std::uint64_t address_bits = 0;  // EntryCheck::bits_of_addresses()
     bool is_named = true, is_alone = false, is_complete = true, is_compressed = false;
   };
-  struct OneImage {
+  struct OneImage {  // a pages image
     std::uint64_t pages_id = 0;
     std::string place = {};
     std::uint64_t size_bytes = 0;

@@ -150,7 +150,11 @@ class CheckpointReader : public Decoding {
   std::unique_ptr<Work> work_;
 };
 
-// Reads one input; "-" is standard input. If it holds several checkpoints, gives the first one with a tree of tasks.
+// Which of the sets are checkpoints of their own, in their order: those with a tree of tasks; of an input without any,
+// those with pages, such as pre-dumps, or errors; else all. What a pre-dump has left beside a checkpoint is none.
+std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all);
+
+// Reads one input; "-" is standard input. If it holds several checkpoints, gives the first of checkpoints_among().
 // All errors, even those of the input itself, are in errors().
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
 

@@ -12,6 +12,7 @@
 // marker to find the next entry by; what was delivered before it is right.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -122,7 +123,20 @@ enum class Reason : std::uint8_t {
 #undef X
 };
 
-struct SetId;  // source.hpp
+// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
+struct SetId {
+  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
+  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
+  std::string checkpoint;
+  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
+  // core-1.img and checkpoint/core-1.img.
+  std::string set;
+  // The input as a whole and none of its sets: what an error of the input itself belongs to.
+  bool is_input = false;
+
+  auto operator<=>(const SetId&) const = default;
+  std::string text() const;  // for people: INPUT, or INPUT (SET)
+};
 
 struct Error {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
@@ -155,6 +169,7 @@ enum class Escape : std::uint8_t {
 std::string visible(std::string_view text, Escape escape = Escape::names);
 
 Error system_error(Reason reason, std::string image, int number);  // name: strerror(number)
+Error named_error(Reason reason, std::string image, std::string name);
 
 // Go on, or stop early without an error: nobody reads any more, or enough was seen.
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};

@@ -43,7 +43,7 @@ struct Image {
   const Kind* kind = nullptr;  // null: raw, and of no known name
   Head head = Head::none;
 
-  bool is_raw() const { return head == Head::none; }
+  bool is_raw() const { return head == Head::none; }  // bytes of something else: there are no entries
 };
 
 // A message and its position. Views live until the sink returns.

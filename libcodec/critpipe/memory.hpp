@@ -87,12 +87,12 @@ class PageDirectory final : public PageStore {
   explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
   ~PageDirectory() override;
 
-  const std::string& path() const;
+  const std::string& path() const;  // as it was given
   const Pagemap* pagemap(MemoryId memory) override;
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
-  bool has_parent_link() const;
+  bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
@@ -251,7 +251,7 @@ class CheckpointMemory {
   struct Texts {
     std::optional<std::vector<std::string>> arguments = {}, environment = {};
   };
-  struct TextsWanted {
+  struct TextsWanted {  // which of them, and what absent pages count as
     bool arguments = true, environment = true;
     Absent absent = Absent::zero_anonymous;
   };

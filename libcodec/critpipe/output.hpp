@@ -179,7 +179,7 @@ enum class Sync : std::uint8_t { disk, none };
 // replaced.
 class AtomicFile {
  public:
-  struct Options {
+  struct Options {              // how to make it
     std::uint32_t mode = 0600;  // of a new file
     Sync sync = Sync::disk;
   };
@@ -216,7 +216,7 @@ class AtomicFile {
 // power cut during commit() may leave some of the files in place, each complete, and the hidden directory.
 class DirectoryWriter {
  public:
-  struct Options {
+  struct Options {         // how to make it
     bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
     Sync sync = Sync::disk;
   };

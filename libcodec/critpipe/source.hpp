@@ -28,7 +28,6 @@
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,28 +40,13 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
-struct SetId {
-  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
-  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
-  std::string checkpoint;
-  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
-  // core-1.img and checkpoint/core-1.img.
-  std::string set;
-  // The input as a whole and none of its sets: what an error of the input itself belongs to.
-  bool is_input = false;
-
-  auto operator<=>(const SetId&) const = default;
-  std::string text() const;  // for people: INPUT, or INPUT (SET)
-};
-
 // Parents in the same input as their set stand in a directory below or beside it, whose name says how many dumps lie
 // between: "parent", "parent/parent" as in image streams, "pre-checkpoint", "pre-checkpoint-2" as in archives.
 struct Generation {
   std::string_view base;     // of SetId::set: what it is a generation of
   std::uint32_t number = 0;  // 0: the set itself; 1: its parent
 };
-Generation generation_of(std::string_view set);
+Generation generation_of(std::string_view set);  // of SetId::set; `base` is a view of it
 // For each set the number of its parent among them, or their count where it has none there.
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
@@ -134,6 +118,9 @@ struct InputName {
 // One name for each input, in order.
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
 
+// The processors that this process may use, 1 or more.
+unsigned nr_processors();
+
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
@@ -149,8 +136,8 @@ struct SourceOptions {
   // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of
   // them. Empty: they are named among themselves.
   std::vector<InputName> names = {};
-  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
-  // only in a file, is unpacked by more than the one that reads it.
+  // How many threads may unpack one input, each with 8 MiB, at most 64; 0: one a processor, at most 8. Only zstd in
+  // frames, and only in a file, is unpacked by more than the one that reads it.
   unsigned threads = 0;
 };
 
@@ -180,6 +167,9 @@ class Pieces {
 
 // The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
+
+// Is it named as a tar archive, packed in any way that can be read: c1.tar, c1.tar.zst, c1.tgz?
+bool is_archive_name(std::string_view name);
 
 // Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
 bool is_container_image(const std::string& input);

@@ -53,20 +53,19 @@ JsonWriter& JsonWriter::key(std::string_view name) {
   return *this;
 }
 
-JsonWriter& JsonWriter::number(std::uint64_t value, bool is_big) {
+JsonWriter& JsonWriter::put_number(std::uint64_t value, BigNumbers as) {
   separate();
-  const bool as_text = is_big && big_numbers_ == BigNumbers::text;
   char* at = output_.reserve(max_number_text + 2);
-  if (as_text) *at++ = '"';
+  if (as == BigNumbers::text) *at++ = '"';
   at = put_decimal(at, value);
-  if (as_text) *at++ = '"';
+  if (as == BigNumbers::text) *at++ = '"';
   output_.commit(at);
   return *this;
 }
 
-JsonWriter& JsonWriter::number_text(std::string_view digits) {
+JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();
-  output_.write(digits);
+  output_.write(json);
   return *this;
 }
 

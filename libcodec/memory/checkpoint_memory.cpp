@@ -34,7 +34,7 @@ const Mapping* in_one_mapping(const MappingIndex& mappings, MemoryWork::Piece& p
 
 }  // namespace
 
-// A parent that is not there is said where its pages are asked for.
+// A missing parent is reported when its pages are asked for.
 void MemoryWork::report_directory(PageStore& store) {
   if (store.has_given_parent()) report_directory(*store.parent());
   if (!store.page_directory()) return;

@@ -68,7 +68,7 @@ struct MemoryWork {
   struct Source {
     std::vector<std::string> inputs;
     SetsOf<MemorySet> sets = {};
-    bool failed = false;  // something in them could not be read, which was said
+    bool failed = false;  // something in them could not be read, and was reported
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 

@@ -18,7 +18,7 @@ struct ReadList {
   std::optional<std::vector<std::string>> Texts::*kind;
   const char* name;
   bool is_known = false;      // its bytes can be had
-  std::uint64_t missing = 0;  // bytes that have not come
+  std::uint64_t missing = 0;  // of its own bytes, which have not come
   std::uint64_t weight = 0;
   std::string own = {}, behind = {};
 
@@ -27,7 +27,7 @@ struct ReadList {
 };
 
 void ReadList::add(Bytes bytes, bool is_behind) {
-  missing -= bytes.size();
+  missing -= is_behind ? 0 : bytes.size();
   const auto nr_strings = static_cast<std::uint64_t>(std::ranges::count(bytes, std::byte{0}));
   weight += bytes.size() + nr_strings * sizeof(std::string);
   if (!is_too_large()) (is_behind ? behind : own).append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -74,7 +74,7 @@ bool TextsReading::add(const Owner& owner, std::uint64_t begin, std::uint64_t en
   if (!errors.empty()) return false;
   ranges_.push_back(range);
   owners_.push_back(owner);
-  lists_[owner.process][owner.list].missing += end - begin;
+  lists_[owner.process][owner.list].missing += owner.is_behind ? 0 : end - begin;
   return true;
 }
 
@@ -112,7 +112,8 @@ Texts TextsReading::texts_of(std::size_t process) {
   for (const ReadList& list : lists_[process]) {
     if (list.is_too_large()) {
       Error error{Reason::limit_json, std::string{processes_[process].name}};
-      error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid);
+      error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid) +
+                   ", with 32 for each word,";
       error.want = max_texts_bytes;
       fault_(error);
     } else if (list.is_known && list.missing == 0) {

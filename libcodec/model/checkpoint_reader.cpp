@@ -1,6 +1,7 @@
 // Inputs into checkpoints.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/path_names.hpp"
@@ -97,12 +98,29 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   return all;
 }
 
+std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all) {
+  enum Rank : std::uint8_t { other, pages, tree };
+  const auto rank_of = [](const SetCheckpoint& set) {
+    const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
+    return set.has_tree() ? tree : has_something ? pages : other;
+  };
+  std::map<std::string_view, Rank> best;  // of each input
+  for (const SetCheckpoint& set : all) {
+    Rank& rank = best[set.id.checkpoint];
+    rank = std::max(rank, rank_of(set));
+  }
+  std::vector<const SetCheckpoint*> chosen;
+  for (const SetCheckpoint& set : all)
+    if (rank_of(set) == best[set.id.checkpoint]) chosen.push_back(&set);
+  return chosen;
+}
+
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits) {
   CheckpointReader reader{needs, limits};
   (void)read_input(input, reader);
   std::vector<SetCheckpoint>& all = reader.finish(input);
-  const auto best = std::ranges::find_if(all, &SetCheckpoint::has_tree);
-  return std::move((best == all.end() ? all.front() : *best).checkpoint);
+  const SetCheckpoint* const best = checkpoints_among(all).front();
+  return std::move(all[static_cast<std::size_t>(best - all.data())].checkpoint);
 }
 
 }  // namespace critpipe

@@ -29,11 +29,11 @@ std::uint64_t PagesImage::nr_allocated() const {
 }
 
 // Plain pages: a position in the content is an offset in the file.
-Error PagesImage::read_content(std::uint64_t offset, std::span<std::byte> into) const {
+Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
   Error error;
-  const std::size_t size = file_.pread(into, offset, error);
+  const std::size_t size = file_.pread(into, position, error);
   if (!error && size < into.size())
-    return {Reason::cut_pages, file_.place(), offset + size, Error::nowhere, into.size(), size};
+    return {Reason::cut_pages, file_.place(), position + size, Error::nowhere, into.size(), size};
   return error;
 }
 

@@ -2,7 +2,39 @@
 
 #include <algorithm>
 
+#include "base/path_names.hpp"
+#include "source/nested_place.hpp"
+
 namespace critpipe {
+
+namespace {
+
+// A file of a container image and not of the checkpoint in it. What a layer holds counts, and not the layer.
+bool is_of_container_image(const Member& member) {
+  constexpr std::string_view names[] = {"oci-layout", "index.json", "manifest.json", "repositories",
+                                        "version",    "VERSION",    "json"};
+  const std::string_view name = member.name;
+  if (member.is_image) return false;
+  const bool is_config = name.ends_with(".json") && is_container_blob(name.substr(0, name.size() - 5));
+  return is_config || is_layer_name(member.path) || std::ranges::find(names, name) != std::end(names);
+}
+
+}  // namespace
+
+void InspectedSet::count(const Member& member, std::uint64_t size) {
+  const std::string_view name = member.name;
+  if (is_of_container_image(member)) return;
+  sizes.total += size;
+  if (member.is_image) sizes.images += size;
+  const std::string& above = member.set_place;
+  if (member.is_image ? !name.starts_with("stats-") || !above.ends_with(':') : above.ends_with("checkpoint/"))
+    sizes.directory += size;
+  if (is_pages_name(name)) sizes.pages += size;
+  else if (name.starts_with("amdgpu-pages-")) sizes.gpu += size;
+  else if (name == "rootfs-diff.tar") sizes.root_difference += size;
+  else if (name == "devshm-checkpoint.tar") sizes.shared_files += size;
+  else if (member.path.find("volumes/") != std::string::npos && name.ends_with(".tar")) sizes.volumes += size;
+}
 
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
   return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();

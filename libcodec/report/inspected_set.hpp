@@ -27,6 +27,8 @@ class InspectedSet final : public PageStore {
   InspectedSet* child = nullptr;                                       // whose parent it is
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
 
+  // Adds bytes of a member to the sizes.
+  void count(const Member& member, std::uint64_t size);
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
   // Reads what was kept, here or in a parent. False: the bytes are not there, or not in reach.

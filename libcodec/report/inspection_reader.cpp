@@ -1,15 +1,14 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 
 #include "base/path_names.hpp"
 #include "model/model.hpp"
+#include "report/files_above.hpp"
 #include "report/inspection_work.hpp"
 #include "report/row_facts.hpp"
 #include "set/sets_of.hpp"
-#include "source/nested_place.hpp"
 
 namespace critpipe {
 
@@ -25,31 +24,6 @@ Needs needs_of(const InspectOptions& options) {
           .credentials = true,
           .queues = true,
           .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
-}
-
-// A file of a container image and not of the checkpoint in it. What a layer holds counts, and not the layer.
-bool is_of_container_image(const Member& member) {
-  constexpr std::string_view names[] = {"oci-layout", "index.json", "manifest.json", "repositories",
-                                        "version",    "VERSION",    "json"};
-  const std::string_view name = member.name;
-  if (member.is_image) return false;
-  const bool is_config = name.ends_with(".json") && is_container_blob(name.substr(0, name.size() - 5));
-  return is_config || is_layer_name(member.path) || std::ranges::find(names, name) != std::end(names);
-}
-
-void count_size(InspectedSizes& sizes, const Member& member, std::uint64_t size) {
-  const std::string_view name = member.name;
-  if (is_of_container_image(member)) return;
-  sizes.total += size;
-  if (member.is_image) sizes.images += size;
-  const std::string& place = member.set_place;
-  if (member.is_image ? !name.starts_with("stats-") || !place.ends_with(':') : place.ends_with("checkpoint/"))
-    sizes.directory += size;
-  if (is_pages_name(name)) sizes.pages += size;
-  else if (name.starts_with("amdgpu-pages-")) sizes.gpu += size;
-  else if (name == "rootfs-diff.tar") sizes.root_difference += size;
-  else if (name == "devshm-checkpoint.tar") sizes.shared_files += size;
-  else if (member.path.find("volumes/") != std::string::npos && name.ends_with(".tar")) sizes.volumes += size;
 }
 
 }  // namespace
@@ -218,7 +192,7 @@ Step InspectionReader::Work::begin(const Member& member) {
     row.add(member);
   }
   has_image |= member.is_image;
-  if (member.size != Member::unknown) count_size(set.sizes, member, member.size);
+  if (member.size != Member::unknown) set.count(member, member.size);
   const Open& now = open.insert_or_assign(member.id, opened(member)).first->second;
   return now.use == Open::Use::image ? checkpoints.begin(member) : Step::go;
 }
@@ -236,7 +210,7 @@ bool InspectionReader::Work::needs_bytes(const Member& member) {
 
 Step InspectionReader::Work::bytes(const Member& member, Bytes bytes) {
   Open& now = open[member.id];
-  if (member.size == Member::unknown) count_size(set_of(member).sizes, member, bytes.size());
+  if (member.size == Member::unknown) set_of(member).count(member, bytes.size());
   if (now.use == Open::Use::image) return checkpoints.bytes(member, bytes);
   if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes, room_for_tails);
   if (now.use == Open::Use::text) {
@@ -292,32 +266,10 @@ void InspectionReader::Work::fail(const Member* member, const Error& error) {
   else errors.push_back(error);
 }
 
-// Docker's configuration is two directories above the images, and that of a bundle one.
 void InspectionReader::Work::look_above(const SetId& id, const std::string& directory) {
-  std::error_code none;
-  const std::filesystem::path path = std::filesystem::canonical(directory, none);
-  if (none) return;
-  const auto read = [&](const std::filesystem::path& above, const char* name) {
-    Error error;
-    const Directory opened{above.string(), error};
-    const InputFile file = error ? InputFile{} : opened.open(name, error);
-    if (error || !file.is_open() || file.size() > max_container_file_bytes) return;
-    std::string text(static_cast<std::size_t>(file.size()), '\0');
-    text.resize(file.pread(std::as_writable_bytes(std::span{text}), 0, error));
-    if (std::string_view{name} == "config.json" && text.find("\"ociVersion\"") == std::string::npos) return;
-    if (!error) add_text(id, file.place(), name, text);
-  };
-  const bool is_in_container = path.filename() == "checkpoint";
-  const auto above = is_in_container ? path.parent_path() : path;
-  if (is_in_container)
-    for (const char* name : {"spec.dump", "config.dump", "status.dump", "network.status", "config.json"})
-      read(above, name);
-  if (above.parent_path().filename() == "checkpoints") {
-    read(above.parent_path().parent_path(), "config.v2.json");
-    read(above.parent_path().parent_path(), "hostconfig.json");
-  } else if (!is_in_container) {
-    read(above.parent_path(), "config.json");
-  }
+  each_file_above(directory, [&](const InputFile& file, std::string_view name, std::string_view text) {
+    add_text(id, file.place(), name, text);
+  });
 }
 
 // The set of a given parent that has pages, if it is the only one.
@@ -402,8 +354,10 @@ void InspectionReader::Work::say_why_empty(Inspection& inspection) {
 }
 
 void InspectionReader::Work::read_all() {
-  sources.push_back({input});
-  for (const std::string& parent : options.parents) sources.push_back({parent});
+  std::vector<std::string> inputs{input};
+  inputs.insert(inputs.end(), options.parents.begin(), options.parents.end());
+  const std::vector<InputName> names = name_inputs(inputs);
+  for (const std::string& name : inputs) sources.push_back({name});
   SourceOptions source = options.source;
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
@@ -411,8 +365,8 @@ void InspectionReader::Work::read_all() {
     if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
     else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
       now.file = InputFile{::open(now.name.c_str(), O_RDONLY | O_CLOEXEC), now.name};
+    if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
-    source.before.push_back(now.name);
     source.set.reset();  // the one that is asked for is in the input
   }
 }
@@ -421,24 +375,14 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(input);
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_sets();
-  std::vector<Inspection> all;
-  std::vector<bool> has_tree;
-  for (SetCheckpoint& each : found) {
-    has_tree.push_back(each.has_tree());
-    all.push_back(inspect(each));
-  }
-  // Of a parent that was given only its pages count.
-  const auto is_given = [&](std::size_t i) { return sets.find(all[i].id)->source > 0; };
-  bool any_tree = false, any_pages = false;
-  const auto has_pages = [&](std::size_t i) { return !all[i].checkpoint->pages_only().empty(); };
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    any_tree |= has_tree[i] && !is_given(i);
-    any_pages |= has_pages(i) && !is_given(i);
-  }
+  const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
   std::vector<Inspection> shown, parents;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const bool is_shown = !is_given(i) && (has_tree[i] || (!any_tree && (!any_pages || has_pages(i))));
-    (is_shown ? shown : parents).push_back(std::move(all[i]));
+  for (SetCheckpoint& each : found) {
+    Inspection inspection = inspect(each);
+    // Of a parent that was given only its pages count.
+    const bool is_given = sets.find(inspection.id)->source > 0;
+    const bool is_shown = !is_given && std::ranges::binary_search(own, &each);
+    (is_shown ? shown : parents).push_back(std::move(inspection));
   }
   if (!options.parents.empty() && !shown.empty()) join_given_parents(shown);
   if (shown.empty()) {

@@ -98,6 +98,10 @@ Error ImageSet::Work::list(const SourceOptions& with) {
   Error error = all.read(with);
   if (!all.layers.empty()) return scan(with);
   directory = std::move(all.directory);
+  if (!all.below.empty()) {
+    place = directory.place();
+    id.set = all.below;
+  }
   const bool is_below = std::ranges::any_of(all.entries, &DirectoryList::Entry::below);
   for (const DirectoryList::Entry& entry : all.entries)
     if (entry.below == is_below) members.push_back(entry.name);

@@ -14,6 +14,9 @@ bool ends_input(const Error& error) {
     case Reason::cut_member:
     case Reason::bad_sequence:
     case Reason::bad_marker: return true;
+    case Reason::bad_name:
+    case Reason::bad_duplicate:
+    case Reason::bad_member: return false;  // the next one follows
     default: return error.set && error.set->is_input;
   }
 }

@@ -149,7 +149,23 @@ std::vector<std::string> layers_in(const Directory& directory, Error& error) {
   return layers;
 }
 
+// Each set of an archive that was unpacked stands in a directory of its own. As in archives, no set is named after the
+// usual directory.
+bool DirectoryList::enter(const SourceOptions& options) {
+  if (last_part(*options.set) == usual_directory) return false;
+  SourceOptions all = options;
+  all.set.reset();
+  Error error;
+  DirectoryList in{directory.below(*options.set, error)};
+  if (error || in.read(all) || std::ranges::none_of(in.entries, &Entry::is_image)) return false;
+  in.prefix = std::move(prefix);
+  in.below = *options.set;
+  *this = std::move(in);
+  return true;
+}
+
 Error DirectoryList::read(const SourceOptions& options) {
+  if (options.set && !options.set->empty() && enter(options)) return {};
   const std::string& place = directory.place();
   if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
     return system_error(Reason::io_read, place, errno);

@@ -20,12 +20,14 @@ struct DirectoryList {
   std::vector<std::string> layers = {};  // files that may be the layers of a container image; then there are no images
   Error layers_fault = {};               // there may be more of them
   std::string prefix = {};               // before the paths of members, with its slash
+  std::string below = {};                // the directory that SourceOptions::set named, and that `directory` became
   std::shared_ptr<const SetId> set = {};
 
   // Fills the entries.
   Error read(const SourceOptions& options);
 
  private:
+  bool enter(const SourceOptions& options);
   void bound(std::uint64_t max_bytes);
 };
 

@@ -188,8 +188,8 @@ void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
 std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   auto list = std::make_shared<DirectoryList>(DirectoryList{std::move(opened.directory)});
   if (inputs_.size() > 1) list->prefix = opened.called.prefix() + "/";
-  list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), {}});
   if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
+  list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), list->below});
   if (!list->layers.empty())
     return std::make_unique<LayersPiece>(std::move(*list), std::move(opened.called), options_, id());
   directory_ = std::move(list);

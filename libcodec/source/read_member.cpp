@@ -138,12 +138,6 @@ bool is_raw_name(std::string_view name) {
   return kind && kind->is_raw();
 }
 
-Error named_error(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   std::uint64_t unneeded = 0;
   for (;;) {
@@ -152,7 +146,7 @@ Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
     if (!block.empty()) {
       if (receiver.bytes(member, block) == Step::stop) return Step::stop;
       if (!receiver.has_enough(member)) continue;
-      // Whoever writes into a pipe wants to be read, and what is compressed may turn out to be damaged, which is why.
+      // The writer of a pipe must not be left waiting, and the rest of what is compressed may be damaged.
       unneeded += block.size();
       const bool goes_on = reader.is_pipe() || (member.packed != Member::unknown && unneeded <= free_held_bytes);
       if (!goes_on) return receiver.end(member);

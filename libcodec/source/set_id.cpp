@@ -27,8 +27,9 @@ Generation generation_of(std::string_view set) {
   for (;;) {
     const std::string_view last = last_part(generation.base);
     const std::uint32_t steps = generations_up(last);
-    if (steps == 0) break;
-    generation.number = std::min(generation.number + steps, max_generation);
+    // Beyond the limit they are directories like others: each set keeps a name of its own.
+    if (steps == 0 || generation.number + steps > max_generation) break;
+    generation.number += steps;
     generation.base = outer_of(generation.base, last);
   }
   if (generation.number > 0 && last_part(generation.base) == usual_directory)
@@ -58,8 +59,6 @@ std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   }
   return parents;
 }
-
-std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
 
 std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
   struct Input {

@@ -11,7 +11,8 @@ constexpr std::string_view usual_directory = "checkpoint";
 // The directories with those of its parents: this one, or with "-2", "-3", ... behind it.
 constexpr std::string_view earlier_directory = "pre-checkpoint";
 
-constexpr std::uint32_t max_generation = 500;  // parent/parent/... still is a name
+// parent/parent/... still is a name. Further up they are sets like any other.
+constexpr std::uint32_t max_generation = 500;
 
 // How many generations the last directory of a path leads up: "parent", "pre-checkpoint-2"; 0: none.
 std::uint32_t generations_up(std::string_view directory);

@@ -112,7 +112,7 @@ void SurveyWork::finish(SurveyedSet& set) {
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, which was said
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, and reported
       report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }

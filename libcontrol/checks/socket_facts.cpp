@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "process/proc_text.hpp"
@@ -26,10 +27,14 @@ OwnedDescriptor diagnosis_of(pid_t pid) {
   if (!there) return {};
   if (here && here.link("ns/net") == there.link("ns/net")) return open_here();
   OwnedDescriptor found;
-  std::thread{[&] {
-    const OwnedDescriptor space{openat(there.fd(), "ns/net", O_RDONLY | O_CLOEXEC)};
-    if (space && setns(space.fd(), CLONE_NEWNET) == 0) found = open_here();
-  }}.join();
+  try {
+    std::thread{[&] {
+      const OwnedDescriptor space{openat(there.fd(), "ns/net", O_RDONLY | O_CLOEXEC)};
+      if (space && setns(space.fd(), CLONE_NEWNET) == 0) found = open_here();
+    }}.join();
+  } catch (const std::system_error&) {
+    // No thread can be started: the sockets are not looked at.
+  }
   return found;
 }
 

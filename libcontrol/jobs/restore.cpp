@@ -39,7 +39,9 @@ pid_t read_pid(const PrivateDirectory& work) {
 void conclude(ScriptedCriu& criu, const PrivateDirectory& work, JobEnd& end) {
   const OwnedDescriptor log{openat(work.fd(), restore_log_name, O_RDONLY | O_CLOEXEC)};
   finish_following(criu, log.fd(), end);
-  if (!end.error) end.pid = read_pid(work);
+  if (end.error) return;
+  end.pid = read_pid(work);
+  if (end.pid == 0) end.error = {.reason = Reason::criu_failed, .name = "CRIU has restored the tree and left no pid file"};
 }
 
 // A CRIU that has the pages of the images, and gives them to a restored tree that asks.

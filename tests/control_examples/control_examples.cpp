@@ -1,6 +1,6 @@
-// The examples at the heads of libcontrol's public headers, each with the names that it assumes. No CRIU is found while they
-// run, since some of them dump the process that they are in: what they show is what is said then. A real one is for
-// tests/live.
+// The examples at the heads of libcontrol's public headers, each with the names that it assumes. No CRIU is found while
+// they run, since some of them dump the process that they are in: what they show is what is said then. A real one is
+// for tests/live.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -80,7 +80,7 @@ TEST_F(ControlExamples, Process) {
   EXPECT_TRUE(is_alive);
 }
 
-TEST_F(ControlExamples, CriuOptions) {
+TEST_F(ControlExamples, CriuOptions){
 #include "criu_options.1.inc"
 }
 

@@ -161,7 +161,13 @@ def check_words(pids):
 
 
 def fields_of(text):
-    return dict(re.findall(r"^(\w+):\s*(.*)$", text, re.MULTILINE))
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE))
+
+
+def access_of(flags):
+    """For reading, for writing; O_PATH is for neither."""
+    is_path = bool(flags & 0o10000000)
+    return not is_path and flags & 3 in (0, 2), not is_path and flags & 3 in (1, 2)
 
 
 def check_inspection(pids):
@@ -198,8 +204,7 @@ def check_inspection(pids):
                 (f"descriptor {fd} of {pid}", [target.removesuffix(" (deleted)"), target.endswith(" (deleted)")],
                  [file["path"], file["deleted"]]),
                 (f"position of descriptor {fd} of {pid}", int(info["pos"]), file["position"]),
-                (f"access of descriptor {fd} of {pid}", int(info["flags"], 8) & 3,
-                 {(True, False): 0, (False, True): 1, (True, True): 2}[file["readable"], file["writable"]]),
+                (f"access of descriptor {fd} of {pid}", access_of(int(info["flags"], 8)), (file["readable"], file["writable"])),
             ]
     for what, there, have in facts:
         compared["facts"] += 1

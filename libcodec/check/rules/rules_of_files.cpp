@@ -195,7 +195,7 @@ void find_pipe_data(const CheckedImages& set, const Reporter& report) {
   look("FIFO_DATA", type_fifo);
 }
 
-// Whoever has the epoll has the descriptor, too.
+// A process with the epoll has the descriptor, too.
 void find_watched(const CheckedImages& set, const Reporter& report) {
   std::map<std::uint32_t, std::set<std::uint32_t>> tables;  // of an epoll's id: the union of descriptors
   for (const Task* const task : set.running()) {

@@ -116,7 +116,8 @@ bool Stream::read_marker(Lane& lane) {
 Step Stream::select(const std::string& name) {
   current_ = open_.find(name);
   if (current_ != open_.end()) return Step::go;
-  if (open_.size() == max_open_members) fail(Reason::limit_members, 0, 0, name);
+  if (open_.size() == max_open_members)
+    fail(Reason::limit_members, 0, 0, name + ", with " + std::to_string(max_open_members) + " others open,");
   else failed_ = !to_.count(name);
   if (failed_) return Step::go;
   current_ = open_.emplace(name, Open{}).first;

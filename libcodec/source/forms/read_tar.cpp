@@ -55,7 +55,7 @@ class Tar {
   bool broken_ = false;  // nothing more can or may be read
 };
 
-// The bytes of the member that libarchive stands at, its holes as zeros. Who listens gets them, too.
+// The bytes of the member that libarchive stands at, its holes as zeros. A listener gets them, too.
 class Tar::Data final : public ByteReader {
  public:
   Data(Tar& tar, std::uint64_t size) : tar_{tar}, size_{size} {}
@@ -292,14 +292,14 @@ Step Tar::read_layer(Member& member, bool is_asked_for, std::string_view name) {
   layers.push_back(std::move(layer));
   const Step step = to_.read_layer(layers);
   if (step == Step::stop || data.stopped()) return Step::stop;
-  broken_ |= to_.nr_members > max_members;  // which was said
+  broken_ |= to_.nr_members > max_members;  // reported already
   if (data.is_heard()) {
     while (!data.read().empty()) {
     }
     if (data.stopped()) return Step::stop;
     return data.error() ? fail(member, data, Error::nowhere) : to_.receiver.end(member);
   }
-  broken_ |= data.is_broken();  // which was said
+  broken_ |= data.is_broken();  // reported already
   return Step::go;
 }
 

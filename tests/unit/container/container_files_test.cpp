@@ -140,10 +140,10 @@ TEST(ContainerFiles, FindASpecInAnAny) {
   ContainerFiles files;
   EXPECT_FALSE(files.add(top, blob, any));
   EXPECT_EQ(files.of(top).hostname, "h");
-  for (const std::string text : {std::string{"\x7f"
-                                             "ELF"},
-                                 std::string(100, '\0'), std::string{"opencontainers/runtime-spec"},
-                                 std::string{"opencontainers/runtime-spec}{"}})
+  for (const std::string& text : {std::string{"\x7f"
+                                              "ELF"},
+                                  std::string(100, '\0'), std::string{"opencontainers/runtime-spec"},
+                                  std::string{"opencontainers/runtime-spec}{"}})
     EXPECT_FALSE(files.add(top, blob, text)) << text;
   EXPECT_EQ(files.add(top, blob, "opencontainers/runtime-spec{]}").reason, Reason::bad_json);
 }
