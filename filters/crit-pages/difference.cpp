@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "crit-pages/difference.hpp"
+#include "crit-pages/modes.hpp"
 
 namespace critpipe::filters {
 
@@ -121,7 +122,7 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
 void Differences::json(MemoryId id) {
   for (const auto& [start, row] : counts_) {
     put_set(json_.begin('{'), first_.set().id).key("other").begin('{');
-    put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id, id.shmem);
+    put_number(put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid"), id);
     print_mapping(json_.key("mapping"), *row.set->checkpoint, row.mapping);
     const DifferenceCounts& counts = row.counts;
     json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);
