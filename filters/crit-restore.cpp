@@ -170,7 +170,8 @@ int restore(Program& program) {
     return program.finish(output);
   }
   const std::vector<std::string> inputs = program.inputs();
-  const bool streams = !images_directory(program, inputs);
+  const auto directory = images_directory(program, inputs);
+  const bool streams = !directory;
   PrivateDirectory work;
   RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program}, work};
   take_inherited(program, job.setup);
@@ -183,11 +184,13 @@ int restore(Program& program) {
   if (program.has("dry-run")) return print_request(program, job, streams);
   const bool again = std::all_of(inputs.begin(), inputs.end(),
                                  [](const std::string& input) { return can_read_again(input, {}) && input != "-"; });
+  const bool is_below = directory && program.has("set-name");
+  const std::vector<std::string> looked = is_below ? std::vector{*directory} : inputs;
   if (program.has("check")) {
     if (!again) program.usage("--check reads its input twice: give a file or a directory, not a pipe");
-    return print_findings(program, look_at(program, inputs, job.options));
+    return print_findings(program, look_at(program, looked, job.options));
   }
-  if (again && !program.has("no-check") && !look_before(program, look_at(program, inputs, job.options)))
+  if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options)))
     return program.exit_code();
   Trust trust{program};
   for (const std::string& input : inputs) trust.check(input);
