@@ -234,7 +234,6 @@ void MemoryWork::finish() {
 }
 
 void MemoryWork::report_missing(const MemorySet& set) {
-  if (set.memories.empty()) return;
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
   const PartsWanted wanted{
       .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};

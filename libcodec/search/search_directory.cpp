@@ -116,8 +116,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     if (!directory) continue;
     MemoryOwners owners{set->id, *set->checkpoint, options};
     use.add(*set->checkpoint);
-    if (!set->memories.empty())
-      report_missing(*set->checkpoint, set->place, [&](MemoryId memory) { return set->memories.contains(memory); });
+    report_missing(*set->checkpoint, set->place, [&](MemoryId memory) { return set->memories.contains(memory); });
     for (const MemoryId memory : in_order(*set->checkpoint, named_memories(*set))) {
       PositionReader reader{*this, *directory, set->page_size};
       const Step step = search_stored({*directory, memory, set->page_size, owners, directory->path()}, reader);

@@ -117,6 +117,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   if (const Error error = fault_of_pages(member)) report(error);
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
+    set.checkpoint.note(file);
     Pagemap& pagemap = set.pagemaps[*memory];
     pagemap.memory = *memory;
     to = std::make_unique<PagemapLoader>(pagemap, [this, place = member.place](Error error) {
@@ -234,7 +235,7 @@ Step InputSearch::finish(SearchedSet& set) {
   MemoryOwners owners{set.id, set.checkpoint, work_.options};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
-  if (set.in_set && !set.pagemaps.empty())
+  if (set.in_set)
     work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
   for (auto& [memory, pagemap] : set.pagemaps)
     if (finish(set, owners, pagemap) == Step::stop) return Step::stop;
