@@ -49,7 +49,7 @@ Slice parse_slice(Program& program) {
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         images_{images},
         options_{source_options(program)},
@@ -65,9 +65,9 @@ class Cat final : public Decoding {
 
   bool wants(std::string_view path) override {
     const Rank rank = rank_of(path);
-    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
     has_bulk_ |= rank == Rank::bulk;
     has_pages_ |= rank == Rank::pages;
+    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
     return phase_ == (rank == Rank::bulk ? Phase::bulk : Phase::pages);
   }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -120,7 +120,7 @@ class Cat final : public Decoding {
   bool has_bulk_ = false, has_pages_ = false;
   static constexpr std::size_t most_said = 1 << 16;
   std::unordered_set<std::size_t> said_;         // hashes of errors
-  std::set<std::string> with_pages_;             // directories, with their slash, of which pagemaps were passed on
+  std::set<std::string> with_pagemaps_;          // directories, with their slash, of which pagemaps were passed on
   std::map<std::string, std::string> links_;     // by path, where they lead: those that the selection leaves out
   std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
   std::uint64_t most_entries_ = 0;
@@ -208,7 +208,7 @@ std::string Cat::path_of(const Member& member) const {
 
 void Cat::write_links() {
   for (const auto& [path, target] : std::exchange(links_, {})) {
-    if (!with_pages_.contains(path.substr(0, path.rfind('/') + 1))) continue;
+    if (!has_pages_ || !with_pagemaps_.contains(path.substr(0, path.rfind('/') + 1))) continue;
     Output* const output = images_.open(path, nullptr, OutForm::stream, target.size());
     if (!output) continue;
     output->write(target);
@@ -224,7 +224,7 @@ std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
   if (!member.directory.empty() && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
   const std::string path = path_of(member);
   if (is_parent_link(member) && !selection_.leaves(member.path)) return std::make_unique<HeldLink>(*this, path);
-  if (memory_of_name(member.name)) with_pages_.insert(path.substr(0, path.rfind('/') + 1));
+  if (memory_of_name(member.name)) with_pagemaps_.insert(path.substr(0, path.rfind('/') + 1));
   return std::make_unique<One>(*this, member);
 }
 
@@ -284,7 +284,7 @@ void Cat::read() {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output, bool on_terminal)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         output_{output},
         json_{program.has("json")},

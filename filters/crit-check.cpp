@@ -95,7 +95,8 @@ void print_json(Output& output, std::span<const CheckedSet> sets, Severity level
   for (const CheckedSet& set : sets) {
     put_set(json.begin('{'), set.id).key("kind").text(set.kind);
     json.key("errors").number(set.nr_errors).key("losses").number(set.nr_losses);
-    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes).end('}');
+    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes);
+    json.key("unread").number(set.nr_unread).end('}');
   }
   json.end(']').key("findings").begin('[');
   for (const CheckedSet& set : sets)
@@ -121,6 +122,7 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
 std::string verdict_of(const CheckedSet& set) {
   std::string text = visible(set.text) + ": ";
   text += set.nr_errors > 0          ? "it can't be restored as it is: "
+          : set.nr_unread > 0        ? "not all of it could be read: "
           : set.nr_losses > 0        ? "a restore will lack something: "
           : set.kind == "checkpoint" ? "whole: "
                                      : "no fault found: ";

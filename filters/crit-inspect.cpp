@@ -119,12 +119,16 @@ void Printer::report(const Inspection& inspection) {
   for (const Error& error : inspection.errors) program_.report(error);
 }
 
+// It is no checkpoint, or cannot be read: its errors say so.
+bool is_nothing(const Inspection& inspection) {
+  return inspection.processes.empty() && !inspection.errors.empty() && inspection.checkpoint->pages_only().empty() &&
+         !inspection.container.is_known();
+}
+
 void Printer::print(const Inspection& inspection, bool has_heading) {
+  if (is_nothing(inspection)) return;
   if (document_) return document_->add(inspection);
   if (program_.has("lines")) return print_inspection_lines(output_, inspection, json_);
-  const bool is_empty = inspection.processes.empty() && !inspection.errors.empty() &&
-                        inspection.checkpoint->pages_only().empty() && !inspection.container.is_known();
-  if (is_empty) return;
   if (!std::exchange(is_first_, false)) output_.write("\n");
   if (has_heading) output_.write("==> " + visible(inspection.text_id) + " <==\n");
   print_inspection(output_, inspection, text_);

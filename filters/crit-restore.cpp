@@ -189,11 +189,13 @@ int restore(Program& program) {
   if (program.has("dry-run")) return print_request(program, job);
   const bool again = std::all_of(inputs.begin(), inputs.end(),
                                  [](const std::string& input) { return can_read_again(input, {}) && input != "-"; });
+  const bool is_below = job.directory && program.has("set-name");
+  const std::vector<std::string> looked = is_below ? std::vector{job.directory->place()} : inputs;
   if (program.has("check")) {
     if (!again) program.usage("--check reads its input twice: give a file or a directory, not a pipe");
-    return print_findings(program, look_at(program, inputs, job.options));
+    return print_findings(program, look_at(program, looked, job.options));
   }
-  if (again && !program.has("no-check") && !look_before(program, look_at(program, inputs, job.options)))
+  if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options)))
     return program.exit_code();
   Trust trust{program};
   for (const std::string& input : inputs) trust.check(input);

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -178,6 +179,7 @@ class Program {
   std::vector<Given> given_;
   int code_ = exit_done;
   bool failed_ = false;
+  std::set<std::string> missing_ = {};  // images that were reported as missing
 };
 
 Sync sync_of(const Program& program);  // as --no-sync says

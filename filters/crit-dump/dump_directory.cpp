@@ -100,8 +100,7 @@ void pack(Program& program, const DumpJob& job, HiddenDirectory& directory) {
     if (!job.stays) program.note("the images are in " + visible(directory.path()));
     return;
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(directory.path(), ignored);
+  remove_directory(directory.path());
 }
 
 }  // namespace

@@ -47,6 +47,11 @@ PipePacker::PipePacker(int to, MakePacker make, Error& error)
 }
 
 PipePacker::~PipePacker() {
+  {
+    // Whoever was to write may hold the pipe open for longer than we live.
+    const std::lock_guard lock{mutex_};
+    gives_up_ = true;
+  }
   in_.reset();
   if (thread_.joinable()) thread_.join();
 }
@@ -62,6 +67,7 @@ void PipePacker::pack() {
   while (step == Step::go) {
     {
       const std::lock_guard lock{mutex_};
+      if (gives_up_) return;
       if (taken_ >= settles_at_) {
         if (packer_->finish() == Step::go && below_->flush() == Step::go) packer_ = make_(*below_);
         else step = Step::stop;

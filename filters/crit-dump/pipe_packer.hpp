@@ -19,7 +19,7 @@ class PipePacker {
   using MakePacker = std::function<std::unique_ptr<ZstdOutput>(Output& below)>;
   // `to` is the write end of a pipe, which is not needed afterwards. Reasons: io_open.
   PipePacker(int to, MakePacker make, Error& error);
-  ~PipePacker();  // Requires: nobody waits for what has not gone on, or the pipe has no reader any more.
+  ~PipePacker();  // what has not gone on is dropped. Requires: the pipe has no reader any more
   PipePacker(const PipePacker&) = delete;
   PipePacker& operator=(const PipePacker&) = delete;
 
@@ -41,7 +41,7 @@ class PipePacker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::uint64_t taken_ = 0, settles_at_ = ~std::uint64_t{0}, packed_ = 0;
-  bool is_settled_ = false, has_ended_ = false;
+  bool is_settled_ = false, has_ended_ = false, gives_up_ = false;
   Error error_;
   std::thread thread_;
 };

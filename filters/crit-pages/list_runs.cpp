@@ -78,7 +78,7 @@ void Lister::text(const PageRun& run) {
 
 void Lister::json(const PageRun& run) {
   put_set(json_.begin('{'), set_->id).key(memory_->memory.shmem ? "shmem" : "pid");
-  if (memory_->named) json_.number(memory_->memory.id, memory_->memory.shmem);
+  if (memory_->named) put_number(json_, memory_->memory);
   else json_.null();
   json_.key("vaddr").number(run.vaddr).key("nr_pages").number(run.nr_pages).key("flags").number(run.flags);
   json_.key("pages_image");

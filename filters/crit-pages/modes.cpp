@@ -155,7 +155,7 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
 void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
   for (const auto& set : *sets_) {
     const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
-    if (set->memories.empty() || std::ranges::any_of(set->memories, is_alone)) continue;
+    if (std::ranges::any_of(set->memories, is_alone)) continue;
     PartsWanted wanted{.place = set->place, .names = needs.names};
     wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
     wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };

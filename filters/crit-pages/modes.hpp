@@ -47,6 +47,11 @@ class Mode : public ModeRow {
   static std::span<const Mode* const> all();  // in their order; after main() has begun
 };
 
+// A pid has 32 bits; the number of a shared object has 64, and is one of the big numbers.
+inline JsonWriter& put_number(JsonWriter& json, MemoryId id) {
+  return id.shmem ? json.number(id.id) : json.number(static_cast<std::uint32_t>(id.id));
+}
+
 // The processes and shared objects of --pid; all without it.
 class Chosen {
  public:

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/json.hpp"
 
@@ -35,7 +37,9 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
   std::vector<Against> all;
   CheckReader images{plan_of(program, options)};
   CheckpointReader model{here_needs()};
-  SourceOptions source{.all_members = true, .set = program.value("set-name")};
+  SourceOptions source{.all_members = true};
+  std::error_code ignored;
+  if (inputs.empty() || !std::filesystem::is_directory(inputs[0], ignored)) source.set = program.value("set-name");
   for (const std::string& input : inputs) {
     (void)read_input(input, images, source);
     (void)read_input(input, model, {.set = source.set});

@@ -15,7 +15,7 @@ struct Against {
   std::string check, text, advice;
 };
 
-// Reads the inputs, which can be read again.
+// Reads the inputs, which can be read again; of archives and streams, the set that --set-name names.
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options);
 int print_findings(Program& program, std::span<const Against> findings);  // --check
 // Reports and notes them. False: the restore would fail.

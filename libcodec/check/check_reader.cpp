@@ -78,14 +78,21 @@ void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
 void CheckReader::Work::join_parents(std::span<const std::string> parents) {
-  const auto lacks_parent = [](const std::unique_ptr<CheckedImages>& set) {
-    const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
-    return set->has_tasks() && !set->has_given_parent() && std::ranges::any_of(set->memories, has_some);
+  const auto has_pages_above = [](const CheckedImages& set) {
+    return std::ranges::any_of(set.memories, [](const auto& one) { return one.second.nr_parent > 0; });
+  };
+  const auto lacks_parent = [&](const std::unique_ptr<CheckedImages>& set) {
+    return set->has_tasks() && !set->has_given_parent() && has_pages_above(*set);
   };
   const auto child = std::ranges::find_if(sets.all(), lacks_parent);
-  if (child == sets.all().end()) return;
-  CheckedImages* below = child->get();
+  CheckedImages* below = child == sets.all().end() ? nullptr : child->get();
   for (const std::string& parent : parents) {
+    if (!below || !has_pages_above(*below)) {
+      Error error{Reason::usage, parent};
+      error.name = "this parent is not used: no pages are in it";
+      keep_error(errors, std::move(error), room_for_errors);
+      continue;
+    }
     const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
       return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
     };
@@ -97,7 +104,8 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
   }
 }
 
-CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits}, work_{std::make_unique<Work>()} {
+CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
+    : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>()} {
   work_->plan = std::move(plan);
 }
 CheckReader::~CheckReader() = default;
@@ -305,7 +313,8 @@ CheckedSet Findings::finish() {
     return left.image != right.image && natural_less(left.image, right.image);
   });
   checked_.id = images_.id;
-  checked_.kind = images_.has_tasks()            ? "checkpoint"
+  checked_.kind = !images_.is_set                ? "images"
+                  : images_.has_tasks()          ? "checkpoint"
                   : images_.memories.empty()     ? "images"
                   : images_.has("inventory.img") ? "pre-dump"
                                                  : "pages";
@@ -335,6 +344,9 @@ std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents
     findings.rules();
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    for (const Error& error : work_->errors)
+      checked.back().nr_unread += error.set && (*error.set == images.id ||
+                                                (error.set->is_input && error.set->checkpoint == images.id.checkpoint));
     images.close_directory();
   }
   return checked;

@@ -80,7 +80,8 @@ struct CheckedSet {
   std::string text;               // for people: the input, and the set if there are several
   std::vector<Finding> findings;  // the worst first, then as rules are listed; at most max_findings
   std::uint64_t nr_errors = 0, nr_losses = 0, nr_warnings = 0, nr_notes = 0;  // of all, kept or not
-  std::string kind;  // "checkpoint", "pre-dump", "pages", "images"
+  std::uint64_t nr_unread = 0;  // errors that kept images from being looked at: in CheckReader::errors()
+  std::string kind;             // "checkpoint", "pre-dump", "pages", "images"
 };
 constexpr std::size_t max_findings = 2000;  // that are kept of a set
 constexpr std::size_t max_findings_of_rule = 100;

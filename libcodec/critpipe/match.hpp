@@ -52,8 +52,9 @@ class Expression {
   // Matches entries with any text or bytes field that the pattern matches. Reasons: bad_expression.
   [[nodiscard]] Error parse_any(std::string_view pattern, AnyText how);
 
-  // After the input: an error for the first test whose field no image of it has. None if there was no image.
-  Error unanswered() const;
+  // After the input, where no entry gave the answer `wanted`: an error if no image of it is one that the expression
+  // asks for, or else for the first test whose field none of them has. None if there was no image.
+  Error unanswered(bool wanted = true) const;
 
  private:
   friend class ImageMatcher;

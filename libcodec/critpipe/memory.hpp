@@ -147,7 +147,8 @@ struct PartsWanted {
   std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
 };
 // Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
-// set without tasks. Requires: the checkpoint was read with Needs::mappings and is finished.
+// set without tasks, and no pagemap where there is none. Requires: the checkpoint was read with Needs::mappings, was
+// told of pagemaps and is finished.
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
 
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.

@@ -252,5 +252,12 @@ class DirectoryWriter {
   std::unique_ptr<Work> work_;
 };
 
+// Removes a directory and all that is in it, as far as it may. Links are removed, not followed.
+void remove_directory(const std::string& path);
+// Waits until the files in an open directory, and their names, are on disk. `place`: its name in errors, with io_write.
+[[nodiscard]] Error sync_files(int directory, const std::string& place);
+// The same for the names in a directory alone, which may be one that is written to and not read.
+[[nodiscard]] Error sync_names(const std::string& path);
+
 }  // namespace critpipe
 #pragma GCC visibility pop

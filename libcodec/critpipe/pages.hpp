@@ -260,6 +260,8 @@ class PagesImage {
   };
   // The first pages from `page` on that are not in a hole of the file. The end may lie past the last page.
   Extent next_extent(std::uint64_t page) const;
+  // How many bytes from a position in the content on lie in a hole, as far as `end`; 0: there is data, or no file.
+  std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
  private:
   InputFile file_;

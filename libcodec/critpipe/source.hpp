@@ -186,10 +186,12 @@ bool can_read_again(const std::string& input, const SourceOptions& options);
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 Step read_inputs(const std::vector<std::string>& inputs, Receiver& receiver, const SourceOptions& options = {});
 
-// A receiver that decodes each image with a sink of its own. Derive from it.
+// A receiver that decodes each image with a sink of its own. Derive from it. An image of a set that is of another kind
+// than its name says is refused, unless the images are only looked at or passed on, whatever they are: KindOf::bytes.
+// An image by itself is what its bytes say.
 class Decoding : public Receiver {
  public:
-  explicit Decoding(const Limits& limits);
+  explicit Decoding(const Limits& limits, KindOf kind_of = KindOf::both);
   ~Decoding() override;
 
   // A sink for this member, which is destroyed when the member has ended or failed; null: the member is passed over.
@@ -240,7 +242,8 @@ class ByteReader {
 // Decodes the image in a file, which may be compressed; "-" is standard input. If the sink returns Step::stop, that is
 // no error. Reasons: those of Decoder, and io_open, io_read and those of damaged compression.
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
-// The same for an open file, from its offset on. It is not unpacked; the last part of its place is the image's name.
+// The same for an open file of a set, from its offset on. It is not unpacked; the last part of its place is the image's
+// name, which must be one of the kind that the image is of: bad_kind.
 Error decode_image(InputFile file, Sink& sink, const Limits& limits = {});
 // The same for bytes in memory, not compressed. The name is the image's file name, as for Decoder.
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits = {});

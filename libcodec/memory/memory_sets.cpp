@@ -126,7 +126,9 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
       report(error);
     });
   }
-  return set.checkpoint.wants(member.name) ? set.checkpoint.sink_for(member.name) : nullptr;
+  if (set.checkpoint.wants(member.name)) return set.checkpoint.sink_for(member.name);
+  // What no name tells is at least an image.
+  return member.in_set || kind_of_name(member.name) ? nullptr : std::make_unique<Stage>(nullptr);
 }
 
 }  // namespace
@@ -224,7 +226,7 @@ void MemoryWork::finish() {
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "");
-      set->page_size = options.page_size != 0 ? options.page_size : set->checkpoint.page_size();
+      set->page_size = set->checkpoint.page_size(options.page_size);
       if (set->is_parent || &source != &sources.front()) continue;
       report_missing(*set);
       add_processes(*set);
@@ -232,7 +234,6 @@ void MemoryWork::finish() {
 }
 
 void MemoryWork::report_missing(const MemorySet& set) {
-  if (set.memories.empty()) return;
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
   const PartsWanted wanted{
       .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};

@@ -16,6 +16,10 @@ class MissingParts {
   std::vector<Error> find();
 
  private:
+  // Where there is none at all, the pages went elsewhere.
+  bool lacks_pagemap(MemoryId memory) const {
+    return wanted_.has_pagemap && model_.has_pagemaps && !wanted_.has_pagemap(memory);
+  }
   void look_at(const Task& task);
   void look_at(const Mapping& mapping);
   void want(std::string name);
@@ -42,15 +46,15 @@ void MissingParts::look_at(const Mapping& mapping) {
     if (file && file->type == type_memfd && checkpoint_.path_of(*file).empty()) want("memfd.img");
   }
   // Segments of System V may have their pages elsewhere.
-  if (!wanted_.has_pagemap || mapping.kind() == Mapping::Kind::sysv) return;
+  if (mapping.kind() == Mapping::Kind::sysv) return;
   const auto object = shared_object(checkpoint_, mapping);
-  if (object && !wanted_.has_pagemap(*object)) want(pagemap_name(*object));
+  if (object && lacks_pagemap(*object)) want(pagemap_name(*object));
 }
 
 void MissingParts::look_at(const Task& task) {
   if (!task.is_running() || (wanted_.pids && !wanted_.pids(task.pid))) return;
   const MemoryId own{false, task.pid};
-  if (wanted_.has_pagemap && !wanted_.has_pagemap(own)) want(pagemap_name(own));
+  if (lacks_pagemap(own)) want(pagemap_name(own));
   if (wanted_.names && !task.has_memory) want("mm-" + std::to_string(task.pid) + ".img");
   for (const Mapping& mapping : task.memory.mappings) look_at(mapping);
 }

@@ -63,7 +63,8 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
   if (!member.directory.empty()) work_->in_directories.insert(*member.set);
-  return found.checkpoint.sink_for(member.name);
+  const bool tells_kind = member.in_set || kind_of_name(member.name);
+  return found.checkpoint.sink_for(tells_kind ? std::string_view{member.name} : "-");
 }
 
 void CheckpointReader::report(const Error& error) {
@@ -94,6 +95,11 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   for (SetCheckpoint& found : all) {
     const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
     found.checkpoint.finish(found.place, found.is_set && !may_lack);
+    const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
+    if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
+    found.checkpoint.report({.reason = Reason::no_bytes,
+                             .image = found.id.text(),
+                             .name = "no processes in what was given of it: pstree.img and core images have them"});
   }
   return all;
 }
@@ -102,7 +108,9 @@ std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoin
   enum Rank : std::uint8_t { other, pages, tree };
   const auto rank_of = [](const SetCheckpoint& set) {
     const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
-    return set.has_tree() ? tree : has_something ? pages : other;
+    // Tasks that no tree names are those of a set whose tree is missing.
+    const bool has_tasks = set.has_tree() || !set.checkpoint.tasks().empty();
+    return has_tasks ? tree : has_something ? pages : other;
   };
   std::map<std::string_view, Rank> best;  // of each input
   for (const SetCheckpoint& set : all) {

@@ -139,6 +139,11 @@ PageRun PagemapReader::decoded(const Entry& entry) { return run_of(read_slowly(*
 
 bool PagemapReader::next(const Entry& entry, PageRun& run) {
   if (entry.index == 0) {
+    if (entry.kind->magic_name != "PAGEMAP") {
+      error_ = {Reason::no_pagemap};
+      error_.name = entry.kind->name;
+      return false;
+    }
     pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
     return false;
   }

@@ -52,6 +52,14 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
 }
 
+std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
+  end = std::min(end, stored().bytes);
+  if (position >= end) return 0;
+  const std::uint64_t page = next_extent(position / page_size_).begin;
+  const std::uint64_t data = page > end / page_size_ ? end : std::min(end, page * page_size_);
+  return data > position ? data - position : 0;
+}
+
 Step PagesSink::raw(Bytes block) {
   if (!carry_.empty()) {
     const std::size_t take = std::min<std::size_t>(smallest_page - carry_.size(), block.size());

@@ -83,17 +83,18 @@ bool InspectedSet::read(const Task& task, TextPlace text, std::string& bytes) {
   const MemoryId memory{.shmem = false, .id = task.pid};
   bytes.assign(static_cast<std::size_t>(text.end - text.begin), '\0');
   const std::span<std::byte> all = std::as_writable_bytes(std::span{bytes});
-  bool is_there = true;
+  bool is_there = true, is_any_stored = false;  // nothing but holes is no text
   visit_stretches(*this, memory, page_size, text.begin, text.end, [&](const Stretch& stretch) {
     const std::uint64_t begin = std::max(stretch.vaddr, text.begin);
     const std::uint64_t end = std::min(stretch.end(page_size), text.end);
     if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
+    is_any_stored = true;
     is_there = stretch.where == Stretch::Where::stored && !(stretch.flags & PageRun::payload_aligned) &&
                read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - text.begin, end - begin));
     return is_there ? Step::go : Step::stop;
   });
   if (PageDirectory* const files = page_directory()) files->forget(memory);
-  return is_there;
+  return is_there && is_any_stored;
 }
 
 }  // namespace critpipe

@@ -129,7 +129,9 @@ void print_rows(Output& output, const std::vector<Row>& rows) {
 std::vector<std::string> names_of(std::span<const Statistics> all) {
   std::vector<SetId> sets;
   for (const Statistics& one : all) sets.push_back(one.set);
-  return texts_of(sets);
+  std::vector<std::string> names;
+  for (const std::string& text : texts_of(sets)) names.push_back(visible(text));
+  return names;
 }
 
 bool is_big(Statistics::Of of, const StatisticsField& field) {

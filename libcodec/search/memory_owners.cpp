@@ -1,6 +1,7 @@
 #include "search/memory_owners.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fnmatch.h>
 
 #include "critpipe/survey.hpp"
@@ -241,6 +242,21 @@ Step Feeder::feed(std::uint64_t address, Bytes bytes) {
   open_ = true;
   next_ = address + bytes.size();
   return search_.feed(bytes);
+}
+
+Step Feeder::feed_zeros(std::uint64_t address, std::uint64_t size) {
+  static constexpr std::array<std::byte, 64 << 10> zeros{};
+  const auto reach = search_.reach_into_zeros();
+  if (reach && size > 2 * *reach + zeros.size()) {
+    if (feed_zeros(address, *reach) == Step::stop || end() == Step::stop) return Step::stop;
+    return feed_zeros(address + size - *reach, *reach);
+  }
+  for (std::uint64_t done = 0; done < size;) {
+    const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), size - done));
+    if (feed(address + done, Bytes{zeros}.first(piece)) == Step::stop) return Step::stop;
+    done += piece;
+  }
+  return Step::go;
 }
 
 Step Feeder::end() {

@@ -61,6 +61,8 @@ class Feeder {
  public:
   explicit Feeder(Search& search) : search_{search} {}
   Step feed(std::uint64_t address, Bytes bytes);
+  // A hole: what no match can reach is passed over.
+  Step feed_zeros(std::uint64_t address, std::uint64_t size);
   Step end();
 
  private:

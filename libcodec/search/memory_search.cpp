@@ -42,12 +42,13 @@ Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader&
   Search search{patterns, options.context,
                 [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); }};
   search::Feeder feeder{search};
-  std::uint64_t nr_missing = 0;
+  std::uint64_t nr_missing = 0, nr_lazy = 0;
   bool goes_on = true;
   for (const auto& range : wanted)
     goes_on = goes_on && visit_stretches(memory.store, memory.id, memory.page_size, range.begin, range.end,
                                          [&](const Stretch& stretch) {
                                            if (stretch.where == Stretch::Where::missing) nr_missing += stretch.nr_pages;
+                                           if (stretch.where == Stretch::Where::lazy) nr_lazy += stretch.nr_pages;
                                            if (stretch.where != Stretch::Where::stored) return Step::go;
                                            use.add_stored();
                                            const std::uint64_t begin = std::max(stretch.vaddr, range.begin);
@@ -56,11 +57,19 @@ Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader&
                                          });
   if (!goes_on || reader.finish(feeder) == Step::stop || feeder.end() == Step::stop)
     return step_behind(search, memory.place);
+  report_lazy(memory.place, nr_lazy);
   if (nr_missing == 0) return Step::go;
   Error error{Reason::unsearched_pages, memory.place};
   error.have = nr_missing;
   on_error(error);
   return Step::go;
+}
+
+void MemorySearch::Work::report_lazy(const std::string& place, std::uint64_t nr_pages) {
+  if (nr_pages == 0) return;
+  Error error{Reason::no_bytes, place};
+  error.name = std::to_string(nr_pages) + " pages were left behind for a lazy restore: they were not searched";
+  on_error(error);
 }
 
 }  // namespace critpipe

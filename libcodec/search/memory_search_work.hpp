@@ -35,6 +35,8 @@ struct MemorySearch::Work {
   OnError on_error;
   search::FilterUse use{options.filter};
 
+  // Pages that are not in the images.
+  void report_lazy(const std::string& place, std::uint64_t nr_pages);
   Step search_stored(const StoredMemory& memory, StoredReader& reader);
   Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who

@@ -117,6 +117,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   if (const Error error = fault_of_pages(member)) report(error);
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
+    set.checkpoint.note(file);
     Pagemap& pagemap = set.pagemaps[*memory];
     pagemap.memory = *memory;
     to = std::make_unique<PagemapLoader>(pagemap, [this, place = member.place](Error error) {
@@ -126,6 +127,8 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   } else if (set.checkpoint.wants(file)) {
     to = set.checkpoint.sink_for(file);
   }
+  // What no name tells is at least an image.
+  if (!to && !member.in_set && !kind_of_name(file)) to = std::make_unique<Stage>(nullptr);
   if (!to) return nullptr;
   return std::make_unique<EndRecorder>(std::move(to), set, file);
 }
@@ -144,14 +147,16 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
 // Pages that were asked for and are in a parent that is not there, or went by on a pipe.
 void InputSearch::report_in_parents(SearchedSet& set, MemoryId memory, const Ranges& wanted) {
   const std::uint64_t page_size = set.page_size(work_.options);
-  std::uint64_t nr_missing = 0;
+  std::uint64_t nr_missing = 0, nr_lazy = 0;
   for (const auto& [begin, end] : wanted)
     (void)visit_stretches(set, memory, page_size, begin, end, [&](const Stretch& stretch) {
+      nr_lazy += stretch.where == Stretch::Where::lazy ? stretch.nr_pages : 0;
       if (stretch.where == Stretch::Where::missing || stretch.level > 0) nr_missing += stretch.nr_pages;
       return Step::go;
     });
-  if (nr_missing == 0) return;
   const std::string place = set.place + pagemap_name(memory);
+  work_.report_lazy(place, nr_lazy);
+  if (nr_missing == 0) return;
   Error error{Reason::unsearched_pages, place};
   if (set.has_given_parent())
     error = {.reason = Reason::no_bytes,
@@ -230,7 +235,7 @@ Step InputSearch::finish(SearchedSet& set) {
   MemoryOwners owners{set.id, set.checkpoint, work_.options};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
-  if (set.in_set && !set.pagemaps.empty())
+  if (set.in_set)
     work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
   for (auto& [memory, pagemap] : set.pagemaps)
     if (finish(set, owners, pagemap) == Step::stop) return Step::stop;

@@ -33,9 +33,7 @@ struct SearchedSet final : PageStore {
   std::map<std::uint64_t, SearchedPages> pages;
 
   const Pagemap* pagemap(MemoryId memory) override;
-  std::uint64_t page_size(const MemorySearchOptions& options) const {
-    return options.page_size != 0 ? options.page_size : checkpoint.page_size();
-  }
+  std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
   // The pagemaps that name the pages image.
   std::size_t nr_claims(std::uint64_t pages_id) const;
   // Is it read, or called, as another set's parent is?

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/path_names.hpp"
 #include "source/input_form.hpp"
 
 namespace critpipe {
@@ -17,14 +18,27 @@ std::shared_ptr<const SetId> SetIds::of(std::string_view set) {
   return last_;
 }
 
+namespace {
+
+constexpr std::string_view usual_directory = "checkpoint";
+
+}  // namespace
+
 NameInSet split_name(std::string_view inner) {
-  constexpr std::string_view usual = "checkpoint";
+  constexpr std::string_view usual = usual_directory;
   const std::size_t slash = inner.rfind('/');
   if (slash == inner.npos) return {{}, inner};
   std::string_view set = inner.substr(0, slash);
   if (set == usual) set = {};
   else if (set.ends_with(usual) && set[set.size() - usual.size() - 1] == '/') set.remove_suffix(usual.size() + 1);
   return {set, inner.substr(slash + 1)};
+}
+
+// The directory in which a set is found again by split_name(), with a slash behind it.
+std::string directory_of(std::string_view set) {
+  std::string directory{set};
+  if (last_part(set) == usual_directory) directory.append(1, '/').append(usual_directory);
+  return set.empty() ? directory : directory + '/';
 }
 
 bool Delivery::count(std::string_view inner) {
@@ -59,7 +73,7 @@ bool Delivery::name(Member& member, std::string_view inner) {
   member.set_place =
       std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
-  if (!is_chosen && !split.set.empty()) member.path.append(split.set).append(1, '/');
+  if (!is_chosen) member.path += directory_of(split.set);
   member.path += split.name;
   member.within = inner.substr(0, inner.size() - split.name.size());
   member.id = next_id++;

@@ -97,7 +97,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 
 void SurveyWork::finish(SurveyedSet& set) {
   set.checkpoint->finish(set.place);
-  set.page_size = options.page_size != 0 ? options.page_size : set.checkpoint->page_size();
+  set.page_size = set.checkpoint->page_size(options.page_size);
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
     const auto image = set.images.find(memory.pagemap.pages_id);

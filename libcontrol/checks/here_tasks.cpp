@@ -38,6 +38,7 @@ void check_pids(HereLook& look) {
   for (const Task& task : look.checkpoint.tasks()) {
     if (!task.in_tree) continue;
     if (seen.insert(task.pid).second) check_pid(look, task, task.pid);
+    if (!task.is_running()) continue;  // CRIU writes no tids of a zombie, but whatever was in memory
     for (const Thread& thread : task.threads)
       if (seen.insert(thread.tid).second) check_pid(look, task, thread.tid);
   }
@@ -50,6 +51,7 @@ void check_session(HereLook& look) {
   for (const Task& task : look.checkpoint.tasks())
     if (task.in_tree) {
       ids.insert(task.pid);
+      if (!task.is_running()) continue;
       for (const Thread& thread : task.threads) ids.insert(thread.tid);
     }
   for (const auto& [number, what] : {std::pair{session, "session"}, std::pair{group, "process group"}})

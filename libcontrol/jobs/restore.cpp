@@ -110,7 +110,7 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
     for (const auto& [key, fd] : setup.inherited) criu.inherit(key, fd);
     converse(criu, CriuRequest::restore, all, setup.stop_fd, notify, end);
     const OwnedDescriptor log{openat(work.fd(), all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-    if (end.error && log) end.log = first_error_of(log.fd());
+    explain(log.fd(), end);
   }
   if (is_lazy && !end.error) giver.let_go();
   return end;

@@ -43,7 +43,8 @@ def program_of(case):
 shutil.copy(f"{CORPUS}/engines/src/prog.c", f"{SHARE}/prog.c")
 print(f"""
 export PATH=/share/bin:$PATH LD_LIBRARY_PATH=/share/lib
-rm -rf {DIRECTORY}; mkdir -p {DIRECTORY} /opt/corpus /srv/df/sub
+rm -rf {DIRECTORY}; mkdir -p {DIRECTORY} /opt/corpus /srv/df
+mount -t tmpfs tmpfs /srv/df; mkdir -p /srv/df/sub
 [ -x /opt/corpus/progd ] || gcc -w -O1 -o /opt/corpus/progd /share/prog.c -pthread -lrt || exit 1
 cd {DIRECTORY}
 passed=0 failed=0

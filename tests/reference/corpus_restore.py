@@ -146,7 +146,8 @@ def inside():
                 continue
             what = f"{set_name}/{case}"
             result, findings, code, said = check_case(folder, case)
-            bad = [one for one in findings if one["severity"] in ("error", "loss", "warning")]
+            # The machine of the chain had a capability that the one of the test may lack.
+            bad = [one for one in findings if one["severity"] in ("error", "loss", "warning") and one["check"] != "capabilities"]
             worst = {one["severity"] for one in bad}
             if os.environ.get("VERBOSE"):
                 print(what, result["rc"], code, [f"{one['severity']} {one['check']}: {one['text']}" for one in bad][:3])
@@ -162,7 +163,8 @@ def inside():
                 check(f"{what}: restores, and something is found", not worst - {"warning"}, bad)
                 if case.startswith("00-"):
                     check(f"{what}: a control, and something is found", not worst, bad)
-            check(f"{what}: exit code", code == (1 if worst & {"error", "loss"} else 0), code)
+            refused = any(one["severity"] in ("error", "loss") for one in findings)
+            check(f"{what}: exit code", code == (1 if refused else 0), code)
     done(f"{nr_failures} failures of CRIU found, ")
 
 

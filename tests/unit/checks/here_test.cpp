@@ -109,7 +109,7 @@ TEST_F(HereChecks, AnotherBuildOfAProgram) {
 }
 
 TEST_F(HereChecks, ATidThatIsTaken) {
-  edit("pstree.img", "\"threads\": [1001]", "\"threads\": [1001, " + std::to_string(getpid()) + "]");
+  edit("pstree.img", "\"threads\": [1001,", "\"threads\": [1001, " + std::to_string(getpid()) + ",");
   // Our pid is often our group's number, too.
   EXPECT_TRUE(look().starts_with("error pid-taken")) << look();
 }
