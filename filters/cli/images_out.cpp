@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
+
+#include "cli/inputs.hpp"
 
 namespace critpipe::filters {
 

@@ -167,8 +167,9 @@ class JsonWriter {
   // Not below 0. Of a type of 64 bits it is one of the big numbers.
   template <std::integral Number>
   JsonWriter& number(Number value) {
-    return put_number(value, sizeof value == 8 ? big_numbers_ : BigNumbers::number);
+    return number(static_cast<std::uint64_t>(value), sizeof value == 8);
   }
+  JsonWriter& number(std::uint64_t value, bool is_big);
   JsonWriter& raw(std::string_view json);  // a value that is JSON already, on one line
   JsonWriter& boolean(bool value);
   JsonWriter& null();                                          // the word
@@ -179,7 +180,6 @@ class JsonWriter {
   void line_end() { output_.write("\n"); }
 
  private:
-  JsonWriter& put_number(std::uint64_t value, BigNumbers as);
   void separate();
   int depth() const;
 

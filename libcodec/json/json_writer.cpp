@@ -53,12 +53,13 @@ JsonWriter& JsonWriter::key(std::string_view name) {
   return *this;
 }
 
-JsonWriter& JsonWriter::put_number(std::uint64_t value, BigNumbers as) {
+JsonWriter& JsonWriter::number(std::uint64_t value, bool is_big) {
   separate();
+  const bool as_text = is_big && big_numbers_ == BigNumbers::text;
   char* at = output_.reserve(max_number_text + 2);
-  if (as == BigNumbers::text) *at++ = '"';
+  if (as_text) *at++ = '"';
   at = put_decimal(at, value);
-  if (as == BigNumbers::text) *at++ = '"';
+  if (as_text) *at++ = '"';
   output_.commit(at);
   return *this;
 }
