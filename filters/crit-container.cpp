@@ -117,14 +117,14 @@ int list(Program& program) {
 
 // Whether it can be dumped, by each way.
 struct Verdict {
-  std::vector<DumpFinding> findings;  // what speaks against any dump, and what is worth knowing
-  DumpFinding engine;                 // what speaks against asking the engine; empty text: nothing
+  std::vector<MachineFinding> findings;  // what speaks against any dump, and what is worth knowing
+  MachineFinding engine;                 // what speaks against asking the engine; empty text: nothing
   bool has_error() const { return !findings.empty() && findings[0].severity == Severity::error; }
   bool is_possible(DumpWay way) const {
     return !has_error() && (way == DumpWay::criu || engine.text.empty() || engine.severity != Severity::error);
   }
   std::string why_not(DumpWay way) const {
-    const DumpFinding& why = has_error() || way == DumpWay::criu ? findings[0] : engine;
+    const MachineFinding& why = has_error() || way == DumpWay::criu ? findings[0] : engine;
     return why.text + (why.advice.empty() ? "" : " (" + why.advice + ")");
   }
 };
@@ -158,7 +158,7 @@ void print_json(Output& output, const RunningContainer& container, const Verdict
     json.end('}');
   }
   json.end(']').key("findings").begin('[');
-  for (const DumpFinding& one : verdict.findings) {
+  for (const MachineFinding& one : verdict.findings) {
     json.begin('{').key("severity").text(name_of(one.severity)).key("check").text(one.check);
     if (one.pid) json.key("pid").number(static_cast<unsigned>(one.pid));
     json.key("text").text(one.text).key("advice").text(one.advice).end('}');
@@ -220,7 +220,7 @@ void print_text(Output& output, const RunningContainer& container, const Verdict
                                                                  : "can be dumped");
   columns.print(output);
   print_places(output, container);
-  for (const DumpFinding& one : verdict.findings)
+  for (const MachineFinding& one : verdict.findings)
     output.write(std::string{name_of(one.severity)} + ": " + one.text +
                  (one.advice.empty() ? "" : " (" + one.advice + ")") + "\n");
 }

@@ -67,7 +67,7 @@ ContainerDump::ContainerDump(Program& program) : program_{program}, is_wanted_{p
   if (!is_name(name_)) program.usage("--name: letters, digits, '_', '.' and '-' make a name, not " + visible(name_));
   Error error;
   if (!container_.is_running()) {
-    const DumpFinding why = against_state(container_);
+    const MachineFinding why = against_state(container_);
     error = {.reason = Reason::usage, .name = why.text + " (" + why.advice + ")"};
   }
   if (!error) error = container_options(container_, options_);
@@ -90,7 +90,7 @@ void ContainerDump::choose_way(const CriuOptions& options, bool streams) {
   if (!via.empty() && via != "engine" && via != "criu") program_.usage("--via takes engine or criu, not " + via);
   if (via == "engine" && streams) program_.usage("an engine makes no stream: leave --via engine out, or use --into");
   if (via == "criu") return;
-  const DumpFinding against = against_engine(container_, wish_);
+  const MachineFinding against = against_engine(container_, wish_);
   const std::string text = against.text + (against.advice.empty() ? "" : " (" + against.advice + ")");
   if (via == "engine" && !against.text.empty() && against.severity == Severity::error)
     return program_.report({.reason = Reason::usage, .name = text});

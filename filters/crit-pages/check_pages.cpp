@@ -9,7 +9,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
+    {0, "check", nullptr, "Report where pagemaps, pages images and parents disagree; exit 1 if they do."},
 };
 constexpr const char* takes[] = {"json", "output", "parent"};
 
@@ -121,7 +121,7 @@ int run(Program& program) {
     findings.add(error.set ? *error.set : SetId{{}, {}, true},
                  {"damaged", error.image, error.entry, {}, to_string(inner)});
   };
-  SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs, .report = report}};
+  SurveyedInputs surveyed{program, {.runs = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {
     check_pages(view_of(surveyed, *set, entries), [&](const PagesFault& fault) { findings.add(set->id, fault); });
     check_links(findings, *set);

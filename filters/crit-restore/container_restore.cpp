@@ -39,13 +39,17 @@ Error find(const Program& program, const std::string& directory, RunningContaine
 
 }  // namespace
 
-int restore_container(Program& program, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
-  std::error_code none;
-  const fs::path path = inputs.size() == 1 ? fs::canonical(inputs[0], none) : fs::path{};
-  if (path.empty() || !fs::is_directory(path, none) || !fs::exists(path / "inventory.img", none))
+int restore_container(Program& program, const std::optional<Directory>& images) {
+  program.refuse(
+      {"set", "on", "config", "no-default-config", "criu", "service", "log", "log-level", "ext-unix-sk", "link-remap",
+       "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check"},
+      "does not go with --container: its engine asks CRIU");
+  if (!images || !images->has("inventory.img"))
     program.usage("--container takes one directory of images (crit-cat ARCHIVE --into DIR makes one)");
-  const std::string directory = path.string();
+  // An engine gets a path: of the directory that was opened, whatever has that name by now.
+  std::error_code none;
+  const std::string directory =
+      std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(images->fd()), none).string();
   RunningContainer container;
   Error error = find(program, directory, container);
   if (!error && container.pid)

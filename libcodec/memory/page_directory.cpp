@@ -76,6 +76,11 @@ std::vector<Error> PageDirectory::new_errors() {
 
 bool PageDirectory::has_parent_link() const { return work_->set && work_->set->has("parent"); }
 
+std::optional<Directory::Identity> PageDirectory::identity() const {
+  if (!work_->set || !work_->set->is_directory()) return std::nullopt;
+  return work_->set->identity();
+}
+
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const auto known = work_->pagemaps.find(memory);
   if (known != work_->pagemaps.end()) return known->second.get();

@@ -132,7 +132,9 @@ class ReadPages final : public Decoding {
   }
   bool reads_raw() const override { return false; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { work_.report(error); }
+  void report(const Error& error) override {
+    if (work_.note(error)) work_.report(error);
+  }
 
  private:
   class FeedPages;
@@ -148,11 +150,11 @@ class ReadPages::FeedPages final : public PagesSink {
   Step pass_over(std::uint64_t) override { return Step::stop; }
 
  protected:
-  Step pages(std::uint64_t first, Bytes bytes) override { return queue_.feed(set_, pages_id_, first, bytes); }
-  Step done(std::uint64_t size_bytes) override {
-    image_.nr_parts = pages_in(size_bytes, smallest_page);
-    return Step::go;
+  Step pages(std::uint64_t first, Bytes bytes) override {
+    image_.seen_bytes = content_position(first, smallest_page) + bytes.size();
+    return queue_.feed(set_, pages_id_, first, bytes);
   }
+  void fail(const Error&) override { (void)cut_page(); }
 
  private:
   PieceQueue& queue_;
@@ -173,8 +175,10 @@ Error missing(const Piece& piece) {
   const auto image = piece.stream->images.find(piece.stretch.pages_id);
   if (image == piece.stream->images.end())
     return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = content_position(image->second.nr_parts, smallest_page);
-  return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
+  const std::uint64_t there = image->second.seen_bytes;
+  const std::uint64_t begin = content_position(piece.stretch.page, piece.set->page_size, piece.skip);
+  const std::uint64_t have = std::min(piece.size, there - std::min(there, begin));
+  return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, have};
 }
 
 Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {

@@ -29,11 +29,11 @@ std::uint64_t PagesImage::nr_allocated() const {
 }
 
 // Plain pages: a position in the content is an offset in the file.
-Error PagesImage::read_content(std::uint64_t offset, std::span<std::byte> into) const {
+Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
   Error error;
-  const std::size_t size = file_.pread(into, offset, error);
+  const std::size_t size = file_.pread(into, position, error);
   if (!error && size < into.size())
-    return {Reason::cut_pages, file_.place(), offset + size, Error::nowhere, into.size(), size};
+    return {Reason::cut_pages, file_.place(), position + size, Error::nowhere, into.size(), size};
   return error;
 }
 
@@ -50,6 +50,14 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
   const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
   return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
+}
+
+std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
+  end = std::min(end, stored().bytes);
+  if (position >= end) return 0;
+  const std::uint64_t page = next_extent(position / page_size_).begin;
+  const std::uint64_t data = page > end / page_size_ ? end : std::min(end, page * page_size_);
+  return data > position ? data - position : 0;
 }
 
 Step PagesSink::raw(Bytes block) {

@@ -61,22 +61,4 @@ bool CapturedImage::read(std::uint64_t position, std::span<std::byte> into) cons
   return keeps_tail_ && copy(tail_, size - tail_.size());
 }
 
-const Pagemap* CapturedSet::pagemap(MemoryId memory) {
-  if (memory.shmem) return nullptr;
-  const auto pid = static_cast<std::uint32_t>(memory.id);
-  const Task* task = checkpoint_ ? checkpoint_->find_task(pid) : nullptr;
-  if (!task || !task->has_pagemap) return nullptr;
-  if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
-  last_ = memory;
-  pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap};
-  std::uint64_t page = 0;
-  for (PageRun& run : pagemap_.runs) {
-    run.page = page;
-    if (run.is_present()) page += run.nr_pages;
-  }
-  pagemap_.nr_present = page;
-  pagemap_.seal();
-  return &pagemap_;
-}
-
 }  // namespace critpipe

@@ -2,14 +2,13 @@
 // Internal.
 #pragma once
 
-#include <map>
-#include <memory>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
-#include "model/model.hpp"
+#include "critpipe/task.hpp"
 
 namespace critpipe {
 
@@ -49,21 +48,6 @@ class CapturedImage {
   std::vector<Window> windows_;  // ascending
   bool keeps_tail_ = false;
   std::string tail_;
-};
-
-// The pages of one set of an archive or stream.
-class CapturedSet final : public PageStore {
- public:
-  void set_checkpoint(const Checkpoint& checkpoint) { checkpoint_ = &checkpoint; }  // once it is finished
-  const Pagemap* pagemap(MemoryId memory) override;
-  PageDirectory* page_directory() override { return nullptr; }
-
-  std::map<std::uint64_t, CapturedImage> images;
-
- private:
-  const Checkpoint* checkpoint_ = nullptr;
-  MemoryId last_ = {};
-  Pagemap pagemap_;  // of last_
 };
 
 }  // namespace critpipe

@@ -195,15 +195,16 @@ SurveyedSet& SurveyWork::set_of(const Member& member) {
 }
 
 bool PageSurvey::wants(std::string_view name) {
-  if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
+  if (file == "parent") return true;
+  if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const Kind* kind = kind_of_name(file);
   if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
   return work_->needed.wants(file);
 }
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
-  if (!member.is_image) return nullptr;
+  if (!member.is_image) return parent_link_sink(work_->sets, member);
   SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
@@ -233,13 +234,16 @@ const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
-  (void)read_inputs(inputs, *this, options);
-  work_->finish();
+  SourceOptions source = options;
+  source.parents = true;
+  source.parent_sets = linked_sets(inputs, options);
+  (void)read_inputs(inputs, *this, source);
+  work_->finish(options.set);
   return work_->sets.all();
 }
 
-void SurveyWork::finish() {
-  ancestors = sets.take_out(join_parents(sets));  // whose memory is that of the sets which they are the parents of
+void SurveyWork::finish(const std::optional<std::string>& chosen) {
+  ancestors = sets.take_out(join_parents(sets, chosen));  // whose memory is that of the sets which they are the parents of
   const std::vector<std::string> names = texts_of(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {

@@ -26,7 +26,7 @@ struct SurveyWork {
 
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
-  void finish();
+  void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);

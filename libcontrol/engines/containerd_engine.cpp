@@ -76,9 +76,9 @@ void list(const ContainerQuery&, EngineAnswer& answer, std::vector<RunningContai
   }
 }
 
-DumpFinding against(const RunningContainer&, const DumpWish& wish) {
+MachineFinding against(const RunningContainer&, const DumpWish& wish) {
   if (!has_program("ctr")) return trouble("engine-program", "ctr");
-  return wish.tcp || wish.file_locks || wish.pre_dump ? trouble("containerd-options") : DumpFinding{};
+  return wish.tcp || wish.file_locks || wish.pre_dump ? trouble("containerd-options") : MachineFinding{};
 }
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult&) {

@@ -165,18 +165,18 @@ Error container_options(const RunningContainer& container, CriuOptions& options)
   return error;
 }
 
-DumpFinding against_engine(const RunningContainer& container, const DumpWish& wish) {
+MachineFinding against_engine(const RunningContainer& container, const DumpWish& wish) {
   const Engine* const engine = find_engine(container.engine);
-  return engine ? engine->against(container, wish) : DumpFinding{};
+  return engine ? engine->against(container, wish) : MachineFinding{};
 }
 
-DumpFinding against_state(const RunningContainer& container) {
+MachineFinding against_state(const RunningContainer& container) {
   return trouble(container.state == "paused" ? "container-paused" : "container-stopped", container.name);
 }
 
-std::vector<DumpFinding> check_container(const RunningContainer& container, const CriuOptions& options,
+std::vector<MachineFinding> check_container(const RunningContainer& container, const CriuOptions& options,
                                          const std::string& criu_program) {
-  std::vector<DumpFinding> findings;
+  std::vector<MachineFinding> findings;
   if (!container.is_running()) findings.push_back(against_state(container));
   if (geteuid() != 0) findings.push_back(trouble("container-privilege"));
   CriuVersion version;
@@ -190,7 +190,10 @@ std::vector<DumpFinding> check_container(const RunningContainer& container, cons
   Error error;
   const HeldProcess process = HeldProcess::open(container.pid, error);
   if (error || process.start_time() != container.start_time) return {trouble("container-ended", container.name)};
-  return check_before_dump(process, options);
+  findings = check_before_dump(process, options);
+  for (MachineFinding& finding : check_criu(criu_program)) findings.push_back(std::move(finding));
+  std::ranges::stable_sort(findings, {}, &MachineFinding::severity);
+  return findings;
 }
 
 Error engine_dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {

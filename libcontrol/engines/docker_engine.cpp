@@ -85,13 +85,13 @@ std::size_t nr_checkpoints(const RunningContainer& container) {
   return count;
 }
 
-DumpFinding against(const RunningContainer& container, const DumpWish& wish) {
+MachineFinding against(const RunningContainer& container, const DumpWish& wish) {
   const HttpAnswer ping = ask(container.where, "/_ping");
   const auto experimental = ping.headers.find("docker-experimental");
   if (experimental == ping.headers.end() || experimental->second != "true") return trouble("docker-experimental");
   if (wish.tcp || wish.file_locks || wish.pre_dump) return trouble("docker-options");
   if (wish.leave_running && nr_checkpoints(container) > 0) return trouble("docker-second-checkpoint");
-  DumpFinding finding;
+  MachineFinding finding;
   if (wish.leave_running) finding = trouble("docker-first-checkpoint");
   finding.severity = Severity::warning;
   return finding;

@@ -14,7 +14,7 @@ struct Engine {
   EngineRow row;
   // Its containers; with query.all those that do not run, too. Each is complete but for what /proc says of it.
   void (*list)(const ContainerQuery& query, EngineAnswer& answer, std::vector<RunningContainer>& found);
-  DumpFinding (*against)(const RunningContainer& container, const DumpWish& wish);
+  MachineFinding (*against)(const RunningContainer& container, const DumpWish& wish);
   Error (*dump)(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result);
   Error (*restore)(const RunningContainer& container, const EngineRestore& restore, int& tries);
   Error (*changes)(const RunningContainer& container, RootChanges& changes);  // null: it cannot say

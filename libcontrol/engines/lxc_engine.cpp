@@ -61,9 +61,9 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
   }
 }
 
-DumpFinding against(const RunningContainer&, const DumpWish& wish) {
+MachineFinding against(const RunningContainer&, const DumpWish& wish) {
   if (wish.pre_dump) return trouble("lxc-pre-dump");
-  return has_program("lxc-checkpoint") ? DumpFinding{} : trouble("engine-program", "lxc-checkpoint");
+  return has_program("lxc-checkpoint") ? MachineFinding{} : trouble("engine-program", "lxc-checkpoint");
 }
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult&) {

@@ -99,8 +99,8 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
   });
 }
 
-DumpFinding against(const RunningContainer&, const DumpWish& wish) {
-  return wish.pre_dump ? trouble("podman-pre-dump") : DumpFinding{};
+MachineFinding against(const RunningContainer&, const DumpWish& wish) {
+  return wish.pre_dump ? trouble("podman-pre-dump") : MachineFinding{};
 }
 
 std::string query_text(std::initializer_list<std::pair<const char*, bool>> switches) {

@@ -93,9 +93,9 @@ void list_crun(const ContainerQuery& query, EngineAnswer& answer, std::vector<Ru
   list_runtime(crun, query, answer, found);
 }
 
-DumpFinding against(const RunningContainer& container, const DumpWish& wish) {
+MachineFinding against(const RunningContainer& container, const DumpWish& wish) {
   if (wish.pre_dump) return trouble("runtime-pre-dump", container.engine);
-  return has_program(container.engine) ? DumpFinding{} : trouble("engine-program", container.engine);
+  return has_program(container.engine) ? MachineFinding{} : trouble("engine-program", container.engine);
 }
 
 std::vector<std::string> words_of(const RunningContainer& container, const char* command) {

@@ -17,7 +17,7 @@ constexpr TroubleRow rows[] = {
 
 }  // namespace
 
-DumpFinding trouble(std::string_view row, std::string_view name) {
+MachineFinding trouble(std::string_view row, std::string_view name) {
   const TroubleRow& found = *std::ranges::find(rows, row, &TroubleRow::name);
   std::string text{found.text};
   constexpr std::string_view place = "{name}";

@@ -9,7 +9,7 @@
 namespace critpipe {
 
 // The row of that name as a finding, an error; `name` fills it in. Requires: there is such a row.
-DumpFinding trouble(std::string_view row, std::string_view name = {});
+MachineFinding trouble(std::string_view row, std::string_view name = {});
 // Adds what to do to an error in which an engine or CRIU says what is known.
 Error with_advice(Error error);
 

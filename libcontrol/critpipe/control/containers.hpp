@@ -9,9 +9,11 @@
 //     CriuOptions options;
 //     if (!error) error = container_options(container, options);
 //
-//     docker      HTTP on its socket                       podman   HTTP on its socket, or of a service started for
-//     this containerd  its directories of tasks, and ctr        runc, crun   their directories of states lxc lxc-ls,
-//     lxc-info
+//     docker      HTTP on its socket
+//     podman      HTTP on its socket, or of a service that is started for this
+//     containerd  its directories of tasks, and ctr
+//     lxc         lxc-ls, lxc-info
+//     runc, crun  their directories of states
 //
 // Engines' answers, directories and /proc are hostile text: bounded in size, unescaped here, and believed only as far
 // as /proc/PID agrees. Texts are as they came; visible() is for whoever prints them. Nothing here changes a container
@@ -116,7 +118,7 @@ std::string container_spec(const RunningContainer& container);
 [[nodiscard]] Error container_options(const RunningContainer& container, CriuOptions& options);
 
 // That it is paused or does not run. Requires: so it is.
-DumpFinding against_state(const RunningContainer& container);
+MachineFinding against_state(const RunningContainer& container);
 
 // How a dump can be made.
 enum class DumpWay : std::uint8_t { engine, criu };
@@ -125,9 +127,9 @@ struct DumpWish {
   bool tcp = false, file_locks = false, pre_dump = false;
 };
 // Why the engine cannot do what is wished, or had better not (a warning); empty: it can. Asks it, and changes nothing.
-DumpFinding against_engine(const RunningContainer& container, const DumpWish& wish);
+MachineFinding against_engine(const RunningContainer& container, const DumpWish& wish);
 // What there is against a dump here and now, worst first: of the container, of CRIU, and of each process.
-std::vector<DumpFinding> check_container(const RunningContainer& container, const CriuOptions& options,
+std::vector<MachineFinding> check_container(const RunningContainer& container, const CriuOptions& options,
                                          const std::string& criu_program);
 
 // Has the engine dump it. Where it can, it writes into `directory`; else it is said in `result` where the images are.
