@@ -161,7 +161,7 @@ bool StatisticsReader::wants(std::string_view path) {
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   const Kind* kind = kind_of_name(member.name);
-  if (!kind ? !member.in_set : kind->name == "STATS")
+  if (!member.in_set || (kind && kind->name == "STATS"))
     return std::make_unique<EntriesSink>(work_->statistics, *member.set);
   if (!kind) return nullptr;
   PageSizeOfSet& set = work_->sets[*member.set];
