@@ -225,12 +225,9 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 }
 
 void PageSurvey::report(const Error& error) {
-  const auto pages_id = pages_id_of_name(error.member);
-  if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
+  const bool is_known = error.set && !error.member.empty() && work_->faulty.size() < max_kept_errors;
+  if (is_known) work_->faulty.emplace(*error.set, error.member);
   work_->cut.note(error);
-  // What cannot be read is there.
-  SurveyedSet* const set = work_->sets.find(error);
-  if (set && !error.member.empty()) set->checkpoint->note(error.member);
   work_->report(error);
 }
 
