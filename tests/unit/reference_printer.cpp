@@ -265,8 +265,8 @@ class Printer {
       if (unknown.field(i).number() == field.number())
         return std::to_string(static_cast<std::int32_t>(unknown.field(i).varint()));
     return in_quotes((index < 0 ? message.GetReflection()->GetEnum(message, &field)
-                             : message.GetReflection()->GetRepeatedEnum(message, &field, index))
-                      ->name());
+                                : message.GetReflection()->GetRepeatedEnum(message, &field, index))
+                         ->name());
   }
 
   template <typename Number>
