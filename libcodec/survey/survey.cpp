@@ -225,8 +225,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 }
 
 void PageSurvey::report(const Error& error) {
-  const bool is_known = error.set && !error.member.empty() && work_->faulty.size() < max_kept_errors;
-  if (is_known) work_->faulty.emplace(*error.set, error.member);
+  const auto pages_id = pages_id_of_name(error.member);
+  if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
   work_->cut.note(error);
   work_->report(error);
 }

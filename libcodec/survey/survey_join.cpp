@@ -96,9 +96,6 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 }
 
 void SurveyWork::finish(SurveyedSet& set) {
-  // What cannot be read is there.
-  for (auto one = faulty.lower_bound({set.id, ""}); one != faulty.end() && one->first == set.id; ++one)
-    set.checkpoint->note(one->second);
   set.checkpoint->finish(set.place, !cut.may_lack(set.id, !set.directory.empty()));
   set.page_size = set.checkpoint->page_size(options.page_size);
   for (auto& [id, memory] : set.memories) {
@@ -115,7 +112,7 @@ void SurveyWork::finish(SurveyedSet& set) {
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      if (faulty.contains({set.id, pages_name(memory.pagemap.pages_id)})) continue;  // refused, and reported
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, and reported
       report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }

@@ -40,7 +40,7 @@ struct SurveyWork {
   SetsOf<SurveyedSet> sets;
   CutInputs cut;
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
-  std::set<std::pair<SetId, std::string>> faulty;       // images that an error was reported of, while they are few
+  std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few
   DistinctPages distinct;
   Compressors compressors;                      // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
