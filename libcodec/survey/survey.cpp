@@ -227,6 +227,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 void PageSurvey::report(const Error& error) {
   const auto pages_id = pages_id_of_name(error.member);
   if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
+  work_->cut.note(error);
   work_->report(error);
 }
 
@@ -243,7 +244,8 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
 }
 
 void SurveyWork::finish(const std::optional<std::string>& chosen) {
-  ancestors = sets.take_out(join_parents(sets, chosen));  // whose memory is that of the sets which they are the parents of
+  ancestors =
+      sets.take_out(join_parents(sets, chosen));  // whose memory is that of the sets which they are the parents of
   const std::vector<std::string> names = texts_of(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {
