@@ -175,7 +175,7 @@ MachineFinding against_state(const RunningContainer& container) {
 }
 
 std::vector<MachineFinding> check_container(const RunningContainer& container, const CriuOptions& options,
-                                         const std::string& criu_program) {
+                                            const std::string& criu_program) {
   std::vector<MachineFinding> findings;
   if (!container.is_running()) findings.push_back(against_state(container));
   if (geteuid() != 0) findings.push_back(trouble("container-privilege"));

@@ -130,7 +130,7 @@ struct DumpWish {
 MachineFinding against_engine(const RunningContainer& container, const DumpWish& wish);
 // What there is against a dump here and now, worst first: of the container, of CRIU, and of each process.
 std::vector<MachineFinding> check_container(const RunningContainer& container, const CriuOptions& options,
-                                         const std::string& criu_program);
+                                            const std::string& criu_program);
 
 // Has the engine dump it. Where it can, it writes into `directory`; else it is said in `result` where the images are.
 struct EngineDump {
