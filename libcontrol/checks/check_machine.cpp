@@ -129,6 +129,20 @@ void check_labels(DumpLook& look) {
   }
 }
 
+// A process that the tree has started since it was read, or one that has ended by now.
+bool is_of_tree(const TreeFacts& tree, pid_t pid) {
+  constexpr int most_parents = 1 << 10;
+  for (int nr = 0; nr < most_parents && pid > 0; ++nr) {
+    if (tree.pids.contains(pid)) return true;
+    const ProcDirectory directory{pid};
+    const auto text = directory ? directory.read("stat") : std::nullopt;
+    const auto stat = text ? parse_stat(*text) : std::nullopt;
+    if (!stat) return nr == 0;
+    pid = static_cast<pid_t>(stat->parent);
+  }
+  return false;
+}
+
 // All processes of a frozen group stop: those that are not of the tree would be taken for parts of it.
 void check_freezer(DumpLook& look) {
   const std::string group = look.options.text("freeze_cgroup");
@@ -142,7 +156,8 @@ void check_freezer(DumpLook& look) {
     constexpr int most = 1 << 16;
     std::int64_t pid = 0;
     for (int nr = 0; nr < most && list >> pid; ++nr)
-      if (!look.tree.pids.contains(static_cast<pid_t>(pid)))
+      // Where a parent ends while it is asked for, the child has another one the next time.
+      if (!is_of_tree(look.tree, static_cast<pid_t>(pid)) && !is_of_tree(look.tree, static_cast<pid_t>(pid)))
         look.find(Severity::error, nullptr,
                   "process " + std::to_string(pid) + " is in the cgroup " + visible(directory.string()) +
                       ", which is to be frozen, and not in the tree",
