@@ -129,21 +129,26 @@ void check_labels(DumpLook& look) {
   }
 }
 
-// A process that the tree has started since it was read, or one that has ended by now.
+std::optional<ProcStat> stat_of(pid_t pid) {
+  const ProcDirectory directory{pid};
+  const auto text = directory ? directory.read("stat") : std::nullopt;
+  return text ? parse_stat(*text) : std::nullopt;
+}
+
+// Is it of the tree: has the tree, perhaps, started it since it was read?
 bool is_of_tree(const TreeFacts& tree, pid_t pid) {
   constexpr int most_parents = 1 << 10;
   for (int nr = 0; nr < most_parents && pid > 0; ++nr) {
     if (tree.pids.contains(pid)) return true;
-    const ProcDirectory directory{pid};
-    const auto text = directory ? directory.read("stat") : std::nullopt;
-    const auto stat = text ? parse_stat(*text) : std::nullopt;
-    if (!stat) return nr == 0;
+    const auto stat = stat_of(pid);
+    if (!stat) return false;
     pid = static_cast<pid_t>(stat->parent);
   }
   return false;
 }
 
-// All processes of a frozen group stop: those that are not of the tree would be taken for parts of it.
+// Others in a frozen group stop with the tree, and CRIU leaves them out: those that an engine has started in a
+// container beside it, for instance.
 void check_freezer(DumpLook& look) {
   const std::string group = look.options.text("freeze_cgroup");
   if (group.empty()) return;
@@ -151,17 +156,21 @@ void check_freezer(DumpLook& look) {
   std::error_code error;
   if (!fs::is_directory(group, error))
     return look.find(Severity::error, nullptr, "there is no cgroup " + visible(group), "--freeze-cgroup=PATH of one");
+  const auto look_at = [&](pid_t pid, const fs::path& directory) {
+    // Where a parent ends while it is asked for, the child has another one the next time.
+    if (is_of_tree(look.tree, pid) || is_of_tree(look.tree, pid)) return;
+    const auto stat = stat_of(pid);
+    if (!stat) return;  // it has ended
+    look.find(Severity::loss, nullptr,
+              "process " + std::to_string(pid) + " (" + visible(stat->name) + ") is in the cgroup " +
+                  visible(directory.string()) + ", but not in the tree: it is frozen, too, and left out",
+              "end it before, or start it from the tree");
+  };
   const auto look_into = [&](const fs::path& directory) {
     std::ifstream list{directory / "cgroup.procs"};
     constexpr int most = 1 << 16;
-    std::int64_t pid = 0;
-    for (int nr = 0; nr < most && list >> pid; ++nr)
-      // Where a parent ends while it is asked for, the child has another one the next time.
-      if (!is_of_tree(look.tree, static_cast<pid_t>(pid)) && !is_of_tree(look.tree, static_cast<pid_t>(pid)))
-        look.find(Severity::error, nullptr,
-                  "process " + std::to_string(pid) + " is in the cgroup " + visible(directory.string()) +
-                      ", which is to be frozen, and not in the tree",
-                  "move it out, or dump without --freeze-cgroup");
+    pid_t pid = 0;
+    for (int nr = 0; nr < most && list >> pid; ++nr) look_at(pid, directory);
   };
   look_into(group);
   for (fs::recursive_directory_iterator at{group, error}, end; !error && at != end; at.increment(error))

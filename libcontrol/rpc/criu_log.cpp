@@ -71,15 +71,20 @@ bool is_harmless(const std::string& line) {
 CriuLogError first_error_of(int log_fd) {
   CriuLogError error;
   std::deque<std::string> before;
+  bool is_final = false;  // the error stops CRIU, as far as can be told
   LineReader reader{log_fd};
   for (std::string line; reader.next(line);) {
+    if (line.find("finished successfully") != std::string::npos) {
+      error = {};
+      is_final = false;
+    }
+    if (is_final) continue;
     line = without_time(line);
     if (line.find("Error (") != std::string::npos) {
-      const bool goes_on = is_harmless(line);
-      if (goes_on && !error.first.empty()) continue;
-      error.first = goes_on ? line : std::move(line);
+      is_final = !is_harmless(line);
+      if (!is_final && !error.first.empty()) continue;
+      error.first = line;
       error.before.assign(before.begin(), before.end());
-      if (!goes_on) return error;
     }
     before.push_back(std::move(line));
     if (before.size() > most_before) before.pop_front();

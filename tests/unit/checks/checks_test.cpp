@@ -6,10 +6,14 @@
 #include <sys/file.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <thread>
 
 #include "critpipe/control/checks.hpp"
 
@@ -122,6 +126,46 @@ TEST(DumpChecks, ATracedProcess) {
   ASSERT_EQ(ptrace(PTRACE_SEIZE, one.pid(), nullptr, nullptr), 0);
   EXPECT_EQ(one.look(), "error traced");
   ASSERT_EQ(ptrace(PTRACE_DETACH, one.pid(), nullptr, nullptr), -1);  // it runs: it goes with our end
+}
+
+// A list of a cgroup's processes that is written while it is read.
+TEST(DumpChecks, ProcessesOfAFrozenCgroup) {
+  Error error;
+  const PrivateDirectory group{error};
+  ASSERT_FALSE(error);
+  const std::string list = group.path() + "/cgroup.procs";
+  static int born[2];
+  ASSERT_EQ(pipe(born), 0);
+  // It starts a child when it is told to, which says its pid.
+  ASSERT_EQ(fcntl(born[1], F_DUPFD, 2000), 2000);
+  const Sleeper one{[] {
+    signal(SIGUSR1, [](int) {
+      if (fork() != 0) return;
+      const pid_t pid = getpid();
+      (void)!write(2000, &pid, sizeof pid);
+      close(2000);
+      while (true) pause();
+    });
+  }};
+  const pid_t gone = fork();
+  if (gone == 0) _exit(0);
+  waitpid(gone, nullptr, 0);
+  ASSERT_EQ(mkfifo(list.c_str(), 0600), 0);
+  pid_t child = 0;
+  std::thread writer{[&] {
+    std::ofstream procs{list};  // waits until the tree has been read, and the list is
+    kill(one.pid(), SIGUSR1);
+    (void)!read(born[0], &child, sizeof child);
+    procs << one.pid() << '\n' << child << '\n' << gone << '\n';
+  }};
+  EXPECT_EQ(one.look({"freeze_cgroup=" + group.path()}), "");
+  writer.join();
+  ASSERT_GT(child, 0);
+  kill(child, SIGKILL);
+  for (const int fd : {born[0], born[1], 2000}) close(fd);
+  std::filesystem::remove(list);
+  std::ofstream{list} << one.pid() << '\n' << getpid() << '\n';
+  EXPECT_EQ(one.look({"freeze_cgroup=" + group.path()}), "loss freezer");
 }
 
 TEST(DumpChecks, OurOwnTree) {

@@ -266,5 +266,17 @@ TEST(CriuLog, TheFirstErrorWithTheLinesBeforeIt) {
   EXPECT_LE(found.before[2].size(), 2000u);
 }
 
+TEST(CriuLog, ErrorsThatCriuHasGotOver) {
+  Error error;
+  const PrivateDirectory directory{error};
+  const std::string path = directory.path() + "/log";
+  std::ofstream{path} << "(00.046645) \tRPC\n(00.048539) Error (criu/util.c:657): exited, status=1\n"
+                      << "(00.091290) Restore finished successfully. Tasks resumed.\n";
+  const OwnedDescriptor log{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  EXPECT_EQ(first_error_of(log.fd()).first, "");
+  std::ofstream{path, std::ios::app} << "(00.091430) Error (criu/stats.c:1): no room\n";
+  EXPECT_EQ(first_error_of(log.fd()).first, "Error (criu/stats.c:1): no room");
+}
+
 }  // namespace
 }  // namespace critpipe
