@@ -7,10 +7,11 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "engines/engine.hpp"
 #include "critpipe/json.hpp"
+#include "engines/engine.hpp"
 #include "engines/http_call.hpp"
 #include "engines/troubles.hpp"
+#include "process/proc_text.hpp"
 
 namespace critpipe {
 
@@ -85,11 +86,24 @@ std::size_t nr_checkpoints(const RunningContainer& container) {
   return count;
 }
 
+// docker passes no options on; runc reads them here.
+bool is_configured(std::string_view option) {
+  const std::string text = small_file("/etc/criu/runc.conf");
+  for (const std::string_view line : lines_of(text))
+    if (const auto words = words_of(line); words.size() == 1 && words[0] == option) return true;
+  return false;
+}
+
+bool are_configured(bool tcp, bool file_locks) {
+  return (!tcp || is_configured("tcp-established")) && (!file_locks || is_configured("file-locks"));
+}
+
 MachineFinding against(const RunningContainer& container, const DumpWish& wish) {
   const HttpAnswer ping = ask(container.where, "/_ping");
   const auto experimental = ping.headers.find("docker-experimental");
   if (experimental == ping.headers.end() || experimental->second != "true") return trouble("docker-experimental");
-  if (wish.tcp || wish.file_locks || wish.pre_dump) return trouble("docker-options");
+  if (wish.pre_dump) return trouble("docker-pre-dump");
+  if (!are_configured(wish.tcp, wish.file_locks)) return trouble("docker-options");
   if (wish.leave_running && nr_checkpoints(container) > 0) return trouble("docker-second-checkpoint");
   MachineFinding finding;
   if (wish.leave_running) finding = trouble("docker-first-checkpoint");
@@ -117,18 +131,30 @@ Error dump(const RunningContainer& container, const EngineDump& dump, EngineDump
   return copy_images(result.kept, dump.directory);
 }
 
+// Puts the images where docker looks for checkpoints, by that name or, where there is one already, by another one.
+Error put_checkpoint(const std::string& home, const EngineRestore& restore, std::string& name) {
+  const std::string above = home + "/checkpoints";
+  if (mkdir(above.c_str(), 0700) != 0 && errno != EEXIST) return system_error(Reason::io_write, above, errno);
+  constexpr int most_names = 1000;
+  for (int nr = 0; nr < most_names; ++nr) {
+    name = restore.name + (nr ? "-" + std::to_string(nr) : "");
+    const std::string place = above + "/" + name;
+    if (mkdir(place.c_str(), 0700) == 0) return copy_images(restore.directory, place);
+    if (errno != EEXIST) return system_error(Reason::io_write, place, errno);
+  }
+  return system_error(Reason::io_write, above + "/" + name, EEXIST);
+}
+
 Error restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {
+  if (!are_configured(restore.tcp, restore.file_locks))
+    return engine_error(who,
+                        "it passes no options to CRIU (write tcp-established or file-locks into /etc/criu/runc.conf)");
   const std::string home = home_of(container);
   if (home.empty()) return engine_error(who, "it does not say where it keeps " + visible(container.name));
-  const std::string place = home + "/checkpoints/" + restore.name;
-  mkdir((home + "/checkpoints").c_str(), 0700);
-  if (mkdir(place.c_str(), 0700) == 0) {
-    if (Error error = copy_images(restore.directory, place)) return error;
-  } else if (errno != EEXIST) {
-    return system_error(Reason::io_write, place, errno);
-  }
+  std::string name;
+  if (Error error = put_checkpoint(home, restore, name)) return error;
   HttpRequest request{.socket = container.where, .method = "POST"};
-  request.path = container_path(container, "/start?checkpoint=" + http_escaped(restore.name));
+  request.path = container_path(container, "/start?checkpoint=" + http_escaped(name));
   request.timeout = 0;
   request.stop_fd = restore.stop_fd;
   constexpr int most_tries = 3;
