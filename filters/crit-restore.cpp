@@ -191,7 +191,7 @@ int restore(Program& program) {
                  work,
                  images_directory(program, inputs)};
   if (program.has("container"))
-    return trusts(job, inputs) ? restore_container(program, job.directory) : program.exit_code();
+    return trusts(job, inputs) ? restore_container(program, job.directory, inputs) : program.exit_code();
   const bool streams = !job.directory;
   take_inherited(program, job.setup);
   std::vector<std::string> words;

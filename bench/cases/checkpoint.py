@@ -11,15 +11,6 @@ import subprocess
 import place
 
 
-def libraries(program):
-    """What the lab may lack."""
-    kept = ("libc.so", "libm.so", "libstdc++", "libgcc_s", "libdl.", "libpthread.")
-    for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
-        words = line.split()
-        if len(words) > 2 and words[2].startswith("/") and not words[0].startswith(kept):
-            yield words[2]
-
-
 def run(case):
     lab = pathlib.Path(os.environ.get("LAB", "/var/lib/critpipe-lab"))
     if os.geteuid() != 0 or not (lab / os.environ.get("LAB_SUITE", "trixie") / ".ready").exists():
@@ -31,7 +22,7 @@ def run(case):
         (share / folder).mkdir(parents=True)
     for name in ("crit-dump", "crit-restore", "crit-criu", "crit-cat"):
         shutil.copy(case.program(name), share / "bin")
-    for path in libraries(case.program("crit-dump")):
+    for path in place.libraries(case.program("crit-dump")):
         shutil.copy(path, share / "lib")
     for path in ("bench/tools/discard_dump.c", "bench/tools/used.c", "bench/tools/big.c",
                  "bench/tools/checkpoint-speed", "tests/live/proof.c"):

@@ -84,3 +84,12 @@ def clean(everything):
         copy.unlink()
     if everything:
         shutil.rmtree(own, ignore_errors=True)
+
+
+def libraries(program):
+    """Those of a program that the lab of tests/live may lack."""
+    kept = ("libc.so", "libm.so", "libstdc++", "libgcc_s", "libdl.", "libpthread.")
+    for line in subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[2].startswith("/") and not words[0].startswith(kept):
+            yield words[2]

@@ -1,7 +1,9 @@
 #include "crit-restore/container_restore.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "cli/criu/criu_program.hpp"
@@ -37,15 +39,63 @@ Error find(const Program& program, const std::string& directory, RunningContaine
   return {};
 }
 
+// It runs: says its pid.
+int finish(Program& program, const std::string& name, const std::string& engine) {
+  RunningContainer now;
+  if (Error error = find_container(name, {.engine = engine, .all = true}, now)) {
+    program.report(error);
+    return program.exit_code();
+  }
+  if (raise_loopback(now)) program.note(engine + " has left its loopback interface down, which is up now");
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  output.write(std::to_string(now.pid) + "\n");
+  return program.finish(output);
+}
+
+bool is_directory(const std::string& path) {
+  std::error_code none;
+  return std::filesystem::is_directory(path, none);
+}
+
+int import_container(Program& program, const std::vector<std::string>& inputs) {
+  const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
+  if (inputs.size() != 1 || is_directory(inputs[0]))
+    program.usage("--container takes one directory of images, or one archive that podman has made");
+  RunningContainer other;
+  if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
+    program.usage(engine + " has a container " + visible(name) +
+                  " already: an archive makes a new one, of another name");
+  OwnedDescriptor opened;
+  if (inputs[0] != "-") {
+    opened = OwnedDescriptor{open(inputs[0].c_str(), O_RDONLY | O_CLOEXEC)};
+    if (!opened) program.report(system_error(Reason::io_open, inputs[0], errno));
+  }
+  if (program.failed()) return program.exit_code();
+  const SignalDescriptor signals;
+  const EngineImport import{.archive_fd = opened ? opened.fd() : STDIN_FILENO,
+                            .name = name,
+                            .ports = program.values("publish"),
+                            .tcp = program.has("tcp") || program.has("tcp-established"),
+                            .file_locks = program.has("file-locks"),
+                            .stop_fd = signals.fd()};
+  if (Error error = engine_import(engine, import)) {
+    program.report(error);
+    return program.exit_code();
+  }
+  return finish(program, name, engine);
+}
+
 }  // namespace
 
-int restore_container(Program& program, const std::optional<Directory>& images) {
+int restore_container(Program& program, const std::optional<Directory>& images,
+                      const std::vector<std::string>& inputs) {
   program.refuse(
       {"set", "on", "config", "no-default-config", "criu", "service", "log", "log-level", "ext-unix-sk", "link-remap",
        "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check"},
       "does not go with --container: its engine asks CRIU");
-  if (!images || !images->has("inventory.img"))
-    program.usage("--container takes one directory of images (crit-cat ARCHIVE --into DIR makes one)");
+  if (!images) return import_container(program, inputs);
+  if (!images->has("inventory.img")) program.usage("no checkpoint is in " + visible(images->place()));
+  program.refuse({"publish"}, "goes with an archive, which makes a new container");
   // An engine gets a path: of the directory that was opened, whatever has that name by now.
   std::error_code none;
   const std::string directory =
@@ -66,16 +116,12 @@ int restore_container(Program& program, const std::optional<Directory>& images) 
                                 .stop_fd = signals.fd()};
     error = engine_restore(container, restore, tries);
   }
-  RunningContainer now;
-  if (!error) error = find_container(container.id, {.engine = container.engine, .all = true}, now);
   if (error) {
     program.report(error);
     return program.exit_code();
   }
   if (tries > 1) program.note(container.engine + " has done it at try " + std::to_string(tries));
-  FileOutput output{STDOUT_FILENO, "standard output"};
-  output.write(std::to_string(now.pid) + "\n");
-  return program.finish(output);
+  return finish(program, container.id, std::string{container.engine});
 }
 
 }  // namespace critpipe::filters

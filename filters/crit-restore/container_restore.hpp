@@ -1,4 +1,5 @@
-// crit-restore --container: a directory of images back into the container that they come from, by its engine.
+// crit-restore --container: a directory of images back into the container that they come from, by its engine; or an
+// archive into a new container.
 #pragma once
 
 #include <optional>
@@ -9,15 +10,18 @@
 namespace critpipe::filters {
 
 inline constexpr Option container_options_rows[] = {
-    Option{0, "container", "NAME", "Restore into this container, which does not run, by its engine."}.excludes(
-        "wait lazy spool shell-job dry-run check tcp-close root external inherit"),
+    Option{0, "container", "NAME",
+           "Restore into this container, which does not run, by its engine; an archive of podman, into a new one."}
+        .excludes("wait lazy spool shell-job dry-run check tcp-close root external inherit"),
     Option{0, "engine", "ENGINE", "The container is one of this engine."}
         .needs("container")
         .one_of("docker podman containerd lxc runc crun"),
+    Option{0, "publish", "PORTS", "Map a port of the new container, such as 8080:80; may be repeated."}.needs(
+        "container"),
     Option{0, "tcp", nullptr, "The same as --tcp-established."}.excludes("tcp-close"),
 };
 
-// Requires: the images are trusted; what they say will run. None: they are in an archive, a stream; usage error.
-int restore_container(Program& program, const std::optional<Directory>& images);
+// Requires: the images are trusted; what they say will run. None: the input is an archive.
+int restore_container(Program& program, const std::optional<Directory>& images, const std::vector<std::string>& inputs);
 
 }  // namespace critpipe::filters

@@ -217,6 +217,13 @@ Error engine_restore(const RunningContainer& container, const EngineRestore& res
   return error ? with_advice(std::move(error)) : error;
 }
 
+Error engine_import(std::string_view name, const EngineImport& import) {
+  const Engine* const engine = find_engine(name);
+  if (!engine || !engine->import) return engine_error(name, "it makes no container from an archive");
+  const Error error = engine->import(import);
+  return error ? with_advice(error) : error;
+}
+
 Error root_changes(const RunningContainer& container, RootChanges& changes) {
   const Engine* const engine = find_engine(container.engine);
   return engine && engine->changes ? engine->changes(container, changes) : Error{};

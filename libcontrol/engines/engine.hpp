@@ -18,6 +18,7 @@ struct Engine {
   Error (*dump)(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result);
   Error (*restore)(const RunningContainer& container, const EngineRestore& restore, int& tries);
   Error (*changes)(const RunningContainer& container, RootChanges& changes);  // null: it cannot say
+  Error (*import)(const EngineImport& import) = nullptr;                      // null: it takes no archives
 };
 extern const Engine docker_engine, podman_engine, containerd_engine, runc_engine, crun_engine, lxc_engine;
 std::span<const Engine* const> engines();

@@ -73,6 +73,13 @@ bool write_all(int fd, const char* data, std::size_t size) {
   return true;
 }
 
+std::size_t give_body(char* data, std::size_t one, std::size_t count, void* context) {
+  ssize_t got;
+  do got = read(static_cast<Transfer*>(context)->request.input_fd, data, one * count);
+  while (got < 0 && errno == EINTR);
+  return got < 0 ? CURL_READFUNC_ABORT : static_cast<std::size_t>(got);
+}
+
 std::size_t take_body(char* data, std::size_t one, std::size_t count, void* context) {
   Transfer& transfer = *static_cast<Transfer*>(context);
   const std::size_t size = one * count;
@@ -118,7 +125,11 @@ void set_up(void* handle, const HttpRequest& request, const std::string& url, cu
   c.set(handle, CURLOPT_PROXY, "");
   c.set(handle, CURLOPT_TIMEOUT, static_cast<long>(request.timeout));
   c.set(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  if (request.method == "POST") {
+  if (request.input_fd >= 0) {
+    c.set(handle, CURLOPT_POST, 1L);
+    c.set(handle, CURLOPT_READFUNCTION, give_body);
+    c.set(handle, CURLOPT_READDATA, &transfer);
+  } else if (request.method == "POST") {
     c.set(handle, CURLOPT_POSTFIELDSIZE, static_cast<long>(request.body.size()));
     c.set(handle, CURLOPT_POSTFIELDS, request.body.c_str());
   }
@@ -148,7 +159,11 @@ HttpAnswer http_call(const HttpRequest& request) {
   }
   Transfer transfer{answer, request, handle};
   const std::string url = "http://engine" + request.path;
-  curl_slist* const headers = c.append(c.append(nullptr, "Content-Type: application/json"), "Expect:");
+  const bool uploads = request.input_fd >= 0;
+  curl_slist* headers =
+      c.append(nullptr, uploads ? "Content-Type: application/x-tar" : "Content-Type: application/json");
+  headers = c.append(headers, "Expect:");
+  if (uploads) headers = c.append(headers, "Transfer-Encoding: chunked");
   set_up(handle, request, url, headers, transfer);
   const CURLcode code = c.perform(handle);
   long number = 0;

@@ -11,6 +11,7 @@ namespace critpipe {
 struct HttpRequest {
   std::string socket, method = "GET", path = {};
   std::string body = {};  // JSON
+  int input_fd = -1;      // the body, up to its end, in place of JSON
   int timeout = 20;       // seconds; 0: none
   int stop_fd = -1;       // readable: give up
   int output_fd = -1;     // gets the body of an answer that says 200

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "critpipe/json.hpp"
 #include "engines/engine.hpp"
 #include "engines/http_call.hpp"
 #include "engines/run_command.hpp"
@@ -125,12 +126,40 @@ Error dump(const RunningContainer& container, const EngineDump& dump, EngineDump
   return copy_images(result.kept, dump.directory);
 }
 
+// podman gives a container the addresses that are written beside its bundle, as with its own checkpoints; else others.
+Error keep_addresses(const RunningContainer& container, const std::string& images) {
+  const std::string text = small_file(images + "/container.json");
+  const JsonAnswer json{text};
+  std::vector<std::string> networks;
+  json.each({"networks"}, [&](const JsonAnswer& one) {
+    const std::vector<std::string> addresses = one.texts({"addresses"}), gateways = one.texts({"gateways"});
+    std::string subnets;
+    for (std::size_t nr = 0; nr < addresses.size(); ++nr) {
+      subnets.append(nr ? ", " : "").append("{\"ipnet\": ").append(json_string(addresses[nr]));
+      if (nr < gateways.size()) subnets.append(", \"gateway\": ").append(json_string(gateways[nr]));
+      subnets += "}";
+    }
+    if (!subnets.empty())
+      networks.push_back("{" + json_string(one.text({"network"})) + ": {\"interfaces\": {\"eth0\": {\"mac_address\": " +
+                         json_string(one.text({"mac"})) + ", \"subnets\": [" + subnets + "]}}}}");
+  });
+  if (networks.size() != 1) return {};  // of several, it is not known which interface is whose
+  const std::string path = container.bundle + "/network.status";
+  unlink(path.c_str());
+  const OwnedDescriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+  const std::string& network = networks[0];
+  if (!file || write(file.fd(), network.data(), network.size()) != static_cast<ssize_t>(network.size()))
+    return system_error(Reason::io_write, path, errno);
+  return {};
+}
+
 Error restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {
   const std::string place = container.bundle + "/checkpoint";
   // It keeps one checkpoint of a container, and takes what is there.
   for (const std::string& name : names_in(place)) unlink((place + "/" + name).c_str());
   if (mkdir(place.c_str(), 0700) != 0 && errno != EEXIST) return system_error(Reason::io_write, place, errno);
   if (Error error = copy_images(restore.directory, place)) return error;
+  if (Error error = keep_addresses(container, restore.directory)) return error;
   HttpRequest request{.socket = container.where, .method = "POST"};
   request.path = container_path(
       container,
@@ -138,6 +167,29 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   request.timeout = 0;
   request.stop_fd = restore.stop_fd;
   tries = 1;
+  return http_call(request).refusal(std::string{who});
+}
+
+Error import(const EngineImport& import) {
+  EngineAnswer answer;
+  const std::string socket = find_socket(answer);
+  if (answer.error) return answer.error;
+  if (socket.empty()) return engine_error(who, "it is not here, or was never used");
+  HttpRequest request{.socket = socket, .method = "POST"};
+  // Connections end without the address; and two containers cannot have the same one.
+  request.path = std::string{api} + "/containers/import/restore" +
+                 query_text({{"import", true},
+                             {"tcpEstablished", import.tcp},
+                             {"fileLocks", import.file_locks},
+                             {"ignoreStaticIP", !import.tcp},
+                             {"ignoreStaticMAC", !import.tcp}}) +
+                 "&name=" + http_escaped(import.name);
+  std::string ports;
+  for (const std::string& port : import.ports) ports.append(ports.empty() ? "" : " ").append(port);
+  if (!ports.empty()) request.path += "&publishPorts=" + http_escaped(ports);
+  request.input_fd = import.archive_fd;
+  request.timeout = 0;
+  request.stop_fd = import.stop_fd;
   return http_call(request).refusal(std::string{who});
 }
 
@@ -161,6 +213,7 @@ constinit const Engine podman_engine{
     against,
     dump,
     restore,
-    changes};
+    changes,
+    import};
 
 }  // namespace critpipe

@@ -124,7 +124,7 @@ start() {  # ENGINE KIND: container count
   volumes) options=(-v "$work/volume:/vol" --tmpfs /data) ;;
   limits) options=(--memory 64m --cpus 0.5) ;;
   terminal) options=(-t) ;;
-  server) network=bridge ;;
+  server | nginx) network=bridge ;;  # where there is none, podman's restores leave the loopback interface down
   esac
   case $1 in
   docker*) docker run -d --name count --hostname orchard "${options[@]}" "$image" sh -c "$(command_of "$2")" ;;

@@ -156,6 +156,21 @@ struct EngineRestore {
 // Where the engine is known to fail once, it is asked again; `tries` says how often it was. Reasons: usage.
 [[nodiscard]] Error engine_restore(const RunningContainer& container, const EngineRestore& restore, int& tries);
 
+// Has the engine make a new container from an archive that it has made itself.
+struct EngineImport {
+  int archive_fd = -1;
+  std::string name;                // of the new container
+  std::vector<std::string> ports;  // "8080:80": of the machine, of the container
+  bool tcp = false, file_locks = false;
+  int stop_fd = -1;
+};
+// Reasons: usage.
+[[nodiscard]] Error engine_import(std::string_view engine, const EngineImport& import);
+
+// Is the loopback interface of its network down, as some engines leave it after a restore? Then it is set up. False:
+// nothing was to be done, or could be.
+bool raise_loopback(const RunningContainer& container);
+
 // Paths that differ from the image, as the engine says; those that are gone.
 struct RootChanges {
   std::vector<std::string> changed, deleted;  // "/etc/motd"
