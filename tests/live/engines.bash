@@ -142,7 +142,7 @@ start() {  # ENGINE KIND: container count
 remove() {  # ENGINE
   case $1 in
   docker*) docker rm -f count ;;
-  podman-*) "${podman[@]}" rm -f -t 0 count ;;
+  podman-*) "${podman[@]}" rm -f -t 0 count other ;;
   runc | crun) "$1" delete -f count ;;
   containerd) "${ctr[@]}" tasks kill -s KILL count; sleep 0.3; "${ctr[@]}" tasks rm -f count; "${ctr[@]}" containers rm count ;;
   esac >/dev/null 2>&1
@@ -153,7 +153,8 @@ remove() {  # ENGINE
     if grep -q 'count\|nginx\|3600' "/proc/$left/cmdline" && [ "$left" -ne $$ ]; then kill -9 "$left"; fi
   done 2>/dev/null
 }
-pid() { crit-container inspect count --json 2>/dev/null | sed -n 's/^    "pid": \([1-9][0-9]*\).*/\1/p' | grep .; }
+# Of the container count, or $container.
+pid() { crit-container inspect "${container:-count}" --json 2>/dev/null | sed -n 's/^    "pid": \([1-9][0-9]*\).*/\1/p' | grep .; }
 
 # Two numbers, the second one larger: it counts. nginx is asked for its own.
 count() {  # KIND
