@@ -89,6 +89,9 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     bits_ |= run.vaddr;
     if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
     if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
+    if ((run.flags & PageRun::payload_aligned) && !run.is_present())
+      add(run, "flags", "aligned, but not present");
+    if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
     if (run.flags & ~known) add(run, "flags", formatted("flags 0x%x are not known", run.flags & ~known));
     if (entry_ > 1 && run.vaddr < last_vaddr_)
       add(run, "order", formatted("stands behind 0x%llx", Unsigned{last_vaddr_}));
@@ -107,6 +110,7 @@ class SetCheck {
 
  private:
   void sizes();
+  void blocks();
   void owners();
   void parents(const SurveyedMemory& memory);
   void in_parent(const SurveyedMemory& memory, const Stretch& stretch);
@@ -149,6 +153,31 @@ void SetCheck::sizes() {
                     formatted("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
                               Unsigned{set_.page_size}));
     if (!image.claimed) findings_.add({set_.id, image.place}, "unclaimed", "no pagemap names it");
+  }
+}
+
+// Blocks that do not decode. What is wrong with their lists is reported when they are read.
+void SetCheck::blocks() {
+  PageDirectory* const directory = set_.page_directory();
+  for (const auto& [id, memory] : set_.memories) {
+    const SurveyedPages* const image = set_.image_of(memory);
+    if (!directory || !image || !memory.pagemap.layout || !memory.complete) continue;
+    Error error;
+    if (!directory->pagemap(id)) continue;
+    const PagesImage* const file = directory->image(memory.pagemap.pages_id, set_.page_size, error);
+    const auto placed = memory.pagemap.layout->placed(set_.page_size, error);
+    std::vector<std::byte> content;
+    for (std::uint64_t page = 0; file && placed && page < file->nr_pages();) {
+      const StoredPages::Block block = placed->block_of(page);
+      page = block.page + block.nr_pages;
+      if (block.is_plain || block.size == 0) continue;
+      content.resize(bytes_of_pages(block.nr_pages, set_.page_size));
+      error = file->read(block.page, 0, content);
+      if (error && error.reason != Reason::cut_pages)
+        findings_.add({set_.id, image->place}, "block",
+                      to_string(Error{error.reason, "", error.offset, Error::nowhere, error.want, error.have}));
+    }
+    set_.forget(id);
   }
 }
 
@@ -253,6 +282,7 @@ void SetCheck::run(const std::map<const SurveyedMemory*, EntryCheck>& entries) {
   }
   if (!std::ranges::all_of(set_.memories, [](const auto& one) { return one.second.alone; })) sizes();
   owners();
+  blocks();
   if (PageDirectory* directory = set_.page_directory())
     for (const Error& error : directory->errors())
       if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent)

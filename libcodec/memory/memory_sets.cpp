@@ -130,6 +130,16 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
   return found == pagemaps.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, Error& error) const {
+  for (const auto& [memory, pagemap] : pagemaps)
+    if (pagemap.pages_id == pages_id && pagemap.layout) {
+      auto placed = pagemap.layout->placed(page_size, error);
+      if (error) error.image = place + pagemap_name(memory);
+      return placed;
+    }
+  return nullptr;
+}
+
 void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
   held_bytes += bytes.size();
   if (held_bytes > options.held_bytes) over_limit = true;

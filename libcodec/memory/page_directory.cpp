@@ -117,6 +117,18 @@ PageDirectory* PageDirectory::linked_parent() {
   return work_->parent.get();
 }
 
+// As the pagemap that leads to the image says, which is known by then.
+std::shared_ptr<const StoredPages> PageDirectory::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
+                                                            Error& error) const {
+  for (const auto& [memory, pagemap] : work_->pagemaps)
+    if (pagemap && pagemap->pages_id == pages_id && pagemap->layout) {
+      auto placed = pagemap->layout->placed(page_size, error);
+      if (error) error.image = work_->path + "/" + pagemap_name(memory);
+      return placed;
+    }
+  return nullptr;
+}
+
 const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error) {
   auto& all = work_->chain->open;
   auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
@@ -127,10 +139,12 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
+    std::shared_ptr<const StoredPages> blocks = blocks_of(pages_id, page_size, error);
+    if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;
     known->pages_id = pages_id;
-    known->image.emplace(std::move(file), page_size);
+    known->image.emplace(std::move(file), page_size, std::move(blocks));
   }
   std::rotate(all.begin(), known, known + 1);
   return &*all.front().image;

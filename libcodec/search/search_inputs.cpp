@@ -27,6 +27,7 @@ struct SearchedPages {
   std::string place;
   std::uint64_t seen_bytes = 0;
   bool is_damaged = false;         // which was reported
+  bool is_decoded = false;         // its blocks, where it has any
   std::optional<MemoryId> memory;  // known from the start
   std::vector<PlacedBytes> extents;
   std::unique_ptr<WaitingMatches> waiting;
@@ -115,6 +116,12 @@ class InputSearch final : public Decoding {
 class InputSearch::ImageSearch final : public PagesSink {
  public:
   ImageSearch(InputSearch& inputs, SearchedSet& set, std::uint64_t pages_id, SearchedPages& pages);
+  void refused(const Error& error) override {
+    Error placed = error;
+    placed.image = pages_.place;
+    inputs_.work_.on_error(placed);
+    fail(placed);
+  }
   void fail(const Error&) override {
     pages_.is_damaged = true;
     if (cut_page() == Step::go) (void)finish();
@@ -218,6 +225,14 @@ void InputSearch::ImageSearch::place(MemoryId memory, LoadedPagemap& loaded) {
   loaded.pagemap.seal();
   pages_.memory = memory;
   pages_.extents = stored_extents(loaded.pagemap, set_.page_size(options), owners_->wanted(memory));
+  if (!loaded.pagemap.layout) return;
+  pages_.is_decoded = true;
+  Error error;
+  auto blocks = loaded.pagemap.layout->placed(set_.page_size(options), error);
+  if (blocks) return stored_as(std::move(blocks));
+  error.image = set_.place + pagemap_name(memory);
+  inputs_.work_.on_error(error);
+  failed_ = pages_.is_damaged = true;
 }
 
 Step InputSearch::ImageSearch::found(const Match& found) {
@@ -293,6 +308,15 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
   const auto pages = set.pages.find(loaded.pagemap.pages_id);
   if (pages == set.pages.end()) {
     if (!extents.empty()) work_.on_error({Reason::missing_image, set.place + pages_name(loaded.pagemap.pages_id)});
+    return Step::go;
+  }
+  if (loaded.pagemap.layout && !pages->second.is_decoded) {
+    pages->second.waiting.reset();
+    pages->second.again = rereadable_;
+    if (rereadable_) return Step::go;
+    Error error{Reason::late_pagemap, pages->second.place};
+    error.name = pagemap_name(memory);
+    work_.on_error(error);
     return Step::go;
   }
   check_size(pages->second, extents);
