@@ -1,16 +1,9 @@
 // crit-repack: a checkpoint in, the same memory out, stored in another way.
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
-#include "cli/filter.hpp"
-#include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
-#include "cli/parent_sets.hpp"
-#include "critpipe/image_writer.hpp"
-#include "critpipe/pages_writer.hpp"
-#include "critpipe/stored_image.hpp"
-#include "critpipe/survey.hpp"
+#include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {
 
@@ -21,6 +14,13 @@ constexpr Option rows[] = {
     {0, "decompress", nullptr, "Store all pages as they are."},
     {0, "flatten", nullptr, "Take the pages of parents in: the output has no parent."},
     {0, "drop-zero", nullptr, "Leave out pages of zeros in private anonymous memory, which is zero without them."},
+    Option{0, "rewrite", nullptr,
+           "Replace the pagemaps and pages of DIR itself, and say as crit does what became of them; the old ones are "
+           "kept as NAME.bak."}
+        .needs("compress|decompress")
+        .excludes("into output stream format zstd force flatten drop-zero"),
+    Option{0, "no-bak", nullptr, "Keep no NAME.bak."}.needs("rewrite"),
+    Option{0, "acceleration", "N", "Compress faster, and less: 1 to 65537 (1)."}.needs("compress"),
     page_size_row,
 };
 constexpr Option out_rows[] = {
@@ -44,57 +44,6 @@ constexpr Example examples[] = {
     {"crit-repack --decompress --drop-zero DIR --into NEW", "plain pages, without those of zeros"},
 };
 
-constexpr std::uint64_t default_block_bytes = 256 << 10;
-constexpr std::uint32_t map_hugetlb = 0x40000;     // flags
-constexpr std::uint32_t status_hugetlb = 1u << 27;
-
-// How many pages were written, skipped for the parent, and dropped; of processes or of shared objects.
-struct Counts {
-  std::uint64_t written = 0, in_parent = 0, dropped = 0;
-};
-
-class Repack {
- public:
-  explicit Repack(Program& program);
-  int run();
-
- private:
-  class PassOn;
-  struct Plan {
-    bool flatten, drop_zero, decompress;
-    std::uint64_t block_bytes;  // 0: as it is stored now, unless decompress
-  };
-  bool open();
-  bool refuse_children();
-  void pass_on();
-  bool memory(MemoryId id);
-  bool run_of(MemoryId id, const PageRun& run, PagesWriter& writer, Counts& counts);
-  bool stretch_of(MemoryId id, const Stretch& stretch, PagesWriter& writer, Counts& counts);
-  Step pages(const Stretch& at, std::uint64_t vaddr, Bytes bytes, PagesWriter& writer, Counts& counts);
-  const Mapping* mapping_at(std::uint64_t vaddr) const { return mappings_.at(vaddr); }
-  bool edited(const std::string& name);
-  bool edit_inventory(StoredImage& image);
-  bool edit_statistics(StoredImage& image);
-  bool fail(Error error) {
-    program_.report(error);
-    failed_ = true;
-    return false;
-  }
-
-  Program& program_;
-  Plan plan_;
-  std::unique_ptr<ImagesOut> images_;
-  std::unique_ptr<PageSurvey> survey_;
-  SurveyedSet* set_ = nullptr;
-  PageDirectory* directory_ = nullptr;
-  std::vector<std::unique_ptr<PageDirectory>> parents_;  // that were given
-  MappingIndex mappings_;
-  bool is_shared_ = false;  // the memory
-  Counts process_, shared_;
-  bool has_blocks_ = false, refers_ = false;
-  bool failed_ = false;
-};
-
 std::uint64_t block_bytes_of(Program& program) {
   if (!program.has("compress")) return 0;
   const std::string text = program.value("compress").value_or("");
@@ -103,6 +52,8 @@ std::uint64_t block_bytes_of(Program& program) {
     program.usage("--compress takes a multiple of 4K, up to 4M");
   return bytes;
 }
+
+}  // namespace
 
 Repack::Repack(Program& program)
     : program_{program},
@@ -157,225 +108,49 @@ bool Repack::refuse_children() {
   return true;
 }
 
-// All other members, as they are.
-class Repack::PassOn final : public Decoding {
- public:
-  explicit PassOn(Repack& repack) : Decoding{limits_of(repack.program_)}, repack_{repack} {}
-  bool wants(std::string_view path) override { return !memory_of_name(path) && !is_pages_name(path); }
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { (void)repack_.fail(error); }
-
- private:
-  class One;
-  Repack& repack_;
-};
-
-class Repack::PassOn::One final : public ImageSink {
- public:
-  One(ImagesOut& images, const Member& member)
-      : ImageSink{nullptr}, images_{images}, name_{member.name}, size_{member.size} {}
-  ~One() override {
-    if (output_) (void)images_.close(output_, false);
-  }
-  Step begin(const Image& image) override {
-    output_ = images_.open(name_, image.kind, OutForm::stream, size_);
-    write_to(output_);
-    return ImageSink::begin(image);
-  }
-  Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
-
- private:
-  ImagesOut& images_;
-  std::string name_;
-  std::uint64_t size_;
-  Output* output_ = nullptr;
-};
-
-std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
-  if (member.name == "inventory.img" || member.name == "stats-dump") return nullptr;  // edited()
-  if (is_parent_link(member) && repack_.plan_.flatten) return nullptr;
-  return std::make_unique<One>(*repack_.images_, member);
-}
-
-void Repack::pass_on() {
-  PassOn others{*this};
-  SourceOptions options;
-  options.all_members = true;
-  (void)critpipe::read_input(set_->directory, others, options);
-}
-
-bool Repack::memory(MemoryId id) {
-  const Pagemap* const pagemap = directory_->pagemap(id);
-  if (!pagemap) return fail({Reason::missing_image, set_->place + pagemap_name(id)});
-  StoredImage old;
-  if (Error error = old.load(set_->directory + "/" + pagemap_name(id))) return fail(error);
-  const bool old_counts = std::ranges::all_of(old.entries.begin() + !old.entries.empty(), old.entries.end(),
-                                              [](const StoredEntry& entry) { return entry.integer("nr_pages") == 0; });
-  const Task* const task = id.shmem ? nullptr : set_->checkpoint->find_task(static_cast<std::uint32_t>(id.id));
-  mappings_ = task ? MappingIndex{task->memory.mappings} : MappingIndex{};
-  is_shared_ = id.shmem;
-  Output* const output = images_->open(pages_name(pagemap->pages_id), nullptr, OutForm::stream);
-  if (!output) return false;
-  std::uint64_t block_bytes = plan_.block_bytes;
-  if (block_bytes == 0 && !plan_.decompress && pagemap->layout) block_bytes = default_block_bytes;
-  PagesWriter writer{*output, {.page_size = set_->page_size, .block_bytes = block_bytes, .old_counts = old_counts}};
-  Counts& counts = id.shmem ? shared_ : process_;
-  const std::vector<PageRun> runs = pagemap->runs;
-  bool good = true;
-  for (const PageRun& run : runs)
-    if (!(good = run_of(id, run, writer, counts))) break;
-  good = writer.finish() == Step::go && good;
-  if (images_->close(output, good) == Step::stop || !good) return false;
-  counts.written += writer.nr_pages();
-  has_blocks_ |= writer.has_blocks();
-  Output* const map = images_->open(pagemap_name(id), nullptr, OutForm::stream);
-  good = map && writer.write_pagemap(pagemap->pages_id, *map) == Step::go;
-  if (map) good = images_->close(map, good) == Step::go && good;
-  directory_->forget(id);
-  return good;
-}
-
-bool Repack::run_of(MemoryId id, const PageRun& run, PagesWriter& writer, Counts& counts) {
-  if (run.is_parent() && !plan_.flatten) {
-    counts.in_parent += run.nr_pages;
-    refers_ = true;
-    return writer.refer(run) == Step::go;
-  }
-  if (!run.is_parent() && !run.is_present()) return writer.refer(run) == Step::go;
-  return visit_stretches(*directory_, id, set_->page_size, run.vaddr, run.end(set_->page_size),
-                         [&](const Stretch& stretch) {
-                           return stretch_of(id, stretch, writer, counts) ? Step::go : Step::stop;
-                         });
-}
-
-bool Repack::stretch_of(MemoryId id, const Stretch& stretch, PagesWriter& writer, Counts& counts) {
-  if (stretch.where != Stretch::Where::stored) {
-    if (stretch.where == Stretch::Where::hole && stretch.level == 0) return true;
-    Error error{Reason::no_bytes, set_->place + pagemap_name(id)};
-    char text[120];
-    std::snprintf(text, sizeof text, "%llu pages at 0x%llx should be in a parent that is not here, or lacks them",
-                  static_cast<unsigned long long>(stretch.nr_pages), static_cast<unsigned long long>(stretch.vaddr));
-    error.name = text;
-    return fail(error);
-  }
-  PageDirectory& holder = *directory_->ancestor(stretch.level).page_directory();
-  const std::uint64_t size = bytes_of_pages(stretch.nr_pages, set_->page_size);
-  std::vector<std::byte> bytes(std::min<std::uint64_t>(size, 1 << 20));
-  for (std::uint64_t done = 0; done < size;) {
-    const std::span<std::byte> here{bytes.data(), std::min<std::uint64_t>(bytes.size(), size - done)};
-    if (Error error = holder.read(stretch, set_->page_size, done, here)) return fail(error);
-    if (pages(stretch, stretch.vaddr + done, here, writer, counts) == Step::stop) return false;
-    done += here.size();
-  }
-  return true;
-}
-
-bool is_droppable(const Mapping* mapping) {
-  if (!mapping || mapping->is_shared()) return false;
-  const Mapping::Kind kind = mapping->kind();
-  return kind == Mapping::Kind::anon || kind == Mapping::Kind::heap || kind == Mapping::Kind::stack;
-}
-
-bool is_huge(const Mapping* mapping) {
-  return mapping && ((mapping->flags & map_hugetlb) || (mapping->status & status_hugetlb));
-}
-
-// What follows each other and is stored alike goes out at once.
-Step Repack::pages(const Stretch& at, std::uint64_t vaddr, Bytes bytes, PagesWriter& writer, Counts& counts) {
-  const std::uint32_t flags = PageRun::present | (at.flags & PageRun::lazy);
-  const std::size_t size = set_->page_size;
-  const auto store_of = [&](std::uint64_t address) {
-    return is_shared_ || is_huge(mapping_at(address)) ? PagesWriter::Store::plain : PagesWriter::Store::blocks;
-  };
-  const auto is_dropped = [&](std::size_t offset) {
-    if (!plan_.drop_zero || is_shared_) return false;
-    const Bytes page = bytes.subspan(offset, size);
-    const bool zero = std::ranges::all_of(page, [](std::byte one) { return one == std::byte{0}; });
-    const Mapping* const mapping = zero ? mapping_at(vaddr + offset) : nullptr;
-    return is_droppable(mapping) && !is_huge(mapping);
-  };
-  for (std::size_t begin = 0; begin < bytes.size();) {
-    if (is_dropped(begin)) {
-      ++counts.dropped;
-      begin += size;
-      continue;
-    }
-    const PagesWriter::Store store = store_of(vaddr + begin);
-    std::size_t end = begin + size;
-    while (end < bytes.size() && store_of(vaddr + end) == store && !is_dropped(end)) end += size;
-    if (writer.add(vaddr + begin, flags, store, bytes.subspan(begin, end - begin)) == Step::stop) return Step::stop;
-    begin = end;
-  }
-  return Step::go;
-}
-
-// A message without two of its fields.
-void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
-  const Bytes payload = entry.bytes();
-  std::string kept;
-  const std::byte* begin = payload.data();
-  for (Fields fields{*entry.message, payload}; fields.next(); begin = fields.at())
-    if (fields.value().number != one && fields.value().number != other)
-      kept.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
-  entry.payload = std::move(kept);
-}
-
-bool Repack::edit_inventory(StoredImage& image) {
-  StoredEntry& entry = image.entries.front();
-  const bool was_compressed = entry.integer("compress") != 0;
-  remove_fields(entry, 15, 16);
-  Error error;
-  if (has_blocks_) {
-    error = entry.set("img_version", 3);
-    if (!error) error = entry.set("compress", 1);
-    const std::uint64_t block_bytes = plan_.block_bytes != 0 ? plan_.block_bytes : default_block_bytes;
-    if (!error) error = entry.set("compress_block_size", block_bytes);
-  } else if (was_compressed && !refers_ && !(directory_->has_parent_link() && !plan_.flatten)) {
-    error = entry.set("img_version", 2);
-  }
-  return error ? fail(error) : true;
-}
-
-bool Repack::edit_statistics(StoredImage& image) {
-  StoredEntry& entry = image.entries.front();
-  Error error = entry.set("dump.pages_written", process_.written);
-  if (!error) error = entry.set("dump.pages_skipped_parent", process_.in_parent);
-  if (error || shared_.written + shared_.in_parent == 0) return error ? fail(error) : true;
-  error = entry.set("dump.shpages_written", shared_.written);
-  if (!error) error = entry.set("dump.shpages_skipped_parent", shared_.in_parent);
-  return error ? fail(error) : true;
-}
-
-// The members that say how much was stored, and how.
-bool Repack::edited(const std::string& name) {
-  Error error;
-  { const InputFile file = directory_->open(name, error); }
-  if (error) return error.reason == Reason::io_open || error.reason == Reason::missing_image ? true : fail(error);
-  StoredImage image;
-  if ((error = image.load(set_->directory + "/" + name))) return fail(error);
-  if (!image.entries.empty() && !(name == "stats-dump" ? edit_statistics(image) : edit_inventory(image))) return false;
-  Output* const output = images_->open(name, image.kind, OutForm::stream);
-  if (!output) return false;
-  return images_->close(output, image.write(*output) == Step::go) == Step::go;
-}
-
 int Repack::run() {
+  const std::uint64_t acceleration = program_.number("acceleration", 1);
+  if (acceleration < 1 || acceleration > 65537) program_.usage("--acceleration takes a number from 1 to 65537");
   if (!plan_.flatten && !plan_.drop_zero && !plan_.decompress && plan_.block_bytes == 0)
     program_.usage("say what to do: --compress, --decompress, --flatten or --drop-zero");
   if (!open()) return exit_error;
-  images_ = images_out(program_);
-  pass_on();
+  const bool rewrites = program_.has("rewrite");
+  const std::string where = "checkpoint in " + visible(program_.inputs().front());
+  if (rewrites && set_->memories.empty()) {
+    Error error{Reason::usage, set_->directory};
+    error.name = "No pagemap files found";
+    fail(error);
+    return exit_error;
+  }
+  if (rewrites && is_as_wanted()) {
+    say("Checkpoint in " + visible(program_.inputs().front()) +
+        (plan_.decompress ? " is not compressed" : " is already compressed"));
+    return exit_done;
+  }
+  if (rewrites) {
+    say((plan_.decompress ? "Decompressing " : "Compressing ") + where);
+    images_ = std::make_unique<ImagesOut>(program_, to_directory(program_, set_->directory, true));
+  } else {
+    images_ = images_out(program_);
+    pass_on();
+  }
   bool good = !failed_;
   for (auto next = set_->memories.begin(); good && next != set_->memories.end(); ++next) good = memory(next->first);
   for (const Error& error : directory_->new_errors()) good = fail(error) && good;
   good = good && edited("stats-dump") && edited("inventory.img");
-  return images_->commit();
+  if (!rewrites) return images_->commit();
+  if (!good || !rewrite()) return exit_error;
+  say("Done");
+  return program_.exit_code();
 }
+
+namespace {
 
 int run(Program& program) { return Repack{program}.run(); }
 
 }  // namespace
 
-const Filter filter{"crit-repack", "store the memory of a checkpoint in another way", "[INPUT...]", examples, groups, run};
+const Filter filter{
+    "crit-repack", "store the memory of a checkpoint in another way", "[INPUT...]", examples, groups, run};
 
 }  // namespace critpipe::filters

@@ -44,7 +44,7 @@ class ImagesTarget {
 
 std::unique_ptr<ImagesTarget> to_output(Program& program, bool stream, bool zstd);
 std::unique_ptr<ImagesTarget> to_archive(Program& program, bool zstd);
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace = false);
 
 // Null: not compressed. As --zstd and --threads say.
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd);

@@ -9,9 +9,10 @@ namespace {
 // Names that no file can have are refused.
 class ToDirectory final : public ImagesTarget {
  public:
-  ToDirectory(Program& program, const std::string& path) : program_{program}, partial_{program.has("partial")} {
+  ToDirectory(Program& program, const std::string& path, bool replace)
+      : program_{program}, partial_{program.has("partial")} {
     cleanup_ = std::make_unique<SignalCleanup>([&] {
-      const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
+      const DirectoryWriter::Options options{.replace = replace || program.has("force"), .sync = sync_of(program)};
       directory_ = std::make_unique<DirectoryWriter>(path, options);
       return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
                                  directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
@@ -66,8 +67,8 @@ int ToDirectory::commit() {
 
 }  // namespace
 
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path) {
-  return std::make_unique<ToDirectory>(program, path);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace) {
+  return std::make_unique<ToDirectory>(program, path, replace);
 }
 
 }  // namespace critpipe::filters

@@ -89,8 +89,7 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     bits_ |= run.vaddr;
     if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
     if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
-    if ((run.flags & PageRun::payload_aligned) && !run.is_present())
-      add(run, "flags", "aligned, but not present");
+    if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
     if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
     if (run.flags & ~known) add(run, "flags", formatted("flags 0x%x are not known", run.flags & ~known));
     if (entry_ > 1 && run.vaddr < last_vaddr_)

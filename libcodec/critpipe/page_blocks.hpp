@@ -1,8 +1,8 @@
 // pages: Pages that are stored in LZ4 blocks, as their pagemap lists them.
 //
 //     pages-PAGES_ID.img   := (pages | blocks)*                    of the present entries, in their order
-//     blocks of an entry   := block*                               each of pages_per_block pages; the last may be shorter
-//     block                := nothing                              size 0: zeros
+//     blocks of an entry   := block*                               each of pages_per_block pages; the last may be
+//     shorter block                := nothing                              size 0: zeros
 //                           | as many bytes as its pages have      size = decoded length: as it is
 //                           | LZ4, without a frame                 smaller
 //
@@ -43,7 +43,7 @@ class StoredPages;
 class PageLayout {
  public:
   struct Part {
-    std::uint64_t page = 0;             // number of its first page in the pages image
+    std::uint64_t page = 0;  // number of its first page in the pages image
     std::uint64_t nr_pages = 0;
     std::uint64_t entry = 0;            // of the pagemap
     std::uint64_t first_block = 0;      // in block_sizes
@@ -111,8 +111,8 @@ class BlockFeed {
 
   std::shared_ptr<const StoredPages> pages_;
   StoredPages::Block block_;
-  std::uint64_t at_ = 0;     // bytes that have come
-  std::uint64_t page_ = 0;   // that is next
+  std::uint64_t at_ = 0;    // bytes that have come
+  std::uint64_t page_ = 0;  // that is next
   std::vector<std::byte> stored_, content_;
   Error error_;
 };

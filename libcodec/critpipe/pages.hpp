@@ -10,8 +10,8 @@
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
 // CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
-// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where entries say that their pages
-// are compressed, page_blocks.hpp tells where they are.
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where entries say that their
+// pages are compressed, page_blocks.hpp tells where they are.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -252,7 +252,7 @@ class PagesImage {
   const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
   StoredSize stored() const { return {file_.size()}; }
-  std::uint64_t nr_pages() const;  // whole ones
+  std::uint64_t nr_pages() const;      // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image

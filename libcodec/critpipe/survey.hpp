@@ -134,12 +134,12 @@ struct SurveyedPages {
   std::string place;     // for messages
   bool on_disk = false;  // `place` is the path of a file that can be read by position
   std::uint64_t size_bytes = 0;
-  std::uint64_t content_bytes = 0;  // what its pages hold, where it came in a stream
+  std::uint64_t content_bytes = 0;                 // what its pages hold, where it came in a stream
   std::shared_ptr<const StoredPages> blocks = {};  // as which a stream was read
-  bool complete = true;    // false: it is damaged
-  bool claimed = false;    // a pagemap refers to it
-  PageFacts facts;         // with SurveyOptions::keep_facts
-  ContentTotals contents;  // if no pagemap refers to it
+  bool complete = true;                            // false: it is damaged
+  bool claimed = false;                            // a pagemap refers to it
+  PageFacts facts;                                 // with SurveyOptions::keep_facts
+  ContentTotals contents;                          // if no pagemap refers to it
 };
 
 // All memory of one set of images.

@@ -59,8 +59,8 @@ std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, E
     }
     for (std::uint64_t i = 0, end = nr_blocks(part); i < end; ++i, ++block) {
       if (block % StoredPages::sum_every == 0) pages->sums_.push_back(sum);
-      const std::uint64_t decoded =
-          bytes_of_pages(std::min<std::uint64_t>(part.pages_per_block, part.nr_pages - i * part.pages_per_block), page_size);
+      const std::uint64_t decoded = bytes_of_pages(
+          std::min<std::uint64_t>(part.pages_per_block, part.nr_pages - i * part.pages_per_block), page_size);
       if (block_sizes[block] > decoded) {
         error = bad_part(part, "a block is larger than its pages", decoded, block_sizes[block]);
         return nullptr;

@@ -210,7 +210,8 @@ bool PagemapReader::lay_out(const Entry& entry, const PageRun& run) {
   for (const std::uint32_t size : list.sizes) sum += size;
   if (list.total && *list.total != sum) return wrong("the sum of the blocks", *list.total, sum);
   layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->block_sizes.size(),
-                            static_cast<std::uint32_t>(list.pages_per_block), (run.flags & PageRun::payload_aligned) != 0});
+                            static_cast<std::uint32_t>(list.pages_per_block),
+                            (run.flags & PageRun::payload_aligned) != 0});
   layout_->block_sizes.insert(layout_->block_sizes.end(), list.sizes.begin(), list.sizes.end());
   return true;
 }

@@ -14,8 +14,7 @@ const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::
                              std::optional<PagesImage>& alone, Error& error) {
   PageDirectory* const directory = set.page_directory();
   if (directory && !blocks) return directory->image(image.pages_id, smallest_page, error);
-  InputFile file =
-      directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
+  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
   return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
 }
 
