@@ -80,6 +80,7 @@ class StoredPages {
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t size_bytes() const { return size_bytes_; }  // of the pages image
+  std::uint64_t most_pages() const { return most_pages_; }  // of a block
   // How many of the first pages are whole in a file of that size.
   std::uint64_t nr_pages_in(std::uint64_t size_bytes) const;
 
@@ -92,7 +93,7 @@ class StoredPages {
   std::vector<std::uint32_t> sizes_;    // of blocks
   std::vector<std::uint64_t> offsets_;  // of parts
   std::vector<std::uint64_t> sums_;     // of the sizes before every 64th block
-  std::uint64_t page_size_ = 0, nr_pages_ = 0, size_bytes_ = 0;
+  std::uint64_t page_size_ = 0, nr_pages_ = 0, size_bytes_ = 0, most_pages_ = 0;
 };
 
 // Bytes of a pages image as they come to what its pages hold. For one thread at a time.

@@ -255,6 +255,8 @@ class PagesImage {
   std::uint64_t nr_pages() const;      // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
+  std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain
+
   // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image
   // ends first).
   [[nodiscard]] Error read(std::uint64_t page, std::uint64_t skip, std::span<std::byte> into) const {

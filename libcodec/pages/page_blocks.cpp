@@ -53,6 +53,7 @@ std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, E
       continue;
     }
     const std::uint64_t whole = bytes_of_pages(std::min<std::uint64_t>(part.pages_per_block, part.nr_pages), page_size);
+    pages->most_pages_ = std::max(pages->most_pages_, pages_in(whole, page_size));
     if (whole > max_block_bytes) {
       error = bad_part(part, "a block decodes to more than 4 MiB", max_block_bytes, whole);
       return nullptr;

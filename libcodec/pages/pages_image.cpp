@@ -67,9 +67,22 @@ std::uint64_t PagesImage::nr_pages() const {
   return blocks_->nr_pages_in(file_.size()) * parts;
 }
 
+std::uint64_t PagesImage::nr_pages_at_once() const {
+  return blocks_ ? std::max<std::uint64_t>(1, blocks_->most_pages() * (blocks_->page_size() / page_size_)) : 1;
+}
+
 std::uint64_t PagesImage::nr_allocated() const {
+  if (blocks_) {
+    std::uint64_t count = 0;
+    for (std::uint64_t page = 0; page < blocks_->nr_pages();) {
+      const StoredPages::Block block = blocks_->block_of(page);
+      if (block.size > 0) count += block.nr_pages;
+      page = block.page + block.nr_pages;
+    }
+    return std::min(nr_pages(), count * (blocks_->page_size() / page_size_));
+  }
   struct stat status;
-  if (blocks_ || fstat(file_.fd(), &status) != 0) return nr_pages();
+  if (fstat(file_.fd(), &status) != 0) return nr_pages();
   return std::min(nr_pages(), static_cast<std::uint64_t>(status.st_blocks) * 512 / page_size_);
 }
 
@@ -136,7 +149,17 @@ Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std:
 
 PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
-  if (blocks_) return {page, no_end};
+  if (blocks_) {  // blocks of zeros are holes
+    const std::uint64_t parts = blocks_->page_size() / page_size_;
+    const auto skip = [&](std::uint64_t at, bool zeros) {
+      for (StoredPages::Block block; (block = blocks_->block_of(at)).nr_pages > 0 && (block.size == 0) == zeros;)
+        at = block.page + block.nr_pages;
+      return at;
+    };
+    const std::uint64_t begin = skip(page / parts, true);
+    if (begin >= blocks_->nr_pages()) return {no_end, no_end};
+    return {std::max(begin * parts, page), skip(begin, false) * parts};
+  }
   const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
