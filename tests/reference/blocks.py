@@ -192,6 +192,23 @@ def read_set(folder):
     return found
 
 
+def page_through(memory, vaddr, held):
+    while memory:
+        index = held.setdefault(memory.folder, {start + i * PAGE: (flags, page, i) for start, count, flags, page in memory.runs
+                                                for i in range(count)})
+        if vaddr not in index:
+            return None
+        flags, page, i = index[vaddr]
+        if not flags & PARENT:
+            return None if page is None else memory.data[(page + i) * PAGE:(page + i + 1) * PAGE]
+        above = os.path.join(memory.folder, "parent")
+        key = (above, memory.name)
+        if key not in held:
+            held[key] = pages.Memory(above, memory.name) if os.path.exists(os.path.join(above, memory.name)) else None
+        memory = held[key]
+    return None
+
+
 class Tester(pages.Tester):
     def __init__(self, programs):
         super().__init__(programs)
@@ -282,7 +299,7 @@ class Tester(pages.Tester):
     def checkpoint(self, folder):
         names = sorted(name for name in os.listdir(folder) if name.startswith("pagemap-"))
         memories = [pages.Memory(folder, name) for name in names]
-        if not memories or any(not memory.data or memory.count(pages.PARENT | pages.LAZY) for memory in memories):
+        if not memories or any(not memory.data or memory.count(PARENT) for memory in memories):
             return
         chance = random.Random(16)
         with tempfile.TemporaryDirectory() as work:
@@ -294,6 +311,29 @@ class Tester(pages.Tester):
             self.repack(folder, memories, work)
         with tempfile.TemporaryDirectory() as work:
             self.flatten(memories, folder, work)
+
+    def real_chain(self, folder):
+        """Flattened: each page is the one that a walk through the parents finds, and no more are stored."""
+        with tempfile.TemporaryDirectory() as work:
+            for options in ([], ["--compress"], ["--drop-zero"]):
+                flat = os.path.join(work, "flat" + "".join(options))
+                self.call("crit-repack", "--flatten", *options, folder, "--into", flat)
+                have = read_set(flat)
+                for name in have:
+                    memory = pages.Memory(folder, name)
+                    held = {}          # the pagemaps of parents are read once
+                    wrong = missing = 0
+                    want = {run[0] + i * PAGE for run in memory.runs for i in range(run[1])}
+                    for vaddr in want:
+                        page = page_through(memory, vaddr, held)
+                        mine = have[name].get(vaddr)
+                        if mine is None and page == bytes(PAGE) and "--drop-zero" in options:
+                            continue
+                        wrong += mine != page
+                    missing = len(set(have[name]) - want)
+                    self.same((wrong, missing), (0, 0), f"{folder} {name} {options} of {len(want)} pages")
+                self.same(os.path.lexists(os.path.join(flat, "parent")), False, f"{flat} parent")
+                self.same(self.call("crit-pages", "--check", flat), b"", f"{folder} --flatten --check")
 
     def hostile(self):
         """Each wrong list is one sentence and no answer."""
@@ -339,7 +379,15 @@ def main():
     tester.hostile()
     for root in roots:
         for folder, _, files in sorted(os.walk(root)):
-            if any(name.startswith("pagemap-") for name in files):
+            if not any(name.startswith("pagemap-") for name in files):
+                continue
+            top = os.path.dirname(folder)
+            links = [os.path.realpath(os.path.join(top, name, "parent")) for name in os.listdir(top)]
+            if os.path.realpath(folder) in links:
+                continue
+            if os.path.islink(os.path.join(folder, "parent")):
+                tester.real_chain(folder)
+            else:
                 tester.checkpoint(folder)
     print(f"{tester.checks} checks, {tester.failures} failures")
     sys.exit(tester.failures > 0)
