@@ -137,7 +137,7 @@ int Repack::run() {
   bool good = !failed_;
   for (auto next = set_->memories.begin(); good && next != set_->memories.end(); ++next) good = memory(next->first);
   for (const Error& error : directory_->new_errors()) good = fail(error) && good;
-  good = good && edited("stats-dump") && edited("inventory.img");
+  good = good && (rewrites || edited("stats-dump")) && edited("inventory.img");
   if (!rewrites) return images_->commit();
   if (!good || !rewrite()) return exit_error;
   say("Done");

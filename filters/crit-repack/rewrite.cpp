@@ -33,10 +33,8 @@ bool Repack::keep_old() {
 // The members that are replaced keep owner, mode and times.
 bool Repack::rewrite() {
   std::map<std::string, struct stat> before;
-  for (const char* name : {"stats-dump", "inventory.img"}) {
-    struct stat status;
-    if (::lstat((set_->directory + "/" + name).c_str(), &status) == 0) replaced_.emplace_back(name);
-  }
+  if (struct stat status; ::lstat((set_->directory + "/inventory.img").c_str(), &status) == 0)
+    replaced_.emplace_back("inventory.img");
   for (const std::string& name : replaced_) {
     struct stat status;
     if (::lstat((set_->directory + "/" + name).c_str(), &status) == 0) before[name] = status;

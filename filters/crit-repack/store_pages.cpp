@@ -48,11 +48,16 @@ bool Repack::memory(MemoryId id) {
   if (map) good = images_->close(map, good) == Step::go && good;
   if (program_.has("rewrite")) {
     const std::uint64_t bytes = writer.stored_bytes();
-    const double saved = old_bytes == 0 ? 0 : 100 - 100 * static_cast<double>(bytes) / static_cast<double>(old_bytes);
-    char line[160];
-    std::snprintf(line, sizeof line, "  %s: %llu pages (%lluK -> %lluK, %.1f%% saved)", pagemap_name(id).c_str(),
-                  static_cast<unsigned long long>(writer.nr_pages()), static_cast<unsigned long long>(old_bytes / 1024),
-                  static_cast<unsigned long long>(bytes / 1024), saved);
+    const auto kib = [](std::uint64_t size) { return std::to_string(size / 1024) + "K"; };
+    std::string line = "  " + pagemap_name(id) + ": " + std::to_string(writer.nr_pages()) + " pages (" +
+                       kib(old_bytes) + " -> " + kib(bytes);
+    if (bytes <= old_bytes && old_bytes > 0) {
+      char saved[32];
+      const double share = static_cast<double>(bytes) / static_cast<double>(old_bytes);
+      std::snprintf(saved, sizeof saved, ", %.1f%% saved", 100 - 100 * share);
+      line += saved;
+    }
+    line += ')';
     say(line);
     replaced_.insert(replaced_.end(), {pagemap_name(id), pages_name(pages_id)});
   }

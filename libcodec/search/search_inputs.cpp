@@ -312,6 +312,9 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, MemoryId memory
   }
   if (loaded.pagemap.layout && !pages->second.is_decoded) {
     pages->second.waiting.reset();
+    const StoredSize there{pages->second.seen_bytes};
+    if (!pages->second.is_damaged && there.bytes < loaded.pagemap.stored(set.page_size(work_.options)).bytes)
+      work_.on_error(loaded.pagemap.cut(there, pages->second.place, set.page_size(work_.options)));
     pages->second.again = rereadable_;
     if (rereadable_) return Step::go;
     Error error{Reason::late_pagemap, pages->second.place};
