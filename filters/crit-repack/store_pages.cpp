@@ -18,8 +18,9 @@ bool Repack::memory(MemoryId id) {
   if (!pagemap) return fail({Reason::missing_image, set_->place + pagemap_name(id)});
   StoredImage old;
   if (Error error = old.load(set_->directory + "/" + pagemap_name(id))) return fail(error);
-  const bool old_counts = std::ranges::all_of(old.entries.begin() + !old.entries.empty(), old.entries.end(),
-                                              [](const StoredEntry& entry) { return entry.integer("nr_pages") == 0; });
+  const bool old_counts = std::ranges::all_of(
+      old.entries.begin() + !old.entries.empty(), old.entries.end(),
+      [](const StoredEntry& entry) { return entry.integer("nr_pages") == 0 || entry.integer("compat_nr_pages") != 0; });
   const Task* const task = id.shmem ? nullptr : set_->checkpoint->find_task(static_cast<std::uint32_t>(id.id));
   mappings_ = task ? MappingIndex{task->memory.mappings} : MappingIndex{};
   is_shared_ = id.shmem;

@@ -178,7 +178,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
-  bool places = true;           // where pages are stored matters
+  bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
   bool keep_facts = false;      // of each page

@@ -64,10 +64,11 @@ Step PagesWriter::close_entry() {
   if (!std::exchange(is_open_, false)) return output_.step();
   block();
   const bool in_blocks = store_ == Store::blocks && run_.is_present();
-  const bool old = options_.old_counts && !in_blocks && run_.nr_pages <= 0xffffffff;
+  const bool counts_old = options_.old_counts && run_.nr_pages <= 0xffffffff;
+  const bool old = counts_old && !in_blocks;
   std::string payload;
   append_number(payload, 1, run_.vaddr);
-  append_number(payload, 2, old ? run_.nr_pages : 0);
+  append_number(payload, 2, counts_old ? run_.nr_pages : 0);
   append_number(payload, 4, run_.flags);
   if (!old) append_number(payload, 5, run_.nr_pages);
   if (in_blocks) {

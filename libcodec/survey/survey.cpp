@@ -26,8 +26,7 @@ class MemorySink final : public PagemapSink {
  public:
   MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
-      : PagemapSink{options.places ? PagemapReader::Places::wanted : PagemapReader::Places::ignored},
-        set_{set},
+      : set_{set},
         name_{member.name},
         place_{member.place},
         member_set_{member.set},
