@@ -179,8 +179,8 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
     (void)facts.chunk(first / chunk_pages, count);
-    SharedReads shared{image, first + count, first_block, facts, reads,
-                       std::max<std::size_t>(1, image.nr_pages_at_once() / parts_of_read)};
+    SharedReads shared{image, first + count, first_block,
+                       facts, reads,         std::max<std::size_t>(1, image.nr_pages_at_once() / parts_of_read)};
     share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample,
               compressors ? *compressors : unused);
     if (shared.failed) return shared.error;
