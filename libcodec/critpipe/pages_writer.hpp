@@ -1,10 +1,11 @@
 // pages: Writing a pages image and its pagemap, plain or in LZ4 blocks.
 //
 //     PagesWriter writer{pages, {.page_size = 4096, .block_bytes = 256 << 10}};
-//     writer.add(0x400000, PageRun::present, PagesWriter::Store::blocks, bytes);     // whole pages, ascending
-//     writer.refer({0x500000, 3, 0, PageRun::parent});                               // an entry without bytes
-//     if (writer.finish() == Step::stop) return pages.error();
-//     writer.write_pagemap(1, pagemap);
+//     Step step = writer.add(0x400000, PageRun::present, PagesWriter::Store::blocks, bytes);  // whole pages, ascending
+//     if (step == Step::go) step = writer.refer({0x500000, 3, 0, PageRun::parent});           // without bytes
+//     if (step == Step::go) step = writer.finish();
+//     if (step == Step::go) step = writer.write_pagemap(1, pagemap);
+//     if (step == Step::stop) return pages.error();
 //
 // What continues the entry before it is joined to it. A block of zeros takes no room; one of which LZ4 saves less than
 // an eighth is stored as it is. Plain entries behind blocks begin at the next page of the file, and say so by a flag.
