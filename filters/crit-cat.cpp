@@ -1,6 +1,7 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
 #include <map>
 #include <unordered_set>
+#include <unistd.h>
 #include <utility>
 
 #include "cli/filter.hpp"
@@ -222,11 +223,12 @@ void Cat::read() {
 // A line for each image.
 class List final : public Decoding {
  public:
-  List(Program& program, Output& output)
+  List(Program& program, Output& output, bool on_terminal)
       : Decoding{limits_of(program)},
         program_{program},
         output_{output},
         json_{program.has("json")},
+        has_heading_{!on_terminal},
         big_numbers_{big_numbers_of(program)} {}
 
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -245,10 +247,13 @@ class List final : public Decoding {
     bool is_whole;
   };
   Step print(const Row& row);
+  Step print_line(std::string_view name, std::string_view kind, std::string_view bytes, std::string_view entries,
+                  std::string_view more);
 
   Program& program_;
   Output& output_;
   bool json_;
+  bool has_heading_ = true;
   BigNumbers big_numbers_;
 };
 
@@ -310,22 +315,31 @@ Step List::print(const Row& row) {
     if (!image.is_raw()) json.key("entries").number(row.entries);
     if (!row.is_whole) json.key("incomplete").boolean(true);
     json.end('}').line_end();
-  } else {
-    const auto pad = [](std::size_t width, std::size_t used) {
-      return std::string(used < width ? width - used : 0, ' ');
-    };
-    const std::string kind{image.kind ? image.kind->name : "-"};
-    const std::string size = std::to_string(row.bytes);
-    const std::string shown = visible(row.path);
-    output_.write(shown + pad(28, shown.size()) + " " + kind + pad(18, kind.size()) + pad(14, size.size()) + size +
-                  " " + pad(10, count.size()) + count + (row.is_whole ? "\n" : " incomplete\n"));
+    return output_.step();
   }
+  if (!std::exchange(has_heading_, true)) (void)print_line("IMAGE", "KIND", "BYTES", "ENTRIES", "");
+  return print_line(visible(row.path), image.kind ? image.kind->name : "-", std::to_string(row.bytes), count,
+                    row.is_whole ? "" : " incomplete");
+}
+
+Step List::print_line(std::string_view name, std::string_view kind, std::string_view bytes, std::string_view entries,
+                      std::string_view more) {
+  std::string line{name};
+  const auto fill = [&line](std::size_t width, std::size_t used) { line.append(used < width ? width - used : 0, ' '); };
+  fill(28, name.size());
+  line.append(1, ' ').append(kind);
+  fill(18, kind.size());
+  fill(14, bytes.size());
+  line.append(bytes).append(1, ' ');
+  fill(10, entries.size());
+  line.append(entries).append(more).append(1, '\n');
+  output_.write(line);
   return output_.step();
 }
 
 int list(Program& program) {
   Destination destination{program, Destination::Content::text};
-  List receiver{program, destination.output()};
+  List receiver{program, destination.output(), isatty(destination.fd()) != 0};
   (void)read_inputs(program, receiver);
   return destination.commit();
 }

@@ -7,6 +7,7 @@
 #include "cli/inputs.hpp"
 #include "cli/interleaved_documents.hpp"
 #include "crit-grep/grep_memory.hpp"
+#include "crit-grep/list_fields.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/image_writer.hpp"
@@ -40,7 +41,7 @@ constexpr Option rows[] = {
     threads_row,
     force_row.without_letter().needs("output"),
 };
-constexpr Options groups[] = {rows, memory_options, colour_options, input_options};
+constexpr Options groups[] = {rows, fields_options, memory_options, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
     {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "count lazy entries"},
@@ -233,7 +234,13 @@ Error parse(Program& program, Expression& expression) {
   return expression.parse(program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
 }
 
+std::size_t nr_before_inputs(const Program& program) {
+  if (program.has("fields")) return program.arguments().size();
+  return program.has("any") || program.has("file") ? 0 : 1;
+}
+
 int run(Program& program) {
+  if (program.has("fields")) return list_fields(program);
   if (program.has("memory")) return grep_memory(program);
   Expression expression;
   if (const Error error = parse(program, expression)) {
@@ -255,8 +262,15 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{
-    "crit-grep", "find entries of images, and bytes in memory", "EXPR|--memory REGEX [INPUT...]", examples, groups,
-    run};
+const Filter filter{"crit-grep",
+                    "find entries of images, and bytes in memory",
+                    "EXPR|--memory REGEX [INPUT...]",
+                    examples,
+                    groups,
+                    run,
+                    nullptr,
+                    0,
+                    "",
+                    nr_before_inputs};
 
 }  // namespace critpipe::filters

@@ -16,11 +16,11 @@ constexpr Option rows[] = {
     page_size_row,
     set_row,
 };
-constexpr Options groups[] = {rows, output_options, limit_options};
+constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
-    {"crit stats DIR", "times and pages of one dump"},
-    {"crit stats /var/lib/checkpoints/*.tar.zst", "a table of many, with totals and percentiles"},
-    {"crit stats --lines DIR... | jq .frozen_time", "downtimes in microseconds"},
+    {"crit-stats DIR", "times and pages of one dump"},
+    {"crit-stats /var/lib/checkpoints/*.tar.zst", "a table of many, with totals and percentiles"},
+    {"crit-stats --lines DIR... | jq .frozen_time", "downtimes in microseconds"},
 };
 
 void print_text(Program& program, Output& output, std::span<const Statistics> all) {

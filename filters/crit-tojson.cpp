@@ -1,4 +1,5 @@
 // crit-tojson: images to JSON.
+#include "cli/colour.hpp"
 #include "cli/filter.hpp"
 #include "cli/parallel.hpp"
 #include "cli/interleaved_documents.hpp"
@@ -19,7 +20,8 @@ constexpr Option rows[] = {
     big_numbers_row,
     Option{0, "no-newline", nullptr, "End a document without a newline, as crit decode -o does."}.excludes("lines"),
 };
-constexpr Options groups[] = {rows, parallel_options, output_options, force_options, input_options, all_options};
+constexpr Options groups[] = {rows,           parallel_options, output_options, force_options,
+                              colour_options, input_options,    all_options};
 constexpr Example examples[] = {
     {"crit-tojson core-1.img", "print an image as crit does"},
     {"crit-tojson --pretty < mm-1.img", "print it in readable form"},
@@ -77,12 +79,14 @@ int run(Program& program) {
   const BigNumbers big_numbers = big_numbers_of(program);
   const bool raw = program.has("raw");
   Destination destination{program, raw ? Destination::Content::memory_text : Destination::Content::text};
+  MaybeColoured coloured{program, destination, MaybeColoured::Text::json};
   SourceOptions options = source_options(program);
   options.all_members |= raw;
   const auto make = [&](Output& output, const ReportError& report) {
     return std::make_unique<ToJson>(program, big_numbers, output, report);
   };
-  read_inputs(program, destination.output(), make, options);
+  read_inputs(program, coloured.output(), make, options);
+  (void)coloured.output().flush();
   return destination.commit();
 }
 

@@ -5,7 +5,7 @@
 #include "cli/colour.hpp"
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
-#include "critpipe/report.hpp"
+#include "critpipe/inspect.hpp"
 
 namespace critpipe::filters {
 
@@ -20,12 +20,12 @@ constexpr Option rows[] = {
     big_numbers_row.needs("json|lines"),
     set_row,
 };
-constexpr Options groups[] = {rows, output_options, limit_options};
+constexpr Options groups[] = {rows, output_options, colour_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
-    {"crit x DIR ps", "the processes, as a tree by indentation"},
-    {"crit x ckpt.tar.zst fds --long", "open files, sockets and pipes of each process, by name"},
-    {"crit x DIR mems", "mappings; rss adds which of their pages are stored"},
-    {"crit x DIR sk --lines | jq .src_port", "sockets for a program"},
+    {"crit-x DIR ps", "the processes, as a tree by indentation"},
+    {"crit-x ckpt.tar.zst fds --long", "open files, sockets and pipes of each process, by name"},
+    {"crit-x DIR mems", "mappings; rss adds which of their pages are stored"},
+    {"crit-x DIR sk --lines | jq .src_port", "sockets for a program"},
 };
 
 ExploreOptions options_of(Program& program, Explorer explorer) {
@@ -78,7 +78,33 @@ Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
     inputs.erase(word);
     return *explorer;
   }
-  program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit x DIR ps");
+  program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit-x DIR ps");
+}
+
+// What is said beyond the tree is left out where its images are missing, as in a set that was made for looking at.
+bool is_of_tree(const Error& error) {
+  if (error.reason == Reason::no_pagemaps) return false;
+  if (error.reason != Reason::missing_image) return true;
+  const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
+  return name == "pstree.img" || name.starts_with("core-") || name.starts_with("ids-");
+}
+
+// The JSON of ps says more than images of tasks do, and takes one input at a time.
+void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
+  InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
+  for (const std::string& input : inputs) {
+    for (const Inspection& found : InspectionReader{input, inspect}.read()) {
+      options.set = found.id;
+      options.inspection = &found;
+      if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
+        return;
+      for (const Error& error : found.errors)
+        if (is_of_tree(error)) program.report(error);
+      const std::string_view what = found.checkpoint->pages_only();
+      if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
+    }
+    inspect.source.before.push_back(input);
+  }
 }
 
 int run(Program& program) {
@@ -88,6 +114,12 @@ int run(Program& program) {
   if (inputs.empty()) inputs.push_back("-");
   Destination destination{program, Destination::Content::text};
   ExploreOptions options = options_of(program, explorer);
+  const bool is_text = options.form == ExploreOptions::Form::text;
+  MaybeColoured coloured{program, destination, is_text ? MaybeColoured::Text::table : MaybeColoured::Text::json};
+  if (explorer == Explorer::ps && options.form != ExploreOptions::Form::text) {
+    show_processes(program, coloured.output(), inputs, options);
+    return destination.commit();
+  }
   CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
@@ -98,13 +130,14 @@ int run(Program& program) {
   const std::vector<std::string> names = texts_of(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const std::string heading = shown.size() > 1 ? names[i] : std::string{};
-    if (show(program, destination.output(), *shown[i], heading, explorer, options) == Step::stop) break;
+    if (show(program, coloured.output(), *shown[i], heading, explorer, options) == Step::stop) break;
   }
   return destination.commit();
 }
 
 }  // namespace
 
-const Filter filter{"crit-x", "look into a checkpoint", "[INPUT...] ps|fds|mems|rss|sk", examples, groups, run};
+const Filter filter{"crit-x", "look into a checkpoint", "[INPUT...] ps|fds|mems|rss|sk", examples, groups, run, nullptr,
+                    0,        "ps fds mems rss sk"};
 
 }  // namespace critpipe::filters

@@ -65,6 +65,22 @@ class Data:
             subprocess.run(f"tar -C {folder} -cf - . | zstd -q -3 -T0 -f -o {path}", shell=True, check=True)
         return path
 
+    def tar(self, folder):
+        """The same without compression."""
+        path = pathlib.Path(f"{folder}.tar")
+        if not path.exists():
+            place.say(f"    packing {path.name}")
+            subprocess.run(["tar", "-C", folder, "-cf", path, "."], check=True)
+        return path
+
+    def seekable(self, folder):
+        """tar.zst of it, as crit-cat writes it."""
+        path = pathlib.Path(f"{folder}.seekable.tar.zst")
+        if not path.exists():
+            place.say(f"    packing {path.name}")
+            subprocess.run([place.program("crit-cat"), folder, "-o", path], check=True)
+        return path
+
     def stream(self, checkpoint):
         """The image stream that criu-image-streamer would capture of a directory of images."""
         path = pathlib.Path(f"{checkpoint.parent}.stream")

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace critpipe::filters {
@@ -25,6 +26,11 @@ bool wants_colour(Program& program, int fd) {
   const char* refused = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
   return isatty(fd) && !(refused && *refused) && !(terminal && std::strcmp(terminal, "dumb") == 0);
+}
+
+std::size_t terminal_columns(int fd) {
+  winsize size = {};
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 bool locale_is_utf8() {
@@ -78,7 +84,32 @@ bool ColourOutput::drain(const char* bytes, std::size_t size) {
     escaped_ = c == '\\' && !escaped_;
   }
   below_.write(line_);
-  return below_.step() == Step::go;
+  return below_.flush() == Step::go;
+}
+
+bool ColourTableOutput::drain(const char* bytes, std::size_t size) {
+  line_.clear();
+  for (const char c : std::string_view{bytes, size}) {
+    const bool is_blank = c == ' ' || c == '\t';
+    if (in_ == In::margin && !is_blank && c != '\n') {
+      line_ += (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ? number_colour : key_colour;
+      in_ = In::word;
+    }
+    if (in_ == In::word && (is_blank || c == ':' || c == '\n')) {
+      line_ += no_colour;
+      in_ = In::rest;
+    }
+    line_ += c;
+    if (c == '\n') in_ = In::margin;
+  }
+  below_.write(line_);
+  return below_.flush() == Step::go;
+}
+
+MaybeColoured::MaybeColoured(Program& program, Destination& destination, Text text) : plain_{destination.output()} {
+  if (!wants_colour(program, destination.fd())) return;
+  if (text == Text::json) coloured_ = std::make_unique<ColourOutput>(plain_);
+  else coloured_ = std::make_unique<ColourTableOutput>(plain_);
 }
 
 }  // namespace critpipe::filters

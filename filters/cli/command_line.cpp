@@ -7,7 +7,10 @@
 #include <cstdlib>
 #include <functional>
 #include <optional>
+#include <unistd.h>
 
+#include "cli/colour.hpp"
+#include "cli/input_lists.hpp"
 #include "cli/option_rules.hpp"
 #include "critpipe/match.hpp"
 
@@ -18,18 +21,25 @@ namespace {
 std::string spelled(const Option& option) {
   std::string text = option.letter ? std::string{"-"} + option.letter + ", " : "    ";
   text += std::string{"--"} + option.name;
-  const bool optional = option.value && option.value[0] == '[';
-  if (option.value) text += optional ? option.value : std::string{"="} + option.value;
+  if (option.value) text += option.has_optional_value() ? option.value : std::string{"="} + option.value;
   return text;
 }
 
-constexpr std::size_t help_column = 28, help_width = 72;
+constexpr std::size_t help_column = 28;
+
+// Columns for --help: those of the terminal, as far as lines that wide can be read.
+std::size_t help_columns() {
+  constexpr std::size_t least = 68, most = 100;
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
+  return columns == 0 ? most : std::clamp(columns, least, most);
+}
 
 // Broken into lines between words; those behind the first begin in help_column.
 std::string wrapped(std::string text) {
+  const std::size_t width = help_columns() - help_column;
   std::size_t begin = 0;
-  while (text.size() - begin > help_width) {
-    const std::size_t blank = text.rfind(' ', begin + help_width);
+  while (text.size() - begin > width) {
+    const std::size_t blank = text.rfind(' ', begin + width);
     if (blank == text.npos || blank < begin) break;
     text.replace(blank, 1, "\n" + std::string(help_column, ' '));
     begin = blank + 1 + help_column;
@@ -92,6 +102,7 @@ void answer_about_itself(const Filter& row, const std::string& word) {
   if (word == "--print-manual-options") print_and_exit(manual_options(row));
   if (word == "--print-bash-completion") print_and_exit(bash_completion(row));
   if (word == "--print-zsh-completion") print_and_exit(zsh_completion(row));
+  if (word == "--print-fish-completion") print_and_exit(fish_completion(row));
 }
 
 // The name that messages begin with: crit runs other programs under its own.
@@ -122,7 +133,7 @@ bool take_joined(const Filter& row, const std::string& word, Program& program, s
   if (!option) return false;
   const bool is_joined = equals != word.npos;
   if (is_joined && !option->value) program.usage("--" + name + " takes no value");
-  const bool is_optional = option->value && option->value[0] == '[';
+  const bool is_optional = option->has_optional_value();
   if (is_optional) given.push_back({name, is_joined ? word.substr(equals + 1) : ""});
   else if (is_joined) words.insert(words.end(), {"--" + name, word.substr(equals + 1)});
   return is_optional || is_joined;
@@ -141,11 +152,17 @@ bool may_mean(const std::vector<std::string>& words, const Option& option) {
 
 std::string help_text(const Filter& row) {
   std::string text = std::string{row.name} + ": " + row.purpose + "\n\n";
-  std::size_t width = 0;
-  for (const Example& example : row.examples) width = std::max(width, std::strlen(example.command));
+  std::size_t width = 0, longest = 0;
+  for (const Example& example : row.examples) {
+    width = std::max(width, std::strlen(example.command));
+    longest = std::max(longest, std::strlen(example.does));
+  }
+  // What an example does stands behind it, or below where that is wider than a narrow terminal.
+  const bool is_narrow = help_columns() < 100 && 2 + width + 2 + longest > help_columns();
   for (const Example& example : row.examples) {
     const std::string command = example.command;
-    text += "  " + command + std::string(width - command.size() + 2, ' ') + example.does + "\n";
+    text +=
+        "  " + command + (is_narrow ? "\n      " : std::string(width - command.size() + 2, ' ')) + example.does + "\n";
   }
   text += std::string{"\nUsage: "} + row.name + " [OPTION...] " + row.arguments + "\n";
   each_option(row, [&](const Option& option) {
@@ -164,9 +181,8 @@ std::string manual_options(const Filter& row) {
     std::string name = option.letter ? std::string{"**-"} + option.letter + "**, " : "";
     name += std::string{"**--"} + option.name + "**";
     if (option.value) {
-      const bool optional = option.value[0] == '[';
-      name += optional ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
-                       : "=*" + std::string{option.value} + "*";
+      name += option.has_optional_value() ? "[=*" + std::string{option.value + 2, std::strlen(option.value) - 3} + "*]"
+                                          : "=*" + std::string{option.value} + "*";
     }
     text += name + "\n: " + sentence_of(option) + "\n\n";
   });
@@ -224,6 +240,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   for (std::string& argument : arguments) argument = unmarked(std::move(argument));
   Program parsed{row, name, std::move(arguments), std::move(given)};
   check_combinations(row, parsed);
+  if (parsed.has("files-from") || parsed.has("recursive")) parsed.set_arguments(listed_inputs(row, parsed));
   return parsed;
 }
 

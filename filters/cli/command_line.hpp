@@ -19,9 +19,16 @@ void each_option(const Filter& row, Use use) {
   use(Option{0, "version", nullptr, "Print the version and exit."});
 }
 
+// Of "crit show", show.
+inline std::string_view command_of(const Filter& row) {
+  const std::string_view name = row.name;
+  return name.substr(name.rfind(' ') + 1);
+}
+
 std::string help_text(const Filter& row);
 std::string manual_options(const Filter& row);  // Markdown for the OPTIONS of the manual
 std::string bash_completion(const Filter& row);
 std::string zsh_completion(const Filter& row);
+std::string fish_completion(const Filter& row);
 
 }  // namespace critpipe::filters

@@ -6,17 +6,10 @@ namespace critpipe::filters {
 
 namespace {
 
-bool has_optional_value(const Option& option) { return option.value && option.value[0] == '['; }
-
 // "[=WHEN]" is WHEN.
 std::string value_name(const Option& option) {
   const std::string value = option.value;
-  return has_optional_value(option) ? value.substr(2, value.size() - 3) : value;
-}
-
-std::string_view command_of(const Filter& row) {
-  const std::string_view name = row.name;
-  return name.substr(name.rfind(' ') + 1);
+  return option.has_optional_value() ? value.substr(2, value.size() - 3) : value;
 }
 
 // One name a line: names have blanks.
@@ -26,19 +19,21 @@ std::string bash_files(const char* action) {
 
 // What completes one command line; "$current" and "$previous" are its last two words.
 std::string bash_cases(const Filter& row, const std::string& margin) {
-  std::string words, files, directories;
+  std::string words, files, directories, chosen;
   each_option(row, [&](const Option& option) {
     const std::string name = std::string{"--"} + option.name;
     words += words.empty() ? "" : " ";
     words += name;
-    if (option.value && !has_optional_value(option)) words += '=';
+    if (option.value && !option.has_optional_value()) words += '=';
+    const std::string pattern = name + (option.letter ? std::string{"|-"} + option.letter : "");
+    if (*option.words)
+      chosen += margin + pattern + ") COMPREPLY=($(compgen -W '" + option.words + "' -- \"$current\")); return ;;\n";
     if (option.complete == Option::none) return;
     std::string& values = option.complete == Option::directories ? directories : files;
     values += values.empty() ? "" : "|";
-    values += name;
-    if (option.letter) values += std::string{"|-"} + option.letter;
+    values += pattern;
   });
-  std::string text = margin + "case $previous in\n";
+  std::string text = margin + "case $previous in\n" + chosen;
   const auto values = [&](const std::string& options, const char* action) {
     if (!options.empty()) text += margin + options + ") " + bash_files(action) + "; return ;;\n";
   };
@@ -47,7 +42,8 @@ std::string bash_cases(const Filter& row, const std::string& margin) {
   text += margin + "esac\n" + margin + "case $current in\n" + margin + "-*)\n";
   text += margin + "  COMPREPLY=($(compgen -W '" + words + "' -- \"$current\"))\n";
   text += margin + "  [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace\n" + margin + "  ;;\n";
-  return text + margin + "*) " + bash_files("-f") + " ;;\n" + margin + "esac\n";
+  const std::string arguments = *row.words ? std::string{"-W '"} + row.words + "' -f" : "-f";
+  return text + margin + "*) " + bash_files(arguments.c_str()) + " ;;\n" + margin + "esac\n";
 }
 
 std::string bash_commands(const Filter& row) {
@@ -79,12 +75,13 @@ std::string zsh_text(std::string text, const char* special = "[]:'") {
 std::string zsh_arguments(const Filter& row, const std::string& margin) {
   std::string text = margin + "_arguments -s";
   each_option(row, [&](const Option& option) {
-    const bool optional = has_optional_value(option);
+    const bool optional = option.has_optional_value();
     std::string value;
     if (option.value) {
       value = optional ? "::" : ":";
       value += zsh_text(value_name(option), ":'");
-      value += option.complete == Option::files         ? ":_files"
+      value += *option.words                            ? std::string{":("} + option.words + ")"
+               : option.complete == Option::files       ? ":_files"
                : option.complete == Option::directories ? ":_files -/"
                                                         : ":";
     }
@@ -92,7 +89,9 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
     text += " \\\n" + margin + "  '--" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
     if (option.letter) text += " \\\n" + margin + "  '-" + option.letter + (option.value ? "+" : "") + help;
   });
-  return text + " \\\n" + margin + "  '*:input:_files'\n";
+  const std::string words =
+      std::string{"{_alternative \"words:what to look at:("} + row.words + ")\" \"files:input:_files\"}";
+  return text + " \\\n" + margin + "  '*:input:" + (*row.words ? words : "_files") + "'\n";
 }
 
 std::string zsh_commands(const Filter& row) {

@@ -34,7 +34,10 @@ struct Option {
   // Names of options, separated by blanks. Of those joined by | one is enough: "memory", "into pages-from", "argv|env".
   const char* needed = "";
   const char* excluded = "";
+  const char* words = "";  // for completions: the values that there are, or some, separated by blanks
 
+  // "[=LEVEL]"
+  constexpr bool has_optional_value() const { return value && value[0] == '['; }
   constexpr Option needs(const char* options) const {
     Option row = *this;
     row.needed = options;
@@ -43,6 +46,11 @@ struct Option {
   constexpr Option excludes(const char* options) const {
     Option row = *this;
     row.excluded = options;
+    return row;
+  }
+  constexpr Option one_of(const char* values) const {
+    Option row = *this;
+    row.words = values;
     return row;
   }
   constexpr Option without_letter() const {
@@ -72,6 +80,9 @@ struct Filter {
   int (*run)(Program& program);
   const Filter* commands = nullptr;  // the first word names one of these, or another program
   std::size_t nr_commands = 0;
+  const char* words = "";  // an argument may be one of these instead of an input: "ps fds"
+  // How many arguments stand before the inputs; null: none.
+  std::size_t (*nr_before_inputs)(const Program& program) = nullptr;
 
   bool dispatches() const { return commands != nullptr; }
 };
@@ -96,9 +107,22 @@ inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
 inline constexpr Option set_row{0, "set", "SET",
                                 "Read only the set of images in directory SET of an archive or image stream."};
-inline constexpr Option big_numbers_row{0, "big-numbers", "FORM",
+inline constexpr Option big_numbers_row{0,
+                                        "big-numbers",
+                                        "FORM",
                                         "Print fields of 64 bits as numbers (number) or in quotes (text), for readers "
-                                        "that round numbers above 2^53, as jq before 1.7 does."};
+                                        "that round numbers above 2^53, as jq before 1.7 does.",
+                                        Option::none,
+                                        "",
+                                        "",
+                                        "number text"};
+inline constexpr Option files_from_row{
+    0, "files-from", "LIST",
+    "Read the inputs that LIST names, too: one a line, or each followed by NUL; - is standard input.", Option::files};
+inline constexpr Option recursive_row{
+    'r', "recursive", nullptr,
+    "Of each directory, read the checkpoints in it and below: directories with images, and archives by their suffix."};
+inline constexpr Option many_inputs_options[] = {files_from_row, recursive_row};
 inline constexpr Option output_options[] = {output_row, sync_row.needs("output")};
 inline constexpr Option force_options[] = {force_row.needs("output")};
 inline constexpr Option limit_options[] = {max_entry_row, max_size_row};
@@ -106,6 +130,8 @@ inline constexpr Option input_options[] = {
     {0, "only", "GLOB", "Read only images whose path, or an end of it, matches; may be repeated."},
     {0, "except", "GLOB", "Skip images whose path, or an end of it, matches; may be repeated."},
     set_row,
+    files_from_row,
+    recursive_row,
     max_entry_row,
     max_size_row,
 };
@@ -122,6 +148,7 @@ class Program {
   // A number with an optional K, M, G or T; usage error where it is none.
   std::uint64_t number(std::string_view option, std::uint64_t otherwise);
   const std::vector<std::string>& arguments() const { return arguments_; }
+  void set_arguments(std::vector<std::string> arguments) { arguments_ = std::move(arguments); }
   // Takes the first argument away from the others; usage error with `missing` where there is none.
   std::string take_argument(const char* missing);
   // The arguments, or "-" where there is none; usage error where standard input is then a terminal.

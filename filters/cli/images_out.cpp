@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <thread>
 
 namespace critpipe::filters {
 
@@ -51,7 +52,9 @@ Parents parents_of(const Program& program) {
 }  // namespace
 
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd) {
-  const std::uint64_t threads = program.number("threads", 1);
+  constexpr unsigned usual = 8;  // each takes memory, and what reads the images is not faster
+  const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, usual);
+  const std::uint64_t threads = program.number("threads", processors);
   if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
   const std::string level = program.value("zstd").value_or("");
   const std::uint64_t number = level.empty() ? 3 : program.number("zstd", 3);

@@ -80,10 +80,12 @@ class ImagesOut {
 std::unique_ptr<ImagesOut> images_out(Program& program);
 
 inline constexpr Option format_row =
-    Option{0, "format", "FORM", "Write an image stream, a directory or an archive: stream, dir or tar."}.excludes(
-        "stream");
+    Option{0, "format", "FORM", "Write an image stream, a directory or an archive: stream, dir or tar."}
+        .excludes("stream")
+        .one_of("stream dir tar");
 inline constexpr Option zstd_row{0, "zstd", "[=LEVEL]", "Compress the output with zstd (LEVEL 3)."};
-inline constexpr Option threads_row = Option{0, "threads", "N", "Compress on N threads (1)."}.needs("zstd|output");
+inline constexpr Option threads_row =
+    Option{0, "threads", "N", "Compress on N threads (one a processor)."}.needs("zstd|output");
 inline constexpr Option images_out_options[] = {
     format_row,
     stream_row,

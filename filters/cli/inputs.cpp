@@ -67,6 +67,7 @@ SourceOptions source_options(Program& program) {
   options.all_members = options.any_file = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
   options.set = program.value("set");
+  options.threads = static_cast<unsigned>(std::min<std::uint64_t>(program.number("jobs", 0), 1024));
   static const std::uint64_t at_start = stdin_offset();  // before anything is read
   options.stdin_offset = at_start;
   return options;

@@ -248,6 +248,31 @@ bool has_pieces(const std::vector<std::string>& inputs) {
 
 }  // namespace
 
+void on_threads(Program& program, std::size_t most, const std::function<void()>& work) {
+  const std::size_t threads = std::min(nr_threads(program), std::max<std::size_t>(most, 1));
+  std::mutex failing;
+  std::exception_ptr failure;
+  const auto guarded = [&]() noexcept {
+    try {
+      work();
+    } catch (...) {
+      const std::lock_guard lock{failing};
+      if (!failure) failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> others;
+  others.reserve(threads);
+  try {
+    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(guarded);
+  } catch (const std::system_error&) {
+    // The system starts no more threads: those that run do the work.
+  } catch (const std::bad_alloc&) {
+  }
+  guarded();
+  for (std::thread& thread : others) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
 void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options) {
   const std::size_t threads = nr_threads(program);
   if (threads == 1 || !has_pieces(program.inputs())) {
@@ -257,17 +282,10 @@ void read_inputs(Program& program, Output& output, const MakeReceiver& make, con
     (void)read_inputs(program, *receiver, options);
     return;
   }
-  Workers workers{program, output, make, options, threads};
-  std::vector<std::thread> others;
-  others.reserve(threads);
-  try {
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back([&] { workers.work(); });
-  } catch (const std::system_error&) {
-    // The system starts no more threads: those that run do the work.
-  } catch (const std::bad_alloc&) {
-  }
-  workers.work();
-  for (std::thread& thread : others) thread.join();
+  SourceOptions reading = options;  // on all threads as it is
+  reading.threads = 1;
+  Workers workers{program, output, make, reading, threads};
+  on_threads(program, threads, [&] { workers.work(); });
   workers.rethrow();
   workers.report_missing();
 }

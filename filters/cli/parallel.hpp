@@ -32,6 +32,10 @@ inline constexpr Option parallel_options[] = {
     {'j', "jobs", "N", "Read directories and several inputs on N threads (default: one per processor)."},
 };
 
+// Calls work() on as many threads as --jobs says, `most` at the most, and returns when all have come back. What it
+// throws is thrown on.
+void on_threads(Program& program, std::size_t most, const std::function<void()>& work);
+
 void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options);
 
 }  // namespace critpipe::filters

@@ -90,7 +90,9 @@ std::string Program::take_argument(const char* missing) {
 }
 
 std::vector<std::string> Program::inputs() {
-  if (std::ranges::count(arguments_, "-") > 1) usage("- is standard input, which can be read once");
+  struct stat input {};
+  if (std::ranges::count(arguments_, "-") > 1 && (fstat(STDIN_FILENO, &input) != 0 || !S_ISREG(input.st_mode)))
+    usage("- is standard input, which can be read once");
   if (!arguments_.empty()) return arguments_;
   if (isatty(STDIN_FILENO)) usage("no input: name an image, a directory or an archive, or pipe one in");
   return {"-"};

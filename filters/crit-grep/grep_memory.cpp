@@ -28,9 +28,9 @@ std::string hex_number(std::uint64_t number) {
   return text;
 }
 
-std::string escaped(Bytes bytes) {
-  return visible({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, Escape::bytes);
-}
+std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+std::string escaped(Bytes bytes) { return visible(text_of(bytes), Escape::bytes); }
 
 // Prints matches as the options ask for.
 class Printer {
@@ -224,9 +224,9 @@ void Printer::json(const MemoryMatch& found) {
     json_.null();
   }
   if (patterns_.size() > 1) json_.key("pattern").text(patterns_.text(found.pattern));
-  json_.key("match").bytes(found.match);
+  put_name(json_, "match", text_of(found.match));
   if (!found.before.empty() || !found.after.empty())
-    json_.key("before").bytes(found.before).key("after").bytes(found.after);
+    put_name(put_name(json_, "before", text_of(found.before)), "after", text_of(found.after));
   json_.end('}').line_end();
 }
 

@@ -22,7 +22,8 @@ inline constexpr Option memory_options[] = {
     pid_row.needs("memory"),
     Option{0, "range", "A:B", "Search only addresses from A up to B; may be repeated."}.needs("memory"),
     Option{0, "vma", "AREA", "Search only mappings of this kind: heap, stack, anon, file=GLOB, ...; may be repeated."}
-        .needs("memory"),
+        .needs("memory")
+        .one_of("heap stack anon file= file memfd shmem sysv vdso"),
     Option{0, "prot", "LETTERS", "Search only mappings with these permissions: r, w, x."}.needs("memory"),
     page_size_row.needs("memory"),
     parent_row.needs("memory"),

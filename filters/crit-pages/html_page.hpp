@@ -161,7 +161,9 @@ window.addEventListener("scroll", draw);
 window.addEventListener("resize", lay_out);
 chooser.onchange = choose;
 memories.forEach((one, i) => chooser.add(new Option(one.name + " (" + one.rows.length + ")", i)));
-for (const state of states) {
+const present = new Set(memories.flatMap(one => one.rows.flatMap(row => row.g.filter((_, i) => i % 3 === 1))));
+for (const [i, state] of states.entries()) {
+  if (!present.has(i)) continue;
   const swatch = document.createElement("i");
   swatch.style.background = state.c;
   document.getElementById("legend").append(swatch, state.n + "\u2002 ");

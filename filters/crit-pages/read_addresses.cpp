@@ -15,7 +15,9 @@ namespace {
 
 constexpr Option options[] = {
     {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
-    Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}.needs("at|argv|env"),
+    Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}
+        .needs("at|argv|env")
+        .one_of("error zero"),
     Option{'x', "hex", nullptr, "Write a hexdump in any case."}.needs("at"),
 };
 constexpr const char* takes[] = {"force", "memory", "output", "parent"};

@@ -8,7 +8,8 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."},
+    Option{0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."}
+        .one_of("vma file process flags"),
 };
 constexpr const char* takes[] = {"contents", "json", "jobs", "output"};
 

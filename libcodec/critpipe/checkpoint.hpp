@@ -38,6 +38,7 @@ struct Needs {
   bool descriptors = false;                  // descriptor tables, working and root directories, all files
   bool mappings = false;                     // address spaces, and the files that are mapped
   bool pagemaps = false;                     // which pages of tasks are stored
+  bool credentials = false;                  // users, capabilities and seccomp modes of tasks
   bool queues = false;                       // how many bytes wait in sockets
   std::vector<std::string_view> kinds = {};  // "UTSNS": kinds whose entries to keep for messages()
 };
@@ -94,6 +95,7 @@ class Checkpoint {
   std::string ghost_of(const Mapping& mapping) const;
   const File* directory(std::uint32_t id) const;            // by Task::cwd_id, root_id or AddressSpace::exe_id
   std::string path_of(const File& file) const;              // of a memfd "memfd:name"; empty: it has none
+  bool is_deleted(const File& file) const;                  // is its name gone?
   std::optional<Socket> socket_of(const File& file) const;  // nothing: it is no socket
   // What a mapping is called: "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous
   // memory.
@@ -138,6 +140,8 @@ class CheckpointReader : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
+  // A checkpoint that is not finished; null: nothing of it has come.
+  const Checkpoint* begun(const SetId& id) const;
   // Call after the last input. Gives at least one: an empty checkpoint of `input` if there was nothing to read.
   std::vector<SetCheckpoint>& finish(std::string_view input);
 

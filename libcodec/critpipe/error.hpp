@@ -112,6 +112,11 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
   X(bad_parent, data, "not the parent that is wanted: {name}")                                                         \
+  X(no_criu, io, "no CRIU: {name}")                                                                                    \
+  X(criu_failed, io, "CRIU: {name}")                                                                                   \
+  X(bad_answer, data, "CRIU's answer is not understood: {name}")                                                       \
+  X(bad_request, data, "not how CRIU talks to an image streamer: {name}")                                              \
+  X(incomplete_checkpoint, data, "the checkpoint is incomplete: {name}")                                               \
   X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {

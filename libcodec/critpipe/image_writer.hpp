@@ -59,6 +59,25 @@ class ImageSink : public Sink {
   bool kept_ = false;  // the entry is in the slice
 };
 
+// The markers of an image stream, for a writer that moves the data itself, over one shard or several. Each call appends
+// to `out` what goes before the data, to the shard that the data goes to. The reader puts shards together by the order
+// of the calls, so each shard must keep it.
+class StreamMarkers {
+ public:
+  static constexpr std::uint32_t most_data = ~std::uint32_t{0};
+
+  // The next `size` bytes of the member with that name, at most most_data.
+  void data(std::string& out, std::string_view name, std::uint32_t size);
+  void end(std::string& out, std::string_view name);  // the member is complete; it may be empty
+  void finish(std::string& out);                      // the stream is complete; no call may follow
+
+ private:
+  void select(std::string& out, std::string_view name);
+
+  std::string current_;
+  std::uint64_t sequence_ = 0;
+};
+
 // Writes an image stream. Step::stop: the output has failed, and its error() says how.
 class StreamWriter {
  public:
@@ -77,13 +96,11 @@ class StreamWriter {
   Step finish();                    // the stream is complete; no call may follow
 
  private:
-  void select(std::string_view name);
-  std::uint64_t copy(int fd, std::uint64_t size, Error& error);
-  void mark(int body, std::uint64_t size, std::string_view name = {});
+  void mark_data(std::string_view name, std::uint64_t size);
+  std::uint64_t copy(std::string_view name, int fd, std::uint64_t size, Error& error);
 
   Output& output_;
-  std::string current_;
-  std::uint64_t sequence_ = 0;
+  StreamMarkers markers_;
 };
 
 // Writes a tar archive, as GNU tar writes them: names and sizes of any length. The same members give the same bytes:

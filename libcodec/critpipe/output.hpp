@@ -78,6 +78,10 @@ class Output {
   void release() { mark_ = nullptr; }
   bool rollback();  // to the mark; false if its bytes are written, or there is no mark
 
+  // A hint: what follows, `size` bytes of it, may be wanted without what comes before. A compressor then begins so that
+  // a reader need not unpack what comes before.
+  virtual void part_begins(std::uint64_t) {}
+
   Step flush();  // stop: error() says why, or nobody reads any more
   Step step() const { return failed_ ? Step::stop : Step::go; }
   const Error& error() const { return error_; }  // why it failed; none if nobody reads any more
@@ -141,20 +145,23 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
-// Compresses what it is given into another output.
+// Compresses what it is given into another output, as seekable zstd: frames of 4 MiB at most, which are compressed on
+// several threads, and a table of them at the end. Any zstd reads it. The same bytes and parts give the same output on
+// any number of threads. Each thread holds 8 MiB, and what the level takes.
 class ZstdOutput final : public Output {
  public:
+  // Requires: threads > 0.
   ZstdOutput(Output& below, int level, int threads);
   ~ZstdOutput() override;
-  Step finish();  // ends the frame
+  // Small parts share a frame; a large one begins a frame and ends with one.
+  void part_begins(std::uint64_t size) override;
+  Step finish();  // ends the last frame, and writes the table
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
-  bool compress(const char* bytes, std::size_t size, bool last);
 
-  Output& below_;
-  struct CRITPIPE_INNER Context;
-  std::unique_ptr<Context> context_;
+  class CRITPIPE_INNER Frames;
+  std::unique_ptr<Frames> frames_;
 };
 
 // After a power cut: with `disk`, a file under its final name is complete; with `none`, it may be empty or cut short.

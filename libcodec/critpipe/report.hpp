@@ -41,6 +41,8 @@ enum class Explorer : std::uint8_t { ps, fds, mems, rss, sk };
 // The explorer with that name, "ps", or with go-criu's name for it, "fd" and "mem"; nothing: there is none.
 std::optional<Explorer> explorer_named(std::string_view word);
 
+struct Inspection;  // inspect.hpp
+
 // How to show it.
 struct ExploreOptions {
   enum class Form : std::uint8_t {
@@ -55,6 +57,7 @@ struct ExploreOptions {
   bool unicode = false;  // draw it with Unicode's line characters instead of ASCII
   SetId set = {};        // JSON: which checkpoint, for the first keys of each object
   BigNumbers big_numbers = BigNumbers::number;
+  const Inspection* inspection = nullptr;  // JSON of ps: users, programs, command lines and resident memory, too
 };
 
 // What a checkpoint must be read with to be shown.

@@ -87,6 +87,7 @@ struct Member {
   bool interleaved = false;        // bytes of others may come before its end
   bool is_image = true;            // false: another file of the set, which is not decoded
   std::uint64_t packed = unknown;  // bytes of compressed input that were read so far; unknown: not compressed
+  std::uint64_t at = unknown;      // of a plain archive in a file: where its bytes begin there, for pread
   int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
                                    // The receiver must not close it
 };
@@ -124,6 +125,9 @@ struct SourceOptions {
   std::uint64_t stdin_offset = Member::unknown;
   // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
   std::vector<std::string> before = {};
+  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
+  // only in a file, is unpacked by more than the one that reads it.
+  unsigned threads = 0;
 };
 
 // A part of the inputs that a thread can read while others read other parts: a file of a directory, an archive, the
@@ -133,6 +137,8 @@ class Piece {
   virtual ~Piece() = default;
   virtual Step read(Receiver& receiver) = 0;  // call once
   virtual bool is_open() const = 0;           // does it hold a descriptor and a block of memory?
+  // How many bytes were read so far, of each of the inputs that are one stream; empty: it is no stream.
+  virtual std::vector<std::uint64_t> bytes_read() const { return {}; }
 };
 
 // All pieces of some inputs, in order. Shards of one image stream are one piece; an input that can't be opened is a

@@ -109,6 +109,17 @@ std::string socket_type_name(std::uint32_t type);
 std::string protocol_name(std::uint32_t family, std::uint32_t protocol);  // netlink: "ROUTE"; packet: "0x0800"
 std::string socket_state_name(std::uint32_t state);
 
+// What a task may do. Capabilities are sets of bits, CAP_CHOWN the lowest.
+struct Credentials {
+  bool is_known = false;
+  std::uint32_t uid = 0, gid = 0, euid = 0, egid = 0, suid = 0, sgid = 0;
+  std::vector<std::uint32_t> groups = {};
+  std::uint64_t inheritable = 0, permitted = 0, effective = 0, bounding = 0, ambient = 0;
+  bool no_new_privileges = false;
+  std::string lsm_profile = {};    // of AppArmor or SELinux; empty: there is none
+  std::uint32_t seccomp_mode = 0;  // 0: none, 1: strict, 2: a filter
+};
+
 // A thread of a task.
 struct Thread {
   std::uint32_t tid = 0;
@@ -128,7 +139,10 @@ struct Task {
   Ids ids = {};
   bool has_memory = false, has_pagemap = false, has_directories = false;  // were these images read?
   AddressSpace memory = {};
-  std::vector<PageRun> pagemap = {};  // in the order of the image; without PageRun::page
+  Credentials credentials = {};
+  std::uint64_t pages_id = 0;                          // which pages image its pages are in
+  std::vector<PageRun> pagemap = {};                   // in the order of the image; without PageRun::page
+  std::shared_ptr<const PageLayout> page_layout = {};  // how its pages are stored; null: plain
   std::uint32_t cwd_id = 0, root_id = 0, umask = 0;
 
   // False: it is dead or a zombie, and has neither memory nor files.

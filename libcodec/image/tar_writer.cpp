@@ -102,6 +102,7 @@ void TarWriter::directories(std::string_view name) {
 }
 
 Step TarWriter::begin(std::string_view name, std::uint64_t size) {
+  output_.part_begins(size);
   directories(name);
   header(name, '0', size);
   left_ = size;
@@ -130,12 +131,14 @@ std::uint64_t TarWriter::pass_file(int fd, std::uint64_t size) {
 }
 
 Step TarWriter::link(std::string_view name, std::string_view target) {
+  output_.part_begins(0);
   directories(name);
   header(name, '2', 0, target);
   return output_.step();
 }
 
 Step TarWriter::finish() {
+  output_.part_begins(0);
   const std::size_t fill = 2 * tar_block + padding(written_ + 2 * tar_block, tar_record);
   std::size_t left = fill;
   while (left > 0) {

@@ -6,6 +6,8 @@ install(TARGETS ${libraries} EXPORT critpipe COMPONENT development
         LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 install(DIRECTORY critpipe/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/critpipe COMPONENT development
         FILES_MATCHING PATTERN "*.hpp")
+install(FILES ${PROJECT_SOURCE_DIR}/schemas/crit-inspect.json DESTINATION ${CMAKE_INSTALL_DATADIR}/critpipe/schemas
+        COMPONENT critpipe)
 install(EXPORT critpipe NAMESPACE critpipe:: FILE critpipeTargets.cmake DESTINATION ${package_dir}
         COMPONENT development)
 
@@ -16,8 +18,17 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipeConfig.cmake ${CMAKE_CURRENT_B
         DESTINATION ${package_dir} COMPONENT development)
 
 # Directories in critpipe.pc are relative to the prefix, unless they were given as absolute ones.
+file(RELATIVE_PATH pc_up /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+string(REGEX REPLACE "/$" "" pc_prefix "\${pcfiledir}/${pc_up}")
+if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
+  set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+endif()
 cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
 cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
 configure_file(install/critpipe.pc.in critpipe.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT development)
+
+# What the JSON of programs looks like.
+install(FILES ${PROJECT_SOURCE_DIR}/schemas/crit-check.json DESTINATION ${CMAKE_INSTALL_DATADIR}/critpipe/schemas
+        COMPONENT critpipe)

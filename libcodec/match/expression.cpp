@@ -10,7 +10,7 @@ using namespace match;
 
 struct Expression::Program {
   Clause clause;
-  std::deque<Pattern> patterns;
+  std::deque<TextPattern> patterns;
   Planner planner;
   Jumps jumps;
   std::vector<std::pair<Special, Check>> specials;

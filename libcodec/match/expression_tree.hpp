@@ -24,11 +24,11 @@ struct Literal {
   unsigned prefix_bits = 0;
 };
 
-class Pattern;
+class TextPattern;
 
 struct Regex {
   std::string text;
-  const Pattern* compiled = nullptr;
+  const TextPattern* compiled = nullptr;
   bool caseless = false;
   bool dot_all = false;
   bool multiline = false;

@@ -47,7 +47,7 @@ struct Check {
   std::uint64_t bit = 0;   // one is set
   IntegerRange range = {};
   std::string text = {};
-  const Pattern* pattern = nullptr;
+  const TextPattern* pattern = nullptr;
   std::vector<std::uint64_t> values = {};
   Address value = {};  // address: under its mask
   std::uint32_t address_mask[4] = {};

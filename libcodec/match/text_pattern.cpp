@@ -19,7 +19,7 @@ unsigned flags_of(const Regex& regex) {
 
 }  // namespace
 
-struct Pattern::Engine {
+struct TextPattern::Engine {
   hs_database_t* database = nullptr;
   hs_scratch_t* scratch = nullptr;
 
@@ -29,10 +29,10 @@ struct Pattern::Engine {
   }
 };
 
-Pattern::Pattern() : engine_{std::make_unique<Engine>()} {}
-Pattern::~Pattern() = default;
+TextPattern::TextPattern() : engine_{std::make_unique<Engine>()} {}
+TextPattern::~TextPattern() = default;
 
-Error Pattern::compile(const Regex& regex) {
+Error TextPattern::compile(const Regex& regex) {
   if (regex.text.size() > max_pattern_bytes) return fault(regex.column, "the pattern is longer than 16 KiB");
   if (regex.text.find('\0') != regex.text.npos) return fault(regex.column, "write \\x00 for a zero byte in a pattern");
   hs_compile_error_t* refused = nullptr;
@@ -53,7 +53,7 @@ Error Pattern::compile(const Regex& regex) {
   return {};
 }
 
-bool Pattern::is_in(Bytes text) const {
+bool TextPattern::is_in(Bytes text) const {
   bool found = false;
   const auto note = [](unsigned, unsigned long long, unsigned long long, unsigned, void* to) {
     *static_cast<bool*>(to) = true;

@@ -11,12 +11,12 @@
 
 namespace critpipe::match {
 
-class Pattern {
+class TextPattern {
  public:
-  Pattern();
-  ~Pattern();
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
+  TextPattern();
+  ~TextPattern();
+  TextPattern(const TextPattern&) = delete;
+  TextPattern& operator=(const TextPattern&) = delete;
 
   // Reasons: bad_expression.
   Error compile(const Regex& regex);

@@ -142,6 +142,10 @@ std::string Checkpoint::ghost_of(const Mapping& mapping) const {
   return name;
 }
 
+bool Checkpoint::is_deleted(const File& file) const {
+  return file.type == type_reg && model_->unlinked.contains(file.id);
+}
+
 const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }
 
 std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : model_->usual_page_size; }

@@ -30,6 +30,11 @@ CheckpointReader::CheckpointReader(const Needs& needs, const Limits& limits)
     : Decoding{limits}, work_{new Work{needs}} {}
 CheckpointReader::~CheckpointReader() = default;
 
+const Checkpoint* CheckpointReader::begun(const SetId& id) const {
+  const SetCheckpoint* set = work_->sets.find(id);
+  return set ? &set->checkpoint : nullptr;
+}
+
 namespace {
 
 bool is_only_noted(const Needs& needs, std::string_view name) {

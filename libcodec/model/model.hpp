@@ -56,6 +56,7 @@ struct Model {
   std::vector<Task> tasks;                                    // of pstree.img, then those without it
   std::unordered_map<std::uint32_t, std::size_t> task_index;  // pid -> the first of that pid
   std::unordered_map<std::uint32_t, Task> collected;          // while filling: what other images say
+  std::unordered_map<std::uint32_t, PagemapReader> pagemaps;  // while filling, by pid
   EntryPlace entry;                                           // while filling
   std::unordered_map<std::uint32_t, std::string> thread_names;
   std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;     // by files id
@@ -64,6 +65,7 @@ struct Model {
   std::unordered_map<std::uint64_t, MemfdInode> memfds;
   std::unordered_map<std::uint32_t, TtyInfo> ttys;
   std::unordered_map<std::uint32_t, std::uint32_t> ghosts;              // by file id: N of ghost-file-N
+  std::unordered_set<std::uint32_t> unlinked;                           // ids of files whose names are gone
   std::unordered_map<std::uint32_t, std::uint64_t> unix_queues;         // by file id: bytes waiting to be received
   std::unordered_map<std::uint32_t, TcpQueue> tcp_queues;               // by inode
   std::unordered_set<std::string> seen;                                 // names of images

@@ -32,6 +32,7 @@ void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
   json.key("id").number(id);
   const File* file = exploring.checkpoint.find_file(type, id);
   if (!file) return;
+  if (exploring.checkpoint.is_deleted(*file)) json.key("deleted").boolean(true);
   if (type != type_reg && type != type_pipe && type != type_unix)
     put_name(json, "about", detailed_text(exploring, type, id));
   if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
@@ -40,26 +41,26 @@ void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
 void put_descriptor(Exploring& exploring, const Descriptor& descriptor) {
   JsonWriter& json = exploring.json;
   const std::string_view type = type_name(descriptor.type);
-  json.key("fd").text(std::to_string(descriptor.fd));
-  json.key("type").text(type.empty() ? std::to_string(descriptor.type) : type);
+  json.key("fd").number(descriptor.fd);
+  json.key("fd_type").text(type.empty() ? std::to_string(descriptor.type) : type);
   put_file(exploring, descriptor.type, descriptor.file_id);
-  json.key("number").number(descriptor.fd).key("flags").number(descriptor.flags);
+  json.key("flags").number(descriptor.flags);
 }
 
 void put_directory(Exploring& exploring, const Task& task, const Directory& directory) {
-  exploring.json.key("fd").text(directory.name);
+  exploring.json.key("directory").text(directory.name);
   put_file(exploring, type_reg, task.*directory.id);
 }
 
 void put_lines(Exploring& exploring, const Task& task) {
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
-    exploring.begin_line().key("pid").number(task.pid);
+    exploring.put_pid(exploring.begin_line(), task);
     put_descriptor(exploring, descriptor);
     exploring.end_line();
   }
   if (!task.has_directories) return;
   for (const Directory& directory : directories) {
-    exploring.begin_line().key("pid").number(task.pid);
+    exploring.put_pid(exploring.begin_line(), task);
     put_directory(exploring, task, directory);
     exploring.end_line();
   }
@@ -68,7 +69,7 @@ void put_lines(Exploring& exploring, const Task& task) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   const auto descriptors = exploring.checkpoint.descriptors(task);
-  exploring.begin_line().key("pid").number(task.pid);
+  exploring.put_pid(exploring.begin_line(), task);
   const bool any = !descriptors.empty() || task.has_directories;
   if (any) json.key("files").begin('[');
   for (const Descriptor& descriptor : descriptors) {

@@ -89,7 +89,7 @@ void put_mapping(Exploring& exploring, const Mapping& mapping, Numbers& numbers)
 
 void put_task(Exploring& exploring, const Task& task, Numbers& numbers) {
   JsonWriter& json = exploring.json;
-  exploring.begin_line().key("pid").number(task.pid);
+  exploring.put_pid(exploring.begin_line(), task);
   put_name(json, "exe", path_text(exploring, exploring.checkpoint.directory(task.memory.exe_id), "unknown"));
   if (!task.memory.mappings.empty()) {
     json.key("mems").begin('[');
@@ -120,7 +120,7 @@ void explore_mems(Exploring& exploring) {
       continue;
     }
     for (const Mapping& mapping : task.memory.mappings) {
-      exploring.begin_line().key("pid").number(task.pid);
+      exploring.put_pid(exploring.begin_line(), task);
       put_mapping(exploring, mapping, numbers);
       exploring.end_line();
     }

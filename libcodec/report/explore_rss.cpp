@@ -129,7 +129,7 @@ void put_run(Exploring& exploring, TaskRuns& runs, const PageRun& run) {
 void put_task(Exploring& exploring, const Task& task) {
   JsonWriter& json = exploring.json;
   TaskRuns runs{exploring, task};
-  exploring.begin_line().key("pid").number(task.pid);
+  exploring.put_pid(exploring.begin_line(), task);
   if (!task.pagemap.empty()) {
     json.key("rss").begin('[');
     for (const PageRun& run : task.pagemap) {
@@ -160,7 +160,7 @@ void explore_rss(Exploring& exploring) {
         print_run(exploring, runs, run);
         continue;
       }
-      exploring.begin_line().key("pid").number(task.pid);
+      exploring.put_pid(exploring.begin_line(), task);
       put_run(exploring, runs, run);
       exploring.end_line();
     }

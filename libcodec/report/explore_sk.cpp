@@ -1,5 +1,6 @@
 // sk: the sockets of each task.
-#include "base/size_text.hpp"
+#include <unordered_map>
+
 #include "report/explorers.hpp"
 
 namespace critpipe {
@@ -92,13 +93,31 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   put_number(json, "src_port", is_inet ? socket.source_port : 0);
   put_text(json, "dest_addr", socket.destination);
   put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
-  json.key("send_buf")
-      .text(gocrit_size_text(socket.send_buffer))
-      .key("recv_buf")
-      .text(gocrit_size_text(socket.receive_buffer));
 }
 
-void put_socket(Exploring& exploring, const Descriptor& descriptor) {
+// Who has the unix socket of an inode open; the first of them.
+class UnixOwners {
+ public:
+  UnixOwners() = default;
+  explicit UnixOwners(const Checkpoint& checkpoint) {
+    for (const Task& task : checkpoint.tasks())
+      for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
+        const File* file = descriptor.type == type_unix && task.is_running()
+                               ? checkpoint.find_file(descriptor.type, descriptor.file_id)
+                               : nullptr;
+        if (file) by_inode_.try_emplace(checkpoint.socket_of(*file)->inode, &task);
+      }
+  }
+  const Task* of(std::uint32_t inode) const {
+    const auto found = by_inode_.find(inode);
+    return found == by_inode_.end() ? nullptr : found->second;
+  }
+
+ private:
+  std::unordered_map<std::uint32_t, const Task*> by_inode_;
+};
+
+void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor& descriptor) {
   JsonWriter& json = exploring.json;
   json.key("fd").number(descriptor.fd).key("fd_type").text(type_name(descriptor.type));
   const File* file = exploring.checkpoint.find_file(descriptor.type, descriptor.file_id);
@@ -111,6 +130,8 @@ void put_socket(Exploring& exploring, const Descriptor& descriptor) {
   if (socket.has_queues) json.key("send_queue").number(socket.sent).key("receive_queue").number(socket.received);
   put_number(json, "inode", socket.inode);
   put_number(json, "peer", socket.peer);
+  if (const Task* peer = socket.peer != 0 ? owners.of(socket.peer) : nullptr)
+    put_name(json.key("peer_pid").number(peer->pid), "peer_comm", peer->comm);
   put_number(json, "interface", socket.interface);
   if (descriptor.type == type_netlink || descriptor.type == type_packet)
     json.key("protocol_name").text(protocol_name(socket.family, socket.protocol));
@@ -119,25 +140,25 @@ void put_socket(Exploring& exploring, const Descriptor& descriptor) {
   if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
 }
 
-void put_task(Exploring& exploring, const Task& task) {
+void put_task(Exploring& exploring, const UnixOwners& owners, const Task& task) {
   JsonWriter& json = exploring.json;
   bool any = false;
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
-    if (!any) exploring.begin_line().key("pid").number(task.pid).key("sockets").begin('[');
+    if (!any) exploring.put_pid(exploring.begin_line(), task).key("sockets").begin('[');
     any = true;
     json.begin('{');
-    put_socket(exploring, descriptor);
+    put_socket(exploring, owners, descriptor);
     json.end('}');
   }
   if (any) json.end(']').end('}');
 }
 
-void put_lines(Exploring& exploring, const Task& task) {
+void put_lines(Exploring& exploring, const UnixOwners& owners, const Task& task) {
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
-    exploring.begin_line().key("pid").number(task.pid);
-    put_socket(exploring, descriptor);
+    exploring.put_pid(exploring.begin_line(), task);
+    put_socket(exploring, owners, descriptor);
     exploring.end_line();
   }
 }
@@ -156,12 +177,13 @@ void print_task(const Exploring& exploring, const Task& task, std::size_t& nr_ro
 void explore_sk(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
   std::size_t nr_rows = 0;
+  const UnixOwners owners = exploring.is_text() ? UnixOwners{} : UnixOwners{exploring.checkpoint};
   if (document) exploring.json.begin('[');
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
     if (exploring.is_text()) print_task(exploring, task, nr_rows);
-    else if (exploring.is_lines()) put_lines(exploring, task);
-    else put_task(exploring, task);
+    else if (exploring.is_lines()) put_lines(exploring, owners, task);
+    else put_task(exploring, owners, task);
   }
   if (document) exploring.json.end(']').line_end();
   if (exploring.is_text() && nr_rows == 0 && exploring.has_head(0)) print_header(exploring);

@@ -26,6 +26,11 @@ struct Exploring {
   void write(std::string_view text) const { output.write(text); }
   // Opens the object of a line; the caller closes it.
   JsonWriter& begin_line();
+  // The task that something belongs to, by its pid and name.
+  JsonWriter& put_pid(JsonWriter& at, const Task& task) {
+    put_name(at.key("pid").number(task.pid), "comm", task.comm);
+    return at;
+  }
   void end_line() { json.end('}').line_end(); }
 };
 

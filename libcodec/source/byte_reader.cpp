@@ -51,6 +51,7 @@ std::uint64_t FileReader::skip(std::uint64_t size) {
 // Requires: ready_ is empty or in held_.
 bool PeekReader::more() {
   const Bytes block = below_->read();
+  nr_bytes_ += block.size();
   if (block.empty()) error_ = below_->error();
   if (ready_.empty()) {
     ready_ = block;
@@ -85,7 +86,11 @@ Bytes PeekReader::read_some(std::uint64_t most) {
 std::uint64_t PeekReader::skip(std::uint64_t size) {
   std::uint64_t skipped = std::min<std::uint64_t>(ready_.size(), size);
   ready_ = ready_.subspan(static_cast<std::size_t>(skipped));
-  if (skipped < size) skipped += below_->skip(size - skipped);
+  if (skipped < size) {
+    const std::uint64_t below = below_->skip(size - skipped);
+    nr_bytes_ += below;
+    skipped += below;
+  }
   while (skipped < size) {
     const Bytes block = read_some(size - skipped);
     if (block.empty()) break;

@@ -24,6 +24,7 @@ class FileReader final : public ByteReader {
   bool is_pipe() const override { return file_.is_pipe(); }
 
   int fd() const { return file_.fd(); }
+  const InputFile& file() const { return file_; }
   void taken(std::uint64_t size) { left_ -= size; }                             // by someone else, from its offset on
   std::uint64_t size() const { return is_regular_ ? left_ : Member::unknown; }  // from where it stands
 
@@ -51,6 +52,8 @@ class PeekReader final : public ByteReader {
   std::uint64_t packed() const override { return below_->packed(); }
   int poll_fd() const override { return ready_.empty() ? below_->poll_fd() : -1; }
   bool is_pipe() const override { return below_->is_pipe(); }
+  // That were read or passed over so far; of a compressed input, before it was unpacked.
+  std::uint64_t nr_bytes() const { return packed() != Member::unknown ? packed() : nr_bytes_; }
 
  private:
   bool more();
@@ -58,6 +61,7 @@ class PeekReader final : public ByteReader {
   Reader below_;
   std::vector<std::byte> held_;  // what peek() had to put together
   Bytes ready_;                  // in held_ or in a block of the reader below
+  std::uint64_t nr_bytes_ = 0;
 };
 
 // Stops where more than `most` bytes came: limit_size. They are the rest of a limit of `limit` bytes.

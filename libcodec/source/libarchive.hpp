@@ -25,6 +25,8 @@ namespace critpipe {
   X(archive_read_open1) \
   X(archive_read_next_header) \
   X(archive_read_header_position) \
+  X(archive_filter_bytes) \
+  X(archive_entry_sparse_count) \
   X(archive_read_data_block) \
   X(archive_read_data_skip) \
   X(archive_entry_pathname) \

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/descriptors.hpp"
 #include "source/input_form.hpp"
@@ -21,6 +24,13 @@ std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, cons
   return std::make_unique<PeekReader>(std::move(below));
 }
 
+// Threads that unpack: more than a few wait for whoever reads what they unpack.
+std::size_t threads_of(const SourceOptions& options) {
+  constexpr unsigned usual = 8, most = 64;
+  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
+  return options.threads == 0 ? std::min(processors, usual) : std::min(options.threads, most);
+}
+
 // Unpacks as often as the input is packed. A name says that it is a raw image; a head, that it is another. Both end it
 // with as few bytes as can be: a pipe may give the next ones much later.
 bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
@@ -32,7 +42,12 @@ bool unpack_all(OpenedInput& opened, const SourceOptions& options) {
       opened.error = {Reason::limit_packing, opened.place, Error::nowhere, Error::nowhere, max_packings};
       return false;
     }
-    reader = bounded(unpack(*packing, std::move(reader), opened.place), opened.place, options);
+    Reader below = std::move(reader);
+    Reader above;
+    if (const InputFile* file = std::exchange(opened.packed, nullptr); file && packing->by_frames)
+      above = packing->by_frames(*file, opened.packed_begin, below, opened.place, threads_of(options));
+    if (!above) above = unpack(*packing, std::move(below), opened.place);
+    reader = bounded(std::move(above), opened.place, options);
     opened.size = Member::unknown;
     for (std::string* name : {&opened.name, &opened.path})
       if (name->ends_with(packing->suffix)) name->erase(name->size() - packing->suffix.size());
@@ -52,8 +67,20 @@ void recognise(OpenedInput& opened) {
   opened.form = form == forms.end() ? &image_form : *form;
 }
 
+constexpr std::string_view descriptors = "/dev/fd/";
+
 int open_descriptor(const std::string& input, const SourceOptions& options) {
-  if (input != "-") return open(input.c_str(), O_RDONLY | O_CLOEXEC);
+  if (input != "-") {
+    const int fd = open(input.c_str(), O_RDONLY | O_CLOEXEC);
+    // A socket cannot be opened again.
+    const std::string_view number = std::string_view{input}.substr(std::min(input.size(), descriptors.size()));
+    if (fd >= 0 || errno != ENXIO || !input.starts_with(descriptors)) return fd;
+    int open_fd = -1;
+    const auto parsed = std::from_chars(number.data(), number.data() + number.size(), open_fd);
+    const int copy = parsed.ptr == number.data() + number.size() ? fcntl(open_fd, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0) errno = ENXIO;
+    return copy;
+  }
   if (options.stdin_offset != Member::unknown) lseek(STDIN_FILENO, static_cast<off_t>(options.stdin_offset), SEEK_SET);
   return STDIN_FILENO;
 }
@@ -76,6 +103,10 @@ std::uint64_t stdin_offset() {
 void read_from(OpenedInput& opened, InputFile file, const SourceOptions& options) {
   auto plain = std::make_unique<FileReader>(std::move(file));
   opened.size = plain->size();
+  if (opened.size != Member::unknown) {
+    opened.packed = &plain->file();
+    opened.packed_begin = opened.packed->size() - opened.size;
+  }
   opened.reader = bounded(std::move(plain), opened.place, options);
 }
 

@@ -16,9 +16,11 @@ struct OpenedInput {
   Directory directory = {};
   // What a form reads: one of these two.
   std::unique_ptr<PeekReader> reader = {};
-  InputFile file = {};    // a file that is named as a raw image
-  std::string name = {};  // where it is one image
-  std::string path = {};  // the same
+  InputFile file = {};                // a file that is named as a raw image
+  const InputFile* packed = nullptr;  // what the reader reads, if it is a regular file
+  std::uint64_t packed_begin = 0;     // from here on
+  std::string name = {};              // where it is one image
+  std::string path = {};              // the same
   std::uint64_t size = Member::unknown;
   std::uint64_t sequence = 0;  // its place among the inputs that its form joins
 };

@@ -40,6 +40,10 @@ struct Packing {
   bool (*has_other_magic)(std::string_view begin) = nullptr;
   // Between frames there may be zeros: tapes and dd leave them.
   bool may_be_padded = false;
+  // Reads a file from an offset on, and passes over what nobody asks for. Null: it can't; else the reader has taken
+  // over `below`, which owns the file.
+  Reader (*by_frames)(const InputFile& file, std::uint64_t begin, Reader& below, const std::string& place,
+                      std::size_t nr_threads) = nullptr;
 };
 
 extern const Packing* const packings[];

@@ -50,6 +50,12 @@ class InputPiece final : public Piece {
     Delivery delivery{receiver, options_, first.place, prefix_, SetIds{first.called.checkpoint()}, id_};
     return first.form->read(opened_, delivery);
   }
+  std::vector<std::uint64_t> bytes_read() const override {
+    std::vector<std::uint64_t> bytes;
+    for (const OpenedInput& input : opened_)
+      if (input.reader) bytes.push_back(input.reader->nr_bytes());
+    return bytes;
+  }
 
  private:
   std::vector<OpenedInput> opened_;

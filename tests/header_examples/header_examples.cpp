@@ -12,9 +12,12 @@
 #include <iostream>
 
 #include "unit/testing.hpp"
+#include "critpipe/check.hpp"
 #include "critpipe/checkpoint.hpp"
+#include "critpipe/container.hpp"
 #include "critpipe/image_writer.hpp"
 #include "critpipe/input_file.hpp"
+#include "critpipe/inspect.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/memory.hpp"
@@ -278,6 +281,29 @@ TEST_F(HeaderExamples, Report) {
   example();
   EXPECT_NE(output.take().find("\"kind\": \"heap\""), std::string::npos);
   EXPECT_NE(printed().find(" us\n"), std::string::npos);
+}
+
+TEST_F(HeaderExamples, Container) {
+  const SetId id{"c1.tar", ""};
+  const std::string_view text = R"({"id": "12", "name": "web", "rootfsImageName": "nginx"})";
+  Error error;
+#include "container.1.inc"
+  EXPECT_EQ(printed(), "web runs nginx\n");
+}
+
+TEST_F(HeaderExamples, Inspect) {
+  StringOutput output;
+#include "inspect.1.inc"
+  EXPECT_NE(printed().find("processes"), std::string::npos);
+  EXPECT_NE(output.take().find("dumped by CRIU"), std::string::npos);
+}
+
+TEST_F(HeaderExamples, Check) {
+#include "check.1.inc"
+  EXPECT_EQ(printed(), "");
+  CheckReader again{{}};
+  (void)read_input("dump", again);
+  EXPECT_FALSE(again.finish().front().findings.empty());  // there are warnings and notes
 }
 
 }  // namespace

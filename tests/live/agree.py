@@ -59,11 +59,11 @@ def check_tasks(pids):
 
 
 def check_descriptors(pids):
-    ours = {(one["pid"], one["fd"]): one for one in explore("fds")}
+    ours = {(one["pid"], str(one["fd"])): one for one in explore("fds") if "fd" in one}
     for pid in pids:
         there = descriptors_of(pid)
         want(f"descriptors of {pid}", sorted(there, key=int),
-             sorted((fd for one, fd in ours if one == pid and fd.isdigit()), key=int))
+             sorted((fd for one, fd in ours if one == pid), key=int))
         for fd, target in there.items():
             one = ours.get((pid, fd))
             if not one:
@@ -72,12 +72,12 @@ def check_descriptors(pids):
             where = f"descriptor {fd} of {pid}"
             anonymous = re.fullmatch(r"anon_inode:\[?(\w+)\]?", target)
             if target.startswith("socket:"):
-                want(where, True, one["type"] in ("INETSK", "UNIXSK", "NETLINKSK", "PACKETSK"))
+                want(where, True, one["fd_type"] in ("INETSK", "UNIXSK", "NETLINKSK", "PACKETSK"))
             elif target.startswith("pipe:"):
-                want(where, "PIPE", one["type"])
+                want(where, "PIPE", one["fd_type"])
             elif anonymous:
-                want(where, ANONYMOUS.get(anonymous[1], one["type"]), one["type"])
-            elif target.startswith("/") and one["type"] == "REG" and not target.endswith(" (deleted)"):
+                want(where, ANONYMOUS.get(anonymous[1], one["fd_type"]), one["fd_type"])
+            elif target.startswith("/") and one["fd_type"] == "REG" and not target.endswith(" (deleted)"):
                 want(where, target, one["path"])
 
 

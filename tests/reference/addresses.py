@@ -76,25 +76,29 @@ def checkpoint(directory, runs, mappings, pages):
 
 
 # What options take, by the word in --help, or by name where a word means several things. {new} is a path that does not
-# exist, {other} another checkpoint.
+# exist, {other} another checkpoint, {list} a file that names the set.
 VALUES = {
     "WHAT": ("vma", "file", "process", "flags"), "HOW": ("zero",), "FILE": ("{new}",), "DIR": ("{new}",), "GLOB": ("*-[17]*",),
     "ADDR[:LEN]": ("0:64", "0x1000:8192", hex(TOP - 2 * PAGE) + ":4096", hex(TOP - 300 * PAGE) + ":1M"),
     "SIZE": ("65536", "1M"), "N": ("2",), "PID": ("7",), "SET": ("",), "A:B": ("0:0xfffffffffffff000",), "BYTES": ("3",),
     "format": ("stream", "dir", "tar"), "big-numbers": ("text",), "INPUT": ("{other}",),
+    "severity": ("error", "note"), "external": ("mnt[a]:/b",), "inherit-fd": ("fd[3]:/a",), "sort": ("size", "input"),
+    "LIST": ("{list}",),
     "AREA": ("anon",), "LETTERS": ("rw",), "WHEN": ("always",), "REGEX": ("A+",), "LEVEL": ("1",),
 }
 # What a program has to be given for an option to mean something.
 BASES = {
     "crit-cat": ((),), "crit-tojson": ((),), "crit-stats": ((),),
     "crit-grep": (("vaddr > 0",), ("--memory", "AA+")),
+    "crit-check": ((),), "crit-inspect": ((), ("--table",)),
     "crit-pages": ((), ("--at", "0:64"), ("--contents",)),
     "crit-x": tuple((word,) for word in ("ps", "fds", "mems", "rss", "sk")),
 }
 # What no program needs: it tells restores about the machine, and how the dump went.
 NOT_NOTICED = ("inventory.img missing", "inventory.img of another kind")
-# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others.
-OTHERS = ("crit", "crit-fromjson")
+# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others. crit-criu, crit-dump and
+# crit-restore act on processes, through CRIU, which reads the sets; crit-stream needs CRIU's socket.
+OTHERS = ("crit", "crit-fromjson", "crit-criu", "crit-dump", "crit-restore", "crit-stream")
 INPUTS_OF = {"--diff": 2}
 
 
@@ -132,7 +136,8 @@ def inputs_of(words, directory, other):
 def ends(case, program, words, inputs):
     """Runs one mode; what is wrong with its end, or None."""
     new = tempfile.mktemp(dir=os.path.dirname(case.directory))
-    command = [program, *(word.replace("{new}", new).replace("{other}", case.other) for word in words)]
+    values = {"{new}": new, "{other}": case.other, "{list}": case.directory + ".list"}
+    command = [program, *(re.sub(r"\{\w+\}", lambda match: values[match[0]], word) for word in words)]
     command = [program, *command[2:], *inputs, command[1]] if program == "crit-x" else command + inputs
     with tempfile.TemporaryFile() as out:
         try:
@@ -260,6 +265,9 @@ def main():
         plain = os.path.join(scratch, "plain")
         checkpoint(plain, [(0x1000, 2, PRESENT), (TOP - 3 * PAGE, 1, LAZY)], None, 2)
         cases = [*damaged_sets(scratch, plain), *odd_sets(scratch, plain)]
+        for case in cases:
+            with open(case.directory + ".list", "w", encoding="utf-8") as file:
+                file.write(case.directory + "\n")
         limits()  # of the programs, too
         # A command line that means nothing is refused whatever the set is: once is enough.
         good = cases.pop(0)
@@ -271,7 +279,8 @@ def main():
         for number, case in enumerate(cases):
             for at, (program, words) in enumerate(taken):
                 # What walks over addresses sees every set, what does not a third of them.
-                if program not in ("crit-pages", "crit-grep") and not case.wrong and (number + at) % 3 != 0:
+                walks = program in ("crit-pages", "crit-grep", "crit-check", "crit-inspect")
+                if not walks and not case.wrong and (number + at) % 3 != 0:
                     continue
                 work.append(pool.submit(ends, case, program, words, inputs_of(words, case.directory, plain)))
         for one in work:

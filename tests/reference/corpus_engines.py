@@ -321,21 +321,22 @@ class Checker:
 
     def check_files(self, where, source, process, files):
         place = Place(source, process)
-        ours = {one["fd"]: one for one in files}
-        told = process.told["fds"]
-        self.same(where, "descriptors", sorted(told), sorted(fd for fd in ours if fd.isdigit()), place)
+        ours = {one["fd"]: one for one in files if "fd" in one}
+        directories = {one["directory"]: one for one in files if "directory" in one}
+        told = {int(fd): file for fd, file in process.told["fds"].items()}
+        self.same(where, "descriptors", sorted(told), sorted(ours), place)
         for name in ("cwd", "root"):
-            if name in ours:
-                self.same(where, name, process.told[name].removesuffix(" (deleted)"), ours[name]["path"], place)
+            if name in directories:
+                self.same(where, name, process.told[name].removesuffix(" (deleted)"), directories[name]["path"], place)
         for fd in sorted(set(told) & set(ours)):
             self.check_file(f"{where} fd {fd}", told[fd], ours[fd], place)
 
     def check_file(self, where, told, one, place):
-        place.about = one["type"]
+        place.about = one["fd_type"]
         same = lambda figure, theirs, ours: self.same(where, figure, theirs, ours, place)
         target, file, flags = told["target"], one.get("file", {}), int(told["flags"], 8)
         same("close on exec", bool(flags & CLOEXEC), bool(one["flags"]))
-        if "flags" in file and one["type"] not in ("EVENTPOLL",):
+        if "flags" in file and one["fd_type"] not in ("EVENTPOLL",):
             same("flags of a file", flags & ~CLOEXEC & ~LARGEFILE, file["flags"] & ~CLOEXEC & ~LARGEFILE)
         if told["deleted"]:
             target = target.removesuffix(" (deleted)")
@@ -343,15 +344,16 @@ class Checker:
             same("inode of a pipe or socket", int(match[2]), file.get("pipe_id", file.get("ino", file.get("inode"))))
         elif match := re.fullmatch(r"anon_inode:\[?(\w+)\]?", target):
             same("type of a file", {"eventpoll": "EVENTPOLL", "pidfd": "PIDFD", "fanotify": "FANOTIFY"}.get(match[1], match[1].upper()),
-                 one["type"])
+                 one["fd_type"])
             self.check_anonymous(where, told["fdinfo"], match[1], file, one, place)
         elif target.startswith("/memfd:"):
             same("name of a memfd", target[1:], file.get("name", one.get("about", one["path"])))
-        elif one["type"] in ("REG", "MEMFD"):
+        elif one["fd_type"] in ("REG", "MEMFD"):
             same("path of a file", target, one["path"])
         else:  # terminals and FIFOs are named by number; who they are stands beside it
-            same("path of a file", True, target in one.get("about", "") or one["type"] in ("NS", "EXT"))
-        if one["type"] == "REG":
+            same("path of a file", True, target in one.get("about", "") or one["fd_type"] in ("NS", "EXT"))
+        if one["fd_type"] == "REG":
+            same("whether a file is deleted", told["deleted"], one.get("deleted", False))
             same("position of a file", told["pos"], file.get("pos", 0))
             if int(told["mode"], 8) >> 12 == 0o10 and "size" in file and "/proc/" not in target:
                 same("size of a file", told["size"], int(file["size"]))
@@ -486,6 +488,10 @@ class Checker:
                     same("bytes that wait in a unix socket", int(words[2]), one.get("receive_queue", 0))
                 if words[7] != "0":
                     same("peer of a unix socket", int(words[7]), one.get("peer", 0))
+                    holders = {pid: process.comm for pid, process in processes.items()
+                               if any(file["target"] == f"socket:[{words[7]}]" for file in process.told["fds"].values())}
+                    pid = one.get("peer_pid")
+                    same("process of the peer of a unix socket", (bool(holders), holders.get(pid)), (pid is not None, one.get("peer_comm")))
                 if words[4] != "*":
                     name = one.get("src_addr", "")  # ss writes @ for the zero byte of an abstract one
                     same("name of a unix socket", words[4], "@" + name[1:] if name[:1] == "\0" else name)

@@ -3,8 +3,9 @@
 
 usage: corpus_x.py BIN CORPUS      CORPUS has dev/ (images) and dev-expected/ (answers)
 
-Text must be the same bytes. Of JSON, each field of go-criu must be there with its value; ours has more. Where a peer is
-wrong, the difference has a row below, with the reason, and everything else on that line or in that object must agree.
+Text must be the same bytes. Of JSON, each field of go-criu must be there with its value, or with the number or the key
+that stands for it (see as_gocrit); ours has more. Where a peer is wrong, the difference has
+a row below, with the reason, and everything else on that line or in that object must agree.
 On every checkpoint, whether a peer answered or not, each explorer ends by itself and prints JSON.
 """
 import collections
@@ -20,6 +21,7 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import corpus_answers
+from explore_gocrit import as_gocrit
 
 WORDS = ("ps", "fds", "mems", "rss", "sk")
 
@@ -129,7 +131,8 @@ class Checker:
         if theirs is None:
             return  # no root: it gave up
         self.count("JSON documents")
-        self.compare(f"{name} {word}", word, theirs, json.loads(self.ask(name, word, "--json")), None)
+        ours = as_gocrit(json.loads(self.ask(name, word, "--json")), word)
+        self.compare(f"{name} {word}", word, theirs, ours, None)
 
     def compare(self, place, path, theirs, ours, around):
         if isinstance(theirs, dict) and isinstance(ours, dict):

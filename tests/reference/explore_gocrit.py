@@ -62,6 +62,34 @@ def chosen(value, what, place=""):
     return value
 
 
+def number(value):
+    """Ours are numbers, never text or true."""
+    if type(value) is not int:
+        raise TypeError(f"{value!r} is no number")
+    return value
+
+
+def size_text(size):
+    """A number of bytes as go-criu writes it."""
+    power = (size.bit_length() - 1) // 10
+    return f"{size / 1024 ** power:.1f} {'KMGTPE'[power - 1]}B" if power > 0 else f"{size} B"
+
+
+def as_gocrit(value, what):
+    """Our document with go-criu's keys for descriptors and sizes of buffers, which it has as text."""
+    for task in value:
+        for one in task.get("files", []) if what == "fds" else []:
+            one["fd"] = str(number(one["fd"])) if "fd" in one else one["directory"]
+            if "fd_type" in one:
+                one["type"] = one["fd_type"]
+        for one in task.get("sockets", []) if what == "sk" else []:
+            number(one["fd"])
+            for theirs, ours in (("send_buf", "send_buffer"), ("recv_buf", "receive_buffer")):
+                if ours in one:
+                    one[theirs] = size_text(number(one[ours]))
+    return value
+
+
 def ordered(value):
     """go-criu prints the children of a task in a random order."""
     if isinstance(value, dict):
@@ -102,7 +130,7 @@ def main():
                 continue
             done = subprocess.run([os.path.join(programs, "crit-x"), os.path.join(corpus, "dev", name), what, "--json"],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
-            ours = chosen(json.loads(done.stdout), what)
+            ours = chosen(as_gocrit(json.loads(done.stdout), what), what)
             counts[what] += 1
             for place, one, other in differences(ordered(go), ordered(ours)):
                 if any(what == w and place == p and right(one, other) for w, p, right, _ in DIFFERENCES):

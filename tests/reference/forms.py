@@ -3,7 +3,7 @@
 
 usage: forms.py BIN FOLDER [ARCHIVES]
 
-FOLDER holds checkpoint directories. Each is packed as tar (of several makers), tar.gz, tar.zst, tar.xz, tar.lz4, tar.bz2,
+FOLDER holds checkpoint directories. Each is packed as tar (of several makers), tar.gz, tar.zst (also in frames and seekable), tar.xz, tar.lz4, tar.bz2,
 image stream, shards, compressed stream; each form is read as a file, from a pipe and byte by byte, and must decode as the
 directory does, on one core and on several. ARCHIVES holds archives that podman and criu-image-streamer made.
 """
@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import checking
 import feeding
 import image_stream
+import seekable_zstd
 from checking import check
 
 BIN = os.path.abspath(sys.argv[1])
@@ -116,6 +117,11 @@ def every_form(files, stream):
     yield "tar of dump-1/, no entry for it", tar(files, tarfile.GNU_FORMAT, "dump-1/", False)
     yield "tar.gz", gzip.compress(plain, 1)
     yield "tar.zst", through(["zstd", "-qc"], plain)
+    yield "seekable tar.zst", seekable_zstd.pack(plain, 5000)
+    yield "seekable tar.zst, sums in the table alone", seekable_zstd.pack(plain, 70_000, sums_in_frames=False)
+    yield "seekable tar.zst, no sums", seekable_zstd.pack(plain, 70_000, sums_in_table=False)
+    yield "tar.zst in frames", seekable_zstd.pack(plain, 5000, table=False)
+    yield "seekable tar.zst with a table of another", seekable_zstd.pack(plain, 5000, table=False) + seekable_zstd.make_table([(9, 9, 9)] * 3)
     yield "tar.xz", lzma.compress(plain, preset=0)
     yield "tar.bz2", bz2.compress(plain, 1)
     yield "tar.lz4", through(["lz4", "-qc"], plain)
@@ -124,6 +130,31 @@ def every_form(files, stream):
     yield "stream in zstd", through(["zstd", "-qc"], stream)
     yield "stream in lz4", through(["lz4", "-qc"], stream)
     yield "stream of another writer", image_stream.write(files.items())
+
+
+def written(name, path, files):
+    """What the programs write themselves: any zstd unpacks it, and its table says where its frames are."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "new.tar.zst")
+        command = [CAT, *EXCEPT, "--no-parents", path, "--force", "-o", out]
+        got = feeding.run([*command, "--threads=1"])
+        check(f"{name}: -o new.tar.zst", got == (b"", "", 0), got[1])
+        with open(out, "rb") as file:
+            packed = file.read()
+        plain = through(["zstd", "-dqc"], packed)
+        with tarfile.open(fileobj=io.BytesIO(plain)) as tarball:
+            there = {member.name: tarball.extractfile(member).read() for member in tarball if member.isfile()}
+        check(f"{name}: zstd -dc | tar", {os.path.basename(image): data for image, data in there.items()} == files)
+        parts = [through(["zstd", "-dqc"], frame) for frame, *_ in seekable_zstd.frames(packed)]
+        check(f"{name}: its frames by themselves", b"".join(parts) == plain)
+        said = [(size, seekable_zstd.sum_of(frame) == one_sum) for frame, size, one_sum in seekable_zstd.frames(packed)]
+        check(f"{name}: sizes and sums of its table", said == [(len(part), True) for part in parts])
+        feeding.run([*command, "--threads=3"])
+        with open(out, "rb") as file:
+            check(f"{name}: with three threads", file.read() == packed)
+        for words in (["--list"], [], ["--only", "core-*"], ["--only", "pages-*"]):
+            got = feeding.run([CAT, *words, "@"], packed)
+            check(f"{name}: crit-cat {' '.join(words)} of it", got == feeding.run([CAT, *words, "@"], packed, "pipe"), got[1])
 
 
 def one_checkpoint(name, path):
@@ -137,6 +168,7 @@ def one_checkpoint(name, path):
     check(f"{name}: the stream holds the images", read == files and list(read) == list(files))
     want, err, code = without_set(feeding.run([TOJSON, "--raw", "-j1", *EXCEPT, path]))
     check(f"{name}: crit-tojson", code == 0 and err == "", err)
+    written(name, path, files)
     check(f"{name}: -j4", without_set(feeding.run([TOJSON, "--raw", "-j4", *EXCEPT, path])) == (want, "", 0))
     for form, data in every_form(files, stream):
         for how in feeding.FEEDS:

@@ -40,6 +40,8 @@ MODES = [
     ("crit-pages --argv --json INPUTS", "memory"),
     ("crit-pages --env --auxv --json INPUTS", "memory"),
     ("crit-pages --check --json INPUTS", "found"),
+    ("crit-inspect --json INPUTS", "all"),
+    ("crit-inspect --lines INPUTS", "all"),
     ("crit-stats --json INPUTS", "all"),
     ("crit-stats --lines INPUTS", "all"),
 ] + [(f"crit-x --{form} INPUTS {word}", "found" if word == "sk" else "all")
@@ -69,6 +71,8 @@ def objects(value):
     if isinstance(value, list):
         for element in value:
             yield from objects(element)
+    elif "schema" in value and "sockets" in (value.get("checkpoints") or [{}])[0]:  # of crit-inspect
+        yield from value["checkpoints"]
     elif "processes" in value:
         for name in ("processes", "shmem", "checkpoints", "unclaimed"):
             yield from value.get(name, [])

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import container_images
 import image_stream
+import seekable_zstd
 
 BIN, FOLDER, ARCHIVES = map(os.path.abspath, sys.argv[1:4])
 EVERY_FORM = ("container", "demo", "memory-4.2")       # of others three forms are enough
@@ -53,6 +54,9 @@ MODES = {
                    "--except pages-* --summary @", "--set= --list @", "--contents --memory 1G @"],
     "crit-x": [f"@ {what}{more}" for what in ("ps", "fds", "mems", "rss", "sk") for more in ("", " --long", " --json", " --lines")]
               + ["@ ps -T", "@ ps -t", "--set= @ ps", "@ fds --json --big-numbers=text"],
+    # How large the input is, which some modes say, is another in each form: see inspections.py.
+    "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
+                     "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 # What an archive has beside images travels along, and is another in each form.
@@ -63,6 +67,13 @@ for program, marks in (("crit-cat", ("--list", "--only")), ("crit-tojson", ("--o
 OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max-size", "--help", "--version", "--color",
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
+OTHERS_OF = {"crit-grep": {"--fields"},              # reads no input
+             "crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
+                              "--jobs"}}
+# Inputs that are named in a file, or found below a directory.
+for program, words in {"crit-cat": "--list", "crit-tojson": "--lines --only=*.img", "crit-grep": "--lines pid>0", "crit-pages": "--list",
+                       "crit-x": "mems", "crit-stats": "--lines"}.items():
+    MODES[program] += [f"{words} --files-from list", f"{words} --recursive @"]
 # How a set is written: cases. Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
 # depends on the form. Parents: parents.py.
 
@@ -82,7 +93,7 @@ def check_table():
     for program, modes in MODES.items():
         words = {word.split("=")[0] for mode in modes for word in mode.split()}
         for name, letter in options_in_use(program).items():
-            if name not in OTHERS and name not in words and letter not in words:
+            if name not in OTHERS | OTHERS_OF.get(program, set()) and name not in words and letter not in words:
                 fail(f"{program} {name}", "stands in no row of MODES")
 
 
@@ -121,6 +132,9 @@ def answer(program, words, folder, stdin=None):
     # How a place is written differs from form to form, and so does what standard input is called.
     place = rb"(?:ck|(?<![\w.])-)(?:[:/][^ :\"/]+(?:/[^ :\"/]+)*?)??[:/](?:checkpoint/)?(?=[\w-]+(?:\.[\w.]+)?)"
     texts = [re.sub(place, b"ck:", part) for part in (text, done.stderr)]
+    # The set that --recursive finds is one directory deeper than the input.
+    if "--recursive" in words:
+        texts = [re.sub(rb'"checkpoint": "ck:checkpoint"', b'"checkpoint": "ck"', part) for part in texts]
     if stdin:
         texts = [re.sub(rb'"checkpoint": "-"', b'"checkpoint": "ck"', part) for part in texts]
         texts = [re.sub(rb'(^|==> |: )-(?=[: (]|$)', rb"\1ck", part, flags=re.M) for part in texts]
@@ -149,6 +163,8 @@ def forms_of(path, archive, all_of_them):
     if not all_of_them:
         return
     yield "pages first", container_images.tar(pages_first), False
+    yield "seekable tar.zst", seekable_zstd.pack(layer, 100_000), False
+    yield "seekable tar.zst, pages first", seekable_zstd.pack(container_images.tar(pages_first), 1 << 20), False
     yield "docker-archive", container_images.docker_archive(layers), False
     yield "docker-archive, from a pipe", container_images.docker_archive(layers[::-1]), True
     yield "old docker-archive", gzip.compress(container_images.old_docker_archive(layers), 1), False
@@ -170,6 +186,8 @@ def prepare(work, number, content, other):
     os.makedirs(folder)
     with open(os.path.join(folder, "patterns"), "w") as file:
         file.write("PATH=\nHOME=\n")
+    with open(os.path.join(folder, "list"), "w") as file:
+        file.write("ck\n")
     shutil.copytree(other, os.path.join(folder, "other"), symlinks=True)
     if isinstance(content, dict):
         container_images.write_files(os.path.join(folder, "ck"), content)

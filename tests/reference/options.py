@@ -38,6 +38,7 @@ PROGRAMS = {
 }
 ABOUT = ("help", "version")
 # How a set is written, and where its parent is: refused or of use with what else is asked for, as cases and parents.py show.
+ABOUT += ("files-from", "recursive")        # where inputs are from
 ABOUT += ("big-numbers", "format", "parent", "parents", "no-parents")
 
 # What narrows the input or the matches down: two of these may leave the same, and one match may stand for all.
@@ -57,6 +58,8 @@ FINE = {
     ("crit-grep", "max-count", "quiet"): "both stop at the first match",
     ("crit-grep", "color", ""): "when, not what: it may be in an alias",
     ("crit-pages", "color", ""): "when, not what: it may be in an alias",
+    ("crit-tojson", "color", ""): "when, not what: it may be in an alias",
+    ("crit-x", "color", ""): "when, not what: it may be in an alias",
 }
 
 # Command line, and a part of what it says.

@@ -37,6 +37,7 @@ WRITERS = {
     "crit-pages --list": ("crit-pages --list -o OUT", "set.tar"),
     "crit-pages --html": ("crit-pages --html OUT", "set.tar"),
     "crit-x": ("crit-x ps -o OUT", "set.tar"),
+    "crit-inspect": ("crit-inspect -o OUT", "set.tar"),
     "crit-stats": ("crit-stats -o OUT", "set.tar"),
     "crit decode": ("crit decode -o OUT", "one.img"),
     "crit encode": ("crit encode -o OUT", "one.json"),

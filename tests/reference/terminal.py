@@ -1,18 +1,37 @@
 #!/usr/bin/env python3
-"""Names on a terminal: no control character of a name reaches it, and what is piped reads the same.
+"""What a terminal gets: no control character of a name, lines as wide as it is, headings and colours; and none of that
+where there is no terminal.
 
-usage: terminal.py BIN IMAGES
+usage: terminal.py BIN IMAGES CHECKPOINTS
 """
+import fcntl
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
+
+PROGRAMS, IMAGES, CHECKPOINTS = sys.argv[1:4]
+DEMO = os.path.join(CHECKPOINTS, "demo", "checkpoint")
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
+problems = []
 
 
-def on_terminal(command):
+def check(what, condition, detail=b""):
+    if not condition:
+        problems.append(what)
+        print(f"FAIL {what}: {detail[-2000:]!r}", file=sys.stderr)
+
+
+def on_terminal(program, *arguments, columns=80, **environment):
     """What the program writes to a terminal that it is started on."""
     master, slave = pty.openpty()
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=slave, stderr=slave) as process:
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    with subprocess.Popen([os.path.join(PROGRAMS, program), *arguments], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+                          env={**plain, "TERM": "xterm", "LC_ALL": "C.UTF-8", **environment}) as process:
         os.close(slave)
         output = b""
         while True:
@@ -28,15 +47,67 @@ def on_terminal(command):
     return output.replace(b"\r\n", b"\n")
 
 
+def piped(program, *arguments):
+    return subprocess.run([os.path.join(PROGRAMS, program), *arguments], stdout=subprocess.PIPE, check=True,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+
+
+def check_names():
+    command = ["crit-x", os.path.join(IMAGES, "crit-x", "ok_names", "d"), "ps"]
+    shown = on_terminal(*command, NO_COLOR="1")
+    check("names", rb"a\nb\x1b[1m\xff" in shown and shown == piped(*command), shown)
+
+
+def check_colours():
+    for command in (["crit-tojson", DEMO + "/inventory.img"], ["crit-tojson", "--pretty", DEMO + "/inventory.img"],
+                    ["crit-tojson", "--lines", DEMO], ["crit-x", DEMO, "ps"], ["crit-x", DEMO, "ps", "--json"],
+                    ["crit-x", DEMO, "mems", "--lines"], ["crit-x", DEMO, "sk"]):
+        what = " ".join(command[:1] + command[2:])
+        plain, shown = piped(*command), on_terminal(*command)
+        check(what + ": coloured", COLOUR.search(shown) and COLOUR.sub(b"", shown) == plain, shown)
+        check(what + ": NO_COLOR", on_terminal(*command, NO_COLOR="1") == plain)
+        check(what + ": dumb terminal", on_terminal(*command, TERM="dumb") == plain)
+        always = piped(*command, "--color=always")
+        check(what + ": always", COLOUR.search(always) and COLOUR.sub(b"", always) == plain, always)
+        check(what + ": never", on_terminal(*command, "--color=never") == plain)
+
+
+def check_heading():
+    shown, plain = on_terminal("crit-cat", "--list", DEMO), piped("crit-cat", "--list", DEMO)
+    heading, _, rest = shown.partition(b"\n")
+    check("crit-cat --list: heading", heading.split() == [b"IMAGE", b"KIND", b"BYTES", b"ENTRIES"] and rest == plain, shown)
+    check("crit-cat --list --json: no heading", on_terminal("crit-cat", "--list", "--json", DEMO) == piped("crit-cat", "--list", "--json", DEMO))
+
+
+def check_map():
+    legends = {}
+    for columns in (60, 80, 100, 132, 250):
+        shown = on_terminal("crit-pages", "--map", "--no-progress", DEMO, columns=columns)
+        lines = COLOUR.sub(b"", shown).decode().split("\n")
+        check(f"map on {columns} columns: width", max(map(len, lines)) <= columns, "\n".join(line for line in lines if len(line) > columns).encode())
+        check(f"map on {columns} columns: names", any("/srv/live/bin/shop" in line or "…" in line for line in lines), shown)
+        legends[columns] = lines[0]
+    states = {"·": "not stored", "░": "as in the file", "□": "zero", "█": "present", "▓": "shared", "▒": "in the parent", "◌": "lazy",
+              "✗": "missing in the parent"}
+    text = piped("crit-pages", "--map", DEMO).decode()
+    legend, _, drawn = text.partition("\n")
+    for block, name in states.items():
+        check(f"legend: {name}", (f"{block} {name}" in legend) == (block in drawn), legend.encode())
+    check("legend: the same on a terminal", legends[132] == legend, legend.encode())
+
+
+def check_help():
+    for program in ("crit-cat", "crit-tojson", "crit-grep", "crit-pages", "crit-x"):
+        shown = on_terminal(program, "--help")
+        check(f"{program} --help on 80 columns", max(map(len, shown.split(b"\n"))) <= 80, shown)
+        wide = on_terminal(program, "--help", columns=200)
+        check(f"{program} --help on 200 columns", wide == piped(program, "--help"), wide)
+
+
 def main():
-    programs, images = sys.argv[1:3]
-    command = [os.path.join(programs, "crit-x"), os.path.join(images, "crit-x", "ok_names", "d"), "ps"]
-    piped = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    shown = on_terminal(command)
-    if rb"a\nb\x1b[1m\xff" not in shown or shown != piped:
-        print(f"piped {piped!r}\nshown {shown!r}")
-        return 1
-    return 0
+    for part in (check_help, check_names, check_colours, check_heading, check_map):
+        part()
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -194,8 +194,7 @@ bool JsonEncoder::Parser::take_number(std::string_view token) {
 bool JsonEncoder::Parser::take_magic(const std::string& name, const char* at) {
   const Kind* kind = find_kind(name);
   if (kind && !kind->is_raw()) {
-    if (document_.kind && kind != document_.kind)
-      return fail(Reason::bad_json_value, at, "\"magic\" stands twice");
+    if (document_.kind && kind != document_.kind) return fail(Reason::bad_json_value, at, "\"magic\" stands twice");
     document_.kind = kind;
     return true;
   }

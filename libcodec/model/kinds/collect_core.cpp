@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "model/collect.hpp"
+#include "model/credentials.hpp"
 #include "model/message_reader.hpp"
 
 namespace critpipe {
@@ -26,7 +27,7 @@ const MessageReader<Ids>& ids_reader() {
 }
 
 struct TaskCore {
-  std::uint32_t state = 0, exit_code = 0, stop_signal = 0;
+  std::uint32_t state = 0, exit_code = 0, stop_signal = 0, seccomp_mode = 0;
   std::string comm = {};
 };
 
@@ -35,6 +36,7 @@ void collect_task_core(Model& model, std::uint32_t pid, std::string_view machine
                                               {{"task_state", put<&TaskCore::state>},
                                                {"exit_code", put<&TaskCore::exit_code>},
                                                {"stop_signo", put<&TaskCore::stop_signal>},
+                                               {"old_seccomp_mode", put<&TaskCore::seccomp_mode>},
                                                {"comm", put<&TaskCore::comm>}}};
   TaskCore core;
   reader.read(payload, core);
@@ -45,6 +47,7 @@ void collect_task_core(Model& model, std::uint32_t pid, std::string_view machine
   task.stop_signal = core.stop_signal;
   task.comm = std::move(core.comm);
   task.machine = machine;
+  task.credentials.seccomp_mode = core.seccomp_mode;
 }
 
 struct Core {
@@ -64,6 +67,17 @@ std::uint64_t usual_page_size(std::string_view machine) {
   return machine == "LOONGARCH64" ? 16 << 10 : 0;
 }
 
+void collect_thread(Model& model, std::uint32_t tid, Bytes payload, bool is_task) {
+  static const Message& thread = *find_message("thread_core_entry");
+  static const Field &comm = *thread.find("comm"), &creds = *thread.find("creds"), &mode = *thread.find("seccomp_mode");
+  if (model.needs.threads)
+    if (const auto name = find_value(comm, thread, payload)) model.thread_names[tid] = as_text(name->bytes);
+  if (!is_task || !model.needs.credentials) return;
+  Credentials& own = model.collected[tid].credentials;
+  if (const auto value = find_value(creds, thread, payload)) read_credentials(value->bytes, own);
+  own.seccomp_mode = static_cast<std::uint32_t>(integer_or(mode, thread, payload, own.seccomp_mode));
+}
+
 // A thread that does not lead has no task_core_entry, and a task has one in all releases.
 void collect_core(Model& model, std::uint32_t tid, const Entry& entry) {
   static const MessageReader<Core> reader{"core_entry",
@@ -80,10 +94,7 @@ void collect_core(Model& model, std::uint32_t tid, const Entry& entry) {
     Ids& own = model.collected[tid].ids;
     if (own.files == 0) ids_reader().read(core.ids, own);
   }
-  if (!core.thread.data() || !model.needs.threads) return;
-  static const Field& comm = *find_message("thread_core_entry")->find("comm");
-  if (const auto name = find_value(comm, *find_message("thread_core_entry"), core.thread))
-    model.thread_names[tid] = as_text(name->bytes);
+  if (core.thread.data()) collect_thread(model, tid, core.thread, core.task.data() != nullptr);
 }
 
 void collect_ids(Model& model, std::uint32_t pid, const Entry& entry) {

@@ -4,7 +4,14 @@
 # and the targets fieldgen (runs while building), critpipe_schema (all that is generated) and, for tests,
 # critpipe_oracle: protoc's own classes of all messages, in namespace critpipe::oracle.
 
-find_package(Protobuf REQUIRED)
+if(CMAKE_CROSSCOMPILING)
+  find_program(CRITPIPE_PROTOC protoc REQUIRED)
+  add_executable(fieldgen IMPORTED GLOBAL)
+  set_target_properties(fieldgen PROPERTIES IMPORTED_LOCATION ${CRITPIPE_RUN_DIR}/fieldgen)
+else()
+  find_package(Protobuf REQUIRED)
+  set(CRITPIPE_PROTOC protobuf::protoc)
+endif()
 
 set(CRITPIPE_PROTO_DIR "${CMAKE_CURRENT_LIST_DIR}/../../../proto" CACHE PATH "Folder of the schema: *.proto and *.inc")
 get_filename_component(proto_dir "${CRITPIPE_PROTO_DIR}" ABSOLUTE)
@@ -12,23 +19,25 @@ set(schema_dir "${CMAKE_CURRENT_BINARY_DIR}/schema")
 file(MAKE_DIRECTORY "${schema_dir}/opts" "${schema_dir}/oracle/proto")
 file(GLOB proto_files CONFIGURE_DEPENDS "${proto_dir}/*.proto")
 
-# fieldgen reads the options through their classes; those are not ours to keep free of warnings.
-set(opts_source "${schema_dir}/opts/opts.pb.cc")
-add_custom_command(
-  OUTPUT "${opts_source}" "${schema_dir}/opts/opts.pb.h"
-  COMMAND protobuf::protoc "-I${proto_dir}" "--cpp_out=${schema_dir}/opts" opts.proto
-  DEPENDS "${proto_dir}/opts.proto" VERBATIM)
-set_source_files_properties("${opts_source}" PROPERTIES COMPILE_OPTIONS -w)
+if(NOT CMAKE_CROSSCOMPILING)
+  # fieldgen reads the options through their classes; those are not ours to keep free of warnings.
+  set(opts_source "${schema_dir}/opts/opts.pb.cc")
+  add_custom_command(
+    OUTPUT "${opts_source}" "${schema_dir}/opts/opts.pb.h"
+    COMMAND ${CRITPIPE_PROTOC} "-I${proto_dir}" "--cpp_out=${schema_dir}/opts" opts.proto
+    DEPENDS "${proto_dir}/opts.proto" VERBATIM)
+  set_source_files_properties("${opts_source}" PROPERTIES COMPILE_OPTIONS -w)
 
-add_executable(fieldgen "${CMAKE_CURRENT_LIST_DIR}/fieldgen.cpp" "${opts_source}")
-target_compile_features(fieldgen PRIVATE cxx_std_20)
-target_include_directories(fieldgen PRIVATE "${CMAKE_CURRENT_LIST_DIR}/../.." "${proto_dir}")
-target_include_directories(fieldgen SYSTEM PRIVATE "${schema_dir}/opts")
-target_link_libraries(fieldgen PRIVATE protobuf::libprotobuf)
+  add_executable(fieldgen "${CMAKE_CURRENT_LIST_DIR}/fieldgen.cpp" "${opts_source}")
+  target_compile_features(fieldgen PRIVATE cxx_std_20)
+  target_include_directories(fieldgen PRIVATE "${CMAKE_CURRENT_LIST_DIR}/../.." "${proto_dir}")
+  target_include_directories(fieldgen SYSTEM PRIVATE "${schema_dir}/opts")
+  target_link_libraries(fieldgen PRIVATE protobuf::libprotobuf)
+endif()
 
 add_custom_command(
   OUTPUT "${schema_dir}/schema.pb"
-  COMMAND protobuf::protoc "-I${proto_dir}" --include_imports "--descriptor_set_out=${schema_dir}/schema.pb"
+  COMMAND ${CRITPIPE_PROTOC} "-I${proto_dir}" --include_imports "--descriptor_set_out=${schema_dir}/schema.pb"
           ${proto_files}
   DEPENDS ${proto_files} VERBATIM)
 add_custom_command(
@@ -39,6 +48,11 @@ add_custom_target(critpipe_schema DEPENDS "${schema_dir}/schema_tables.cpp" "${s
 
 set(CRITPIPE_SCHEMA_SOURCES "${schema_dir}/schema_tables.cpp" "${schema_dir}/schema_index.hpp")
 set(CRITPIPE_SCHEMA_INCLUDE_DIRS "${schema_dir}" "${proto_dir}")
+
+# The rest is for tests, which no cross build makes.
+if(CMAKE_CROSSCOMPILING)
+  return()
+endif()
 
 # The oracle. CRIU's files have no package, and a global class timeval would meet the one of <time.h>: a copy gets one.
 # protoc repeats two static names in every source; with those renamed all fit into one, which compiles ten times faster.
@@ -65,7 +79,7 @@ add_custom_command(
   COMMAND cp ${proto_files} "${oracle_dir}/proto"
   COMMAND chmod u+w ${oracle_protos}
   COMMAND sed -E -i "s/^ *syntax *=.*;/& package critpipe.oracle;/" ${oracle_protos}
-  COMMAND protobuf::protoc "-I${oracle_dir}/proto" "--cpp_out=${oracle_dir}" ${oracle_protos}
+  COMMAND ${CRITPIPE_PROTOC} "-I${oracle_dir}/proto" "--cpp_out=${oracle_dir}" ${oracle_protos}
   DEPENDS ${proto_files} COMMENT "Generating protoc's classes of all messages" VERBATIM)
 set_source_files_properties(${oracle_sources} PROPERTIES HEADER_FILE_ONLY ON)
 set_source_files_properties("${oracle_unit}" PROPERTIES COMPILE_OPTIONS "-w;-O0" OBJECT_DEPENDS "${oracle_sources}")

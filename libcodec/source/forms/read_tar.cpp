@@ -19,6 +19,7 @@ constexpr std::size_t checksum_bytes = 8;
 struct Header {
   std::string path, name;
   std::uint64_t size = 0;
+  std::uint64_t at = Member::unknown;  // where its bytes begin, if they are all there
   bool is_directory = false;
   const char* unusual = nullptr;                // what it is, if it is no plain file
   std::optional<std::string> parent_link = {};  // what the link of a set to its parent says
@@ -178,6 +179,9 @@ Header Tar::header(archive_entry* entry) const {
   header.is_directory = type == AE_IFDIR;
   header.name = plain_name(header.path, header.is_directory);
   header.size = static_cast<std::uint64_t>(library_->archive_entry_size(entry));
+  const bool is_plain = reader_.packed() == Member::unknown && !reader_.is_pipe() && !to_.nested.in_layer;
+  if (is_plain && library_->archive_entry_sparse_count(entry) == 0)
+    header.at = static_cast<std::uint64_t>(library_->archive_filter_bytes(handle_.get(), 0));
   if (library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry))
     header.unusual = "hard link";
   else if (type != AE_IFREG) header.unusual = type == AE_IFLNK ? "link" : "device or pipe";
@@ -212,6 +216,7 @@ Step Tar::read_member(const Header& header) {
   member.is_image = role != Role::other;
   member.place = to_.place + ":" + header.path;
   member.size = header.size;
+  member.at = header.at;
   const bool is_of_set = to_.name(member, header.name);
   if (is_layer) return read_layer(member, is_of_set && to_.options.any_file, header.name);
   if (!is_of_set) return Step::go;

@@ -2,6 +2,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "source/frames_reader.hpp"
 #include "source/packing.hpp"
 
 namespace critpipe {
@@ -19,6 +20,7 @@ class Zstd final : public Unpacker {
       stream_ = ZSTD_createDStream();
       if (stream_) ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, max_window_log);
     }
+    if (stream_) ZSTD_DCtx_reset(stream_, ZSTD_reset_session_only);  // the frame before may be incomplete
     wanted_ = magic_bytes;
     return stream_ != nullptr;
   }
@@ -56,6 +58,7 @@ const Packing zstd_packing{
     .magic = "\x28\xb5\x2f\xfd",
     .make = []() -> std::unique_ptr<Unpacker> { return std::make_unique<Zstd>(); },
     .has_other_magic = is_frame_to_skip,
+    .by_frames = read_by_frames,
 };
 
 }  // namespace critpipe

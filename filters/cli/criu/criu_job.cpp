@@ -1,0 +1,119 @@
+#include "cli/criu/criu_job.hpp"
+
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+namespace critpipe::filters {
+
+CriuOptions criu_options(Program& program, std::span<const NamedOption> named) {
+  CriuOptions options;
+  const auto assign = [&](const std::string& option, const std::string& assignment) {
+    if (Error error = options.assign(assignment)) program.usage("--" + option + ": " + error.name);
+  };
+  for (const NamedOption& row : named)
+    for (const std::string& value : program.values(row.option))
+      assign(row.option, std::string{row.field} + "=" + (value.empty() ? "true" : value));
+  if (const auto file = program.value("config")) assign("config", "config_file=" + *file);
+  if (const auto level = program.value("log-level")) assign("log-level", "log_level=" + *level);
+  for (const std::string& assignment : program.values("set")) assign("set", assignment);
+  return options;
+}
+
+CriuSetup criu_setup(Program& program) {
+  CriuSetup setup{.program = criu_program(program), .service = program.value("service").value_or("")};
+  if (program.has("no-default-config")) setup.words.push_back("--no-default-config");
+  return setup;
+}
+
+EventCommands::EventCommands(Program& program) : program_{program} {
+  for (const std::string& text : program.values("on")) {
+    const std::size_t equals = text.find('=');
+    Row row{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
+    if (row.command.empty()) program.usage("--on takes EVENT=COMMAND, not " + text);
+    const auto known = criu_events();
+    if (std::none_of(known.begin(), known.end(), [&](const CriuEventRow& event) { return event.name == row.event; })) {
+      std::string names;
+      for (const CriuEventRow& event : known) {
+        names += names.empty() ? "" : ", ";
+        names += event.name;
+      }
+      program.usage("--on: CRIU has no event '" + row.event + "': " + names);
+    }
+    rows_.push_back(std::move(row));
+  }
+}
+
+bool EventCommands::run(const CriuNotification& event) const {
+  for (const Row& row : rows_) {
+    if (row.event != event.name) continue;
+    Child child;
+    ChildOptions options{.output = STDERR_FILENO};
+    options.environment = {"CRTOOLS_SCRIPT_ACTION=" + row.event, "CRTOOLS_INIT_PID=" + std::to_string(event.pid)};
+    Error error = child.start({"/bin/sh", "-c", row.command}, options);
+    const int status = error ? -1 : child.wait();
+    if (status == 0) continue;
+    if (!error) error = {.reason = Reason::criu_failed, .name = "the command of --on " + row.event + " failed"};
+    program_.report(error);
+    return false;
+  }
+  return true;
+}
+
+namespace {
+
+bool copy_file(int from, int to) {
+  for (ssize_t got; (got = sendfile(to, from, nullptr, std::size_t{1} << 30)) != 0;)
+    if (got < 0 && errno != EINTR) return false;
+  return true;
+}
+
+// Where the log is kept; empty: it is not.
+std::string copy_log(Program& program, int directory, const char* log_name, bool has_failed) {
+  const OwnedDescriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!log) return "";
+  if (const auto path = program.value("log")) {
+    const OwnedDescriptor file{open(path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    if (file && copy_file(log.fd(), file.fd())) return *path;
+    program.report(system_error(Reason::io_write, *path, errno));
+    return "";
+  }
+  if (!has_failed) return "";
+  const char* place = getenv("TMPDIR");
+  std::string path = std::string{place && *place ? place : "/tmp"} + "/" + log_name + ".XXXXXX";
+  const OwnedDescriptor file{mkostemp(path.data(), O_CLOEXEC)};
+  return file && copy_file(log.fd(), file.fd()) ? path : "";
+}
+
+}  // namespace
+
+void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name) {
+  const std::string kept = copy_log(program, directory, log_name, true);
+  program.report(end.error);
+  const std::string first = visible(end.log.first);
+  if (!first.empty() && end.error.name.find(first) == std::string::npos) program.note("CRIU's first error: " + first);
+  if (!kept.empty()) program.note("CRIU's log is in " + visible(kept));
+}
+
+void keep_log(Program& program, int directory, const char* log_name) {
+  (void)copy_log(program, directory, log_name, false);
+}
+
+void print_criu_options(Output& output) {
+  output.write("option\tby RPC into a directory\twith an image stream\n");
+  for (const CriuOptionRow& row : criu_option_rows()) {
+    const bool is_ours = row.refused.starts_with("critpipe");
+    std::string line{row.field};
+    line += is_ours ? "\tset by critpipe\t" : "\tyes\t";
+    if (is_ours) line += "set by critpipe";
+    else if (row.flag.empty()) line.append("refused: ").append(row.refused);
+    else line.append(row.flag).append(row.about.empty() ? "" : "=").append(row.about);
+    output.write(line + "\n");
+  }
+}
+
+}  // namespace critpipe::filters

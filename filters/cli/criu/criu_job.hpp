@@ -1,0 +1,58 @@
+// What crit-dump and crit-restore have in common: options of CRIU by their names, commands on events, and what is said
+// of a failure.
+#pragma once
+
+#include "cli/criu/criu_program.hpp"
+#include "critpipe/control/jobs.hpp"
+
+namespace critpipe::filters {
+
+// An option of ours that stands for a field of criu_opts: a switch sets it to true, a value is assigned to it.
+struct NamedOption {
+  const char* option;
+  const char* field;
+};
+// As --set, --config and those options say. Usage error for what no field can have.
+CriuOptions criu_options(Program& program, std::span<const NamedOption> named);
+
+// As --criu, --service and --no-default-config say.
+CriuSetup criu_setup(Program& program);
+
+// --on EVENT=COMMAND: a shell runs COMMAND, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID in its environment.
+class EventCommands {
+ public:
+  explicit EventCommands(Program& program);
+  bool run(const CriuNotification& event) const;  // false: one of them failed
+
+ private:
+  struct Row {
+    std::string event, command;
+  };
+  Program& program_;
+  std::vector<Row> rows_;
+};
+
+// A job has failed: what, CRIU's first error line, and where its log is. The log is copied to --log FILE, or else to a
+// new file in $TMPDIR.
+void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name);
+// The same of a job that went well: the log goes to --log FILE, if that is given.
+void keep_log(Program& program, int directory, const char* log_name);
+
+// Every field of criu_opts: how it goes by RPC, into a stream, or why not.
+void print_criu_options(Output& output);
+
+inline constexpr Option criu_job_options[] = {
+    {0, "set", "NAME=VALUE", "Set an option of CRIU by its name in criu_opts (--list-options); may be repeated."},
+    {0, "on", "EVENT=COMMAND",
+     "Have a shell run COMMAND when CRIU says EVENT; if it fails, so does CRIU. May be repeated."},
+    {0, "config", "FILE", "Have CRIU read this configuration file.", Option::files},
+    {0, "no-default-config", nullptr, "Have CRIU's command line read no default configuration file."},
+    criu_row,
+    service_row,
+    {0, "log", "FILE", "Keep CRIU's log in FILE.", Option::files},
+    {0, "log-level", "N", "How much CRIU logs, from 0 to 4 (2)."},
+    {0, "dry-run", nullptr, "Print what CRIU would be asked, as JSON, and do nothing."},
+    {0, "list-options", nullptr, "Print the options of CRIU, and how each goes by RPC and with a stream."},
+};
+
+}  // namespace critpipe::filters

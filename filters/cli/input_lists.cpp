@@ -1,0 +1,168 @@
+#include "cli/input_lists.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "critpipe/schema.hpp"
+#include "critpipe/source.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+constexpr std::size_t longest_name = 4096;
+constexpr int deepest = 64;
+
+[[noreturn]] void fail(Program& program, const Error& error) {
+  program.report(error);
+  SignalCleanup::exit(exit_error);
+}
+
+[[noreturn]] void fail(Program& program, const std::string& place, const char* why) {
+  Error error{Reason::usage, place};
+  error.name = why;
+  fail(program, error);
+}
+
+// One name a line; where there is a NUL, each name ends with one.
+void read_list(Program& program, const std::string& path, std::vector<std::string>& inputs) {
+  const bool is_stdin = path == "-";
+  const int fd = is_stdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(program, system_error(Reason::io_open, path, errno));
+  std::string text;
+  std::array<char, 65536> block;
+  for (;;) {
+    const ssize_t size = read(fd, block.data(), block.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) fail(program, system_error(Reason::io_read, path, errno));
+    if (size == 0) break;
+    text.append(block.data(), static_cast<std::size_t>(size));
+    const std::size_t last = text.find_last_of(std::string_view{"\n\0", 2});
+    if (text.size() - (last == text.npos ? 0 : last) > longest_name) fail(program, path, "this is no list of inputs");
+  }
+  if (!is_stdin) close(fd);
+  const char end = text.find('\0') == text.npos ? '\n' : '\0';
+  const std::size_t before = inputs.size();
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t size = std::min(rest.find(end), rest.size());
+    if (size > 0) inputs.emplace_back(rest.substr(0, size));
+    rest.remove_prefix(std::min(size + 1, rest.size()));
+  }
+  if (inputs.size() == before) fail(program, path, "this list names no input");
+}
+
+// The checkpoints below a directory.
+class Walk {
+ public:
+  Walk(Program& program, std::vector<std::string>& found) : program_{program}, found_{found} {}
+  void directory(const std::string& path, int depth);
+
+ private:
+  struct Entry {
+    std::string name;
+    bool is_directory;
+  };
+  std::vector<Entry> entries(const std::string& path);
+
+  Program& program_;
+  std::vector<std::string>& found_;
+};
+
+std::vector<Walk::Entry> Walk::entries(const std::string& path) {
+  std::vector<Entry> all;
+  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory{fd < 0 ? nullptr : fdopendir(fd), closedir};
+  if (!directory) {
+    program_.report(system_error(Reason::io_open, path, errno));
+    if (fd >= 0) close(fd);
+    return all;
+  }
+  errno = 0;
+  while (const dirent* entry = readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    struct stat status;
+    if (name == "." || name == ".." || fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) all.push_back({entry->d_name, S_ISDIR(status.st_mode)});
+    errno = 0;
+  }
+  if (errno != 0) program_.report(system_error(Reason::io_read, path, errno));
+  std::ranges::sort(all, [](const Entry& a, const Entry& b) { return strverscmp(a.name.c_str(), b.name.c_str()) < 0; });
+  return all;
+}
+
+void Walk::directory(const std::string& path, int depth) {
+  if (is_container_image(path)) {
+    found_.push_back(path);
+    return;
+  }
+  const std::vector<Entry> all = entries(path);
+  const auto is_image = [](const Entry& entry) { return !entry.is_directory && is_image_name(entry.name); };
+  if (std::ranges::any_of(all, is_image)) found_.push_back(path);
+  const std::string prefix = path == "." ? "" : path.ends_with('/') ? path : path + "/";
+  for (const Entry& entry : all) {
+    if (!entry.is_directory && is_archive_name(entry.name)) found_.push_back(prefix + entry.name);
+    if (entry.is_directory && depth == deepest) fail(program_, path, "directories are nested too deeply");
+    if (entry.is_directory) directory(prefix + entry.name, depth + 1);
+  }
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status;
+  return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// The word of a filter such as "ps", which may be its first or its last argument.
+bool is_word(const Filter& filter, const std::string& argument) {
+  const std::string words = std::string{" "} + filter.words + " ";
+  return !argument.empty() && words.find(" " + argument + " ") != words.npos;
+}
+
+}  // namespace
+
+bool is_archive_name(std::string_view name) {
+  for (const std::string_view suffix : {".zst", ".gz", ".xz", ".lz4", ".bz2"})
+    if (name.ends_with(suffix)) {
+      name.remove_suffix(suffix.size());
+      break;
+    }
+  const auto ends_with = [name](std::string_view suffix) { return name.ends_with(suffix); };
+  return std::ranges::any_of(std::array{".tar", ".tgz", ".tzst", ".txz", ".tlz4", ".tbz2"}, ends_with);
+}
+
+std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
+  std::vector<std::string> arguments = program.arguments();
+  const std::size_t before = filter.nr_before_inputs ? filter.nr_before_inputs(program) : 0;
+  // The last argument is the word, else the first; the inputs of lists go between the two.
+  const bool last = !arguments.empty() && is_word(filter, arguments.back());
+  const bool first = !last && !arguments.empty() && is_word(filter, arguments.front());
+  auto from = arguments.begin() + static_cast<std::ptrdiff_t>(std::min(before, arguments.size())) + (first ? 1 : 0);
+  const std::vector<std::string> words{arguments.begin(), from};
+  std::vector<std::string> inputs{from, arguments.end() - (last ? 1 : 0)};
+  const std::vector<std::string> lists = program.values("files-from");
+  if (std::ranges::count(lists, "-") + std::ranges::count(inputs, "-") > 1)
+    program.usage("- is standard input, which can be read once");
+  for (const std::string& list : lists) read_list(program, list, inputs);
+  if (program.has("recursive")) {
+    if (inputs.empty()) inputs.emplace_back(".");
+    std::vector<std::string> found;
+    for (const std::string& input : inputs) {
+      const std::size_t nr_before = found.size();
+      if (is_directory(input)) Walk{program, found}.directory(input, 0);
+      else found.push_back(input);
+      if (found.size() == nr_before) fail(program, input, "no checkpoint in this directory or below it");
+    }
+    inputs = std::move(found);
+  }
+  inputs.insert(inputs.begin(), words.begin(), words.end());
+  if (last) inputs.push_back(arguments.back());
+  return inputs;
+}
+
+}  // namespace critpipe::filters

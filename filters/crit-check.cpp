@@ -1,0 +1,207 @@
+// crit-check: is a checkpoint whole and consistent, and what would its restore need?
+#include <algorithm>
+#include <iterator>
+
+#include "cli/filter.hpp"
+#include "cli/inputs.hpp"
+#include "critpipe/check.hpp"
+#include "critpipe/json.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+constexpr Option rows[] = {
+    {0, "severity", "LEVEL", "Print findings of LEVEL and worse: error, loss, warning or note (warning)."},
+    Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines"),
+    {0, "lines", nullptr, "Print one JSON object per line: a finding."},
+    Option{'q', "quiet", nullptr, "Print nothing; the exit code tells."}.excludes("json lines severity explain"),
+    Option{0, "explain", nullptr, "Say after the findings what to do about them."}.excludes("json lines"),
+    Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines"),
+    parent_row,
+    set_row,
+};
+constexpr Option plan_rows[] = {
+    {0, "tcp-established", nullptr, "The restore will be told --tcp-established; so with the following ones."},
+    {0, "tcp-close", nullptr, "--tcp-close."},
+    {0, "shell-job", nullptr, "--shell-job."},
+    {0, "ext-unix-sk", nullptr, "--ext-unix-sk."},
+    {0, "file-locks", nullptr, "--file-locks."},
+    {0, "lazy-pages", nullptr, "--lazy-pages."},
+    {0, "root", "DIR", "--root DIR.", Option::directories},
+    {0, "external", "KEY", "--external KEY, such as mnt[KEY]:PATH; may be repeated."},
+    {0, "inherit-fd", "KEY", "--inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
+    {0, "exact", nullptr, "The restore will be told these and nothing else: what else it needs is an error."},
+};
+constexpr Options groups[] = {rows, plan_rows, output_options, limit_options};
+constexpr Example examples[] = {
+    {"crit check DIR", "is it whole?"},
+    {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
+};
+
+RestorePlan plan_of(Program& program) {
+  RestorePlan plan;
+  plan.tcp_established = program.has("tcp-established");
+  plan.tcp_close = program.has("tcp-close");
+  plan.shell_job = program.has("shell-job");
+  plan.ext_unix_sk = program.has("ext-unix-sk");
+  plan.file_locks = program.has("file-locks");
+  plan.lazy_pages = program.has("lazy-pages");
+  plan.has_root = program.has("root");
+  plan.is_complete = program.has("exact");
+  plan.external = program.values("external");
+  plan.inherit_fd = program.values("inherit-fd");
+  return plan;
+}
+
+void print_rule(JsonWriter& json, const Rule& rule) {
+  json.begin('{').key("rule").text(rule.name).key("severity").text(name_of(rule.severity));
+  json.key("what").text(rule.what).key("advice").text(rule.advice).end('}');
+}
+
+void print_rules(Program& program, Output& output) {
+  if (!program.has("json")) {
+    for (const Rule& rule : all_rules()) {
+      std::string line{rule.name};
+      line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
+      line += std::string{name_of(rule.severity)};
+      line.resize(std::max<std::size_t>(line.size() + 1, 32), ' ');
+      output.write(line + std::string{rule.what} + "\n" + std::string(32, ' ') + std::string{rule.advice} + "\n");
+    }
+    return;
+  }
+  JsonWriter json{output, true};
+  json.begin('{').key("schema").number(1u).key("rules").begin('[');
+  for (const Rule& rule : all_rules()) print_rule(json, rule);
+  json.end(']').end('}').line_end();
+}
+
+void print_finding(JsonWriter& json, const SetId& set, const Finding& finding) {
+  put_set(json.begin('{'), set).key("severity").text(name_of(finding.severity)).key("rule").text(finding.rule->name);
+  put_name(json, "image", finding.image);
+  if (finding.entry != Error::nowhere) json.key("entry").number(finding.entry);
+  if (!finding.field.empty()) json.key("field").text(finding.field);
+  json.key("reason").text(finding.reason).key("advice").text(finding.rule->advice).end('}');
+}
+
+void print_json(Output& output, std::span<const CheckedSet> sets, Severity level) {
+  JsonWriter json{output, true};
+  json.begin('{').key("schema").number(1u).key("sets").begin('[');
+  for (const CheckedSet& set : sets) {
+    put_set(json.begin('{'), set.id).key("kind").text(set.kind);
+    json.key("errors").number(set.nr_errors).key("losses").number(set.nr_losses);
+    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes).end('}');
+  }
+  json.end(']').key("findings").begin('[');
+  for (const CheckedSet& set : sets)
+    for (const Finding& finding : set.findings)
+      if (finding.severity <= level) print_finding(json, set.id, finding);
+  json.end(']').end('}').line_end();
+}
+
+void print_lines(Output& output, std::span<const CheckedSet> sets, Severity level) {
+  JsonWriter json{output, false};
+  for (const CheckedSet& set : sets)
+    for (const Finding& finding : set.findings) {
+      if (finding.severity > level) continue;
+      print_finding(json, set.id, finding);
+      json.line_end();
+    }
+}
+
+std::string counted(std::uint64_t count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+std::string verdict_of(const CheckedSet& set) {
+  std::string text = visible(set.text) + ": ";
+  text += set.nr_errors > 0          ? "it can't be restored as it is: "
+          : set.nr_losses > 0        ? "a restore will lack something: "
+          : set.kind == "checkpoint" ? "whole: "
+                                     : "no fault found: ";
+  text += counted(set.nr_errors, "error", "errors") + ", " + counted(set.nr_losses, "loss", "losses") + ", ";
+  return text + counted(set.nr_warnings, "warning", "warnings") + ", " + counted(set.nr_notes, "note", "notes");
+}
+
+void print_text(Output& output, const CheckedSet& set, Severity level, bool explain) {
+  std::vector<const Rule*> told;
+  for (const Finding& finding : set.findings) {
+    if (finding.severity > level) continue;
+    output.write(to_string(finding) + "\n");
+    if (std::ranges::find(told, finding.rule) == told.end()) told.push_back(finding.rule);
+  }
+  for (const Rule* const rule : told)
+    if (explain) output.write("  " + std::string{rule->name} + ": " + std::string{rule->advice} + "\n");
+  output.write(verdict_of(set) + "\n");
+}
+
+// One input after the other, so that only the findings of all of them are held.
+class Checker {
+ public:
+  Checker(Program& program, Output& output, Severity level)
+      : program_{program}, output_{output}, level_{level}, plan_{plan_of(program)}, source_{source_options(program)} {
+    source_.all_members = true;  // the link to a parent is one
+  }
+  void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+             const std::vector<std::string>& all);
+  void finish();
+
+ private:
+  Program& program_;
+  Output& output_;
+  Severity level_;
+  RestorePlan plan_;
+  SourceOptions source_;
+  std::vector<CheckedSet> sets_;  // of --json
+};
+
+void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+                    const std::vector<std::string>& all) {
+  inputs.insert(inputs.end(), parents.begin(), parents.end());
+  CheckReader reader{plan_, limits_of(program_)};
+  Pieces pieces{inputs, source_};
+  while (const auto piece = pieces.next())
+    if (piece->read(reader) == Step::stop) break;
+  source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
+  std::vector<CheckedSet> sets = reader.finish(parents, all);
+  for (const CheckedSet& set : sets)
+    if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
+  if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
+  else if (program_.has("lines")) print_lines(output_, sets, level_);
+  else if (!program_.has("quiet"))
+    for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
+  if (output_.flush() == Step::go)
+    for (const Error& error : reader.errors()) program_.report(error);
+}
+
+void Checker::finish() {
+  if (program_.has("json")) print_json(output_, sets_, level_);
+}
+
+int run(Program& program) {
+  const std::string word = program.value("severity").value_or("warning");
+  const auto level = severity_named(word);
+  if (!level) program.usage("--severity takes error, loss, warning or note, not " + word);
+  if (program.has("rules")) {
+    if (!program.arguments().empty()) program.usage("--rules looks at no input");
+    Destination destination{program, Destination::Content::text};
+    print_rules(program, destination.output());
+    return destination.commit();
+  }
+  Destination destination{program, Destination::Content::text};
+  Checker checker{program, destination.output(), *level};
+  const std::vector<std::string> inputs = program.inputs();
+  const std::vector<std::string> parents = program.values("parent");
+  if (parents.empty())
+    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
+  else checker.check(inputs, parents, inputs);
+  checker.finish();
+  return destination.commit(Destination::After::any);
+}
+
+}  // namespace
+
+const Filter filter{"crit-check", "is a checkpoint whole and consistent?", "[INPUT...]", examples, groups, run};
+
+}  // namespace critpipe::filters

@@ -1,0 +1,231 @@
+// crit-dump: makes the checkpoint of a process and its children: through a pipe, into a directory or a file.
+#include <unistd.h>
+
+#include "cli/criu/criu_job.hpp"
+#include "cli/images_out.hpp"
+#include "cli/numbers.hpp"
+#include "crit-dump/dump_target.hpp"
+#include "critpipe/control/checks.hpp"
+#include "critpipe/json.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+constexpr Option rows[] = {
+    {'t', "tree", "PID", "Dump this process and its children."},
+    Option{0, "into", "DIR", "Write the images into DIR, which is new or empty.", Option::directories}.excludes(
+        "output"),
+    output_row,
+    format_row.needs("output").excludes("").without_letter(),
+    zstd_row.needs("output"),
+    threads_row.needs("output"),
+    Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
+        "into|output"),
+    sync_row.needs("output|into"),
+    {0, "buffer", "all", "Hold the stream in memory, so that a slow reader does not keep a tree frozen that lives on."},
+    Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
+        "no-check dry-run"),
+    Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
+    {0, "no-check", nullptr, "Do not look before the dump."},
+    {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
+};
+constexpr Option tree_rows[] = {
+    Option{'R', "leave-running", nullptr, "Let the tree run on."}.excludes("leave-stopped"),
+    {'s', "leave-stopped", nullptr, "Leave the tree stopped."},
+    Option{0, "tcp-established", nullptr, "Dump established TCP connections."}.excludes("tcp-close"),
+    {0, "tcp-close", nullptr, "Dump established TCP connections as closed ones."},
+    {0, "skip-in-flight", nullptr, "Leave out TCP connections that are not accepted yet."},
+    {'l', "file-locks", nullptr, "Dump file locks."},
+    {'j', "shell-job", nullptr, "Dump a part of a session, with its terminal."},
+    {0, "ext-unix-sk", nullptr, "Let datagram sockets have peers outside of the tree."},
+    {0, "link-remap", nullptr, "Give unlinked files that have other names a name for the time of the dump."},
+    {0, "ghost-limit", "SIZE", "Put unlinked files up to SIZE into the images (1M)."},
+    {0, "external", "RES",
+     "Something outside that the restore gets from elsewhere, as criu --external; may be repeated."},
+    {0, "root", "PATH", "The root directory of the tree's mount namespace."},
+    {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
+    {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},
+    {0, "network-lock", "METHOD", "Lock the network with iptables, nftables, or skip it."},
+    {0, "timeout", "SECONDS", "Give up if the tree cannot be frozen in that time (10)."},
+    Option{0, "track-mem", nullptr, "Track which memory changes, for a next dump that has this one as its parent."}
+        .needs("into"),
+    Option{0, "parent", "DIR", "Leave out the pages that the dump in DIR has, a directory on the same disk.",
+           Option::directories}
+        .needs("into"),
+    Option{0, "pre-dump", nullptr, "Dump the memory alone, and let the tree run on; tracks memory."}.needs("into"),
+};
+constexpr Options groups[] = {rows, tree_rows, criu_job_options};
+constexpr NamedOption named[] = {
+    {"tree", "pid"},
+    {"leave-running", "leave_running"},
+    {"leave-stopped", "leave_stopped"},
+    {"tcp-established", "tcp_established"},
+    {"tcp-close", "tcp_close"},
+    {"skip-in-flight", "tcp_skip_in_flight"},
+    {"file-locks", "file_locks"},
+    {"shell-job", "shell_job"},
+    {"ext-unix-sk", "ext_unix_sk"},
+    {"link-remap", "link_remap"},
+    {"ghost-limit", "ghost_limit"},
+    {"external", "external"},
+    {"root", "root"},
+    {"freeze-cgroup", "freeze_cgroup"},
+    {"manage-cgroups", "manage_cgroups_mode"},
+    {"network-lock", "network_lock"},
+    {"timeout", "timeout"},
+    {"track-mem", "track_mem"},
+    {"pre-dump", "track_mem"},
+};
+constexpr Example examples[] = {
+    {"crit-dump -t 12 | zstd > c1.zst", "the tree of process 12 as a compressed image stream"},
+    {"crit-dump -t 12 | ssh host crit-restore", "move it to another machine"},
+    {"crit-dump -t 12 --into DIR --leave-running", "a directory of images; the tree runs on"},
+    {"crit-dump -t 12 -o c1.tar.zst", "an archive"},
+    {"crit-dump -t 12 --check", "what CRIU would refuse, and what to do about it"},
+    {"crit-dump -t 12 --dry-run", "what CRIU would be asked"},
+};
+
+pid_t pid_of(Program& program) {
+  const auto text = program.value("tree");
+  if (!text) program.usage("say which process: -t PID");
+  const auto pid = parse_number(*text, Numeral::decimal);
+  if (!pid || *pid == 0 || *pid > INT32_MAX) program.usage("-t takes the pid of a process, not " + *text);
+  return static_cast<pid_t>(*pid);
+}
+
+// Where the first three descriptors lead: whoever restores with other ones needs their names.
+std::string descriptors_of(pid_t pid) {
+  StringOutput output;
+  JsonWriter json{output, false};
+  json.begin('[');
+  for (int fd = 0; fd < 3; ++fd) {
+    const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd);
+    char target[4096];
+    const ssize_t size = readlink(link.c_str(), target, sizeof target);
+    json.text({target, static_cast<std::size_t>(size < 0 ? 0 : size)});
+  }
+  json.end(']').line_end();
+  return output.take();
+}
+
+int print_request(Program& program, const DumpJob& job, bool streams) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  JsonWriter json{output, false};
+  json.begin('{').key("schema").number(1u);
+  if (streams) {
+    std::vector<std::string> words{job.setup.program, "dump", "--stream"};
+    if (Error error = job.options.command_line(CriuUse::dump_stream, words)) program.usage(error.name);
+    words.insert(words.end(), job.setup.words.begin(), job.setup.words.end());
+    json.key("by").text("command line").key("command").begin('[');
+    for (const std::string& word : words) json.text(word);
+    json.end(']');
+  } else {
+    const CriuRequest request = program.has("pre-dump") ? CriuRequest::single_pre_dump : CriuRequest::dump;
+    json.key("by").text("rpc");
+    output.write(", \"request\": " + criu_request_json(request, job.options));
+  }
+  json.end('}').line_end();
+  return program.finish(output);
+}
+
+// The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
+std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
+  std::vector<DumpFinding> findings = check_before_dump(job.root, job.options);
+  if (!job.options.is_on("track_mem")) return findings;
+  std::vector<CriuFeature> features{{"mem_track"}};
+  if (Error error = make_criu(program)->features(features)) program.report(error);
+  else if (!features[0].available)
+    findings.insert(findings.begin(), {Severity::error, "memory-tracking", 0, "the kernel does not track memory",
+                                       "dump without --track-mem, --parent and --pre-dump"});
+  return findings;
+}
+
+std::string text_of(const DumpFinding& finding) {
+  return finding.text + (finding.advice.empty() ? "" : " (" + finding.advice + ")");
+}
+
+std::string_view criu_text(const DumpFinding& finding) {
+  for (const CheckRow& row : dump_checks())
+    if (row.name == finding.check) return row.criu;
+  return "Tracking memory is not available. Consider omitting --track-mem";
+}
+
+int print_findings(Program& program, std::span<const DumpFinding> findings, pid_t pid) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  JsonWriter json{output, false};
+  if (program.has("json"))
+    json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(pid)).key("findings").begin('[');
+  for (const DumpFinding& finding : findings) {
+    if (finding.severity <= Severity::loss) program.set_exit_code(exit_no);
+    if (!program.has("json")) {
+      output.write(std::string{name_of(finding.severity)} + ": " + text_of(finding) + "\n");
+      continue;
+    }
+    json.begin('{').key("severity").text(name_of(finding.severity)).key("check").text(finding.check);
+    if (finding.pid) json.key("pid").number(static_cast<unsigned>(finding.pid));
+    json.key("text").text(finding.text).key("advice").text(finding.advice);
+    json.key("criu").text(criu_text(finding)).end('}');
+  }
+  if (program.has("json")) json.end(']').end('}').line_end();
+  return program.finish(output);
+}
+
+// Before anything is frozen. False: CRIU would refuse.
+bool look_before(Program& program, std::span<const DumpFinding> findings) {
+  for (const DumpFinding& finding : findings) {
+    if (finding.severity == Severity::error) program.report({.reason = Reason::usage, .name = text_of(finding)});
+    else program.note(std::string{name_of(finding.severity)} + ": " + text_of(finding));
+  }
+  return !program.failed();
+}
+
+int list_options(Program& program) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  print_criu_options(output);
+  return program.finish(output);
+}
+
+int run(Program& program) {
+  if (program.has("list-options")) return list_options(program);
+  if (!program.arguments().empty()) program.usage("takes no argument: the process is said with -t PID");
+  const pid_t pid = pid_of(program);
+  const auto directory = program.value("into");
+  const auto file = program.value("output");
+  const bool streams = !directory && (!file || *file == "-");
+  const bool only_looks = program.has("dry-run") || program.has("check");
+  if (streams && isatty(STDOUT_FILENO) && !only_looks)
+    program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
+  if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
+    program.usage("--buffer takes 'all', and goes with a pipe");
+  CriuOptions options = criu_options(program, named);
+  EventCommands commands{program};
+  const CriuSetup setup = criu_setup(program);
+  if (streams && !setup.service.empty()) program.usage("a CRIU that runs as a service cannot stream: use --into");
+  std::vector<std::string> words;
+  if (streams)
+    if (Error error = options.command_line(CriuUse::dump_stream, words)) program.usage(error.name + " (use --into)");
+  const bool stays = options.is_on("leave_running") || options.is_on("leave_stopped") || program.has("pre-dump");
+  Error error;
+  HeldProcess root;
+  DumpJob job{setup, options, root, commands, "", stays};
+  if (program.has("dry-run")) return print_request(program, job, streams);
+  root = HeldProcess::open(pid, error);
+  if (error) {
+    program.report(error);
+    return program.exit_code();
+  }
+  if (program.has("check")) return print_findings(program, find_all(program, job), pid);
+  if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
+  job.descriptors = descriptors_of(pid);
+  if (directory) dump_into_directory(program, job, *directory);
+  else if (!streams) dump_into_file(program, job, *file);
+  else dump_into_pipe(program, job);
+  return program.exit_code();
+}
+
+}  // namespace
+
+const Filter filter{"crit-dump", "make the checkpoint of a process and its children", "", examples, groups, run};
+
+}  // namespace critpipe::filters

@@ -1,0 +1,35 @@
+// Where a dump goes: into a directory, or through a pipe.
+#pragma once
+
+#include "cli/criu/criu_job.hpp"
+
+namespace critpipe::filters {
+
+// What is to be dumped, and how.
+struct DumpJob {
+  CriuSetup setup;
+  CriuOptions options;
+  const HeldProcess& root;
+  EventCommands& commands;
+  std::string descriptors;  // where the root task's first three lead, as JSON
+  bool stays = false;       // the tree lives on after the dump
+
+  // CRIU knows the root task by its pid alone: is that still the process that was looked at? Then the commands of the
+  // event are run. False: CRIU is to fail.
+  bool goes_on(Program& program, const CriuNotification& event) const;
+};
+
+// A directory that is complete or not there: it is made beside its final name, hidden, and renamed when all is on disk.
+void dump_into_directory(Program& program, DumpJob& job, const std::string& path);
+// A hidden directory beside the file, then the file. If that cannot be written, the directory stays.
+void dump_into_file(Program& program, DumpJob& job, const std::string& path);
+// Standard output, as an image stream.
+void dump_into_pipe(Program& program, DumpJob& job);
+
+// Frozen for how long, from the stats-dump that lies in a directory.
+void say_frozen_time(Program& program, const std::string& directory);
+
+// How crit-dump ends after a job: as the signal that stopped it would have ended it. Requires: nothing is left behind.
+void end_if_stopped(int signal);
+
+}  // namespace critpipe::filters

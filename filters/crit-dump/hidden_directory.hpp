@@ -1,0 +1,35 @@
+// A directory under construction.
+#pragma once
+
+#include <string>
+
+#include "critpipe/control/process.hpp"
+#include "critpipe/error.hpp"
+
+namespace critpipe::filters {
+
+class HiddenDirectory {
+ public:
+  // Beside `path`. Reasons: io_write.
+  HiddenDirectory(const std::string& path, Error& error);
+  ~HiddenDirectory();  // removes it, unless it was put in place or kept
+  HiddenDirectory(const HiddenDirectory&) = delete;
+  HiddenDirectory& operator=(const HiddenDirectory&) = delete;
+
+  int fd() const { return fd_.fd(); }
+  const std::string& path() const { return path_; }  // where it is now
+  const std::string& beside() const { return beside_; }
+  [[nodiscard]] Error write(const char* name, const std::string& text);
+  // All of it is on disk. Reasons: io_write.
+  [[nodiscard]] Error sync();
+  // It takes its name. What is there must be an empty directory; or with `replace` a directory, which it replaces.
+  [[nodiscard]] Error put_in_place(bool replace);
+  void keep() { kept_ = true; }
+
+ private:
+  std::string target_, beside_, path_;
+  OwnedDescriptor fd_;
+  bool kept_ = false;
+};
+
+}  // namespace critpipe::filters

@@ -1,0 +1,352 @@
+// Inputs into sets, and sets through the rules.
+#include <algorithm>
+#include <sys/stat.h>
+
+#include "base/kept_errors.hpp"
+#include "base/path_names.hpp"
+#include "check/check_text.hpp"
+#include "check/checked_images.hpp"
+#include "check/image_checks.hpp"
+#include "set/sets_of.hpp"
+
+namespace critpipe {
+
+struct CheckReader::Work {
+  RestorePlan plan;
+  SetsOf<CheckedImages> sets;
+  std::vector<Error> errors, damages;
+  std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
+
+  std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
+  CheckedImages& home_of(const Error& damage);
+  void join_sets(std::span<const std::string> beside);
+  void join_parents(std::span<const std::string> parents);
+};
+
+// What is wrong with an input as a whole goes to its first set.
+CheckedImages& CheckReader::Work::home_of(const Error& damage) {
+  if (!damage.set) return sets.empty() ? sets.add({damage.image, {}}, make()) : *sets.all().front();
+  const SetId& id = *damage.set;
+  if (CheckedImages* const known = id.is_input ? nullptr : sets.find(id)) return *known;
+  for (const auto& set : sets.all())
+    if (set->id.checkpoint == id.checkpoint) return *set;
+  return sets.add({id.checkpoint, {}}, make());
+}
+
+namespace {
+
+using FileKey = std::pair<dev_t, ino_t>;
+std::optional<FileKey> key_of(const std::string& path) {
+  struct stat status;
+  if (path.empty() || stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileKey{status.st_dev, status.st_ino};
+}
+
+}  // namespace
+
+void CheckReader::Work::join_sets(std::span<const std::string> beside) {
+  std::map<FileKey, CheckedImages*> directories;
+  for (const auto& set : sets.all())
+    if (const auto key = key_of(set->directory)) directories.try_emplace(*key, set.get());
+  const std::vector<CheckedImages*> parents = sets.parents();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    CheckedImages& set = *sets.all()[i];
+    if (set.directory.empty() && parents[i]) {
+      set.give_parent(*parents[i]);
+      parents[i]->is_parent = true;
+    }
+    const auto link = key_of(set.directory.empty() ? "" : set.directory + "/parent");
+    const auto linked = link ? directories.find(*link) : directories.end();
+    if (linked != directories.end() && linked->second != &set) linked->second->is_parent = true;
+  }
+  for (const std::string& directory : beside) {
+    const auto link = key_of(directory + "/parent");
+    const auto linked = link ? directories.find(*link) : directories.end();
+    if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
+  }
+  std::set<std::string> with_tree;  // inputs
+  for (const auto& set : sets.all())
+    if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
+  for (const auto& set : sets.all()) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
+}
+
+// The first input with pages in a parent that it lacks has these above it, the nearest first.
+void CheckReader::Work::join_parents(std::span<const std::string> parents) {
+  const auto lacks_parent = [](const std::unique_ptr<CheckedImages>& set) {
+    const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
+    return set->has_tasks() && !set->has_given_parent() && std::ranges::any_of(set->memories, has_some);
+  };
+  const auto child = std::ranges::find_if(sets.all(), lacks_parent);
+  if (child == sets.all().end()) return;
+  CheckedImages* below = child->get();
+  for (const std::string& parent : parents) {
+    const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
+      return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
+    };
+    const auto above = std::ranges::find_if(sets.all(), is_that);
+    if (above == sets.all().end()) return;
+    below->give_parent(**above);
+    below = above->get();
+    below->is_parent = true;
+  }
+}
+
+CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits}, work_{std::make_unique<Work>()} {
+  work_->plan = std::move(plan);
+}
+CheckReader::~CheckReader() = default;
+
+bool CheckReader::wants(std::string_view path) { return is_image_name(path) || last_part(path) == "parent"; }
+
+std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
+  CheckedImages& set = work_->sets.of(member, [this] { return work_->make(); });
+  if (!member.is_image) {
+    set.has_link = true;
+    return nullptr;
+  }
+  if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
+    set.directory = set.place.substr(0, set.place.size() - 1);
+  set.is_set |= member.in_set;
+  std::unique_ptr<Sink> model;
+  if (set.checkpoint.wants(member.name)) model = set.checkpoint.sink_for(member.name);
+  const auto report = [this, place = member.place, id = member.set](Error error) {
+    error.image = place;
+    error.set = id;
+    keep_error(work_->damages, std::move(error), work_->room_for_damages);
+  };
+  return make_image_check(set, member.name, std::move(model), report);
+}
+
+void CheckReader::report(const Error& error) {
+  const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
+  if (no_input || fault_of(error.reason) != Fault::data) keep_error(work_->errors, error, work_->room_for_errors);
+  else keep_error(work_->damages, error, work_->room_for_damages);
+}
+
+std::span<const Error> CheckReader::errors() const { return work_->errors; }
+
+namespace {
+
+// The findings of one set, as many as are kept.
+class Findings {
+ public:
+  explicit Findings(CheckedImages& images) : images_{images} {}
+  void damage(const Error& error);
+  void contradictions();
+  void pages();
+  void rules();
+  CheckedSet finish();
+
+ private:
+  void add(Finding&& finding);
+  void add(std::string_view rule, FaultPlace place, std::string reason, std::optional<Severity> severity = {});
+  void add_pages(const PagesFault& fault);
+  void parents_of_directory();
+
+  CheckedImages& images_;
+  CheckedSet checked_;
+  std::map<const Rule*, std::uint64_t> counts_;
+  Reporter::Take take_ = [this](Finding&& finding) { add(std::move(finding)); };
+};
+
+void Findings::add(Finding&& finding) {
+  // Of a parent only what its child needs is an error, and that is found there.
+  if (images_.is_parent && !images_.has_tasks() && finding.severity < Severity::warning)
+    finding.severity = Severity::warning;
+  switch (finding.severity) {
+    case Severity::error: ++checked_.nr_errors; break;
+    case Severity::loss: ++checked_.nr_losses; break;
+    case Severity::warning: ++checked_.nr_warnings; break;
+    case Severity::note: ++checked_.nr_notes; break;
+  }
+  const std::uint64_t count = ++counts_[finding.rule];
+  if (count > max_findings_of_rule || checked_.findings.size() >= max_findings) return;
+  if (count == max_findings_of_rule) finding.reason += "; and so on";
+  checked_.findings.push_back(std::move(finding));
+}
+
+void Findings::add(std::string_view name, FaultPlace place, std::string reason, std::optional<Severity> severity) {
+  const Rule& rule = *find_rule(name);
+  const Reporter report{images_, rule, take_};
+  report(std::move(place), std::move(reason), severity.value_or(rule.severity));
+}
+
+// CRIU reads statistics and caches for nobody's restore, and passes over images of a set that it does not know.
+void Findings::damage(const Error& error) {
+  Finding finding;
+  const std::size_t behind = images_.place.size();
+  const std::string name = error.image.starts_with(images_.place) ? error.image.substr(behind) : std::string{};
+  const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
+  const bool is_aside = name.starts_with("stats-") || name.starts_with("irmap-cache");
+  finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
+  finding.severity = is_aside ? Severity::warning : finding.rule->severity;
+  finding.image = error.image;
+  finding.entry = error.entry;
+  Error inner = error;
+  inner.image.clear();
+  inner.entry = Error::nowhere;
+  finding.reason = to_string(inner);
+  add(std::move(finding));
+}
+
+void Findings::contradictions() {
+  for (const Error& error : images_.checkpoint.errors()) {
+    FaultPlace place{error.image.substr(std::min(error.image.size(), images_.place.size())), error.entry, {}};
+    Error inner = error;
+    inner.image.clear();
+    inner.entry = inner.offset = Error::nowhere;
+    if (error.reason == Reason::bad_pid) {
+      place.field = "pid";
+      add("pid-twice", std::move(place), to_string(inner));
+    }
+  }
+}
+
+void Findings::add_pages(const PagesFault& fault) {
+  std::string rule = "pagemap-";
+  const std::string name = fault.image.substr(std::min(fault.image.size(), images_.place.size()));
+  if (fault.name == "size" || fault.name == "claimed" || fault.name == "unclaimed" || fault.name == "parent" ||
+      fault.name == "block" || (fault.name == "missing" && images_.has(name)))
+    rule = "pages-";
+  rule += fault.name;
+  // What is missing may have stood behind the damage.
+  if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
+  if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;
+  std::string reason = fault.vaddr ? sentence("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr)) : "";
+  const std::optional<Severity> severity = fault.is_tolerated ? std::optional{Severity::warning} : std::nullopt;
+  add(rule, {name, fault.entry, fault.entry == Error::nowhere ? "" : "vaddr"}, reason + fault.text, severity);
+}
+
+// CRIU opens all of them, whether it needs them or not.
+void Findings::parents_of_directory() {
+  PageDirectory* const directory = images_.page_directory();
+  if (!directory || images_.memories.empty() || images_.has_given_parent()) return;
+  for (PageDirectory* above = directory; above; above = above->linked_parent()) {
+  }
+  for (const Error& error : directory->errors()) {
+    Error inner = error;
+    inner.image.clear();
+    const bool is_link = error.reason == Reason::bad_parents || error.reason == Reason::no_parent;
+    if (!is_link) damage(error);
+    else
+      add("parent-link",
+          {error.image.starts_with(images_.place) ? error.image.substr(images_.place.size()) : "", Error::nowhere, {}},
+          to_string(inner));
+  }
+}
+
+PagesView view_of(CheckedImages& images) {
+  PagesView view;
+  view.place = images.place;
+  view.page_size = images.page_size();
+  view.checkpoint = &images.checkpoint;
+  view.store = &images;
+  view.may_have_parents = !images.directory.empty() || images.has_given_parent();
+  const bool is_elsewhere = images.directory.empty() && !images.has_given_parent() && images.has_link;
+  std::set<std::uint64_t> claimed;
+  for (const auto& [id, memory] : images.memories) {
+    PagesView::OneMemory one{id, images.place + pagemap_name(id)};
+    one.pages_id = memory.pagemap.pages_id;
+    one.stored_bytes = memory.pagemap.stored(view.page_size).bytes;
+    one.nr_parent = is_elsewhere ? 0 : memory.nr_parent;
+    one.nr_entries = memory.nr_entries;
+    one.address_bits = memory.address_bits;
+    one.is_alone = !images.is_set;
+    one.is_complete = !memory.is_damaged;
+    one.is_compressed = memory.is_compressed;
+    claimed.insert(one.pages_id);
+    view.memories.push_back(std::move(one));
+  }
+  for (const auto& [pages_id, bytes] : images.pages)
+    view.images.push_back({pages_id, images.place + pages_name(pages_id), bytes, claimed.contains(pages_id)});
+  view.pagemap = [&images](MemoryId id) { return images.pagemap(id); };
+  view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
+    const std::string name = pages_name(stretch.pages_id);
+    if (images.has_given_parent()) {
+      const auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
+      const auto found = holder.pages.find(stretch.pages_id);
+      const std::uint64_t bytes = found == holder.pages.end() ? 0 : found->second;
+      return {holder.place + name, StoredSize{bytes}.nr_pages(page_size)};
+    }
+    PageDirectory& above = *images.ancestor(stretch.level).page_directory();
+    Error error;
+    const PagesImage* const image = above.image(stretch.pages_id, page_size, error);
+    return {above.path() + "/" + name, image ? image->nr_pages() : 0};
+  };
+  return view;
+}
+
+void Findings::pages() {
+  const auto report = [this](const PagesFault& fault) { add_pages(fault); };
+  for (const PagesFault& fault : images_.early_faults) add_pages(fault);
+  parents_of_directory();
+  // A page server has them: another rule.
+  if (!images_.memories.empty() || !images_.pages.empty()) check_pages(view_of(images_), report);
+}
+
+void Findings::rules() {
+  if (!images_.is_set) return;
+  for (CheckRules* const rows : std::span{check_rules, nr_check_rules})
+    for (const RuleRow& row : rows())
+      if (row.check) row.check(images_, Reporter{images_, *find_rule(row.rule.name), take_});
+}
+
+CheckedSet Findings::finish() {
+  const auto number_of = [](const Rule* rule) { return rule - all_rules().data(); };
+  std::ranges::stable_sort(checked_.findings, [&](const Finding& left, const Finding& right) {
+    if (left.severity != right.severity) return left.severity < right.severity;
+    if (left.rule != right.rule) return number_of(left.rule) < number_of(right.rule);
+    return left.image != right.image && natural_less(left.image, right.image);
+  });
+  checked_.id = images_.id;
+  checked_.kind = images_.has_tasks()            ? "checkpoint"
+                  : images_.memories.empty()     ? "images"
+                  : images_.has("inventory.img") ? "pre-dump"
+                                                 : "pages";
+  return std::move(checked_);
+}
+
+// Is it the end of an archive or a stream, behind which others may have stood?
+bool ends_input(const Error& damage) {
+  switch (damage.reason) {
+    case Reason::cut_archive:
+    case Reason::bad_archive:
+    case Reason::cut_compression:
+    case Reason::bad_compression:
+    case Reason::cut_stream:
+    case Reason::cut_member:
+    case Reason::bad_sequence:
+    case Reason::bad_marker: return true;
+    default: return damage.set && damage.set->is_input;
+  }
+}
+
+}  // namespace
+
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
+  for (const Error& damage : work_->damages)
+    if (ends_input(damage))
+      for (const auto& set : work_->sets.all())
+        set->is_cut |= set->directory.empty() && (!damage.set || set->id.checkpoint == damage.set->checkpoint);
+  for (const auto& set : work_->sets.all()) set->finish();
+  work_->join_sets(beside);
+  work_->join_parents(parents);
+  std::map<const CheckedImages*, std::vector<const Error*>> damages;
+  for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
+  std::vector<CheckedSet> checked;
+  const std::vector<std::string> texts = texts_of(ids_of(work_->sets.all()));
+  for (std::size_t i = 0; i < work_->sets.size(); ++i) {
+    CheckedImages& images = *work_->sets.all()[i];
+    Findings findings{images};
+    for (const Error* const damage : damages[&images]) findings.damage(*damage);
+    findings.contradictions();
+    findings.pages();
+    findings.rules();
+    checked.push_back(findings.finish());
+    checked.back().text = texts[i];
+    images.close_directory();
+  }
+  return checked;
+}
+
+}  // namespace critpipe

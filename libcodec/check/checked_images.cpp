@@ -1,0 +1,223 @@
+#include "check/checked_images.hpp"
+#include "model/namespace_kinds.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <span>
+
+#include "check/check_text.hpp"
+#include "model/collect.hpp"
+#include "model/file_types.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::string_view kinds[] = {"INVENTORY",  "PSTREE",      "FILES",    "REMAP_FPATH", "PIPES_DATA",
+                                      "FIFO_DATA",  "SK_QUEUES",   "TTY_INFO", "TTY_DATA",    "IPCNS_SHM",
+                                      "MNTS",       "NETNS",       "PIDNS",    "SECCOMP",     "CGROUP",
+                                      "FILE_LOCKS", "MEMFD_INODE", "NETDEV",   "STATS",       "FILE_LOCKS_OLD"};
+
+Needs needs_of_rules() {
+  Needs needs;
+  needs.ids = needs.descriptors = needs.mappings = true;
+  needs.kinds = kinds_of_rules();
+  return needs;
+}
+
+}  // namespace
+
+std::vector<std::string_view> kinds_of_rules() {
+  std::vector<std::string_view> all{std::begin(kinds), std::end(kinds)};
+  for (const FileType& type : all_file_types())
+    if (type.kind) all.push_back(type.kind->name);
+  return all;
+}
+
+std::uint32_t number_of(std::string_view image) { return number_in(image); }
+
+std::uint32_t differing_namespaces(const Ids& ids, const Ids& others) {
+  std::uint32_t bits = 0;
+  for (const NamespaceKind& kind : namespace_kinds())
+    if (kind.id != &Ids::cgroup_ns && ids.*kind.id != 0 && others.*kind.id != 0 && ids.*kind.id != others.*kind.id)
+      bits |= kind.bit;
+  return bits;
+}
+
+std::string file_text(std::uint32_t type, std::uint32_t id) {
+  std::string text{type_name(type)};
+  if (text.empty()) text = sentence("type %u", type);
+  return text.append(" ").append(std::to_string(id));
+}
+
+std::string quoted(std::string_view text) {
+  std::string all{'\''};
+  return all.append(visible(text)).append("'");
+}
+
+void Reporter::operator()(FaultPlace place, std::string reason, Severity severity) const {
+  Finding finding;
+  finding.rule = &rule_;
+  finding.severity = severity;
+  finding.image = images_.place + place.image;
+  if (place.image.empty() && (finding.image.ends_with('/') || finding.image.ends_with(':'))) finding.image.pop_back();
+  finding.entry = place.entry;
+  finding.field = std::move(place.field);
+  finding.reason = std::move(reason);
+  take_(std::move(finding));
+}
+
+void Reporter::need(FaultPlace place, std::string reason) const {
+  (*this)(std::move(place), std::move(reason), images_.plan.is_complete ? rule_.severity : Severity::warning);
+}
+
+CheckedImages::CheckedImages(const RestorePlan& told) : plan{told}, checkpoint{needs_of_rules()} {}
+CheckedImages::~CheckedImages() = default;
+
+bool CheckedImages::is_damaged(std::string_view name) const {
+  const auto found = images.find(name);
+  return found == images.end() ? is_cut : found->second.is_damaged || found->second.is_other_kind;
+}
+
+bool CheckedImages::has_whole_tree() const { return has("pstree.img") && !is_damaged("pstree.img"); }
+
+Record CheckedImages::first(std::string_view kind, std::uint32_t number) const {
+  const auto all = checkpoint.messages(kind, number);
+  return all.empty() ? Record{} : Record{*all.front().message, all.front().payload};
+}
+
+std::string CheckedImages::name_of_image(std::string_view kind, std::uint32_t number) {
+  const Kind* const row = find_kind(kind);
+  if (!row) return {};
+  const std::size_t place = row->file.find('%');
+  if (place == std::string_view::npos) return std::string{row->file};
+  char text[16];
+  std::snprintf(text, sizeof text, row->file[place + 1] == 'x' ? "%x" : "%u", number);
+  std::string name{row->file.substr(0, place)};
+  return name.append(text).append(row->file.substr(place + 2));
+}
+
+const SeenFile* CheckedImages::find_file(std::uint32_t type, std::uint32_t file_id) const {
+  const auto found = file_index_.find({type, file_id});
+  return found == file_index_.end() ? nullptr : &files_[found->second];
+}
+
+// What is missing altogether is told once, not for each file.
+bool CheckedImages::lacks_files(std::uint32_t type) const {
+  const FileType* const row = file_type_of(type);
+  if (!row) return true;
+  if (files_.empty() && !has("files.img")) return true;
+  return is_damaged("files.img") || (row->kind && is_damaged(row->kind->file));
+}
+
+void CheckedImages::collect_files() {
+  const auto add = [this](std::uint32_t type, std::string_view image, std::uint64_t entry, const Record& record,
+                          std::uint32_t file_id) {
+    ids_.insert(file_id);
+    if (file_index_.try_emplace({type, file_id}, files_.size()).second)
+      files_.push_back({type, file_id, image, entry, record});
+  };
+  each("FILES", [&](const std::string&, std::uint64_t entry, const Record& record) {
+    for (const FileType& type : all_file_types())
+      if (const Record file = record.inner(type.field)) add(type.type, "files.img", entry, file, record.id("id"));
+  });
+  for (const FileType& type : all_file_types())
+    if (type.kind)
+      each(type.kind->name, [&](const std::string&, std::uint64_t entry, const Record& record) {
+        add(type.type, type.kind->file, entry, record, record.id("id"));
+      });
+}
+
+void CheckedImages::collect_objects() {
+  each("SK_QUEUES", [&](const std::string&, std::uint64_t, const Record& packet) {
+    packet.each("scm", [&](const Record& scm) {
+      scm.each_number("rights", [&](std::uint64_t file) { in_flight_.insert(static_cast<std::uint32_t>(file)); });
+    });
+  });
+  each("IPCNS_SHM", [&](const std::string&, std::uint64_t, const Record& segment) {
+    const std::uint32_t number = segment.inner("desc").id("id");
+    segments_.insert(number);
+    if (segment.number("in_pagemaps") == 0) inline_segments_.insert(number);
+  });
+}
+
+void CheckedImages::claim_files() {
+  for (const Task* const task : running_) {
+    for (const std::uint32_t file : {task->cwd_id, task->root_id, task->memory.exe_id})
+      claimed_.emplace(type_reg, file);
+    for (const Mapping& mapping : task->memory.mappings)
+      for (const std::uint32_t type : {+type_reg, +type_memfd, +type_packet})
+        claimed_.emplace(type, static_cast<std::uint32_t>(mapping.shmid));
+  }
+  for (const SeenFile& file : files_)
+    if (file.type == type_tty || file.type == type_fifo) claimed_.emplace(type_reg, file.record.id("regf_id"));
+  each("REMAP_FPATH", [&](const std::string&, std::uint64_t, const Record& remap) {
+    claimed_.emplace(type_reg, remap.id("remap_id"));
+  });
+}
+
+// "fd[3]:KEY"; "mnt[KEY]:PATH", or a key by itself.
+bool CheckedImages::is_inherited(std::string_view key) const {
+  for (const std::string& given : plan.inherit_fd) {
+    const std::size_t colon = given.find("]:");
+    if (given == key || (colon != std::string::npos && std::string_view{given}.substr(colon + 2) == key)) return true;
+  }
+  for (const std::string& given : plan.external) {
+    const std::size_t open = given.find('['), close = given.find(']');
+    if (given == key) return true;
+    if (open != std::string::npos && close != std::string::npos && open < close &&
+        std::string_view{given}.substr(open + 1, close - open - 1) == key)
+      return true;
+    const std::size_t colon = given.find("]:");
+    if (colon != std::string::npos && std::string_view{given}.substr(colon + 2) == key) return true;
+  }
+  return false;
+}
+
+// The root of the tree against the CRIU that dumped it.
+void CheckedImages::find_namespaces() {
+  const Record root_ids = first("INVENTORY").inner("root_ids");
+  if (!root_ids || !root_) return;
+  Ids ids;
+  constexpr std::pair<const char*, std::uint32_t Ids::*> fields[] = {
+      {"mnt_ns_id", &Ids::mnt_ns},   {"uts_ns_id", &Ids::uts_ns}, {"ipc_ns_id", &Ids::ipc_ns},
+      {"user_ns_id", &Ids::user_ns}, {"pid_ns_id", &Ids::pid_ns}, {"net_ns_id", &Ids::net_ns},
+      {"time_ns_id", &Ids::time_ns}};
+  for (const auto& [field, member] : fields) ids.*member = root_ids.id(field);
+  own_namespaces_ = differing_namespaces(root_->ids, ids);
+}
+
+void CheckedImages::finish() {
+  checkpoint.finish(place, false);
+  for (const auto& [name, image] : images)
+    has_tasks_ |=
+        name == "pstree.img" || name.starts_with("core-") || name.starts_with("mm-") || name.starts_with("ids-");
+  collect_files();
+  collect_objects();
+  for (const Task& task : checkpoint.tasks()) {
+    if (!task.in_tree) continue;
+    if (!root_) root_ = &task;
+    const auto core = cores.find(task.pid);
+    const bool is_twice = checkpoint.find_task(task.pid) != &task;
+    if (is_twice || core == cores.end() || !core->second.has_task || !task.is_running()) continue;
+    running_.push_back(&task);
+    for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
+      opened_.emplace(descriptor.type, descriptor.file_id);
+      opened_ids_.insert(descriptor.file_id);
+    }
+  }
+  claim_files();
+  find_namespaces();
+}
+
+const Pagemap* CheckedImages::pagemap(MemoryId memory) {
+  const auto found = memories.find(memory);
+  return found == memories.end() ? nullptr : &found->second.pagemap;
+}
+
+PageDirectory* CheckedImages::page_directory() {
+  if (!directory_ && !directory.empty()) directory_ = std::make_unique<PageDirectory>(directory);
+  return directory_.get();
+}
+
+}  // namespace critpipe

@@ -1,0 +1,197 @@
+// What rules look at: one set of images that has been read to its end. Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "check/record.hpp"
+#include "critpipe/check.hpp"
+
+namespace critpipe {
+
+// An image that is there.
+struct SeenImage {
+  const Kind* kind = nullptr;  // as its bytes say; null: raw and of no known name, or it could not be read
+  std::uint64_t entries = 0;
+  std::uint64_t bytes = 0;  // of raw images
+  bool is_damaged = false;
+  bool is_other_kind = false;  // than its name says: nothing was taken from it
+};
+
+// What rules need of a core image, without its registers.
+struct SeenCore {
+  std::uint32_t machine = 0;
+  bool has_registers = false, has_task = false, has_thread = false, has_ids = false;
+  bool has_creds = false, has_timers = false, has_rlimits = false, has_actions = false;
+  std::uint64_t task_cgroups = 0, thread_cgroups = 0;  // ids of sets; 0: none
+  std::uint32_t seccomp_mode = 0, seccomp_filter = 0;
+  bool has_comm = false;  // of the thread: CRIU 3.14 and later
+  std::string lsm_profile = {};
+};
+
+// A file of files.img, or of an image of its type.
+struct SeenFile {
+  std::uint32_t type = 0, id = 0;
+  std::string_view image;  // name
+  std::uint64_t entry = 0;
+  Record record;  // of the type's own message
+};
+
+struct SeenGhost {
+  std::uint64_t size = 0, bytes = 0;
+  bool has_size = false, has_chunks = false;
+};
+
+struct SeenMemory {
+  Pagemap pagemap;
+  std::uint64_t nr_parent = 0, nr_lazy_only = 0, nr_entries = 0, address_bits = 0;
+  bool is_damaged = false, is_compressed = false;
+};
+
+class CheckedImages;
+
+// Where the fault is.
+struct FaultPlace {
+  std::string image;  // name within the set; empty: the set
+  std::uint64_t entry = Error::nowhere;
+  std::string field = {};
+};
+
+// Takes the findings of one rule.
+class Reporter {
+ public:
+  using Take = std::function<void(Finding&&)>;
+  Reporter(const CheckedImages& images, const Rule& rule, const Take& take)
+      : images_{images}, rule_{rule}, take_{take} {}
+  void operator()(FaultPlace place, std::string reason) const {
+    (*this)(std::move(place), std::move(reason), rule_.severity);
+  }
+  void operator()(FaultPlace place, std::string reason, Severity severity) const;
+  // What a restore must be told: a warning, or of the rule's severity if it will be told nothing else.
+  void need(FaultPlace place, std::string reason) const;
+
+ private:
+  const CheckedImages& images_;
+  const Rule& rule_;
+  const Take& take_;
+};
+
+// A rule and what finds it; null: the reader does, or the rules of pagemaps.
+struct RuleRow {
+  Rule rule;
+  void (*check)(const CheckedImages& images, const Reporter& report) = nullptr;
+};
+using CheckRules = std::span<const RuleRow>();
+// One for each file of rules/. Made by CMake.
+extern CheckRules* const check_rules[];
+extern const std::size_t nr_check_rules;
+
+class CheckedImages final : public PageStore {
+ public:
+  explicit CheckedImages(const RestorePlan& plan);
+  ~CheckedImages() override;
+
+  // Filled by the reader.
+  SetId id;
+  std::string place;      // what precedes names of images
+  std::string directory;  // empty: not in a directory
+  bool is_set = false;    // false: an image by itself
+  RestorePlan plan;
+  Checkpoint checkpoint;
+  std::map<std::string, SeenImage, std::less<>> images;
+  std::map<std::uint32_t, SeenCore> cores;
+  std::map<MemoryId, SeenMemory> memories;
+  std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
+  std::map<std::uint32_t, SeenGhost> ghosts;
+  std::vector<PagesFault> early_faults;  // of entries of pagemaps
+  bool is_parent = false;                // of a set that was read, too
+  bool has_link = false;                 // to a parent, in an archive that need not hold it
+  bool is_cut = false;                   // the input ends early: what is missing may have stood behind
+  bool has_tree_beside = false;          // another set of the inputs has tasks
+
+  // Joins what was read.
+  void finish();
+
+  bool has(std::string_view name) const { return images.contains(name); }
+  bool is_damaged(std::string_view name) const;
+  bool has_tasks() const { return has_tasks_; }  // pstree.img, or images of tasks
+  bool has_whole_tree() const;                   // pstree.img, undamaged
+  std::uint64_t page_size() const { return checkpoint.page_size(); }
+
+  // The entries of a kind with the name of their image and their number in it.
+  template <typename Use>
+  void each(std::string_view kind, Use use) const {
+    std::uint64_t entry = 0;
+    std::uint32_t number = 0;
+    for (const ImageMessage& message : checkpoint.messages(kind)) {
+      entry = message.number == number ? entry : 0;
+      number = message.number;
+      use(name_of_image(kind, number), entry++, Record{*message.message, message.payload});
+    }
+  }
+  // The first entry of an image of the kind; an empty record: there is none.
+  Record first(std::string_view kind, std::uint32_t number = 0) const;
+  static std::string name_of_image(std::string_view kind, std::uint32_t number);
+
+  const std::vector<SeenFile>& files() const { return files_; }
+  const SeenFile* find_file(std::uint32_t type, std::uint32_t id) const;
+  bool has_file(std::uint32_t file_id) const { return ids_.contains(file_id); }  // of any type
+  bool lacks_files(std::uint32_t type) const;  // an image that may have files of that type is damaged
+  bool is_in_flight(std::uint32_t file_id) const { return in_flight_.contains(file_id); }  // in a unix socket
+  // System V segments, and those whose bytes are in their own image.
+  bool has_segment(std::uint32_t segment) const { return segments_.contains(segment); }
+  bool has_segment_inline(std::uint32_t segment) const { return inline_segments_.contains(segment); }
+  // Tasks of the tree that are neither dead nor zombies.
+  const std::vector<const Task*>& running() const { return running_; }
+  // Will the restore be given it with --inherit-fd or --external?
+  bool is_inherited(std::string_view key) const;
+  // Does a descriptor, a mapping, a task or another file refer to it? A tun file and its path have one number.
+  bool is_claimed(const SeenFile& file) const {
+    return opened_ids_.contains(file.id) || is_in_flight(file.id) || claimed_.contains({file.type, file.id});
+  }
+  bool is_opened(std::uint32_t type, std::uint32_t id) const { return opened_.contains(std::pair{type, id}); }
+  // Namespaces that the root task does not share with the CRIU that dumped it, as CLONE_NEW* bits.
+  std::uint32_t own_namespaces() const { return own_namespaces_; }
+  const Task* root_task() const { return root_; }
+  // Is the dump of CRIU 3.14 or later?
+  bool has_time_namespaces() const { return root_ && root_->ids.time_ns != 0; }
+
+  // PageStore.
+  const Pagemap* pagemap(MemoryId memory) override;
+  PageDirectory* page_directory() override;
+  void close_directory() { directory_.reset(); }
+
+ private:
+  void collect_files();
+  void collect_objects();
+  void claim_files();
+  void find_namespaces();
+
+  bool has_tasks_ = false;
+  std::vector<SeenFile> files_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;
+  std::set<std::uint32_t> ids_, opened_ids_, in_flight_, segments_, inline_segments_;
+  std::vector<const Task*> running_;
+  const Task* root_ = nullptr;
+  std::uint32_t own_namespaces_ = 0;
+  std::unique_ptr<PageDirectory> directory_;
+};
+
+// The kinds whose entries rules look at.
+std::vector<std::string_view> kinds_of_rules();
+
+std::uint32_t number_of(std::string_view image);  // in its name: 12 of "netns-12.img"; 0: none
+
+// Which namespaces differ, but for those of cgroups, as CLONE_NEW* bits; one that is not known in either does not.
+std::uint32_t differing_namespaces(const Ids& ids, const Ids& others);
+
+std::string file_text(std::uint32_t type, std::uint32_t id);  // "REG 12"
+std::string quoted(std::string_view text);                    // 'text', escaped
+
+}  // namespace critpipe

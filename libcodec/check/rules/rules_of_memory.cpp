@@ -1,0 +1,255 @@
+// Address spaces, pagemaps and pages.
+#include <algorithm>
+
+#include "check/check_text.hpp"
+#include "check/checked_images.hpp"
+#include "model/file_types.hpp"
+
+namespace critpipe {
+
+namespace {
+
+using Unsigned = unsigned long long;
+
+std::string mm_name(const Task& task) { return CheckedImages::name_of_image("MM", task.pid); }
+
+std::string field_of(std::size_t index, const char* field) { return sentence("vmas[%zu].%s", index, field); }
+
+void find_missing_mm(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    if (!set.has(mm_name(*task)) && !set.is_cut)
+      report({mm_name(*task)}, sentence("this image is missing: task %u has no address space", task->pid));
+}
+
+bool has_mappings(const CheckedImages& set, const Task& task) {
+  return set.has(mm_name(task)) && !set.is_damaged(mm_name(task));
+}
+
+void find_no_mappings(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    if (has_mappings(set, *task) && task->memory.mappings.empty() &&
+        !set.is_damaged(CheckedImages::name_of_image("VMAS", task->pid)))
+      report({mm_name(*task), 0, "vmas"}, sentence("task %u has no mapping", task->pid));
+}
+
+void find_bad_bounds(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const Mapping& mapping = task->memory.mappings[i];
+      if (mapping.start >= mapping.end)
+        report({mm_name(*task), 0, field_of(i, "end")},
+               sentence("0x%llx is not behind the start, 0x%llx", Unsigned{mapping.end}, Unsigned{mapping.start}));
+      else if ((mapping.start | mapping.end) % set.page_size() != 0)
+        report({mm_name(*task), 0, field_of(i, "start")},
+               sentence("0x%llx to 0x%llx is not whole pages", Unsigned{mapping.start}, Unsigned{mapping.end}));
+    }
+}
+
+// Guards lie in other mappings, and the vsyscall mapping stands last.
+void find_overlaps(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running()) {
+    std::uint64_t end = 0, start = 0;
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const Mapping& mapping = task->memory.mappings[i];
+      if (mapping.kind() == Mapping::Kind::guard) continue;
+      if (mapping.start < start)
+        report({mm_name(*task), 0, field_of(i, "start")},
+               sentence("0x%llx stands behind 0x%llx: mappings are in ascending order", Unsigned{mapping.start},
+                        Unsigned{start}));
+      else if (mapping.start < end)
+        report({mm_name(*task), 0, field_of(i, "start")},
+               sentence("0x%llx lies in the mapping before it, which ends at 0x%llx", Unsigned{mapping.start},
+                        Unsigned{end}));
+      start = mapping.start;
+      end = std::max(end, mapping.end);
+    }
+  }
+}
+
+constexpr std::uint32_t status_plugin = 1u << 27;
+
+void find_mapped_files(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const Mapping& mapping = task->memory.mappings[i];
+      const auto id = static_cast<std::uint32_t>(mapping.shmid);
+      const bool is_socket = mapping.kind() == Mapping::Kind::socket;
+      if ((!mapping.has_file() && !is_socket) || mapping.status & status_plugin) continue;
+      const std::uint32_t type = is_socket                                ? +type_packet
+                                 : mapping.kind() == Mapping::Kind::memfd ? +type_memfd
+                                                                          : +type_reg;
+      if (set.find_file(type, id) || set.lacks_files(type)) continue;
+      if (type == type_memfd && set.find_file(type_reg, id)) continue;
+      if (type == type_reg && (set.find_file(type_memfd, id) || set.find_file(16, id))) continue;  // 16: a plugin's
+      report({mm_name(*task), 0, field_of(i, "shmid")}, sentence("the file mapped at 0x%llx, %s, is not in the images",
+                                                                 Unsigned{mapping.start}, file_text(type, id).c_str()));
+    }
+}
+
+void find_programs(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    if (has_mappings(set, *task) && !set.find_file(type_reg, task->memory.exe_id) && !set.lacks_files(type_reg))
+      report({mm_name(*task), 0, "exe_file_id"}, sentence("the program of task %u, %s, is not in the images", task->pid,
+                                                          file_text(type_reg, task->memory.exe_id).c_str()));
+}
+
+void find_shared_pages(const CheckedImages& set, const Reporter& report) {
+  if (set.memories.empty()) return;
+  std::set<std::uint64_t> known;
+  for (const Task* const task : set.running())
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const auto object = shared_object(set.checkpoint, task->memory.mappings[i]);
+      if (!object || !known.insert(object->id).second) continue;
+      const std::string name = pagemap_name(*object);
+      if (set.has(name) || set.is_cut) continue;
+      const bool is_sysv = task->memory.mappings[i].kind() == Mapping::Kind::sysv;
+      if (is_sysv && !set.has_segment(static_cast<std::uint32_t>(object->id))) continue;  // another rule
+      if (is_sysv && set.has_segment_inline(static_cast<std::uint32_t>(object->id))) continue;
+      report({name}, sentence("this image is missing: task %u maps the shared object at 0x%llx", task->pid,
+                              Unsigned{task->memory.mappings[i].start}));
+    }
+}
+
+void find_segments(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running())
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const Mapping& mapping = task->memory.mappings[i];
+      const std::string name = CheckedImages::name_of_image("IPCNS_SHM", task->ids.ipc_ns);
+      if (mapping.kind() != Mapping::Kind::sysv || set.is_damaged(name)) continue;
+      if (!set.has_segment(static_cast<std::uint32_t>(mapping.shmid)))
+        report({mm_name(*task), 0, field_of(i, "shmid")},
+               sentence("the System V segment %llu is not in %s", Unsigned{mapping.shmid}, name.c_str()));
+    }
+  if (set.memories.empty()) return;
+  set.each("IPCNS_SHM", [&](const std::string& image, std::uint64_t entry, const Record& segment) {
+    const std::uint32_t id = segment.inner("desc").id("id");
+    const std::string pages = pagemap_name({true, id});
+    if (segment.number("in_pagemaps") != 0 && !set.has(pages) && !set.is_cut)
+      report({image, entry, "in_pagemaps"},
+             sentence("%s, with the bytes of segment %u, is missing", pages.c_str(), id));
+  });
+}
+
+void find_memfds(const CheckedImages& set, const Reporter& report) {
+  std::map<std::uint64_t, std::uint64_t> inodes;  // id -> size
+  set.each("MEMFD_INODE", [&](const std::string&, std::uint64_t, const Record& inode) {
+    inodes.emplace(inode.number("inode_id"), inode.number("size"));
+  });
+  for (const SeenFile& file : set.files())
+    if (file.type == type_memfd && !inodes.contains(file.record.number("inode_id")) && !set.is_damaged("memfd.img"))
+      report({std::string{file.image}, file.entry, "memfd.inode_id"},
+             sentence("memfd.img has no memfd %llu", Unsigned{file.record.number("inode_id")}));
+  if (set.memories.empty()) return;
+  set.each("MEMFD_INODE", [&](const std::string& image, std::uint64_t entry, const Record& inode) {
+    const std::string pages = pagemap_name({true, inode.id("shmid")});
+    if (!set.has(pages) && !set.is_cut)
+      report({image, entry, "shmid"},
+             sentence("%s, with the bytes of %s, is missing", pages.c_str(), quoted(inode.text("name")).c_str()));
+  });
+}
+
+void find_lazy(const CheckedImages& set, const Reporter& report) {
+  if (set.plan.lazy_pages) return;
+  for (const auto& [id, memory] : set.memories)
+    if (memory.nr_lazy_only > 0)
+      report.need({pagemap_name(id)},
+                  sentence("%llu pages were left on the source: the restore needs --lazy-pages and it",
+                           Unsigned{memory.nr_lazy_only}));
+}
+
+// In an archive whose link leads out of it. In a directory it is another rule.
+void find_parent_elsewhere(const CheckedImages& set, const Reporter& report) {
+  if (!set.directory.empty() || set.has_given_parent() || !set.has_link) return;
+  for (const auto& [id, memory] : set.memories)
+    if (memory.nr_parent > 0)
+      report.need({pagemap_name(id)},
+                  sentence("%llu pages are in the parent, which is not in here: name it with --parent",
+                           Unsigned{memory.nr_parent}));
+}
+
+// How many pages a dump says that it wrote.
+void find_statistics(const CheckedImages& set, const Reporter& report) {
+  const Record dump = set.first("STATS").inner("dump");
+  if (!dump || set.pages.empty()) return;
+  std::uint64_t present = 0, shared = 0;
+  for (const auto& [id, memory] : set.memories) {
+    if (memory.is_damaged) return;
+    (id.shmem ? shared : present) += memory.pagemap.nr_present;
+  }
+  const std::uint64_t written = dump.number("pages_written") + dump.number("shpages_written");
+  if (written > present + shared)
+    report({"stats-dump", 0, "dump.pages_written"}, sentence("the dump wrote %llu pages, and the pagemaps have %llu",
+                                                             Unsigned{written}, Unsigned{present + shared}));
+}
+
+constexpr RuleRow rows[] = {
+    {{"mm-missing", Severity::error, "A task has no address space.", "Copy the image again, or dump again."},
+     find_missing_mm},
+    {{"mappings-missing", Severity::error, "An address space has no mapping.",
+      "Take the image from the dump as it was written."},
+     find_no_mappings},
+    {{"mapping-bounds", Severity::error, "A mapping ends before it begins, or is not whole pages.",
+      "Take the mm image from the dump as it was written."},
+     find_bad_bounds},
+    {{"mapping-overlap", Severity::error, "Mappings overlap or are out of order.",
+      "Take the mm image from the dump as it was written."},
+     find_overlaps},
+    {{"mapping-file", Severity::error, "A mapped file is not in the images.",
+      "Take files.img and the mm image from the same dump."},
+     find_mapped_files},
+    {{"program-file", Severity::error, "The file of a program is not in the images.",
+      "Take files.img and the mm image from the same dump."},
+     find_programs},
+    {{"shared-pagemap", Severity::error, "A shared object that is mapped has no pagemap.",
+      "Copy the image again, or dump again."},
+     find_shared_pages},
+    {{"segment-missing", Severity::error, "A System V segment is not in the images.",
+      "Copy the ipcns-shm and pagemap-shmem images again, or dump again."},
+     find_segments},
+    {{"memfd-missing", Severity::error, "A memfd or its bytes are not in the images.",
+      "Copy memfd.img and the pagemap-shmem images again, or dump again."},
+     find_memfds},
+    {{"pagemap-missing", Severity::error, "A task has memory and no pagemap.", "Copy the image again, or dump again."}},
+    {{"pagemap-order", Severity::error, "The entries of a pagemap are not in ascending order.",
+      "Take the pagemap from the dump as it was written."}},
+    {{"pagemap-overlap", Severity::error, "Entries of a pagemap overlap.",
+      "Take the pagemap from the dump as it was written."}},
+    {{"pagemap-alignment", Severity::error, "An entry of a pagemap does not begin at a page.",
+      "Take the pagemap from the dump as it was written."}},
+    {{"pagemap-mapping", Severity::error, "A pagemap has pages where the task has no mapping.",
+      "Take the pagemap and the mm image from the same dump."}},
+    {{"pagemap-empty", Severity::warning, "An entry of a pagemap has no pages.", "Nothing: CRIU passes it over."}},
+    {{"pagemap-flags", Severity::warning, "An entry of a pagemap has flags that are not known, or that contradict each other.",
+      "Look whether a newer release of CRIU made the dump."}},
+    {{"pagemap-owner", Severity::warning, "A pagemap is of no task and of no object that is mapped.",
+      "Look whether pstree.img is of the same dump: the memory will not be restored."}},
+    {{"pages-missing", Severity::error, "The image with the bytes of pages is not there.",
+      "Copy the pages image again, or dump again."}},
+    {{"pages-size", Severity::error, "A pages image is smaller than its pagemap says.",
+      "Copy the pages image again: with one that is too short, CRIU fails or hangs."}},
+    {{"pages-block", Severity::error, "A block of compressed pages does not decode.",
+      "Copy the pages image again, or dump again."}},
+    {{"pages-claimed", Severity::error, "Two pagemaps name the same pages image.",
+      "Take the pagemaps from the dump as they were written."}},
+    {{"pages-unclaimed", Severity::warning, "No pagemap names a pages image.",
+      "Look whether a pagemap is missing: the pages will not be restored."}},
+    {{"pages-parent", Severity::error, "Pages should be in the parent, and are not.",
+      "Put the directories of the pre-dumps, with their pages, where the links lead; crit-cat --parents packs them."}},
+    {{"parent-link", Severity::error, "The link to the parent leads nowhere or in a circle.",
+      "Set the link parent to the directory of the dump before."}},
+    {{"needs-parent", Severity::error, "Pages are in a parent, to which a link leads out of the archive.",
+      "Give crit-check --parent, and podman container restore --import-previous."},
+     find_parent_elsewhere},
+    {{"needs-lazy-pages", Severity::error, "Pages were left on the source of a lazy migration.",
+      "Restore while the source still serves them, with --lazy-pages."},
+     find_lazy},
+    {{"statistics", Severity::warning, "The dump wrote more pages than are here.",
+      "Look whether pagemaps are missing."},
+     find_statistics},
+};
+
+}  // namespace
+
+std::span<const RuleRow> memory_rules() { return rows; }
+
+}  // namespace critpipe

@@ -1,0 +1,134 @@
+// Namespaces but for mounts.
+#include "check/check_text.hpp"
+#include "check/checked_images.hpp"
+#include "model/namespace_kinds.hpp"
+#include "model/file_types.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::uint32_t new_mounts = 0x00020000, new_uts = 0x04000000, new_ipc = 0x08000000, new_user = 0x10000000;
+constexpr std::uint32_t new_net = 0x40000000;
+
+// CRIU makes further mount and network namespaces where the root task has its own.
+void find_nested(const CheckedImages& set, const Reporter& report) {
+  if (!set.first("INVENTORY").inner("root_ids")) return;
+  const std::uint32_t allowed = set.own_namespaces() & (new_mounts | new_net);
+  for (const Task* const task : set.running()) {
+    const Task* const parent = set.checkpoint.find_task(task->ppid);
+    if (task == set.root_task() || !parent || !parent->is_running()) continue;
+    const std::uint32_t differing = differing_namespaces(task->ids, parent->ids) & ~allowed;
+    for (const NamespaceKind& kind : namespace_kinds())
+      if (differing & kind.bit && kind.bit != 0x80)
+        report({CheckedImages::name_of_image("IDS", task->pid), 0},
+               sentence("task %u is in %s namespace %u, its parent in %u: CRIU can't make that one within the tree",
+                        task->pid, kind.name, task->ids.*kind.id, parent->ids.*kind.id));
+  }
+}
+
+bool is_external(const CheckedImages& set, std::string_view kind, std::uint32_t id) {
+  return set.first(kind, id).has("ext_key");
+}
+
+void find_missing_settings(const CheckedImages& set, const Reporter& report) {
+  const Task* const root = set.root_task();
+  if (!root || set.is_cut) return;
+  const auto want = [&](std::uint32_t bit, const char* kind, std::uint32_t id, const char* what) {
+    const std::string name = CheckedImages::name_of_image(kind, id);
+    if (set.own_namespaces() & bit && !set.has(name))
+      report({name}, sentence("this image is missing: the tree has its own %s namespace", what));
+  };
+  want(new_uts, "UTSNS", root->ids.uts_ns, "uts");
+  want(new_ipc, "IPC_VAR", root->ids.ipc_ns, "ipc");
+  want(new_user, "USERNS", root->ids.user_ns, "user");
+}
+
+// CRIU takes a missing image for one of an older release and leaves the network as it is made.
+void find_missing_network(const CheckedImages& set, const Reporter& report) {
+  if (!(set.own_namespaces() & new_net) || set.is_cut) return;
+  std::set<std::uint32_t> ids;
+  for (const Task* const task : set.running()) ids.insert(task->ids.net_ns);
+  for (const std::uint32_t id : ids) {
+    const std::string devices = CheckedImages::name_of_image("NETDEV", id);
+    const std::string settings = CheckedImages::name_of_image("NETNS", id);
+    const bool has_devices = set.has(devices), has_settings = set.has(settings);
+    const std::string addresses = CheckedImages::name_of_image("IFADDR", id);
+    if (id == 0 || is_external(set, "NETNS", id)) continue;
+    if (has_settings && !has_devices && set.has(addresses))
+      report({devices}, "this image is missing: the devices will not be there");
+    if (has_devices && !has_settings && set.has_time_namespaces())
+      report({settings}, "this image is missing: the settings will not be there");
+    for (const char* const kind : {"IFADDR", "ROUTE", "ROUTE6", "RULE"}) {
+      const std::string name = CheckedImages::name_of_image(kind, id);
+      const bool is_new = std::string_view{kind} == "ROUTE6" || std::string_view{kind} == "RULE";
+      if (has_devices && !set.has(name) && (!is_new || set.has_time_namespaces()))
+        report({name}, sentence("this image is missing: what network namespace %u has of it will not be there", id));
+    }
+  }
+}
+
+void find_missing_clocks(const CheckedImages& set, const Reporter& report) {
+  const Task* const root = set.root_task();
+  if (!root || set.running().empty() || root->ids.time_ns == 0 || set.is_cut) return;
+  if (!set.has("timens-0.img") && !set.has(CheckedImages::name_of_image("TIMENS", root->ids.time_ns)))
+    report({"timens-0.img"}, "this image is missing: monotonic clocks will jump to those of the machine");
+}
+
+void find_sockets(const CheckedImages& set, const Reporter& report) {
+  if (!(set.own_namespaces() & new_net)) return;
+  std::set<std::uint32_t> known;
+  for (const Task* const task : set.running()) known.insert(task->ids.net_ns);
+  set.each("NETNS", [&](const std::string& image, std::uint64_t, const Record&) { known.insert(number_of(image)); });
+  for (const auto& [name, image] : set.images)
+    if (name.starts_with("netns-") || name.starts_with("netdev-")) known.insert(number_of(name));
+  for (const SeenFile& file : set.files()) {
+    const bool has_namespace =
+        file.type == type_inet || file.type == type_packet || file.type == type_netlink || file.type == type_unix;
+    const std::uint32_t id = has_namespace ? file.record.id("ns_id") : 0;
+    if (id != 0 && !known.contains(id))
+      report({std::string{file.image}, file.entry, "ns_id"},
+             sentence("network namespace %u, where the socket is, is not in the images", id));
+  }
+}
+
+void find_external(const CheckedImages& set, const Reporter& report) {
+  const auto look = [&](const char* kind, const char* what) {
+    set.each(kind, [&](const std::string& image, std::uint64_t entry, const Record& record) {
+      const std::string_view key = record.text("ext_key");
+      if (record.has("ext_key") && !set.is_inherited(key))
+        report.need({image, entry, "ext_key"}, sentence("the %s namespace comes from outside: the restore needs "
+                                                        "--inherit-fd fd[N]:%s",
+                                                        what, visible(key).c_str()));
+    });
+  };
+  look("NETNS", "network");
+  look("PIDNS", "pid");
+}
+
+constexpr RuleRow rows[] = {
+    {{"namespace-nested", Severity::error, "A task is in a namespace that CRIU can't make.",
+      "Take the ids images and the inventory from the same dump."},
+     find_nested},
+    {{"namespace-missing", Severity::error, "A namespace of the tree has no image.",
+      "Copy the image again, or dump again."},
+     find_missing_settings},
+    {{"network-missing", Severity::loss, "A part of a network namespace is not there.",
+      "Copy the image again, or set up the network after the restore."},
+     find_missing_network},
+    {{"clocks-missing", Severity::loss, "The values of clocks are not there.",
+      "Copy the timens image again: programs will see their clocks jump."},
+     find_missing_clocks},
+    {{"socket-namespace", Severity::error, "A socket is in a network namespace that is not in the images.",
+      "Take files.img and the network images from the same dump."},
+     find_sockets},
+    {{"needs-namespace", Severity::error, "A namespace comes from outside.",
+      "Give it with --inherit-fd fd[N]:KEY to the restore; engines do so for their own containers."},
+     find_external},
+};
+
+}  // namespace
+
+std::span<const RuleRow> namespaces_rules() { return rows; }
+
+}  // namespace critpipe

@@ -1,0 +1,131 @@
+#include "report/captured_pages.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace critpipe {
+
+namespace {
+
+TextPlace bounded(std::uint64_t begin, std::uint64_t end) {
+  if (end <= begin) return {begin, begin};
+  return {begin, begin + std::min(end - begin, longest_text)};
+}
+
+}  // namespace
+
+TextPlace arguments_place(const AddressSpace& space) { return bounded(space.arg_start, space.title_end()); }
+TextPlace environment_place(const AddressSpace& space) { return bounded(space.env_start, space.env_end); }
+
+bool visit_blocks(const StoredPages* pages, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
+                  const UseBlock& use) {
+  while (begin < end) {
+    const std::uint64_t page = begin / page_size;
+    StoredPages::Block block{page, ~std::uint64_t{0}, page * page_size, 0, true};
+    if (pages) block = pages->block_of(page);
+    if (block.nr_pages == 0) return false;
+    const std::uint64_t position = content_position(block.page, page_size);
+    if (block.is_plain) {  // no more of them than are wanted
+      block.offset += begin - position;
+      block.size = std::min(end, address_behind(position, block.nr_pages, page_size)) - begin;
+      if (!use(block, begin)) return false;
+      begin += block.size;
+      continue;
+    }
+    if (!use(block, position)) return false;
+    begin = position + bytes_of_pages(block.nr_pages, page_size);
+  }
+  return true;
+}
+
+void CapturedImage::want(std::uint64_t begin, std::uint64_t end) {
+  windows_.push_back({begin, end, {}});
+  std::ranges::sort(windows_, {}, &Window::begin);
+  // Those that touch become one.
+  std::vector<Window> joined;
+  for (Window& window : windows_) {
+    if (!joined.empty() && window.begin <= joined.back().end)
+      joined.back().end = std::max(joined.back().end, window.end);
+    else joined.push_back(std::move(window));
+  }
+  windows_ = std::move(joined);
+}
+
+void CapturedImage::take(Bytes bytes, std::uint64_t& room) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  for (Window& window : windows_) {
+    const std::uint64_t begin = std::max(window.begin, size), end = std::min(window.end, size + text.size());
+    if (begin < end) window.bytes.append(text.substr(begin - size, end - begin));
+  }
+  size += text.size();
+  if (!keeps_tail_) return;
+  const std::uint64_t most = std::min(kept_tail_bytes, room + tail_.size());
+  room += tail_.size();
+  if (text.size() >= most) {
+    tail_ = text.substr(text.size() - most);
+  } else {
+    tail_ += text;
+    if (tail_.size() > most) tail_.erase(0, tail_.size() - most);
+  }
+  room -= tail_.size();
+}
+
+bool CapturedImage::read(std::uint64_t offset, std::span<std::byte> into) const {
+  const auto copy = [&](const std::string& from, std::uint64_t begin) {
+    if (offset < begin || offset - begin > from.size() || into.size() > from.size() - (offset - begin)) return false;
+    std::memcpy(into.data(), from.data() + (offset - begin), into.size());
+    return true;
+  };
+  for (const Window& window : windows_)
+    if (copy(window.bytes, window.begin)) return true;
+  return keeps_tail_ && copy(tail_, size - tail_.size());
+}
+
+const Pagemap* CapturedSet::pagemap(MemoryId memory) {
+  if (memory.shmem) return nullptr;
+  const auto pid = static_cast<std::uint32_t>(memory.id);
+  const Task* task = checkpoint_ ? checkpoint_->find_task(pid) : nullptr;
+  if (!task || !task->has_pagemap) return nullptr;
+  if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
+  last_ = memory;
+  pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap, .layout = task->page_layout};
+  std::uint64_t page = 0;
+  for (PageRun& run : pagemap_.runs) {
+    run.page = page;
+    if (run.is_present()) page += run.nr_pages;
+  }
+  pagemap_.nr_present = page;
+  pagemap_.seal();
+  return &pagemap_;
+}
+
+bool CapturedSet::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into,
+                       const InputFile& input) {
+  const auto image = images.find(stretch.pages_id);
+  if (image == images.end() || stretch.page > max_pages) return false;
+  const auto read_stored = [&](std::uint64_t offset, std::span<std::byte> stored) {
+    Error error;
+    if (image->second.at == Member::unknown) return image->second.read(offset, stored);
+    return input.is_open() && input.pread(stored, image->second.at + offset, error) == stored.size();
+  };
+  const Pagemap* const own = pagemap(stretch.memory);
+  std::shared_ptr<const StoredPages> pages;
+  if (Error error; own && own->layout && !(pages = own->layout->placed(page_size, error))) return false;
+  const std::uint64_t begin = content_position(stretch.page, page_size, skip);
+  std::vector<std::byte> stored, content;
+  return visit_blocks(pages.get(), page_size, begin, begin + into.size(),
+                      [&](const StoredPages::Block& block, std::uint64_t position) {
+                        if (block.is_plain)
+                          return read_stored(block.offset, into.subspan(position - begin, block.size));
+                        stored.resize(block.size);
+                        content.resize(bytes_of_pages(block.nr_pages, page_size));
+                        if (!read_stored(block.offset, stored) || decode_block(stored, content) != Reason::none)
+                          return false;
+                        const std::uint64_t from = std::max(begin, position);
+                        const std::uint64_t to = std::min(begin + into.size(), position + content.size());
+                        std::memcpy(into.data() + (from - begin), content.data() + (from - position), to - from);
+                        return true;
+                      });
+}
+
+}  // namespace critpipe

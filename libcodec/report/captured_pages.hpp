@@ -1,0 +1,81 @@
+// Bytes of pages that are wanted from archives and streams: kept as they come by, or read later by their position.
+// Internal.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "critpipe/memory.hpp"
+#include "critpipe/source.hpp"
+#include "model/model.hpp"
+
+namespace critpipe {
+
+// What may be kept of one checkpoint's memory.
+constexpr std::uint64_t kept_text_bytes = 8 << 20;    // of all command lines and environments
+constexpr std::uint64_t longest_text = 256 << 10;     // of one
+constexpr std::uint64_t kept_tail_bytes = 256 << 10;  // of a pages image whose pagemap has not come
+constexpr std::uint64_t all_tails_bytes = 4 << 20;
+
+// The addresses of a task's command line and environment, cut to what may be kept.
+struct TextPlace {
+  std::uint64_t begin = 0, end = 0;
+};
+TextPlace arguments_place(const AddressSpace& space);
+TextPlace environment_place(const AddressSpace& space);
+
+// Calls `use` with what has to be read of a pages image for [begin, end) of its content: blocks as a whole, with the
+// position in the content of what they decode to. Null `pages`: all of them are plain. False: `use` returned it, or
+// there are no such pages.
+using UseBlock = std::function<bool(const StoredPages::Block& block, std::uint64_t position)>;
+bool visit_blocks(const StoredPages* pages, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
+                  const UseBlock& use);
+
+// One pages image, as it is stored.
+class CapturedImage {
+ public:
+  std::uint64_t at = Member::unknown;  // where it begins in the input's file; unknown: bytes are kept
+  std::uint64_t size = 0;              // bytes that came
+
+  // A part of it that shall be kept.
+  void want(std::uint64_t begin, std::uint64_t end);
+  void want_tail() { keeps_tail_ = true; }
+  // The next bytes. `room` is what may still be kept of tails.
+  void take(Bytes bytes, std::uint64_t& room);
+  bool has_enough() const { return !keeps_tail_ && (windows_.empty() || size >= windows_.back().end); }
+  // False: they were not kept.
+  bool read(std::uint64_t offset, std::span<std::byte> into) const;
+
+ private:
+  struct Window {
+    std::uint64_t begin, end;
+    std::string bytes;
+  };
+  std::vector<Window> windows_;  // ascending
+  bool keeps_tail_ = false;
+  std::string tail_;
+};
+
+// The pages of one set of an archive or stream.
+class CapturedSet final : public PageStore {
+ public:
+  void set_checkpoint(const Checkpoint& checkpoint) { checkpoint_ = &checkpoint; }  // once it is finished
+  const Pagemap* pagemap(MemoryId memory) override;
+  PageDirectory* page_directory() override { return nullptr; }
+  // Fills `into` from byte `skip` of a stretch on, which is stored in this set. False: the bytes were not kept, and
+  // `input`, the archive's file, does not have them by their position.
+  bool read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into,
+            const InputFile& input);
+
+  std::map<std::uint64_t, CapturedImage> images;
+
+ private:
+  const Checkpoint* checkpoint_ = nullptr;
+  MemoryId last_ = {};
+  Pagemap pagemap_;  // of last_
+};
+
+}  // namespace critpipe

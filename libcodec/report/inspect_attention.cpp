@@ -1,0 +1,202 @@
+// What deserves a look.
+#include <algorithm>
+#include <set>
+
+#include "report/explorers.hpp"
+#include "report/inspection_work.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::string_view capabilities[] = {"chown",
+                                             "dac_override",
+                                             "dac_read_search",
+                                             "fowner",
+                                             "fsetid",
+                                             "kill",
+                                             "setgid",
+                                             "setuid",
+                                             "setpcap",
+                                             "linux_immutable",
+                                             "net_bind_service",
+                                             "net_broadcast",
+                                             "net_admin",
+                                             "net_raw",
+                                             "ipc_lock",
+                                             "ipc_owner",
+                                             "sys_module",
+                                             "sys_rawio",
+                                             "sys_chroot",
+                                             "sys_ptrace",
+                                             "sys_pacct",
+                                             "sys_admin",
+                                             "sys_boot",
+                                             "sys_nice",
+                                             "sys_resource",
+                                             "sys_time",
+                                             "sys_tty_config",
+                                             "mknod",
+                                             "lease",
+                                             "audit_write",
+                                             "audit_control",
+                                             "setfcap",
+                                             "mac_override",
+                                             "mac_admin",
+                                             "syslog",
+                                             "wake_alarm",
+                                             "block_suspend",
+                                             "audit_read",
+                                             "perfmon",
+                                             "bpf",
+                                             "checkpoint_restore"};
+constexpr std::size_t nr_named = std::size(capabilities);
+
+constexpr std::uint64_t bit(std::size_t number) { return std::uint64_t{1} << number; }
+
+struct Found {
+  std::string_view code;
+  std::string what;
+  std::uint64_t bytes = 0;
+  std::size_t count = 0;
+  std::set<std::uint32_t> pids = {};
+};
+
+class Attentions {
+ public:
+  Found& at(std::string_view code, const std::string& what) {
+    for (Found& found : all_)
+      if (found.code == code && found.what == what) return found;
+    return all_.emplace_back(Found{code, what});
+  }
+  void add(std::string_view code, const std::string& what, std::uint32_t pid, std::uint64_t bytes = 0) {
+    Found& found = at(code, what);
+    found.pids.insert(pid);
+    found.bytes += bytes;
+    ++found.count;
+  }
+  std::vector<Attention> finish() const {
+    std::vector<Attention> all;
+    for (const Found& found : all_) {
+      std::string text = found.what;
+      if (found.bytes > 0)
+        text += format(": %zu mapping%s, %s", found.count, found.count == 1 ? "" : "s", size_text(found.bytes).c_str());
+      all.push_back({found.code, std::move(text), {found.pids.begin(), found.pids.end()}});
+    }
+    return all;
+  }
+
+ private:
+  std::vector<Found> all_;
+};
+
+void look_at_mappings(const Inspection& inspection, const Task& task, Attentions& all) {
+  constexpr std::uint32_t write = 2, execute = 4;
+  using Kind = Mapping::Kind;
+  for (const Mapping& mapping : task.memory.mappings) {
+    if (!(mapping.prot & execute)) continue;
+    const std::uint64_t size = mapping.end - std::min(mapping.start, mapping.end);
+    const Kind kind = mapping.kind();
+    if (mapping.prot & write && !mapping.is_shared() && kind != Kind::vsyscall)
+      all.add("writable-executable", "private memory both writable and executable", task.pid, size);
+    if (kind == Kind::memfd)
+      all.add("executable-memfd", "runs code in " + visible(inspection.checkpoint->name_of(mapping)), task.pid, size);
+  }
+}
+
+void look_at_rights(const Inspection& inspection, const Task& task, Attentions& all) {
+  const Credentials& own = task.credentials;
+  if (!own.is_known) return;
+  if (own.uid != own.euid || own.uid != own.suid)
+    all.add("setuid", format("setuid: user %u acts as %u", own.uid, own.uid != own.euid ? own.euid : own.suid),
+            task.pid);
+  if (own.gid != own.egid || own.gid != own.sgid)
+    all.add("setgid", format("setgid: group %u acts as %u", own.gid, own.gid != own.egid ? own.egid : own.sgid),
+            task.pid);
+  for (const std::string_view name : {"sys_admin", "sys_ptrace", "sys_module", "bpf", "net_admin", "dac_read_search"})
+    if (has_capability(own.effective, name) && own.euid != 0)
+      all.add("capability", "not root, but has " + std::string{name}, task.pid);
+  const bool is_container = inspection.container.is_known();
+  const auto ns = std::ranges::find_if(inspection.namespaces, [&](const InspectedNamespace& one) {
+    return one.kind == "user" && one.id == task.ids.user_ns;
+  });
+  const bool is_hosts = ns == inspection.namespaces.end() || ns->is_hosts.value_or(true);
+  if (own.euid == 0 && is_container && is_hosts && task.ids.user_ns != 0)
+    all.add("host-root", "root is root of the host, too: no user namespace of its own", task.pid);
+  if (has_capability(own.effective, "sys_ptrace") && own.euid == 0 && is_container)
+    all.add("ptrace", "may trace other processes (sys_ptrace)", task.pid);
+  if (has_capability(own.effective, "sys_admin") && own.euid == 0 && is_container)
+    all.add("privileged", "has sys_admin, which is nearly all of root", task.pid);
+}
+
+}  // namespace
+
+void inspect_attention(Inspection& inspection) {
+  Attentions all;
+  std::map<std::string, std::set<std::uint32_t>> secrets;
+  for (const InspectedProcess& process : inspection.processes) {
+    const Task& task = *process.task;
+    look_at_mappings(inspection, task, all);
+    look_at_rights(inspection, task, all);
+    const bool is_memfd = process.executable.starts_with("/memfd:") || process.executable.starts_with("memfd:");
+    if (process.executable_is_deleted)
+      all.add("deleted-executable", "runs a deleted file: " + visible(process.executable), task.pid);
+    else if (is_memfd) all.add("memfd-executable", "runs from memory: " + visible(process.executable), task.pid);
+    if (!process.environment) continue;
+    for (const std::string& variable : *process.environment)
+      if (looks_secret(variable)) secrets[variable.substr(0, variable.find('='))].insert(task.pid);
+  }
+  for (const std::string& variable : inspection.container.environment)
+    if (looks_secret(variable)) secrets[variable.substr(0, variable.find('='))];
+  inspection.attention = all.finish();
+  if (secrets.empty()) return;
+  Attention attention{"secrets", "environment has what looks like secrets:", {}};
+  std::set<std::uint32_t> pids;
+  for (const auto& [name, owners] : secrets) {
+    attention.text += " " + name;
+    pids.insert(owners.begin(), owners.end());
+  }
+  attention.pids = {pids.begin(), pids.end()};
+  inspection.attention.push_back(std::move(attention));
+}
+
+std::string capability_names(std::uint64_t set) {
+  if (set == 0) return "none";
+  constexpr std::uint64_t all = bit(nr_named) - 1, of_old_kernels = bit(38) - 1;
+  if ((set & all) == all || set == of_old_kernels) return "all";
+  constexpr int few = 3;
+  if (const std::uint64_t lacks = all & ~set; !(set & ~all) && std::popcount(lacks) <= few)
+    return "all but " + capability_names(lacks);
+  std::string text;
+  for (std::size_t i = 0; i < 64; ++i) {
+    if (!(set & bit(i))) continue;
+    text += text.empty() ? "" : " ";
+    text += i < nr_named ? std::string{capabilities[i]} : format("cap_%zu", i);
+  }
+  return text;
+}
+
+std::size_t nr_capabilities(std::uint64_t set) { return static_cast<std::size_t>(std::popcount(set)); }
+
+bool has_capability(std::uint64_t set, std::string_view name) {
+  const auto found = std::ranges::find(capabilities, name);
+  return found != std::end(capabilities) && set & bit(static_cast<std::size_t>(found - std::begin(capabilities)));
+}
+
+std::string seccomp_text(const Credentials& credentials) {
+  switch (credentials.seccomp_mode) {
+    case 0: return "off";
+    case 1: return "strict";
+    case 2: return "filtered";
+    default: return "mode " + std::to_string(credentials.seccomp_mode);
+  }
+}
+
+std::string user_text(const Credentials& credentials) {
+  if (!credentials.is_known) return "?";
+  const auto name = [](std::uint32_t id) { return id == 0 ? std::string{"root"} : std::to_string(id); };
+  return credentials.euid == credentials.uid ? name(credentials.uid)
+                                             : name(credentials.uid) + ">" + name(credentials.euid);
+}
+
+}  // namespace critpipe

@@ -1,0 +1,157 @@
+// Files and sockets of an inspection: who has them open, and who has the other end.
+#include <algorithm>
+#include <unordered_map>
+
+#include "report/explorers.hpp"
+#include "report/file_details.hpp"
+#include "report/inspection_work.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::uint32_t access_mask = 3, write_only = 1, read_write = 2, path_only = 010000000;
+
+std::uint64_t key_of(const Descriptor& descriptor) { return file_key(descriptor.type, descriptor.file_id); }
+
+// Calls use(task, descriptor) for all of them, in the order of the tree.
+template <typename Use>
+void each_descriptor(const Inspection& inspection, Use use) {
+  for (const InspectedProcess& process : inspection.processes) {
+    if (!process.task->is_running()) continue;
+    for (const Descriptor& descriptor : inspection.checkpoint->descriptors(*process.task))
+      use(*process.task, descriptor);
+  }
+}
+
+InspectedFile file_of(const Checkpoint& checkpoint, const File& file) {
+  InspectedFile found{.path = checkpoint.path_of(file), .is_deleted = checkpoint.is_deleted(file)};
+  found.flags = static_cast<std::uint32_t>(number_of(file, "flags"));
+  found.position = number_of(file, "pos");
+  const std::uint32_t access = found.flags & access_mask;
+  const bool is_opened = !(found.flags & path_only);
+  found.is_written = is_opened && (access == write_only || access == read_write);
+  found.is_read = is_opened && access != write_only;
+  if (file.type == type_memfd) {
+    const auto inode = model_of(checkpoint).memfds.find(number_of(file, "inode_id"));
+    if (inode != model_of(checkpoint).memfds.end()) found.size = inode->second.size;
+  } else if (find_value(*file.message->find("size"), *file.message, file.payload)) {
+    found.size = number_of(file, "size");
+  }
+  return found;
+}
+
+}  // namespace
+
+void inspect_files(Inspection& inspection) {
+  const Checkpoint& checkpoint = *inspection.checkpoint;
+  std::unordered_map<std::uint64_t, std::size_t> known;
+  each_descriptor(inspection, [&](const Task& task, const Descriptor& descriptor) {
+    if (descriptor.type != type_reg && descriptor.type != type_memfd) return;
+    const File* file = checkpoint.find_file(descriptor.type, descriptor.file_id);
+    if (!file) return;
+    const auto [at, added] = known.try_emplace(key_of(descriptor), inspection.files.size());
+    if (added) inspection.files.push_back(file_of(checkpoint, *file));
+    inspection.files[at->second].owners.push_back({task.pid, descriptor.fd});
+  });
+}
+
+namespace {
+
+struct Ends {
+  std::unordered_map<std::uint32_t, std::size_t> by_inode;               // of unix sockets
+  std::unordered_map<std::string, std::vector<std::size_t>> by_address;  // of connected inet sockets: both ends
+  std::unordered_map<std::string, std::size_t> listening_unix;           // by name
+};
+
+std::string ends_text(const std::string& a, std::uint32_t a_port, const std::string& b, std::uint32_t b_port) {
+  return format("%s %u %s %u", a.c_str(), a_port, b.c_str(), b_port);
+}
+
+bool is_inet(const InspectedSocket& socket) { return socket.type == type_inet; }
+
+std::string source_key(const Socket& socket) {
+  return std::to_string(socket.protocol) + " " +
+         ends_text(socket.source, socket.source_port, socket.destination, socket.destination_port);
+}
+std::string peer_key(const Socket& socket) {
+  return std::to_string(socket.protocol) + " " +
+         ends_text(socket.destination, socket.destination_port, socket.source, socket.source_port);
+}
+
+Ends ends_of(const std::vector<InspectedSocket>& sockets) {
+  Ends ends;
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const Socket& socket = sockets[i].socket;
+    if (sockets[i].type == type_unix) ends.by_inode.try_emplace(socket.inode, i);
+    if (is_inet(sockets[i]) && socket.destination_port != 0) ends.by_address[source_key(socket)].push_back(i);
+  }
+  return ends;
+}
+
+}  // namespace
+
+void inspect_sockets(Inspection& inspection) {
+  const Checkpoint& checkpoint = *inspection.checkpoint;
+  std::vector<InspectedSocket>& sockets = inspection.sockets;
+  std::unordered_map<std::uint64_t, std::size_t> known;
+  each_descriptor(inspection, [&](const Task& task, const Descriptor& descriptor) {
+    const File* file = checkpoint.find_file(descriptor.type, descriptor.file_id);
+    const auto socket = file ? checkpoint.socket_of(*file) : std::nullopt;
+    if (!socket) return;
+    const auto [at, added] = known.try_emplace(key_of(descriptor), sockets.size());
+    if (added) sockets.push_back({.socket = *socket, .type = descriptor.type});
+    sockets[at->second].owners.push_back({task.pid, descriptor.fd});
+  });
+  const Ends ends = ends_of(sockets);
+  const auto add = [&](std::size_t from, std::size_t to) {
+    if (from != to) std::ranges::copy(sockets[to].owners, std::back_inserter(sockets[from].peers));
+  };
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    const Socket& socket = sockets[i].socket;
+    if (sockets[i].type == type_unix && socket.peer != 0) {
+      if (const auto peer = ends.by_inode.find(socket.peer); peer != ends.by_inode.end()) add(i, peer->second);
+    } else if (is_inet(sockets[i]) && socket.destination_port != 0) {
+      const auto peers = ends.by_address.find(peer_key(socket));
+      if (peers != ends.by_address.end())
+        for (const std::size_t peer : peers->second) add(i, peer);
+    }
+  }
+}
+
+std::string address_text(const InspectedSocket& inspected, bool is_peer) {
+  const Socket& socket = inspected.socket;
+  switch (inspected.type) {
+    case type_unix: {
+      if (is_peer) return {};
+      std::string name = socket.source;
+      if (name.starts_with('\0')) name[0] = '@';
+      return name;
+    }
+    case type_netlink: return format("port %u", is_peer ? socket.destination_port : socket.source_port);
+    case type_packet: return is_peer ? std::string{} : format("interface %u", socket.interface);
+    default:
+      return is_peer ? endpoint(socket.destination, socket.destination_port)
+                     : endpoint(socket.source, socket.source_port);
+  }
+}
+
+std::string protocol_text(const InspectedSocket& inspected) {
+  const auto lower = [](std::string text) {
+    std::ranges::transform(text, text.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return text;
+  };
+  const Socket& socket = inspected.socket;
+  switch (inspected.type) {
+    case type_unix: return "unix " + lower(socket_type_name(socket.type));
+    case type_netlink: return "netlink " + lower(protocol_name(socket.family, socket.protocol));
+    case type_packet: return "packet " + lower(socket_type_name(socket.type));
+    default: {
+      constexpr std::uint32_t af_inet6 = 10;
+      return lower(protocol_name(socket.family, socket.protocol)) + (socket.family == af_inet6 ? "6" : "");
+    }
+  }
+}
+
+}  // namespace critpipe

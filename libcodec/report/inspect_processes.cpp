@@ -1,0 +1,125 @@
+// Processes of an inspection: the tree, programs, resident pages, command lines and environments.
+#include <algorithm>
+
+#include "report/explorers.hpp"
+#include "report/inspection_work.hpp"
+
+namespace critpipe {
+
+namespace {
+
+std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
+  return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
+}
+
+void add_pages(InspectedProcess& process, std::uint64_t page_size) {
+  std::uint64_t resident = 0, stored = 0;
+  for (const PageRun& run : process.task->pagemap) {
+    const bool is_somewhere = run.is_present() || run.is_parent() || run.is_lazy();
+    if (is_somewhere) resident += run.nr_pages;
+    if (run.is_here()) stored += run.nr_pages;
+  }
+  process.resident_bytes = bytes_of_pages(resident, page_size);
+  process.stored_bytes = bytes_of_pages(stored, page_size);
+}
+
+}  // namespace
+
+void inspect_processes(Inspection& inspection) {
+  const Checkpoint& checkpoint = *inspection.checkpoint;
+  for (const auto& [task, depth] : checkpoint.tree()) {
+    InspectedProcess process{.task = task, .depth = depth};
+    if (const File* file = task->has_memory ? checkpoint.directory(task->memory.exe_id) : nullptr) {
+      process.executable = checkpoint.path_of(*file);
+      process.executable_is_deleted = checkpoint.is_deleted(*file);
+    }
+    add_pages(process, page_size_of(checkpoint, *task));
+    // Of a zombie, the images list no more threads than itself.
+    inspection.nr_threads += task->is_running() ? task->threads.size() : 0;
+    inspection.processes.push_back(std::move(process));
+  }
+}
+
+TextReader::TextReader(const Checkpoint& checkpoint, CapturedSet* captured, const std::string& directory,
+                       InputFile* input)
+    : checkpoint_{checkpoint}, captured_{captured}, input_{input} {
+  if (!directory.empty()) directory_ = std::make_unique<PageDirectory>(directory);
+}
+
+bool TextReader::read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
+                             std::span<std::byte> into) {
+  if (directory_) return !directory_->ancestor(stretch.level).page_directory()->read(stretch, page_size, skip, into);
+  return static_cast<CapturedSet&>(captured_->ancestor(stretch.level)).read(stretch, page_size, skip, into, *input_);
+}
+
+bool TextReader::read(const Task& task, TextPlace place, std::string& bytes) {
+  if (!directory_ && !captured_) return false;
+  PageStore& store = directory_ ? static_cast<PageStore&>(*directory_) : *captured_;
+  const std::uint64_t page_size = page_size_of(checkpoint_, task);
+  bytes.assign(static_cast<std::size_t>(place.end - place.begin), '\0');
+  const std::span<std::byte> all = std::as_writable_bytes(std::span{bytes});
+  bool is_there = true;
+  visit_stretches(
+      store, {.shmem = false, .id = task.pid}, page_size, place.begin, place.end, [&](const Stretch& stretch) {
+        const std::uint64_t begin = std::max(stretch.vaddr, place.begin);
+        const std::uint64_t end = std::min(stretch.end(page_size), place.end);
+        if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
+        is_there =
+            stretch.where == Stretch::Where::stored &&
+            read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - place.begin, end - begin));
+        return is_there ? Step::go : Step::stop;
+      });
+  if (directory_) directory_->forget({.shmem = false, .id = task.pid});
+  return is_there;
+}
+
+void read_texts(Inspection& inspection, TextReader& reader) {
+  std::uint64_t room = kept_text_bytes;
+  for (InspectedProcess& process : inspection.processes) {
+    const Task& task = *process.task;
+    if (!task.has_memory || !task.has_pagemap) continue;
+    const AddressSpace& space = task.memory;
+    std::string bytes;
+    const TextPlace arguments = arguments_place(space), environment = environment_place(space);
+    const auto has_room = [&](TextPlace place) {
+      const std::uint64_t size = place.end - place.begin;
+      if (size > room) return false;
+      room -= size;
+      return true;
+    };
+    if (has_room(arguments) && reader.read(task, arguments, bytes)) {
+      const std::size_t own = std::min<std::size_t>(bytes.size(), space.arg_end - space.arg_start);
+      process.arguments = strings_in(std::string_view{bytes}.substr(0, own), std::string_view{bytes}.substr(own));
+    }
+    if (has_room(environment) && reader.read(task, environment, bytes)) process.environment = strings_in(bytes);
+  }
+}
+
+std::string command_line(const InspectedProcess& process) {
+  const bool has_words = process.arguments && !process.arguments->empty();
+  const std::string name = process.task->comm.empty() ? "-" : "[" + process.task->comm + "]";
+  if (!has_words) return name;
+  std::string text;
+  for (const std::string& word : *process.arguments) (text += text.empty() ? "" : " ") += word;
+  // A title that a program wrote over its words ends with blanks.
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text.empty() ? name : text;
+}
+
+bool looks_secret(std::string_view variable) {
+  std::string name{variable.substr(0, variable.find('='))};
+  if (name.size() == variable.size()) return false;
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  for (const char c : name)
+    if (!(c == '_' || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))) return false;
+  constexpr std::string_view words[] = {"PASSWORD", "PASSWD", "PASSPHRASE",  "SECRET",     "TOKEN", "CREDENTIAL",
+                                        "API_KEY",  "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "_PWD",  "_PASS"};
+  return std::ranges::any_of(words, [&](std::string_view word) { return name.find(word) != name.npos; });
+}
+
+bool is_chosen(const std::vector<std::uint32_t>& pids, std::uint32_t pid) {
+  return pids.empty() || std::ranges::find(pids, pid) != pids.end();
+}
+
+}  // namespace critpipe

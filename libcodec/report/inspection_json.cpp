@@ -1,0 +1,194 @@
+// Inspections as one JSON document, and as lines of flat objects.
+#include <algorithm>
+
+#include "report/explorers.hpp"
+#include "report/inspection_facts.hpp"
+
+namespace critpipe {
+
+namespace {
+
+template <typename Items, typename Put>
+void put_all(JsonWriter& json, const char* key, const Items& items, Put put) {
+  json.key(key).begin('[');
+  for (const auto& item : items) put(item);
+  json.end(']');
+}
+
+class Document {
+ public:
+  Document(JsonWriter& json, const Inspection& inspection, const InspectionJson& options)
+      : json_{json}, all_{inspection}, options_{options} {}
+  void put();
+
+ private:
+  bool is_shown(std::uint32_t pid) const { return is_chosen(options_.pids, pid); }
+  bool is_shown(const std::vector<Owner>& owners) const {
+    return std::ranges::any_of(owners, [&](const Owner& owner) { return is_shown(owner.pid); });
+  }
+  void processes();
+
+  JsonWriter& json_;
+  const Inspection& all_;
+  const InspectionJson& options_;
+};
+
+void Document::processes() {
+  put_all(json_, "processes", all_.processes, [&](const InspectedProcess& process) {
+    const Task& task = *process.task;
+    if (!is_shown(task.pid)) return;
+    put_process(json_.begin('{'), process, options_.environment);
+    json_.key("threads").begin('[');
+    for (const Thread& thread : task.threads) {
+      if (!task.is_running()) break;
+      json_.begin('{').key("tid").number(thread.tid);
+      put_known(json_, "comm", thread.comm);
+      json_.end('}');
+    }
+    json_.end(']').end('}');
+  });
+}
+
+void Document::put() {
+  put_set(json_.begin('{'), all_.id).key("what").text(what_it_is(all_));
+  if (all_.container.is_known()) {
+    put_container(json_.key("container").begin('{'), all_.container, options_.environment);
+    json_.end('}');
+  }
+  put_known(json_, "criu_version", all_.container.criu_version);
+  put_known(json_, "hostname", all_.hostname);
+  put_host(json_.key("host").begin('{'), all_);
+  json_.end('}').key("page_size").number(static_cast<std::uint32_t>(all_.checkpoint->page_size()));
+  put_sizes(json_.key("sizes").begin('{'), all_.sizes);
+  json_.end('}');
+  if (all_.statistics) {
+    put_statistics(json_.key("statistics").begin('{'), *all_.statistics);
+    json_.end('}');
+  }
+  json_.key("nr_processes").number(static_cast<std::uint32_t>(all_.processes.size()));
+  json_.key("nr_threads").number(static_cast<std::uint32_t>(all_.nr_threads));
+  json_.key("nr_parents").number(static_cast<std::uint32_t>(all_.nr_parents));
+  processes();
+  put_all(json_, "sockets", all_.sockets, [&](const InspectedSocket& socket) {
+    if (!is_shown(socket.owners)) return;
+    put_socket(json_.begin('{'), socket);
+    put_owners(json_, "owners", all_, socket.owners);
+    put_owners(json_, "peers", all_, socket.peers);
+    json_.end('}');
+  });
+  put_all(json_, "files", all_.files, [&](const InspectedFile& file) {
+    if (!is_shown(file.owners)) return;
+    put_file(json_.begin('{'), file);
+    put_owners(json_, "owners", all_, file.owners);
+    json_.end('}');
+  });
+  put_all(json_, "mounts", all_.mounts, [&](const InspectedMount& mount) {
+    put_mount(json_.begin('{'), mount);
+    json_.end('}');
+  });
+  put_all(json_, "namespaces", all_.namespaces, [&](const InspectedNamespace& ns) {
+    put_namespace(json_.begin('{'), ns);
+    json_.end('}');
+  });
+  put_all(json_, "attention", all_.attention, [&](const Attention& attention) {
+    json_.begin('{').key("code").text(attention.code).key("text").text(attention.text);
+    put_all(json_, "pids", attention.pids, [&](std::uint32_t pid) { json_.number(pid); });
+    json_.end('}');
+  });
+  put_all(json_, "errors", all_.errors, [&](const Error& error) { json_.text(to_string(error)); });
+  json_.end('}');
+}
+
+// An object of a line, which the caller fills and ends.
+class Lines {
+ public:
+  Lines(Output& output, const Inspection& inspection, const InspectionJson& options)
+      : json_{output, false, options.big_numbers}, all_{inspection} {}
+  JsonWriter& begin(std::string_view record) { return put_set(json_.begin('{'), all_.id).key("record").text(record); }
+  void end() { json_.end('}').line_end(); }
+  void owner(const Owner& owner) {
+    json_.key("pid").number(owner.pid).key("fd").number(owner.fd);
+    put_name(json_, "comm", all_.comm_of(owner.pid));
+  }
+
+ private:
+  JsonWriter json_;
+  const Inspection& all_;
+};
+
+void put_checkpoint(JsonWriter& json, const Inspection& all) {
+  const Container& container = all.container;
+  json.key("what").text(what_it_is(all));
+  put_known(json, "engine", container.engine);
+  put_known(json, "container", container.name);
+  put_known(json, "container_id", container.id);
+  put_known(json, "image", container.image);
+  put_known(json, "pod", container.pod);
+  put_known(json, "pod_namespace", container.pod_namespace);
+  put_known(json, "created", container.created);
+  put_known(json, "dumped", container.dumped);
+  put_known(json, "criu_version", container.criu_version);
+  put_known(json, "hostname", all.hostname);
+  put_known(json, "kernel", container.kernel);
+  json.key("total_bytes").number(all.sizes.total).key("page_bytes").number(all.sizes.pages);
+  if (all.statistics) put_statistics(json, *all.statistics);
+  json.key("nr_processes").number(static_cast<std::uint32_t>(all.processes.size()));
+  json.key("nr_threads").number(static_cast<std::uint32_t>(all.nr_threads));
+}
+
+}  // namespace
+
+void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options) {
+  JsonWriter json{output, true, options.big_numbers};
+  json.begin('{').key("schema").number(std::uint32_t{1}).key("checkpoints").begin('[');
+  for (const Inspection& inspection : all) Document{json, inspection, options}.put();
+  json.end(']').end('}').line_end();
+}
+
+void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options) {
+  Lines lines{output, inspection, options};
+  const auto is_shown = [&](std::uint32_t pid) { return is_chosen(options.pids, pid); };
+  put_checkpoint(lines.begin("checkpoint"), inspection);
+  lines.end();
+  for (const InspectedProcess& process : inspection.processes) {
+    if (!is_shown(process.task->pid)) continue;
+    put_process(lines.begin("process"), process, options.environment);
+    lines.end();
+  }
+  for (const InspectedSocket& socket : inspection.sockets)
+    for (const Owner& owner : socket.owners) {
+      if (!is_shown(owner.pid)) continue;
+      JsonWriter& json = lines.begin("socket");
+      lines.owner(owner);
+      put_socket(json, socket);
+      if (!socket.peers.empty()) {
+        json.key("peer_pid").number(socket.peers.front().pid);
+        put_name(json, "peer_comm", inspection.comm_of(socket.peers.front().pid));
+      }
+      lines.end();
+    }
+  for (const InspectedFile& file : inspection.files)
+    for (const Owner& owner : file.owners) {
+      if (!is_shown(owner.pid)) continue;
+      JsonWriter& json = lines.begin("file");
+      lines.owner(owner);
+      put_file(json, file);
+      lines.end();
+    }
+  for (const InspectedMount& mount : inspection.mounts) {
+    put_mount(lines.begin("mount"), mount);
+    lines.end();
+  }
+  for (const InspectedNamespace& ns : inspection.namespaces) {
+    put_namespace(lines.begin("namespace"), ns);
+    lines.end();
+  }
+  for (const Attention& attention : inspection.attention) {
+    JsonWriter& json = lines.begin("attention");
+    json.key("code").text(attention.code).key("text").text(attention.text);
+    put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+    lines.end();
+  }
+}
+
+}  // namespace critpipe

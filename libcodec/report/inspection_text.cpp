@@ -1,0 +1,352 @@
+// An inspection as people read it.
+#include <algorithm>
+#include <cmath>
+
+#include "model/namespace_kinds.hpp"
+#include "report/explorers.hpp"
+#include "report/inspection_report.hpp"
+
+namespace critpipe {
+
+// Columns that a terminal needs for it: all but the bytes that continue a character of UTF-8. Wide characters count
+// one.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+namespace {
+
+std::string cut(std::string text, std::size_t columns) {
+  if (width_of(text) <= columns || columns < 4) return text;
+  std::size_t at = 0;
+  for (std::size_t seen = 0; at < text.size(); ++at) {
+    if ((text[at] & 0xc0) == 0x80) continue;
+    if (seen++ == columns - 3) break;
+  }
+  return text.substr(0, at) + "...";
+}
+
+}  // namespace
+
+std::string padded(std::string text, std::size_t columns) {
+  const std::size_t width = width_of(text);
+  if (width < columns) text.append(columns - width, ' ');
+  return text;
+}
+
+std::string with_commas(std::uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+namespace {
+
+std::string counted(std::uint64_t number, const char* what, const char* plural = nullptr) {
+  return with_commas(number) + " " + (number == 1 ? what : plural ? plural : std::string{what} + "s");
+}
+
+}  // namespace
+
+std::string milliseconds(std::uint64_t microseconds) {
+  return microseconds < 1000000 ? format("%.1f ms", static_cast<double>(microseconds) / 1000)
+                                : format("%.2f s", static_cast<double>(microseconds) / 1000000);
+}
+
+namespace {
+
+// "2026-11-26T06:13:28.805822117Z" without what is below a second.
+std::string time_text(const std::string& time) {
+  const std::size_t point = time.find('.');
+  if (point == time.npos) return visible(time);
+  const std::size_t zone = time.find_first_not_of("0123456789", point + 1);
+  return visible(time.substr(0, point) + (zone == time.npos ? "" : time.substr(zone)));
+}
+
+}  // namespace
+
+void Report::line(const std::string& text) {
+  output_.write((options_.is_cut ? cut(text, options_.columns) : text) + "\n");
+}
+
+void Report::field(const char* label, const std::string& text) { line(padded(label, label_columns) + text); }
+
+void Report::fact(const char* label, std::string text) {
+  for (bool is_first = true; !text.empty(); is_first = false) {
+    const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
+    std::size_t end = text.size();
+    if (is_first && options_.is_cut && width_of(text) > room) {
+      const std::size_t blank = text.rfind(' ', room);
+      end = blank == text.npos || blank == 0 ? end : blank;
+    }
+    field(is_first ? label : "", text.substr(0, end));
+    text.erase(0, std::min(end + 1, text.size()));
+  }
+}
+
+void Report::rest(std::size_t left, const char* option, std::size_t indent) {
+  if (left > 0) line(std::string(indent, ' ') + "and " + with_commas(left) + " more: " + option);
+}
+
+std::string Report::owners_text(const std::vector<Owner>& owners) const {
+  std::string text;
+  constexpr std::size_t most = 3;
+  std::size_t count = 0;
+  std::uint32_t last = 0;
+  for (const Owner& owner : owners) {
+    if (owner.pid == last) continue;
+    last = owner.pid;
+    if (++count > most && options_.is_cut) continue;
+    text += (text.empty() ? "" : ", ") + visible(all_.comm_of(owner.pid)) + " " + std::to_string(owner.pid);
+  }
+  if (count > most && options_.is_cut) text += format(", +%zu", count - most);
+  return text;
+}
+
+bool Report::is_shown(const std::vector<Owner>& owners) const {
+  return std::ranges::any_of(owners, [&](const Owner& owner) { return is_chosen(options_.pids, owner.pid); });
+}
+
+std::string plural_processes(const Inspection& all) {
+  std::string text = counted(all.processes.size(), "process", "processes");
+  if (all.nr_threads > all.processes.size()) text += ", " + counted(all.nr_threads, "thread");
+  return text;
+}
+
+namespace {
+
+std::string criu_text(const Container& container) {
+  return container.criu_version.empty() ? "CRIU" : "CRIU " + visible(container.criu_version);
+}
+
+}  // namespace
+
+void Report::title() {
+  const Container& container = all_.container;
+  const std::string_view pages_only = all_.checkpoint->pages_only();
+  if (container.is_known()) {
+    std::string text = visible(container.name.empty() ? container.id.substr(0, 12) : container.name);
+    if (!container.pod.empty()) {
+      text += " in pod " + visible(container.pod);
+      if (!container.pod_namespace.empty()) text += " of namespace " + visible(container.pod_namespace);
+    }
+    if (!pages_only.empty()) text += "; " + std::string{pages_only};
+    fact("container", text);
+    return;
+  }
+  if (!pages_only.empty()) return fact("checkpoint", std::string{pages_only});
+  std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
+  const bool has_own = std::ranges::any_of(
+      all_.namespaces, [](const auto& ns) { return ns.kind == "pid" && ns.is_hosts && !*ns.is_hosts; });
+  if (has_own) text += " from a pid namespace of its own";
+  else if (!all_.namespaces.empty()) text += " from the host";
+  fact("checkpoint", text);
+}
+
+void Report::container() {
+  const Container& container = all_.container;
+  if (!container.image.empty()) fact("image", visible(container.image));
+  if (container.is_known()) {
+    std::string text = visible(container.engine);
+    if (!container.engine_version.empty()) text += " " + visible(container.engine_version);
+    if (!container.runtime.empty()) text += (text.empty() ? "" : ", ") + visible(container.runtime);
+    if (!container.criu_version.empty()) text += (text.empty() ? "" : ", ") + criu_text(container);
+    if (!container.id.empty()) text += "; id " + visible(container.id.substr(0, 12));
+    fact("engine", text);
+  }
+  std::string text = all_.hostname.empty() ? "" : "name " + visible(all_.hostname);
+  const auto add = [&](const std::string& part) {
+    if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
+  };
+  for (const ContainerNetwork& network : container.networks)
+    for (const std::string& address : network.addresses) add(visible(address));
+  if (!container.host.empty() && container.host != all_.hostname) add("on " + visible(container.host));
+  if (!container.kernel.empty()) add("kernel " + visible(container.kernel));
+  if (const auto* root = all_.root(); root && !root->task->machine.empty()) {
+    std::string machine{root->task->machine};
+    std::ranges::transform(machine, machine.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    add(machine);
+  }
+  if (!text.empty()) fact("host", text);
+}
+
+void Report::times() {
+  std::string text;
+  const auto add = [&](const char* what, const std::string& time) {
+    if (!time.empty()) text += (text.empty() ? "" : ", ") + std::string{what} + time_text(time);
+  };
+  add("created ", all_.container.created);
+  add("dumped ", all_.container.dumped);
+  if (all_.statistics) {
+    if (const auto frozen = all_.statistics->value("frozen_time"))
+      text += (text.empty() ? "" : ", ") + std::string{"frozen "} + milliseconds(*frozen);
+  }
+  if (!text.empty()) fact("time", text);
+}
+
+void Report::sizes() {
+  const InspectedSizes& sizes = all_.sizes;
+  std::string text;
+  if (sizes.input > 0) text = size_text(sizes.input) + (sizes.input < sizes.total ? " packed, " : ", ");
+  text += size_text(sizes.total) + (sizes.input > 0 ? " in it" : "") + ": pages " + size_text(sizes.pages);
+  if (sizes.root_difference > 0) text += ", changed files " + size_text(sizes.root_difference);
+  if (sizes.volumes > 0) text += ", volumes " + size_text(sizes.volumes);
+  if (sizes.gpu > 0) text += ", GPU " + size_text(sizes.gpu);
+  fact("size", text);
+  std::vector<std::pair<std::uint64_t, std::string>> kinds;
+  if (all_.checkpoint->pages_only().empty())
+    for (const auto& [kind, bytes] : sizes.pages_by_kind) kinds.push_back({bytes, kind});
+  std::ranges::sort(kinds, std::greater{});
+  text.clear();
+  for (const auto& [bytes, kind] : kinds) text += (text.empty() ? "" : ", ") + kind + " " + size_text(bytes);
+  if (sizes.parent_pages > 0) text += (text.empty() ? "" : "; ") + size_text(sizes.parent_pages) + " in the parent";
+  if (sizes.lazy_pages > 0) text += (text.empty() ? "" : "; ") + size_text(sizes.lazy_pages) + " left on the source";
+  if (!text.empty()) fact("pages", text);
+}
+
+void Report::namespaces() {
+  std::string own, hosts, unknown;
+  for (const NamespaceKind& kind : namespace_kinds()) {
+    std::size_t count = 0;
+    bool any_own = false, any_host = false;
+    for (const InspectedNamespace& ns : all_.namespaces) {
+      if (ns.kind != kind.kind) continue;
+      ++count;
+      any_own |= ns.is_hosts && !*ns.is_hosts;
+      any_host |= ns.is_hosts && *ns.is_hosts;
+    }
+    if (count == 0) continue;
+    std::string& list = any_own ? own : any_host ? hosts : unknown;
+    list += list.empty() ? "" : " ";
+    list += kind.kind;
+    if (count > 1) list += format(" (%zu)", count);
+  }
+  std::string text = own.empty() ? "" : "own " + own;
+  if (!hosts.empty()) text += (text.empty() ? "" : "; the host's ") + (own.empty() ? "the host's " + hosts : hosts);
+  if (!unknown.empty()) text += (text.empty() ? "" : "; not known: ") + unknown;
+  if (!text.empty()) fact("namespaces", text);
+}
+
+void Report::rights() {
+  // Processes with the same rights share a line.
+  std::vector<std::pair<std::string, std::vector<const InspectedProcess*>>> groups;
+  for (const InspectedProcess& process : all_.processes) {
+    const Credentials& own = process.task->credentials;
+    if (!own.is_known || !process.task->is_running() || !is_chosen(options_.pids, process.task->pid)) continue;
+    const std::size_t count = nr_capabilities(own.effective);
+    std::string names = capability_names(own.effective);
+    constexpr std::size_t few = 4;
+    if (is_brief() && count > few && !names.starts_with("all")) {
+      std::string notable;
+      for (const std::string_view name :
+           {"sys_admin", "sys_ptrace", "sys_module", "net_admin", "net_raw", "bpf", "mknod"})
+        if (has_capability(own.effective, name)) (notable += notable.empty() ? "" : " ") += name;
+      names = std::to_string(count) + (notable.empty() ? "" : " with " + notable);
+    }
+    std::string text = "capabilities " + names + "; seccomp " + seccomp_text(own);
+    if (own.no_new_privileges) text += "; no new privileges";
+    if (!own.lsm_profile.empty()) text += "; " + visible(own.lsm_profile);
+    const auto known = std::ranges::find(groups, text, &decltype(groups)::value_type::first);
+    if (known != groups.end()) known->second.push_back(&process);
+    else groups.push_back({text, {&process}});
+  }
+  std::size_t most = is_brief() ? 2 : groups.size();
+  for (std::size_t i = 0; i < std::min(most, groups.size()); ++i) {
+    std::string text = groups[i].first;
+    if (groups.size() > 1) {
+      const Task& first = *groups[i].second.front()->task;
+      text = visible(first.comm) + format(" %u", first.pid) +
+             (groups[i].second.size() > 1 ? format(" and %zu more", groups[i].second.size() - 1) : "") + ": " + text;
+    }
+    fact(i == 0 ? "rights" : "", text);
+  }
+  rest(groups.size() - std::min(most, groups.size()), "--configuration");
+}
+
+void Report::attention() {
+  if (all_.attention.empty()) return;
+  if (!is_brief()) head("attention");
+  std::size_t most = is_brief() ? limits_.attention : all_.attention.size();
+  if (most + 1 == all_.attention.size()) ++most;
+  for (std::size_t i = 0; i < std::min(most, all_.attention.size()); ++i) {
+    const Attention& one = all_.attention[i];
+    std::string text = one.text;
+    if (!one.pids.empty() && one.pids.size() < all_.processes.size()) {
+      text += " (";
+      for (std::size_t p = 0; p < std::min<std::size_t>(3, one.pids.size()); ++p)
+        text += (p == 0 ? "" : ", ") + visible(all_.comm_of(one.pids[p])) + format(" %u", one.pids[p]);
+      text += one.pids.size() > 3 ? format(", +%zu)", one.pids.size() - 3) : ")";
+    }
+    field(is_brief() ? (i == 0 ? "attention" : "") : " ", text);
+  }
+  rest(all_.attention.size() - std::min(most, all_.attention.size()), "--summary");
+}
+
+void Report::summary() {
+  title();
+  container();
+  times();
+  sizes();
+  namespaces();
+  rights();
+}
+
+void Report::fit(std::size_t used) {
+  struct Part {
+    std::size_t* limit;
+    std::size_t wanted, fewest;
+    std::size_t rows() const { return wanted <= *limit + 1 ? wanted : *limit + 1; }
+  };
+  const auto count = [&](const auto& items) {
+    return static_cast<std::size_t>(std::ranges::count_if(items, [&](const auto& item) { return is_shown(item); }));
+  };
+  Part parts[] = {{&limits_.processes, all_.processes.size(), 3},
+                  {&limits_.sockets, all_.sockets.size(), 2},
+                  {&limits_.files, count(all_.files), 1},
+                  {&limits_.attention, all_.attention.size(), 2}};
+  for (;;) {
+    std::size_t rows = used;
+    Part* longest = nullptr;
+    for (Part& part : parts) {
+      *part.limit = std::min(*part.limit, std::max(part.wanted, part.fewest));
+      rows += part.rows();
+      if (part.rows() > part.fewest + 1 && (!longest || part.rows() > longest->rows())) longest = &part;
+    }
+    if (rows < options_.rows || !longest) return;
+    // One less, and a row that says so.
+    *longest->limit = longest->rows() == longest->wanted ? longest->wanted - 2 : *longest->limit - 1;
+  }
+}
+
+void Report::print() {
+  if (is_brief()) {
+    StringOutput text;
+    Report{text, all_, options_}.summary();
+    const std::string above = text.take();
+    constexpr std::size_t head_and_mounts = 2;
+    fit(static_cast<std::size_t>(std::ranges::count(above, '\n')) + head_and_mounts);
+    output_.write(above);
+  } else if (has(Section::summary)) {
+    summary();
+  }
+  if (is_brief() || has(Section::processes)) processes();
+  if (is_brief() || has(Section::sockets)) sockets();
+  if (is_brief() || has(Section::files)) files();
+  if (is_brief() || has(Section::mounts)) mounts();
+  if (has(Section::memory)) memory();
+  if (has(Section::statistics)) statistics();
+  if (has(Section::configuration)) configuration();
+  if (has(Section::environment)) environment();
+  if (is_brief() || has(Section::summary)) attention();
+}
+
+void print_inspection(Output& output, const Inspection& inspection, const InspectionText& options) {
+  Report{output, inspection, options}.print();
+}
+
+}  // namespace critpipe

@@ -1,0 +1,153 @@
+#include "checks/tree_facts.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace critpipe {
+
+namespace {
+
+constexpr const char* spaces[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
+constexpr std::size_t most_tasks = 1 << 16;
+
+std::map<std::string, std::string> namespaces_of(const ProcDirectory& task) {
+  std::map<std::string, std::string> found;
+  const ProcDirectory links{task, "ns"};
+  for (const char* space : spaces)
+    if (links)
+      if (const auto link = links.link(space)) found[space] = *link;
+  return found;
+}
+
+// The kernel tells of a socket itself what /proc does not: its protocol.
+void ask_socket(int pidfd, FdFacts& fd) {
+  const OwnedDescriptor copy{static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, fd.number, 0))};
+  socklen_t size = sizeof(int);
+  if (!copy) return;
+  getsockopt(copy.fd(), SOL_SOCKET, SO_DOMAIN, &fd.domain, &size);
+  getsockopt(copy.fd(), SOL_SOCKET, SO_TYPE, &fd.type, &size);
+  getsockopt(copy.fd(), SOL_SOCKET, SO_PROTOCOL, &fd.protocol, &size);
+}
+
+void read_fds(const ProcDirectory& directory, TaskFacts& task) {
+  const ProcDirectory links{directory, "fd"}, infos{directory, "fdinfo"};
+  if (!links) return;
+  OwnedDescriptor pidfd;
+  for (const std::uint64_t number : links.numbers()) {
+    const std::string name = std::to_string(number);
+    FdFacts fd;
+    fd.number = static_cast<int>(number);
+    const auto link = links.link(name.c_str());
+    if (!link) continue;
+    fd.link = *link;
+    if (fstatat(links.fd(), name.c_str(), &fd.file, 0) != 0) fd.file = {};
+    if (infos) fd.info = infos.read(name.c_str(), 64 << 10).value_or("");
+    if (S_ISSOCK(fd.file.st_mode)) {
+      if (!pidfd) pidfd = OwnedDescriptor{static_cast<int>(syscall(SYS_pidfd_open, task.pid, 0))};
+      ask_socket(pidfd.fd(), fd);
+    }
+    task.fds.push_back(std::move(fd));
+  }
+}
+
+void read_threads(const ProcDirectory& directory, TaskFacts& task) {
+  const ProcDirectory list{directory, "task"};
+  if (!list) return;
+  for (const std::uint64_t tid : list.numbers()) {
+    const ProcDirectory one{list, std::to_string(tid).c_str()};
+    const std::string status = one ? one.read("status").value_or("") : "";
+    const auto state = line_value(status, "State:");
+    const auto tracer = line_value(status, "TracerPid:");
+    ThreadFacts thread{.tid = static_cast<pid_t>(tid)};
+    if (state && !state->empty()) thread.state = state->front();
+    if (tracer) thread.tracer = static_cast<pid_t>(leading_number(*tracer).value_or(0));
+    task.threads.push_back(thread);
+  }
+}
+
+// Of all mappings, those that a check asks about.
+void read_mappings(const ProcDirectory& directory, TaskFacts& task) {
+  const std::string maps = directory.read("maps").value_or("");
+  for (const std::string_view line : lines_of(maps)) {
+    const std::vector<std::string_view> words = words_of(line);
+    if (words.size() < 6) continue;
+    const std::string_view name = line.substr(static_cast<std::size_t>(words[5].data() - line.data()));
+    if (name.ends_with(" (deleted)") || name == "[uprobes]" || name.starts_with("anon_inode:"))
+      task.mappings.push_back({std::string{name}, leading_number(words[4]).value_or(0)});
+  }
+}
+
+std::vector<MountFacts> read_mounts(const ProcDirectory& directory) {
+  std::vector<MountFacts> mounts;
+  const std::string text = directory.read("mountinfo").value_or("");
+  constexpr std::size_t longest = 4096;
+  for (const std::string_view line : lines_of(text)) {
+    const std::vector<std::string_view> words = words_of(line);
+    if (words.size() < 7) continue;
+    MountFacts mount;
+    mount.id = leading_number(words[0]).value_or(0);
+    mount.parent = leading_number(words[1]).value_or(0);
+    mount.device = words[2];
+    mount.root = words[3];
+    mount.point = words[4];
+    for (std::size_t i = 6; i < words.size() && words[i] != "-"; ++i) mount.optional.append(words[i]).append(" ");
+    mount.is_long = line.size() > longest;
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+std::vector<pid_t> children_of(const ProcDirectory& directory) {
+  std::vector<pid_t> found;
+  const ProcDirectory list{directory, "task"};
+  for (const std::uint64_t tid : list ? list.numbers() : std::vector<std::uint64_t>{}) {
+    const std::string text = list.read((std::to_string(tid) + "/children").c_str()).value_or("");
+    for (const std::string_view word : words_of(text))
+      if (const auto pid = leading_number(word)) found.push_back(static_cast<pid_t>(*pid));
+  }
+  return found;
+}
+
+}  // namespace
+
+std::string TaskFacts::text() const { return "process " + std::to_string(pid) + " (" + visible(stat.name) + ")"; }
+
+bool TreeFacts::shares(const std::string& space) const {
+  const auto here = ours.find(space), there = root().namespaces.find(space);
+  return here == ours.end() || there == root().namespaces.end() || here->second == there->second;
+}
+
+TreeFacts read_tree(const HeldProcess& root) {
+  TreeFacts tree;
+  tree.ours = namespaces_of(ProcDirectory{getpid()});
+  std::vector<pid_t> waiting{root.pid()};
+  for (std::size_t at = 0; at < waiting.size() && at < most_tasks; ++at) {
+    const pid_t pid = waiting[at];
+    const ProcDirectory directory{pid};
+    const auto stat = directory ? directory.read("stat") : std::nullopt;
+    const auto parsed = stat ? parse_stat(*stat) : std::nullopt;
+    if (!parsed || !tree.pids.insert(pid).second) continue;
+    TaskFacts task;
+    task.pid = pid;
+    task.stat = *parsed;
+    task.status = directory.read("status").value_or("");
+    task.cgroups = directory.read("cgroup").value_or("");
+    task.namespaces = namespaces_of(directory);
+    read_threads(directory, task);
+    read_fds(directory, task);
+    read_mappings(directory, task);
+    for (const FdFacts& fd : task.fds)
+      if (S_ISSOCK(fd.file.st_mode)) tree.sockets.insert(fd.inode());
+    if (tree.tasks.empty()) tree.mounts = read_mounts(directory);
+    const std::vector<pid_t> children = children_of(directory);
+    waiting.insert(waiting.end(), children.begin(), children.end());
+    tree.tasks.push_back(std::move(task));
+  }
+  return tree;
+}
+
+}  // namespace critpipe

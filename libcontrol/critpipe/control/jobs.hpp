@@ -1,0 +1,69 @@
+// jobs: A dump or a restore from its beginning to its end: CRIU started, its events answered, its log read.
+//
+//     CriuOptions options;
+//     Error error = options.set("pid", getpid());
+//     const Directory images{"dump", error};
+//     const CriuSetup setup{.program = "criu"};
+//     JobEnd end = dump_into(setup, options, images.fd(), [&](CriuNotification& seen) {
+//       if (seen.event == CriuEvent::post_dump) sync();   // the tree ends only after this
+//       return CriuReply{};
+//     });
+//     if (end.error) puts(to_string(end.error).c_str());  // the tree lives on
+//
+// A dump gives its tree up when the answer to post-dump says success, not before; whatever fails earlier lets the tree
+// run on. That holds even if this process is killed: CRIU then gets no answer. Into a directory, CRIU is spoken to by
+// RPC; into a stream and out of one, which RPC cannot do, by its command line, with a script that stands for
+// notifications.
+//
+// Nothing here installs signal handlers. Each call uses objects of its own; any thread may make one.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "critpipe/control/criu.hpp"
+#include "critpipe/control/image_streamer.hpp"
+
+#pragma GCC visibility push(default)
+namespace critpipe {
+
+// Which CRIU, and how it is run.
+struct CriuSetup {
+  std::string program = "criu";
+  std::string service = {};             // the socket of a CRIU that runs as a service; not for streams
+  std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
+  std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
+  int stop_fd = -1;                                         // readable: give up, and let the tree live
+  bool keeps_terminal = false;  // a restored shell job gets our standard input, and stays in our session
+};
+
+struct JobEnd {
+  Error error = {};       // reasons: no_criu, bad_answer, criu_failed; and those of what the images went to
+  CriuLogError log = {};  // what CRIU's log says of it
+  bool stopped = false;   // because stop_fd was readable
+  pid_t pid = 0;          // of the root task that was restored: a child of this process, but for a service
+};
+
+// What CRIU's log is called, in its working directory.
+constexpr const char* dump_log_name = "dump.log";
+constexpr const char* restore_log_name = "restore.log";
+
+// Dumps into an open directory, by RPC. The log and stats-dump are there, too.
+JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_fd, const CriuNotify& notify,
+                 CriuRequest request = CriuRequest::dump);
+// Dumps into a capture that was made with waits_for_end, by the command line. `work` gets the log and stats-dump.
+// post-dump is passed on to `notify` when all images have been accepted by the outputs of the capture. Afterwards, the
+// caller adds files, calls end() and run(). Reasons of the error: usage, too, for what no stream can have.
+JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapture& capture,
+                   const PrivateDirectory& work, const CriuNotify& notify);
+
+// Restores from an open directory, by RPC; a shell job that keeps its terminal, by the command line.
+JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int images_fd, const PrivateDirectory& work,
+                    const CriuNotify& notify);
+// Restores what a server has, by the command line.
+JobEnd restore_stream(const CriuSetup& setup, const CriuOptions& options, ImageServer& server,
+                      const PrivateDirectory& work, const CriuNotify& notify);
+
+}  // namespace critpipe
+#pragma GCC visibility pop

@@ -1,0 +1,47 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "critpipe/control/jobs.hpp"
+#include "jobs/conversation.hpp"
+#include "jobs/scripted_criu.hpp"
+
+namespace critpipe {
+
+JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_fd, const CriuNotify& notify,
+                 CriuRequest request) {
+  CriuOptions all = options;
+  JobEnd end;
+  end.error = all.set("images_dir_fd", images_fd);
+  if (!end.error && !all.has("log_file")) end.error = all.set("log_file", dump_log_name);
+  if (end.error) return end;
+  Criu criu{setup.program};
+  if (!setup.service.empty()) criu.set_service(setup.service);
+  converse(criu, request, all, setup.stop_fd, notify, end);
+  const OwnedDescriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (end.error && log) end.log = first_error_of(log.fd());
+  return end;
+}
+
+JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapture& capture,
+                   const PrivateDirectory& work, const CriuNotify& notify) {
+  JobEnd end;
+  std::vector<std::string> words{"dump",       "--stream",  "--images-dir", work.path(),
+                                 "--work-dir", work.path(), "--log-file",   dump_log_name};
+  if (!setup.service.empty())
+    end.error = {.reason = Reason::usage, .name = "CRIU as a service cannot dump into a stream: use --into"};
+  if (!end.error) end.error = options.command_line(CriuUse::dump_stream, words);
+  if (!end.error) end.error = capture.listen(work.path());
+  ScriptedCriu criu;
+  if (!end.error) end.error = criu.start(setup, words);
+  if (end.error) return end;
+  const auto is_safe = [&] { return capture.has_all_images(); };
+  follow(criu, capture, setup.stop_fd, notify, is_safe, end);
+  const OwnedDescriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
+  finish_following(criu, log.fd(), end);
+  return end;
+}
+
+}  // namespace critpipe

@@ -1,0 +1,48 @@
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "critpipe/control/process.hpp"
+#include "process/proc_text.hpp"
+
+namespace critpipe {
+
+namespace {
+
+std::optional<ProcStat> stat_of(pid_t pid) {
+  const ProcDirectory directory{pid};
+  const auto text = directory ? directory.read("stat") : std::nullopt;
+  return text ? parse_stat(*text) : std::nullopt;
+}
+
+}  // namespace
+
+HeldProcess HeldProcess::open(pid_t pid, Error& error) {
+  HeldProcess process;
+  const int pidfd = pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : (errno = ESRCH, -1);
+  if (pidfd < 0) {
+    error = system_error(Reason::io_open, "process " + std::to_string(pid), errno == EINVAL ? ESRCH : errno);
+    return process;
+  }
+  OwnedDescriptor held{pidfd};
+  // The pid was this process's from before the time is read until after it.
+  const auto stat = stat_of(pid);
+  pollfd ended = {held.fd(), POLLIN, 0};
+  if (!stat || poll(&ended, 1, 0) != 0) {
+    error = system_error(Reason::io_open, "process " + std::to_string(pid), ESRCH);
+    return process;
+  }
+  process.pid_ = pid;
+  process.start_time_ = stat->start_time;
+  process.pidfd_ = std::move(held);
+  return process;
+}
+
+bool HeldProcess::is_alive() const {
+  pollfd ended = {pidfd_.fd(), POLLIN, 0};
+  return pidfd_ && poll(&ended, 1, 0) == 0;
+}
+
+}  // namespace critpipe

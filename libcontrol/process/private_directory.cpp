@@ -1,0 +1,75 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "critpipe/control/process.hpp"
+
+namespace critpipe {
+
+namespace {
+
+// Removes what is in a directory; links in it are removed, not followed.
+void empty_directory(int directory, int depth) {
+  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* list = copy >= 0 ? fdopendir(copy) : nullptr;
+  if (!list) return;
+  while (const dirent* entry = readdir(list)) {
+    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+    if (unlinkat(directory, entry->d_name, 0) == 0 || depth == 0) continue;
+    const OwnedDescriptor below{openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (below) empty_directory(below.fd(), depth - 1);
+    unlinkat(directory, entry->d_name, AT_REMOVEDIR);
+  }
+  closedir(list);
+}
+
+}  // namespace
+
+PrivateDirectory::PrivateDirectory(Error& error) {
+  // A unix socket's path has 108 bytes at most.
+  constexpr std::size_t longest = 60;
+  const char* places[] = {getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : nullptr, getenv("TMPDIR"), "/tmp"};
+  int number = ENOENT;
+  std::string last;
+  for (const char* place : places) {
+    if (!place || place[0] != '/' || std::strlen(place) > longest) continue;
+    std::string path = std::string{place} + "/critpipe-XXXXXX";
+    last = place;
+    if (!mkdtemp(path.data())) {
+      number = errno;
+      continue;
+    }
+    fd_ = OwnedDescriptor{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    path_ = std::move(path);
+    if (fd_) return;
+    number = errno;
+    rmdir(path_.c_str());
+  }
+  error = system_error(Reason::io_open, "private directory in " + last, number);
+}
+
+PrivateDirectory::PrivateDirectory(PrivateDirectory&& other) noexcept
+    : path_{std::move(other.path_)}, fd_{std::move(other.fd_)} {}
+
+PrivateDirectory& PrivateDirectory::operator=(PrivateDirectory&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+PrivateDirectory::~PrivateDirectory() { remove(); }
+
+void PrivateDirectory::remove() {
+  if (!fd_) return;
+  constexpr int deepest = 64;
+  empty_directory(fd_.fd(), deepest);
+  rmdir(path_.c_str());
+  fd_.reset();
+}
+
+}  // namespace critpipe
