@@ -24,7 +24,10 @@ class ToDirectory final : public ImagesTarget {
   bool link(const MemberPlace& place, int fd) override {
     return !directory_->error() && directory_->link(place.in_directory(), fd);
   }
-  void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
+  void link_parent(const MemberPlace& set, const MemberPlace& parent) override {
+    lead_out(set, path_between(set.images_in_directory(), parent.images_in_directory()));
+  }
+  void lead_out(const MemberPlace& set, const std::string& target) override;
   bool refuses_parents() const override { return true; }
   int commit() override;
 
@@ -35,10 +38,9 @@ class ToDirectory final : public ImagesTarget {
   std::unique_ptr<DirectoryWriter> directory_;
 };
 
-void ToDirectory::link_parent(const MemberPlace& set, const MemberPlace& parent) {
+void ToDirectory::lead_out(const MemberPlace& set, const std::string& target) {
   if (directory_->error()) return;
   const std::string from = set.images_in_directory();
-  const std::string target = path_between(from, parent.images_in_directory());
   if (const Error error = directory_->symbolic_link((from.empty() ? from : from + "/") + "parent", target))
     program_.report(error);
 }

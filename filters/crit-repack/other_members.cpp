@@ -1,4 +1,6 @@
-// What is not memory: passed on, or changed where it says how memory is stored.
+// What is not memory: passed on, or kept to be changed where it says how memory is stored.
+#include <algorithm>
+
 #include "cli/inputs.hpp"
 #include "cli/parent_sets.hpp"
 #include "crit-repack/repack.hpp"
@@ -6,23 +8,26 @@
 
 namespace critpipe::filters {
 
-// All other members, as they are.
+// All members but the pages of the set, each with a sink of its own.
 class Repack::PassOn final : public Decoding {
  public:
   explicit PassOn(Repack& repack) : Decoding{limits_of(repack.program_)}, repack_{repack} {}
-  bool wants(std::string_view path) override { return !memory_of_name(path) && !is_pages_name(path); }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override { (void)repack_.fail(error); }
 
  private:
   class One;
+  class Keep;
+  class Count;
+  bool is_parent(const Member& member) const;
+
   Repack& repack_;
 };
 
 class Repack::PassOn::One final : public ImageSink {
  public:
   One(ImagesOut& images, const Member& member)
-      : ImageSink{nullptr}, images_{images}, name_{member.name}, size_{member.size} {}
+      : ImageSink{nullptr}, images_{images}, name_{member.path}, size_{member.size} {}
   ~One() override {
     if (output_) (void)images_.close(output_, false);
   }
@@ -40,21 +45,80 @@ class Repack::PassOn::One final : public ImageSink {
   Output* output_ = nullptr;
 };
 
+// A small image, as its bytes.
+class Repack::PassOn::Keep final : public ImageSink {
+ public:
+  Keep(std::string& kept) : ImageSink{&output_}, kept_{kept} {}
+  Step end() override {
+    kept_ = output_.take();
+    return Step::go;
+  }
+
+ private:
+  std::string& kept_;
+  StringOutput output_;
+};
+
+// Where does a pagemap count its pages?
+class Repack::PassOn::Count final : public Sink {
+ public:
+  explicit Count(bool& old) : old_{old} { old_ = true; }
+  Step entry(const Entry& entry) override {
+    if (entry.index == 0) return Step::go;
+    static const Field& compat = *entry.message->find("compat_nr_pages");
+    static const Field& pages = *entry.message->find("nr_pages");
+    if (integer_or(pages, *entry.message, entry.payload, 0) != 0 &&
+        integer_or(compat, *entry.message, entry.payload, 0) == 0)
+      old_ = false;
+    return old_ ? Step::go : Step::stop;
+  }
+
+ private:
+  bool& old_;
+};
+
+bool Repack::PassOn::is_parent(const Member& member) const {
+  const Generation own = generation_of(repack_.set_.id->set), other = generation_of(member.set->set);
+  return own.base == other.base && other.number > own.number;
+}
+
 std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
-  if (member.name == "inventory.img" || member.name == "stats-dump") return nullptr;  // edited()
-  if (is_parent_link(member) && repack_.plan_.flatten) return nullptr;
-  return std::make_unique<One>(*repack_.images_, member);
+  Repack& all = repack_;
+  const bool passes = !all.program_.has("rewrite");
+  if (*member.set != *all.set_.id) {
+    const bool is_left = all.resolves() && is_parent(member);
+    return passes && !is_left ? std::make_unique<One>(*all.images_, member) : nullptr;
+  }
+  if (is_parent_link(member)) {
+    all.has_link_ = true;
+    const bool is_new = all.resolves() || (!all.directory().empty() && all.program_.has("into"));
+    return passes && !is_new ? std::make_unique<One>(*all.images_, member) : nullptr;
+  }
+  if (member.name == "inventory.img" || member.name == "stats-dump") {
+    all.paths_[member.name] = member.path;
+    return std::make_unique<Keep>(all.kept_[member.name]);
+  }
+  if (const auto memory = memory_of_name(member.name)) {
+    if (std::ranges::find(all.set_.memories, *memory) != all.set_.memories.end())
+      return std::make_unique<Count>(all.old_counts_[*memory]);
+  } else if (const auto pages_id = pages_id_of_name(member.name)) {
+    if (std::ranges::find(all.set_.pages_ids, *pages_id) != all.set_.pages_ids.end()) return nullptr;
+  }
+  return passes ? std::make_unique<One>(*all.images_, member) : nullptr;
 }
 
 void Repack::pass_on() {
   PassOn others{*this};
-  SourceOptions options;
+  SourceOptions options = source_options(program_);
   options.all_members = true;
-  (void)critpipe::read_input(set_->directory, others, options);
+  options.stdin_offset = stdin_offset();
+  (void)critpipe::read_input(inputs_.front(), others, options);
 }
 
+namespace {
+
 // A message without two of its fields.
-static void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
+void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
   const Bytes payload = entry.bytes();
   std::string kept;
   const std::byte* begin = payload.data();
@@ -64,18 +128,32 @@ static void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t o
   entry.payload = std::move(kept);
 }
 
+constexpr std::int64_t version_of_plain = 2, version_of_blocks = 3;
+
+}  // namespace
+
+// Is the new parent compressed, or has it such a parent?
+bool Repack::is_base_new() {
+  if (!base_ || !refers_) return false;
+  StoredImage inventory;
+  if (inventory.load(base_->path() + "/inventory.img") || inventory.entries.empty()) return false;
+  return inventory.entries.front().integer("img_version") == version_of_blocks;
+}
+
 bool Repack::edit_inventory(StoredImage& image) {
   StoredEntry& entry = image.entries.front();
   const bool was_compressed = entry.integer("compress") != 0;
   remove_fields(entry, 15, 16);
   Error error;
   if (has_blocks_) {
-    error = entry.set("img_version", 3);
+    error = entry.set("img_version", version_of_blocks);
     if (!error) error = entry.set("compress", 1);
-    const std::uint64_t block_bytes = plan_.block_bytes != 0 ? plan_.block_bytes : default_block_bytes;
+    const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : default_block_bytes;
     if (!error) error = entry.set("compress_block_size", block_bytes);
-  } else if (was_compressed && !refers_ && !(directory_->has_parent_link() && !plan_.flatten)) {
-    error = entry.set("img_version", 2);
+  } else if (is_base_new()) {
+    error = entry.set("img_version", version_of_blocks);
+  } else if (was_compressed && (resolves() || (!refers_ && !has_link_))) {
+    error = entry.set("img_version", version_of_plain);
   }
   return error ? fail(error) : true;
 }
@@ -91,14 +169,18 @@ bool Repack::edit_statistics(StoredImage& image) {
 }
 
 // The members that say how much was stored, and how.
-bool Repack::edited(const std::string& name) {
-  Error error;
-  { const InputFile file = directory_->open(name, error); }
-  if (error) return error.reason == Reason::io_open || error.reason == Reason::missing_image ? true : fail(error);
+bool Repack::edited(const char* name) {
+  const auto kept = kept_.find(name);
+  if (kept == kept_.end()) return true;
   StoredImage image;
-  if ((error = image.load(set_->directory + "/" + name))) return fail(error);
-  if (!image.entries.empty() && !(name == "stats-dump" ? edit_statistics(image) : edit_inventory(image))) return false;
-  Output* const output = images_->open(name, image.kind, OutForm::stream);
+  Error error = image.load(std::as_bytes(std::span{kept->second}), name);
+  if (error) {
+    error.image = std::string{set_.place} + name;
+    return fail(std::move(error));
+  }
+  const bool is_inventory = std::string_view{name} == "inventory.img";
+  if (!image.entries.empty() && !(is_inventory ? edit_inventory(image) : edit_statistics(image))) return false;
+  Output* const output = images_->open(paths_[name], image.kind, OutForm::stream);
   if (!output) return false;
   return images_->close(output, image.write(*output) == Step::go) == Step::go;
 }

@@ -192,6 +192,19 @@ struct MemoryOptions {
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
 };
 
+// A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the
+// CheckpointMemory.
+struct StoredSet {
+  const SetId* id = nullptr;
+  std::string_view place;  // what errors name its images with: "DIR/", "a.tar:"
+  const Checkpoint* checkpoint = nullptr;
+  PageStore* store = nullptr;                 // its pagemaps and its parents, for visit_stretches()
+  std::vector<MemoryId> memories = {};        // with a pagemap, in the order of their pages images
+  std::vector<std::uint64_t> pages_ids = {};  // of each of them
+  bool is_compressed = false;                 // any of them
+  std::uint64_t page_size = smallest_page;
+};
+
 struct CRITPIPE_INNER MemoryWork;  // internal
 
 // Reads the memory of all processes in inputs of any form. Directories are read by position. Archives and image streams
@@ -237,6 +250,11 @@ class CheckpointMemory {
   // The same for many processes at once, in their order. Nothing: there was an error, which is reported.
   std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
                                                              Absent absent);
+
+  // The sets with memory, in the order in which they begin, and what is stored of them, as it stands. Stretches are
+  // read in their order, each of them stored; `take` gets its number.
+  std::vector<StoredSet> sets();
+  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take);
 
   MemoryWork& work() { return *work_; }  // internal
 

@@ -84,6 +84,7 @@ VALUES = {
     "format": ("stream", "dir", "tar"), "big-numbers": ("text",), "INPUT": ("{other}",),
     "severity": ("error", "note"), "external": ("mnt[a]:/b",), "inherit-fd": ("fd[3]:/a",), "sort": ("size", "input"),
     "LIST": ("{list}",),
+    "BLOCK": ("4096", "4M"), "PARENT": ("{other}",), "EXPR": ("flags & MAP_ANONYMOUS",),
     "AREA": ("anon",), "LETTERS": ("rw",), "WHEN": ("always",), "REGEX": ("A+",), "LEVEL": ("1",),
 }
 # What a program has to be given for an option to mean something.
@@ -91,6 +92,7 @@ BASES = {
     "crit-cat": ((),), "crit-tojson": ((),), "crit-stats": ((),),
     "crit-grep": (("vaddr > 0",), ("--memory", "AA+")),
     "crit-check": ((),), "crit-inspect": ((), ("--table",)),
+    "crit-repack": (("--compress",), ("--flatten",)),
     "crit-pages": ((), ("--at", "0:64"), ("--contents",)),
     "crit-x": tuple((word,) for word in ("ps", "fds", "mems", "rss", "sk")),
 }
@@ -112,7 +114,7 @@ def modes_of(program):
     for base in BASES[program]:
         yield base
         for name, takes in options:
-            if name in ("help", "version"):
+            if name in ("help", "version", "rewrite"):  # which changes its input
                 continue
             word = name if name in VALUES else takes.strip("[]=") if takes.startswith("[") else takes[1:]
             for value in VALUES[word] if takes else (None,):

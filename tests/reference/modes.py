@@ -57,6 +57,9 @@ MODES = {
     # How large the input is, which some modes say, is another in each form: see inspections.py.
     "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
                      "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
+    "crit-repack": ["--compress @", "--compress=16K -j 1 --acceleration 9 @", "--decompress --stream @", "--flatten @", "--rebase other @",
+                    "--drop-zero @", "--only-pages flags&MAP_ANONYMOUS @", "--drop status&VMA_AREA_STACK @", "--set= --compress @",
+                    "--compress --page-size 4K --into OUT @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 # What an archive has beside images travels along, and is another in each form.
@@ -68,6 +71,7 @@ OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
 OTHERS_OF = {"crit-grep": {"--fields"},              # reads no input
+             "crit-repack": {"--plan", "--json", "--big-numbers", "--rewrite", "--no-bak"},  # times; a directory
              "crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
                               "--jobs"}}
 # Inputs that are named in a file, or found below a directory.

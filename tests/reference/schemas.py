@@ -38,7 +38,7 @@ LINES = [
 DOCUMENTS = [
     ("crit-inspect", TOP, "--json --environment"), ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
     ("crit-tojson", "document", "INVENTORY"), ("crit-stats", "document", "--json"),
-    ("crit-check", TOP, "--json --severity note"), ("crit-inspect", TOP, "--table --json"),
+    ("crit-check", TOP, "--json --severity note"), ("crit-repack", TOP, "--compress --plan --json"), ("crit-inspect", TOP, "--table --json"),
 ] + [("crit-x", word, f"{word} --json") for word in ("ps", "fds", "mems", "rss", "sk")]
 SHAPES = ("type", "enum", "const", "minimum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "$ref",
           "description", "title", "$schema", "$id", "$defs", "definitions")
