@@ -30,7 +30,7 @@ constexpr Option rows[] = {
         .excludes("into output stream format zstd force flatten rebase drop-zero only-pages drop"),
     Option{0, "no-bak", nullptr, "Keep no NAME.bak."}.needs("rewrite"),
     Option{0, "acceleration", "N", "Compress faster, and less: 1 to 65537 (1)."}.needs("compress"),
-    Option{'j', "jobs", "N", "Compress pages with N threads (one a processor)."},
+    Option{'j', "jobs", "N", "Read and compress pages with N threads (one a processor)."},
     page_size_row,
 };
 constexpr Option out_rows[] = {

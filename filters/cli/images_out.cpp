@@ -183,8 +183,8 @@ Step ImagesOut::settle() {
   return step;
 }
 
-void ImagesOut::lead_out(const std::string& target) {
-  const MemberPlace link = place_of("", 0);
+void ImagesOut::lead_out(const std::string& base, const std::string& target) {
+  const MemberPlace link = place_of(base, 0);
   linked_.insert(link.in_stream());
   if (target_->has_links()) return target_->lead_out(link, target);
   Output* const output = target_->open(link, OutForm::stream, target.size());

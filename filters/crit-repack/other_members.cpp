@@ -18,7 +18,7 @@ class Repack::PassOn final : public Decoding {
  private:
   class One;
   class Keep;
-  class Count;
+  class LookAtForm;
   bool is_parent(const Member& member) const;
 
   Repack& repack_;
@@ -59,22 +59,24 @@ class Repack::PassOn::Keep final : public ImageSink {
   StringOutput output_;
 };
 
-// Where does a pagemap count its pages?
-class Repack::PassOn::Count final : public Sink {
+// Which release wrote a pagemap?
+class Repack::PassOn::LookAtForm final : public Sink {
  public:
-  explicit Count(bool& old) : old_{old} { old_ = true; }
+  explicit LookAtForm(PagemapForm& form) : form_{form} {}
   Step entry(const Entry& entry) override {
     if (entry.index == 0) return Step::go;
     static const Field& compat = *entry.message->find("compat_nr_pages");
     static const Field& pages = *entry.message->find("nr_pages");
+    static const Field& flags = *entry.message->find("flags");
     if (integer_or(pages, *entry.message, entry.payload, 0) != 0 &&
         integer_or(compat, *entry.message, entry.payload, 0) == 0)
-      old_ = false;
-    return old_ ? Step::go : Step::stop;
+      form_.old_counts = false;
+    if (find_value(flags, *entry.message, entry.payload)) form_.no_flags = false;
+    return form_.old_counts || form_.no_flags ? Step::go : Step::stop;
   }
 
  private:
-  bool& old_;
+  PagemapForm& form_;
 };
 
 bool Repack::PassOn::is_parent(const Member& member) const {
@@ -100,7 +102,7 @@ std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
   }
   if (const auto memory = memory_of_name(member.name)) {
     if (std::ranges::find(all.set_.memories, *memory) != all.set_.memories.end())
-      return std::make_unique<Count>(all.old_counts_[*memory]);
+      return std::make_unique<LookAtForm>(all.forms_[*memory]);
   } else if (const auto pages_id = pages_id_of_name(member.name)) {
     if (std::ranges::find(all.set_.pages_ids, *pages_id) != all.set_.pages_ids.end()) return nullptr;
   }

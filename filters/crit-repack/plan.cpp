@@ -18,9 +18,10 @@ struct Group {
   std::uint64_t memory = 0;  // number
   MemoryId id;
   std::string name;
-  std::uint64_t nr_pages = 0, nr_blocks = 0;
+  std::uint64_t nr_pages = 0;
   std::uint64_t sampled_bytes = 0, sampled_stored = 0;
   bool is_plain = false;  // and stays so
+  bool is_sampled = false;
 
   std::uint64_t bytes(std::uint64_t page_size) const { return bytes_of_pages(nr_pages, page_size); }
   std::uint64_t stored(std::uint64_t page_size) const {
@@ -52,6 +53,7 @@ class Samples {
 
  private:
   Group& group_of(std::uint64_t memory, MemoryId id, const Mapping* mapping);
+  void add(Group& group, const Stretch& part);
 
   const StoredSet& set_;
   std::uint64_t pages_;
@@ -68,27 +70,42 @@ Group& Samples::group_of(std::uint64_t memory, MemoryId id, const Mapping* mappi
   return groups[number->second];
 }
 
+// What a pagemap claims may be far more than there is: nothing here is done for each page or block.
 void Samples::add(std::uint64_t memory, MemoryId id, const MappingIndex& mappings, const Stretch& stretch) {
   for (std::uint64_t done = 0; done < stretch.nr_pages;) {
     const std::uint64_t vaddr = stretch.vaddr + done * set_.page_size;
-    const Mapping* const mapping = id.shmem ? nullptr : mappings.at(vaddr);
-    std::uint64_t count = std::min(pages_, stretch.nr_pages - done);
-    if (mapping) count = std::clamp<std::uint64_t>(pages_in(mapping->end - vaddr, set_.page_size), 1, count);
-    else if (!id.shmem) count = 1;
-    Group& group = group_of(memory, id, mapping);
-    if (!chooses_) {
-      group.nr_pages += count;
-      ++nr_blocks_;
-    } else if (!group.is_plain && (nr_blocks_++ % every_ == 0 || group.nr_blocks == 0)) {
-      ++group.nr_blocks;
-      Stretch part = stretch;
-      part.vaddr = vaddr;
-      part.nr_pages = count;
-      part.page += done;
-      samples.push_back({static_cast<std::size_t>(&group - groups.data()), part});
-    }
+    const auto next = mappings.from(vaddr);
+    const bool is_inside = next != mappings.all().end() && (*next)->start <= vaddr;
+    std::uint64_t count = stretch.nr_pages - done;
+    if (next != mappings.all().end())
+      count = std::clamp<std::uint64_t>(pages_in((is_inside ? (*next)->end : (*next)->start) - vaddr, set_.page_size),
+                                        1, count);
+    Stretch part = stretch;
+    part.vaddr = vaddr;
+    part.nr_pages = count;
+    part.page += done;
+    add(group_of(memory, id, is_inside ? *next : nullptr), part);
     done += count;
   }
+}
+
+void Samples::add(Group& group, const Stretch& part) {
+  const std::uint64_t nr_blocks = (part.nr_pages + pages_ - 1) / pages_;
+  const std::uint64_t first = nr_blocks_;
+  if (!chooses_) group.nr_pages += part.nr_pages;
+  if (!group.is_plain) nr_blocks_ += nr_blocks;
+  if (!chooses_ || group.is_plain) return;
+  const auto take = [&](std::uint64_t block) {
+    Stretch sample = part;
+    sample.vaddr += block * pages_ * set_.page_size;
+    sample.page += block * pages_;
+    sample.nr_pages = std::min(pages_, part.nr_pages - block * pages_);
+    samples.push_back({static_cast<std::size_t>(&group - groups.data()), sample});
+    group.is_sampled = true;
+  };
+  for (std::uint64_t block = (first + every_ - 1) / every_ * every_; block < nr_blocks_; block += every_)
+    take(block - first);
+  if (!group.is_sampled) take(0);
 }
 
 // LZ4 as the writer uses it, there and back.

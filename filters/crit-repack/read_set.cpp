@@ -87,6 +87,9 @@ bool Repack::open() {
   set_ = std::move(sets.front());
   if (options_.block_bytes % set_.page_size != 0) program_.usage("--compress takes a multiple of the page size");
   if (program_.has("rewrite") && directory().empty()) return fail(inputs_.front(), "it is no directory");
+  if (!set_.checkpoint->pages_only().empty())
+    program_.note(visible(inputs_.front()) +
+                  ": without tasks it is the parent of another set, which fits to the old one only");
   return open_base() && refuse_children();
 }
 
@@ -122,9 +125,6 @@ bool Repack::refuse_children() {
     if (is_child(next->path()))
       return fail(directory(), "it is the parent of " + visible(next->path().filename().string()) +
                                    ", which would not fit to what is made of it: repack that one with --flatten");
-  if (set_.checkpoint->tasks().empty() || !set_.checkpoint->pages_only().empty())
-    program_.note(visible(directory()) +
-                  ": without tasks it is the parent of another set, which fits to the old one only");
   return true;
 }
 
@@ -136,9 +136,9 @@ void Repack::link_parent() {
   const fs::path parent = fs::canonical(path, fault);
   if (fault) return;  // the link as it is, which is reported
   const std::string into = program_.value("into").value_or("");
-  if (into.empty()) return images_->lead_out("../" + parent.filename().string());
+  if (into.empty()) return images_->lead_out(member(""), "../" + parent.filename().string());
   const fs::path from = fs::weakly_canonical(into, fault);
-  images_->lead_out(parent.lexically_relative(from).string());
+  images_->lead_out(member(""), parent.lexically_relative(from).string());
 }
 
 }  // namespace critpipe::filters

@@ -114,7 +114,11 @@ class Repack {
   ChosenMappings chosen_;
   std::unique_ptr<ImagesOut> images_;
   bool has_link_ = false;
-  std::map<MemoryId, bool> old_counts_;                    // pagemaps that count pages as before CRIU 4.2
+  struct PagemapForm {
+    bool old_counts = true;  // as before CRIU 4.2
+    bool no_flags = true;    // as before CRIU 3.5
+  };
+  std::map<MemoryId, PagemapForm> forms_;
   std::map<std::string, std::string, std::less<>> kept_;   // images to be changed, by name
   std::map<std::string, std::string, std::less<>> paths_;  // what they are called in the output
 

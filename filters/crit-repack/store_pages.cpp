@@ -104,14 +104,17 @@ bool Repack::write_parts() {
   next_part_ = 0;
   std::size_t open = parts_.size();
   bool good = true;
-  const Error error = memory_->read(set_, stretches, [&](std::size_t number, Bytes bytes) {
-    const std::size_t part = part_of[number];
-    if (part != open && !(good = advance(part))) return Step::stop;
-    open = part;
-    const Step step = take(parts_[part], bytes);
-    good = step == Step::go;
-    return step;
-  });
+  const Error error = memory_->read(
+      set_, stretches,
+      [&](std::size_t number, Bytes bytes) {
+        const std::size_t part = part_of[number];
+        if (part != open && !(good = advance(part))) return Step::stop;
+        open = part;
+        const Step step = take(parts_[part], bytes);
+        good = step == Step::go;
+        return step;
+      },
+      threads_of(program_));
   if (error) return fail(error);
   good = good && advance(parts_.size());
   parts_.clear();
@@ -149,7 +152,8 @@ bool Repack::begin_memory(std::size_t number) {
                                      .block_bytes = block_bytes,
                                      .acceleration = static_cast<int>(program_.number("acceleration", 1)),
                                      .threads = threads_of(program_),
-                                     .old_counts = old_counts_[memory.id]};
+                                     .no_flags = forms_[memory.id].no_flags,
+                                     .old_counts = forms_[memory.id].old_counts};
   current_->writer = std::make_unique<PagesWriter>(*current_->pages, options);
   return true;
 }

@@ -252,9 +252,11 @@ class CheckpointMemory {
                                                              Absent absent);
 
   // The sets with memory, in the order in which they begin, and what is stored of them, as it stands. Stretches are
-  // read in their order, each of them stored; `take` gets its number.
+  // read in their order, each of them stored; `take` gets its number. Directories are read by several threads, ahead of
+  // `take`, which must not use the set's store.
   std::vector<StoredSet> sets();
-  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take);
+  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+                           unsigned nr_threads = 1);
 
   MemoryWork& work() { return *work_; }  // internal
 

@@ -31,6 +31,7 @@ class PagesWriter {
     std::uint64_t block_bytes = 0;  // 0: all plain. Requires: a multiple of the page size, at most max_block_bytes
     int acceleration = 1;           // of LZ4: higher is faster and compresses less
     unsigned threads = 1;           // that compress
+    bool no_flags = false;          // as releases up to 3.4, where the flags say no more than these do
     bool old_counts = false;        // count pages where releases before 4.2 look; in entries with blocks, there too
   };
   enum class Store : std::uint8_t { plain, blocks };

@@ -5,6 +5,7 @@
 
 #include "base/kept_errors.hpp"
 #include "memory/ghost_file.hpp"
+#include "memory/read_ahead.hpp"
 
 namespace critpipe {
 
@@ -209,14 +210,19 @@ std::vector<StoredSet> CheckpointMemory::sets() {
   return all;
 }
 
-Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take) {
+Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+                             unsigned nr_threads) {
   MemorySet& memory = *work_->sources.front().sets.find(*set.id);
   std::vector<MemoryWork::Piece> pieces;
   for (std::size_t i = 0; i < stretches.size(); ++i)
     pieces.push_back(
         MemoryWork::piece_of(i, memory, stretches[i].vaddr, stretches[i].end(set.page_size), stretches[i]));
-  Error error = work_->deliver(
-      pieces, [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) { return take(piece.range, bytes); });
+  const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) {
+    return take(piece.range, bytes);
+  };
+  bool is_done = false;
+  Error error = read_ahead(pieces, nr_threads, take_piece, is_done);
+  if (!is_done) error = work_->deliver(pieces, take_piece);
   work_->report_directory(memory);
   return error;
 }

@@ -222,7 +222,9 @@ void PagesWriter::write_entry(const PageRun& run, Store store) {
   std::string payload;
   append_number(payload, 1, run.vaddr);
   append_number(payload, 2, counts_old ? run.nr_pages : 0);
-  append_number(payload, 4, run.flags);
+  const bool no_flags = options_.no_flags && (run.flags == PageRun::present || run.flags == PageRun::parent);
+  if (!no_flags) append_number(payload, 4, run.flags);
+  else if (run.is_parent()) append_number(payload, 3, 1);
   if (!counts_old || in_blocks) append_number(payload, 5, run.nr_pages);
   if (in_blocks) {
     std::string sizes, blocks;

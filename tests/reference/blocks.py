@@ -269,9 +269,12 @@ class Tester(pages.Tester):
             again = made("--decompress", source=packed)
             self.same(read_set(again), want, f"{folder} --decompress")
             for name in os.listdir(folder):
-                if name.startswith("pages-"):
+                if name.startswith(("pages-", "pagemap-")):
                     self.same(open(os.path.join(again, name), "rb").read(),
                               open(os.path.join(folder, name), "rb").read(), f"{folder} {name} there and back")
+        first = [open(os.path.join(made("--compress=16K", "-j", str(jobs)), name), "rb").read()
+                 for jobs in (1, 4) for name in sorted(os.listdir(folder)) if name.startswith("page")]
+        self.same(first[:len(first) // 2], first[len(first) // 2:], f"{folder} with one thread and with four")
         bare = read_set(made("--drop-zero"))
         for name, memory in want.items():
             for vaddr, page in memory.items():
@@ -296,6 +299,38 @@ class Tester(pages.Tester):
             self.same(read_set(target), want, f"{folder} --flatten {len(options)}")
             self.same(os.path.lexists(os.path.join(target, "parent")), False, "no parent")
 
+    def rebase(self, memories, folder, work):
+        """On a parent of which some pages are others, and some are missing."""
+        chance = random.Random(17)
+        base, target = os.path.join(work, "base"), os.path.join(work, "rebased")
+        shutil.copytree(folder, base, ignore=shutil.ignore_patterns("pages-*", "pagemap-*"))
+        want, equal = read_set(folder), 0
+        for memory in memories:
+            pagemap, image = bytearray(pages.MAGICS), bytearray()
+            pagemap += entry(number(1, int(memory.image.rsplit("-", 1)[1][:-4])))
+            for vaddr, page in sorted(want[memory.name].items()):
+                kind = chance.random()
+                if page is None or kind < 0.2:
+                    continue
+                pagemap += entry(number(1, vaddr) + number(2, 0) + number(4, PRESENT) + number(5, 1))
+                image += page if kind < 0.7 else page[:-1] + bytes([page[-1] ^ 1])
+                equal += kind < 0.7
+            open(os.path.join(base, memory.name), "wb").write(pagemap)
+            open(os.path.join(base, memory.image), "wb").write(image)
+        self.call("crit-repack", "--rebase", base, folder, "--into", target)
+        self.same(os.path.realpath(os.path.join(target, "parent")), os.path.realpath(base), f"{folder} --rebase parent")
+        have, held = read_set(target), {}
+        self.same(sum(page is None for name in have for page in have[name].values()) -
+                  sum(page is None for name in want for page in want[name].values()), equal, f"{folder} --rebase pages")
+        for name in want:
+            memory = pages.Memory(target, name)
+            wrong = sum(page_through(memory, vaddr, held) != page for vaddr, page in want[name].items() if page is not None)
+            self.same(wrong, 0, f"{folder} --rebase {name}")
+        self.same(self.call("crit-pages", "--check", target), b"", f"{folder} --rebase --check")
+        whole = os.path.join(work, "whole")
+        self.call("crit-repack", "--flatten", target, "--into", whole)
+        self.same(read_set(whole), want, f"{folder} --rebase, then --flatten")
+
     def checkpoint(self, folder):
         names = sorted(name for name in os.listdir(folder) if name.startswith("pagemap-"))
         memories = [pages.Memory(folder, name) for name in names]
@@ -311,6 +346,7 @@ class Tester(pages.Tester):
             self.repack(folder, memories, work)
         with tempfile.TemporaryDirectory() as work:
             self.flatten(memories, folder, work)
+            self.rebase(memories, folder, work)
 
     def real_chain(self, folder):
         """Flattened: each page is the one that a walk through the parents finds, and no more are stored."""
