@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -46,7 +47,7 @@ class ReadAhead {
  private:
   bool next(Chunk& chunk);
   void read(Chunk& chunk) const;
-  void work();
+  void work() noexcept;
 
   const std::vector<MemoryWork::Piece>& pieces_;
   std::mutex mutex_;
@@ -56,7 +57,7 @@ class ReadAhead {
   std::size_t begun_ = 0;  // that are being read, or were
   std::size_t piece_ = 0;  // what comes next
   std::uint64_t done_ = 0;
-  bool is_over_ = false;
+  bool is_over_ = false, failed_ = false;
   std::vector<std::thread> threads_;
 };
 
@@ -83,7 +84,8 @@ void ReadAhead::read(Chunk& chunk) const {
   if (chunk.image) chunk.error = chunk.image->read(piece.stretch.page, piece.skip + chunk.done, chunk.bytes);
 }
 
-void ReadAhead::work() {
+// Without memory, who asked for the bytes is told.
+void ReadAhead::work() noexcept try {
   std::unique_lock lock{mutex_};
   for (;;) {
     room_.wait(lock, [this] { return is_over_ || piece_ == pieces_.size() || begun_ - taken_ < ring_.size(); });
@@ -97,13 +99,19 @@ void ReadAhead::work() {
     chunk.is_read = true;
     ready_.notify_one();
   }
+} catch (const std::bad_alloc&) {
+  const std::scoped_lock lock{mutex_};
+  failed_ = is_over_ = true;
+  ready_.notify_one();
+  room_.notify_all();
 }
 
 Error ReadAhead::deliver(const MemoryWork::TakePiece& take) {
   std::unique_lock lock{mutex_};
   for (;;) {
     Chunk& chunk = ring_[taken_ % ring_.size()];
-    ready_.wait(lock, [&] { return (taken_ == begun_ && piece_ == pieces_.size()) || chunk.is_read; });
+    ready_.wait(lock, [&] { return failed_ || (taken_ == begun_ && piece_ == pieces_.size()) || chunk.is_read; });
+    if (failed_) throw std::bad_alloc{};
     if (!chunk.is_read) return {};
     lock.unlock();
     if (chunk.error) return chunk.error;

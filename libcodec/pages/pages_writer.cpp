@@ -187,8 +187,8 @@ void PagesWriter::submit() {
     block_->content.clear();
     return;
   }
-  // Room for whoever reads to be ahead of those who compress.
-  if (spare_.empty() && block_->packed.empty()) block_->packed.resize(options_.block_bytes);
+  // A worker allocates nothing.
+  if (block_->packed.size() < options_.block_bytes) block_->packed.resize(options_.block_bytes);
   workers_->add(*block_);
   waiting_.push_back({std::move(block_)});
   ++nr_waiting_;
