@@ -13,8 +13,8 @@ namespace critpipe::filters {
 class ChosenMappings::Test {
  public:
   Test(Program& program, const char* option) {
-    if (const Error error = expression_.parse(*program.value(option))) program.report(error), program.usage("");
-    image_.kind = kind_of_name("vmas-1.img");
+    if (const Error error = expression_.parse(*program.value(option)))
+      program.usage("--" + std::string{option} + ": " + to_string(error));
     matcher_.emplace(expression_, image_);
   }
   bool holds(const Mapping& mapping) {
@@ -27,16 +27,13 @@ class ChosenMappings::Test {
       append_varint(payload, message.find(name)->number << 3);
       append_varint(payload, value);
     }
-    Entry entry;
-    entry.message = &message;
-    entry.payload = std::as_bytes(std::span{payload});
-    return matcher_->look(entry);
+    return matcher_->look({1, 0, &message, std::as_bytes(std::span{payload}), true, image_.kind});
   }
   Error unanswered() const { return expression_.unanswered(); }
 
  private:
   Expression expression_;
-  Image image_;
+  Image image_{"vmas-1.img", kind_of_name("vmas-1.img"), Head::common};
   std::optional<ImageMatcher> matcher_;
 };
 

@@ -72,7 +72,7 @@ class Repack::PassOn::LookAtForm final : public Sink {
         integer_or(compat, *entry.message, entry.payload, 0) == 0)
       form_.old_counts = false;
     if (find_value(flags, *entry.message, entry.payload)) form_.no_flags = false;
-    return form_.old_counts || form_.no_flags ? Step::go : Step::stop;
+    return Step::go;
   }
 
  private:
@@ -113,7 +113,7 @@ void Repack::pass_on() {
   PassOn others{*this};
   SourceOptions options = source_options(program_);
   options.all_members = true;
-  options.stdin_offset = stdin_offset();
+  options.stdin_offset = stdin_offset_;
   (void)critpipe::read_input(inputs_.front(), others, options);
 }
 

@@ -65,6 +65,7 @@ class Samples {
 Group& Samples::group_of(std::uint64_t memory, MemoryId id, const Mapping* mapping) {
   std::string name = id.shmem ? "shared object" : "no mapping";
   if (mapping) name = set_.checkpoint->name_of(*mapping);
+  if (mapping && name.empty()) name = name_of(mapping->kind());
   const auto [number, is_new] = numbers_.try_emplace({memory, name}, groups.size());
   if (is_new) groups.push_back({.memory = memory, .id = id, .name = name, .is_plain = id.shmem || is_huge(mapping)});
   return groups[number->second];

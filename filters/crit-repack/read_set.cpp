@@ -69,6 +69,7 @@ bool Repack::open() {
     if (Error error = spool_input(inputs_.front())) return fail(std::move(error));
     inputs_.front() = "-";
   }
+  stdin_offset_ = stdin_offset();
   const std::vector<std::string> parents{inputs_.begin() + 1, inputs_.end()};
   MemoryOptions options{.held_bytes = held_bytes,
                         .page_size = page_size_of(program_).value_or(0),

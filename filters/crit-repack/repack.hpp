@@ -108,6 +108,7 @@ class Repack {
   Program& program_;
   Options options_;
   std::vector<std::string> inputs_;
+  std::uint64_t stdin_offset_ = Member::unknown;
   std::unique_ptr<CheckpointMemory> memory_;
   StoredSet set_;
   std::unique_ptr<PageDirectory> base_;  // of --rebase

@@ -84,7 +84,7 @@ VALUES = {
     "format": ("stream", "dir", "tar"), "big-numbers": ("text",), "INPUT": ("{other}",),
     "severity": ("error", "note"), "external": ("mnt[a]:/b",), "inherit-fd": ("fd[3]:/a",), "sort": ("size", "input"),
     "LIST": ("{list}",),
-    "BLOCK": ("4096", "4M"), "PARENT": ("{other}",), "EXPR": ("flags & MAP_ANONYMOUS",),
+    "BLOCK": ("4096", "4M"), "PARENT": ("{other}",), "EXPR": ("flags & MAP_ANON",),
     "AREA": ("anon",), "LETTERS": ("rw",), "WHEN": ("always",), "REGEX": ("A+",), "LEVEL": ("1",),
 }
 # What a program has to be given for an option to mean something.

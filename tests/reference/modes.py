@@ -58,7 +58,7 @@ MODES = {
     "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
                      "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
     "crit-repack": ["--compress @", "--compress=16K -j 1 --acceleration 9 @", "--decompress --stream @", "--flatten @", "--rebase other @",
-                    "--drop-zero @", "--only-pages flags&MAP_ANONYMOUS @", "--drop status&VMA_AREA_STACK @", "--set= --compress @",
+                    "--drop-zero @", "--only-pages flags&MAP_ANON @", "--drop status&VMA_AREA_STACK @", "--set= --compress @",
                     "--compress --page-size 4K --into OUT @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
