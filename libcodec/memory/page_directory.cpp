@@ -13,7 +13,7 @@ struct PageDirectory::Chain {
   struct Open {
     const PageDirectory* directory = nullptr;
     std::uint64_t pages_id = 0;
-    std::optional<PagesImage> image = {};
+    std::unique_ptr<PagesImage> image = {};  // stays where it is
   };
   Limits limits;
   std::array<Open, 16> open;
@@ -144,10 +144,10 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     known = all.end() - 1;
     known->directory = this;
     known->pages_id = pages_id;
-    known->image.emplace(std::move(file), page_size, std::move(blocks));
+    known->image = std::make_unique<PagesImage>(std::move(file), page_size, std::move(blocks));
   }
   std::rotate(all.begin(), known, known + 1);
-  return &*all.front().image;
+  return all.front().image.get();
 }
 
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
