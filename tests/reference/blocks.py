@@ -316,14 +316,14 @@ class Tester(pages.Tester):
                 image += page if kind < 0.7 else page[:-1] + bytes([page[-1] ^ 1])
                 equal += kind < 0.7
             open(os.path.join(base, memory.name), "wb").write(pagemap)
-            open(os.path.join(base, memory.image), "wb").write(image)
+            open(os.path.join(base, os.path.basename(memory.image)), "wb").write(image)
         self.call("crit-repack", "--rebase", base, folder, "--into", target)
         self.same(os.path.realpath(os.path.join(target, "parent")), os.path.realpath(base), f"{folder} --rebase parent")
-        have, held = read_set(target), {}
+        have = read_set(target)
         self.same(sum(page is None for name in have for page in have[name].values()) -
                   sum(page is None for name in want for page in want[name].values()), equal, f"{folder} --rebase pages")
         for name in want:
-            memory = pages.Memory(target, name)
+            memory, held = pages.Memory(target, name), {}
             wrong = sum(page_through(memory, vaddr, held) != page for vaddr, page in want[name].items() if page is not None)
             self.same(wrong, 0, f"{folder} --rebase {name}")
         self.same(self.call("crit-pages", "--check", target), b"", f"{folder} --rebase --check")
