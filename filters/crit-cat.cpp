@@ -1,5 +1,7 @@
 // crit-cat: images in, checked images out; and what is in a checkpoint.
+#include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_set>
 #include <unistd.h>
 #include <utility>
@@ -11,6 +13,8 @@
 #include "cli/parent_sets.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
+#include "critpipe/pages.hpp"
+#include "critpipe/set.hpp"
 
 namespace critpipe::filters {
 
@@ -19,7 +23,7 @@ namespace {
 constexpr Option rows[] = {
     Option{'l', "list", nullptr, "Print name, kind, bytes and entries of each image instead."}.excludes(
         "entries into stream zstd format parents no-parents force partial threads"),
-    Option{0, "json", nullptr, "Print one JSON object a line."}.needs("list"),
+    Option{0, "json", nullptr, "Print one JSON object per line."}.needs("list"),
     big_numbers_row.needs("json"),
     {0, "entries", "A:B", "Keep entries A to B-1 of each image, counted from 0, and the head of a pagemap."},
 };
@@ -45,13 +49,15 @@ Slice parse_slice(Program& program) {
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         images_{images},
         options_{source_options(program)},
         slice_{parse_slice(program)},
         selection_{program} {
     options_.all_members = true;
+    options_.parents = images.parents() == Parents::pass;
+    if (options_.parents) options_.parent_sets = linked_sets(program.inputs(), options_);
     nr_wanted_ = count_wanted(program, options_);
   }
 
@@ -59,9 +65,9 @@ class Cat final : public Decoding {
 
   bool wants(std::string_view path) override {
     const Rank rank = rank_of(path);
-    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
     has_bulk_ |= rank == Rank::bulk;
     has_pages_ |= rank == Rank::pages;
+    if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
     return phase_ == (rank == Rank::bulk ? Phase::bulk : Phase::pages);
   }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
@@ -84,6 +90,9 @@ class Cat final : public Decoding {
 
  private:
   class One;
+  class HeldLink;
+  std::string path_of(const Member& member) const;
+  void write_links();
   enum class Phase : std::uint8_t { all, small, bulk, pages };
 
   bool is_only() const { return program_.arguments().size() <= 1; }
@@ -111,6 +120,8 @@ class Cat final : public Decoding {
   bool has_bulk_ = false, has_pages_ = false;
   static constexpr std::size_t most_said = 1 << 16;
   std::unordered_set<std::size_t> said_;         // hashes of errors
+  std::set<std::string> with_pagemaps_;          // directories, with their slash, of which pagemaps were passed on
+  std::map<std::string, std::string> links_;     // by path, where they lead: those that the selection leaves out
   std::map<std::string, std::string> prefixes_;  // of directories: before the paths of their members
   std::uint64_t most_entries_ = 0;
 };
@@ -121,7 +132,7 @@ class Cat::One final : public ImageSink {
   One(Cat& cat, const Member& member)
       : ImageSink{nullptr, cat.slice_},
         cat_{cat},
-        name_{member.path},
+        name_{cat.path_of(member)},
         form_{cat.form(member)},
         size_{cat.slice_.is_all() || !member.is_image ? member.size : Member::unknown},
         ends_all_{is_parent_link(member) && !member.directory.empty() && cat.is_only() &&
@@ -160,12 +171,60 @@ class Cat::One final : public ImageSink {
   Output* output_ = nullptr;
 };
 
+// The link to the parent of a set of which only some images are picked: it goes with the pages.
+class Cat::HeldLink final : public Sink {
+ public:
+  HeldLink(Cat& cat, std::string path) : cat_{cat}, path_{std::move(path)} {}
+  Step entry(const Entry&) override { return Step::go; }
+  Step raw(Bytes bytes) override {
+    if (target_.size() < longest) target_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return Step::go;
+  }
+  Step end() override {
+    cat_.links_.emplace(path_, std::move(target_));
+    return Step::go;
+  }
+
+ private:
+  static constexpr std::size_t longest = 8192;
+  Cat& cat_;
+  std::string path_, target_;
+};
+
+// The set that was chosen stands at the top, and its parents above it.
+std::string Cat::path_of(const Member& member) const {
+  if (!options_.parents || !options_.set || member.set->set == *options_.set || !member.directory.empty())
+    return member.path;
+  const Generation chosen = generation_of(*options_.set), one = generation_of(member.set->set);
+  const auto linked = std::ranges::find(options_.parent_sets, member.set->set);
+  std::size_t nr_up = 0;
+  if (linked != options_.parent_sets.end()) nr_up = static_cast<std::size_t>(linked - options_.parent_sets.begin()) + 1;
+  else if (one.base == chosen.base) nr_up = one.number - chosen.number;
+  std::string path = member.path;
+  path.erase(path.size() - std::min(path.size(), member.set->set.size() + 1 + member.name.size()));
+  for (; nr_up > 0; --nr_up) path += "parent/";
+  return path + member.name;
+}
+
+void Cat::write_links() {
+  for (const auto& [path, target] : std::exchange(links_, {})) {
+    if (!has_pages_ || !with_pagemaps_.contains(path.substr(0, path.rfind('/') + 1))) continue;
+    Output* const output = images_.open(path, nullptr, OutForm::stream, target.size());
+    if (!output) continue;
+    output->write(target);
+    (void)images_.close(output, true);
+  }
+}
+
 std::unique_ptr<Sink> Cat::sink_for(const Member& member) {
   last_ = nullptr;
   if (!member.directory.empty() && !in_parents_)
     prefixes_.try_emplace(member.set->checkpoint, member.path, 0, member.path.size() - member.name.size());
   // read_parents() follows it.
   if (!member.directory.empty() && is_parent_link(member) && images_.parents() == Parents::pass) return nullptr;
+  const std::string path = path_of(member);
+  if (is_parent_link(member) && !selection_.leaves(member.path)) return std::make_unique<HeldLink>(*this, path);
+  if (memory_of_name(member.name)) with_pagemaps_.insert(path.substr(0, path.rfind('/') + 1));
   return std::make_unique<One>(*this, member);
 }
 
@@ -199,13 +258,14 @@ Step Cat::read_parents(Receiver& receiver) {
 
 Step Cat::read_once(Phase phase) {
   phase_ = phase;
-  Selected selected{selection_, *this};
+  Selected selected{selection_, *this, Selected::Links::handed_on};
   Pieces pieces{program_.inputs(), options_};
   Step step = Step::go;
   while (const auto piece = pieces.next())
     if ((step = piece->read(selected)) == Step::stop) break;
   if (step == Step::go && images_.parents() == Parents::pass) step = read_parents(selected);
   any_ |= selected.any();
+  write_links();
   return step;
 }
 
@@ -224,7 +284,7 @@ void Cat::read() {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output, bool on_terminal)
-      : Decoding{limits_of(program)},
+      : Decoding{limits_of(program), KindOf::bytes},
         program_{program},
         output_{output},
         json_{program.has("json")},

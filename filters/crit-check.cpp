@@ -4,6 +4,7 @@
 
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
+#include "crit-check/here.hpp"
 #include "critpipe/check.hpp"
 #include "critpipe/json.hpp"
 
@@ -17,26 +18,29 @@ constexpr Option rows[] = {
     {0, "lines", nullptr, "Print one JSON object per line: a finding."},
     Option{'q', "quiet", nullptr, "Print nothing; the exit code tells."}.excludes("json lines severity explain"),
     Option{0, "explain", nullptr, "Say after the findings what to do about them."}.excludes("json lines"),
-    Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines"),
+    Option{0, "rules", nullptr, "Print the list of rules and look at no input."}.excludes("quiet explain lines here"),
     parent_row,
     set_row,
 };
 constexpr Option plan_rows[] = {
-    {0, "tcp-established", nullptr, "The restore will be told --tcp-established; so with the following ones."},
-    {0, "tcp-close", nullptr, "--tcp-close."},
-    {0, "shell-job", nullptr, "--shell-job."},
-    {0, "ext-unix-sk", nullptr, "--ext-unix-sk."},
-    {0, "file-locks", nullptr, "--file-locks."},
-    {0, "lazy-pages", nullptr, "--lazy-pages."},
-    {0, "root", "DIR", "--root DIR.", Option::directories},
-    {0, "external", "KEY", "--external KEY, such as mnt[KEY]:PATH; may be repeated."},
-    {0, "inherit-fd", "KEY", "--inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
-    {0, "exact", nullptr, "The restore will be told these and nothing else: what else it needs is an error."},
+    {0, "tcp-established", nullptr, "Assume that the restore is given --tcp-established."},
+    {0, "tcp-close", nullptr, "Assume --tcp-close."},
+    {0, "shell-job", nullptr, "Assume --shell-job."},
+    {0, "ext-unix-sk", nullptr, "Assume --ext-unix-sk."},
+    {0, "file-locks", nullptr, "Assume --file-locks."},
+    {0, "lazy-pages", nullptr, "Assume --lazy-pages."},
+    {0, "root", "DIR", "Assume --root DIR.", Option::directories},
+    {0, "external", "KEY", "Assume --external KEY, such as mnt[KEY]:PATH; may be repeated."},
+    {0, "inherit-fd", "KEY", "Assume --inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
+    {0, "here", nullptr, "Look at this machine, too: what of it stands in the way of a restore."},
+    {0, "exact", nullptr, "Assume that it is given these alone: what else it needs is an error."},
 };
-constexpr Options groups[] = {rows, plan_rows, output_options, limit_options};
+constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit check DIR", "is it whole?"},
     {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit check --here --tcp-established DIR", "and can it be restored on this machine?"},
+    {"crit check -r /var/lib/kubelet/checkpoints", "all of them"},
     {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
 };
 
@@ -91,7 +95,8 @@ void print_json(Output& output, std::span<const CheckedSet> sets, Severity level
   for (const CheckedSet& set : sets) {
     put_set(json.begin('{'), set.id).key("kind").text(set.kind);
     json.key("errors").number(set.nr_errors).key("losses").number(set.nr_losses);
-    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes).end('}');
+    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes);
+    json.key("unread").number(set.nr_unread).end('}');
   }
   json.end(']').key("findings").begin('[');
   for (const CheckedSet& set : sets)
@@ -117,6 +122,7 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
 std::string verdict_of(const CheckedSet& set) {
   std::string text = visible(set.text) + ": ";
   text += set.nr_errors > 0          ? "it can't be restored as it is: "
+          : set.nr_unread > 0        ? "not all of it could be read: "
           : set.nr_losses > 0        ? "a restore will lack something: "
           : set.kind == "checkpoint" ? "whole: "
                                      : "no fault found: ";
@@ -140,11 +146,18 @@ void print_text(Output& output, const CheckedSet& set, Severity level, bool expl
 class Checker {
  public:
   Checker(Program& program, Output& output, Severity level)
-      : program_{program}, output_{output}, level_{level}, plan_{plan_of(program)}, source_{source_options(program)} {
+      : program_{program},
+        output_{output},
+        level_{level},
+        plan_{plan_of(program)},
+        here_{program},
+        source_{source_options(program)} {
     source_.all_members = true;  // the link to a parent is one
   }
   void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-             const std::vector<std::string>& all);
+             std::span<const Directory::Identity> linked);
+  // One of all inputs.
+  void check_next(const InputName& name, std::span<const Directory::Identity> linked);
   void finish();
 
  private:
@@ -152,19 +165,20 @@ class Checker {
   Output& output_;
   Severity level_;
   RestorePlan plan_;
+  Here here_;
   SourceOptions source_;
   std::vector<CheckedSet> sets_;  // of --json
 };
 
 void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
-                    const std::vector<std::string>& all) {
+                    std::span<const Directory::Identity> linked) {
   inputs.insert(inputs.end(), parents.begin(), parents.end());
   CheckReader reader{plan_, limits_of(program_)};
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  source_.before.insert(source_.before.end(), inputs.begin(), inputs.end());
-  std::vector<CheckedSet> sets = reader.finish(parents, all);
+  std::vector<CheckedSet> sets = reader.finish(parents, linked);
+  here_.add(inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
   if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
@@ -173,6 +187,11 @@ void Checker::check(std::vector<std::string> inputs, const std::vector<std::stri
     for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
   if (output_.flush() == Step::go)
     for (const Error& error : reader.errors()) program_.report(error);
+}
+
+void Checker::check_next(const InputName& name, std::span<const Directory::Identity> linked) {
+  source_.names = {name};
+  check({name.input}, {}, linked);
 }
 
 void Checker::finish() {
@@ -193,9 +212,10 @@ int run(Program& program) {
   Checker checker{program, destination.output(), *level};
   const std::vector<std::string> inputs = program.inputs();
   const std::vector<std::string> parents = program.values("parent");
+  const std::vector<Directory::Identity> linked = linked_parents(inputs);
   if (parents.empty())
-    for (const std::string& input : inputs) checker.check({input}, {}, inputs);
-  else checker.check(inputs, parents, inputs);
+    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, linked);
+  else checker.check(inputs, parents, linked);
   checker.finish();
   return destination.commit(Destination::After::any);
 }

@@ -18,17 +18,18 @@ constexpr Option rows[] = {
         "output"),
     output_row,
     format_row.needs("output").excludes("").without_letter(),
-    zstd_row.needs("output"),
-    threads_row.needs("output"),
+    zstd_row.excludes("into"),
+    threads_row.needs("zstd|output"),
     Option{'f', "force", nullptr, "Replace DIR if it is not empty, or FILE if others may read it."}.needs(
         "into|output"),
     sync_row.needs("output|into"),
-    {0, "buffer", "all", "Hold the stream in memory, so that a slow reader does not keep a tree frozen that lives on."},
-    Option{0, "check", nullptr, "Look only: say what CRIU would refuse, and what to do about it."}.excludes(
+    {0, "buffer", "SIZE",
+     "Let SIZE bytes of the stream wait in memory for a slow reader, or all of it: CRIU then ends at its own speed."},
+    Option{0, "check", nullptr, "Check only: report what CRIU would refuse, and what to do about it."}.excludes(
         "no-check dry-run"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the dump."},
-    {'q', "quiet", nullptr, "Do not say how long the tree was frozen."},
+    {'q', "quiet", nullptr, "Do not print how long the tree was frozen."},
 };
 constexpr Option tree_rows[] = {
     Option{'R', "leave-running", nullptr, "Let the tree run on."}.excludes("leave-stopped"),
@@ -37,12 +38,11 @@ constexpr Option tree_rows[] = {
     {0, "tcp-close", nullptr, "Dump established TCP connections as closed ones."},
     {0, "skip-in-flight", nullptr, "Leave out TCP connections that are not accepted yet."},
     {'l', "file-locks", nullptr, "Dump file locks."},
-    {'j', "shell-job", nullptr, "Dump a part of a session, with its terminal."},
+    {'j', "shell-job", nullptr, "Dump a shell job, with its terminal."},
     {0, "ext-unix-sk", nullptr, "Let datagram sockets have peers outside of the tree."},
     {0, "link-remap", nullptr, "Give unlinked files that have other names a name for the time of the dump."},
     {0, "ghost-limit", "SIZE", "Put unlinked files up to SIZE into the images (1M)."},
-    {0, "external", "RES",
-     "Something outside that the restore gets from elsewhere, as criu --external; may be repeated."},
+    {0, "external", "RES", "Mark an external resource, as criu --external does; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
     {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
     {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},
@@ -122,16 +122,21 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
     json.end(']');
   } else {
     const CriuRequest request = program.has("pre-dump") ? CriuRequest::single_pre_dump : CriuRequest::dump;
-    json.key("by").text("rpc");
-    output.write(", \"request\": " + criu_request_json(request, job.options));
+    json.key("by").text("rpc").key("request").raw(criu_request_json(request, job.options));
   }
   json.end('}').line_end();
   return program.finish(output);
 }
 
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
-std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
-  std::vector<DumpFinding> findings = check_before_dump(job.root, job.options);
+std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
+  std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
+  const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
+  if (job.setup.service.empty())
+    for (MachineFinding& finding : check_criu(job.setup.program)) add(std::move(finding));
+  if (const auto parent = program.value("parent"); parent && access((*parent + "/inventory.img").c_str(), F_OK) != 0)
+    add({Severity::error, "parent", 0, "there is no dump in the parent " + visible(*parent),
+         "--parent takes the directory of an earlier dump or pre-dump"});
   if (!job.options.is_on("track_mem")) return findings;
   std::vector<CriuFeature> features{{"mem_track"}};
   if (Error error = make_criu(program)->features(features)) program.report(error);
@@ -141,22 +146,25 @@ std::vector<DumpFinding> find_all(Program& program, const DumpJob& job) {
   return findings;
 }
 
-std::string text_of(const DumpFinding& finding) {
+std::string text_of(const MachineFinding& finding) {
   return finding.text + (finding.advice.empty() ? "" : " (" + finding.advice + ")");
 }
 
-std::string_view criu_text(const DumpFinding& finding) {
+std::string_view criu_text(const MachineFinding& finding) {
   for (const CheckRow& row : dump_checks())
     if (row.name == finding.check) return row.criu;
+  for (const CheckRow& row : criu_checks())
+    if (row.name == finding.check) return row.criu;
+  if (finding.check == "parent") return "Invalid parent image directory provided";
   return "Tracking memory is not available. Consider omitting --track-mem";
 }
 
-int print_findings(Program& program, std::span<const DumpFinding> findings, pid_t pid) {
+int print_findings(Program& program, std::span<const MachineFinding> findings, pid_t pid) {
   FileOutput output{STDOUT_FILENO, "standard output"};
   JsonWriter json{output, false};
   if (program.has("json"))
     json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(pid)).key("findings").begin('[');
-  for (const DumpFinding& finding : findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity <= Severity::loss) program.set_exit_code(exit_no);
     if (!program.has("json")) {
       output.write(std::string{name_of(finding.severity)} + ": " + text_of(finding) + "\n");
@@ -172,8 +180,8 @@ int print_findings(Program& program, std::span<const DumpFinding> findings, pid_
 }
 
 // Before anything is frozen. False: CRIU would refuse.
-bool look_before(Program& program, std::span<const DumpFinding> findings) {
-  for (const DumpFinding& finding : findings) {
+bool look_before(Program& program, std::span<const MachineFinding> findings) {
+  for (const MachineFinding& finding : findings) {
     if (finding.severity == Severity::error) program.report({.reason = Reason::usage, .name = text_of(finding)});
     else program.note(std::string{name_of(finding.severity)} + ": " + text_of(finding));
   }
@@ -196,8 +204,9 @@ int run(Program& program) {
   const bool only_looks = program.has("dry-run") || program.has("check");
   if (streams && isatty(STDOUT_FILENO) && !only_looks)
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
-  if (const auto buffer = program.value("buffer"); buffer && (*buffer != "all" || !streams))
-    program.usage("--buffer takes 'all', and goes with a pipe");
+  if (const auto buffer = program.value("buffer"); buffer && !streams) program.usage("--buffer goes with a pipe");
+  else if (buffer && *buffer != "all" && program.number("buffer", 0) == 0)
+    program.usage("--buffer takes a size, such as 64M, or 'all'");
   CriuOptions options = criu_options(program, named);
   EventCommands commands{program};
   const CriuSetup setup = criu_setup(program);

@@ -15,7 +15,8 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "pages-from", "DIR", "Copy raw images whose bytes are not in the JSON from DIR.", Option::directories},
+    {0, "pages-from", "INPUT", "Copy raw images whose bytes are not in the JSON from INPUT: a directory or an archive.",
+     Option::files},
     Option{0, "link", nullptr, "Make hard links instead of copies."}.needs("into pages-from"),
 };
 constexpr Options groups[] = {images_out_options, rows, limit_options};
@@ -29,9 +30,15 @@ constexpr Example examples[] = {
 class FromJson final : public EncodeSink {
  public:
   FromJson(Program& program, ImagesOut& images) : program_{program}, images_{images} {
-    const auto path = program.value("pages-from");
+    pages_from_ = program.value("pages-from").value_or("");
+    std::error_code none;
+    from_archive_ =
+        !pages_from_.empty() && (!std::filesystem::is_directory(pages_from_, none) || is_container_image(pages_from_));
+    if (from_archive_ && program.has("link")) program.usage("--link needs a directory: " + pages_from_ + " is none");
+    if (from_archive_ && !can_read_again(pages_from_, source_options(program)))
+      program.usage("--pages-from reads a file or a directory, and " + pages_from_ + " is none");
     Error error;
-    if (path) directory_ = Directory{*path, error};
+    if (!pages_from_.empty() && !from_archive_) directory_ = Directory{pages_from_, error};
     if (error) program.report(error);
   }
   // What the JSON names without its bytes, and the parents of its directory.
@@ -62,11 +69,14 @@ class FromJson final : public EncodeSink {
   }
 
  private:
+  class Fetch;
   struct Missing {
     std::string name;
     std::uint64_t size;
   };
   Step fetch(const std::string& name, std::uint64_t size);
+  InputFile open(const std::string& name, Error& error) const;
+  void fetch_from_archive(Rank from, Rank to);
   Step copy(const std::string& name, InputFile& file);
   void fetch_all(Rank from, Rank to);
   void copy_parents(Rank from, Rank to);
@@ -74,14 +84,20 @@ class FromJson final : public EncodeSink {
 
   Program& program_;
   ImagesOut& images_;
+  std::string pages_from_;
+  bool from_archive_ = false;  // --pages-from
   Directory directory_;
   std::string name_;
   Output* output_ = nullptr;
   std::map<std::string, Output*> paused_;
-  std::vector<Missing> missing_;  // where the order matters
+  std::vector<Missing> missing_;  // where the order matters, or where they are in an archive
   bool any_fetched_ = false;
   std::unordered_set<std::string> of_lines_;  // images that came so
 };
+
+Error other_size(std::string place, std::uint64_t want, std::uint64_t have) {
+  return {Reason::bad_size, std::move(place), Error::nowhere, Error::nowhere, want, have};
+}
 
 // One image without a name is itself. Entries one a line have a name even if they are all of one image.
 Step FromJson::begin(const Begin& image) {
@@ -108,29 +124,95 @@ Step FromJson::missing_raw(std::string_view given, std::uint64_t size) {
   Error error{Reason::raw_image, name};
   error.name =
       "its bytes are not in the JSON: print it with crit-tojson --raw, or name its directory with --pages-from";
-  if (!directory_.is_open()) return program_.report(error), Step::go;
-  if (name.find('/') != name.npos) {
-    error = {Reason::bad_name, name};
-    error.name = "--pages-from does not look into subdirectories of DIR";
-    return program_.report(error), Step::go;
-  }
+  if (pages_from_.empty()) return program_.report(error), Step::go;
+  if (!from_archive_ && !directory_.is_open()) return Step::go;  // which was said
   any_fetched_ = true;
-  if (!images_.orders()) return fetch(name, size);
+  if (!from_archive_ && !images_.orders()) return fetch(name, size);
   missing_.push_back({name, size});
   return Step::go;
 }
 
+// Images of a set stand in its directory, or in `checkpoint` below that.
+InputFile FromJson::open(const std::string& name, Error& error) const {
+  Error first, second;
+  if (InputFile file = directory_.open(name, first); !first) return file;
+  const std::size_t base = name.rfind('/') + 1;
+  InputFile file = directory_.open(name.substr(0, base) + "checkpoint/" + name.substr(base), second);
+  if (second) error = first;
+  return file;
+}
+
 Step FromJson::fetch(const std::string& name, std::uint64_t size) {
   Error error;
-  InputFile file = directory_.open(name, error);
-  if (!error && file.size() != size)
-    error = {Reason::bad_size, file.place(), Error::nowhere, Error::nowhere, size, file.size()};
+  InputFile file = open(name, error);
+  if (!error && file.size() != size) error = other_size(file.place(), size, file.size());
   if (!error) return copy(name, file);
   program_.report(error);
   return Step::go;
 }
 
+// Hands on members of an archive that are asked for.
+class FromJson::Fetch final : public Receiver {
+ public:
+  Fetch(FromJson& to, std::map<std::string, std::uint64_t> sizes) : to_{to}, sizes_{std::move(sizes)} {}
+  ~Fetch() override {
+    if (output_) (void)to_.images_.close(output_, false);
+  }
+  bool wants(std::string_view path) override { return sizes_.contains(std::string{path}); }
+  Step begin(const Member& member) override {
+    const std::uint64_t size = sizes_.at(member.path);
+    const bool is_other = member.size != Member::unknown && member.size != size;
+    if (is_other) fail(&member, other_size(member.place, size, member.size));
+    else output_ = to_.images_.open(member.path, nullptr, OutForm::stream, size);
+    return Step::go;
+  }
+  Step bytes(const Member&, Bytes bytes) override {
+    done_ += bytes.size();
+    if (output_) output_->pass(bytes);
+    return output_ ? output_->step() : Step::go;
+  }
+  Step end(const Member& member) override {
+    const auto one = sizes_.extract(member.path);
+    const std::uint64_t done = std::exchange(done_, 0);
+    const bool is_whole = one.empty() || one.mapped() == done;
+    if (output_ && !is_whole) to_.program_.report(other_size(member.place, one.mapped(), done));
+    return output_ ? to_.images_.close(std::exchange(output_, nullptr), is_whole) : Step::go;
+  }
+  void fail(const Member* member, const Error& error) override {
+    to_.program_.report(error);
+    if (!member) return;
+    sizes_.erase(member->path);
+    done_ = 0;
+    if (output_) (void)to_.images_.close(std::exchange(output_, nullptr), false);
+  }
+  // Those that did not come.
+  const std::map<std::string, std::uint64_t>& left() const { return sizes_; }
+
+ private:
+  FromJson& to_;
+  std::map<std::string, std::uint64_t> sizes_;
+  Output* output_ = nullptr;
+  std::uint64_t done_ = 0;
+};
+
+void FromJson::fetch_from_archive(Rank from, Rank to) {
+  std::map<std::string, std::uint64_t> sizes;
+  for (const Missing& one : missing_)
+    if (rank_of(one.name) >= from && rank_of(one.name) <= to) sizes.emplace(one.name, one.size);
+  if (sizes.empty()) return;
+  Fetch fetch{*this, std::move(sizes)};
+  SourceOptions options = source_options(program_);
+  options.all_members = true;
+  if (read_input(pages_from_, fetch, options) == Step::stop) return;
+  for (const auto& [name, size] : fetch.left()) {
+    Error error{Reason::raw_image, name};
+    error.name = "its bytes are neither in the JSON nor in " + pages_from_;
+    program_.report(error);
+  }
+}
+
 void FromJson::fetch_all(Rank from, Rank to) {
+  if (from_archive_) return fetch_from_archive(from, to);
   for (const Missing& one : missing_)
     if (rank_of(one.name) >= from && rank_of(one.name) <= to && fetch(one.name, one.size) == Step::stop) return;
 }
@@ -162,10 +244,11 @@ void FromJson::name_parent() {
 }
 
 void FromJson::finish() {
-  const bool has_parent = any_fetched_ && directory_.has("parent");
+  const bool has_parent = any_fetched_ && directory_.is_open() && directory_.has("parent");
   const bool passes = has_parent && images_.parents() == Parents::pass;
   if (has_parent && !passes) name_parent();
   if (!images_.orders()) {
+    if (from_archive_) fetch_all(Rank::configuration, Rank::pages);
     if (passes) copy_parents(Rank::configuration, Rank::pages);
     return;
   }
@@ -178,24 +261,10 @@ void FromJson::finish() {
 
 Step FromJson::copy(const std::string& name, InputFile& file) {
   if (program_.has("link") && images_.link(name, file.fd())) return Step::go;
-  const std::uint64_t size = file.size();
-  Output* output = images_.open(name, nullptr, OutForm::stream, size);
-  if (!output) return Step::go;
-  std::uint64_t done = output->pass_file(file.fd(), size);
-  std::vector<std::byte> block(done < size ? block_bytes : 0);
-  Error error = output->step() == Step::go ? output->error() : Error{};
-  if (error) error.image = file.place();
-  while (!error && done < size && output->step() == Step::go) {
-    const std::size_t got =
-        file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
-    if (got == 0) break;
-    output->pass(Bytes{block}.first(got));
-    done += got;
-  }
-  if (!error && done < size && output->step() == Step::go)
-    error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
+  Error error;
+  const Step step = images_.copy(name, file, error);
   if (error) program_.report(error);
-  return images_.close(output, done == size);
+  return step;
 }
 
 void read_json(Program& program, const std::string& input, FromJson& sink) {

@@ -64,7 +64,7 @@ Form form_of(Program& program) {
 class Grep : public Decoding {
  public:
   Grep(Program& program, Expression& expression)
-      : Decoding{limits_of(program)}, program_{program}, expression_{expression} {
+      : Decoding{limits_of(program), KindOf::bytes}, program_{program}, expression_{expression} {
     options_.invert = program.has("invert-match");
     options_.most = program.number("max-count", options_.most);
   }
@@ -253,7 +253,7 @@ int run(Program& program) {
   else grep = std::make_unique<ToText>(program, expression, form);
   if (program.number("max-count", 1) > 0) (void)read_inputs(program, *grep);
   if (grep->total() == 0) {
-    if (const Error error = expression.unanswered()) grep->report(error);
+    if (const Error error = expression.unanswered(!program.has("invert-match"))) grep->report(error);
     program.set_exit_code(exit_no);
   }
   const int code = grep->commit();

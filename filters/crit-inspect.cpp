@@ -1,9 +1,11 @@
 // crit-inspect: what a checkpoint is and was doing, on one screen; many of them as a table.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
+#include "cli/input_lists.hpp"
 #include "cli/inputs.hpp"
 #include "cli/parallel.hpp"
 #include "crit-inspect/many.hpp"
@@ -29,7 +31,7 @@ constexpr SectionRow section_rows[] = {
 
 constexpr const char* text_only = "json lines checkpointctl table";
 constexpr Option rows[] = {
-    Option{0, "summary", nullptr, "Print what it is, its times, sizes, namespaces, rights and what deserves attention."}
+    Option{0, "summary", nullptr, "Print its kind, times, sizes, namespaces, rights and what deserves attention."}
         .excludes(text_only),
     Option{0, "processes", nullptr, "Print all processes and threads."}.excludes(text_only),
     Option{0, "sockets", nullptr, "Print all sockets, with both ends."}.excludes(text_only),
@@ -40,16 +42,17 @@ constexpr Option rows[] = {
     Option{0, "config", nullptr, "Print the container's configuration."}.excludes(text_only),
     Option{0, "environment", nullptr, "Print the values of environments, in JSON too."}.excludes("table"),
     Option{0, "all", nullptr, "Print all sections but --environment."}.excludes(text_only),
-    Option{'p', "pid", "PID", "Print this process and what is its only; may be repeated."}.excludes("table"),
+    Option{'p', "pid", "PID", "Print only this process and what belongs to it; may be repeated."}.excludes("table"),
     Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines checkpointctl"),
     Option{0, "lines", nullptr, "Print one flat JSON object per line."}.excludes("checkpointctl table"),
     Option{0, "checkpointctl", nullptr, "Print JSON with the keys of checkpointctl inspect."}.excludes("table"),
-    Option{'t', "table", nullptr, "Print one line a checkpoint."},
+    Option{'t', "table", nullptr, "Print one line per checkpoint."},
     Option{0, "sort", "KEY",
            "Sort by namespace, pod, container, image, engine, created, size, processes, criu or input."}
         .needs("table"),
     Option{'j', "jobs", "N", "Read several inputs on N threads (default: one per processor)."}.needs("table"),
     big_numbers_row.needs("json|lines|checkpointctl"),
+    Option{parent_row}.excludes("table"),
     set_row,
 };
 constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
@@ -86,22 +89,25 @@ class Printer {
       : program_{program},
         output_{output},
         text_{text_options(program)},
-        json_{program.has("environment"), big_numbers_of(program), pids_of(program)} {}
+        json_{program.has("environment"), big_numbers_of(program), pids_of(program)} {
+    using Keys = InspectionDocument::Keys;
+    if (program.has("json")) document_.emplace(output, Keys::own, json_);
+    if (program.has("checkpointctl")) document_.emplace(output, Keys::checkpointctl, json_);
+  }
 
-  bool gathers() const { return program_.has("json") || program_.has("checkpointctl"); }
-  // Prints the checkpoints of one input, or keeps them. Step::stop: nobody reads any more.
-  Step take(std::vector<Inspection> found, bool has_others);
+  // Prints the checkpoints of one input. Step::stop: nobody reads any more.
+  Step take(std::span<const Inspection> found, bool has_others);
   void finish();
 
  private:
+  void print(const Inspection& inspection, bool has_heading);
   void report(const Inspection& inspection);
 
   Program& program_;
   Output& output_;
   InspectionText text_;
   InspectionJson json_;
-  std::vector<Inspection> kept_;
-  std::vector<bool> seen_pids_;
+  std::optional<InspectionDocument> document_;
   bool is_first_ = true;
 };
 
@@ -113,23 +119,24 @@ void Printer::report(const Inspection& inspection) {
   for (const Error& error : inspection.errors) program_.report(error);
 }
 
-Step Printer::take(std::vector<Inspection> found, bool has_others) {
-  if (gathers()) {
-    std::ranges::move(found, std::back_inserter(kept_));
-    return Step::go;
-  }
+// It is no checkpoint, or cannot be read: its errors say so.
+bool is_nothing(const Inspection& inspection) {
+  return inspection.processes.empty() && !inspection.errors.empty() && inspection.checkpoint->pages_only().empty() &&
+         !inspection.container.is_known();
+}
+
+void Printer::print(const Inspection& inspection, bool has_heading) {
+  if (is_nothing(inspection)) return;
+  if (document_) return document_->add(inspection);
+  if (program_.has("lines")) return print_inspection_lines(output_, inspection, json_);
+  if (!std::exchange(is_first_, false)) output_.write("\n");
+  if (has_heading) output_.write("==> " + visible(inspection.text_id) + " <==\n");
+  print_inspection(output_, inspection, text_);
+}
+
+Step Printer::take(std::span<const Inspection> found, bool has_others) {
   for (const Inspection& inspection : found) {
-    if (program_.has("lines")) {
-      print_inspection_lines(output_, inspection, json_);
-    } else {
-      const bool is_empty = inspection.processes.empty() && !inspection.errors.empty() &&
-                            inspection.checkpoint->pages_only().empty() && !inspection.container.is_known();
-      if (!is_empty) {
-        if (!std::exchange(is_first_, false)) output_.write("\n");
-        if (has_others || found.size() > 1) output_.write("==> " + visible(inspection.text_id) + " <==\n");
-        print_inspection(output_, inspection, text_);
-      }
-    }
+    print(inspection, has_others || found.size() > 1);
     if (output_.flush() == Step::stop) return Step::stop;
     report(inspection);
   }
@@ -137,18 +144,27 @@ Step Printer::take(std::vector<Inspection> found, bool has_others) {
 }
 
 void Printer::finish() {
-  if (!gathers()) return;
-  if (program_.has("json")) print_inspections_json(output_, kept_, json_);
-  else print_inspections_checkpointctl(output_, kept_, json_);
-  if (output_.flush() == Step::go)
-    for (const Inspection& inspection : kept_) report(inspection);
+  if (document_) document_->end();
+}
+
+// With --recursive, they have been looked for.
+std::vector<std::string> inspected_inputs(Program& program) {
+  std::vector<std::string> inputs;
+  for (std::string& name : program.inputs()) {
+    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+    if (program.has("recursive")) inputs.push_back(std::move(name));
+    else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
+  }
+  return inputs;
 }
 
 int run(Program& program) {
   InspectOptions options;
   options.limits = limits_of(program);
   options.source = source_options(program);
+  options.parents = program.values("parent");
   const std::vector<std::string> inputs = inspected_inputs(program);
+  if (!options.parents.empty() && inputs.size() > 1) program.usage("--parent goes with one input");
   Destination destination{program,
                           program.has("environment") ? Destination::Content::memory_text : Destination::Content::text};
   if (program.has("table")) {
@@ -156,10 +172,10 @@ int run(Program& program) {
     return destination.commit(Destination::After::any);
   }
   Printer printer{program, destination.output()};
-  for (const std::string& input : inputs) {
-    InspectionReader reader{input, options};
+  for (const InputName& name : name_inputs(inputs)) {
+    options.source.names = {name};
+    InspectionReader reader{name.input, options};
     if (printer.take(reader.read(), inputs.size() > 1) == Step::stop) break;
-    options.source.before.push_back(input);
   }
   printer.finish();
   return destination.commit();

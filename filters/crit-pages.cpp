@@ -8,7 +8,7 @@ namespace {
 
 // What a mode can take beside its own options; `everywhere` goes with all of them.
 constexpr Option shared[] = {
-    {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one a line."},
+    {0, "json", nullptr, "Print JSON: one object, or with --list, --by, --diff and --check one per line."},
     big_numbers_row.needs("json"),
     {0, "memory", "SIZE", "Above SIZE, estimate the number of distinct pages instead of counting."},
     {'j', "jobs", "N", "Read pages with N threads (one a processor)."},
@@ -17,14 +17,14 @@ constexpr Option shared[] = {
 constexpr Option everywhere[] = {
     pid_row,
     page_size_row,
-    {0, "no-progress", nullptr, "Do not show how far it is."},
+    {0, "no-progress", nullptr, "Do not show progress."},
     sync_row.needs("output|html"),
 };
 constexpr Option output[] = {output_row};
 constexpr Example examples[] = {
     {"crit-pages DIR", "pages of each process: present, in the parent, lazy"},
     {"crit-cat pagemap-1.img | crit-pages --summary --json", "the same of one pagemap, for programs"},
-    {"crit-pages --contents c1.tar.zst", "how many pages are zero or there twice"},
+    {"crit-pages --contents c1.tar.zst", "zero and duplicate pages"},
 };
 
 // The rows of modes first; those fill in their own before main() begins.

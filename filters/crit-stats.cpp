@@ -33,18 +33,17 @@ void print_text(Program& program, Output& output, std::span<const Statistics> al
 }
 
 int run(Program& program) {
-  const std::vector<std::string> inputs = program.inputs();
   SourceOptions source = source_options(program);
-  StatisticsReader reader{page_size_of(program).value_or(4096), limits_of(program)};
+  StatisticsReader reader{page_size_of(program).value_or(0), limits_of(program)};
   const BigNumbers big_numbers = big_numbers_of(program);
   Destination destination{program, Destination::Content::text};
-  for (const std::string& input : inputs) {
-    (void)read_input(input, reader, source);
-    reader.finish(input);
-    source.before.push_back(input);
+  for (const InputName& name : name_inputs(program.inputs())) {
+    source.names = {name};
+    (void)read_input(name.input, reader, source);
+    reader.finish(name.input);
   }
-  if (program.has("json") || program.has("lines"))
-    print_statistics_json(destination.output(), reader.statistics(), program.has("lines"), big_numbers);
+  if (program.has("json")) print_statistics_json(destination.output(), reader.statistics(), big_numbers);
+  else if (program.has("lines")) print_statistics_lines(destination.output(), reader.statistics(), big_numbers);
   else print_text(program, destination.output(), reader.statistics());
   if (destination.output().flush() == Step::go)
     for (const Error& error : reader.errors()) program.report(error);

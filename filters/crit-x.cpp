@@ -1,5 +1,4 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
-#include <set>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -42,17 +41,6 @@ ExploreOptions options_of(Program& program, Explorer explorer) {
   return options;
 }
 
-// Beside a checkpoint with tasks, what a pre-dump has left in the same input is no checkpoint of its own.
-std::vector<const SetCheckpoint*> shown_of(std::span<const SetCheckpoint> all) {
-  std::set<std::string_view> with_tasks;  // inputs
-  for (const SetCheckpoint& found : all)
-    if (found.has_tree()) with_tasks.insert(found.id.checkpoint);
-  std::vector<const SetCheckpoint*> shown;
-  for (const SetCheckpoint& found : all)
-    if (found.has_tree() || !with_tasks.contains(found.id.checkpoint)) shown.push_back(&found);
-  return shown;
-}
-
 // A heading only where there are several.
 Step show(Program& program, Output& output, const SetCheckpoint& found, const std::string& heading, Explorer explorer,
           ExploreOptions options) {
@@ -92,8 +80,9 @@ bool is_of_tree(const Error& error) {
 // The JSON of ps says more than images of tasks do, and takes one input at a time.
 void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
   InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
-  for (const std::string& input : inputs) {
-    for (const Inspection& found : InspectionReader{input, inspect}.read()) {
+  for (const InputName& name : name_inputs(inputs)) {
+    inspect.source.names = {name};
+    for (const Inspection& found : InspectionReader{name.input, inspect}.read()) {
       options.set = found.id;
       options.inspection = &found;
       if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
@@ -103,7 +92,6 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
       const std::string_view what = found.checkpoint->pages_only();
       if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
     }
-    inspect.source.before.push_back(input);
   }
 }
 
@@ -124,7 +112,7 @@ int run(Program& program) {
   Pieces pieces{inputs, source_options(program)};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  const std::vector<const SetCheckpoint*> shown = shown_of(reader.finish(inputs.front()));
+  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(inputs.front()));
   std::vector<SetId> ids;
   for (const SetCheckpoint* found : shown) ids.push_back(found->id);
   const std::vector<std::string> names = texts_of(ids);

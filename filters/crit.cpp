@@ -132,7 +132,8 @@ class Stop final : public Sink {
 // The one image of a command line. A checkpoint has several.
 class OneImage : public Decoding {
  public:
-  OneImage(Program& program, const char* command) : Decoding{Limits{}}, program_{program}, command_{command} {}
+  OneImage(Program& program, const char* command)
+      : Decoding{Limits{}, KindOf::bytes}, program_{program}, command_{command} {}
   std::unique_ptr<Sink> sink_for(const Member& member) final;
   void report(const Error& error) final { program_.report(error); }
   int read(Destination& destination) {

@@ -21,7 +21,7 @@ def run(case):
     shutil.rmtree(share, ignore_errors=True)
     share.mkdir(parents=True)
     for path in (case.program("crit-stream"), case.program("crit-stats"), place.top / "bench/tools/discard_dump.c",
-                 place.top / "bench/tools/dump-streamed"):
+                 place.top / "bench/tools/big.c", place.top / "bench/tools/dump-streamed"):
         shutil.copy(path, share)
     rounds = 3 if case.quick else 11
     lines = subprocess.run([place.top / "tests/live/lab", "run", "bash", "/share/bench/dump-streamed",

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -49,16 +50,21 @@ void wait_for_one(sigset_t signals) {
   (void)raise(number);
 }
 
-// Signals that are ignored stay so.
+// Signals that are ignored stay so. Without a thread that waits for them they end the program as usual, and what is
+// incomplete stays.
 void watch() {
-  sigset_t signals;
+  sigset_t signals, before;
   sigemptyset(&signals);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU}) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF}) {
     struct sigaction now;
     if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) sigaddset(&signals, number);
   }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread{wait_for_one, signals}.detach();
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
+  try {
+    std::thread{wait_for_one, signals}.detach();
+  } catch (const std::system_error&) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
 }
 
 }  // namespace

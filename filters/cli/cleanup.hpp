@@ -5,7 +5,8 @@
 //     ...
 //     cleanup.commit([&] { rename(...); });        // a signal waits for it; afterwards nothing is removed
 //
-// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored.
+// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored. Where no thread can be
+// started, a signal removes nothing.
 #pragma once
 
 #include <cstdint>

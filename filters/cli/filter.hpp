@@ -92,7 +92,7 @@ extern const Filter filter;  // the one row of each program
 // Rows that several filters share.
 inline constexpr Option output_row{'o', "output", "FILE",
                                    "Write to FILE, which is replaced only once the output is complete.", Option::files};
-inline constexpr Option force_row{'f', "force", nullptr, "Write even into a file that others than its owner may read."};
+inline constexpr Option force_row{'f', "force", nullptr, "Write even to a file that other users can read."};
 inline constexpr Option stream_row{0, "stream", nullptr, "Write an image stream even for a single image."};
 inline constexpr Option max_entry_row{0, "max-entry", "SIZE", "Refuse messages larger than SIZE (256M)."};
 inline constexpr Option max_size_row{0, "max-size", "SIZE",
@@ -105,8 +105,7 @@ inline constexpr Option parent_row{
     Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
-inline constexpr Option set_row{0, "set", "SET",
-                                "Read only the set of images in directory SET of an archive or image stream."};
+inline constexpr Option set_row{0, "set", "SET", "Read only the set of images in the directory SET of an input."};
 inline constexpr Option big_numbers_row{0,
                                         "big-numbers",
                                         "FORM",

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
+
+#include "cli/inputs.hpp"
 
 namespace critpipe::filters {
 
@@ -52,10 +53,8 @@ Parents parents_of(const Program& program) {
 }  // namespace
 
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd) {
-  constexpr unsigned usual = 8;  // each takes memory, and what reads the images is not faster
-  const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, usual);
-  const std::uint64_t threads = program.number("threads", processors);
-  if (threads < 1 || threads > 256) program.usage("--threads takes a number from 1 to 256");
+  // Each takes memory, and what reads the images is not faster than a few.
+  const unsigned threads = threads_of(program, "threads", 8);
   const std::string level = program.value("zstd").value_or("");
   const std::uint64_t number = level.empty() ? 3 : program.number("zstd", 3);
   if (number < 1 || number > 19) program.usage("--zstd takes a level from 1 to 19");
@@ -197,6 +196,26 @@ Step ImagesOut::bulk_follows() {
   const Step step = settle();
   if (step == Step::go) target_->bulk_follows();
   return step;
+}
+
+Step ImagesOut::copy(const std::string& name, InputFile& file, Error& error) {
+  const std::uint64_t size = file.size();
+  Output* const output = open(name, nullptr, OutForm::stream, size);
+  if (!output) return Step::go;
+  std::uint64_t done = output->pass_file(file.fd(), size);
+  std::vector<std::byte> block(done < size ? block_bytes : 0);
+  error = output->step() == Step::go ? output->error() : Error{};
+  if (error) error.image = file.place();
+  while (!error && done < size && output->step() == Step::go) {
+    const std::size_t got =
+        file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
+    if (got == 0) break;
+    output->pass(Bytes{block}.first(got));
+    done += got;
+  }
+  if (!error && done < size && output->step() == Step::go)
+    error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
+  return close(output, done == size);
 }
 
 int ImagesOut::commit() {

@@ -18,6 +18,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_target.hpp"
 #include "cli/member_place.hpp"
+#include "critpipe/input_file.hpp"
 
 namespace critpipe::filters {
 
@@ -36,6 +37,8 @@ class ImagesOut {
   Output* open(const std::string& name, const Kind* kind, OutForm form, std::uint64_t size = unknown_size);
   // Not whole: it is not ended in a stream, and left out of an archive or a directory.
   Step close(Output* output, bool whole);
+  // A file as it is, from its offset on. `error` says why it could not be read to its end; then it is not whole.
+  Step copy(const std::string& name, InputFile& file, Error& error);
   // Puts an open file into a directory as a link. False: not possible here.
   bool link(const std::string& name, int fd);
   // What goes out is a stream, even if no image comes.
@@ -74,7 +77,7 @@ class ImagesOut {
   Parents parents_;
   std::list<ParentLink> open_links_;
   std::map<std::string, SetParents> sets_;  // by base
-  std::set<std::string> linked_;            // directories that have their link, or of which was said that it is missing
+  std::set<std::string> linked_;            // directories with their link, or whose missing link was reported
 };
 
 // As --format, -o, --into and --zstd say: to standard output, a file, or a directory that gets all images or, if

@@ -1,7 +1,6 @@
 #include "cli/input_lists.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <dirent.h>
@@ -18,7 +17,6 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t longest_name = 4096;
-constexpr int deepest = 64;
 
 [[noreturn]] void fail(Program& program, const Error& error) {
   program.report(error);
@@ -58,11 +56,23 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
   if (inputs.size() == before) fail(program, path, "this list names no input");
 }
 
-// The checkpoints below a directory.
+// How far a walk goes: the depths, below the directory that it begins in, of the deepest directory and archive.
+struct Reach {
+  int directories, archives;
+  bool is_all;  // what lies deeper is missed, and that is an error
+};
+constexpr Reach everywhere{64, 64, true};
+// DIR/1, and docker's containers/ID/checkpoints/NAME; archives in DIR itself.
+constexpr Reach nearby{4, 0, false};
+
+// The checkpoints in a directory and below.
 class Walk {
  public:
-  Walk(Program& program, std::vector<std::string>& found) : program_{program}, found_{found} {}
-  void directory(const std::string& path, int depth);
+  Walk(Program& program, Reach reach, std::vector<std::string>& found)
+      : program_{program}, reach_{reach}, found_{found} {}
+  // `images` of them are those of a container's directory above, which was found.
+  enum class Images : std::uint8_t { own, of_container };
+  void directory(const std::string& path, int depth, Images images = Images::own);
 
  private:
   struct Entry {
@@ -70,8 +80,10 @@ class Walk {
     bool is_directory;
   };
   std::vector<Entry> entries(const std::string& path);
+  static bool holds_images(const std::vector<Entry>& all);
 
   Program& program_;
+  Reach reach_;
   std::vector<std::string>& found_;
 };
 
@@ -97,19 +109,44 @@ std::vector<Walk::Entry> Walk::entries(const std::string& path) {
   return all;
 }
 
-void Walk::directory(const std::string& path, int depth) {
+bool Walk::holds_images(const std::vector<Entry>& all) {
+  return std::ranges::any_of(all, [](const Entry& one) { return !one.is_directory && one.name.ends_with(".img"); });
+}
+
+// What engines put beside the images of a container, and what is no checkpoint by itself.
+bool is_rest_of_container(std::string_view name, bool is_directory) {
+  if (is_directory) return name == "artifacts" || name == "volumes";
+  return name == "rootfs-diff.tar" || name == "devshm-checkpoint.tar";
+}
+
+// A container's directory has its images in checkpoint/ and is an input as a whole: configuration and statistics lie
+// beside them.
+void Walk::directory(const std::string& path, int depth, Images images) {
   if (is_container_image(path)) {
     found_.push_back(path);
     return;
   }
   const std::vector<Entry> all = entries(path);
-  const auto is_image = [](const Entry& entry) { return !entry.is_directory && is_image_name(entry.name); };
-  if (std::ranges::any_of(all, is_image)) found_.push_back(path);
+  const auto has = [&](std::string_view name, bool is_directory) {
+    return std::ranges::any_of(
+        all, [&](const Entry& entry) { return entry.name == name && entry.is_directory == is_directory; });
+  };
   const std::string prefix = path == "." ? "" : path.ends_with('/') ? path : path + "/";
+  const bool is_container =
+      !holds_images(all) && has("checkpoint", true) && holds_images(entries(prefix + "checkpoint"));
+  const bool is_engines = is_container && (has("config.dump", false) || has("spec.dump", false));
+  const auto is_image = [](const Entry& entry) { return !entry.is_directory && is_image_name(entry.name); };
+  if (images == Images::own && (is_container || std::ranges::any_of(all, is_image))) found_.push_back(path);
   for (const Entry& entry : all) {
-    if (!entry.is_directory && is_archive_name(entry.name)) found_.push_back(prefix + entry.name);
-    if (entry.is_directory && depth == deepest) fail(program_, path, "directories are nested too deeply");
-    if (entry.is_directory) directory(prefix + entry.name, depth + 1);
+    if (is_engines && is_rest_of_container(entry.name, entry.is_directory)) continue;
+    if (!entry.is_directory) {
+      if (depth <= reach_.archives && is_archive_name(entry.name)) found_.push_back(prefix + entry.name);
+      continue;
+    }
+    if (depth == reach_.directories && reach_.is_all) fail(program_, path, "directories are nested too deeply");
+    if (depth == reach_.directories) continue;
+    const bool is_its = is_container && entry.name == "checkpoint";
+    directory(prefix + entry.name, depth + 1, is_its ? Images::of_container : Images::own);
   }
 }
 
@@ -125,16 +162,6 @@ bool is_word(const Filter& filter, const std::string& argument) {
 }
 
 }  // namespace
-
-bool is_archive_name(std::string_view name) {
-  for (const std::string_view suffix : {".zst", ".gz", ".xz", ".lz4", ".bz2"})
-    if (name.ends_with(suffix)) {
-      name.remove_suffix(suffix.size());
-      break;
-    }
-  const auto ends_with = [name](std::string_view suffix) { return name.ends_with(suffix); };
-  return std::ranges::any_of(std::array{".tar", ".tgz", ".tzst", ".txz", ".tlz4", ".tbz2"}, ends_with);
-}
 
 std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
   std::vector<std::string> arguments = program.arguments();
@@ -154,7 +181,7 @@ std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
     std::vector<std::string> found;
     for (const std::string& input : inputs) {
       const std::size_t nr_before = found.size();
-      if (is_directory(input)) Walk{program, found}.directory(input, 0);
+      if (is_directory(input)) Walk{program, everywhere, found}.directory(input, 0);
       else found.push_back(input);
       if (found.size() == nr_before) fail(program, input, "no checkpoint in this directory or below it");
     }
@@ -163,6 +190,13 @@ std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
   inputs.insert(inputs.begin(), words.begin(), words.end());
   if (last) inputs.push_back(arguments.back());
   return inputs;
+}
+
+std::vector<std::string> checkpoints_near(Program& program, const std::string& directory) {
+  std::vector<std::string> found;
+  if (is_directory(directory)) Walk{program, nearby, found}.directory(directory, 0);
+  if (found.empty() || found.front() == directory) return {directory};
+  return found;
 }
 
 }  // namespace critpipe::filters

@@ -1,7 +1,6 @@
 #include "cli/inputs.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <fnmatch.h>
 #include <limits>
 
@@ -57,9 +56,16 @@ std::vector<std::uint32_t> pids_of(Program& program) {
 std::optional<std::uint64_t> page_size_of(Program& program) {
   if (!program.has("page-size")) return std::nullopt;
   const std::uint64_t size = program.number("page-size", 0);
-  if (!std::has_single_bit(size) || size < smallest_page || size > largest_page)
+  if (!is_page_size(size))
     program.usage("--page-size takes a power of two from 4K to 1M, not " + *program.value("page-size"));
   return size;
+}
+
+unsigned threads_of(Program& program, const char* option, unsigned usual) {
+  constexpr std::uint64_t most = 64;
+  const std::uint64_t number = program.number(option, std::min(nr_processors(), usual));
+  if (number == 0) program.usage("--" + std::string{option} + " takes a number from 1 on");
+  return static_cast<unsigned>(std::min(number, most));
 }
 
 SourceOptions source_options(Program& program) {
@@ -67,7 +73,7 @@ SourceOptions source_options(Program& program) {
   options.all_members = options.any_file = program.has("all");
   options.max_bytes = program.number("max-size", options.max_bytes);
   options.set = program.value("set");
-  options.threads = static_cast<unsigned>(std::min<std::uint64_t>(program.number("jobs", 0), 1024));
+  if (program.has("jobs")) options.threads = threads_of(program, "jobs");
   static const std::uint64_t at_start = stdin_offset();  // before anything is read
   options.stdin_offset = at_start;
   return options;
@@ -104,7 +110,11 @@ bool Selection::leaves(std::string_view path) {
     chosen = true;
     only.fits = true;
   }
-  return chosen && std::ranges::none_of(except_, [&](const std::string& glob) { return fits(glob, path); });
+  return chosen && !takes_out(path);
+}
+
+bool Selection::takes_out(std::string_view path) const {
+  return std::ranges::any_of(except_, [&](const std::string& glob) { return fits(glob, path); });
 }
 
 void Selection::report_missing(Program& program, bool any) const {

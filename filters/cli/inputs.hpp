@@ -14,7 +14,9 @@ Limits limits_of(Program& program);                           // --max-entry
 SourceOptions source_options(Program& program);               // --all, --max-size, --set
 std::vector<std::uint32_t> pids_of(Program& program);         // --pid
 std::optional<std::uint64_t> page_size_of(Program& program);  // --page-size
-BigNumbers big_numbers_of(Program& program);                  // --big-numbers
+// --jobs or --threads: from 1 on, and never more than 64 are started. Without it one a processor, `usual` at most.
+unsigned threads_of(Program& program, const char* option, unsigned usual = 64);
+BigNumbers big_numbers_of(Program& program);  // --big-numbers
 
 bool has_selection(const Program& program);  // is there any --only or --except?
 bool selects_one(const Program& program);    // one --only that is a name, of one input
@@ -28,6 +30,8 @@ class Selection {
   explicit Selection(const Program& program);
   // Does the path, or an end of it that begins behind a slash, fit?
   bool leaves(std::string_view path);
+  // Does --except take it out?
+  bool takes_out(std::string_view path) const;
   // When all inputs were read: a GLOB of --only that fits nothing is an error, and so is it if nothing was left.
   // `any`: was anything read?
   void report_missing(Program& program, bool any) const;
@@ -44,10 +48,16 @@ class Selection {
 // Passes on what is wanted and remembers whether anything was.
 class Selected final : public Receiver {
  public:
-  Selected(Selection& selection, Receiver& receiver) : selection_{selection}, receiver_{receiver} {}
+  // The links of sets to their parents: as any other member, or for the receiver to choose.
+  enum class Links : std::uint8_t { selected, handed_on };
+  Selected(Selection& selection, Receiver& receiver, Links links = Links::selected)
+      : selection_{selection}, receiver_{receiver}, links_{links} {}
   bool any() const { return any_; }
 
-  bool wants(std::string_view path) override { return selection_.leaves(path) && receiver_.wants(path); }
+  bool wants(std::string_view path) override {
+    const bool is_link = links_ == Links::handed_on && path.substr(path.rfind('/') + 1) == "parent";
+    return (selection_.leaves(path) || (is_link && !selection_.takes_out(path))) && receiver_.wants(path);
+  }
   bool wants_alone(std::string_view path) override { return selection_.leaves(path) && receiver_.wants_alone(path); }
   Step begin(const Member& member) override {
     any_ = true;
@@ -63,6 +73,7 @@ class Selected final : public Receiver {
  private:
   Selection& selection_;
   Receiver& receiver_;
+  Links links_;
   bool any_ = false;
 };
 

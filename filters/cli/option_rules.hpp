@@ -7,7 +7,7 @@
 
 namespace critpipe::filters {
 
-// The help of a row with what it goes with and without: "With --list: print one JSON object a line."
+// The help of a row with what it goes with and without: "With --list: print one JSON object per line."
 std::string sentence_of(const Option& row);
 
 // Usage error where options were given that a row does not allow together.

@@ -6,7 +6,6 @@
 #include <exception>
 #include <list>
 #include <mutex>
-#include <sched.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
@@ -20,7 +19,6 @@ constexpr std::size_t held_error_bytes = 512;  // about, with its names
 constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
 constexpr std::size_t pieces_per_thread = 4;  // in the queue of turns
-constexpr std::uint64_t max_threads = 64;
 
 class TurnQueue;
 
@@ -33,6 +31,7 @@ class PieceOutput final : public Output {
   std::string held;
   std::vector<std::pair<std::size_t, Error>> errors;  // behind so many bytes of held
   bool done = false;
+  bool stops = false;  // nothing behind it is wanted
   std::size_t size = 0;
 
  private:
@@ -133,15 +132,15 @@ void TurnQueue::end(PieceOutput& piece, Step step) {
   (void)piece.flush();
   Lock lock{mutex_};
   piece.done = true;
+  piece.stops = step == Step::stop;
   const bool has_turn = is_first(piece);
-  if (has_turn && step == Step::stop) stopped_ = true;
   while (has_turn && !pieces_.empty() && pieces_.front().done && !stopped_) {
     PieceOutput& first = pieces_.front();
     lock.unlock();
     write_held(first);
     lock.lock();
+    if (first.stops || output_.step() == Step::stop) stopped_ = true;
     pieces_.pop_front();
-    if (output_.step() == Step::stop) stopped_ = true;
   }
   changed_.notify_all();
 }
@@ -172,6 +171,7 @@ class Workers {
 
  private:
   void read_pieces();
+  Step read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output);
   std::vector<std::unique_ptr<Piece>> take();
 
   Program& program_;
@@ -213,6 +213,17 @@ void Workers::work() noexcept {
   }
 }
 
+// The receiver is gone before its output is.
+Step Workers::read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output) {
+  const auto receiver = make_(output, [&](const Error& error) { output.report(error); });
+  Selected selected{selection_, *receiver};
+  Step step = Step::go;
+  for (const auto& piece : batch)
+    if ((step = piece->read(selected)) == Step::stop) break;
+  if (selected.any()) any_ = true;
+  return step;
+}
+
 void Workers::read_pieces() {
   for (;;) {
     // Held while the queue is full, too: pieces get their places in the order of the inputs.
@@ -221,24 +232,11 @@ void Workers::read_pieces() {
     PieceOutput* output = batch.empty() ? nullptr : turns_.begin();
     lock.unlock();
     if (!output) return;
-    const auto receiver = make_(*output, [&](const Error& error) { output->report(error); });
-    Selected selected{selection_, *receiver};
-    Step step = Step::go;
-    for (const auto& piece : batch)
-      if ((step = piece->read(selected)) == Step::stop) break;
-    if (selected.any()) any_ = true;
+    const Step step = read_batch(batch, *output);
     (void)output->flush();
     bytes_per_piece_ = std::max(output->size / batch.size(), bytes_per_piece_ / 2);
     turns_.end(*output, step);
   }
-}
-
-std::size_t nr_threads(Program& program) {
-  cpu_set_t set;
-  const int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-  const std::uint64_t number = program.number("jobs", static_cast<std::uint64_t>(processors));
-  if (number == 0) program.usage("--jobs takes a number from 1 on");
-  return static_cast<std::size_t>(std::min(number, max_threads));
 }
 
 bool has_pieces(const std::vector<std::string>& inputs) {
@@ -249,7 +247,7 @@ bool has_pieces(const std::vector<std::string>& inputs) {
 }  // namespace
 
 void on_threads(Program& program, std::size_t most, const std::function<void()>& work) {
-  const std::size_t threads = std::min(nr_threads(program), std::max<std::size_t>(most, 1));
+  const std::size_t threads = std::min<std::size_t>(threads_of(program, "jobs"), std::max<std::size_t>(most, 1));
   std::mutex failing;
   std::exception_ptr failure;
   const auto guarded = [&]() noexcept {
@@ -274,7 +272,7 @@ void on_threads(Program& program, std::size_t most, const std::function<void()>&
 }
 
 void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options) {
-  const std::size_t threads = nr_threads(program);
+  const std::size_t threads = threads_of(program, "jobs");
   if (threads == 1 || !has_pieces(program.inputs())) {
     const auto receiver = make(output, [&](const Error& error) {
       if (output.flush() == Step::go) program.report(error);

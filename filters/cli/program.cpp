@@ -1,9 +1,11 @@
 // Messages, exit codes and where output goes.
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +18,30 @@ namespace critpipe::filters {
 
 namespace {
 
+// A write of this thread to a pipe that nobody reads is an error and no signal: what is incomplete is still removed.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    const timespec now = {};
+    if (sigismember(&before_, SIGPIPE) == 0)
+      while (sigtimedwait(&pipe_, nullptr, &now) == SIGPIPE) {
+      }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_, before_;
+};
+
 void say(std::string line) {
+  const NoPipeSignal none;
   line += '\n';
   for (std::string_view rest = line; !rest.empty();) {
     const ssize_t done = ::write(STDERR_FILENO, rest.data(), rest.size());

@@ -55,34 +55,22 @@ int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const st
   return end.stopped ? signals.take() : 0;
 }
 
-// What lies in a directory of images, as it goes into an archive: what is small first, pages last.
-std::vector<std::string> names_in_order(const std::string& path) {
+// What lies in a directory of images, as it goes into an archive: what is small first, pages last. Links and
+// directories with an image's name stay: opening them says what they are.
+std::vector<std::string> names_in_order(const std::string& path, Error& error) {
   std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator{path, error})
-    if (entry.is_regular_file(error)) names.push_back(entry.path().filename().string());
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at{path, failed}, end; !failed && at != end; at.increment(failed)) {
+    const std::string name = at->path().filename().string();
+    const bool is_regular = at->symlink_status(failed).type() == std::filesystem::file_type::regular;
+    if (failed) break;
+    if (is_regular || is_image_name(name)) names.push_back(name);
+  }
+  if (failed) error = system_error(Reason::io_read, path, failed.value());
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::pair{rank_of(a), a} < std::pair{rank_of(b), b};
   });
   return names;
-}
-
-void pack_member(Program& program, ImagesOut& images, const Directory& directory, const std::string& name) {
-  Error error;
-  InputFile file = directory.open(name, error);
-  if (error) return program.report(error);
-  Output* const output = images.open(name, kind_of_name(name), OutForm::stream, file.size());
-  if (!output) return;
-  std::uint64_t left = file.size() - std::min(output->pass_file(file.fd(), file.size()), file.size());
-  std::vector<std::byte> block(block_bytes);
-  while (left > 0 && !error) {
-    const std::size_t got = file.read(std::span{block}.first(std::min<std::uint64_t>(left, block.size())), error);
-    if (got == 0) break;
-    output->write({reinterpret_cast<const char*>(block.data()), got});
-    left -= got;
-  }
-  if (error) program.report(error);
-  (void)images.close(output, left == 0 && !error);
 }
 
 // The file from the complete directory.
@@ -95,19 +83,24 @@ void pack(Program& program, const DumpJob& job, HiddenDirectory& directory) {
   images->expect_stream();
   const Directory from{directory.path(), error};
   bool bulk = false;
-  for (const std::string& name : names_in_order(directory.path())) {
+  const std::vector<std::string> names = error ? std::vector<std::string>{} : names_in_order(directory.path(), error);
+  if (error) program.report(error);
+  for (const std::string& name : names) {
     if (!bulk && rank_of(name) >= Rank::bulk) {
       bulk = true;
       (void)images->bulk_follows();
     }
-    pack_member(program, *images, from, name);
+    Error failed;
+    InputFile file = from.open(name, failed);
+    const Step step = failed ? Step::go : images->copy(name, file, failed);
+    if (failed) program.report(failed);
+    if (step == Step::stop) break;
   }
   if (images->commit() != exit_done || program.failed()) {
     if (!job.stays) program.note("the images are in " + visible(directory.path()));
     return;
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(directory.path(), ignored);
+  remove_directory(directory.path());
 }
 
 }  // namespace

@@ -1,48 +1,63 @@
 // Dumps by CRIU's command line through an image stream to standard output.
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
+#include "cli/images_target.hpp"
 #include "crit-dump/dump_target.hpp"
+#include "crit-dump/pipe_buffer.hpp"
+#include "crit-dump/pipe_packer.hpp"
 
 namespace critpipe::filters {
 
 namespace {
 
-// Standard output, or memory in front of it (--buffer).
+// Standard output; in front of it memory (--buffer), in front of that a compressor (--zstd).
 class Way {
  public:
-  Way(Program& program, ImageCapture& capture) {
-    if (program.has("buffer")) buffer_ = OwnedDescriptor{memfd_create("checkpoint", MFD_CLOEXEC)};
-    const bool buffers = static_cast<bool>(buffer_);
-    if (program.has("buffer") && !buffers) error_ = system_error(Reason::io_open, "memory", errno);
-    if (!error_) error_ = capture.add_output(buffers ? buffer_.fd() : STDOUT_FILENO, "standard output");
+  Way(Program& program, ImageCapture& capture) : capture_{capture} {
+    constexpr std::uint64_t default_size = 4 << 20;
+    int fd = STDOUT_FILENO;
+    const auto size = program.value("buffer");
+    if (size || program.has("zstd")) {
+      buffer_.emplace(fd, "standard output",
+                      size == "all" ? PipeBuffer::everything : program.number("buffer", default_size), error_);
+      fd = buffer_->fd();
+    }
+    if (program.has("zstd") && !error_) {
+      packer_.emplace(
+          fd, [&program](Output& below) { return packed_output(program, below, true); }, error_);
+      fd = packer_->fd();
+    }
+    if (!error_) error_ = capture.add_output(fd, "standard output");
   }
   const Error& error() const { return error_; }
+  bool is_direct() const { return !buffer_; }
 
-  // What is in memory goes on to standard output. `stop_fd`: give up when it is readable.
-  Error drain(int stop_fd) {
-    while (buffer_) {
-      pollfd waiting[] = {{STDOUT_FILENO, POLLOUT, 0}, {stop_fd, POLLIN, 0}};
-      if (poll(waiting, 2, -1) > 0 && waiting[1].revents)
-        return {.reason = Reason::io_write, .image = "standard output", .name = "stopped"};
-      constexpr std::size_t most = 1 << 20;
-      const ssize_t moved = sendfile(STDOUT_FILENO, buffer_.fd(), &offset_, most);
-      if (moved == 0) break;
-      if (moved < 0 && errno != EINTR && errno != EAGAIN)
-        return system_error(Reason::io_write, "standard output", errno);
-    }
-    return {};
+  // Waits until the images are safe, so that the tree may be given up; or, if it stays, until it may run on without
+  // changing what is on its way. `stop_fd`: give up when it is readable.
+  Error settle(bool stays, int stop_fd) {
+    if (is_direct()) return {};
+    std::uint64_t bytes = capture_.totals()[0].bytes;
+    if (packer_)
+      if (Error error = packer_->settle(bytes, stop_fd, bytes)) return error;
+    return stays ? buffer_->wait_held(bytes, stop_fd) : buffer_->wait_sent(bytes, stop_fd);
+  }
+  Error finish() {
+    Error error = packer_ ? packer_->finish() : Error{};
+    // Why nobody reads any more is known to the last of them.
+    const Error last = buffer_ ? buffer_->finish() : Error{};
+    return last ? last : error;
   }
 
  private:
+  ImageCapture& capture_;
   Error error_;
-  OwnedDescriptor buffer_;
-  off_t offset_ = 0;
+  std::optional<PipePacker> packer_;  // ends when nobody reads: it is destroyed behind the buffer
+  std::optional<PipeBuffer> buffer_;
 };
 
 // What CRIU does not stream, but a checkpoint in a directory has.
@@ -69,7 +84,8 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     Error error;
     const PrivateDirectory work{error};
     if (error) return program.report(error);
-    ImageCapture capture{{.copies = job.stays || program.has("buffer"), .waits_for_end = true}};
+    const bool is_direct = !program.has("buffer") && !program.has("zstd");
+    ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
     Way way{program, capture};
     if (way.error()) return program.report(way.error());
     SignalDescriptor signals;
@@ -77,14 +93,14 @@ void dump_into_pipe(Program& program, DumpJob& job) {
     const CriuNotify notify = [&](CriuNotification& event) {
       const bool goes_on = job.goes_on(program, event);
       // The tree is given up only for what the reader has got.
-      if (goes_on && event.event == CriuEvent::post_dump && !job.stays && !error) error = way.drain(signals.fd());
+      if (goes_on && event.event == CriuEvent::post_dump && !error) error = way.settle(job.stays, signals.fd());
       return CriuReply{.success = goes_on && !error};
     };
     JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
     if (error) end.error = error;
     if (!end.error) {
       error = add_others(capture, work, job.descriptors);
-      if (!error) error = way.drain(-1);
+      if (!error) error = way.finish();
       if (error) program.report(error);
       keep_log(program, work.fd(), dump_log_name);
       say_frozen_time(program, work.path());

@@ -1,9 +1,7 @@
 #include "crit-dump/hidden_directory.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+
+#include "critpipe/output.hpp"
 
 namespace critpipe::filters {
 
@@ -35,8 +35,7 @@ HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
 }
 
 HiddenDirectory::~HiddenDirectory() {
-  std::error_code ignored;
-  if (!kept_ && !path_.empty()) fs::remove_all(path_, ignored);
+  if (!kept_ && !path_.empty()) remove_directory(path_);
 }
 
 Error HiddenDirectory::write(const char* name, const std::string& text) {
@@ -46,21 +45,7 @@ Error HiddenDirectory::write(const char* name, const std::string& text) {
   return {};
 }
 
-Error HiddenDirectory::sync() {
-  const int copy = openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* list = copy >= 0 ? fdopendir(copy) : nullptr;
-  if (!list) return system_error(Reason::io_write, path_, errno);
-  Error error;
-  while (const dirent* entry = error ? nullptr : readdir(list)) {
-    struct stat status;
-    if (fstatat(fd(), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode)) continue;
-    const OwnedDescriptor file{openat(fd(), entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
-    if (!file || fsync(file.fd()) != 0) error = system_error(Reason::io_write, path_ + "/" + entry->d_name, errno);
-  }
-  closedir(list);
-  if (!error && fsync(fd()) != 0) error = system_error(Reason::io_write, path_, errno);
-  return error;
-}
+Error HiddenDirectory::sync() { return sync_files(fd(), path_); }
 
 Error HiddenDirectory::put_in_place(bool replace) {
   const bool renamed = rename(path_.c_str(), target_.c_str()) == 0;
@@ -68,8 +53,7 @@ Error HiddenDirectory::put_in_place(bool replace) {
     // What was there is then under the hidden name, and goes with it.
     if (syscall(SYS_renameat2, AT_FDCWD, path_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
       return system_error(Reason::io_write, target_, errno);
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
+    remove_directory(path_);
   } else if (!renamed) {
     Error error = system_error(Reason::io_write, target_, errno);
     if (errno == ENOTEMPTY || errno == EEXIST) error.name = "the directory is not empty (-f replaces it)";
@@ -77,9 +61,7 @@ Error HiddenDirectory::put_in_place(bool replace) {
   }
   path_ = target_;
   kept_ = true;
-  const OwnedDescriptor around{open(beside_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!around || fsync(around.fd()) != 0) return system_error(Reason::io_write, beside_, errno);
-  return {};
+  return sync_names(beside_);
 }
 
 }  // namespace critpipe::filters

@@ -38,6 +38,7 @@ class Printer {
   Printer(Program& program, const Patterns& patterns);
   Step operator()(const MemoryMatch& found);
   std::uint64_t total() const { return total_; }
+  bool prints_names() const { return style_ == Style::text || style_ == Style::hex || style_ == Style::json; }
   bool quiet() const { return style_ == Style::nothing; }
   int commit();
   Step flush() { return destination_.output().flush(); }
@@ -289,14 +290,14 @@ bool is_directory(const std::string& path) {
 // Neighbours that are no directories go together: shards of one stream are.
 Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, SourceOptions options) {
   Step step = Step::go;
+  const std::vector<InputName> names = name_inputs(inputs);
+  auto name = names.begin();
   for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
-    options.before.assign(inputs.begin(), input);
-    if (is_directory(*input)) {
-      step = search.directory(*input++, options);
-      continue;
-    }
-    const auto end = std::find_if(input, inputs.end(), is_directory);
-    step = search.inputs({input, end}, options);
+    const bool alone = is_directory(*input);
+    const auto end = alone ? input + 1 : std::find_if(input, inputs.end(), is_directory);
+    options.names.assign(name, name + (end - input));
+    name += end - input;
+    step = alone ? search.directory(*input, options) : search.inputs({input, end}, options);
     input = end;
   }
   return step;
@@ -323,6 +324,7 @@ int grep_memory(Program& program) {
   options.page_size = page_size_of(program).value_or(0);
   options.filter = filter_of(program);
   options.limits = limits_of(program);
+  options.names = printer.prints_names();
   options.on_set = [&](const SetId& set) { printer.meet(set); };
   MemorySearch search{patterns, options, [&](const MemoryMatch& found) { return printer(found); },
                       [&](const Error& error) {

@@ -9,7 +9,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "check", nullptr, "Say where pagemaps, pages images and parents do not agree; exit 1 if they do not."},
+    {0, "check", nullptr, "Report where pagemaps, pages images and parents disagree; exit 1 if they do."},
 };
 constexpr const char* takes[] = {"json", "output", "parent"};
 
@@ -49,7 +49,8 @@ PagesView::Held held_by(SurveyedSet& set, const Stretch& stretch) {
   if (const SurveyedSet* holder = set.surveyed(stretch.level)) {
     const auto image = holder->images.find(stretch.pages_id);
     const std::uint64_t size = image == holder->images.end() ? 0 : image->second.size_bytes;
-    return {holder->place + name, StoredSize{size}.nr_pages(set.page_size)};
+    const Pagemap* const pagemap = set.ancestor(stretch.level).pagemap(stretch.memory);
+    return {holder->place + name, pagemap ? pagemap->nr_pages_in({size}, set.page_size) : 0};
   }
   PageDirectory& parent = *set.ancestor(stretch.level).page_directory();
   Error error;
@@ -121,7 +122,7 @@ int run(Program& program) {
     findings.add(error.set ? *error.set : SetId{{}, {}, true},
                  {"damaged", error.image, error.entry, {}, to_string(inner)});
   };
-  SurveyedInputs surveyed{program, {.runs = true, .on_runs = on_runs, .report = report}};
+  SurveyedInputs surveyed{program, {.runs = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {
     check_pages(view_of(surveyed, *set, entries), [&](const PagesFault& fault) { findings.add(set->id, fault); });
     check_links(findings, *set);

@@ -1,8 +1,8 @@
 // --diff: what has become of the pages of one checkpoint in another.
 #include <algorithm>
-#include <filesystem>
 
 #include "crit-pages/difference.hpp"
+#include "crit-pages/modes.hpp"
 
 namespace critpipe::filters {
 
@@ -122,7 +122,7 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
 void Differences::json(MemoryId id) {
   for (const auto& [start, row] : counts_) {
     put_set(json_.begin('{'), first_.set().id).key("other").begin('{');
-    put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid").number(id.id, id.shmem);
+    put_number(put_set(json_, second_.set().id).end('}').key(id.shmem ? "shmem" : "pid"), id);
     print_mapping(json_.key("mapping"), *row.set->checkpoint, row.mapping);
     const DifferenceCounts& counts = row.counts;
     json_.key("changed").number(counts.changed).key("added").number(counts.added).key("gone").number(counts.gone);
@@ -138,14 +138,10 @@ void Differences::total() {
 int run(Program& program) {
   if (program.arguments().size() != 2) program.usage("--diff takes two checkpoints");
   Destination destination{program, Destination::Content::text};
-  SurveyedInputs surveyed{program, {.runs = true, .facts = true}};
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .parents = true}};
   auto& sets = surveyed.sets();
   if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
-  std::error_code none;
-  const auto& names = program.arguments();
-  const bool itself = sets.size() == 1 && std::filesystem::equivalent(names[0], names[1], none);
-  if (sets.size() != 2 && !itself)
-    program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
+  if (sets.size() != 2) program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
   auto& other = sets.back();
   if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");
   Contents first{program, *sets[0], surveyed.nr_threads()}, second{program, *other, surveyed.nr_threads()};

@@ -10,7 +10,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {'m', "map", nullptr, "Draw the address spaces, a mapping a line."},
+    {'m', "map", nullptr, "Draw the address spaces, one mapping per line."},
 };
 constexpr const char* takes[] = {"jobs", "color", "output"};
 
@@ -188,7 +188,7 @@ void Map::memory(SurveyedSet& set, const SurveyedMemory& memory, bool several) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text};
-  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true, .parents = true}};
   if (surveyed.has_failed()) return program.exit_code();
   Map map{program, destination.output(), destination.fd()};
   for (const auto& set : surveyed.sets())

@@ -8,7 +8,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {'l', "list", nullptr, "Print one run a line: addresses, flags, pages image and offset, mapping."},
+    {'l', "list", nullptr, "Print one run per line: addresses, flags, pages image and offset, mapping."},
 };
 constexpr const char* takes[] = {"json", "output"};
 
@@ -78,7 +78,7 @@ void Lister::text(const PageRun& run) {
 
 void Lister::json(const PageRun& run) {
   put_set(json_.begin('{'), set_->id).key(memory_->memory.shmem ? "shmem" : "pid");
-  if (memory_->named) json_.number(memory_->memory.id, memory_->memory.shmem);
+  if (memory_->named) put_number(json_, memory_->memory);
   else json_.null();
   json_.key("vaddr").number(run.vaddr).key("nr_pages").number(run.nr_pages).key("flags").number(run.flags);
   json_.key("pages_image");

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
-#include <thread>
 
 #include "crit-pages/modes.hpp"
 
@@ -114,8 +113,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.limits = limits_of(program);
   options.page_size = page_size_of(program).value_or(0);
   options.budget_bytes = program.number("memory", options.budget_bytes);
-  options.nr_threads = static_cast<unsigned>(program.number("jobs", std::max(1u, std::thread::hardware_concurrency())));
-  if (options.nr_threads == 0 || options.nr_threads > 1024) program.usage("--jobs takes 1 to 1024");
+  options.nr_threads = threads_of(program, "jobs");
   options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   options.memories = [chosen, shared = needs.shared](MemoryId memory) {
     return chosen(memory) || (shared && memory.shmem);
@@ -148,6 +146,54 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
     });
   });
   report_without_pages(program);
+  if (needs.whole) report_missing(needs);
+  if (needs.parents)
+    for (const auto& set : *sets_) report_parents(*set);
+}
+
+// Images that are asked for and not there.
+void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
+  for (const auto& set : *sets_) {
+    const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
+    if (std::ranges::any_of(set->memories, is_alone)) continue;
+    PartsWanted wanted{.place = set->place, .names = needs.names};
+    wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
+    wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
+    wanted.has_pagemap = [&](MemoryId memory) {
+      return set->memories.contains(memory) || (memory.shmem && !options_.memories(memory));
+    };
+    for (Error error : missing_parts(*set->checkpoint, wanted)) {
+      error.set = std::make_shared<const SetId>(set->id);
+      report_(error);
+    }
+  }
+}
+
+// Pages that are in a parent which is not there, or lacks them.
+void SurveyedInputs::report_parents(SurveyedSet& set) {
+  if (set.totals.parent == 0 || program_.has("parent")) return;
+  std::uint64_t nr_missing = 0;
+  bool is_said = false;
+  for (const auto& [id, memory] : set.memories) {
+    if (memory.totals.parent == 0) continue;
+    visit_stretches(set, id, set.page_size, 0, max_address, [&](const Stretch& stretch) {
+      if (stretch.where == Stretch::Where::missing) nr_missing += stretch.nr_pages;
+      return Step::go;
+    });
+    set.forget(id);
+  }
+  if (PageDirectory* directory = set.page_directory())
+    for (Error& error : directory->new_errors()) {
+      is_said |= error.reason == Reason::no_parent || error.reason == Reason::bad_parents;
+      error.set = std::make_shared<const SetId>(set.id);
+      report_(error);
+    }
+  if (nr_missing == 0 || is_said) return;
+  Error error{Reason::no_bytes, set.id.text()};
+  error.name = formatted("%llu pages are in a parent that is not here, or lacks them",
+                         static_cast<unsigned long long>(nr_missing));
+  error.set = std::make_shared<const SetId>(set.id);
+  report_(error);
 }
 
 bool SurveyedInputs::has_failed() const {

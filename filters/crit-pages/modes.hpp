@@ -47,6 +47,11 @@ class Mode : public ModeRow {
   static std::span<const Mode* const> all();  // in their order; after main() has begun
 };
 
+// A pid has 32 bits; the number of a shared object has 64, and is one of the big numbers.
+inline JsonWriter& put_number(JsonWriter& json, MemoryId id) {
+  return id.shmem ? json.number(id.id) : json.number(static_cast<std::uint32_t>(id.id));
+}
+
 // The processes and shared objects of --pid; all without it.
 class Chosen {
  public:
@@ -67,6 +72,9 @@ struct SurveyNeeds {
   bool contents = false;  // pages are read
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them
+  bool parents = false;   // pages that are in a parent are asked for, too: it must have them
+  bool names = true;      // of mappings
+  bool whole = true;      // an image that is asked for and not there is an error
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<void(const Error&)> report = {};  // in place of the usual one
 };
@@ -89,6 +97,8 @@ class SurveyedInputs {
  private:
   void read_parents(Program& program);
   void report_without_pages(Program& program);
+  void report_missing(const SurveyNeeds& needs);
+  void report_parents(SurveyedSet& set);
 
   Program& program_;
   bool has_errors_ = false;

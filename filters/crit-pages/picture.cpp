@@ -116,7 +116,7 @@ void picture(SurveyedSet& set, MemoryId memory, const std::function<void(const R
   for (const Mapping* mapping : mappings.all()) {
     painter.begin(mapping->start, mapping->end, mapping_text(*set.checkpoint, *mapping),
                   mapping->kind() == Mapping::Kind::file);
-    visit_stretches(set, *set.checkpoint, *task, set.page_size, mapping->start, mapping->end,
+    visit_stretches(set, *set.checkpoint, *task, mappings, set.page_size, mapping->start, mapping->end,
                     [&](const Stretch& stretch) {
                       painter.add(stretch);
                       return Step::go;

@@ -8,7 +8,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {0, "argv", nullptr, "Print the command line of processes, one word a line."},
+    {0, "argv", nullptr, "Print the command line of processes, one word per line."},
     {0, "env", nullptr, "Print the environment of processes."},
     {0, "auxv", nullptr, "Print the auxiliary vector of processes."},
 };
@@ -102,20 +102,21 @@ int run(Program& program) {
   CheckpointMemory memory = memory_of(program, selection);
   const auto processes = memory.processes();
   if (!has_processes(program, selection, memory)) return program.exit_code();
-  std::vector<std::optional<std::vector<std::string>>> arguments, environments;
-  if (program.has("argv")) arguments = memory.texts(processes, CheckpointMemory::Texts::arguments, absent);
-  if (program.has("env")) environments = memory.texts(processes, CheckpointMemory::Texts::environment, absent);
+  TextPrinter printer{program, destination, processes};
+  const auto print = [&](const Process& process, const CheckpointMemory::Texts& texts) {
+    printer.begin(process);
+    if (program.has("argv")) printer.strings("argv", texts.arguments);
+    if (program.has("env")) printer.strings("env", texts.environment);
+    if (program.has("auxv")) printer.auxiliary(process.task->memory.auxv);
+    printer.end();
+    return destination.output().step();
+  };
+  const CheckpointMemory::TextsWanted wanted{program.has("argv"), program.has("env"), absent};
+  if (wanted.arguments || wanted.environment) memory.texts(processes, wanted, print);
+  else std::ranges::for_each(processes, [&](const Process& process) { (void)print(process, {}); });
   if (program.has("auxv") && !program.failed())
     for (const Process& process : processes)
       if (const Error error = lacks_address_space(process); error && !program.failed()) program.report(error);
-  TextPrinter printer{program, destination, processes};
-  for (std::size_t i = 0; i < processes.size(); ++i) {
-    printer.begin(processes[i]);
-    if (program.has("argv")) printer.strings("argv", arguments[i]);
-    if (program.has("env")) printer.strings("env", environments[i]);
-    if (program.has("auxv")) printer.auxiliary(processes[i].task->memory.auxv);
-    printer.end();
-  }
   return destination.commit();
 }
 

@@ -8,7 +8,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    Option{0, "by", "WHAT", "Sum pages up by WHAT: vma, file, process or flags; with --contents zero pages too."}
+    Option{0, "by", "WHAT", "Sum up pages by WHAT: vma, file, process or flags; with --contents zero pages too."}
         .one_of("vma file process flags"),
 };
 constexpr const char* takes[] = {"contents", "json", "jobs", "output"};
@@ -177,8 +177,7 @@ void Sums::print_text(Output& output) {
 void Sums::print_json(JsonWriter& json) {
   for (const Sum* sum : in_order()) {
     put_set(json.begin('{'), sum->set->id);
-    if (by_ == By::vma || by_ == By::process)
-      json.key(sum->memory.shmem ? "shmem" : "pid").number(sum->memory.id, sum->memory.shmem);
+    if (by_ == By::vma || by_ == By::process) put_number(json.key(sum->memory.shmem ? "shmem" : "pid"), sum->memory);
     if (by_ == By::process && !sum->memory.shmem) {
       const Task* task = task_of(*sum->set, sum->memory);
       put_name(json, "comm", task ? task->comm : std::string{});

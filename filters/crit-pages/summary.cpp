@@ -15,7 +15,7 @@ int run(Program& program) {
   const bool contents = program.has("contents");
   if (!contents) program.refuse({"jobs", "memory"}, "means nothing without --contents");
   Destination destination{program, Destination::Content::text};
-  SurveyedInputs surveyed{program, {.places = contents, .contents = contents}};
+  SurveyedInputs surveyed{program, {.places = contents, .contents = contents, .names = false}};
   if (surveyed.has_failed()) return program.exit_code();
   if (program.has("json")) {
     JsonWriter json{destination.output(), true, big_numbers_of(program)};

@@ -1,6 +1,7 @@
 // A summary as one JSON object.
 #include <algorithm>
 
+#include "crit-pages/modes.hpp"
 #include "crit-pages/summary.hpp"
 
 namespace critpipe::filters {
@@ -74,7 +75,7 @@ void Json::contents(const ContentTotals& contents) {
 void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users) {
   put_set(json_.begin('{'), set.id);
   json_.key(memory.memory.shmem ? "id" : "pid");
-  if (memory.named) json_.number(memory.memory.id, memory.memory.shmem);
+  if (memory.named) put_number(json_, memory.memory);
   else json_.null();
   if (!memory.memory.shmem) {
     const Task* task = task_of(set, memory.memory);
@@ -106,8 +107,8 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
 void Json::estimate(const char* key, const CompressionEstimate& estimate, std::uint64_t bytes) {
   json_.key(key).begin('{');
   number("bytes", static_cast<std::uint64_t>(estimate.ratio * static_cast<double>(bytes)));
-  json_.key("ratio").number_text(formatted("%.6f", estimate.ratio));
-  json_.key("error").number_text(formatted("%.6f", estimate.error));
+  json_.key("ratio").raw(formatted("%.6f", estimate.ratio));
+  json_.key("error").raw(formatted("%.6f", estimate.error));
   number("sampled_bytes", estimate.sampled_bytes);
   json_.end('}');
 }

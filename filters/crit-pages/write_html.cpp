@@ -47,7 +47,7 @@ void print_row(JsonWriter& json, const Row& row) {
 
 int run(Program& program) {
   Destination destination{program, Destination::Content::text, "html"};
-  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true}};
+  SurveyedInputs surveyed{program, {.runs = true, .facts = true, .shared = true, .parents = true}};
   if (surveyed.has_failed()) return program.exit_code();
   Output& output = destination.output();
   output.write(html_head);

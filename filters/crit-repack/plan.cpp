@@ -164,7 +164,10 @@ void write_json(Program& program, Output& output, const StoredSet& set, const st
   std::uint64_t bytes = 0, stored = 0;
   json.key("mappings").begin('[');
   for (const Group& group : groups) {
-    json.begin('{').key(group.id.shmem ? "shmid" : "pid").number(group.id.id).key("mapping").text(group.name);
+    json.begin('{');
+    if (group.id.shmem) json.key("shmid").number(group.id.id);
+    else json.key("pid").number(static_cast<std::uint32_t>(group.id.id));
+    json.key("mapping").text(group.name);
     json.key("pages").number(group.nr_pages).key("bytes").number(group.bytes(set.page_size));
     json.key("sampled_bytes").number(group.sampled_bytes);
     json.key("stored_bytes").number(group.stored(set.page_size)).end('}');

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <thread>
 
+#include "cli/inputs.hpp"
 #include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {
@@ -21,12 +21,7 @@ bool is_zero_without_pages(const Mapping* mapping) {
   return kind == Mapping::Kind::anon || kind == Mapping::Kind::heap || kind == Mapping::Kind::stack;
 }
 
-unsigned threads_of(Program& program) {
-  constexpr unsigned usual = 8;
-  const std::uint64_t jobs = program.number("jobs", std::clamp(std::thread::hardware_concurrency(), 1u, usual));
-  if (jobs < 1 || jobs > 256) program.usage("--jobs takes a number from 1 to 256");
-  return static_cast<unsigned>(jobs);
-}
+unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
 
 }  // namespace
 
@@ -114,7 +109,7 @@ bool Repack::write_parts() {
         good = step == Step::go;
         return step;
       },
-      threads_of(program_));
+      jobs_of(program_));
   if (error) return fail(error);
   good = good && advance(parts_.size());
   parts_.clear();
@@ -151,7 +146,7 @@ bool Repack::begin_memory(std::size_t number) {
   const PagesWriter::Options options{.page_size = set_.page_size,
                                      .block_bytes = block_bytes,
                                      .acceleration = static_cast<int>(program_.number("acceleration", 1)),
-                                     .threads = threads_of(program_),
+                                     .threads = jobs_of(program_),
                                      .no_flags = forms_[memory.id].no_flags,
                                      .old_counts = forms_[memory.id].old_counts};
   current_->writer = std::make_unique<PagesWriter>(*current_->pages, options);

@@ -61,6 +61,14 @@ std::string to_string(const Error& error) {
   return out;
 }
 
+std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
+
+Error named_error(Reason reason, std::string image, std::string name) {
+  Error error{reason, std::move(image)};
+  error.name = std::move(name);
+  return error;
+}
+
 Error system_error(Reason reason, std::string image, int number) {
   Error error{reason, std::move(image)};
   error.name = std::strerror(number);

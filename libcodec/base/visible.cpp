@@ -31,6 +31,13 @@ bool is_control(std::string_view character) {
   return first < 0x20 || first == 0x7f || is_c1;
 }
 
+// Does it change the order in which a terminal shows characters, or the line that they are on? Names could so be made
+// to look like others.
+bool is_reordering(std::string_view character) {
+  if (character == "\u061c" || character == "\u200e" || character == "\u200f") return true;
+  return (character >= "\u2028" && character <= "\u202e") || (character >= "\u2066" && character <= "\u2069");
+}
+
 }  // namespace
 
 std::string visible(std::string_view text, Escape escape) {
@@ -41,7 +48,8 @@ std::string visible(std::string_view text, Escape escape) {
     if (character == "\\" && escape != Escape::names) out += "\\\\";
     else if (character == "\n" && escape == Escape::text) out += "\\n";
     else if (character == "\t" && escape == Escape::text) out += "\\t";
-    else if (size == 0 || is_control(character) || (size > 1 && escape == Escape::bytes)) append_hex(out, character);
+    else if (size == 0 || is_control(character) || is_reordering(character) || (size > 1 && escape == Escape::bytes))
+      append_hex(out, character);
     else out += character;
     text.remove_prefix(character.size());
   }

@@ -1,6 +1,6 @@
 // Inputs into sets, and sets through the rules.
 #include <algorithm>
-#include <sys/stat.h>
+#include <filesystem>
 
 #include "base/kept_errors.hpp"
 #include "base/path_names.hpp"
@@ -8,8 +8,30 @@
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
+
+namespace {
+
+void add_parent(PageDirectory& directory, std::vector<Directory::Identity>& parents) {
+  const PageDirectory* const parent = directory.linked_parent();
+  const auto identity = parent ? parent->identity() : std::nullopt;
+  if (identity) parents.push_back(*identity);
+}
+
+}  // namespace
+
+std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs) {
+  std::vector<Directory::Identity> parents;
+  for (const std::string& input : inputs) {
+    std::error_code none;
+    if (input == "-" || !std::filesystem::is_directory(input, none) || is_container_image(input)) continue;
+    PageDirectory directory{input};
+    add_parent(directory, parents);
+  }
+  return parents;
+}
 
 struct CheckReader::Work {
   RestorePlan plan;
@@ -19,7 +41,7 @@ struct CheckReader::Work {
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   CheckedImages& home_of(const Error& damage);
-  void join_sets(std::span<const std::string> beside);
+  void join_sets(std::span<const Directory::Identity> linked);
   void join_parents(std::span<const std::string> parents);
 };
 
@@ -33,36 +55,20 @@ CheckedImages& CheckReader::Work::home_of(const Error& damage) {
   return sets.add({id.checkpoint, {}}, make());
 }
 
-namespace {
-
-using FileKey = std::pair<dev_t, ino_t>;
-std::optional<FileKey> key_of(const std::string& path) {
-  struct stat status;
-  if (path.empty() || stat(path.c_str(), &status) != 0) return std::nullopt;
-  return FileKey{status.st_dev, status.st_ino};
-}
-
-}  // namespace
-
-void CheckReader::Work::join_sets(std::span<const std::string> beside) {
-  std::map<FileKey, CheckedImages*> directories;
-  for (const auto& set : sets.all())
-    if (const auto key = key_of(set->directory)) directories.try_emplace(*key, set.get());
+void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
+  std::vector<Directory::Identity> above{linked.begin(), linked.end()};
   const std::vector<CheckedImages*> parents = sets.parents();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     CheckedImages& set = *sets.all()[i];
-    if (set.directory.empty() && parents[i]) {
-      set.give_parent(*parents[i]);
-      parents[i]->is_parent = true;
-    }
-    const auto link = key_of(set.directory.empty() ? "" : set.directory + "/parent");
-    const auto linked = link ? directories.find(*link) : directories.end();
-    if (linked != directories.end() && linked->second != &set) linked->second->is_parent = true;
+    PageDirectory* const directory = set.page_directory();
+    if (directory) add_parent(*directory, above);
+    if (directory || !parents[i]) continue;
+    set.give_parent(*parents[i]);
+    parents[i]->is_parent = true;
   }
-  for (const std::string& directory : beside) {
-    const auto link = key_of(directory + "/parent");
-    const auto linked = link ? directories.find(*link) : directories.end();
-    if (linked != directories.end() && key_of(directory) != link) linked->second->is_parent = true;
+  for (const auto& set : sets.all()) {
+    const auto own = set->page_directory() ? set->page_directory()->identity() : std::nullopt;
+    if (own && std::ranges::find(above, *own) != above.end()) set->is_parent = true;
   }
   std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets.all())
@@ -72,14 +78,21 @@ void CheckReader::Work::join_sets(std::span<const std::string> beside) {
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
 void CheckReader::Work::join_parents(std::span<const std::string> parents) {
-  const auto lacks_parent = [](const std::unique_ptr<CheckedImages>& set) {
-    const auto has_some = [](const auto& one) { return one.second.nr_parent > 0; };
-    return set->has_tasks() && !set->has_given_parent() && std::ranges::any_of(set->memories, has_some);
+  const auto has_pages_above = [](const CheckedImages& set) {
+    return std::ranges::any_of(set.memories, [](const auto& one) { return one.second.nr_parent > 0; });
+  };
+  const auto lacks_parent = [&](const std::unique_ptr<CheckedImages>& set) {
+    return set->has_tasks() && !set->has_given_parent() && has_pages_above(*set);
   };
   const auto child = std::ranges::find_if(sets.all(), lacks_parent);
-  if (child == sets.all().end()) return;
-  CheckedImages* below = child->get();
+  CheckedImages* below = child == sets.all().end() ? nullptr : child->get();
   for (const std::string& parent : parents) {
+    if (!below || !has_pages_above(*below)) {
+      Error error{Reason::usage, parent};
+      error.name = "this parent is not used: no pages are in it";
+      keep_error(errors, std::move(error), room_for_errors);
+      continue;
+    }
     const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
       return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
     };
@@ -91,7 +104,8 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
   }
 }
 
-CheckReader::CheckReader(RestorePlan plan, const Limits& limits) : Decoding{limits}, work_{std::make_unique<Work>()} {
+CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
+    : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>()} {
   work_->plan = std::move(plan);
 }
 CheckReader::~CheckReader() = default;
@@ -263,10 +277,11 @@ PagesView view_of(CheckedImages& images) {
   view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
     const std::string name = pages_name(stretch.pages_id);
     if (images.has_given_parent()) {
-      const auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
+      auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
+      const Pagemap* const pagemap = holder.pagemap(stretch.memory);
       const auto found = holder.pages.find(stretch.pages_id);
       const std::uint64_t bytes = found == holder.pages.end() ? 0 : found->second;
-      return {holder.place + name, StoredSize{bytes}.nr_pages(page_size)};
+      return {holder.place + name, pagemap ? pagemap->nr_pages_in({bytes}, page_size) : 0};
     }
     PageDirectory& above = *images.ancestor(stretch.level).page_directory();
     Error error;
@@ -299,37 +314,23 @@ CheckedSet Findings::finish() {
     return left.image != right.image && natural_less(left.image, right.image);
   });
   checked_.id = images_.id;
-  checked_.kind = images_.has_tasks()            ? "checkpoint"
+  checked_.kind = !images_.is_set                ? "images"
+                  : images_.has_tasks()          ? "checkpoint"
                   : images_.memories.empty()     ? "images"
                   : images_.has("inventory.img") ? "pre-dump"
                                                  : "pages";
   return std::move(checked_);
 }
 
-// Is it the end of an archive or a stream, behind which others may have stood?
-bool ends_input(const Error& damage) {
-  switch (damage.reason) {
-    case Reason::cut_archive:
-    case Reason::bad_archive:
-    case Reason::cut_compression:
-    case Reason::bad_compression:
-    case Reason::cut_stream:
-    case Reason::cut_member:
-    case Reason::bad_sequence:
-    case Reason::bad_marker: return true;
-    default: return damage.set && damage.set->is_input;
-  }
-}
-
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, std::span<const std::string> beside) {
-  for (const Error& damage : work_->damages)
-    if (ends_input(damage))
-      for (const auto& set : work_->sets.all())
-        set->is_cut |= set->directory.empty() && (!damage.set || set->id.checkpoint == damage.set->checkpoint);
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents,
+                                            std::span<const Directory::Identity> linked) {
+  CutInputs cut;
+  for (const Error& damage : work_->damages) cut.note(damage);
+  for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) set->finish();
-  work_->join_sets(beside);
+  work_->join_sets(linked);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
@@ -344,6 +345,9 @@ std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents
     findings.rules();
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    for (const Error& error : work_->errors)
+      checked.back().nr_unread += error.set && (*error.set == images.id ||
+                                                (error.set->is_input && error.set->checkpoint == images.id.checkpoint));
     images.close_directory();
   }
   return checked;

@@ -13,10 +13,10 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::string_view kinds[] = {"INVENTORY",  "PSTREE",      "FILES",    "REMAP_FPATH", "PIPES_DATA",
-                                      "FIFO_DATA",  "SK_QUEUES",   "TTY_INFO", "TTY_DATA",    "IPCNS_SHM",
-                                      "MNTS",       "NETNS",       "PIDNS",    "SECCOMP",     "CGROUP",
-                                      "FILE_LOCKS", "MEMFD_INODE", "NETDEV",   "STATS",       "FILE_LOCKS_OLD"};
+constexpr std::string_view kinds[] = {
+    "INVENTORY",   "PSTREE",    "FILES", "REMAP_FPATH",    "PIPES_DATA", "FIFO_DATA",  "SK_QUEUES", "TTY_INFO",
+    "TTY_DATA",    "IPCNS_SHM", "MNTS",  "NETNS",          "PIDNS",      "SECCOMP",    "CGROUP",    "FILE_LOCKS",
+    "MEMFD_INODE", "NETDEV",    "STATS", "FILE_LOCKS_OLD", "AUTOFS",     "BPFMAP_DATA"};
 
 Needs needs_of_rules() {
   Needs needs;

@@ -80,7 +80,8 @@ struct CheckedSet {
   std::string text;               // for people: the input, and the set if there are several
   std::vector<Finding> findings;  // the worst first, then as rules are listed; at most max_findings
   std::uint64_t nr_errors = 0, nr_losses = 0, nr_warnings = 0, nr_notes = 0;  // of all, kept or not
-  std::string kind;  // "checkpoint", "pre-dump", "pages", "images"
+  std::uint64_t nr_unread = 0;  // errors that kept images from being looked at: in CheckReader::errors()
+  std::string kind;             // "checkpoint", "pre-dump", "pages", "images"
 };
 constexpr std::size_t max_findings = 2000;  // that are kept of a set
 constexpr std::size_t max_findings_of_rule = 100;
@@ -98,9 +99,10 @@ class CheckReader final : public Decoding {
   void report(const Error& error) override;
 
   // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first. `beside`: other
-  // directories that are looked at; what is a parent of one of them need not be a checkpoint.
-  std::vector<CheckedSet> finish(std::span<const std::string> parents = {}, std::span<const std::string> beside = {});
+  // that were read, which hold the pages that the others have in parents, the nearest first. `linked`: directories to
+  // which other sets have links, as linked_parents() says: they need not be checkpoints.
+  std::vector<CheckedSet> finish(std::span<const std::string> parents = {},
+                                 std::span<const Directory::Identity> linked = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 
@@ -108,6 +110,9 @@ class CheckReader final : public Decoding {
   struct CRITPIPE_INNER Work;
   std::unique_ptr<Work> work_;
 };
+
+// The parents to which the links of those inputs lead that are directories.
+std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs);
 
 // The rules of pagemaps, for those who have read them already.
 
@@ -126,7 +131,7 @@ using ReportPages = std::function<void(const PagesFault&)>;
 class EntryCheck {
  public:
   EntryCheck(ReportPages report, std::string image) : report_{std::move(report)}, image_{std::move(image)} {}
-  void runs(std::span<const PageRun> runs);
+  void runs(std::span<const PageRun> runs);  // of the pagemap, in their order
   // Of all addresses: their alignment to pages that are larger than the smallest.
   std::uint64_t bits_of_addresses() const { return bits_; }
 
@@ -142,7 +147,7 @@ class EntryCheck {
 
 // The pagemaps and pages images of a set.
 struct PagesView {
-  struct OneMemory {
+  struct OneMemory {  // a pagemap
     MemoryId id;
     std::string place = {};
     std::uint64_t pages_id = 0, nr_parent = 0, nr_entries = 0;
@@ -150,7 +155,7 @@ struct PagesView {
     std::uint64_t address_bits = 0;  // EntryCheck::bits_of_addresses()
     bool is_named = true, is_alone = false, is_complete = true, is_compressed = false;
   };
-  struct OneImage {
+  struct OneImage {  // a pages image
     std::uint64_t pages_id = 0;
     std::string place = {};
     std::uint64_t size_bytes = 0;

@@ -100,8 +100,9 @@ class Checkpoint {
   // What a mapping is called: "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous
   // memory.
   std::string name_of(const Mapping& mapping) const;
-  // Of the dumped machine, in bytes: from an auxiliary vector, or else the usual one of its architecture.
-  std::uint64_t page_size() const;
+  // Of the dumped machine, in bytes: from an auxiliary vector; or else `supplied`, unless it is 0; or else the usual
+  // one of its architecture.
+  std::uint64_t page_size(std::uint64_t supplied = 0) const;
 
   // The entries of a kind that Needs::kinds names, without their extras, by the number in the image's name and then in
   // the order of the image; with `number`, of that image only. Empty: there are none, or they were not asked for.
@@ -150,7 +151,11 @@ class CheckpointReader : public Decoding {
   std::unique_ptr<Work> work_;
 };
 
-// Reads one input; "-" is standard input. If it holds several checkpoints, gives the first one with a tree of tasks.
+// Which of the sets are checkpoints of their own, in their order: those with a tree of tasks; of an input without any,
+// those with pages, such as pre-dumps, or errors; else all. What a pre-dump has left beside a checkpoint is none.
+std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all);
+
+// Reads one input; "-" is standard input. If it holds several checkpoints, gives the first of checkpoints_among().
 // All errors, even those of the input itself, are in errors().
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits = {});
 

@@ -63,7 +63,7 @@ struct Container {
   std::vector<ContainerMount> mounts;
   std::map<std::string, std::string> annotations, labels;
 
-  bool is_known() const { return !engine.empty() || !name.empty() || !id.empty(); }
+  bool is_known() const { return !engine.empty() || !name.empty() || !id.empty(); }  // does any file name one?
   // Takes what *this lacks from what another file says.
   void complete(Container&& other);
 };

@@ -12,6 +12,7 @@
 // marker to find the next entry by; what was delivered before it is right.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -109,6 +110,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(no_tree, data, "{name}")                                                                                           \
   X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                     \
   X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
+  X(no_pagemap, data, "holds a {name} image, and no pagemap")                                                          \
   X(bad_pid, data, "pid {have} is here for the second time")                                                           \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
   X(bad_parent, data, "not the parent that is wanted: {name}")                                                         \
@@ -126,7 +128,20 @@ enum class Reason : std::uint8_t {
 #undef X
 };
 
-struct SetId;  // source.hpp
+// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
+struct SetId {
+  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
+  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
+  std::string checkpoint;
+  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
+  // core-1.img and checkpoint/core-1.img.
+  std::string set;
+  // The input as a whole and none of its sets: what an error of the input itself belongs to.
+  bool is_input = false;
+
+  auto operator<=>(const SetId&) const = default;
+  std::string text() const;  // for people: INPUT, or INPUT (SET)
+};
 
 struct Error {
   static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
@@ -150,15 +165,16 @@ std::string_view sentence_of(Reason reason);  // with {want}, {have} and {name} 
 std::string_view name_of(Reason reason);      // "cut_payload"
 std::string to_string(const Error& error);    // one line without a line feed; names are escaped
 
-// Text from an image as it may stand in a line: nothing in it moves a cursor, ends the line or breaks UTF-8.
+// Text from an image as it may stand in a line: nothing moves a cursor, ends the line, turns it around or breaks UTF-8.
 enum class Escape : std::uint8_t {
-  names,  // control characters (C0, DEL, C1) and bytes that are not UTF-8, as \x1b
+  names,  // control characters (C0, DEL, C1, those of direction and lines) and bytes that are not UTF-8, as \x1b
   text,   // the same, and "\\" for a backslash, "\n" and "\t": it can be read back
   bytes   // everything that is not printable ASCII as \x1b, and "\\" for a backslash
 };
 std::string visible(std::string_view text, Escape escape = Escape::names);
 
 Error system_error(Reason reason, std::string image, int number);  // name: strerror(number)
+Error named_error(Reason reason, std::string image, std::string name);
 
 // Go on, or stop early without an error: nobody reads any more, or enough was seen.
 enum class [[nodiscard]] Step : std::uint8_t{go, stop};

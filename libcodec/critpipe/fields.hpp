@@ -150,7 +150,7 @@ inline std::uint64_t integer_or(const Field& field, const Message& message, Byte
 // What follows one entry: the plan of its kind with the numbers of its message.
 struct ExtraSizes {
   enum class Follows : std::uint8_t { nothing, parts, messages, rest_of_image };
-  struct Size {
+  struct Size {  // of one part
     std::uint64_t bytes = 0;
     std::uint64_t padding = 0;  // zeros after them
   };

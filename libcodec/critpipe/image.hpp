@@ -43,7 +43,7 @@ struct Image {
   const Kind* kind = nullptr;  // null: raw, and of no known name
   Head head = Head::none;
 
-  bool is_raw() const { return head == Head::none; }
+  bool is_raw() const { return head == Head::none; }  // bytes of something else: there are no entries
 };
 
 // A message and its position. Views live until the sink returns.
@@ -128,11 +128,15 @@ class Stage : public Sink {
   Sink* next_;
 };
 
+// Whose word is taken for the kind of an image that is not raw. both: one whose name is that of another kind is
+// refused.
+enum class KindOf : std::uint8_t { bytes, both };
+
 // Cuts an image into checked entries. What came before an error is right.
 class Decoder {
  public:
   // The sink must outlive *this. The name decides what the magic can't: raw images, and kinds that share a magic.
-  Decoder(Sink& sink, std::string_view name, const Limits& limits = {});
+  Decoder(Sink& sink, std::string_view name, const Limits& limits = {}, KindOf kind_of = KindOf::bytes);
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
@@ -168,6 +172,7 @@ class Decoder {
 
   Sink& sink_;
   Limits limits_;
+  KindOf kind_of_;
   std::string name_;
   Image image_;
   Error error_;

@@ -28,7 +28,7 @@ struct Slice {
   std::uint64_t begin = 0;
   std::uint64_t end = open;
 
-  bool is_all() const { return begin == 0 && end == open; }
+  bool is_all() const { return begin == 0 && end == open; }  // nothing is left out
 };
 
 // Writes the image that a Decoder reads, byte for byte, or a slice of it. If an entry turns out to be incomplete, its

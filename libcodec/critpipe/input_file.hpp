@@ -34,8 +34,8 @@ class InputFile {
   InputFile& operator=(InputFile&& other) noexcept;
   ~InputFile();
 
-  bool is_open() const { return fd_ >= 0; }
-  int fd() const { return fd_; }  // the caller must not close it
+  bool is_open() const { return fd_ >= 0; }  // false: as after an error
+  int fd() const { return fd_; }             // the caller must not close it
   const std::string& place() const { return place_; }
   // In bytes, when it was opened. unknown: it is not a regular file, or one of /proc.
   std::uint64_t size() const { return size_; }
@@ -75,7 +75,7 @@ class Directory {
   Directory& operator=(Directory&& other) noexcept;
   ~Directory();
 
-  bool is_open() const { return fd_ >= 0; }
+  bool is_open() const { return fd_ >= 0; }            // false: as after an error
   int fd() const { return fd_; }                       // the caller must not close it
   const std::string& place() const { return place_; }  // its name in errors
   std::string place_of(std::string_view name) const;   // that of what is in it
@@ -95,7 +95,7 @@ class Directory {
     std::uint64_t device = 0, inode = 0;
     bool operator==(const Identity&) const = default;
   };
-  Identity identity() const;
+  Identity identity() const;  // two zeros if it is not open
 
  private:
   int fd_ = -1;

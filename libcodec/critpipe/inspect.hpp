@@ -58,22 +58,22 @@ struct InspectedFile {
   std::vector<Owner> owners = {};
 };
 
-struct InspectedSocket {
+struct InspectedSocket {  // a socket of the checkpoint
   Socket socket;
   std::uint32_t type = 0;          // of the File
   std::vector<Owner> owners = {};  // who has it open
   std::vector<Owner> peers = {};   // who has the other end, if that is in the checkpoint
-  bool is_listening() const;
+  bool is_listening() const;       // a TCP socket that takes connections
 };
 
-struct InspectedMount {
+struct InspectedMount {  // a mount of one of the mount namespaces
   std::string mountpoint, type, source, root, options;
   std::string host_source = {};  // as the engine's configuration has it
   bool is_external = false, is_read_only = false;
   std::uint32_t ns = 0;  // the number of its mount namespace
 };
 
-struct InspectedNamespace {
+struct InspectedNamespace {           // a namespace, and which processes are in it
   std::string_view kind;              // "pid"
   std::uint32_t id = 0;               // as CRIU numbers it
   std::optional<bool> is_hosts = {};  // is it the one that CRIU ran in? Nothing: not known
@@ -118,16 +118,19 @@ struct Inspection {
   std::vector<InspectedNamespace> namespaces;
   InspectedSizes sizes;
   std::vector<Attention> attention;
-  std::size_t nr_parents = 0;  // sets of earlier dumps that are in the same input
+  std::size_t nr_parents = 0;  // sets of earlier dumps that are in the same input, or were given
   bool has_parent = false;     // pages are in one
   std::vector<Error> errors;
 
+  // The first of the tree; null: there are no processes.
   const InspectedProcess* root() const { return processes.empty() ? nullptr : &processes.front(); }
   std::string comm_of(std::uint32_t pid) const;  // empty: there is no such process
 };
 
-struct InspectOptions {
+struct InspectOptions {   // what to read, and of what
   bool overview = false;  // only what a table shows: no memory, files and mounts
+  // Inputs that the pages of parents are in, the nearest first. Requires: the input has one checkpoint.
+  std::vector<std::string> parents = {};
   Limits limits = {};
   SourceOptions source = {};
 };
@@ -174,12 +177,25 @@ struct InspectionJson {
   BigNumbers big_numbers = BigNumbers::number;
   std::vector<std::uint32_t> pids = {};
 };
-// One document {"schema": 1, "checkpoints": [...]}, as schemas/crit-inspect.json describes it.
-void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options);
+// One document of any number of inspections, each written when it is added; the output must outlive it.
+class InspectionDocument {
+ public:
+  enum class Keys : std::uint8_t {
+    own,           // {"schema": 1, "checkpoints": [...]}, as schemas/crit-inspect.json describes it
+    checkpointctl  // an array with the keys of checkpointctl 1.6's `inspect --format json`
+  };
+  InspectionDocument(Output& output, Keys keys, InspectionJson options);
+  void add(const Inspection& inspection);  // in the order of the calls
+  void end();                              // without it the document is cut
+
+ private:
+  Output& output_;
+  Keys keys_;
+  InspectionJson options_;
+  JsonWriter json_;
+};
 // The same facts as flat objects, one a line; "record" says of what.
 void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options);
-// An array with the keys of checkpointctl 1.6's `inspect --format json`.
-void print_inspections_checkpointctl(Output& output, std::span<const Inspection> all, const InspectionJson& options);
 
 // A line of a table.
 struct InspectionRow {
@@ -188,7 +204,7 @@ struct InspectionRow {
   std::uint64_t size_bytes = 0;
   std::size_t nr_processes = 0;
 };
-InspectionRow row_of(const Inspection& inspection);
+InspectionRow row_of(const Inspection& inspection);  // owns what it has of it
 // Sorts by a column: "namespace", "pod", "container", "image", "engine", "created", "size", "processes", "criu",
 // "input". False: there is no such column.
 bool sort_rows(std::vector<InspectionRow>& rows, std::string_view key);

@@ -40,8 +40,6 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-struct SetId;
-
 // How numbers are printed that may have 64 bits: all of the fields whose type has so many, whatever their value.
 // Readers that take numbers for doubles round those above 2^53; text comes through.
 enum class BigNumbers : std::uint8_t { number, text };
@@ -114,8 +112,8 @@ class EncodeSink {
   // Step::stop ends the encoding. Views live until the return.
   virtual Step begin(const Begin& image) = 0;
   virtual Step bytes(Bytes) = 0;
-  virtual Step pause() { return Step::go; }
-  virtual Step end() = 0;
+  virtual Step pause() { return Step::go; }  // the image goes on in a later document
+  virtual Step end() = 0;                    // the image is complete
   // A raw image that the JSON names without its bytes, which have to come from elsewhere.
   virtual Step missing_raw(std::string_view name, std::uint64_t size) = 0;
   // Something is encoded as it stands, and is hardly what was meant: `image`, `entry` and `offset` in the text say
@@ -172,9 +170,9 @@ class JsonWriter {
     return number(static_cast<std::uint64_t>(value), sizeof value == 8);
   }
   JsonWriter& number(std::uint64_t value, bool is_big);
-  JsonWriter& number_text(std::string_view digits);  // a number that is text already
+  JsonWriter& raw(std::string_view json);  // a value that is JSON already, on one line
   JsonWriter& boolean(bool value);
-  JsonWriter& null();
+  JsonWriter& null();                                          // the word
   JsonWriter& text(std::string_view text);                     // a byte that is not part of UTF-8 becomes U+FFFD
   JsonWriter& bytes(Bytes bytes);                              // as text if it is UTF-8, else {"base64": ...}
   JsonWriter& hex(std::uint64_t value);                        // as text, without 0x

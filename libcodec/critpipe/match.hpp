@@ -52,8 +52,9 @@ class Expression {
   // Matches entries with any text or bytes field that the pattern matches. Reasons: bad_expression.
   [[nodiscard]] Error parse_any(std::string_view pattern, AnyText how);
 
-  // After the input: an error for the first test whose field no image of it has. None if there was no image.
-  Error unanswered() const;
+  // After the input, where no entry gave the answer `wanted`: an error if no image of it is one that the expression
+  // asks for, or else for the first test whose field none of them has. None if there was no image.
+  Error unanswered(bool wanted = true) const;
 
  private:
   friend class ImageMatcher;
@@ -77,13 +78,14 @@ class ImageMatcher {
   // The answer for the entry that look() saw last, once its extra is known: does it exist, and does it have bytes?
   bool look_at_extra(bool there, bool filled) const;
 
-  // The fast path for Sink::many: passes over whole canonical entries from the front, up to the first whose answer is
-  // `wanted` or that needs the slow path. Not for the first entry of an image.
+  // What the fast path did.
   struct Skipped {
     std::size_t bytes = 0;      // passed over, size words included
     std::uint64_t entries = 0;  // passed over
     Bytes wanted = {};          // not empty: the checked payload of the entry behind them, whose answer is `wanted`
   };
+  // The fast path for Sink::many: passes over whole canonical entries from the front, up to the first whose answer is
+  // `wanted` or that needs the slow path. Not for the first entry of an image.
   Skipped skip_others(Bytes unchecked, bool wanted) const;
 
  private:

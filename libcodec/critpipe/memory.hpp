@@ -87,16 +87,20 @@ class PageDirectory final : public PageStore {
   explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
   ~PageDirectory() override;
 
-  const std::string& path() const;
+  const std::string& path() const;  // as it was given
   const Pagemap* pagemap(MemoryId memory) override;
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
-  bool has_parent_link() const;
+  bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
+  // Of the directory with the images; nothing: it can't be opened.
+  std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
-  // those of parents. Reasons: io_open, bad_member.
-  const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error);
+  // those of parents. Whose blocks are to be found, its pagemap was asked for before; `stored_page_size` is what their
+  // pages have, where they are counted in smaller ones. Reasons: io_open, bad_member, bad_blocks.
+  const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
+                          std::uint64_t stored_page_size = 0);
   // Fills `into` from byte `skip` of a stretch on, which is stored in this directory. May read beyond it, over the
   // pages that are stored behind it. Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
@@ -137,6 +141,19 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
+// What the images of a set are asked for.
+struct PartsWanted {
+  std::string place;                                   // of the set: before the names of its images
+  bool names = false;                                  // what is mapped, and how it is called
+  std::function<bool(MemoryId)> has_pagemap = {};      // is it there? Empty: pages are not asked for
+  std::function<bool(std::uint32_t pid)> pids = {};    // of which processes; empty: all
+  std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
+};
+// Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
+// set without tasks, and no pagemap where there is none. Requires: the checkpoint was read with Needs::mappings, was
+// told of pagemaps and is finished.
+std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
+
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.
 class MappingIndex {
  public:
@@ -155,6 +172,9 @@ class MappingIndex {
 // The same for the addresses of a process, whose holes may be stored in the shared objects that it maps.
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
+// For many visits to one process: `mappings` are those of the task.
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, const MappingIndex& mappings,
+                     std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit);
 
 // How to read addresses whose bytes no image has.
 enum class Absent : std::uint8_t {
@@ -243,13 +263,21 @@ class CheckpointMemory {
   // stored but is missing, and returns the first such error.
   [[nodiscard]] Error read_stored(const Process& process, const Take& take);
 
-  // The process's command line and environment, each string without its NUL. Reasons: those of read(), and limit_size.
+  // What a process was started with, each string without its NUL. Nothing: not asked for, or not to be had.
+  struct Texts {
+    std::optional<std::vector<std::string>> arguments = {}, environment = {};
+  };
+  struct TextsWanted {  // which of them, and what absent pages count as
+    bool arguments = true, environment = true;
+    Absent absent = Absent::zero_anonymous;
+  };
+  using TakeTexts = std::function<Step(const Process&, Texts)>;
+  // Hands on one process after the other, and holds the texts of one. What cannot be had is reported. Reasons: those of
+  // read(), and limit_json, no_tree.
+  void texts(std::span<const Process> processes, const TextsWanted& wanted, const TakeTexts& take);
+  // The same for one process.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
-  enum class Texts : std::uint8_t { arguments, environment };
-  // The same for many processes at once, in their order. Nothing: there was an error, which is reported.
-  std::vector<std::optional<std::vector<std::string>>> texts(std::span<const Process> processes, Texts which,
-                                                             Absent absent);
 
   // The sets with memory, in the order in which they begin, and what is stored of them, as it stands. Stretches are
   // read in their order, each of them stored; `take` gets its number. Directories are read by several threads, ahead of
@@ -261,6 +289,8 @@ class CheckpointMemory {
   MemoryWork& work() { return *work_; }  // internal
 
  private:
+  Error texts(const Process& process, const TextsWanted& wanted, Texts& texts);
+
   std::unique_ptr<MemoryWork> work_;
 };
 

@@ -179,7 +179,7 @@ enum class Sync : std::uint8_t { disk, none };
 // replaced.
 class AtomicFile {
  public:
-  struct Options {
+  struct Options {              // how to make it
     std::uint32_t mode = 0600;  // of a new file
     Sync sync = Sync::disk;
   };
@@ -211,12 +211,12 @@ class AtomicFile {
 // Files are written in a hidden directory inside, with mode 0600, and take their names when all are complete. Names
 // lead into the directory and never out of it; no link in it is followed.
 //
-// With Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit()
-// returns. A power cut during commit() may leave some of the files in place, each of them complete, and the hidden
-// directory.
+// If commit() fails, what was there is there again, where the file system can exchange files (NFS cannot). With
+// Sync::disk all bytes are on disk before the first file takes its name, and all names are before commit() returns. A
+// power cut during commit() may leave some of the files in place, each complete, and the hidden directory.
 class DirectoryWriter {
  public:
-  struct Options {
+  struct Options {         // how to make it
     bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
     Sync sync = Sync::disk;
   };
@@ -251,6 +251,13 @@ class DirectoryWriter {
   class CRITPIPE_INNER Work;
   std::unique_ptr<Work> work_;
 };
+
+// Removes a directory and all that is in it, as far as it may. Links are removed, not followed.
+void remove_directory(const std::string& path);
+// Waits until the files in an open directory, and their names, are on disk. `place`: its name in errors, with io_write.
+[[nodiscard]] Error sync_files(int directory, const std::string& place);
+// The same for the names in a directory alone, which may be one that is written to and not read.
+[[nodiscard]] Error sync_names(const std::string& path);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -1,8 +1,8 @@
 // pages: Pages that are stored in LZ4 blocks, as their pagemap lists them.
 //
 //     pages-PAGES_ID.img   := (pages | blocks)*                    of the present entries, in their order
-//     blocks of an entry   := block*                               each of pages_per_block pages; the last may be
-//     shorter block                := nothing                              size 0: zeros
+//     blocks of an entry   := block*                               each of pages_per_block pages, the last of fewer
+//     block                := nothing                              size 0: zeros
 //                           | as many bytes as its pages have      size = decoded length: as it is
 //                           | LZ4, without a frame                 smaller
 //

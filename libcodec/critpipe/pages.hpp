@@ -29,6 +29,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,6 +67,7 @@ constexpr std::uint64_t pages_in(std::uint64_t size_bytes, std::uint64_t page_si
 constexpr std::uint64_t pages_touched(std::uint64_t size_bytes, std::uint64_t page_size) {
   return size_bytes / page_size + (size_bytes % page_size != 0);
 }
+// At most the largest number: more bytes than there can be.
 constexpr std::uint64_t bytes_of_pages(std::uint64_t nr_pages, std::uint64_t page_size) {
   std::uint64_t size = 0;
   return __builtin_mul_overflow(nr_pages, page_size, &size) ? ~std::uint64_t{0} : size;
@@ -134,8 +136,8 @@ struct MemoryId {
 // names that belong to them.
 std::optional<MemoryId> memory_of_name(std::string_view name);
 std::optional<std::uint64_t> pages_id_of_name(std::string_view name);
-std::string pagemap_name(MemoryId memory);
-std::string pages_name(std::uint64_t pages_id);
+std::string pagemap_name(MemoryId memory);       // "pagemap-1.img", "pagemap-shmem-1.img"
+std::string pages_name(std::uint64_t pages_id);  // "pages-1.img"
 // Is it the name of a pages image, of either form?
 bool is_pages_name(std::string_view name);
 // The error of who would read a pages image that is there in compressed form only, "pages-3.comp.img"; none for others.
@@ -148,7 +150,7 @@ class PagemapReader {
   enum class Places : std::uint8_t { wanted, ignored };
   explicit PagemapReader(Places places = Places::wanted) : places_{places} {}
   // Takes the next entry. True: `run` is set. False: it was the head, and pages_id() is known now; or error() is set,
-  // and no call may follow. Reasons: limit_pages, bad_run, bad_blocks, limit_padded_blocks.
+  // and no call may follow. Reasons: no_pagemap, limit_pages, bad_run, bad_blocks, limit_padded_blocks.
   bool next(const Entry& entry, PageRun& run);
   // The run of any entry but the head, unchecked and without `page`.
   static PageRun decoded(const Entry& entry);
@@ -160,7 +162,7 @@ class PagemapReader {
   // Totals of the runs so far.
   std::uint64_t nr_entries() const { return nr_entries_; }
   std::uint64_t nr_pages() const { return nr_pages_; }
-  std::uint64_t nr_present() const { return next_page_; }
+  std::uint64_t nr_present() const { return next_page_; }  // stored in the pages image
   bool has_compressed() const { return has_compressed_; }
   bool ascending() const { return ascending_; }  // by address and without overlaps, at the smallest page size
   const Error& error() const { return error_; }  // offset and entry are set, image is not
@@ -189,7 +191,7 @@ class PagemapSink : public Sink {
   explicit PagemapSink(PagemapReader::Places places = PagemapReader::Places::wanted) : reader_{places} {}
   Step entry(const Entry& entry) final;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) final;
-  const PagemapReader& reader() const { return reader_; }
+  const PagemapReader& reader() const { return reader_; }  // its totals, and where an error is
 
  protected:
   virtual Step head(std::uint64_t /*pages_id*/) { return Step::go; }
@@ -221,6 +223,11 @@ struct Pagemap {
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
 
+// How the pages image of that id is stored, as the first pagemap that names it says; null: plain, or none says it, or
+// as the error says, with the pagemap's name. Reasons: bad_blocks.
+std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
+                                             std::uint64_t page_size, Error& error);
+
 // Loads a Pagemap, which must outlive it, and seals it. Reports an entry that is refused.
 class PagemapLoader final : public PagemapSink {
  public:
@@ -251,8 +258,8 @@ class PagesImage {
 
   const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
-  StoredSize stored() const { return {file_.size()}; }
-  std::uint64_t nr_pages() const;      // whole ones
+  StoredSize stored() const { return {file_.size()}; }  // in the file
+  std::uint64_t nr_pages() const;                       // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain
@@ -268,11 +275,13 @@ class PagesImage {
   // room for, which is no error. Reasons: io_read.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
 
-  // The first pages from `page` on that are not in a hole of the file. The end may lie past the last page.
-  struct Extent {
+  struct Extent {              // of pages
     std::uint64_t begin, end;  // begin == end: only holes follow
   };
+  // The first pages from `page` on that are not in a hole of the file. The end may lie past the last page.
   Extent next_extent(std::uint64_t page) const;
+  // How many bytes from a position in the content on lie in a hole, as far as `end`; 0: there is data, or no file.
+  std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
  private:
   Error read_blocks(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const;

@@ -95,10 +95,11 @@ struct StatisticsField {
 std::span<const StatisticsField> fields_of(Statistics::Of of);
 
 // Finds stats-dump and stats-restore in inputs of any form. The page size is that of the dumped machine if an image of
-// the input says it, or else `page_size`, in bytes. Views live until the next call. For one thread at a time.
+// the set says it, or else `page_size`, in bytes; 0: the usual one of its architecture. Views live until the next call.
+// For one thread at a time.
 class StatisticsReader final : public Decoding {
  public:
-  explicit StatisticsReader(std::uint64_t page_size = 4096, const Limits& limits = {});
+  explicit StatisticsReader(std::uint64_t page_size = 0, const Limits& limits = {});
   ~StatisticsReader() override;
   bool wants(std::string_view path) override;
   bool wants_alone(std::string_view) override { return true; }
@@ -120,9 +121,11 @@ class StatisticsReader final : public Decoding {
 void print_statistics(Output& output, std::span<const Statistics> all);
 // Writes a table of the dumps or of the restores among them, then totals and percentiles (nearest rank).
 void print_statistics_table(Output& output, std::span<const Statistics> all, Statistics::Of of);
-// Writes a JSON array of objects, or with `lines` one object a line.
-void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines,
+// Writes a JSON array of objects; and one object a line.
+void print_statistics_json(Output& output, std::span<const Statistics> all,
                            BigNumbers big_numbers = BigNumbers::number);
+void print_statistics_lines(Output& output, std::span<const Statistics> all,
+                            BigNumbers big_numbers = BigNumbers::number);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

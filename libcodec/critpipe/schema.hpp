@@ -86,7 +86,7 @@ struct Field {
   std::uint16_t tag;          // number << 3 | wire type
   std::uint32_t number;
 
-  std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }
+  std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }  // of the .proto
   const Message& message() const;                           // Requires: type == Type::message
   std::span<const Name> enum_values() const;                // Requires: type == Type::enumeration
   std::span<const Name> names() const;                      // Requires: show is flags or dict
@@ -114,7 +114,7 @@ struct Message {
   std::uint16_t nr_fields;
   std::uint16_t nr_numbers;  // size of by_number: the highest number + 1
 
-  std::span<const Field> all() const { return {fields, nr_fields}; }
+  std::span<const Field> all() const { return {fields, nr_fields}; }  // in the order of the .proto
   // The field with that number; null: there is none.
   const Field* find(std::uint32_t number) const {
     if (number >= nr_numbers || by_number[number] == no_field) return nullptr;
@@ -154,7 +154,7 @@ struct Extra {
   static constexpr std::size_t most_parts = 4;
   enum class Form : std::uint8_t { text, numbers };  // in JSON: base64, or a list of little-endian unsigned integers
 
-  struct PartPlan {
+  struct PartPlan {               // one of the things that follow a message; names of fields are those of its message
     std::string_view size = {};   // field: units of this part
     std::string_view added = {};  // field: further ones
     std::string_view name = {};   // its key in JSON, where parts make an object; else empty, and it is the only part
@@ -171,7 +171,8 @@ struct Extra {
   // The first entry has the rest of the image, or nothing where `unless` is true; the part is of the later entries.
   bool rest_of_image = false;
 
-  constexpr bool is_object() const { return !parts[0].name.empty(); }
+  constexpr bool is_object() const { return !parts[0].name.empty(); }  // in JSON; else a text or a list
+  // How many of `parts` are used.
   constexpr std::size_t nr_parts() const {
     std::size_t nr = 0;
     while (nr < most_parts && !parts[nr].size.empty()) ++nr;
@@ -192,8 +193,8 @@ struct Kind {
   Extra extra;
   std::string_view about;  // a few words for people; for raw images, also what reads them
 
-  bool is_raw() const { return first == nullptr; }
-  constexpr bool has_extra() const { return !extra.parts[0].size.empty(); }
+  bool is_raw() const { return first == nullptr; }  // bytes of something else, without magic and entries
+  constexpr bool has_extra() const { return !extra.parts[0].size.empty(); }  // is a message followed by more?
 };
 
 std::span<const Kind> all_kinds();  // in the order of proto/kinds.inc

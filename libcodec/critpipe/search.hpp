@@ -89,6 +89,7 @@ class Patterns {
 
  private:
   friend class Search;
+  bool find_in_zeros() const;
   std::unique_ptr<Compiled> compiled_;
 };
 
@@ -120,6 +121,9 @@ class Search {
   Step feed(Bytes bytes);
   // Ends the stretch and reports the remaining matches. Step::stop as in feed().
   Step end();
+  // So many zeros at each end of a run of zeros are all that a match beside it can reach, and none lies in zeros alone.
+  // Nothing: zeros are to be searched like all else.
+  std::optional<std::size_t> reach_into_zeros() const;
   // Why the engine failed. Reasons: no_search.
   const Error& error() const;
 
@@ -152,6 +156,7 @@ struct MemorySearchOptions {
   std::size_t context = 0;      // bytes to hand out on each side of a match, at most max_context
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   MemoryFilter filter = {};
+  bool names = true;  // of mappings are asked for: it is an error if the image is missing that has them
   Limits limits = {};
   std::function<void(const SetId&)> on_set = {};  // called when the first image of a set is met, before its matches
 };

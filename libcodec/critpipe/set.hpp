@@ -39,6 +39,8 @@ class ImageSet {
   const SetId& id() const;           // lives as long as *this, as do the views below
   const std::string& place() const;  // for messages
   bool is_directory() const;
+  // The same for two sets that are the same directory. Requires: is_directory().
+  Directory::Identity identity() const;
 
   // The names of the images: of a directory in natural order, otherwise in the order of the input.
   const std::vector<std::string>& members() const;
@@ -58,6 +60,10 @@ class ImageSet {
   explicit ImageSet(std::unique_ptr<Work> work);
   std::unique_ptr<Work> work_;
 };
+
+// For SourceOptions::parent_sets: the sets that links make parents of options.set, in any of the archives and streams.
+// Reads them; none of what cannot be read again.
+std::vector<std::string> linked_sets(const std::vector<std::string>& inputs, const SourceOptions& options);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -28,7 +28,6 @@
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,28 +40,13 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-// Identifies a checkpoint. Depends on its input alone, neither on the order of members nor on other inputs.
-struct SetId {
-  // The input as the user named it, without a slash at its end; "-" is standard input, "dump#2" the second dump among
-  // the inputs. For an image by itself, the directory in its name, or "." if that has none.
-  std::string checkpoint;
-  // The directory of the set within the input: "app" for app/core-1.img and for app/checkpoint/core-1.img. Empty for
-  // core-1.img and checkpoint/core-1.img.
-  std::string set;
-  // The input as a whole and none of its sets: what an error of the input itself belongs to.
-  bool is_input = false;
-
-  auto operator<=>(const SetId&) const = default;
-  std::string text() const;  // for people: INPUT, or INPUT (SET)
-};
-
 // Parents in the same input as their set stand in a directory below or beside it, whose name says how many dumps lie
 // between: "parent", "parent/parent" as in image streams, "pre-checkpoint", "pre-checkpoint-2" as in archives.
 struct Generation {
   std::string_view base;     // of SetId::set: what it is a generation of
   std::uint32_t number = 0;  // 0: the set itself; 1: its parent
 };
-Generation generation_of(std::string_view set);
+Generation generation_of(std::string_view set);  // of SetId::set; `base` is a view of it
 // For each set the number of its parent among them, or their count where it has none there.
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
@@ -80,6 +64,7 @@ struct Member {
   std::string place;                 // for messages only: "c1.tar.zst:checkpoint/core-1.img"
   std::string set_place;             // likewise, what precedes the names of its set: "c1.tar.zst:checkpoint/"
   std::string directory;             // the path of the directory that its set is in; empty: it is in none
+  std::string within;                // of an archive or a stream: the directory in it that its set is in
   std::shared_ptr<const SetId> set;  // never null from a source
   std::uint64_t id = 0;              // unique within a run
   std::uint64_t size = unknown;
@@ -91,6 +76,9 @@ struct Member {
   int fd = -1;                     // a file with exactly this member from its offset on, for pread; -1: there is none.
                                    // The receiver must not close it
 };
+
+// The set to which the link `parent` of a set in an archive or a stream leads. Nothing: it leads out of the input.
+std::optional<std::string> set_led_to(const Member& link, std::string_view target);
 
 // Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, bytes*, and end or fail; the
 // calls for several members may be interleaved. Step::stop ends the reading of the input.
@@ -115,18 +103,41 @@ class Receiver {
   virtual void fail(const Member* member, const Error& error) = 0;
 };
 
+// What an input is called. Depends on the others that name_inputs() was given with it.
+struct InputName {
+  std::string input;          // as the user named it, without a slash at its end
+  std::string brief = {};     // its last part, with as many directories before it as tell it from other inputs
+  std::string repeated = {};  // "#2" where it was given before under the same name; else empty
+  std::string met = {};       // "#2" where it was given before under any name; else empty
+
+  std::string checkpoint() const { return input + repeated; }  // where it holds sets
+  std::string prefix() const { return brief + met; }           // of the paths of its members
+  std::string directory() const;                               // checkpoint() of what is one image
+  std::string path() const;                                    // Member::path of what is one image
+};
+// One name for each input, in order.
+std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
+
+// The processors that this process may use, 1 or more.
+unsigned nr_processors();
+
 // How to read inputs.
 struct SourceOptions {
   bool all_members = false;                   // read files of a checkpoint that are no images, too
   std::uint64_t max_bytes = Member::unknown;  // the largest size of one input, unpacked; of a directory, of all files
   bool any_file = false;                      // and read files where no image is, and layers of container images
   std::optional<std::string> set = {};        // read only this set, and leave it out of paths
+  // Read what tells of parents, too: in archives and streams the links of sets, and with `set` the sets that are its
+  // parents. They keep the set in their paths.
+  bool parents = false;
+  std::vector<std::string> parent_sets = {};  // to which links lead: see linked_sets() in set.hpp
   // The offset from which to read standard input each time, if it is a file; unknown: its current offset.
   std::uint64_t stdin_offset = Member::unknown;
-  // Inputs that were read before these, in calls of their own: one that is named among them again is NAME#2.
-  std::vector<std::string> before = {};
-  // How many threads may unpack one input, each with 8 MiB; 0: one a processor, at most 8. Only zstd in frames, and
-  // only in a file, is unpacked by more than the one that reads it.
+  // Where inputs are read in calls of their own: what name_inputs() of all calls the ones of this call, one for each of
+  // them. Empty: they are named among themselves.
+  std::vector<InputName> names = {};
+  // How many threads may unpack one input, each with 8 MiB, at most 64; 0: one a processor, at most 8. Only zstd in
+  // frames, and only in a file, is unpacked by more than the one that reads it.
   unsigned threads = 0;
 };
 
@@ -157,6 +168,9 @@ class Pieces {
 // The number of members of a directory that the receiver wants; unknown: the input is no directory.
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 
+// Is it named as a tar archive, packed in any way that can be read: c1.tar, c1.tar.zst, c1.tgz?
+bool is_archive_name(std::string_view name);
+
 // Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
 bool is_container_image(const std::string& input);
 
@@ -172,10 +186,12 @@ bool can_read_again(const std::string& input, const SourceOptions& options);
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});
 Step read_inputs(const std::vector<std::string>& inputs, Receiver& receiver, const SourceOptions& options = {});
 
-// A receiver that decodes each image with a sink of its own. Derive from it.
+// A receiver that decodes each image with a sink of its own. Derive from it. An image of a set that is of another kind
+// than its name says is refused, unless the images are only looked at or passed on, whatever they are: KindOf::bytes.
+// An image by itself is what its bytes say.
 class Decoding : public Receiver {
  public:
-  explicit Decoding(const Limits& limits);
+  explicit Decoding(const Limits& limits, KindOf kind_of = KindOf::both);
   ~Decoding() override;
 
   // A sink for this member, which is destroyed when the member has ended or failed; null: the member is passed over.
@@ -226,7 +242,8 @@ class ByteReader {
 // Decodes the image in a file, which may be compressed; "-" is standard input. If the sink returns Step::stop, that is
 // no error. Reasons: those of Decoder, and io_open, io_read and those of damaged compression.
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits = {});
-// The same for an open file, from its offset on. It is not unpacked; the last part of its place is the image's name.
+// The same for an open file of a set, from its offset on. It is not unpacked; the last part of its place is the image's
+// name, which must be one of the kind that the image is of: bad_kind.
 Error decode_image(InputFile file, Sink& sink, const Limits& limits = {});
 // The same for bytes in memory, not compressed. The name is the image's file name, as for Decoder.
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits = {});

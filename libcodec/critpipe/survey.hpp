@@ -45,7 +45,7 @@ struct PageFact {
   PageClass page_class = PageClass::zero;
   std::array<std::uint8_t, 3> unused = {};
 
-  bool is_zero() const { return page_class == PageClass::zero; }
+  bool is_zero() const { return page_class == PageClass::zero; }  // all its bytes are 0
   // Have both pages the same content?
   bool same_as(const PageFact& other) const {
     return low == other.low && high == other.high && is_zero() == other.is_zero();
@@ -88,8 +88,8 @@ struct PageTotals {
   std::array<PageRun, 4> largest = {};                 // nr_pages == 0: there are fewer
   bool ascending = true;                               // the runs are, and do not overlap
 
-  void add(std::span<const PageRun> runs);
-  void add(const PageTotals& other);  // without first, last and ascending
+  void add(std::span<const PageRun> runs);  // in their order, which decides on `ascending`
+  void add(const PageTotals& other);        // without first, last and ascending
 };
 
 // Counts of pages by content.
@@ -102,7 +102,7 @@ struct ContentTotals {
   bool exact = true;           // false: `distinct` and `shared` are estimates with an error of distinct_error()
   std::array<std::uint64_t, nr_page_classes> classes = {};
 
-  std::uint64_t duplicate() const { return scanned - std::min(distinct, scanned); }
+  std::uint64_t duplicate() const { return scanned - std::min(distinct, scanned); }  // pages beyond the first of each
   void add(const ContentTotals& other);  // without distinct, shared and exact
 };
 double distinct_error();  // relative, one standard deviation

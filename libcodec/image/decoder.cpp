@@ -6,8 +6,8 @@
 
 namespace critpipe {
 
-Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits)
-    : sink_{sink}, limits_{limits}, name_{name.empty() ? "-" : name} {
+Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits, KindOf kind_of)
+    : sink_{sink}, limits_{limits}, kind_of_{kind_of}, name_{name.empty() ? "-" : name} {
   const Kind* by_name = kind_of_name(name_);
   image_.name = name_;
   image_.kind = by_name;
@@ -83,6 +83,10 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
     image_.head = Head::none;
     fail(Reason::bad_magic, offset_, 0, magic,
          by_name ? "" : "; a raw image (pages, tar, iptables, ...) is known by its file name only");
+    return false;
+  }
+  if (by_name && by_name->magic != magic && kind_of_ == KindOf::both) {
+    fail(Reason::bad_kind, Error::nowhere, 0, 0, std::string{kind->name});
     return false;
   }
   image_.kind = kind;

@@ -25,6 +25,9 @@ if(IS_ABSOLUTE ${CMAKE_INSTALL_LIBDIR})
 endif()
 cmake_path(APPEND pc_libdir "\${prefix}" "${CMAKE_INSTALL_LIBDIR}")
 cmake_path(APPEND pc_includedir "\${prefix}" "${CMAKE_INSTALL_INCLUDEDIR}")
+set(pc_prefix ${pc_prefix} PARENT_SCOPE)  # libcontrol's critpipe-control.pc has them, too
+set(pc_libdir ${pc_libdir} PARENT_SCOPE)
+set(pc_includedir ${pc_includedir} PARENT_SCOPE)
 configure_file(install/critpipe.pc.in critpipe.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/critpipe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
         COMPONENT development)

@@ -64,9 +64,9 @@ JsonWriter& JsonWriter::number(std::uint64_t value, bool is_big) {
   return *this;
 }
 
-JsonWriter& JsonWriter::number_text(std::string_view digits) {
+JsonWriter& JsonWriter::raw(std::string_view json) {
   separate();
-  output_.write(digits);
+  output_.write(json);
   return *this;
 }
 

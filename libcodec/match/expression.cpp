@@ -18,6 +18,8 @@ struct Expression::Program {
   std::uint64_t has_extra_bits = 0, filled_extra_bits = 0;
   std::uint64_t extra_bits = 0;
   std::uint64_t answered = 0;
+  std::uint64_t held = 0;            // image bits that were true of an image
+  bool has_searched[2] = {};         // an image whose entries may be false, true by its image bits
   std::vector<const Message*> seen;  // messages of the images so far
 
   Error compile_patterns(Clause& of);
@@ -25,6 +27,8 @@ struct Expression::Program {
   Error prepare_special(const Test& test);
   std::string kinds_with(std::uint64_t bit);
   void note(const Message* message, std::uint64_t possible);
+  void note_image(std::uint64_t constant);
+  Error nothing_searched() const;
 };
 
 Error Expression::Program::compile_patterns(Clause& of) {
@@ -94,6 +98,26 @@ void Expression::Program::note(const Message* message, std::uint64_t possible) {
   if (std::ranges::find(seen, message) == seen.end()) seen.push_back(message);
 }
 
+void Expression::Program::note_image(std::uint64_t constant) {
+  held |= constant & image_bits;
+  for (const bool wanted : {false, true})
+    has_searched[wanted] = has_searched[wanted] || can_end_in(jumps, wanted, image_bits, constant);
+}
+
+// The images that were asked for are not among those of the input.
+Error Expression::Program::nothing_searched() const {
+  const Test* blamed = nullptr;
+  for (const Test& test : clause.tests) {
+    const std::uint64_t bit = bit_of(clause, test);
+    if ((image_bits & bit) && (!blamed || (held & bit_of(clause, *blamed)))) blamed = &test;
+  }
+  std::string what = "no image of the input has entries and fits what is said of " + blamed->written;
+  if (blamed->compare == Compare::equal && !blamed->values.empty())
+    what = "no image of the input has entries and the " + std::string{blamed->path[0] == "image" ? "name " : "magic "} +
+           blamed->values[0].text;
+  return fault(blamed->column, std::move(what));
+}
+
 Expression::Expression() : program_{std::make_unique<Program>()} {}
 Expression::~Expression() = default;
 
@@ -137,8 +161,9 @@ std::string Expression::Program::kinds_with(std::uint64_t bit) {
   return text.empty() ? text : text + (names.size() == 1 ? " has it" : " have it");
 }
 
-Error Expression::unanswered() const {
+Error Expression::unanswered(bool wanted) const {
   if (program_->seen.empty()) return {};
+  if (!program_->has_searched[wanted] && program_->image_bits != 0) return program_->nothing_searched();
   for (const Test& test : program_->clause.tests) {
     const std::uint64_t bit = bit_of(program_->clause, test);
     if ((program_->answered & bit) || test.regex.texts_only) continue;  // --any names no field
@@ -181,6 +206,7 @@ ImageMatcher::ImageMatcher(Expression& expression, const Image& image) {
     if (check.kind == Check::Kind::range) truth = holds(check, image.kind->magic);
     if (truth) inner_->constant |= check.bit;
   }
+  program.note_image(inner_->constant);
   program.note(image.kind->first, inner_->possible);
   program.note(image.kind->later, inner_->possible);
   program.note(&other, inner_->possible);

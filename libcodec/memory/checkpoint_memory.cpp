@@ -35,12 +35,17 @@ const Mapping* in_one_mapping(const MappingIndex& mappings, MemoryWork::Piece& p
 
 }  // namespace
 
-// A parent that is not there is said where its pages are asked for.
+// A missing parent is reported when its pages are asked for.
 void MemoryWork::report_directory(PageStore& store) {
   if (store.has_given_parent()) report_directory(*store.parent());
   if (!store.page_directory()) return;
   for (const Error& error : store.page_directory()->new_errors())
     if (error.reason != Reason::no_parent && error.reason != Reason::bad_parents) report(error);
+}
+
+const MappingIndex& MemoryWork::mappings_of(const Task& task) const {
+  if (std::exchange(indexed_, &task) != &task) index_ = MappingIndex{task.memory.mappings};
+  return index_;
 }
 
 Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const {
@@ -50,8 +55,7 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
   std::snprintf(addresses, sizeof addresses, "0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
                 static_cast<unsigned long long>(end), process.task->pid);
   error.name = addresses;
-  const MappingIndex mappings{process.task->memory.mappings};
-  const Mapping* mapping = mappings.at(begin);
+  const Mapping* mapping = mappings_of(*process.task).at(begin);
   if (stretch.where == Stretch::Where::lazy) error.name += "were left behind for a lazy restore";
   else if (stretch.where == Stretch::Where::missing) error.name += "are in a parent that is not here, or lacks them";
   else if (!mapping) error.name += "are in no mapping";
@@ -73,7 +77,7 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
                      const std::function<Step(Error)>& absent) {
   if (range.begin >= range.end) return true;
   MemorySet& set = set_of(range.process);
-  const MappingIndex mappings{range.process.task->memory.mappings};
+  const MappingIndex& mappings = mappings_of(*range.process.task);
   std::uint64_t at = range.begin;
   const auto take = [&](const Stretch& stretch) {
     at = std::max(at, stretch.vaddr);
@@ -93,8 +97,8 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
     }
     return step;
   };
-  const bool all =
-      visit_stretches(set, *range.process.checkpoint, *range.process.task, set.page_size, range.begin, range.end, take);
+  const bool all = visit_stretches(set, *range.process.checkpoint, *range.process.task, mappings, set.page_size,
+                                   range.begin, range.end, take);
   report_directory(set);
   return all;
 }
@@ -133,8 +137,7 @@ const Process* CheckpointMemory::find_process(std::uint32_t pid) const {
 
 std::vector<CheckpointMemory::Range> CheckpointMemory::unlinked(const Process& process) const {
   std::vector<Range> ranges;
-  const MappingIndex mappings{process.task->memory.mappings};
-  for (const Mapping* mapping : mappings.all()) {
+  for (const Mapping* mapping : work_->mappings_of(*process.task).all()) {
     if (process.checkpoint->ghost_of(*mapping).empty()) continue;
     const Range whole{process, mapping->start, mapping->end, Absent::zero};
     (void)work_->cut(

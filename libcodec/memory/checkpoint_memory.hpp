@@ -16,7 +16,7 @@ struct MemorySet final : PageStore {
   // A pages image that is no file of a directory.
   struct Streamed {
     std::string place;
-    std::uint64_t nr_parts = 0;    // smallest pages that have come
+    std::uint64_t seen_bytes = 0;  // of its content have come
     bool held = false;             // all of them
     std::vector<std::byte> bytes;  // if they are held
   };
@@ -48,7 +48,6 @@ struct MemorySet final : PageStore {
 struct MemoryWork {
   using Range = CheckpointMemory::Range;
   using Report = CheckpointMemory::Report;
-  using Texts = CheckpointMemory::Texts;
 
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
@@ -71,7 +70,7 @@ struct MemoryWork {
   struct Source {
     std::vector<std::string> inputs;
     SetsOf<MemorySet> sets = {};
-    bool failed = false;  // something in them could not be read, which was said
+    bool failed = false;  // something in them could not be read, and was reported
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
@@ -85,12 +84,15 @@ struct MemoryWork {
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
+  std::set<std::pair<Reason, std::string>> known;      // errors, and their images
+  bool note(const Error& error);                       // is it new?
   void hold(Bytes bytes, std::vector<std::byte>& to);  // as long as options.held_bytes lasts
 
   void load();
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
+  void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);
   std::vector<MemorySet*> children();  // sets of the first source that have memory
@@ -103,6 +105,9 @@ struct MemoryWork {
   void report_directory(PageStore& store);
   MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 
+  const MappingIndex& mappings_of(const Task& task) const;  // until it is asked for another task
+  mutable const Task* indexed_ = nullptr;
+  mutable MappingIndex index_ = {};
   // The pieces of a range in order; `absent` gets what none is made of. Where it is stopped, the rest is left out.
   bool cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
            const std::function<Step(Error)>& absent);
@@ -110,10 +115,6 @@ struct MemoryWork {
 
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
-  std::vector<std::optional<std::vector<std::string>>> texts(CheckpointMemory& memory,
-                                                             std::span<const Process> processes, Texts which,
-                                                             Absent absent, const Report& fault);
-  Error texts_of_one(CheckpointMemory& memory, const Process& process, Texts which, std::vector<std::string>& all);
 
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);

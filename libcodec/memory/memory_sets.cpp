@@ -1,6 +1,7 @@
 // What the inputs of a CheckpointMemory hold: sets, their pagemaps, pages that cannot be read again, and parents.
 #include <algorithm>
 
+#include "base/path_names.hpp"
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
 #include "memory/join_parents.hpp"
@@ -22,8 +23,12 @@ class HoldPages final : public PagesSink {
   }
   Step done(std::uint64_t size_bytes) override {
     image_.held = !work_.over_limit;
-    image_.nr_parts = pages_in(size_bytes, smallest_page);
+    image_.seen_bytes = size_bytes;
     return Step::go;
+  }
+  void fail(const Error&) override {
+    (void)cut_page();
+    (void)done(image_.bytes.size());
   }
 
  private:
@@ -60,6 +65,7 @@ class LoadSets final : public Decoding {
       : Decoding{work.options.limits}, work_{work}, source_{source} {}
 
   bool wants(std::string_view name) override {
+    if (last_part(name) == "parent") return true;
     if (work_.options.wanted && !work_.options.wanted(name)) return false;
     name.remove_prefix(name.rfind('/') + 1);
     if (is_ghost(name)) return work_.from_pipe;
@@ -69,6 +75,7 @@ class LoadSets final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {
     source_.failed = true;
+    work_.note(error);
     work_.report(error);
   }
 
@@ -90,7 +97,7 @@ bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
 }
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
-  if (!member.is_image) return nullptr;
+  if (!member.is_image) return parent_link_sink(source_.sets, member);
   MemorySet& set = source_.sets.of(member, [&] {
     auto made = std::make_unique<MemorySet>();
     if (!member.directory.empty())
@@ -119,7 +126,9 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
       report(error);
     });
   }
-  return set.checkpoint.wants(member.name) ? set.checkpoint.sink_for(member.name) : nullptr;
+  if (set.checkpoint.wants(member.name)) return set.checkpoint.sink_for(member.name);
+  // What no name tells is at least an image.
+  return member.in_set || kind_of_name(member.name) ? nullptr : std::make_unique<Stage>(nullptr);
 }
 
 }  // namespace
@@ -131,13 +140,15 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
 }
 
 std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, Error& error) const {
-  for (const auto& [memory, pagemap] : pagemaps)
-    if (pagemap.pages_id == pages_id && pagemap.layout) {
-      auto placed = pagemap.layout->placed(page_size, error);
-      if (error) error.image = place + pagemap_name(memory);
-      return placed;
-    }
-  return nullptr;
+  auto blocks = critpipe::blocks_of(pagemaps, pages_id, page_size, error);
+  if (error) error.image = place + error.image;
+  return blocks;
+}
+
+// The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
+// anybody reads.
+bool MemoryWork::note(const Error& error) {
+  return known.size() < max_kept_errors && known.emplace(error.reason, error.image).second;
 }
 
 void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
@@ -148,7 +159,9 @@ void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
 
 void MemoryWork::load() {
   for (const std::string& parent : options.parents) sources.push_back({{parent}});
-  options.source.stdin_offset = stdin_offset();
+  if (options.source.stdin_offset == Member::unknown) options.source.stdin_offset = stdin_offset();
+  options.source.parents = true;
+  options.source.parent_sets = linked_sets(sources.front().inputs, options.source);
   const auto again = [this](const std::string& input) { return can_read_again(input, options.source); };
   for (const Source& source : sources) from_pipe |= !std::ranges::all_of(source.inputs, again);
   for (Source& source : sources) load(source);
@@ -209,7 +222,7 @@ void MemoryWork::link_parents() {
 void MemoryWork::finish() {
   std::vector<MemorySet*> named;  // but parents, whose memory is that of the set which they are the parent of
   for (const Source& source : sources) {
-    for (MemorySet* parent : join_parents(source.sets)) parent->is_parent = true;
+    for (MemorySet* parent : join_parents(source.sets, options_of(source).set)) parent->is_parent = true;
     for (const auto& set : source.sets.all())
       if (!set->is_parent) named.push_back(set.get());
   }
@@ -219,9 +232,18 @@ void MemoryWork::finish() {
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "");
-      set->page_size = options.page_size != 0 ? options.page_size : set->checkpoint.page_size();
-      if (!set->is_parent && &source == &sources.front()) add_processes(*set);
+      set->page_size = set->checkpoint.page_size(options.page_size);
+      if (set->is_parent || &source != &sources.front()) continue;
+      report_missing(*set);
+      add_processes(*set);
     }
+}
+
+void MemoryWork::report_missing(const MemorySet& set) {
+  const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
+  const PartsWanted wanted{
+      .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};
+  for (const Error& error : missing_parts(set.checkpoint, wanted)) report(error);
 }
 
 void MemoryWork::add_processes(MemorySet& set) {

@@ -1,19 +1,148 @@
 // Command lines and environments.
+#include <algorithm>
+
 #include "memory/checkpoint_memory.hpp"
 
 namespace critpipe {
 
 namespace {
 
-constexpr std::uint64_t longest_texts = 32 << 20;  // bytes of a process; Linux allows 6 MiB
+using Texts = CheckpointMemory::Texts;
+using Range = CheckpointMemory::Range;
 
-// Which of the ranges that are read are those of a process.
-struct TextRanges {
-  static constexpr std::size_t none = ~std::size_t{0};
-  bool known = true;  // false: the bytes cannot be had
-  std::size_t texts = none;
-  std::size_t behind = none;  // where the last string may go on
+// A list of strings takes its bytes and a std::string for each. Linux allows 6 MiB, with a pointer for each string.
+constexpr std::uint64_t max_texts_bytes = 32 << 20;
+
+// One list, and the ranges that hold it: its own, and where its last string may go on.
+struct ReadList {
+  std::optional<std::vector<std::string>> Texts::*kind;
+  const char* name;
+  bool is_known = false;      // its bytes can be had
+  std::uint64_t missing = 0;  // of its own bytes, which have not come
+  std::uint64_t weight = 0;
+  std::string own = {}, behind = {};
+
+  bool is_too_large() const { return weight > max_texts_bytes; }
+  void add(Bytes bytes, bool is_behind);
 };
+
+void ReadList::add(Bytes bytes, bool is_behind) {
+  missing -= is_behind ? 0 : bytes.size();
+  const auto nr_strings = static_cast<std::uint64_t>(std::ranges::count(bytes, std::byte{0}));
+  weight += bytes.size() + nr_strings * sizeof(std::string);
+  if (!is_too_large()) (is_behind ? behind : own).append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+// The lists of one process after the other, each until it is handed on.
+class TextsReading {
+ public:
+  TextsReading(CheckpointMemory& memory, std::span<const Process> processes,
+               const CheckpointMemory::TextsWanted& wanted, const MemoryWork::Report& fault,
+               const CheckpointMemory::TakeTexts& take)
+      : memory_{memory}, processes_{processes}, wanted_{wanted}, fault_{fault}, take_{take}, lists_(processes.size()) {}
+  void read();
+
+ private:
+  struct Owner {
+    std::size_t process, list;
+    bool is_behind;
+  };
+  void plan();
+  void plan(std::size_t process, ReadList list);
+  bool add(const Owner& owner, std::uint64_t begin, std::uint64_t end, Absent absent,
+           const MemoryWork::Report& absence);
+  Step hand_on(std::size_t end);
+  Texts texts_of(std::size_t process);
+
+  CheckpointMemory& memory_;
+  std::span<const Process> processes_;
+  const CheckpointMemory::TextsWanted& wanted_;
+  const MemoryWork::Report& fault_;
+  const CheckpointMemory::TakeTexts& take_;
+  std::vector<std::vector<ReadList>> lists_;  // of each process
+  std::vector<Range> ranges_;
+  std::vector<Owner> owners_;  // of the ranges
+  std::size_t next_ = 0;       // process that is handed on
+};
+
+bool TextsReading::add(const Owner& owner, std::uint64_t begin, std::uint64_t end, Absent absent,
+                       const MemoryWork::Report& absence) {
+  if (begin >= end) return true;
+  const Range range{processes_[owner.process], begin, end, absent};
+  const std::vector<Error> errors = memory_.absences(range);
+  for (const Error& error : errors) absence(error);
+  if (!errors.empty()) return false;
+  ranges_.push_back(range);
+  owners_.push_back(owner);
+  lists_[owner.process][owner.list].missing += owner.is_behind ? 0 : end - begin;
+  return true;
+}
+
+void TextsReading::plan(std::size_t process, ReadList list) {
+  const AddressSpace& space = processes_[process].task->memory;
+  const bool is_arguments = list.kind == &Texts::arguments;
+  const std::uint64_t begin = is_arguments ? space.arg_start : space.env_start;
+  const std::uint64_t end = is_arguments ? space.arg_end : space.env_end;
+  const std::uint64_t size = std::max(begin, end) - begin;
+  const Owner owner{process, lists_[process].size(), false}, behind{owner.process, owner.list, true};
+  lists_[process].push_back(std::move(list));
+  ReadList& planned = lists_[process].back();
+  if (size > max_texts_bytes) planned.weight = size;
+  else planned.is_known = add(owner, begin, end, wanted_.absent, fault_);
+  if (is_arguments && planned.is_known && size > 0)
+    (void)add(behind, end, space.title_end(), Absent::zero_holes, [](const Error&) {});
+}
+
+void TextsReading::plan() {
+  const Checkpoint* pages_only = nullptr;  // was said
+  for (std::size_t i = 0; i < processes_.size(); ++i) {
+    const Process& process = processes_[i];
+    if (!process.task->has_memory) {
+      const bool is_said = process.checkpoint == std::exchange(pages_only, process.checkpoint);
+      if (!is_said) fault_(lacks_address_space(process));
+      continue;
+    }
+    if (wanted_.arguments) plan(i, {&Texts::arguments, "command line"});
+    if (wanted_.environment) plan(i, {&Texts::environment, "environment"});
+  }
+}
+
+Texts TextsReading::texts_of(std::size_t process) {
+  Texts texts;
+  for (const ReadList& list : lists_[process]) {
+    if (list.is_too_large()) {
+      Error error{Reason::limit_json, std::string{processes_[process].name}};
+      error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid) +
+                   ", with 32 for each word,";
+      error.want = max_texts_bytes;
+      fault_(error);
+    } else if (list.is_known && list.missing == 0) {
+      texts.*list.kind = strings_in(list.own, list.behind);
+    }
+  }
+  lists_[process].clear();
+  return texts;
+}
+
+// The processes before `end`.
+Step TextsReading::hand_on(std::size_t end) {
+  for (; next_ < end; ++next_)
+    if (take_(processes_[next_], texts_of(next_)) == Step::stop) return Step::stop;
+  return Step::go;
+}
+
+void TextsReading::read() {
+  plan();
+  Step step = Step::go;
+  const Error error = memory_.read(ranges_, [&](std::size_t range, Bytes bytes) {
+    const auto& [process, list, is_behind] = owners_[range];
+    step = hand_on(process);
+    if (step == Step::go) lists_[process][list].add(bytes, is_behind);
+    return step;
+  });
+  if (error) fault_(error);
+  if (step == Step::go) (void)hand_on(processes_.size());
+}
 
 }  // namespace
 
@@ -28,81 +157,33 @@ Error lacks_address_space(const Process& process) {
   return error;
 }
 
-std::vector<std::optional<std::vector<std::string>>> MemoryWork::texts(CheckpointMemory& memory,
-                                                                       std::span<const Process> processes, Texts which,
-                                                                       Absent absent, const Report& fault) {
-  std::vector<Range> ranges;
-  std::vector<TextRanges> of_process(processes.size());
-  const auto add = [&](const Range& range, bool& known, const Report& absence) {
-    if (range.begin >= range.end) return TextRanges::none;
-    const std::vector<Error> errors = memory.absences(range);
-    for (const Error& error : errors) absence(error);
-    known = errors.empty();
-    if (!known) return TextRanges::none;
-    ranges.push_back(range);
-    return ranges.size() - 1;
-  };
-  const Checkpoint* pages_only = nullptr;  // was said
-  for (std::size_t i = 0; i < processes.size(); ++i) {
-    const Process& process = processes[i];
-    const AddressSpace& space = process.task->memory;
-    if (!process.task->has_memory) {
-      of_process[i].known = false;
-      const bool is_said = process.checkpoint == std::exchange(pages_only, process.checkpoint);
-      if (!is_said) fault(lacks_address_space(process));
-      continue;
-    }
-    const bool is_arguments = which == Texts::arguments;
-    const std::uint64_t begin = is_arguments ? space.arg_start : space.env_start;
-    const std::uint64_t end = is_arguments ? space.arg_end : space.env_end;
-    if (end > begin && end - begin > longest_texts) {
-      Error error{Reason::limit_size, std::string{process.name}};
-      error.want = longest_texts;
-      fault(error);
-      of_process[i].known = false;
-      continue;
-    }
-    of_process[i].texts = add({process, begin, end, absent}, of_process[i].known, fault);
-    bool behind = true;
-    if (is_arguments && of_process[i].texts != TextRanges::none)
-      of_process[i].behind = add({process, end, space.title_end(), Absent::zero_holes}, behind, [](const Error&) {});
-  }
-  std::vector<std::string> bytes(ranges.size());
-  const Error error = memory.read(ranges, [&](std::size_t range, Bytes block) {
-    bytes[range].append(reinterpret_cast<const char*>(block.data()), block.size());
-    return Step::go;
-  });
-  if (error) fault(error);
-  std::vector<std::optional<std::vector<std::string>>> all(processes.size());
-  const auto at = [&](std::size_t range) {
-    return range == TextRanges::none ? std::string_view{} : std::string_view{bytes[range]};
-  };
-  for (std::size_t i = 0; i < processes.size(); ++i)
-    if (of_process[i].known) all[i] = strings_in(at(of_process[i].texts), at(of_process[i].behind));
-  return all;
+void CheckpointMemory::texts(std::span<const Process> processes, const TextsWanted& wanted, const TakeTexts& take) {
+  TextsReading{*this, processes, wanted, work_->report, take}.read();
 }
 
-std::vector<std::optional<std::vector<std::string>>> CheckpointMemory::texts(std::span<const Process> processes,
-                                                                             Texts which, Absent absent) {
-  return work_->texts(*this, processes, which, absent, work_->report);
-}
-
-Error MemoryWork::texts_of_one(CheckpointMemory& memory, const Process& process, Texts which,
-                               std::vector<std::string>& all) {
+Error CheckpointMemory::texts(const Process& process, const TextsWanted& wanted, Texts& texts) {
   Error first;
-  const auto keep = [&](const Error& error) { first = first ? first : error; };
-  auto found = texts(memory, {&process, 1}, which, Absent::zero_anonymous, keep);
-  all.clear();
-  if (found.front()) all.swap(*found.front());
+  const Report keep = [&](const Error& error) { first = first ? first : error; };
+  const TakeTexts take = [&](const Process&, Texts all) {
+    texts = std::move(all);
+    return Step::go;
+  };
+  TextsReading{*this, {&process, 1}, wanted, keep, take}.read();
   return first;
 }
 
 Error CheckpointMemory::arguments(const Process& process, std::vector<std::string>& all) {
-  return work_->texts_of_one(*this, process, Texts::arguments, all);
+  Texts found;
+  Error error = texts(process, {.environment = false}, found);
+  all = std::move(found.arguments).value_or(std::vector<std::string>{});
+  return error;
 }
 
 Error CheckpointMemory::environment(const Process& process, std::vector<std::string>& all) {
-  return work_->texts_of_one(*this, process, Texts::environment, all);
+  Texts found;
+  Error error = texts(process, {.arguments = false}, found);
+  all = std::move(found.environment).value_or(std::vector<std::string>{});
+  return error;
 }
 
 }  // namespace critpipe

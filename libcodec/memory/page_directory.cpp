@@ -76,6 +76,11 @@ std::vector<Error> PageDirectory::new_errors() {
 
 bool PageDirectory::has_parent_link() const { return work_->set && work_->set->has("parent"); }
 
+std::optional<Directory::Identity> PageDirectory::identity() const {
+  if (!work_->set || !work_->set->is_directory()) return std::nullopt;
+  return work_->set->identity();
+}
+
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const auto known = work_->pagemaps.find(memory);
   if (known != work_->pagemaps.end()) return known->second.get();
@@ -117,7 +122,7 @@ PageDirectory* PageDirectory::linked_parent() {
   return work_->parent.get();
 }
 
-// As the pagemap that leads to the image says, which is known by then.
+// As a pagemap says that has been asked for.
 std::shared_ptr<const StoredPages> PageDirectory::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
                                                             Error& error) const {
   for (const auto& [memory, pagemap] : work_->pagemaps)
@@ -129,7 +134,8 @@ std::shared_ptr<const StoredPages> PageDirectory::blocks_of(std::uint64_t pages_
   return nullptr;
 }
 
-const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error) {
+const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
+                                       std::uint64_t stored_page_size) {
   auto& all = work_->chain->open;
   auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
     return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size;
@@ -139,7 +145,8 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
-    std::shared_ptr<const StoredPages> blocks = blocks_of(pages_id, page_size, error);
+    std::shared_ptr<const StoredPages> blocks =
+        blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
     if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;
@@ -153,6 +160,7 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                           std::span<std::byte> into) {
   Error error;
+  (void)pagemap(stretch.memory);  // which says how the image is stored
   const PagesImage* pages = image(stretch.pages_id, page_size, error);
   return pages ? pages->read(stretch.page, skip, into) : error;
 }

@@ -133,7 +133,9 @@ class ReadPages final : public Decoding {
   }
   bool reads_raw() const override { return false; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override { work_.report(error); }
+  void report(const Error& error) override {
+    if (work_.note(error)) work_.report(error);
+  }
 
  private:
   class FeedPages;
@@ -154,11 +156,11 @@ class ReadPages::FeedPages final : public PagesSink {
     placed.image = image_.place;
     queue_.fail(std::move(placed));
   }
-  Step pages(std::uint64_t first, Bytes bytes) override { return queue_.feed(set_, pages_id_, first, bytes); }
-  Step done(std::uint64_t size_bytes) override {
-    image_.nr_parts = pages_in(size_bytes, smallest_page);
-    return Step::go;
+  Step pages(std::uint64_t first, Bytes bytes) override {
+    image_.seen_bytes = content_position(first, smallest_page) + bytes.size();
+    return queue_.feed(set_, pages_id_, first, bytes);
   }
+  void fail(const Error&) override { (void)cut_page(); }
 
  private:
   PieceQueue& queue_;
@@ -182,17 +184,17 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 }
 
 // An image that is held, as it was stored.
-Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, const MemorySet::Streamed& image) {
+Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, MemorySet::Streamed& image) {
   Error error;
   const auto blocks = set.blocks_of(pages_id, error);
   if (!blocks && !error) return queue.feed(set, pages_id, 0, image.bytes);
   if (!error) {
     BlockFeed feed{blocks};
-    std::uint64_t part = 0;
+    image.seen_bytes = 0;
     const Step step = feed.feed(image.bytes, [&](Bytes content) {
-      const Step next = queue.feed(set, pages_id, part, content);
-      part += pages_in(content.size(), smallest_page);
-      return next;
+      const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
+      image.seen_bytes += content.size();
+      return queue.feed(set, pages_id, part, content);
     });
     if (!feed.error()) return step;
     error = feed.error();
@@ -207,8 +209,10 @@ Error missing(const Piece& piece) {
   const auto image = piece.stream->images.find(piece.stretch.pages_id);
   if (image == piece.stream->images.end())
     return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = content_position(image->second.nr_parts, smallest_page);
-  return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, 0};
+  const std::uint64_t there = image->second.seen_bytes;
+  const std::uint64_t begin = content_position(piece.stretch.page, piece.set->page_size, piece.skip);
+  const std::uint64_t have = std::min(piece.size, there - std::min(there, begin));
+  return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, have};
 }
 
 Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
@@ -228,7 +232,7 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
   Step step = queue.advance();
   for (const Source& source : sources)
     for (const auto& set : source.sets.all())
-      for (const auto& [pages_id, image] : set->images)
+      for (auto& [pages_id, image] : set->images)
         if (step == Step::go && image.held) step = feed_held(queue, *set, pages_id, image);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);

@@ -75,9 +75,9 @@ namespace {
 // What mappings of shared objects have for a hole in the process's own pagemap.
 class HoleFiller {
  public:
-  HoleFiller(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
+  HoleFiller(PageStore& store, const Checkpoint& checkpoint, const MappingIndex& mappings, std::uint64_t page_size,
              const VisitStretch& visit)
-      : store_{store}, checkpoint_{checkpoint}, page_size_{page_size}, mappings_{task.memory.mappings}, visit_{visit} {}
+      : store_{store}, checkpoint_{checkpoint}, page_size_{page_size}, mappings_{mappings}, visit_{visit} {}
   bool fill(const Stretch& hole);
 
  private:
@@ -86,7 +86,7 @@ class HoleFiller {
   PageStore& store_;
   const Checkpoint& checkpoint_;
   std::uint64_t page_size_;
-  MappingIndex mappings_;
+  const MappingIndex& mappings_;
   const VisitStretch& visit_;
 };
 
@@ -124,7 +124,12 @@ bool HoleFiller::fill(const Stretch& hole) {
 
 bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, std::uint64_t page_size,
                      std::uint64_t begin, std::uint64_t end, const VisitStretch& visit) {
-  HoleFiller filler{store, checkpoint, task, page_size, visit};
+  return visit_stretches(store, checkpoint, task, MappingIndex{task.memory.mappings}, page_size, begin, end, visit);
+}
+
+bool visit_stretches(PageStore& store, const Checkpoint& checkpoint, const Task& task, const MappingIndex& mappings,
+                     std::uint64_t page_size, std::uint64_t begin, std::uint64_t end, const VisitStretch& visit) {
+  HoleFiller filler{store, checkpoint, mappings, page_size, visit};
   return visit_stretches(store, {false, task.pid}, page_size, begin, end, [&](const Stretch& stretch) {
     if (stretch.where != Stretch::Where::hole) return visit(stretch);
     return filler.fill(stretch) ? Step::go : Step::stop;

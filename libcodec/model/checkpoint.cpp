@@ -148,7 +148,10 @@ bool Checkpoint::is_deleted(const File& file) const {
 
 const File* Checkpoint::directory(std::uint32_t id) const { return model_->find(type_reg, id); }
 
-std::uint64_t Checkpoint::page_size() const { return model_->page_size ? model_->page_size : model_->usual_page_size; }
+std::uint64_t Checkpoint::page_size(std::uint64_t supplied) const {
+  if (model_->page_size) return model_->page_size;
+  return supplied ? supplied : model_->usual_page_size;
+}
 
 std::span<const ImageMessage> Checkpoint::messages(std::string_view kind) const {
   const auto found = model_->messages.find(find_kind(kind));

@@ -1,11 +1,13 @@
 // Inputs into checkpoints.
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/path_names.hpp"
 #include "model/collect.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -15,6 +17,8 @@ struct CheckpointReader::Work {
   const Needs needs;
   std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
   SetsOf<SetCheckpoint> sets = {};
+  std::set<SetId> in_directories = {};
+  CutInputs cut = {};
   std::vector<SetCheckpoint> finished = {};
   std::vector<Error> errors_without_set = {};  // of no set that is known
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);  // of all
@@ -58,13 +62,16 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
     work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
-  return found.checkpoint.sink_for(member.name);
+  if (!member.directory.empty()) work_->in_directories.insert(*member.set);
+  const bool tells_kind = member.in_set || kind_of_name(member.name);
+  return found.checkpoint.sink_for(tells_kind ? std::string_view{member.name} : "-");
 }
 
 void CheckpointReader::report(const Error& error) {
   // What is only noted need not be a file that can be opened.
   const bool is_unopened = error.reason == Reason::io_open || error.reason == Reason::bad_member;
   if (is_unopened && is_only_noted(work_->needs, error.member)) return;
+  work_->cut.note(error);
   if (SetCheckpoint* found = work_->sets.find(error)) found->checkpoint.report(error);
   else keep_error(work_->errors_without_set, error, *work_->room_for_errors);
 }
@@ -85,16 +92,43 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   Checkpoint& home = (best == all.end() ? all.front() : *best).checkpoint;
   *work_->room_for_errors += work_->errors_without_set.size();
   for (const Error& error : work_->errors_without_set) home.report(error);
-  for (SetCheckpoint& found : all) found.checkpoint.finish(found.place, found.is_set);
+  for (SetCheckpoint& found : all) {
+    const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
+    found.checkpoint.finish(found.place, found.is_set && !may_lack);
+    const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
+    if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
+    found.checkpoint.report({.reason = Reason::no_bytes,
+                             .image = found.id.text(),
+                             .name = "no processes in what was given of it: pstree.img and core images have them"});
+  }
   return all;
+}
+
+std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all) {
+  enum Rank : std::uint8_t { other, pages, tree };
+  const auto rank_of = [](const SetCheckpoint& set) {
+    const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
+    // Tasks that no tree names are those of a set whose tree is missing.
+    const bool has_tasks = set.has_tree() || !set.checkpoint.tasks().empty();
+    return has_tasks ? tree : has_something ? pages : other;
+  };
+  std::map<std::string_view, Rank> best;  // of each input
+  for (const SetCheckpoint& set : all) {
+    Rank& rank = best[set.id.checkpoint];
+    rank = std::max(rank, rank_of(set));
+  }
+  std::vector<const SetCheckpoint*> chosen;
+  for (const SetCheckpoint& set : all)
+    if (rank_of(set) == best[set.id.checkpoint]) chosen.push_back(&set);
+  return chosen;
 }
 
 Checkpoint read_checkpoint(const std::string& input, const Needs& needs, const Limits& limits) {
   CheckpointReader reader{needs, limits};
   (void)read_input(input, reader);
   std::vector<SetCheckpoint>& all = reader.finish(input);
-  const auto best = std::ranges::find_if(all, &SetCheckpoint::has_tree);
-  return std::move((best == all.end() ? all.front() : *best).checkpoint);
+  const SetCheckpoint* const best = checkpoints_among(all).front();
+  return std::move(all[static_cast<std::size_t>(best - all.data())].checkpoint);
 }
 
 }  // namespace critpipe

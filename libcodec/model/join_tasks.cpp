@@ -49,21 +49,17 @@ void join_tasks(Model& model) {
   }
 }
 
-// Newer releases of CRIU dump shared anonymous memory as a memfd.
-void find_anonymous_memory(Model& model) {
-  constexpr std::uint32_t anon_shared = 1 << 8;
-  for (Task& task : model.tasks)
-    for (Mapping& mapping : task.memory.mappings) {
-      if (mapping.kind() != Mapping::Kind::memfd || !mapping.is_shared()) continue;
-      const File* file = model.find(type_memfd, static_cast<std::uint32_t>(mapping.shmid));
-      const auto inode = file ? model.memfds.find(number_of(*file, "inode_id")) : model.memfds.end();
-      if (inode == model.memfds.end() || !inode->second.is_anonymous()) continue;
-      mapping.status |= anon_shared;
-      mapping.shmid = inode->second.shmid;
-    }
-}
-
 }  // namespace
+
+void find_anonymous(const Model& model, Mapping& mapping) {
+  constexpr std::uint32_t anon_shared = 1 << 8;
+  if (mapping.kind() != Mapping::Kind::memfd || !mapping.is_shared()) return;
+  const File* file = model.find(type_memfd, static_cast<std::uint32_t>(mapping.shmid));
+  const auto inode = file ? model.memfds.find(number_of(*file, "inode_id")) : model.memfds.end();
+  if (inode == model.memfds.end() || !inode->second.is_anonymous()) return;
+  mapping.status |= anon_shared;
+  mapping.shmid = inode->second.shmid;
+}
 
 void Checkpoint::finish(std::string_view place, bool is_whole) {
   for (Error& error : model_->contradictions) {
@@ -76,7 +72,8 @@ void Checkpoint::finish(std::string_view place, bool is_whole) {
   }
   model_->contradictions.clear();
   join_tasks(*model_);
-  find_anonymous_memory(*model_);
+  for (Task& task : model_->tasks)
+    for (Mapping& mapping : task.memory.mappings) find_anonymous(*model_, mapping);
   for (auto& [kind, messages] : model_->messages) std::ranges::stable_sort(messages, {}, &ImageMessage::number);
   if (is_whole) name_missing(*model_, place);
 }

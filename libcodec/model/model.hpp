@@ -94,6 +94,10 @@ struct Model {
 
 inline const Model& model_of(const Checkpoint& checkpoint) { return *checkpoint.model_; }
 
+// Newer releases of CRIU dump shared anonymous memory as a memfd: makes it what Mapping::status says of it. Needs the
+// images of files and memfds.
+void find_anonymous(const Model& model, Mapping& mapping);
+
 // Of a field that the file's message has, by name.
 std::uint64_t number_of(const File& file, std::string_view field);   // 0 where it is absent
 std::string_view text_of(const File& file, std::string_view field);  // of a string or bytes field

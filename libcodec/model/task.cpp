@@ -69,6 +69,7 @@ std::uint64_t AddressSpace::title_end() const {
 
 std::vector<std::string> strings_in(std::string_view bytes, std::string_view behind) {
   std::vector<std::string> all;
+  all.reserve(static_cast<std::size_t>(std::ranges::count(bytes, '\0')) + 1);
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t nul = std::min(bytes.find('\0', at), bytes.size());
     all.emplace_back(bytes.substr(at, nul - at));

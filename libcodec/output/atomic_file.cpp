@@ -91,7 +91,7 @@ class AtomicFile::Work {
   bool open_temporary();
   bool keep_identity(int fd) const;
   Error put_in_place();
-  bool copy_in_place();
+  Error copy_in_place();
   Error fault() const;
 
   std::string path_;       // as given
@@ -212,33 +212,36 @@ Error AtomicFile::Work::put_in_place() {
   // A mount point, as container engines make them of single files, cannot be replaced.
   if (!copies_ && rename(temporary_.c_str(), target_.c_str()) == 0) return {};
   if (!copies_ && errno != EBUSY) return fault();
-  if (copy_in_place()) {
-    unlink(temporary_.c_str());
-    return {};
-  }
-  Error error = fault();
-  error.name += "; all that was to be written is in " + std::exchange(temporary_, {});
+  Error error = copy_in_place();
+  const bool is_there = access(temporary_.c_str(), F_OK) == 0;
+  if (!error) unlink(temporary_.c_str());
+  else if (is_there) error.name += "; all that was to be written is in " + std::exchange(temporary_, {});
   return error;
 }
 
-bool AtomicFile::Work::copy_in_place() {
-  const int from = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
-  const int to = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC | O_TRUNC);
-  bool done = from >= 0 && to >= 0;
-  if (done) {
-    FileOutput output{to, path_};
-    std::string block(block_bytes, '\0');
-    ssize_t size = 0;
-    while (done && (size = read(from, block.data(), block.size())) != 0) {
-      if (size < 0 && errno == EINTR) continue;
-      done = size > 0;
-      if (done) output.write({block.data(), static_cast<std::size_t>(size)});
+// The target keeps what it holds until the first bytes that replace it have been read.
+Error AtomicFile::Work::copy_in_place() {
+  const int to = ::open(target_.c_str(), O_WRONLY | O_CLOEXEC);
+  if (to < 0) return fault();
+  FileOutput output{to, path_};
+  output.replace_at_first();
+  Error error;
+  std::string block(block_bytes, '\0');
+  ssize_t size = 0;
+  for (off_t at = 0; !error && (size = pread(fd_, block.data(), block.size(), at)) != 0;) {
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      error = fault();
+      continue;
     }
-    done = done && output.flush() == Step::go && (options_.sync == Sync::none || sync_descriptor(to));
+    output.write({block.data(), static_cast<std::size_t>(size)});
+    if (output.step() == Step::stop) error = output.error();
+    at += size;
   }
-  close_keeping_errno(from);
-  close_keeping_errno(to);
-  return done;
+  if (!error && (output.flush() == Step::stop || !output.replace())) error = output.error();
+  if (!error && options_.sync == Sync::disk && !sync_descriptor(to)) error = fault();
+  close(to);
+  return error;
 }
 
 Error replace_file(const std::string& path, const std::function<Error(Output&)>& write, Sync sync) {

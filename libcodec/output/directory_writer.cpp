@@ -45,6 +45,7 @@ bool make_directories(int at, const std::string& name, std::vector<std::string>*
   return true;
 }
 
+// False where that cannot be known.
 bool is_empty(int directory) {
   const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* stream = fd < 0 ? nullptr : fdopendir(fd);
@@ -53,9 +54,11 @@ bool is_empty(int directory) {
     return false;
   }
   int entries = 0;
+  errno = 0;
   while (readdir(stream)) ++entries;
+  const bool is_known = errno == 0;
   closedir(stream);
-  return entries <= 2;
+  return is_known && entries <= 2;
 }
 
 // Closes its file.
@@ -90,7 +93,10 @@ class DirectoryWriter::Work {
  private:
   Error make(const std::string& path);
   Error fault(const std::string& name) const;
-  Error put_in_place(const std::string& name);
+  struct Ends;
+  enum class Placed : std::uint8_t { added, exchanged, replaced };  // replaced: what was there is gone
+  Error put_in_place(const std::string& name, Placed& placed);
+  void take_back(const std::string& name, Placed placed);
   Error refused(const std::string& name) const;
   Error sync_names();
   void discard();
@@ -242,35 +248,65 @@ Error DirectoryWriter::Work::sync_names() {
   return done ? Error{} : system_error(Reason::io_write, path_, errno);
 }
 
-Error DirectoryWriter::Work::put_in_place(const std::string& name) {
-  if (!make_directories(fd_, name, nullptr)) return fault(name);
-  const int from = open_outer(hidden_fd_, name);
-  const int to = open_outer(fd_, name);
-  const std::string last{last_part(name)};
-  const auto rename_as = [&](unsigned flags) { return renameat2(from, last.c_str(), to, last.c_str(), flags) == 0; };
-  Error error;
+// The two directories of a file: in the hidden one, and where it is to be.
+struct DirectoryWriter::Work::Ends {
+  Ends(const Work& work, const std::string& name)
+      : from{open_outer(work.hidden_fd_, name)}, to{open_outer(work.fd_, name)}, last{last_part(name)} {}
+  ~Ends() {
+    close_keeping_errno(from);
+    close_keeping_errno(to);
+  }
+  Ends(const Ends&) = delete;
+  Ends& operator=(const Ends&) = delete;
+
+  bool are_open() const { return from >= 0 && to >= 0; }
+  bool rename(unsigned flags) const { return renameat2(from, last.c_str(), to, last.c_str(), flags) == 0; }
   // Some file systems know no RENAME_NOREPLACE.
-  const bool done =
-      from >= 0 && to >= 0 &&
-      (options_.replace ? rename_as(0) : rename_as(RENAME_NOREPLACE) || (errno == EINVAL && rename_as(0)));
-  if (!done) error = fault(name);
-  if (from >= 0) ::close(from);
-  if (to >= 0) ::close(to);
-  return error;
+  bool place() const {
+    return rename(RENAME_NOREPLACE) || (errno == EINVAL && linkat(from, last.c_str(), to, last.c_str(), 0) == 0);
+  }
+  // What was there takes the place of the file in the hidden directory; some file systems cannot do that.
+  bool exchange() const {
+    struct stat status;
+    const bool is_directory = fstatat(to, last.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode);
+    return !is_directory && rename(RENAME_EXCHANGE);
+  }
+
+  int from, to;
+  std::string last;
+};
+
+Error DirectoryWriter::Work::put_in_place(const std::string& name, Placed& placed) {
+  if (!make_directories(fd_, name, nullptr)) return fault(name);
+  const Ends ends{*this, name};
+  if (!ends.are_open()) return fault(name);
+  if (ends.place()) return {};
+  if (!options_.replace || errno != EEXIST) return fault(name);
+  placed = Placed::exchanged;
+  if (ends.exchange()) return {};
+  placed = Placed::replaced;
+  return ends.rename(0) ? Error{} : fault(name);
+}
+
+void DirectoryWriter::Work::take_back(const std::string& name, Placed placed) {
+  const Ends ends{*this, name};
+  if (!ends.are_open()) return;
+  if (placed == Placed::exchanged) (void)ends.exchange();
+  if (placed == Placed::added) unlinkat(ends.to, ends.last.c_str(), 0);
 }
 
 Error DirectoryWriter::Work::commit() {
   if (const Error error = finish()) return error;
   names_.insert(names_.end(), links_.begin(), links_.end());
   links_.clear();
-  for (std::size_t i = 0; i < names_.size(); ++i) {
-    const Error error = put_in_place(names_[i]);
+  std::vector<Placed> placed;
+  for (const std::string& name : names_) {
+    const Error error = put_in_place(name, placed.emplace_back(Placed::added));
     if (!error) continue;
-    for (std::size_t placed = 0; placed < i && !options_.replace; ++placed) unlinkat(fd_, names_[placed].c_str(), 0);
+    for (placed.pop_back(); !placed.empty(); placed.pop_back()) take_back(names_[placed.size() - 1], placed.back());
     return error;
   }
   const Error error = sync_names();
-  names_.clear();
   done_ = true;
   discard();
   return error;

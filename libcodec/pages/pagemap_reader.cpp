@@ -45,15 +45,12 @@ constexpr std::size_t max_payload = 5 * (1 + max_varint);
 
 // Reads 8 bytes at once, whatever the length, so that no branch depends on it. False: it is longer (a vaddr of 2^56).
 inline bool varint(const std::byte*& at, std::uint64_t& value) {
-  std::uint64_t word = load_u64(at);
+  const std::uint64_t word = load_u64(at);
   const std::uint64_t ends = ~word & 0x8080808080808080;
   if (ends == 0) [[unlikely]]
     return false;
   at += (std::countr_zero(ends) >> 3) + 1;
-  word &= (ends ^ (ends - 1)) & 0x7f7f7f7f7f7f7f7f;
-  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-  value = (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
+  value = join_sevens(word & (ends ^ (ends - 1)));
   return true;
 }
 
@@ -218,6 +215,11 @@ bool PagemapReader::lay_out(const Entry& entry, const PageRun& run) {
 
 bool PagemapReader::next(const Entry& entry, PageRun& run) {
   if (entry.index == 0) {
+    if (entry.kind->magic_name != "PAGEMAP") {
+      error_ = {Reason::no_pagemap};
+      error_.name = entry.kind->name;
+      return false;
+    }
     pages_id_ = integer_or(*entry.message->find(1), *entry.message, entry.payload, 0);
     return false;
   }

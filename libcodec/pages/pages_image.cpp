@@ -42,6 +42,17 @@ std::uint64_t Pagemap::offset_of(const PageRun& run, std::uint64_t page_size) co
   return placed ? placed->block_of(run.page).offset : StoredSize::of(run.page, page_size).bytes;
 }
 
+std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
+                                             std::uint64_t page_size, Error& error) {
+  for (const auto& [memory, pagemap] : pagemaps)
+    if (pagemap.pages_id == pages_id && pagemap.layout) {
+      auto placed = pagemap.layout->placed(page_size, error);
+      if (error) error.image = pagemap_name(memory);
+      return placed;
+    }
+  return nullptr;
+}
+
 namespace {
 
 std::uint64_t next_number() {
@@ -55,6 +66,13 @@ struct LastBlock {
   std::vector<std::byte> stored, content;
 };
 thread_local LastBlock last_block;
+
+// The first page from `page` on that is not in a block of zeros, or of anything else.
+std::uint64_t behind_blocks(const StoredPages& pages, std::uint64_t page, bool of_zeros) {
+  for (StoredPages::Block block; (block = pages.block_of(page)).nr_pages > 0 && (block.size == 0) == of_zeros;)
+    page = block.page + block.nr_pages;
+  return page;
+}
 
 }  // namespace
 
@@ -128,13 +146,13 @@ Error PagesImage::read_blocks(std::uint64_t position, std::span<std::byte> into,
 }
 
 // Plain pages: a position in the content is an offset in the file.
-Error PagesImage::read_content(std::uint64_t offset, std::span<std::byte> into) const {
+Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
   Error error;
   std::size_t size = 0;
-  if (blocks_) error = read_blocks(offset, into, size);
-  else size = file_.pread(into, offset, error);
+  if (blocks_) error = read_blocks(position, into, size);
+  else size = file_.pread(into, position, error);
   if (!error && size < into.size())
-    return {Reason::cut_pages, file_.place(), offset + size, Error::nowhere, into.size(), size};
+    return {Reason::cut_pages, file_.place(), position + size, Error::nowhere, into.size(), size};
   return error;
 }
 
@@ -151,20 +169,25 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
   if (blocks_) {  // blocks of zeros are holes
     const std::uint64_t parts = blocks_->page_size() / page_size_;
-    const auto skip = [&](std::uint64_t at, bool zeros) {
-      for (StoredPages::Block block; (block = blocks_->block_of(at)).nr_pages > 0 && (block.size == 0) == zeros;)
-        at = block.page + block.nr_pages;
-      return at;
-    };
-    const std::uint64_t begin = skip(page / parts, true);
+    const std::uint64_t begin = behind_blocks(*blocks_, page / parts, true);
     if (begin >= blocks_->nr_pages()) return {no_end, no_end};
-    return {std::max(begin * parts, page), skip(begin, false) * parts};
+    return {std::max(begin * parts, page), behind_blocks(*blocks_, begin, false) * parts};
   }
   const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
   const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
   return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
+}
+
+std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
+  end = std::min(end, blocks_ ? content_position(nr_pages(), page_size_) : stored().bytes);
+  if (position >= end) return 0;
+  const std::uint64_t page_size = blocks_ ? blocks_->page_size() : page_size_;
+  const std::uint64_t at = position / page_size;
+  const std::uint64_t page = blocks_ ? behind_blocks(*blocks_, at, true) : next_extent(at).begin;
+  const std::uint64_t data = page > end / page_size ? end : std::min(end, page * page_size);
+  return data > position ? data - position : 0;
 }
 
 void PagesSink::stored_as(std::shared_ptr<const StoredPages> blocks) {

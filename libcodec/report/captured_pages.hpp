@@ -2,15 +2,14 @@
 // Internal.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
-#include "model/model.hpp"
+#include "critpipe/task.hpp"
 
 namespace critpipe {
 
@@ -57,25 +56,6 @@ class CapturedImage {
   std::vector<Window> windows_;  // ascending
   bool keeps_tail_ = false;
   std::string tail_;
-};
-
-// The pages of one set of an archive or stream.
-class CapturedSet final : public PageStore {
- public:
-  void set_checkpoint(const Checkpoint& checkpoint) { checkpoint_ = &checkpoint; }  // once it is finished
-  const Pagemap* pagemap(MemoryId memory) override;
-  PageDirectory* page_directory() override { return nullptr; }
-  // Fills `into` from byte `skip` of a stretch on, which is stored in this set. False: the bytes were not kept, and
-  // `input`, the archive's file, does not have them by their position.
-  bool read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into,
-            const InputFile& input);
-
-  std::map<std::uint64_t, CapturedImage> images;
-
- private:
-  const Checkpoint* checkpoint_ = nullptr;
-  MemoryId last_ = {};
-  Pagemap pagemap_;  // of last_
 };
 
 }  // namespace critpipe

@@ -146,19 +146,18 @@ void put_threads(JsonWriter& json, const Task& task) {
 }
 
 // What more than the images of the tree says.
-void put_inspected(JsonWriter& json, const Inspection& inspection, const Task& task) {
-  const auto found = std::ranges::find(inspection.processes, &task, &InspectedProcess::task);
-  if (found == inspection.processes.end()) return;
+void put_inspected(JsonWriter& json, const InspectedProcess& found) {
+  const Task& task = *found.task;
   if (task.credentials.is_known) json.key("uid").number(task.credentials.uid).key("euid").number(task.credentials.euid);
-  if (!found->executable.empty()) {
-    put_name(json, "executable", found->executable);
-    json.key("executable_deleted").boolean(found->executable_is_deleted);
+  if (!found.executable.empty()) {
+    put_name(json, "executable", found.executable);
+    json.key("executable_deleted").boolean(found.executable_is_deleted);
   }
-  if (found->arguments) put_names(json, "command", *found->arguments);
-  if (task.has_pagemap) json.key("resident_bytes").number(found->resident_bytes);
+  if (found.arguments) put_names(json, "command", *found.arguments);
+  if (task.has_pagemap) json.key("resident_bytes").number(found.resident_bytes);
 }
 
-void put_task(JsonWriter& json, const Task& task, const Inspection* inspection) {
+void put_task(JsonWriter& json, const Task& task, const InspectedProcess* inspected) {
   json.key("pid").number(task.pid);
   if (task.in_tree) json.key("pgid").number(task.pgid).key("sid").number(task.sid);
   if (has_name(task)) put_name(json, "comm", task.comm);
@@ -168,11 +167,17 @@ void put_task(JsonWriter& json, const Task& task, const Inspection* inspection) 
   if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
   if (!task.machine.empty()) json.key("machine").text(task.machine);
   if (task.in_tree) put_threads(json, task);
-  if (inspection) put_inspected(json, *inspection, task);
+  if (inspected) put_inspected(json, *inspected);
   json.key("ids").begin('{');
   for (const IdRow& row : id_rows)
     if (task.ids.*row.id != 0) json.key(row.name).number(task.ids.*row.id);
   json.end('}');
+}
+
+// Both are in the order of the tree.
+const InspectedProcess* inspected_at(const Exploring& exploring, std::size_t branch) {
+  const Inspection* const inspection = exploring.options.inspection;
+  return inspection && branch < inspection->processes.size() ? &inspection->processes[branch] : nullptr;
 }
 
 // One root is an object, as with go-criu; otherwise an array of them.
@@ -183,7 +188,7 @@ void put_document(Exploring& exploring, const Branches& branches) {
   if (nr_roots != 1) json.begin('[');
   for (std::size_t i = 0; i < branches.size(); ++i) {
     const std::size_t depth = branches[i].depth;
-    put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task, exploring.options.inspection);
+    put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task, inspected_at(exploring, i));
     const std::size_t next = i + 1 < branches.size() ? branches[i + 1].depth : 0;
     if (i + 1 < branches.size() && next > depth) {
       json.key("children").begin('[');
@@ -201,8 +206,8 @@ void put_document(Exploring& exploring, const Branches& branches) {
 void explore_ps(Exploring& exploring) {
   const Branches branches = exploring.checkpoint.tree();
   if (exploring.is_lines()) {
-    for (const auto& [task, depth] : branches) {
-      put_task(exploring.begin_line(), *task, exploring.options.inspection);
+    for (std::size_t i = 0; i < branches.size(); ++i) {
+      put_task(exploring.begin_line(), *branches[i].task, inspected_at(exploring, i));
       exploring.end_line();
     }
   } else if (!exploring.is_text()) {

@@ -7,28 +7,37 @@ namespace critpipe {
 
 namespace {
 
-// Mappings by address. Guards stand behind all others and never hold pages.
+// Mappings by address. Guards stand behind all others and never hold pages. What overlaps the one before it, as no
+// kernel has it, is left out.
 std::vector<Mapping> by_address(const std::vector<Mapping>& mappings) {
   std::vector<Mapping> sorted;
   sorted.reserve(mappings.size());
   for (const Mapping& mapping : mappings)
     if (mapping.kind() != Mapping::Kind::guard) sorted.push_back(mapping);
   if (!std::ranges::is_sorted(sorted, {}, &Mapping::start)) std::ranges::stable_sort(sorted, {}, &Mapping::start);
+  std::uint64_t end = 0;
+  std::erase_if(sorted, [&](const Mapping& mapping) {
+    const bool overlaps = mapping.start < end;
+    end = std::max(end, mapping.end);
+    return overlaps;
+  });
   return sorted;
 }
 
-// Walks runs and mappings side by side; both ascend. Says for each run where its mappings begin and end.
+// Walks runs and mappings side by side; both ascend. Says for each run where its mappings begin and end. Only where
+// runs overlap, as no image of CRIU has them, are there more pairs than runs and mappings: their mappings are left out.
 class Overlaps {
  public:
-  Overlaps(const std::vector<Mapping>& mappings, std::uint64_t page_size)
-      : mappings_{mappings}, page_size_{page_size} {}
+  Overlaps(const std::vector<Mapping>& mappings, std::size_t nr_runs, std::uint64_t page_size)
+      : mappings_{mappings}, page_size_{page_size}, room_{nr_runs + mappings.size()} {}
 
   std::span<const Mapping> of(const PageRun& run) {
     if (run.vaddr < last_) go_back(run.vaddr);
     last_ = run.vaddr;
     while (at_ < mappings_.size() && mappings_[at_].end <= run.vaddr) ++at_;
     std::size_t end = at_;
-    while (end < mappings_.size() && mappings_[end].start < run.end(page_size_)) ++end;
+    while (end < mappings_.size() && end - at_ < room_ && mappings_[end].start < run.end(page_size_)) ++end;
+    room_ -= end - at_;
     return std::span{mappings_}.subspan(at_, end - at_);
   }
 
@@ -37,11 +46,12 @@ class Overlaps {
   void go_back(std::uint64_t vaddr) {
     const auto after = std::ranges::upper_bound(mappings_, vaddr, {}, &Mapping::start);
     at_ = static_cast<std::size_t>(after - mappings_.begin());
-    while (at_ > 0 && mappings_[at_ - 1].end > vaddr) --at_;
+    if (at_ > 0 && mappings_[at_ - 1].end > vaddr) --at_;
   }
 
   const std::vector<Mapping>& mappings_;
   std::uint64_t page_size_;
+  std::size_t room_;  // for pairs
   std::uint64_t last_ = 0;
   std::size_t at_ = 0;
 };
@@ -66,7 +76,7 @@ struct TaskRuns {
       : task{of},
         mappings{by_address(of.memory.mappings)},
         page_size{of.memory.page_size ? of.memory.page_size : exploring.checkpoint.page_size()},
-        overlaps{mappings, page_size} {}
+        overlaps{mappings, of.pagemap.size(), page_size} {}
   std::uint64_t pages_of(const Mapping& mapping) const {
     return mapping.end < mapping.start ? 0 : pages_in(mapping.end - mapping.start, page_size);
   }

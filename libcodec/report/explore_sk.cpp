@@ -1,4 +1,6 @@
 // sk: the sockets of each task.
+#include <sys/socket.h>
+
 #include <unordered_map>
 
 #include "report/explorers.hpp"
@@ -12,7 +14,7 @@ constexpr std::string_view domain_of(std::uint32_t type, std::uint32_t family) {
     case type_unix: return "unix";
     case type_netlink: return "netlink";
     case type_packet: return "packet";
-    default: return family == 10 ? "inet6" : "inet";
+    default: return family == AF_INET6 ? "inet6" : "inet";
   }
 }
 

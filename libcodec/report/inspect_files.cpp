@@ -58,10 +58,12 @@ void inspect_files(Inspection& inspection) {
 
 namespace {
 
+// Of all sockets together. One end may be open in many processes, and be that of many sockets.
+constexpr std::size_t max_peers = 100'000;
+
 struct Ends {
-  std::unordered_map<std::uint32_t, std::size_t> by_inode;               // of unix sockets
-  std::unordered_map<std::string, std::vector<std::size_t>> by_address;  // of connected inet sockets: both ends
-  std::unordered_map<std::string, std::size_t> listening_unix;           // by name
+  std::unordered_map<std::uint32_t, std::size_t> by_inode;  // of unix sockets
+  std::unordered_map<std::string, std::size_t> by_address;  // of connected inet sockets: both ends
 };
 
 std::string ends_text(const std::string& a, std::uint32_t a_port, const std::string& b, std::uint32_t b_port) {
@@ -84,7 +86,7 @@ Ends ends_of(const std::vector<InspectedSocket>& sockets) {
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     const Socket& socket = sockets[i].socket;
     if (sockets[i].type == type_unix) ends.by_inode.try_emplace(socket.inode, i);
-    if (is_inet(sockets[i]) && socket.destination_port != 0) ends.by_address[source_key(socket)].push_back(i);
+    if (is_inet(sockets[i]) && socket.destination_port != 0) ends.by_address.try_emplace(source_key(socket), i);
   }
   return ends;
 }
@@ -104,19 +106,30 @@ void inspect_sockets(Inspection& inspection) {
     sockets[at->second].owners.push_back({task.pid, descriptor.fd});
   });
   const Ends ends = ends_of(sockets);
+  std::size_t room = max_peers, nr_without = 0;
   const auto add = [&](std::size_t from, std::size_t to) {
-    if (from != to) std::ranges::copy(sockets[to].owners, std::back_inserter(sockets[from].peers));
+    const std::vector<Owner>& owners = sockets[to].owners;
+    if (from == to) return;
+    if (owners.size() > room) {
+      ++nr_without;
+      return;
+    }
+    room -= owners.size();
+    sockets[from].peers = owners;
   };
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     const Socket& socket = sockets[i].socket;
     if (sockets[i].type == type_unix && socket.peer != 0) {
       if (const auto peer = ends.by_inode.find(socket.peer); peer != ends.by_inode.end()) add(i, peer->second);
     } else if (is_inet(sockets[i]) && socket.destination_port != 0) {
-      const auto peers = ends.by_address.find(peer_key(socket));
-      if (peers != ends.by_address.end())
-        for (const std::size_t peer : peers->second) add(i, peer);
+      if (const auto peer = ends.by_address.find(peer_key(socket)); peer != ends.by_address.end()) add(i, peer->second);
     }
   }
+  if (nr_without == 0) return;
+  Error error{Reason::limit_json, inspection.text_id};
+  error.name = "who has the other ends of sockets, " + std::to_string(nr_without) + " of which are left out,";
+  error.want = max_peers * sizeof(Owner);
+  inspection.errors.push_back(std::move(error));
 }
 
 std::string address_text(const InspectedSocket& inspected, bool is_peer) {

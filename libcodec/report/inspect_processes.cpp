@@ -8,10 +8,6 @@ namespace critpipe {
 
 namespace {
 
-std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
-  return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
-}
-
 void add_pages(InspectedProcess& process, std::uint64_t page_size) {
   std::uint64_t resident = 0, stored = 0;
   for (const PageRun& run : process.task->pagemap) {
@@ -40,40 +36,7 @@ void inspect_processes(Inspection& inspection) {
   }
 }
 
-TextReader::TextReader(const Checkpoint& checkpoint, CapturedSet* captured, const std::string& directory,
-                       InputFile* input)
-    : checkpoint_{checkpoint}, captured_{captured}, input_{input} {
-  if (!directory.empty()) directory_ = std::make_unique<PageDirectory>(directory);
-}
-
-bool TextReader::read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
-                             std::span<std::byte> into) {
-  if (directory_) return !directory_->ancestor(stretch.level).page_directory()->read(stretch, page_size, skip, into);
-  return static_cast<CapturedSet&>(captured_->ancestor(stretch.level)).read(stretch, page_size, skip, into, *input_);
-}
-
-bool TextReader::read(const Task& task, TextPlace place, std::string& bytes) {
-  if (!directory_ && !captured_) return false;
-  PageStore& store = directory_ ? static_cast<PageStore&>(*directory_) : *captured_;
-  const std::uint64_t page_size = page_size_of(checkpoint_, task);
-  bytes.assign(static_cast<std::size_t>(place.end - place.begin), '\0');
-  const std::span<std::byte> all = std::as_writable_bytes(std::span{bytes});
-  bool is_there = true;
-  visit_stretches(
-      store, {.shmem = false, .id = task.pid}, page_size, place.begin, place.end, [&](const Stretch& stretch) {
-        const std::uint64_t begin = std::max(stretch.vaddr, place.begin);
-        const std::uint64_t end = std::min(stretch.end(page_size), place.end);
-        if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
-        is_there =
-            stretch.where == Stretch::Where::stored &&
-            read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - place.begin, end - begin));
-        return is_there ? Step::go : Step::stop;
-      });
-  if (directory_) directory_->forget({.shmem = false, .id = task.pid});
-  return is_there;
-}
-
-void read_texts(Inspection& inspection, TextReader& reader) {
+void read_texts(Inspection& inspection, InspectedSet& set) {
   std::uint64_t room = kept_text_bytes;
   for (InspectedProcess& process : inspection.processes) {
     const Task& task = *process.task;
@@ -87,11 +50,11 @@ void read_texts(Inspection& inspection, TextReader& reader) {
       room -= size;
       return true;
     };
-    if (has_room(arguments) && reader.read(task, arguments, bytes)) {
+    if (has_room(arguments) && set.read(task, arguments, bytes)) {
       const std::size_t own = std::min<std::size_t>(bytes.size(), space.arg_end - space.arg_start);
       process.arguments = strings_in(std::string_view{bytes}.substr(0, own), std::string_view{bytes}.substr(own));
     }
-    if (has_room(environment) && reader.read(task, environment, bytes)) process.environment = strings_in(bytes);
+    if (has_room(environment) && set.read(task, environment, bytes)) process.environment = strings_in(bytes);
   }
 }
 

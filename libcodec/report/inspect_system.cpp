@@ -10,25 +10,33 @@ namespace critpipe {
 
 namespace {
 
-// The mapping that holds each run's pages, walked side by side; both ascend in what CRIU writes.
+// Walks runs and mappings side by side, each in order; what overlaps counts once.
 void add_runs(InspectedSizes& sizes, const Task& task, std::uint64_t page_size) {
   const MappingIndex index{task.memory.mappings};
-  for (const PageRun& run : task.pagemap) {
+  std::map<Mapping::Kind, std::uint64_t> by_kind;
+  std::uint64_t unmapped = 0, done = 0;  // addresses before `done` are counted
+  std::vector<PageRun> runs = task.pagemap;
+  if (!std::ranges::is_sorted(runs, {}, &PageRun::vaddr)) std::ranges::stable_sort(runs, {}, &PageRun::vaddr);
+  auto mapping = index.all().begin();
+  for (const PageRun& run : runs) {
     const std::uint64_t bytes = bytes_of_pages(run.nr_pages, page_size);
     if (run.is_parent()) sizes.parent_pages += bytes;
     else if (run.is_lazy() && !run.is_present()) sizes.lazy_pages += bytes;
     if (!run.is_here()) continue;
-    std::uint64_t at = run.vaddr;
+    std::uint64_t at = std::max(run.vaddr, done);
     const std::uint64_t end = run.end(page_size);
-    for (auto mapping = index.from(at); mapping != index.all().end() && at < end; ++mapping) {
-      if ((*mapping)->start >= end) break;
-      const std::uint64_t begin = std::max(at, (*mapping)->start), stop = std::min(end, (*mapping)->end);
-      if (begin > at) sizes.pages_by_kind["unmapped"] += begin - at;
-      if (stop > begin) sizes.pages_by_kind[std::string{name_of((*mapping)->kind())}] += stop - begin;
-      at = std::max(at, stop);
+    while (at < end) {
+      while (mapping != index.all().end() && (*mapping)->end <= at) ++mapping;
+      const bool is_inside = mapping != index.all().end() && (*mapping)->start <= at;
+      const std::uint64_t next = mapping == index.all().end() ? end : is_inside ? (*mapping)->end : (*mapping)->start;
+      const std::uint64_t stop = std::min(end, next);
+      (is_inside ? by_kind[(*mapping)->kind()] : unmapped) += stop - at;
+      at = stop;
     }
-    if (at < end) sizes.pages_by_kind["unmapped"] += end - at;
+    done = std::max(done, end);
   }
+  if (unmapped > 0) sizes.pages_by_kind["unmapped"] += unmapped;
+  for (const auto& [kind, bytes] : by_kind) sizes.pages_by_kind[std::string{name_of(kind)}] += bytes;
 }
 
 PageRun run_of(const ImageMessage& message) {
@@ -82,18 +90,16 @@ const MessageReader<Mount>& mount_reader() {
   return reader;
 }
 
-// As mount(8) has it.
+// mnt_entry.fstype as mount(8) has it. Empty: CRIU has no number for it, or takes what was there.
+constexpr std::string_view file_systems[] = {
+    "",        "proc",    "sysfs",  "devtmpfs", "binfmt_misc", "tmpfs", "devpts", "simfs",   "pstore", "securityfs",
+    "fusectl", "debugfs", "cgroup", "aufs",     "mqueue",      "fuse",  "",       "overlay", "autofs", "tracefs",
+    "",        "",        "",       "cgroup2"};
+
 std::string type_of(const Mount& mount) {
-  constexpr std::uint32_t unsupported = 0, automatic = 16;
   if (!mount.name.empty()) return mount.name;
-  if (mount.fstype == unsupported || mount.fstype == automatic) return {};
-  const auto names = mount_reader().message().find("fstype")->enum_values();
-  const auto found = std::ranges::find(names, mount.fstype, &Name::value);
-  if (found == names.end()) return std::to_string(mount.fstype);
-  std::string text{found->name};
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text == "overlayfs" ? "overlay" : text;
+  return mount.fstype < std::size(file_systems) ? std::string{file_systems[mount.fstype]}
+                                                : std::to_string(mount.fstype);
 }
 
 }  // namespace

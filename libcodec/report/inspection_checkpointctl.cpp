@@ -255,15 +255,10 @@ void Checkpointctl::put() {
 
 }  // namespace
 
-void print_inspections_checkpointctl(Output& output, std::span<const Inspection> all, const InspectionJson& options) {
-  JsonWriter json{output, true, options.big_numbers};
+void put_checkpointctl(JsonWriter& json, Output& output, const Inspection& inspection, const InspectionJson& options) {
   const ExploreOptions plain{.form = ExploreOptions::Form::json};
-  json.begin('[');
-  for (const Inspection& inspection : all) {
-    const Exploring exploring{*inspection.checkpoint, plain, output, {output, true}};
-    Checkpointctl{json, exploring, inspection, options}.put();
-  }
-  json.end(']').line_end();
+  const Exploring exploring{*inspection.checkpoint, plain, output, {output, true}};
+  Checkpointctl{json, exploring, inspection, options}.put();
 }
 
 }  // namespace critpipe

@@ -118,6 +118,9 @@ void put_sizes(JsonWriter& json, const InspectedSizes& sizes) {
   put_known(json, "shared_file_bytes", sizes.shared_files);
   put_known(json, "volume_bytes", sizes.volumes);
   put_known(json, "gpu_bytes", sizes.gpu);
+}
+
+void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes) {
   json.key("pages").begin('[');
   for (const auto& [kind, bytes] : sizes.pages_by_kind)
     json.begin('{').key("kind").text(kind).key("bytes").number(bytes).end('}');

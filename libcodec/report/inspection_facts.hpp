@@ -11,6 +11,7 @@ void put_known(JsonWriter& json, const char* key, std::uint64_t number);
 void put_container(JsonWriter& json, const Container& container, bool environment);
 void put_host(JsonWriter& json, const Inspection& inspection);
 void put_sizes(JsonWriter& json, const InspectedSizes& sizes);
+void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes);  // "pages": [{"kind": "heap", "bytes": 4096}]
 void put_statistics(JsonWriter& json, const Statistics& statistics);
 void put_process(JsonWriter& json, const InspectedProcess& process, bool environment);
 void put_socket(JsonWriter& json, const InspectedSocket& socket);
@@ -19,6 +20,8 @@ void put_mount(JsonWriter& json, const InspectedMount& mount);
 void put_namespace(JsonWriter& json, const InspectedNamespace& ns);
 // [{"pid": 1, "fd": 3, "comm": "nginx"}]
 void put_owners(JsonWriter& json, const char* key, const Inspection& inspection, const std::vector<Owner>& owners);
+// An element of the array that checkpointctl prints.
+void put_checkpointctl(JsonWriter& json, Output& output, const Inspection& inspection, const InspectionJson& options);
 std::string_view what_it_is(const Inspection& inspection);  // "container", "processes", "pages"
 
 }  // namespace critpipe

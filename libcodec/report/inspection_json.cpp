@@ -60,6 +60,7 @@ void Document::put() {
   put_host(json_.key("host").begin('{'), all_);
   json_.end('}').key("page_size").number(static_cast<std::uint32_t>(all_.checkpoint->page_size()));
   put_sizes(json_.key("sizes").begin('{'), all_.sizes);
+  put_page_sizes(json_, all_.sizes);
   json_.end('}');
   if (all_.statistics) {
     put_statistics(json_.key("statistics").begin('{'), *all_.statistics);
@@ -120,29 +121,49 @@ void put_checkpoint(JsonWriter& json, const Inspection& all) {
   const Container& container = all.container;
   json.key("what").text(what_it_is(all));
   put_known(json, "engine", container.engine);
+  put_known(json, "engine_version", container.engine_version);
+  put_known(json, "runtime", container.runtime);
   put_known(json, "container", container.name);
   put_known(json, "container_id", container.id);
   put_known(json, "image", container.image);
+  put_known(json, "image_id", container.image_id);
   put_known(json, "pod", container.pod);
   put_known(json, "pod_namespace", container.pod_namespace);
   put_known(json, "created", container.created);
+  put_known(json, "started", container.started);
   put_known(json, "dumped", container.dumped);
   put_known(json, "criu_version", container.criu_version);
   put_known(json, "hostname", all.hostname);
+  put_known(json, "host", container.host);
   put_known(json, "kernel", container.kernel);
-  json.key("total_bytes").number(all.sizes.total).key("page_bytes").number(all.sizes.pages);
+  put_known(json, "architecture", container.architecture);
+  if (const InspectedProcess* root = all.root()) put_known(json, "machine", std::string{root->task->machine});
+  json.key("page_size").number(static_cast<std::uint32_t>(all.checkpoint->page_size()));
+  put_sizes(json, all.sizes);
   if (all.statistics) put_statistics(json, *all.statistics);
   json.key("nr_processes").number(static_cast<std::uint32_t>(all.processes.size()));
   json.key("nr_threads").number(static_cast<std::uint32_t>(all.nr_threads));
+  json.key("nr_parents").number(static_cast<std::uint32_t>(all.nr_parents));
+  json.key("nr_errors").number(static_cast<std::uint32_t>(all.errors.size()));
 }
 
 }  // namespace
 
-void print_inspections_json(Output& output, std::span<const Inspection> all, const InspectionJson& options) {
-  JsonWriter json{output, true, options.big_numbers};
-  json.begin('{').key("schema").number(std::uint32_t{1}).key("checkpoints").begin('[');
-  for (const Inspection& inspection : all) Document{json, inspection, options}.put();
-  json.end(']').end('}').line_end();
+InspectionDocument::InspectionDocument(Output& output, Keys keys, InspectionJson options)
+    : output_{output}, keys_{keys}, options_{std::move(options)}, json_{output, true, options_.big_numbers} {
+  if (keys_ == Keys::own) json_.begin('{').key("schema").number(std::uint32_t{1}).key("checkpoints");
+  json_.begin('[');
+}
+
+void InspectionDocument::add(const Inspection& inspection) {
+  if (keys_ == Keys::own) Document{json_, inspection, options_}.put();
+  else put_checkpointctl(json_, output_, inspection, options_);
+}
+
+void InspectionDocument::end() {
+  json_.end(']');
+  if (keys_ == Keys::own) json_.end('}');
+  json_.line_end();
 }
 
 void print_inspection_lines(Output& output, const Inspection& inspection, const InspectionJson& options) {

@@ -1,12 +1,14 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 
 #include "base/path_names.hpp"
+#include "model/model.hpp"
+#include "report/files_above.hpp"
 #include "report/inspection_work.hpp"
-#include "source/nested_place.hpp"
+#include "report/row_facts.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
@@ -22,31 +24,6 @@ Needs needs_of(const InspectOptions& options) {
           .credentials = true,
           .queues = true,
           .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
-}
-
-// A file of a container image and not of the checkpoint in it. What a layer holds counts, and not the layer.
-bool is_of_container_image(const Member& member) {
-  constexpr std::string_view names[] = {"oci-layout", "index.json", "manifest.json", "repositories",
-                                        "version",    "VERSION",    "json"};
-  const std::string_view name = member.name;
-  if (member.is_image) return false;
-  const bool is_config = name.ends_with(".json") && is_container_blob(name.substr(0, name.size() - 5));
-  return is_config || is_layer_name(member.path) || std::ranges::find(names, name) != std::end(names);
-}
-
-void count_size(InspectedSizes& sizes, const Member& member, std::uint64_t size) {
-  const std::string_view name = member.name;
-  if (is_of_container_image(member)) return;
-  sizes.total += size;
-  if (member.is_image) sizes.images += size;
-  const std::string& place = member.set_place;
-  if (member.is_image ? !name.starts_with("stats-") || !place.ends_with(':') : place.ends_with("checkpoint/"))
-    sizes.directory += size;
-  if (is_pages_name(name)) sizes.pages += size;
-  else if (name.starts_with("amdgpu-pages-")) sizes.gpu += size;
-  else if (name == "rootfs-diff.tar") sizes.root_difference += size;
-  else if (name == "devshm-checkpoint.tar") sizes.shared_files += size;
-  else if (member.path.find("volumes/") != std::string::npos && name.ends_with(".tar")) sizes.volumes += size;
 }
 
 }  // namespace
@@ -72,40 +49,58 @@ struct InspectionReader::Work final : Receiver {
     CapturedImage* pages = nullptr;
   };
 
-  SetFacts& facts_of(const Member& member);
+  // An input, or a parent that was given.
+  struct Source {
+    std::string name;
+    InputFile file = {};  // of an archive, for images that are read by position
+    bool has_failed = false;
+  };
+
+  void read_all();
+  InspectedSet& set_of(const Member& member);
   Open opened(const Member& member);
   CapturedImage* capture(const Member& member, std::uint64_t pages_id);
   bool want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image);
   const AddressSpace* space_of(const SetId& id, std::uint32_t pid) const;
-  const AddressSpace* space_of_child(const SetId& set, std::uint32_t pid) const;
   void want_place(const Task& task, const AddressSpace& space, TextPlace place, CapturedImage& image);
-  const Checkpoint* checkpoint_of(const SetId& id);
   void add_text(const SetId& id, const std::string& place, std::string_view name, std::string_view text);
   void look_above(const SetId& id, const std::string& directory);
+  void join_sets();
+  void join_given_parents(std::span<const Inspection> all);
+  InspectedSet* parent_in(std::size_t source);
   std::vector<Inspection> finish();
-  void join_parents();
   void say_why_empty(Inspection& inspection);
-  Inspection inspect(SetCheckpoint& found, InputFile& file);
+  Inspection inspect(SetCheckpoint& found);
 
   std::string input;
   InspectOptions options;
   CheckpointReader checkpoints;
   ContainerFiles containers;
-  std::map<SetId, SetFacts> sets;
+  std::vector<Source> sources;  // the first is the input
+  std::size_t nr_read = 0;      // of them
+  SetsOf<InspectedSet> sets;
+  std::size_t nr_joined = 0;  // sets, with those that were there then
   std::map<std::uint64_t, Open> open;
   std::vector<Error> errors;
   std::uint64_t room_for_tails = all_tails_bytes;
   std::uint64_t room_for_texts = kept_text_bytes;
   bool has_image = false;
+  RowFacts row;               // of an overview
+  bool is_cut_short = false;  // the row was known before the end of the archive
 };
 
-SetFacts& InspectionReader::Work::facts_of(const Member& member) {
-  SetFacts& facts = sets[*member.set];
+InspectedSet& InspectionReader::Work::set_of(const Member& member) {
+  InspectedSet& set = sets.of(member, [this] {
+    auto made = std::make_unique<InspectedSet>();
+    made->source = nr_read;
+    if (sources[nr_read].file.is_open()) made->input = &sources[nr_read].file;
+    return made;
+  });
   // Configuration and statistics may stand one directory above the images.
-  if (member.directory.empty() || !facts.directory.empty() || !member.name.ends_with(".img")) return facts;
-  facts.directory = member.set_place;
-  if (facts.directory.ends_with('/')) facts.directory.pop_back();
-  return facts;
+  if (member.directory.empty() || !set.directory.empty() || !member.name.ends_with(".img")) return set;
+  set.place = set.directory = member.set_place;
+  if (set.directory.ends_with('/')) set.directory.pop_back();
+  return set;
 }
 
 const AddressSpace* InspectionReader::Work::space_of(const SetId& id, std::uint32_t pid) const {
@@ -116,34 +111,37 @@ const AddressSpace* InspectionReader::Work::space_of(const SetId& id, std::uint3
   return task == collected.end() || !task->second.has_memory ? nullptr : &task->second.memory;
 }
 
+// Who is whose parent, as far as their members have come.
+void InspectionReader::Work::join_sets() {
+  if (std::exchange(nr_joined, sets.size()) == sets.size()) return;
+  const std::vector<InspectedSet*> parents = sets.parents();
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    if (!parents[i]) continue;
+    sets.all()[i]->give_parent(*parents[i]);
+    parents[i]->child = sets.all()[i].get();
+  }
+}
+
 // Where command lines are in a pages image, if its pagemap and the address space have come. Those of a pre-dump are
 // those of the dump beside it.
 bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image) {
   const Checkpoint* checkpoint = checkpoints.begun(*member.set);
   if (!checkpoint) return false;
   const Model& model = model_of(*checkpoint);
-  auto& pids = sets[*member.set].pid_of_pages;
+  InspectedSet& set = set_of(member);
+  auto& pids = set.pid_of_pages;
   if (!pids.contains(pages_id))
     for (const auto& [pid, task] : model.collected)
       if (task.has_pagemap) pids.try_emplace(task.pages_id, pid);
   const auto known = pids.find(pages_id);
   if (known == pids.end()) return false;
-  const AddressSpace* space = space_of(*member.set, known->second);
-  if (!space) space = space_of_child(*member.set, known->second);
+  join_sets();
+  const AddressSpace* space = nullptr;
+  for (const InspectedSet* at = &set; at && !space; at = at->child) space = space_of(at->id, known->second);
   if (!space) return false;
   for (const TextPlace place : {arguments_place(*space), environment_place(*space)})
     want_place(model.collected.at(known->second), *space, place, image);
   return true;
-}
-
-const AddressSpace* InspectionReader::Work::space_of_child(const SetId& set, std::uint32_t pid) const {
-  const Generation generation = generation_of(set.set);
-  if (generation.number == 0) return nullptr;
-  for (const auto& [id, facts] : sets)
-    if (const Generation other = generation_of(id.set);
-        other.base == generation.base && other.number < generation.number)
-      if (const AddressSpace* space = space_of(id, pid)) return space;
-  return nullptr;
 }
 
 // A pagemap may claim the same addresses again and again.
@@ -172,13 +170,12 @@ void InspectionReader::Work::want_place(const Task& task, const AddressSpace& sp
 }
 
 CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64_t pages_id) {
-  SetFacts& facts = facts_of(member);
-  if (!facts.directory.empty() || options.overview || !member.in_set) return nullptr;
-  if (!facts.pages) facts.pages = std::make_unique<CapturedSet>();
-  CapturedImage& image = facts.pages->images[pages_id];
+  InspectedSet& set = set_of(member);
+  if (!set.directory.empty() || options.overview || !member.in_set) return nullptr;
+  CapturedImage& image = set.images[pages_id];
   const std::uint64_t begin = options.source.stdin_offset;
   image.at = member.at;
-  if (input == "-" && image.at != Member::unknown && begin != Member::unknown) image.at += begin;
+  if (sources[nr_read].name == "-" && image.at != Member::unknown && begin != Member::unknown) image.at += begin;
   if (image.at == Member::unknown && !want_texts(member, pages_id, image)) image.want_tail();
   return &image;
 }
@@ -194,9 +191,15 @@ InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member
 }
 
 Step InspectionReader::Work::begin(const Member& member) {
-  SetFacts& facts = facts_of(member);
+  InspectedSet& set = set_of(member);
+  // Of a pipe the size is only known at its end.
+  if (options.overview && set.input && set.input->size() > 0 && member.directory.empty()) {
+    is_cut_short = row.is_known_before(member);
+    if (is_cut_short) return Step::stop;
+    row.add(member);
+  }
   has_image |= member.is_image;
-  if (member.size != Member::unknown) count_size(facts.sizes, member, member.size);
+  if (member.size != Member::unknown) set.count(member, member.size);
   const Open& now = open.insert_or_assign(member.id, opened(member)).first->second;
   return now.use == Open::Use::image ? checkpoints.begin(member) : Step::go;
 }
@@ -214,7 +217,7 @@ bool InspectionReader::Work::needs_bytes(const Member& member) {
 
 Step InspectionReader::Work::bytes(const Member& member, Bytes bytes) {
   Open& now = open[member.id];
-  if (member.size == Member::unknown) count_size(facts_of(member).sizes, member, bytes.size());
+  if (member.size == Member::unknown) set_of(member).count(member, bytes.size());
   if (now.use == Open::Use::image) return checkpoints.bytes(member, bytes);
   if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes, room_for_tails);
   if (now.use == Open::Use::text) {
@@ -265,63 +268,73 @@ void InspectionReader::Work::fail(const Member* member, const Error& error) {
   const auto found = member ? open.find(member->id) : open.end();
   const bool is_image = !member || member->is_image;
   if (found != open.end()) open.erase(found);
+  sources[nr_read].has_failed = true;
   if (is_image) checkpoints.fail(member, error);
   else errors.push_back(error);
 }
 
-// Docker's configuration is two directories above the images, and that of a bundle one.
 void InspectionReader::Work::look_above(const SetId& id, const std::string& directory) {
-  std::error_code none;
-  const std::filesystem::path path = std::filesystem::canonical(directory, none);
-  if (none) return;
-  const auto read = [&](const std::filesystem::path& above, const char* name) {
-    Error error;
-    const Directory opened{above.string(), error};
-    const InputFile file = error ? InputFile{} : opened.open(name, error);
-    if (error || !file.is_open() || file.size() > max_container_file_bytes) return;
-    std::string text(static_cast<std::size_t>(file.size()), '\0');
-    text.resize(file.pread(std::as_writable_bytes(std::span{text}), 0, error));
-    if (std::string_view{name} == "config.json" && text.find("\"ociVersion\"") == std::string::npos) return;
-    if (!error) add_text(id, file.place(), name, text);
-  };
-  const auto above = path.filename() == "checkpoint" ? path.parent_path() : path;
-  if (above != path)
-    for (const char* name : {"spec.dump", "config.dump", "status.dump", "network.status"}) read(above, name);
-  if (above.parent_path().filename() == "checkpoints") {
-    read(above.parent_path().parent_path(), "config.v2.json");
-    read(above.parent_path().parent_path(), "hostconfig.json");
-  } else {
-    read(above.parent_path(), "config.json");
-  }
+  each_file_above(directory, [&](const InputFile& file, std::string_view name, std::string_view text) {
+    add_text(id, file.place(), name, text);
+  });
 }
 
-void InspectionReader::Work::join_parents() {
-  std::vector<SetId> ids;
-  std::vector<SetFacts*> facts;
-  for (auto& [id, set] : sets) {
-    ids.push_back(id);
-    facts.push_back(&set);
+// The set of a given parent that has pages, if it is the only one.
+InspectedSet* InspectionReader::Work::parent_in(std::size_t source) {
+  std::vector<InspectedSet*> found;
+  for (const auto& set : sets.all()) {
+    if (set->source != source || set->child || !set->checkpoint) continue;
+    if (std::ranges::any_of(set->checkpoint->tasks(), &Task::has_pagemap)) found.push_back(set.get());
   }
-  const std::vector<std::size_t> parents = parents_among(ids);
-  for (std::size_t i = 0; i < ids.size(); ++i)
-    if (parents[i] < ids.size() && facts[i]->pages && facts[parents[i]]->pages)
-      facts[i]->pages->give_parent(*facts[parents[i]]->pages);
+  if (found.size() == 1) return found.front();
+  if (found.empty() && sources[source].has_failed) return nullptr;
+  errors.push_back(no_single_parent(sources[source].name, found.size()));
+  return nullptr;
 }
 
-Inspection InspectionReader::Work::inspect(SetCheckpoint& found, InputFile& file) {
-  SetFacts& facts = sets[found.id];
+// The parents that were given stand above the only checkpoint, the nearest first.
+void InspectionReader::Work::join_given_parents(std::span<const Inspection> all) {
+  std::vector<InspectedSet*> children;
+  for (const Inspection& one : all)
+    if (InspectedSet* const set = sets.find(one.id); set && set->source == 0 && !set->child) children.push_back(set);
+  if (children.size() != 1) {
+    Error error{Reason::usage, input};
+    error.name = "parents go with one checkpoint, and the input has " + std::to_string(children.size());
+    errors.push_back(std::move(error));
+    return;
+  }
+  InspectedSet* const first = children.front();
+  InspectedSet* below = first;
+  for (std::size_t source = 1; source < sources.size(); ++source) {
+    InspectedSet* const parent = parent_in(source);
+    if (!parent) return;
+    below->give_parent(*parent);
+    below = parent;
+  }
+  std::vector<MemoryId> memories;
+  for (const Task& task : first->checkpoint->tasks())
+    if (task.has_pagemap) memories.push_back({.shmem = false, .id = task.pid});
+  check_parents(*first, memories, first->checkpoint->page_size(), options.parents,
+                [this](const Error& error) { errors.push_back(error); });
+}
+
+Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
+  InspectedSet* known = sets.find(found.id);
+  InspectedSet& set = known ? *known : sets.add(found.id, std::make_unique<InspectedSet>());
   Inspection inspection;
   inspection.id = found.id;
   inspection.checkpoint = std::make_shared<Checkpoint>(std::move(found.checkpoint));
-  inspection.is_directory = !facts.directory.empty();
-  if (inspection.is_directory) look_above(found.id, facts.directory);
+  set.checkpoint = inspection.checkpoint.get();
+  inspection.is_directory = !set.directory.empty();
+  if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);
-  inspection.sizes = facts.sizes;
-  if (!inspection.is_directory && file.is_open()) inspection.sizes.input = file.size();
+  inspection.sizes = set.sizes;
+  if (!inspection.is_directory && set.input) inspection.sizes.input = set.input->size();
   inspect_processes(inspection);
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())
-    if (error.reason != Reason::no_tree) inspection.errors.push_back(error);
+    if (error.reason != Reason::no_tree && !(is_cut_short && error.reason == Reason::missing_image))
+      inspection.errors.push_back(error);
   if (options.overview) return inspection;
   inspect_statistics(inspection);
   inspect_memory(inspection);
@@ -347,53 +360,58 @@ void InspectionReader::Work::say_why_empty(Inspection& inspection) {
   inspection.errors = std::move(why);
 }
 
+void InspectionReader::Work::read_all() {
+  std::vector<std::string> inputs{input};
+  inputs.insert(inputs.end(), options.parents.begin(), options.parents.end());
+  const std::vector<InputName> names = name_inputs(inputs);
+  for (const std::string& name : inputs) sources.push_back({name});
+  SourceOptions source = options.source;
+  for (; nr_read < sources.size(); ++nr_read) {
+    Source& now = sources[nr_read];
+    struct stat status;
+    if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
+    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
+      now.file = InputFile{::open(now.name.c_str(), O_RDONLY | O_CLOEXEC), now.name};
+    if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
+    (void)read_input(now.name, *this, source);
+    source.set.reset();  // the one that is asked for is in the input
+  }
+}
+
 std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(input);
-  InputFile file;
-  struct stat status;
-  if (input == "-") file = InputFile{dup(STDIN_FILENO), input};
-  else if (stat(input.c_str(), &status) == 0 && S_ISREG(status.st_mode))
-    file = InputFile{::open(input.c_str(), O_RDONLY | O_CLOEXEC), input};
-  std::vector<SetId> ids;
-  for (const SetCheckpoint& each : found) ids.push_back(each.id);
-  const std::vector<std::size_t> parents = parents_among(ids);
-  std::vector<bool> is_shown(found.size(), true);
-  const bool any_tree = std::ranges::any_of(found, &SetCheckpoint::has_tree);
-  const auto has_pages = [](const SetCheckpoint& one) { return !one.checkpoint.pages_only().empty(); };
-  const bool any_pages = std::ranges::any_of(found, has_pages);
-  for (std::size_t i = 0; i < found.size(); ++i)
-    is_shown[i] = found[i].has_tree() || (!any_tree && (!any_pages || has_pages(found[i])));
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
-  join_parents();
-  std::vector<Inspection> all;
-  std::vector<SetId> shown;
-  std::vector<std::unique_ptr<TextReader>> readers;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const SetFacts& facts = sets[found[i].id];
-    all.push_back(inspect(found[i], file));
-    if (facts.pages) facts.pages->set_checkpoint(*all.back().checkpoint);
-    for (std::size_t p = parents[i]; p < found.size(); p = parents[p]) ++all.back().nr_parents;
-    shown.push_back(found[i].id);
+  join_sets();
+  const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
+  std::vector<Inspection> shown, parents;
+  for (SetCheckpoint& each : found) {
+    Inspection inspection = inspect(each);
+    // Of a parent that was given only its pages count.
+    const bool is_given = sets.find(inspection.id)->source > 0;
+    const bool is_shown = !is_given && std::ranges::binary_search(own, &each);
+    (is_shown ? shown : parents).push_back(std::move(inspection));
   }
-  if (!options.overview)
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (!is_shown[i]) continue;
-      TextReader reader{*all[i].checkpoint, sets[ids[i]].pages.get(), sets[ids[i]].directory, &file};
-      read_texts(all[i], reader);
-      inspect_attention(all[i]);
-    }
-  std::vector<Inspection> result;
-  std::vector<SetId> result_ids;
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (is_shown[i]) {
-      result_ids.push_back(all[i].id);
-      result.push_back(std::move(all[i]));
-    }
-  const std::vector<std::string> texts = texts_of(result_ids);
-  for (std::size_t i = 0; i < result.size(); ++i) result[i].text_id = texts[i];
-  if (is_empty) say_why_empty(result.front());
-  for (Error& error : errors) result.front().errors.push_back(std::move(error));
-  return result;
+  if (!options.parents.empty() && !shown.empty()) join_given_parents(shown);
+  if (shown.empty()) {
+    SetCheckpoint nothing{{input, {}}, {}, Checkpoint{needs_of(options)}};
+    shown.push_back(inspect(nothing));
+  }
+  std::vector<SetId> ids;
+  for (Inspection& inspection : shown) {
+    ids.push_back(inspection.id);
+    InspectedSet& set = *sets.find(inspection.id);
+    for (PageStore* at = &set; at->has_given_parent(); at = at->parent()) ++inspection.nr_parents;
+    if (options.overview) continue;
+    read_texts(inspection, set);
+    inspect_attention(inspection);
+  }
+  const std::vector<std::string> texts = texts_of(ids);
+  for (std::size_t i = 0; i < shown.size(); ++i) shown[i].text_id = texts[i];
+  if (is_empty) say_why_empty(shown.front());
+  for (Error& error : errors) shown.front().errors.push_back(std::move(error));
+  for (Inspection& parent : parents)
+    if (sets.find(parent.id)->source > 0) std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
+  return shown;
 }
 
 InspectionReader::InspectionReader(std::string input, InspectOptions options)
@@ -403,7 +421,7 @@ InspectionReader::InspectionReader(std::string input, InspectOptions options)
 InspectionReader::~InspectionReader() = default;
 
 std::vector<Inspection> InspectionReader::read() {
-  (void)read_input(work_->input, *work_, work_->options.source);
+  work_->read_all();
   return work_->finish();
 }
 

@@ -60,6 +60,7 @@ class Report {
   void configuration();
   void environment();
   std::string process_row(const InspectedProcess& process, const std::string& branch) const;
+  std::vector<const InspectedSocket*> shown_sockets() const;
   std::string socket_row(const InspectedSocket& socket) const;
 
   Output& output_;

@@ -1,5 +1,6 @@
 // The sections of a report: processes, sockets, files, mounts, memory, statistics, configuration.
 #include <algorithm>
+#include <set>
 
 #include "report/explorers.hpp"
 #include "report/inspection_report.hpp"
@@ -23,7 +24,9 @@ std::string Report::process_row(const InspectedProcess& process, const std::stri
   const Task& task = *process.task;
   std::string row =
       format("%7u %-8s %-1s %4s ", task.pid, user_text(task.credentials).c_str(), state_mark(task).c_str(),
-             task.is_running() ? std::to_string(task.threads.size()).c_str() : "-");
+             !task.is_running() ? "-"
+             : task.in_tree     ? std::to_string(task.threads.size()).c_str()
+                                : "?");
   row += format("%9s  ", task.has_pagemap ? size_text(process.resident_bytes).c_str() : "-");
   row += branch;
   if (!task.is_running()) return row + "[" + visible(task.comm) + "] " + exit_text(task);
@@ -115,17 +118,29 @@ std::string Report::socket_row(const InspectedSocket& socket) const {
   return text;
 }
 
-void Report::sockets() {
+// Listening ones first, then internet ones before unix ones. On the screen, a pair whose row says all is shown once.
+std::vector<const InspectedSocket*> Report::shown_sockets() const {
   std::vector<const InspectedSocket*> shown;
-  for (const InspectedSocket& socket : all_.sockets)
-    if (is_shown(socket.owners)) shown.push_back(&socket);
-  if (shown.empty()) return is_brief() ? void() : (head("sockets"), line("  none"));
-  head("sockets");
-  // Listening ones first, then internet ones before unix ones.
+  std::set<std::uint64_t> with_peer;
+  for (const InspectedSocket& socket : all_.sockets) {
+    if (!is_shown(socket.owners)) continue;
+    const bool is_silent = socket.socket.source.empty() && socket.socket.received == 0 && socket.socket.sent == 0;
+    const bool is_pair = is_brief() && socket.type == type_unix && !socket.peers.empty();
+    if (is_pair && is_silent && with_peer.contains(socket.socket.inode)) continue;
+    if (is_pair) with_peer.insert(socket.socket.peer);
+    shown.push_back(&socket);
+  }
   const auto rank = [](const InspectedSocket* socket) {
     return (socket->is_listening() ? 0 : 4) + (socket->type == type_inet ? 0 : socket->type == type_unix ? 2 : 1);
   };
   std::ranges::stable_sort(shown, {}, rank);
+  return shown;
+}
+
+void Report::sockets() {
+  const std::vector<const InspectedSocket*> shown = shown_sockets();
+  if (shown.empty()) return is_brief() ? void() : (head("sockets"), line("  none"));
+  head("sockets");
   std::size_t most = is_brief() ? limits_.sockets : shown.size();
   if (most + 1 == shown.size()) ++most;
   for (std::size_t i = 0; i < std::min(most, shown.size()); ++i)
@@ -179,11 +194,17 @@ bool is_of_users(const InspectedMount& mount) {
 void Report::mounts() {
   if (is_brief()) {
     if (all_.mounts.empty()) return;
-    std::string text = std::to_string(all_.mounts.size());
-    std::string from_host;
-    for (const InspectedMount& mount : all_.mounts)
-      if (is_of_users(mount))
-        from_host += (from_host.empty() ? "" : ", ") + visible(mount.mountpoint) + " = " + visible(mount.host_source);
+    std::string text = std::to_string(all_.mounts.size()), from_host;
+    // What is before them, and the hint behind them.
+    constexpr std::size_t around = label_columns + std::string_view{"100; from the host: , ...: --mounts"}.size();
+    const std::size_t room = options_.columns - std::min(options_.columns, around);
+    for (const InspectedMount& mount : all_.mounts) {
+      if (!is_of_users(mount)) continue;
+      const std::string one = visible(mount.mountpoint) + " = " + visible(mount.host_source);
+      const bool fits = !options_.is_cut || from_host.empty() || width_of(from_host) + 2 + width_of(one) <= room;
+      from_host += (from_host.empty() ? "" : ", ") + (fits ? one : "...: --mounts");
+      if (!fits) break;
+    }
     if (!from_host.empty()) text += "; from the host: " + from_host;
     else text += ": --mounts";
     return field("mounts", text);

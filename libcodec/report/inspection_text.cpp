@@ -75,14 +75,23 @@ void Report::line(const std::string& text) {
 
 void Report::field(const char* label, const std::string& text) { line(padded(label, label_columns) + text); }
 
+namespace {
+
+// Where to break a line that has room for so many bytes: behind a comma, rather than between a number and its unit.
+std::size_t break_of(std::string_view text, std::size_t room) {
+  const std::size_t blank = text.rfind(' ', room);
+  for (std::size_t at = blank; at != text.npos && at > room / 2; at = text.rfind(' ', at - 1))
+    if (text[at - 1] == ',' || text[at - 1] == ';') return at;
+  return blank == text.npos || blank == 0 ? text.size() : blank;
+}
+
+}  // namespace
+
 void Report::fact(const char* label, std::string text) {
   for (bool is_first = true; !text.empty(); is_first = false) {
     const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
     std::size_t end = text.size();
-    if (is_first && options_.is_cut && width_of(text) > room) {
-      const std::size_t blank = text.rfind(' ', room);
-      end = blank == text.npos || blank == 0 ? end : blank;
-    }
+    if (is_first && options_.is_cut && width_of(text) > room) end = break_of(text, room);
     field(is_first ? label : "", text.substr(0, end));
     text.erase(0, std::min(end + 1, text.size()));
   }
@@ -265,7 +274,7 @@ void Report::rights() {
     }
     fact(i == 0 ? "rights" : "", text);
   }
-  rest(groups.size() - std::min(most, groups.size()), "--configuration");
+  rest(groups.size() - std::min(most, groups.size()), "--summary");
 }
 
 void Report::attention() {
@@ -306,7 +315,7 @@ void Report::fit(std::size_t used) {
     return static_cast<std::size_t>(std::ranges::count_if(items, [&](const auto& item) { return is_shown(item); }));
   };
   Part parts[] = {{&limits_.processes, all_.processes.size(), 3},
-                  {&limits_.sockets, all_.sockets.size(), 2},
+                  {&limits_.sockets, shown_sockets().size(), 2},
                   {&limits_.files, count(all_.files), 1},
                   {&limits_.attention, all_.attention.size(), 2}};
   for (;;) {

@@ -1,41 +1,14 @@
 // How an Inspection is filled: each part of it by a function of its own. Internal.
 #pragma once
 
-#include <unordered_map>
-
 #include "critpipe/inspect.hpp"
-#include "report/captured_pages.hpp"
+#include "report/inspected_set.hpp"
 
 namespace critpipe {
 
-// What is known of a set beside its images' entries.
-struct SetFacts {
-  InspectedSizes sizes;
-  std::string directory;                                          // its path, if it is files of a directory
-  std::unique_ptr<CapturedSet> pages;                             // null: it has no pages images, or is a directory
-  std::unordered_map<std::uint64_t, std::uint32_t> pid_of_pages;  // by the id of pages images, as far as known
-};
-
-// Reads bytes at addresses of processes. They may be in parents.
-class TextReader {
- public:
-  // `input`: the archive's file, for images that are read by position.
-  TextReader(const Checkpoint& checkpoint, CapturedSet* captured, const std::string& directory, InputFile* input);
-  // False: the bytes are not there, or not in reach.
-  bool read(const Task& task, TextPlace place, std::string& bytes);
-
- private:
-  bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
-
-  const Checkpoint& checkpoint_;
-  CapturedSet* captured_;
-  std::unique_ptr<PageDirectory> directory_;
-  InputFile* input_;
-};
-
 void inspect_processes(Inspection& inspection);
-void read_texts(Inspection& inspection, TextReader& reader);
-void inspect_memory(Inspection& inspection);  // sizes of pages by what is mapped
+void read_texts(Inspection& inspection, InspectedSet& set);  // command lines and environments
+void inspect_memory(Inspection& inspection);                 // sizes of pages by what is mapped
 void inspect_files(Inspection& inspection);
 void inspect_sockets(Inspection& inspection);
 void inspect_mounts(Inspection& inspection);

@@ -2,8 +2,10 @@
 #include "critpipe/report.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/kept_errors.hpp"
+#include "base/path_names.hpp"
 #include "model/auxiliary_vector.hpp"
 #include "model/message_reader.hpp"
 
@@ -80,11 +82,24 @@ std::optional<double> Statistics::share_written() const {
   return written / (written + others);
 }
 
+namespace {
+
+// What tells the page size of a set: an auxiliary vector, or else the architecture in one core image.
+struct PageSizeOfSet {
+  std::optional<std::uint64_t> known = {};
+  Checkpoint cores{Needs{}};
+  bool has_core = false;
+  bool needs(const Kind& kind) const { return kind.name == "MM" ? !known : kind.name == "CORE" && !has_core; }
+};
+
+}  // namespace
+
 struct StatisticsReader::Work {
   std::uint64_t default_page_size;
-  std::optional<std::uint64_t> page_size = {};  // of this input
-  std::size_t first = 0;                        // of this input, in statistics
-  bool has_failed = false;                      // this input
+  std::map<SetId, PageSizeOfSet> sets = {};                          // of this input
+  std::map<std::string, PageSizeOfSet*, std::less<>> by_place = {};  // by what precedes the names of their images
+  std::size_t first = 0;                                             // of this input, in statistics
+  bool has_failed = false;                                           // this input
   std::size_t room_for_errors = max_kept_errors;
   std::vector<Statistics> statistics = {};
   std::vector<Error> errors = {};
@@ -138,15 +153,23 @@ StatisticsReader::~StatisticsReader() = default;
 
 bool StatisticsReader::wants(std::string_view path) {
   const Kind* kind = kind_of_name(path);
-  return kind && (kind->name == "STATS" || (kind->name == "MM" && !work_->page_size));
+  if (!kind || (kind->name != "MM" && kind->name != "CORE")) return kind && kind->name == "STATS";
+  const auto set = work_->by_place.find(path.substr(0, path.size() - last_part(path).size()));
+  return set == work_->by_place.end() || set->second->needs(*kind);
 }
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
-  if (member.in_set && !wants(member.name)) return nullptr;
   const Kind* kind = kind_of_name(member.name);
-  if (kind && kind->name == "MM") return std::make_unique<PageSizeSink>(work_->page_size);
-  return std::make_unique<EntriesSink>(work_->statistics, *member.set);
+  if (!kind ? !member.in_set : kind->name == "STATS")
+    return std::make_unique<EntriesSink>(work_->statistics, *member.set);
+  if (!kind) return nullptr;
+  PageSizeOfSet& set = work_->sets[*member.set];
+  work_->by_place.try_emplace(member.path.substr(0, member.path.size() - last_part(member.path).size()), &set);
+  if (!set.needs(*kind)) return nullptr;
+  if (kind->name == "MM") return std::make_unique<PageSizeSink>(set.known);
+  set.has_core = true;
+  return set.cores.sink_for(member.name);
 }
 
 void StatisticsReader::report(const Error& error) {
@@ -162,8 +185,13 @@ void StatisticsReader::finish(std::string_view input) {
   std::size_t& first = work_->first;
   if (first == all.size() && !work_->has_failed) report({Reason::no_statistics, std::string{input}});
   work_->has_failed = false;
-  for (; first < all.size(); ++first) all[first].page_size = work_->page_size.value_or(work_->default_page_size);
-  work_->page_size.reset();
+  const std::uint64_t unknown = work_->default_page_size;
+  for (; first < all.size(); ++first) {
+    const PageSizeOfSet& set = work_->sets[all[first].set];
+    all[first].page_size = set.known.value_or(unknown != 0 ? unknown : set.cores.page_size());
+  }
+  work_->by_place.clear();
+  work_->sets.clear();
 }
 
 }  // namespace critpipe

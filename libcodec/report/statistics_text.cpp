@@ -129,7 +129,9 @@ void print_rows(Output& output, const std::vector<Row>& rows) {
 std::vector<std::string> names_of(std::span<const Statistics> all) {
   std::vector<SetId> sets;
   for (const Statistics& one : all) sets.push_back(one.set);
-  return texts_of(sets);
+  std::vector<std::string> names;
+  for (const std::string& text : texts_of(sets)) names.push_back(visible(text));
+  return names;
 }
 
 bool is_big(Statistics::Of of, const StatisticsField& field) {
@@ -140,11 +142,16 @@ bool is_big(Statistics::Of of, const StatisticsField& field) {
 void put_statistics(JsonWriter& json, const Statistics& one) {
   put_set(json.begin('{'), one.set).key("of").text(name_of(one.of));
   const auto fields = fields_of(one.of);
-  for (std::size_t i = 0; i < fields.size(); ++i)
-    if (one.values[i]) json.key(fields[i].name).number(*one.values[i], is_big(one.of, fields[i]));
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const auto& value = one.values[i];
+    if (!value) continue;
+    json.key(fields[i].name);
+    if (is_big(one.of, fields[i])) json.number(*value);
+    else json.number(static_cast<std::uint32_t>(*value));
+  }
   json.key("page_size").number(one.page_size);
-  if (one.of == Statistics::Of::dump) json.key("bytes_written").number_text(count_text(*written_bytes(one, {})));
-  if (const auto share = one.share_written()) json.key("share_written").number_text(format("%.6f", *share));
+  if (one.of == Statistics::Of::dump) json.key("bytes_written").raw(count_text(*written_bytes(one, {})));
+  if (const auto share = one.share_written()) json.key("share_written").raw(format("%.6f", *share));
   json.end('}');
 }
 
@@ -188,14 +195,19 @@ void print_statistics_table(Output& output, std::span<const Statistics> all, Sta
   print_rows(output, rows);
 }
 
-void print_statistics_json(Output& output, std::span<const Statistics> all, bool lines, BigNumbers big_numbers) {
-  JsonWriter json{output, !lines, big_numbers};
-  if (!lines) json.begin('[');
+void print_statistics_json(Output& output, std::span<const Statistics> all, BigNumbers big_numbers) {
+  JsonWriter json{output, true, big_numbers};
+  json.begin('[');
+  for (const Statistics& one : all) put_statistics(json, one);
+  json.end(']').line_end();
+}
+
+void print_statistics_lines(Output& output, std::span<const Statistics> all, BigNumbers big_numbers) {
+  JsonWriter json{output, false, big_numbers};
   for (const Statistics& one : all) {
     put_statistics(json, one);
-    if (lines) json.line_end();
+    json.line_end();
   }
-  if (!lines) json.end(']').line_end();
 }
 
 }  // namespace critpipe

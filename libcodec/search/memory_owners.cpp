@@ -1,6 +1,7 @@
 #include "search/memory_owners.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fnmatch.h>
 
 #include "critpipe/survey.hpp"
@@ -131,21 +132,22 @@ const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory)
   owners_.clear();
   for (const Task& task : checkpoint_.tasks()) {
     if (!memory.shmem && task.pid != memory.id) continue;
-    for (const Mapping& mapping : mappings_of(checkpoint_, task)) {
+    for (Mapping mapping : mappings_of(checkpoint_, task)) {
       if (mapping.kind() == Mapping::Kind::guard) continue;
-      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, &mapping});
+      find_anonymous(model_of(checkpoint_), mapping);
+      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, mapping});
     }
   }
-  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping->start; });
+  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping.start; });
   return owners_;
 }
 
 const Mapping* MemoryOwners::mapping_at(MemoryId memory, std::uint64_t address) {
   const auto& owners = owners_of(memory);
   const auto next =
-      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping->start; });
+      std::ranges::upper_bound(owners, address, {}, [](const Owner& owner) { return owner.mapping.start; });
   if (next == owners.begin()) return nullptr;
-  const Mapping* mapping = std::prev(next)->mapping;
+  const Mapping* mapping = &std::prev(next)->mapping;
   return address < mapping->end ? mapping : nullptr;
 }
 
@@ -157,13 +159,13 @@ Ranges MemoryOwners::wanted(MemoryId memory) {
     if (!has_mapping_filter()) return addresses;
     Ranges mappings;
     for (const Owner& owner : owners_of(memory))
-      if (fits(*owner.mapping)) mappings.push_back({owner.mapping->start, owner.mapping->end});
+      if (fits(owner.mapping)) mappings.push_back({owner.mapping.start, owner.mapping.end});
     return common(joined(mappings), addresses);
   }
   if (filter_.pids.empty() && filter_.ranges.empty() && !has_mapping_filter()) return all;
   Ranges offsets;
   for (const Owner& owner : owners_of(memory)) {
-    const Mapping& mapping = *owner.mapping;
+    const Mapping& mapping = owner.mapping;
     if (!wants_pid(owner.pid) || !fits(mapping)) continue;
     for (const auto& [begin, end] : common({{mapping.start, mapping.end}}, addresses))
       offsets.push_back({begin - mapping.start + mapping.pgoff, end - mapping.start + mapping.pgoff});
@@ -196,7 +198,7 @@ Step MemoryOwners::report(MemoryId memory, const Match& found, const MemorySearc
   if (!memory.shmem) return as(static_cast<std::uint32_t>(memory.id), found.address, mapping_at(memory, found.address));
   bool owned = false;
   for (const Owner& owner : owners_of(memory)) {
-    const Mapping& mapping = *owner.mapping;
+    const Mapping& mapping = owner.mapping;
     const std::uint64_t size = mapping.end - mapping.start;
     const bool inside = found.address >= mapping.pgoff && found.address - mapping.pgoff + found.length <= size;
     if (!inside) continue;
@@ -222,6 +224,15 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
     }
   }
   std::ranges::sort(extents, {}, &PlacedBytes::position);
+  std::size_t nr_apart = 0;
+  for (const PlacedBytes& extent : extents) {
+    PlacedBytes* const before = nr_apart > 0 ? &extents[nr_apart - 1] : nullptr;
+    const bool continues =
+        before && extent.position == before->end() && extent.address == before->address + before->size;
+    if (continues) before->size += extent.size;
+    else extents[nr_apart++] = extent;
+  }
+  extents.resize(nr_apart);
   return extents;
 }
 
@@ -231,6 +242,21 @@ Step Feeder::feed(std::uint64_t address, Bytes bytes) {
   open_ = true;
   next_ = address + bytes.size();
   return search_.feed(bytes);
+}
+
+Step Feeder::feed_zeros(std::uint64_t address, std::uint64_t size) {
+  static constexpr std::array<std::byte, 64 << 10> zeros{};
+  const auto reach = search_.reach_into_zeros();
+  if (reach && size > 2 * *reach + zeros.size()) {
+    if (feed_zeros(address, *reach) == Step::stop || end() == Step::stop) return Step::stop;
+    return feed_zeros(address + size - *reach, *reach);
+  }
+  for (std::uint64_t done = 0; done < size;) {
+    const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), size - done));
+    if (feed(address + done, Bytes{zeros}.first(piece)) == Step::stop) return Step::stop;
+    done += piece;
+  }
+  return Step::go;
 }
 
 Step Feeder::end() {

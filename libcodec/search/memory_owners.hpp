@@ -37,7 +37,7 @@ class MemoryOwners {
  private:
   struct Owner {
     std::uint32_t pid;
-    const Mapping* mapping;
+    Mapping mapping;  // as the finished checkpoint has it
   };
   bool fits(const Mapping& mapping) const;
   bool wants_pid(std::uint32_t pid) const;
@@ -52,7 +52,8 @@ class MemoryOwners {
   std::vector<Owner> owners_;      // of a process: its mappings, ascending; of shared memory: who maps it
 };
 
-// The wanted part of a pagemap's present runs, in the order of the image.
+// The wanted part of a pagemap's present runs, in the order of the image. What is adjacent, in the image and in memory,
+// is one.
 std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t page_size, const Ranges& wanted);
 
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.
@@ -60,6 +61,8 @@ class Feeder {
  public:
   explicit Feeder(Search& search) : search_{search} {}
   Step feed(std::uint64_t address, Bytes bytes);
+  // A hole: what no match can reach is passed over.
+  Step feed_zeros(std::uint64_t address, std::uint64_t size);
   Step end();
 
  private:

@@ -35,6 +35,8 @@ struct MemorySearch::Work {
   OnError on_error;
   search::FilterUse use{options.filter};
 
+  // Pages that are not in the images.
+  void report_lazy(const std::string& place, std::uint64_t nr_pages);
   Step search_stored(const StoredMemory& memory, StoredReader& reader);
   Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
@@ -42,6 +44,12 @@ struct MemorySearch::Work {
   Step step_behind(const Search& search, const std::string& place) const;
   Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                            const SourceOptions& source_options);
+  // Of sets whose parents are in the same inputs: the memory that has pages in them.
+  Step search_joined(const std::vector<std::string>& inputs, const SourceOptions& source_options);
+  Step search_sets(CheckpointMemory& memory, const std::function<bool(const Pagemap*)>& wanted);
+  // Images that the set of this place lacks, as far as the filter and the matches need them.
+  void report_missing(const Checkpoint& checkpoint, const std::string& place,
+                      const std::function<bool(MemoryId)>& has_pagemap) const;
   // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
   Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_unlinked(CheckpointMemory& memory);

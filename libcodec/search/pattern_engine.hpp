@@ -107,6 +107,7 @@ struct Patterns::Compiled {
   search::Scratch scratch;
   std::uint64_t widest = 0;  // of fixed and bounded ones
   std::size_t nr_unbounded = 0;
+  bool matches_zeros = true;  // is there a match in nothing but zeros, or one that may have any number of them?
 
   // One that needs no engine.
   bool is_one_literal() const { return literals_only && patterns.size() == 1 && patterns.front().flags == 0; }

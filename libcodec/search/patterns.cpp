@@ -193,7 +193,20 @@ Error Patterns::compile() {
     if (pattern.kind == Pattern::Kind::fixed) continue;
     if (Error error = compiled.compile_exact(i)) return error;
   }
+  compiled.matches_zeros = compiled.nr_unbounded > 0 || find_in_zeros();
   return {};
+}
+
+bool Patterns::find_in_zeros() const {
+  bool found = false;
+  Search search{*this, 0, [&](const Match&) {
+                  found = true;
+                  return Step::stop;
+                }};
+  search.begin(0);
+  const std::vector<std::byte> zeros(2 * static_cast<std::size_t>(compiled_->widest) + 64);
+  if (search.feed(zeros) == Step::go) (void)search.end();
+  return found || search.error();
 }
 
 }  // namespace critpipe

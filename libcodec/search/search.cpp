@@ -26,6 +26,10 @@ class Search::Machine {
   Step feed(Bytes bytes);
   Step end();
   const Error& error() const { return error_; }
+  std::optional<std::size_t> reach_into_zeros() const {
+    if (compiled_.matches_zeros) return std::nullopt;
+    return static_cast<std::size_t>(compiled_.widest) + context_ + 1;
+  }
 
  private:
   struct OpenStream {
@@ -403,6 +407,7 @@ Search::~Search() = default;
 void Search::begin(std::uint64_t address) { machine_->begin(address); }
 Step Search::feed(Bytes bytes) { return machine_->feed(bytes); }
 Step Search::end() { return machine_->end(); }
+std::optional<std::size_t> Search::reach_into_zeros() const { return machine_->reach_into_zeros(); }
 const Error& Search::error() const { return machine_->error(); }
 
 }  // namespace critpipe

@@ -22,6 +22,9 @@ class PositionReader final : public StoredReader {
   Step finish(Feeder& feeder) override;
 
  private:
+  static Step feed(Feeder& feeder, std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at,
+                   std::uint64_t size, const std::byte* bytes);
+
   MemorySearch::Work& work_;
   PageDirectory& directory_;
   std::uint64_t page_size_;
@@ -42,29 +45,44 @@ Step PositionReader::take(const Stretch& stretch, std::uint64_t begin, std::uint
   return extent.end() - extents_.front().position >= read_bytes ? finish(feeder) : Step::go;
 }
 
+// The content from a position on, which lies in that extent: `size` bytes, or zeros where they are null.
+Step PositionReader::feed(Feeder& feeder, std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at,
+                          std::uint64_t size, const std::byte* bytes) {
+  for (std::uint64_t done = 0; done < size;) {
+    const std::uint64_t skip = at + done - extent->position;
+    const std::uint64_t piece = std::min(extent->size - skip, size - done);
+    const std::uint64_t address = extent->address + skip;
+    const Step step = bytes ? feeder.feed(address, {bytes + done, static_cast<std::size_t>(piece)})
+                            : feeder.feed_zeros(address, piece);
+    if (step == Step::stop) return Step::stop;
+    done += piece;
+    if (skip + piece == extent->size) ++extent;
+  }
+  return Step::go;
+}
+
 Step PositionReader::finish(Feeder& feeder) {
   if (extents_.empty()) return Step::go;
   buffer_.resize(read_bytes);
   const std::uint64_t end = extents_.back().end();
-  auto extent = extents_.begin();
+  auto extent = extents_.cbegin();
   for (std::uint64_t at = extents_.front().position; at < end;) {
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
     Error error;
     PageDirectory& holder = *directory_.ancestor(level_).page_directory();
     const PagesImage* image = holder.image(pages_id_, page_size_, error);
+    if (const std::uint64_t hole = image ? image->hole_at(at, end) : 0; hole > 0) {
+      if (feed(feeder, extent, at, hole, nullptr) == Step::stop) return Step::stop;
+      at += hole;
+      continue;
+    }
     if (image) error = image->read_content(at, {buffer_.data(), size});
     if (error) {
       work_.on_error(error);
       extents_.clear();
       return feeder.end();
     }
-    for (std::size_t done = 0; done < size;) {
-      const std::uint64_t skip = at + done - extent->position;
-      const auto piece = static_cast<std::size_t>(std::min<std::uint64_t>(extent->size - skip, size - done));
-      if (feeder.feed(extent->address + skip, Bytes{buffer_}.subspan(done, piece)) == Step::stop) return Step::stop;
-      done += piece;
-      if (skip + piece == extent->size) ++extent;
-    }
+    if (feed(feeder, extent, at, size, buffer_.data()) == Step::stop) return Step::stop;
     at += size;
   }
   extents_.clear();
@@ -84,6 +102,11 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
   survey_options.limits = options.limits;
+  const auto& pids = options.filter.pids;
+  if (!pids.empty())
+    survey_options.memories = [&](MemoryId memory) {
+      return memory.shmem || std::ranges::find(pids, memory.id) != pids.end();
+    };
   PageSurvey survey{survey_options, on_error};
   auto& sets = survey.read({path}, source_options);
   for (const auto& set : sets)
@@ -93,6 +116,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     if (!directory) continue;
     MemoryOwners owners{set->id, *set->checkpoint, options};
     use.add(*set->checkpoint);
+    report_missing(*set->checkpoint, set->place, [&](MemoryId memory) { return set->memories.contains(memory); });
     for (const MemoryId memory : in_order(*set->checkpoint, named_memories(*set))) {
       PositionReader reader{*this, *directory, set->page_size};
       const Step step = search_stored({*directory, memory, set->page_size, owners, directory->path()}, reader);
@@ -106,7 +130,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
       if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
   const bool any = std::ranges::any_of(sets, [](const auto& set) { return maps_unlinked(*set->checkpoint); });
-  return any ? search_unlinked({path}, {}) : Step::go;
+  return any ? search_unlinked({path}, source_options) : Step::go;
 }
 
 }  // namespace critpipe

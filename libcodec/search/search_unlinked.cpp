@@ -50,6 +50,7 @@ Step MemorySearch::Work::search_unlinked(CheckpointMemory& memory) {
     const MemoryId id{false, process.task->pid};
     const std::vector<Range> ranges = within(memory.unlinked(process), owners.wanted(id));
     if (ranges.empty()) continue;
+    use.add_stored();
     Search search{patterns, options.context, [&](const Match& found) { return owners.report(id, found, on_match); }};
     Feeder feeder{search};
     std::size_t current = ranges.size();

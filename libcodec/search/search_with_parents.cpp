@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "memory/checkpoint_memory.hpp"
-#include "search/memory_search_work.hpp"
+#include "search/searched_set.hpp"
 
 namespace critpipe {
 
@@ -44,28 +44,49 @@ Step PiecesReader::finish(Feeder& feeder) {
   return step;
 }
 
-}  // namespace
-
-Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inputs,
-                                             const std::vector<std::string>& parents,
-                                             const SourceOptions& source_options) {
+MemoryOptions memory_options_of(const MemorySearchOptions& options, const SourceOptions& source_options) {
   MemoryOptions memory_options;
   memory_options.page_size = options.page_size;
-  memory_options.parents = parents;
   memory_options.limits = options.limits;
   memory_options.source = source_options;
-  CheckpointMemory memory{inputs, memory_options, on_error};
+  return memory_options;
+}
+
+}  // namespace
+
+Step MemorySearch::Work::search_sets(CheckpointMemory& memory, const std::function<bool(const Pagemap*)>& wanted) {
   MemoryWork& memories = memory.work();
   if (!memories.from_pipe) memories.options.held_bytes = held_bytes;  // of a pipe, all pages are held already
   for (MemorySet* set : memories.children()) {
     MemoryOwners owners{set->id, set->checkpoint, options};
     use.add(set->checkpoint);
+    if (!wanted) report_missing(set->checkpoint, set->place, {});
     for (const MemoryId one : in_order(set->checkpoint, set->memories)) {
+      if (wanted && !(set->has_given_parent() && wanted(set->pagemap(one)))) continue;
       PiecesReader reader{*this, memories, *set};
       if (search_stored({*set, one, set->page_size, owners, set->name}, reader) == Step::stop) return Step::stop;
     }
   }
+  return Step::go;
+}
+
+Step MemorySearch::Work::search_with_parents(const std::vector<std::string>& inputs,
+                                             const std::vector<std::string>& parents,
+                                             const SourceOptions& source_options) {
+  MemoryOptions memory_options = memory_options_of(options, source_options);
+  memory_options.parents = parents;
+  if (const auto& pids = options.filter.pids; !pids.empty())
+    memory_options.pids = [&](std::uint32_t pid) { return std::ranges::find(pids, pid) != pids.end(); };
+  CheckpointMemory memory{inputs, memory_options, on_error};
+  if (search_sets(memory, {}) == Step::stop) return Step::stop;
   return search_unlinked(memory);
+}
+
+// What is wrong with the inputs, the search of the other pages has said.
+Step MemorySearch::Work::search_joined(const std::vector<std::string>& inputs, const SourceOptions& source_options) {
+  CheckpointMemory memory{inputs, memory_options_of(options, source_options)};
+  return search_sets(memory,
+                     [](const Pagemap* pagemap) { return pagemap && SearchedSet::has_pages_in_parent(*pagemap); });
 }
 
 }  // namespace critpipe

@@ -14,25 +14,6 @@ const PlacedBytes* extent_at(const std::vector<PlacedBytes>& extents, std::uint6
   return at < extent.end() ? &extent : nullptr;
 }
 
-// Adjacent in the image and in memory.
-bool continues(const PlacedBytes& extent, const PlacedBytes& before) {
-  return extent.position == before.end() && extent.address == before.address + before.size;
-}
-
-// Where what continues this extent ends.
-std::uint64_t end_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
-  const PlacedBytes* const last = extents.data() + extents.size();
-  for (const PlacedBytes* next = extent + 1; next != last; extent = next++)
-    if (!continues(*next, *extent)) break;
-  return extent->end();
-}
-
-std::uint64_t begin_of_stretch(const std::vector<PlacedBytes>& extents, const PlacedBytes* extent) {
-  for (; extent != extents.data(); --extent)
-    if (!continues(*extent, extent[-1])) break;
-  return extent->position;
-}
-
 }  // namespace
 
 bool WaitingMatches::add(const Match& found) {
@@ -72,22 +53,22 @@ bool WaitingMatches::any_is_cut(const std::vector<PlacedBytes>& extents) const {
   return std::ranges::any_of(all_, [&](const WaitingMatch& one) {
     const std::uint64_t end = one.begin + one.length;
     const PlacedBytes* extent = extent_at(extents, one.begin);
-    if (extent) return end_of_stretch(extents, extent) < end;
+    if (extent) return extent->end() < end;
     const auto next = std::ranges::upper_bound(extents, one.begin, {}, &PlacedBytes::position);
     return next != extents.end() && next->position < end;
   });
 }
 
 Step WaitingMatches::resolve(const std::vector<PlacedBytes>& extents, const OnMatch& give, const OnLost& lost) {
-  for (; !all_.empty(); all_.pop_front()) {
-    const WaitingMatch& one = all_.front();
+  taken_to_.clear();
+  for (const WaitingMatch& one : all_) {
     const auto taken = taken_to_.find(one.pattern);
     if (taken != taken_to_.end() && one.begin < taken->second) continue;
     const PlacedBytes* extent = extent_at(extents, one.begin);
     const std::uint64_t end = one.begin + one.length;
-    if (extent && end_of_stretch(extents, extent) >= end) {
-      const std::uint64_t room_before = one.begin - begin_of_stretch(extents, extent);
-      const std::uint64_t room_after = end_of_stretch(extents, extent) - end;
+    if (extent && extent->end() >= end) {
+      const std::uint64_t room_before = one.begin - extent->position;
+      const std::uint64_t room_after = extent->end() - end;
       Match found = match_of(one, static_cast<std::size_t>(std::min<std::uint64_t>(one.before, room_before)),
                              static_cast<std::size_t>(std::min<std::uint64_t>({one.after, context_, room_after})));
       found.address = extent->address + (one.begin - extent->position);
@@ -124,7 +105,7 @@ Step WaitingMatches::search_again(const WaitingMatch& one, const std::vector<Pla
       at = next->position;
       continue;
     }
-    const std::uint64_t to = std::min(end, end_of_stretch(extents, extent));
+    const std::uint64_t to = std::min(end, extent->end());
     shift = extent->address - extent->position;
     search.begin(at + shift);
     const Bytes stretch = bytes.subspan(static_cast<std::size_t>(at - one.begin), static_cast<std::size_t>(to - at));

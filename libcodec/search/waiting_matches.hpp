@@ -39,7 +39,7 @@ class WaitingMatches {
   using OnLost = std::function<void(Error)>;
   // Does any match cross a gap?
   bool any_is_cut(const std::vector<PlacedBytes>& extents) const;
-  // The pagemap is known now. `lost` gets an error, without an image, for each match that can't be searched again.
+  // A pagemap is known now. `lost` gets an error, without an image, for each match that can't be searched again.
   Step resolve(const std::vector<PlacedBytes>& extents, const OnMatch& give, const OnLost& lost);
   // There is no pagemap: reports offsets in the image as addresses.
   Step resolve_without_pagemap(const OnMatch& give);

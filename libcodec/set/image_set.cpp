@@ -1,11 +1,15 @@
 #include "critpipe/set.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <sys/stat.h>
 #include <utility>
 
+#include "base/path_names.hpp"
 #include "source/directory_list.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -73,6 +77,7 @@ ImageSet::~ImageSet() = default;
 const SetId& ImageSet::id() const { return work_->id; }
 const std::string& ImageSet::place() const { return work_->place; }
 bool ImageSet::is_directory() const { return work_->directory.is_open(); }
+Directory::Identity ImageSet::identity() const { return work_->directory.identity(); }
 const std::vector<std::string>& ImageSet::members() const { return work_->members; }
 
 std::unique_ptr<ImageSet> ImageSet::open_input(const std::string& input, Error& error, const SourceOptions& options) {
@@ -93,11 +98,15 @@ Error ImageSet::Work::list(const SourceOptions& with) {
   Error error = all.read(with);
   if (!all.layers.empty()) return scan(with);
   directory = std::move(all.directory);
+  if (!all.below.empty()) {
+    place = directory.place();
+    id.set = all.below;
+  }
   const bool is_below = std::ranges::any_of(all.entries, &DirectoryList::Entry::below);
   for (const DirectoryList::Entry& entry : all.entries)
     if (entry.below == is_below) members.push_back(entry.name);
   if (!is_below || error) return error;
-  directory = directory.below("checkpoint", error);
+  directory = directory.below(usual_directory, error);
   place = directory.place();
   return error;
 }
@@ -153,6 +162,58 @@ std::unique_ptr<ImageSet> ImageSet::parent(Error& error) const {
   std::unique_ptr<Work> work{new Work{place, work_->options, {place, {}}, place, std::move(above), {}, chain}};
   if (Error none = work->list({}); none && none.reason != Reason::no_images) error = std::move(none);
   return error ? nullptr : std::unique_ptr<ImageSet>{new ImageSet{std::move(work)}};
+}
+
+namespace {
+
+// The links in archives and streams; nothing else is read.
+class Links final : public Receiver {
+ public:
+  std::multimap<std::string, std::string> led;  // from set to set
+
+  bool wants(std::string_view path) override { return last_part(path) == "parent"; }
+  Step begin(const Member&) override { return Step::go; }
+  Step bytes(const Member& member, Bytes bytes) override {
+    std::string& target = targets_[member.id];
+    if (target.size() < longest) target.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return Step::go;
+  }
+  Step end(const Member& member) override {
+    const auto target = targets_.extract(member.id);
+    const auto set = target ? set_led_to(member, target.mapped()) : std::nullopt;
+    if (set) led.emplace(member.set->set, *set);
+    return Step::go;
+  }
+  void fail(const Member*, const Error&) override {}  // said by who reads the images
+
+ private:
+  static constexpr std::size_t longest = 4096;
+  std::map<std::uint64_t, std::string> targets_;
+};
+
+}  // namespace
+
+std::vector<std::string> linked_sets(const std::vector<std::string>& inputs, const SourceOptions& options) {
+  const auto is_read_once = [&](const std::string& input) { return !can_read_again(input, options); };
+  if (!options.set || std::ranges::any_of(inputs, is_read_once)) return {};
+  SourceOptions all = options;
+  all.set.reset();
+  all.parents = true;
+  Links links;
+  (void)read_inputs(inputs, links, all);
+  std::vector<std::string> sets;
+  std::set<std::string> known{*options.set};
+  std::vector<std::string> open{*options.set};
+  while (!open.empty()) {
+    const auto [begin, end] = links.led.equal_range(std::exchange(open.back(), {}));
+    open.pop_back();
+    for (auto link = begin; link != end; ++link)
+      if (known.insert(link->second).second) {
+        sets.push_back(link->second);
+        open.push_back(link->second);
+      }
+  }
+  return sets;
 }
 
 }  // namespace critpipe

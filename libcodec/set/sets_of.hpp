@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "critpipe/source.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -58,17 +59,36 @@ class SetsOf {
     return taken;
   }
 
-  // The parent of each, or null, as far as it is in the same input.
+  // What the link `parent` of a set says, which is a member of an archive or a stream.
+  void link(const Member& link, std::string_view target) {
+    if (const auto set = set_led_to(link, target)) links_.emplace(*link.set, SetId{link.set->checkpoint, *set});
+  }
+
+  // The parent of each, or null, as far as it is in the same input: by its name, or else as a link says. None has itself
+  // above it, or more than there are generations.
   std::vector<T*> parents() const {
     std::vector<T*> parents;
     for (const std::size_t parent : parents_among(ids_of(all_)))
       parents.push_back(parent == all_.size() ? nullptr : all_[parent].get());
+    if (links_.empty()) return parents;
+    std::map<const T*, T*> above;
+    for (std::size_t i = 0; i < parents.size(); ++i) {
+      const auto led = links_.find(all_[i]->id);
+      if (!parents[i] && led != links_.end()) parents[i] = find(led->second);
+      above.emplace(all_[i].get(), parents[i]);
+    }
+    for (T*& parent : parents) {
+      std::size_t nr_above = 0;
+      for (const T* one = parent; one && nr_above <= max_generation; one = above.at(one)) ++nr_above;
+      if (nr_above > max_generation) parent = nullptr;
+    }
     return parents;
   }
 
  private:
   std::vector<std::unique_ptr<T>> all_;
   std::map<SetId, T*> by_id_;
+  std::map<SetId, SetId> links_;
 };
 
 }  // namespace critpipe

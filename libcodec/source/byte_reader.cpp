@@ -16,6 +16,11 @@ std::uint64_t offset_of(const InputFile& file) {
 
 }  // namespace
 
+std::size_t data_end_in(Bytes bytes) {
+  const auto last = std::find_if(bytes.rbegin(), bytes.rend(), [](std::byte byte) { return byte != std::byte{0}; });
+  return static_cast<std::size_t>(bytes.rend() - last);
+}
+
 FileReader::FileReader(InputFile file) : FileReader{offset_of(file), std::move(file)} {}
 
 FileReader::FileReader(std::uint64_t at, InputFile file) : file_{std::move(file)} {

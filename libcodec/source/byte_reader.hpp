@@ -10,6 +10,9 @@ namespace critpipe {
 
 using Reader = std::unique_ptr<ByteReader>;
 
+// Behind the last byte that is not zero; 0: all are.
+std::size_t data_end_in(Bytes bytes);
+
 // Reads a file in large blocks; a regular one up to the size that it had when it was opened. One that ends before has
 // changed: an error.
 class FileReader final : public ByteReader {

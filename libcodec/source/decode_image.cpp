@@ -8,8 +8,8 @@ namespace critpipe {
 
 namespace {
 
-Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits) {
-  Decoder decoder{sink, last_part(place), limits};
+Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits, KindOf kind_of) {
+  Decoder decoder{sink, last_part(place), limits, kind_of};
   for (Bytes bytes = reader.read(); !bytes.empty(); bytes = reader.read())
     if (decoder.feed(bytes) == Step::stop) break;
   Error error = reader.error();
@@ -22,13 +22,13 @@ Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Lim
 }  // namespace
 
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
-  return decode(*open_bytes(path), path, sink, limits);
+  return decode(*open_bytes(path), path, sink, limits, KindOf::bytes);
 }
 
 Error decode_image(InputFile file, Sink& sink, const Limits& limits) {
   const std::string place = file.place();
   FileReader reader{std::move(file)};
-  return decode(reader, place, sink, limits);
+  return decode(reader, place, sink, limits, KindOf::both);
 }
 
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits) {

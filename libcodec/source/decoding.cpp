@@ -25,9 +25,9 @@ struct OpenImage {
         member{member.name},
         sink{std::move(with)} {}
 
-  Step begin(const Member& member, const Limits& limits) {
+  Step begin(const Member& member, const Limits& limits, KindOf kind_of) {
     if (!member.is_image) return sink->begin({name, nullptr, Head::none});
-    decoder.emplace(*sink, name, limits);
+    decoder.emplace(*sink, name, limits, member.in_set ? kind_of : KindOf::bytes);
     return Step::go;
   }
   Step feed(Bytes bytes) { return decoder ? decoder->feed(bytes) : sink->raw(bytes); }
@@ -50,6 +50,7 @@ Step settle(Decoding& decoding, const OpenImage& open) {
 
 struct Decoding::OpenImages {
   Limits limits;
+  KindOf kind_of;
   std::vector<std::unique_ptr<OpenImage>> images = {};
 
   OpenImage* find(const Member& member) {
@@ -62,14 +63,15 @@ struct Decoding::OpenImages {
   }
 };
 
-Decoding::Decoding(const Limits& limits) : open_{std::make_unique<OpenImages>(OpenImages{limits})} {}
+Decoding::Decoding(const Limits& limits, KindOf kind_of)
+    : open_{std::make_unique<OpenImages>(OpenImages{limits, kind_of})} {}
 Decoding::~Decoding() = default;
 
 Step Decoding::begin(const Member& member) {
   auto sink = sink_for(member);
   if (!sink) return Step::go;
   open_->images.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
-  return open_->images.back()->begin(member, open_->limits);
+  return open_->images.back()->begin(member, open_->limits, open_->kind_of);
 }
 
 bool Decoding::needs_bytes(const Member& member) {

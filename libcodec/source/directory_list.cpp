@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/descriptors.hpp"
+#include "source/set_places.hpp"
 #include "source/what_lies_below.hpp"
 
 namespace critpipe {
@@ -22,6 +23,10 @@ struct Close {
 using DirectoryStream = std::unique_ptr<DIR, Close>;
 
 constexpr int max_tree_depth = 16;
+constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
+
+// Why what cannot be opened is none, rather than one that cannot be read.
+bool is_no_directory(int number) { return number == ENOENT || number == ENOTDIR || number == ELOOP; }
 
 DirectoryStream open_stream(int at, const char* path, int flags) {
   const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
@@ -32,6 +37,10 @@ DirectoryStream open_stream(int at, const char* path, int flags) {
     errno = why;
   }
   return DirectoryStream{stream};
+}
+
+std::string name_below(const DirectoryList::Entry& entry) {
+  return entry.below ? std::string{usual_directory} + "/" + entry.name : entry.name;
 }
 
 // Adds the names of one directory; false: errno says why not.
@@ -53,19 +62,22 @@ bool list(DirectoryStream stream, bool below, const SourceOptions& options,
 
 // The files below a directory that a container's checkpoint has beside its images.
 bool list_tree(int top, const std::string& path, int depth, std::vector<DirectoryList::Entry>& entries) {
-  const int fd = open_beneath(top, path, O_RDONLY | O_DIRECTORY);
+  const int fd = open_beneath(top, path, directory_flags);
   DIR* const opened = fd < 0 ? nullptr : fdopendir(fd);
   if (!opened) {
     close_keeping_errno(fd);
-    return errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+    return is_no_directory(errno);
   }
   const DirectoryStream stream{opened};
   std::vector<std::string> deeper;
+  errno = 0;
   while (const dirent* entry = readdir(opened)) {
     const std::string name = entry->d_name;
     if (is_regular(dirfd(opened), entry->d_name, entry->d_type)) entries.push_back({path + "/" + name, false, false});
     else if (name != "." && name != "..") deeper.push_back(name);
+    errno = 0;
   }
+  if (errno != 0) return false;
   for (const std::string& name : deeper)
     if (depth > 0 && !list_tree(top, path + "/" + name, depth - 1, entries)) return false;
   return true;
@@ -85,7 +97,7 @@ void DirectoryList::bound(std::uint64_t max_bytes) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     Entry& entry = entries[i];
     struct stat status;
-    const std::string path = (entry.below ? "checkpoint/" : "") + entry.name;
+    const std::string path = name_below(entry);
     const bool is_file =
         fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
     const std::uint64_t size = is_file ? static_cast<std::uint64_t>(status.st_size) : 0;
@@ -111,38 +123,57 @@ bool DirectoryNames::read(const Directory& directory) {
   return errno == 0;
 }
 
-std::vector<std::string> layers_in(const Directory& directory) {
-  DirectoryNames top;
+std::vector<std::string> layers_in(const Directory& directory, Error& error) {
   std::vector<std::string> layers;
-  if (!top.read(directory)) return layers;
-  std::ranges::copy_if(top.files, std::back_inserter(layers), is_layer_name);
-  const auto add_below = [&](const std::string& name, const auto& takes) {
-    Error error;
-    const Directory below = directory.below(name, error);
+  const auto names_in = [&](const std::string& path) {
     DirectoryNames names;
-    if (error || !names.read(below)) return;
-    for (const std::string& file : names.files)
-      if (takes(file)) layers.push_back(name + "/" + file);
+    const Directory below{open_beneath(directory.fd(), path, directory_flags), directory.place_of(path)};
+    const bool is_none = !below.is_open() && is_no_directory(errno);
+    if (!is_none && (!below.is_open() || !names.read(below)) && !error)
+      error = system_error(Reason::io_read, below.place(), errno);
+    return names;
   };
+  const auto add = [&](const std::string& path, const auto& takes) {
+    for (const std::string& file : names_in(path).files)
+      if (takes(file)) layers.push_back(path + "/" + file);
+  };
+  DirectoryNames top;
+  if (!top.read(directory)) error = system_error(Reason::io_read, directory.place(), errno);
+  std::ranges::copy_if(top.files, std::back_inserter(layers), is_layer_name);
   for (const std::string& name : top.directories) {
-    Error error;
-    DirectoryNames algorithms;
-    if (name != "blobs") add_below(name, [](const std::string& file) { return file == "layer.tar"; });
-    else if (const Directory blobs = directory.below(name, error); !error && algorithms.read(blobs))
-      for (const std::string& algorithm : algorithms.directories)
-        add_below("blobs/" + algorithm, [](const std::string&) { return true; });
+    if (name != "blobs") add(name, [](const std::string& file) { return file == "layer.tar"; });
+    else
+      for (const std::string& algorithm : names_in(name).directories)
+        add("blobs/" + algorithm, [](const std::string&) { return true; });
   }
   return layers;
 }
 
+// Each set of an archive that was unpacked stands in a directory of its own. As in archives, no set is named after the
+// usual directory.
+bool DirectoryList::enter(const SourceOptions& options) {
+  if (last_part(*options.set) == usual_directory) return false;
+  SourceOptions all = options;
+  all.set.reset();
+  Error error;
+  DirectoryList in{directory.below(*options.set, error)};
+  if (error || in.read(all) || std::ranges::none_of(in.entries, &Entry::is_image)) return false;
+  in.prefix = std::move(prefix);
+  in.below = *options.set;
+  *this = std::move(in);
+  return true;
+}
+
 Error DirectoryList::read(const SourceOptions& options) {
+  if (options.set && !options.set->empty() && enter(options)) return {};
   const std::string& place = directory.place();
   if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
     return system_error(Reason::io_read, place, errno);
   const bool has_set = std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
-  if (!has_set && !list(open_stream(directory.fd(), "checkpoint", O_NOFOLLOW), true, options, entries) &&
+  if (!has_set &&
+      !list(open_stream(directory.fd(), std::string{usual_directory}.c_str(), O_NOFOLLOW), true, options, entries) &&
       errno != ENOENT && errno != ENOTDIR)
-    return system_error(Reason::io_read, place + "/checkpoint", errno);
+    return system_error(Reason::io_read, directory.place_of(usual_directory), errno);
   const bool is_container = std::ranges::any_of(entries, [](const Entry& entry) {
     return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump");
   });
@@ -152,7 +183,10 @@ Error DirectoryList::read(const SourceOptions& options) {
   std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
   // The link comes first: who does not want a set without its parent need not read it.
   std::stable_partition(entries.begin(), entries.end(), [](const Entry& entry) { return entry.is_parent_link; });
-  if (std::ranges::none_of(entries, &Entry::is_image)) layers = layers_in(directory);
+  if (std::ranges::none_of(entries, &Entry::is_image)) {
+    layers = layers_in(directory, layers_fault);
+    if (layers.empty() && layers_fault) return layers_fault;
+  }
   if (!layers.empty()) return {};
   if (options.set && !options.set->empty()) return named_error(Reason::no_set, place, *options.set);
   const bool has_image = std::ranges::any_of(entries, &Entry::is_image);
@@ -166,7 +200,7 @@ namespace {
 
 Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& entry, Member& member,
                       Receiver& receiver) {
-  const std::string name = (entry.below ? "checkpoint/" : "") + entry.name;
+  const std::string name = name_below(entry);
   member.place = member.set_place + entry.name;
   char text[max_name_bytes + 1];
   const ssize_t size = readlinkat(list.directory.fd(), name.c_str(), text, sizeof text);
@@ -191,12 +225,12 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   member.set = list.set;
   member.id = id;
   member.in_set = true;
-  member.directory = entry.below ? list.directory.place_of("checkpoint") : list.directory.place();
+  member.directory = entry.below ? list.directory.place_of(usual_directory) : list.directory.place();
   member.set_place = member.directory + (member.directory.ends_with('/') ? "" : "/");
   member.is_image = entry.is_image;
   if (entry.is_parent_link) return read_parent_link(list, entry, member, receiver);
   Error error;
-  InputFile file = list.directory.open(entry.below ? "checkpoint/" + entry.name : entry.name, error);
+  InputFile file = list.directory.open(name_below(entry), error);
   if (error) {
     member.place = error.image;
     receiver.fail(&member, error);

@@ -18,13 +18,16 @@ struct DirectoryList {
   Directory directory;
   std::vector<Entry> entries = {};
   std::vector<std::string> layers = {};  // files that may be the layers of a container image; then there are no images
+  Error layers_fault = {};               // there may be more of them
   std::string prefix = {};               // before the paths of members, with its slash
+  std::string below = {};                // the directory that SourceOptions::set named, and that `directory` became
   std::shared_ptr<const SetId> set = {};
 
   // Fills the entries.
   Error read(const SourceOptions& options);
 
  private:
+  bool enter(const SourceOptions& options);
   void bound(std::uint64_t max_bytes);
 };
 
@@ -35,8 +38,8 @@ struct DirectoryNames {
   bool read(const Directory& directory);
 };
 
-// Is it a container image in a directory? Its files that may be layers.
-std::vector<std::string> layers_in(const Directory& directory);
+// Is it a container image in a directory? Its files that may be layers. `error`: not all directories can be listed.
+std::vector<std::string> layers_in(const Directory& directory, Error& error);
 
 // Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.
 bool is_regular(int directory, const char* name, unsigned char type);

@@ -126,6 +126,4 @@ Step read_text(std::string_view text, Member& member, Receiver& receiver);
 
 bool is_raw_name(std::string_view name);
 
-Error named_error(Reason reason, std::string place, std::string name);
-
 }  // namespace critpipe

@@ -1,11 +1,11 @@
-#include "source/input_name.hpp"
-
+// How inputs are called: in keys, and before the paths of their members.
 #include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
 
 #include "base/path_names.hpp"
+#include "critpipe/source.hpp"
 
 namespace critpipe {
 

@@ -5,6 +5,7 @@
 
 #include "base/path_names.hpp"
 #include "critpipe/schema.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -23,7 +24,7 @@ bool is_digest(std::string_view text) {
   return text.size() >= fewest_digits && text.find_first_not_of("0123456789abcdef") == text.npos;
 }
 
-// Directories of a file system: none of them is the folder of a container in a pod.
+// Directories of a file system: none of them is the directory of a container in a pod.
 bool is_root_directory(std::string_view name) {
   static constexpr auto names = std::to_array<std::string_view>(
       {"bin", "boot", "dev",  "etc", "home", "lib",     "lib32", "lib64", "libx32", "lost+found", "media", "mnt", "nix",
@@ -31,13 +32,9 @@ bool is_root_directory(std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
 
-bool is_images_directory(std::string_view name) {
-  return name == "checkpoint" || name == "pre-checkpoint" || name.starts_with("pre-checkpoint-");
-}
-
 enum class Place : std::uint8_t { images, container, elsewhere };
 
-// "", checkpoint, pre-checkpoint; the same below the folder of a container of a pod, which itself holds no images.
+// "", checkpoint, pre-checkpoint; the same below the directory of a container of a pod, which itself holds no images.
 Place place_of(std::string_view directory) {
   if (directory.empty() || is_images_directory(directory)) return Place::images;
   const std::size_t slash = directory.find('/');
@@ -70,7 +67,7 @@ NestedPlace::Role NestedPlace::role_of(std::string_view name, bool is_directory)
     return is_image || is_images ? Role::whiteout : Role::nothing;
   }
   if (!is_image_name(name)) return Role::other;
-  // What stands at the top, or in a folder like any other, has first to show that it is an image.
+  // What stands at the top, or in a directory like any other, has first to show that it is an image.
   if (place == Place::container) return last.ends_with(".img") ? Role::nothing : Role::maybe_image;
   if (checkpoints.contains(directory)) return Role::image;
   const Kind* kind = kind_of_name(last);

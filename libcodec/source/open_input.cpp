@@ -5,8 +5,8 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -27,8 +27,7 @@ std::unique_ptr<PeekReader> bounded(Reader below, const std::string& place, cons
 // Threads that unpack: more than a few wait for whoever reads what they unpack.
 std::size_t threads_of(const SourceOptions& options) {
   constexpr unsigned usual = 8, most = 64;
-  const unsigned processors = std::max(1u, std::thread::hardware_concurrency());
-  return options.threads == 0 ? std::min(processors, usual) : std::min(options.threads, most);
+  return options.threads == 0 ? std::min(nr_processors(), usual) : std::min(options.threads, most);
 }
 
 // Unpacks as often as the input is packed. A name says that it is a raw image; a head, that it is another. Both end it
@@ -92,6 +91,13 @@ class FailedReader final : public ByteReader {
 };
 
 }  // namespace
+
+unsigned nr_processors() {
+  cpu_set_t set;
+  // It has no room for the processors of the largest machines.
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE;
+  return std::max(1u, static_cast<unsigned>(CPU_COUNT(&set)));
+}
 
 std::uint64_t stdin_offset() {
   struct stat status;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "source/byte_reader.hpp"
-#include "source/input_name.hpp"
 
 namespace critpipe {
 

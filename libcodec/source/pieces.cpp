@@ -87,6 +87,7 @@ Step LayersPiece::read(Receiver& receiver) {
   if (options_.all_members)
     for (const DirectoryList::Entry& entry : list_.entries)
       if (!is_layer_name(entry.name) && read_other(to, entry.name) == Step::stop) return Step::stop;
+  if (list_.layers_fault) to.fail(list_.layers_fault);
   for (const std::string& name : list_.layers)
     if (read_layer(to, name) == Step::stop) return Step::stop;
   to.end("container image");
@@ -136,11 +137,11 @@ bool is_container_image(const std::string& input) {
 
 class Pieces::Queue {
  public:
-  Queue(std::vector<std::string> inputs, const SourceOptions& options) : inputs_{std::move(inputs)}, options_{options} {
-    std::vector<std::string> all = options.before;
-    all.insert(all.end(), inputs_.begin(), inputs_.end());
-    names_ = name_inputs(all);
-    names_.erase(names_.begin(), names_.begin() + static_cast<std::ptrdiff_t>(options.before.size()));
+  Queue(std::vector<std::string> inputs, const SourceOptions& options)
+      : inputs_{std::move(inputs)},
+        options_{options},
+        names_{options.names.size() == inputs_.size() ? options.names : name_inputs(inputs_)} {
+    options_.names.clear();  // they are copied with every piece
   }
 
   std::unique_ptr<Piece> next();
@@ -187,8 +188,8 @@ void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
 std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   auto list = std::make_shared<DirectoryList>(DirectoryList{std::move(opened.directory)});
   if (inputs_.size() > 1) list->prefix = opened.called.prefix() + "/";
-  list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), {}});
   if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
+  list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), list->below});
   if (!list->layers.empty())
     return std::make_unique<LayersPiece>(std::move(*list), std::move(opened.called), options_, id());
   directory_ = std::move(list);

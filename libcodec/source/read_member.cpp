@@ -1,6 +1,8 @@
 // What a member is called, and handing on its bytes.
+#include <algorithm>
 #include <utility>
 
+#include "base/path_names.hpp"
 #include "source/input_form.hpp"
 
 namespace critpipe {
@@ -16,8 +18,14 @@ std::shared_ptr<const SetId> SetIds::of(std::string_view set) {
   return last_;
 }
 
+namespace {
+
+constexpr std::string_view usual_directory = "checkpoint";
+
+}  // namespace
+
 NameInSet split_name(std::string_view inner) {
-  constexpr std::string_view usual = "checkpoint";
+  constexpr std::string_view usual = usual_directory;
   const std::size_t slash = inner.rfind('/');
   if (slash == inner.npos) return {{}, inner};
   std::string_view set = inner.substr(0, slash);
@@ -26,16 +34,36 @@ NameInSet split_name(std::string_view inner) {
   return {set, inner.substr(slash + 1)};
 }
 
+// The directory in which a set is found again by split_name(), with a slash behind it.
+std::string directory_of(std::string_view set) {
+  std::string directory{set};
+  if (last_part(set) == usual_directory) directory.append(1, '/').append(usual_directory);
+  return set.empty() ? directory : directory + '/';
+}
+
 bool Delivery::count(std::string_view inner) {
   if (++nr_members <= max_members) return true;
   fail(named_error(Reason::limit_members, place, std::string{inner.substr(0, max_name_bytes)}));
   return false;
 }
 
+namespace {
+
+// Of the set that is asked for.
+bool is_parent_set(const SourceOptions& options, std::string_view set) {
+  if (!options.parents) return false;
+  if (std::ranges::find(options.parent_sets, set) != options.parent_sets.end()) return true;
+  const Generation wanted = generation_of(*options.set), one = generation_of(set);
+  return one.base == wanted.base && one.number > wanted.number;
+}
+
+}  // namespace
+
 bool Delivery::name(Member& member, std::string_view inner) {
   const NameInSet split = split_name(inner);
-  if (options.set && *options.set != split.set) return false;
-  has_set |= member.is_image;
+  const bool is_chosen = options.set && *options.set == split.set;
+  if (options.set && !is_chosen && !is_parent_set(options, split.set)) return false;
+  has_set |= member.is_image && is_chosen;
   member.set = ids.of(split.set);
   if (!member.set) {
     if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::string{split.set}));
@@ -45,8 +73,9 @@ bool Delivery::name(Member& member, std::string_view inner) {
   member.set_place =
       std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
-  if (!options.set && !split.set.empty()) member.path.append(split.set).append(1, '/');
+  if (!is_chosen) member.path += directory_of(split.set);
   member.path += split.name;
+  member.within = inner.substr(0, inner.size() - split.name.size());
   member.id = next_id++;
   member.in_set = true;
   return true;
@@ -123,12 +152,6 @@ bool is_raw_name(std::string_view name) {
   return kind && kind->is_raw();
 }
 
-Error named_error(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   std::uint64_t unneeded = 0;
   for (;;) {
@@ -137,7 +160,7 @@ Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
     if (!block.empty()) {
       if (receiver.bytes(member, block) == Step::stop) return Step::stop;
       if (!receiver.has_enough(member)) continue;
-      // Whoever writes into a pipe wants to be read, and what is compressed may turn out to be damaged, which is why.
+      // The writer of a pipe must not be left waiting, and the rest of what is compressed may be damaged.
       unneeded += block.size();
       const bool goes_on = reader.is_pipe() || (member.packed != Member::unknown && unneeded <= free_held_bytes);
       if (!goes_on) return receiver.end(member);

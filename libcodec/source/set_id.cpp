@@ -1,31 +1,17 @@
 // Which checkpoint, for people.
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <tuple>
 
 #include "base/path_names.hpp"
 #include "critpipe/source.hpp"
+#include "source/input_form.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
 namespace {
-
-constexpr std::uint32_t max_generation = 500;  // parent/parent/... still is a name
-
-// How many generations a directory leads up; 0: none.
-std::uint32_t steps_of(std::string_view directory) {
-  constexpr std::string_view before = "pre-checkpoint";
-  if (directory == "parent" || directory == before) return 1;
-  if (!directory.starts_with(before) || directory.size() < before.size() + 2) return 0;
-  const std::string_view digits = directory.substr(before.size() + 1);
-  if (directory[before.size()] != '-' || digits[0] == '0') return 0;
-  std::uint32_t number = 0;
-  for (const char digit : digits) {
-    if (digit < '0' || digit > '9' || number > max_generation) return 0;
-    number = number * 10 + static_cast<std::uint32_t>(digit - '0');
-  }
-  return number >= 2 && number <= max_generation ? number : 0;
-}
 
 // Takes the last directory off; without a slash behind what is left.
 std::string_view outer_of(std::string_view path, std::string_view last) {
@@ -40,14 +26,23 @@ Generation generation_of(std::string_view set) {
   Generation generation{set};
   for (;;) {
     const std::string_view last = last_part(generation.base);
-    const std::uint32_t steps = steps_of(last);
-    if (steps == 0) break;
-    generation.number = std::min(generation.number + steps, max_generation);
+    const std::uint32_t steps = generations_up(last);
+    // Beyond the limit they are directories like others: each set keeps a name of its own.
+    if (steps == 0 || generation.number + steps > max_generation) break;
+    generation.number += steps;
     generation.base = outer_of(generation.base, last);
   }
-  if (generation.number > 0 && last_part(generation.base) == "checkpoint")
-    generation.base = outer_of(generation.base, "checkpoint");
+  if (generation.number > 0 && last_part(generation.base) == usual_directory)
+    generation.base = outer_of(generation.base, usual_directory);
   return generation;
+}
+
+std::optional<std::string> set_led_to(const Member& link, std::string_view target) {
+  if (target.empty() || target.starts_with('/')) return std::nullopt;
+  const std::filesystem::path inside = std::filesystem::path{link.within} / target / "any";
+  const std::string path = inside.lexically_normal().string();
+  if (path.starts_with("..")) return std::nullopt;
+  return std::string{split_name(path).set};
 }
 
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
@@ -64,8 +59,6 @@ std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   }
   return parents;
 }
-
-std::string SetId::text() const { return set.empty() ? checkpoint : checkpoint + " (" + set + ")"; }
 
 std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
   struct Input {

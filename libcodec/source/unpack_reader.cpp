@@ -82,6 +82,14 @@ class UnpackReader final : public ByteReader {
 
 }  // namespace
 
+// ".zst" makes "c1.tar.zst" and "c1.tzst".
+bool is_archive_name(std::string_view name) {
+  return name.ends_with(".tar") || std::ranges::any_of(packings, packings + nr_packings, [&](const Packing* packing) {
+           const std::string suffix{packing->suffix};
+           return name.ends_with(".tar" + suffix) || name.ends_with(".t" + suffix.substr(1));
+         });
+}
+
 const Packing* packing_of(PeekReader& reader) {
   std::size_t longest = 0;
   for (const Packing* packing : std::span{packings, nr_packings}) longest = std::max(longest, packing->magic.size());

@@ -5,6 +5,7 @@
 
 #include "source/directory_list.hpp"
 #include "source/input_form.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -58,16 +59,17 @@ void Below::look_at(const Directory& directory, const std::string& path, std::si
   if (!names.read(directory)) return;
   if (std::ranges::none_of(names.files, is_image_name)) {
     Error error;
-    const Directory usual = directory.below("checkpoint", error);
+    const Directory usual = directory.below(usual_directory, error);
     if (!error) (void)names.read(usual);
   }
+  Error unlisted;
   const auto has = [&](std::string_view name) { return std::ranges::find(names.files, name) != names.files.end(); };
   if (has("pstree.img")) found_[checkpoint].add(path);
   else if (has("inventory.img")) found_[pre_dump].add(path);
   else if (std::ranges::any_of(names.files, [](const auto& name) { return name.starts_with("pagemap-"); }))
     found_[pages].add(path);
   else if (std::ranges::any_of(names.files, is_image_name)) found_[images].add(path);
-  else if (!layers_in(directory).empty()) found_[container_image].add(path);
+  else if (!layers_in(directory, unlisted).empty()) found_[container_image].add(path);
   else if (levels > 1) look(directory, path + "/", levels - 1);
 }
 

@@ -195,7 +195,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
-  FileScan scan{image, image.stored().nr_pages(smallest_page), nr_threads, facts.chunks()};
+  FileScan scan{image, image.nr_pages(), nr_threads, facts.chunks()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

@@ -206,15 +206,16 @@ SurveyedSet& SurveyWork::set_of(const Member& member) {
 }
 
 bool PageSurvey::wants(std::string_view name) {
-  if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const std::string_view file = file_of(name);
+  if (file == "parent") return true;
+  if (work_->options.wanted && !work_->options.wanted(name)) return false;
   const Kind* kind = kind_of_name(file);
   if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
   return work_->needed.wants(file);
 }
 
 std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
-  if (!member.is_image) return nullptr;
+  if (!member.is_image) return parent_link_sink(work_->sets, member);
   SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
   if (const auto pages_id = pages_id_of_name(file)) {
@@ -244,16 +245,12 @@ void PageSurvey::report(const Error& error) {
 
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
-std::uint64_t SurveyWork::page_size_of(const SurveyedSet& set) const {
-  return options.page_size != 0 ? options.page_size : set.checkpoint->page_size();
-}
-
 // As far as is known by now; null: plain, or a list of blocks that is wrong, which finish() says.
 std::shared_ptr<const StoredPages> SurveyWork::blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const {
   Error error;
   for (const auto& [id, memory] : set.memories)
     if (memory.pagemap.pages_id == pages_id && memory.pagemap.layout)
-      return memory.pagemap.layout->placed(page_size_of(set), error);
+      return memory.pagemap.layout->placed(set.checkpoint->page_size(options.page_size), error);
   return nullptr;
 }
 
@@ -302,14 +299,18 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
 
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
-  const Step step = read_inputs(inputs, *this, options);
-  if (step == Step::go && work_->options.contents) read_again(inputs, options);
-  work_->finish();
+  SourceOptions source = options;
+  source.parents = true;
+  source.parent_sets = linked_sets(inputs, options);
+  const Step step = read_inputs(inputs, *this, source);
+  if (step == Step::go && work_->options.contents) read_again(inputs, source);
+  work_->finish(options.set);
   return work_->sets.all();
 }
 
-void SurveyWork::finish() {
-  ancestors = sets.take_out(join_parents(sets));  // whose memory is that of the sets which they are the parents of
+void SurveyWork::finish(const std::optional<std::string>& chosen) {
+  // Their memory is that of the sets which they are the parents of.
+  ancestors = sets.take_out(join_parents(sets, chosen));
   const std::vector<std::string> names = texts_of(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {

@@ -100,7 +100,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 
 void SurveyWork::finish(SurveyedSet& set) {
   set.checkpoint->finish(set.place);
-  set.page_size = page_size_of(set);
+  set.page_size = set.checkpoint->page_size(options.page_size);
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
     Error error;
@@ -121,7 +121,7 @@ void SurveyWork::finish(SurveyedSet& set) {
     } else {
       memory.contents.emplace();
       if (memory.pagemap.nr_present == 0) continue;
-      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, which was said
+      if (faulty.contains({set.id, memory.pagemap.pages_id})) continue;  // refused, and reported
       report_in(set, {Reason::missing_image, set.place + pages_name(memory.pagemap.pages_id)});
     }
   }

@@ -27,9 +27,8 @@ struct SurveyWork {
 
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
-  std::uint64_t page_size_of(const SurveyedSet& set) const;
   std::shared_ptr<const StoredPages> blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const;
-  void finish();
+  void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);

@@ -1,4 +1,4 @@
-// The only place that reads bytes which nobody has vouched for.
+// The only place that reads unchecked bytes.
 #include "critpipe/fields.hpp"
 #include "wire/wire_fast_path.hpp"
 

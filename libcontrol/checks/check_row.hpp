@@ -20,7 +20,7 @@ class DumpLook {
                std::string advice = {});
 
   std::string_view check;  // that is being made
-  std::vector<DumpFinding> findings;
+  std::vector<MachineFinding> findings;
 };
 
 using DumpCheck = void (*)(DumpLook& look);
@@ -34,5 +34,6 @@ std::span<const DumpCheckRow> task_checks();
 std::span<const DumpCheckRow> file_checks();
 std::span<const DumpCheckRow> socket_checks();
 std::span<const DumpCheckRow> namespace_checks();
+std::span<const DumpCheckRow> machine_checks();
 
 }  // namespace critpipe

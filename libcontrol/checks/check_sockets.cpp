@@ -1,10 +1,12 @@
 // Sockets and their peers.
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
 
+#include "checks/capabilities.hpp"
 #include "checks/check_row.hpp"
 #include "checks/socket_facts.hpp"
 
@@ -44,6 +46,41 @@ void check_tcp(DumpLook& look) {
   }
 }
 
+// A socket that listens and those that it has accepted may get one inode in the images, and then one of them is lost.
+void check_listeners(DumpLook& look) {
+  if (!look.options.is_on("tcp_close") || !look.options.is_on("tcp_skip_in_flight") || look.tree.sockets.empty())
+    return;
+  const auto owners = owners_of(look.tree);
+  const auto sockets = tcp_sockets_of(look.tree.root().pid);
+  for (const TcpSocket& socket : sockets) {
+    const auto owner = owners.find(socket.inode);
+    if (owner == owners.end() || socket.inode == 0 || socket.state != listening || socket.local[0] != '[') continue;
+    const std::string port = socket.local.substr(socket.local.rfind(':'));
+    const bool has_accepted = std::any_of(sockets.begin(), sockets.end(), [&](const TcpSocket& other) {
+      return other.state == established && other.inode != 0 && other.local.ends_with(port);
+    });
+    if (has_accepted)
+      look.find_fd(Severity::warning, *owner->second.task, *owner->second.fd,
+                   "some releases of CRIU lose a socket that listens on " + socket.local +
+                       " and has connections, with "
+                       "--tcp-close and --skip-in-flight",
+                   "see after the restore whether it listens (ss -ltn), or dump without --skip-in-flight");
+  }
+}
+
+void check_repair(DumpLook& look) {
+  if (!look.options.is_on("tcp_established") || look.tree.sockets.empty()) return;
+  if (capabilities_of(getpid()).has(Capabilities::net_admin)) return;
+  const auto owners = owners_of(look.tree);
+  for (const TcpSocket& socket : tcp_sockets_of(look.tree.root().pid)) {
+    const auto owner = owners.find(socket.inode);
+    if (owner == owners.end() || socket.inode == 0 || socket.state != established) continue;
+    return look.find_fd(Severity::error, *owner->second.task, *owner->second.fd,
+                        "a TCP connection to " + socket.remote + " is dumped with CAP_NET_ADMIN, which we lack",
+                        "dump as root, or with --tcp-close");
+  }
+}
+
 void check_protocols(DumpLook& look) {
   constexpr int multipath = 262, udp_lite = 136;
   for (const TaskFacts& task : look.tree.tasks)
@@ -77,11 +114,26 @@ const UnixSocket* listener_of(const std::map<std::uint64_t, UnixSocket>& sockets
   return nullptr;
 }
 
+// What was written into a connection before it was accepted is lost to CRIU.
+void check_in_flight(DumpLook& look, const std::map<std::uint64_t, UnixSocket>& sockets,
+                     const std::map<std::uint64_t, Owner>& owners) {
+  for (const auto& [inode, owner] : owners) {
+    const auto found = sockets.find(inode);
+    if (found == sockets.end()) continue;
+    for (const std::uint64_t one : found->second.waiting)
+      if (const auto waiting = sockets.find(one); waiting != sockets.end() && waiting->second.sent > 0)
+        look.find_fd(Severity::error, *owner.task, *owner.fd,
+                     "a connection to " + socket_name(found->second) + " was written into and is not accepted yet",
+                     "dump when the program has accepted it");
+  }
+}
+
 void check_unix(DumpLook& look) {
   const auto owners = owners_of(look.tree);
   if (std::none_of(owners.begin(), owners.end(), [](const auto& one) { return one.second.fd->domain == AF_UNIX; }))
     return;
   const auto sockets = unix_sockets_of(look.tree.root().pid);
+  check_in_flight(look, sockets, owners);
   for (const auto& [inode, owner] : owners) {
     const auto found = sockets.find(inode);
     if (found == sockets.end()) continue;
@@ -108,10 +160,15 @@ constexpr DumpCheckRow rows[] = {
     {{"tcp", "TCP connections have --tcp-established or --tcp-close; none waits to be accepted",
       "Connected TCP socket, consider using --tcp-established option; In-flight connection"},
      check_tcp},
+    {{"listeners", "no socket that listens may be lost", "(it says nothing: the restored program does not listen)"},
+     check_listeners},
+    {{"tcp-repair", "we may take TCP connections apart", "Can't turn TCP repair mode ON: Operation not permitted"},
+     check_repair},
     {{"protocols", "CRIU knows the sockets' families and protocols", "Unsupported proto N for socket"},
      check_protocols},
     {{"unix-peers", "unix sockets have their peers in the tree",
-      "External socket is used. Consider using --ext-unix-sk; Can't dump half of stream unix connection"},
+      "External socket is used. Consider using --ext-unix-sk; Can't dump half of stream unix connection; "
+      "Non-empty write queue on an in-flight socket"},
      check_unix},
 };
 

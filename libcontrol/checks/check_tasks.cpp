@@ -73,7 +73,8 @@ void check_session(DumpLook& look) {
   const auto leader = static_cast<pid_t>(root.stat.session);
   if (leader != root.pid && look.tree.shares("pid")) {
     return look.find(Severity::error, &root,
-                     root.text() + " is not the leader of its session, process " + std::to_string(leader) + " is",
+                     root.text() + " is not the leader of its session, " +
+                         (leader ? "process " + std::to_string(leader) : std::string{"one that we do not see"}) + " is",
                      root.stat.terminal ? "--shell-job, or dump the leader" : "--shell-job, or start it with setsid");
   }
   for (const TaskFacts& task : look.tree.tasks)

@@ -8,7 +8,7 @@ namespace critpipe {
 namespace {
 
 std::vector<std::span<const DumpCheckRow>> all_rows() {
-  return {task_checks(), file_checks(), socket_checks(), namespace_checks()};
+  return {task_checks(), file_checks(), socket_checks(), namespace_checks(), machine_checks()};
 }
 
 }  // namespace
@@ -45,7 +45,7 @@ std::span<const CheckRow> dump_checks() {
   return rows;
 }
 
-std::vector<DumpFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options) {
+std::vector<MachineFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options) {
   const TreeFacts tree = read_tree(root);
   DumpLook look{tree, options};
   if (tree.tasks.empty() || !root.is_alive()) {
@@ -59,7 +59,7 @@ std::vector<DumpFinding> check_before_dump(const HeldProcess& root, const CriuOp
       one.make(look);
     }
   std::stable_sort(look.findings.begin(), look.findings.end(),
-                   [](const DumpFinding& a, const DumpFinding& b) { return a.severity < b.severity; });
+                   [](const MachineFinding& a, const MachineFinding& b) { return a.severity < b.severity; });
   return look.findings;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "process/proc_text.hpp"
@@ -26,10 +27,14 @@ OwnedDescriptor diagnosis_of(pid_t pid) {
   if (!there) return {};
   if (here && here.link("ns/net") == there.link("ns/net")) return open_here();
   OwnedDescriptor found;
-  std::thread{[&] {
-    const OwnedDescriptor space{openat(there.fd(), "ns/net", O_RDONLY | O_CLOEXEC)};
-    if (space && setns(space.fd(), CLONE_NEWNET) == 0) found = open_here();
-  }}.join();
+  try {
+    std::thread{[&] {
+      const OwnedDescriptor space{openat(there.fd(), "ns/net", O_RDONLY | O_CLOEXEC)};
+      if (space && setns(space.fd(), CLONE_NEWNET) == 0) found = open_here();
+    }}.join();
+  } catch (const std::system_error&) {
+    // No thread can be started: the sockets are not looked at.
+  }
   return found;
 }
 
@@ -45,6 +50,11 @@ void read_attributes(const char* at, std::size_t size, UnixSocket& found) {
     if (attribute.nla_type == UNIX_DIAG_PEER && length >= sizeof word) {
       std::memcpy(&word, data, sizeof word);
       found.peer = word;
+    }
+    if (attribute.nla_type == UNIX_DIAG_RQLEN && length >= sizeof(unix_diag_rqlen)) {
+      unix_diag_rqlen lengths;
+      std::memcpy(&lengths, data, sizeof lengths);
+      found.sent = lengths.udiag_wqueue;
     }
     for (std::size_t i = 0; attribute.nla_type == UNIX_DIAG_ICONS && i + sizeof word <= length; i += sizeof word) {
       std::memcpy(&word, data + i, sizeof word);
@@ -106,7 +116,7 @@ std::map<std::uint64_t, UnixSocket> unix_sockets_of(pid_t pid) {
   question.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   question.request.sdiag_family = AF_UNIX;
   question.request.udiag_states = ~0U;
-  question.request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS;
+  question.request.udiag_show = UDIAG_SHOW_NAME | UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS | UDIAG_SHOW_RQLEN;
   if (!asked || send(asked.fd(), &question, sizeof question, 0) < 0) return found;
   std::vector<char> block(std::size_t{256} << 10);
   while (true) {

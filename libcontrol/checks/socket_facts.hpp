@@ -14,6 +14,7 @@ struct UnixSocket {
   int type = 0, state = 0;                  // SOCK_STREAM, ...; as of TCP
   std::string name = {};                    // begins with a zero byte if it is abstract
   std::vector<std::uint64_t> waiting = {};  // of a listener: who has connected and was not accepted
+  std::uint32_t sent = 0;                   // bytes that its peer has not read
 };
 
 // All unix sockets in the network namespace of a process, by inode. Empty: the kernel does not tell.

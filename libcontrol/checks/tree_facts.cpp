@@ -136,6 +136,7 @@ TreeFacts read_tree(const HeldProcess& root) {
     task.stat = *parsed;
     task.status = directory.read("status").value_or("");
     task.cgroups = directory.read("cgroup").value_or("");
+    task.label = directory.read("attr/current", 4096);
     task.namespaces = namespaces_of(directory);
     read_threads(directory, task);
     read_fds(directory, task);

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ struct TaskFacts {
   std::vector<MappingFacts> mappings;             // those of files that are gone, and special ones
   std::map<std::string, std::string> namespaces;  // "pid" -> "pid:[4026531836]"
   std::string cgroups;
+  std::optional<std::string> label;  // of its security module; nothing: it cannot be read, or there is no module
 
   std::string text() const;  // "process 12 (server)"
 };

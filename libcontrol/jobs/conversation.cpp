@@ -13,6 +13,13 @@ void stop(JobEnd& end) {
 
 }  // namespace
 
+void explain(int log_fd, JobEnd& end) {
+  if (!end.error || log_fd < 0) return;
+  end.log = first_error_of(log_fd);
+  if (end.error.reason == Reason::criu_failed && !end.stopped && !end.log.first.empty())
+    end.error.name = visible(end.log.first);
+}
+
 void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int stop_fd, const CriuNotify& notify,
               JobEnd& end) {
   end.error = criu.begin(request, &options, true);

@@ -8,6 +8,9 @@
 
 namespace critpipe {
 
+// What the log says of a failure; CRIU's answer by RPC may name another line of it.
+void explain(int log_fd, JobEnd& end);
+
 // One request by RPC until its answer. When it is stopped, CRIU is hung up on.
 void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int stop_fd, const CriuNotify& notify,
               JobEnd& end);

@@ -21,7 +21,7 @@ JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_
   if (!setup.service.empty()) criu.set_service(setup.service);
   converse(criu, request, all, setup.stop_fd, notify, end);
   const OwnedDescriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (end.error && log) end.log = first_error_of(log.fd());
+  explain(log.fd(), end);
   return end;
 }
 

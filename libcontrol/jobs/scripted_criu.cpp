@@ -65,8 +65,8 @@ Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words
 
   ChildOptions options{.output = printed_.fd(), .error_output = printed_.fd()};
   for (const auto& [key, fd] : setup.inherited) options.keep.push_back(fd);
-  if (setup.keeps_terminal) options.input = STDIN_FILENO;
-  options.new_session = !setup.keeps_terminal;
+  options.input = setup.terminal;
+  options.new_session = setup.terminal < 0;
   error = child_.start(command, options);
   if (error) {
     error.reason = Reason::no_criu;

@@ -1,6 +1,4 @@
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,27 +6,9 @@
 #include <cstring>
 
 #include "critpipe/control/process.hpp"
+#include "critpipe/output.hpp"
 
 namespace critpipe {
-
-namespace {
-
-// Removes what is in a directory; links in it are removed, not followed.
-void empty_directory(int directory, int depth) {
-  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* list = copy >= 0 ? fdopendir(copy) : nullptr;
-  if (!list) return;
-  while (const dirent* entry = readdir(list)) {
-    if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-    if (unlinkat(directory, entry->d_name, 0) == 0 || depth == 0) continue;
-    const OwnedDescriptor below{openat(directory, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-    if (below) empty_directory(below.fd(), depth - 1);
-    unlinkat(directory, entry->d_name, AT_REMOVEDIR);
-  }
-  closedir(list);
-}
-
-}  // namespace
 
 PrivateDirectory::PrivateDirectory(Error& error) {
   // A unix socket's path has 108 bytes at most.
@@ -66,9 +46,7 @@ PrivateDirectory::~PrivateDirectory() { remove(); }
 
 void PrivateDirectory::remove() {
   if (!fd_) return;
-  constexpr int deepest = 64;
-  empty_directory(fd_.fd(), deepest);
-  rmdir(path_.c_str());
+  remove_directory(path_);
   fd_.reset();
 }
 

@@ -58,6 +58,14 @@ std::string without_time(const std::string& line) {
   return std::string{text};
 }
 
+// What CRIU calls an error and goes on after: it says so in logs of dumps that go well.
+bool is_harmless(const std::string& line) {
+  constexpr std::string_view harmless[] = {"Can't setup RLIMIT_NOFILE for self",
+                                           "No parent image found, though parent"};
+  return std::any_of(std::begin(harmless), std::end(harmless),
+                     [&](std::string_view text) { return line.find(text) != std::string::npos; });
+}
+
 }  // namespace
 
 CriuLogError first_error_of(int log_fd) {
@@ -67,9 +75,11 @@ CriuLogError first_error_of(int log_fd) {
   for (std::string line; reader.next(line);) {
     line = without_time(line);
     if (line.find("Error (") != std::string::npos) {
-      error.first = std::move(line);
+      const bool goes_on = is_harmless(line);
+      if (goes_on && !error.first.empty()) continue;
+      error.first = goes_on ? line : std::move(line);
       error.before.assign(before.begin(), before.end());
-      return error;
+      if (!goes_on) return error;
     }
     before.push_back(std::move(line));
     if (before.size() > most_before) before.pop_front();

@@ -159,7 +159,11 @@ Error CriuOptions::command_line(CriuUse use, std::vector<std::string>& words) co
     const auto row = std::find_if(rows.begin(), rows.end(),
                                   [&](const CriuOptionRow& known) { return known.field == value.field->name(); });
     if (row->refused == ours || (value.field->type == Type::boolean && !value.integer)) continue;
-    if (use == CriuUse::restore_stream && row->field == "pid") continue;
+    if (use != CriuUse::dump_stream && row->field == "pid") continue;
+    if (use == CriuUse::restore && row->field == "lazy_pages") {
+      words.emplace_back("--lazy-pages");
+      continue;
+    }
     if (row->flag.empty()) {
       const std::string text = std::string{row->field} + " does not go with a stream: " + std::string{row->refused};
       if (!first) first = {.reason = Reason::usage, .name = text};

@@ -18,12 +18,6 @@ constexpr std::uint64_t first_block = 4 << 10;  // of an image; a page, so that 
 constexpr std::uint64_t largest_block = 64 << 20;
 constexpr std::uint64_t most_content = 256 << 20;
 
-Error named(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 }  // namespace
 
 Error HeldImages::Store::append(HeldImage& image, Bytes bytes, const std::string& name) {
@@ -158,9 +152,9 @@ Step HeldImages::begin(const Member& member) {
   if (!store.set) store.set = member.set;
   Error fault;
   // Bytes without a name, such as a stream that is cut within its first marker.
-  if (!member.in_set && !kind_of_name(member.name)) fault = named(Reason::no_images, member.place, "input");
+  if (!member.in_set && !kind_of_name(member.name)) fault = named_error(Reason::no_images, member.place, "input");
   if (*store.set != *member.set)
-    fault = named(Reason::usage, member.place, "several checkpoints are in there: say which (--set)");
+    fault = named_error(Reason::usage, member.place, "several checkpoints are in there: say which");
   Store::Incoming incoming{member.name};
   if (fault) {
     store.keep_first(fault);
@@ -169,11 +163,11 @@ Step HeldImages::begin(const Member& member) {
   if (const auto passed = store.passed_on.find(member.name); passed != store.passed_on.end()) {
     incoming.passed = &passed->second;
     if (!store.was_passed_on.try_emplace(member.name, true).second)
-      fault = named(Reason::bad_duplicate, member.place, member.name);
+      fault = named_error(Reason::bad_duplicate, member.place, member.name);
   } else {
     const auto [at, is_new] = store.images.try_emplace(member.name);
     incoming.image = &at->second;
-    if (!is_new) fault = named(Reason::bad_duplicate, member.place, member.name);
+    if (!is_new) fault = named_error(Reason::bad_duplicate, member.place, member.name);
   }
   if (fault) store.keep_first(fault);
   else store.incoming.insert_or_assign(member.id, std::move(incoming));

@@ -33,12 +33,6 @@ constexpr std::uint64_t no_input = ~std::uint64_t{0};
 constexpr std::size_t most_name_bytes = 16 << 20;  // of all names
 constexpr std::uint64_t output_bit = std::uint64_t{1} << 61;
 
-Error named(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 // An image on its way.
 struct Input {
   std::string name;
@@ -84,7 +78,7 @@ struct ImageCapture::Capture final : StreamerEnd::State {
   Error on_event(std::uint64_t key, std::uint32_t what) override;
   Error work(bool& more) override;
   bool has_ended() override { return is_finished && shards_are_idle(); }
-  Error on_stop() override { return named(Reason::incomplete_checkpoint, "CRIU", "its dump was stopped"); }
+  Error on_stop() override { return named_error(Reason::incomplete_checkpoint, "CRIU", "its dump was stopped"); }
   void release() override;
 
   Error add(const std::string& name, OwnedDescriptor file, bool is_of_criu);
@@ -115,14 +109,14 @@ struct ImageCapture::Capture final : StreamerEnd::State {
 Error ImageCapture::Capture::check_name(const std::string& name) {
   if (Error error = TarWriter::check_name(name)) return error;
   if (names.size() == max_members || (name_bytes += name.size()) > most_name_bytes)
-    return named(Reason::limit_members, name, visible(name));
-  if (!names.insert(name).second) return named(Reason::bad_duplicate, name, visible(name));
+    return named_error(Reason::limit_members, name, visible(name));
+  if (!names.insert(name).second) return named_error(Reason::bad_duplicate, name, visible(name));
   return {};
 }
 
 Error ImageCapture::Capture::on_request(const std::string& name) {
   if (Error error = check_name(name)) return error;
-  if (nr_of_criu == max_open_members) return named(Reason::limit_members, name, visible(name));
+  if (nr_of_criu == max_open_members) return named_error(Reason::limit_members, name, visible(name));
   ++nr_images;
   has_first_only &= name == first_image;
   if (!has_started && name != first_image) {
@@ -137,7 +131,7 @@ Error ImageCapture::Capture::on_pipe(const std::string& name, OwnedDescriptor pi
   struct stat status;
   if (fstat(pipe.fd(), &status) != 0 || !S_ISFIFO(status.st_mode) ||
       (fcntl(pipe.fd(), F_GETFL) & O_ACCMODE) == O_WRONLY)
-    return named(Reason::bad_request, name, "what comes for it is not the read end of a pipe");
+    return named_error(Reason::bad_request, name, "what comes for it is not the read end of a pipe");
   return add(name, std::move(pipe), true);
 }
 
@@ -244,9 +238,9 @@ Error ImageCapture::Capture::work(bool& more) {
 Error ImageCapture::Capture::try_to_finish() {
   if (is_finished || !has_closed || nr_of_criu > 0) return {};
   if (!has_last && (nr_images == 0 || !has_first_only))
-    return named(Reason::incomplete_checkpoint, "CRIU",
-                 nr_images == 0 ? "CRIU has gone without sending an image"
-                                : "CRIU has gone before inventory.img, its last image");
+    return named_error(Reason::incomplete_checkpoint, "CRIU",
+                       nr_images == 0 ? "CRIU has gone without sending an image"
+                                      : "CRIU has gone before inventory.img, its last image");
   if (!inputs.empty() || (options.waits_for_end && !will_end)) return {};
   Shard* const shard = free_shard();
   if (!shard) return {};

@@ -18,12 +18,6 @@ constexpr int pipe_bytes = 1 << 20;
 constexpr std::uint64_t small_bytes = 1 << 16;   // fit in a pipe as it is made
 constexpr std::uint64_t most_at_once = 8 << 20;  // of an image, before others get a turn
 
-Error named(Reason reason, std::string place, std::string name) {
-  Error error{reason, std::move(place)};
-  error.name = std::move(name);
-  return error;
-}
-
 }  // namespace
 
 struct ImageServer::Server final : StreamerEnd::State {
@@ -57,7 +51,7 @@ Error ImageServer::Server::on_request(const std::string& name) {
   was_asked = true;
   const auto found = store.images.find(name);
   if (found != store.images.end() && found->second.is_gone)
-    return named(Reason::no_bytes, name, "it was given to CRIU before, and its memory is free again");
+    return named_error(Reason::no_bytes, name, "it was given to CRIU before, and its memory is free again");
   return socket.reply(found != store.images.end());
 }
 
@@ -65,7 +59,7 @@ Error ImageServer::Server::on_pipe(const std::string& name, OwnedDescriptor pipe
   struct stat status;
   if (fstat(pipe.fd(), &status) != 0 || !S_ISFIFO(status.st_mode) ||
       (fcntl(pipe.fd(), F_GETFL) & O_ACCMODE) == O_RDONLY)
-    return named(Reason::bad_request, name, "what comes for it is not the write end of a pipe");
+    return named_error(Reason::bad_request, name, "what comes for it is not the write end of a pipe");
   HeldImage& image = store.images.find(name)->second;
   if (image.size > small_bytes)
     for (int size = pipe_bytes; size > fcntl(pipe.fd(), F_GETPIPE_SZ) && fcntl(pipe.fd(), F_SETPIPE_SZ, size) < 0;)
@@ -114,7 +108,7 @@ Error ImageServer::Server::on_event(std::uint64_t key, std::uint32_t) {
 
 Error ImageServer::Server::on_closed() {
   if (was_asked) return {};
-  return named(Reason::bad_request, "CRIU", "it has gone without asking for an image");
+  return named_error(Reason::bad_request, "CRIU", "it has gone without asking for an image");
 }
 
 ImageServer::ImageServer(HeldImages& images, ServeOptions options)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""agree: what crit-x and crit-pages say of a checkpoint agrees with /proc as it was just before the dump.
+"""agree: what crit-x, crit-pages and crit-inspect say of a checkpoint agrees with /proc as it was just before the dump.
 
 usage: agree BIN IMAGES PROC        BIN: where the programs are; PROC: made by `inside dump` (a directory a process)
 """
@@ -17,7 +17,8 @@ ANONYMOUS = {"eventfd": "EVENTFD", "eventpoll": "EVENTPOLL", "timerfd": "TIMERFD
              "inotify": "INOTIFY", "fanotify": "FANOTIFY", "pidfd": "PIDFD"}
 TCP_STATES = {1: "ESTABLISHED", 4: "FIN_WAIT1", 5: "FIN_WAIT2", 7: "CLOSE", 8: "CLOSE_WAIT", 10: "LISTEN"}
 problems = []
-compared = {"tasks": 0, "descriptors": 0, "mappings": 0, "sockets": 0, "words": 0}
+compared = {"tasks": 0, "descriptors": 0, "mappings": 0, "sockets": 0, "words": 0, "facts": 0}
+SECCOMP = ("off", "strict", "filtered")
 
 
 def explore(word):
@@ -159,6 +160,57 @@ def check_words(pids):
             want(f"{name} of {pid}", words, ours.get(pid, []))
 
 
+def fields_of(text):
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.MULTILINE))
+
+
+def access_of(flags):
+    """For reading, for writing; O_PATH is for neither."""
+    is_path = bool(flags & 0o10000000)
+    return not is_path and flags & 3 in (0, 2), not is_path and flags & 3 in (1, 2)
+
+
+def check_inspection(pids):
+    """What crit-inspect says beyond the others: users, rights, programs, and open files."""
+    done = subprocess.run([f"{BIN}/crit-inspect", "--json", "--environment", IMAGES], stdout=subprocess.PIPE, check=True)
+    (inspected,) = json.loads(done.stdout)["checkpoints"]
+    ours = {process["pid"]: process for process in inspected["processes"]}
+    files = {(owner["pid"], owner["fd"]): file for file in inspected["files"] for owner in file["owners"]}
+    facts = []
+    for pid in pids:
+        one, status = ours[pid], fields_of(read(pid, "status"))
+        exe = read(pid, "exe")
+        words = {name: read(pid, name).removesuffix("\0").split("\0") if read(pid, name) else [] for name in ("cmdline", "environ")}
+        facts += [
+            (f"command of {pid}", words["cmdline"], one.get("command", [])),
+            (f"environment of {pid}", words["environ"], one.get("environment", [])),
+            (f"executable of {pid}", [exe.removesuffix(" (deleted)"), exe.endswith(" (deleted)")],
+             [one.get("executable", ""), one.get("executable_deleted", False)]),
+            (f"users of {pid}", [status[key].split()[i] for key in ("Uid", "Gid") for i in (0, 1)],
+             [str(one[key]) for key in ("uid", "euid", "gid", "egid")]),
+            (f"groups of {pid}", status["Groups"].split(), [str(group) for group in one["groups"]]),
+            (f"seccomp of {pid}", SECCOMP[int(status["Seccomp"])], one["seccomp"]),
+            (f"no new privileges of {pid}", status["NoNewPrivs"] == "1", one["no_new_privileges"]),
+            (f"threads of {pid}", int(status["Threads"]), one["nr_threads"]),
+        ]
+        for key, field in (("capabilities", "CapEff"), ("capabilities_permitted", "CapPrm"), ("capabilities_bounding", "CapBnd")):
+            facts.append((f"number of {key} of {pid}", int(status[field], 16).bit_count(), len(one[key])))
+        for fd, target in descriptors_of(pid).items():
+            file = files.get((pid, int(fd)))
+            if not file or not target.startswith("/") or target.startswith("/memfd:"):
+                continue
+            info = fields_of(read(pid, f"fdinfo/{fd}"))
+            facts += [
+                (f"descriptor {fd} of {pid}", [target.removesuffix(" (deleted)"), target.endswith(" (deleted)")],
+                 [file["path"], file["deleted"]]),
+                (f"position of descriptor {fd} of {pid}", int(info["pos"]), file["position"]),
+                (f"access of descriptor {fd} of {pid}", access_of(int(info["flags"], 8)), (file["readable"], file["writable"])),
+            ]
+    for what, there, have in facts:
+        compared["facts"] += 1
+        want(f"crit-inspect: {what}", there, have)
+
+
 def main():
     pids = sorted(int(name) for name in os.listdir(PROC))
     check_tasks(pids)
@@ -167,6 +219,7 @@ def main():
     check_mappings(alive)
     check_sockets(alive)
     check_words(alive)
+    check_inspection(alive)
     for line in problems[:20]:
         print(line, file=sys.stderr)
     print(" ".join(f"{count} {what}" for what, count in compared.items()))

@@ -101,7 +101,7 @@ class Damages:
         said = subprocess.run([f"{BIN}/crit-check", "--json", "--severity=note", self.folder], capture_output=True, check=False)
         document = json.loads(said.stdout)
         lines = subprocess.run([f"{BIN}/crit-check", "--lines", "--severity=note", self.folder], capture_output=True, check=False)
-        for fault in json_schema.faults(SCHEMA, document):
+        for fault in json_schema.faults(SCHEMA["$defs"]["document"], document, SCHEMA):
             fail(f"{self.name}: --json", fault)
         check(f"{self.name}: --lines", [json.loads(line) for line in lines.stdout.splitlines()] == document["findings"])
 

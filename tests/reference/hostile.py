@@ -214,7 +214,7 @@ def streams():
             if listed is not None:
                 check(f"stream, {name}: list as {how}", out.decode(), listed)
     out, err, code = feeding.run([CAT, "--list", "@"], cases["too many open files"][0])
-    check("too many open files: error", err.splitlines()[0], "crit-cat: -: fs-512.img is one member too many: from it on nothing is read")
+    check("too many open files: error", err.splitlines()[0], "crit-cat: -: fs-512.img, with 512 others open, is one member too many: from it on nothing is read")
     # What is not whole has no end in what is passed on, so the next reader knows as well.
     out, err, code = feeding.run([CAT, "@"], cases["a file without end"][0])
     second, err, code = feeding.run([CAT, "--list", "@"], out)

@@ -258,8 +258,81 @@ def check_true_process(place, mine, truth, is_elsewhere):
         same(place, f"{pid} seccomp", mine["seccomp"], ("off", "strict", "filtered")[int(status["Seccomp"])])
 
 
+def check_tree(place, mine, truth):
+    """Parents, groups, sessions and threads, as they are numbered in the processes' own pid namespace."""
+    own = {}
+    for process in truth["processes"]:
+        own.setdefault(process["nspid"][-1], []).append(process)
+    outside = {process["pid"]: process["nspid"][-1] for process in truth["processes"]}
+    for process in mine["processes"]:
+        found = own.get(process["pid"], [])
+        if len(found) != 1 or process["comm"] in CHANGING or found[0]["state"].startswith(("Z", "X")):
+            continue
+        status = found[0]["status"]
+        same(place, f"{process['pid']} pgid", process["pgid"], int(status["NSpgid"].split()[-1]))
+        same(place, f"{process['pid']} sid", process["sid"], int(status["NSsid"].split()[-1]))
+        if found[0]["ppid"] in outside and process["ppid"]:
+            same(place, f"{process['pid']} ppid", process["ppid"], outside[found[0]["ppid"]])
+        same(place, f"{process['pid']} tids", sorted(thread["tid"] for thread in process["threads"]),
+             sorted(int(str(thread["nspid"]).strip("[]").replace(",", " ").split()[-1]) for thread in found[0]["threads"]))
+
+
+SS_STATES = {"ESTAB": ("established",), "LISTEN": ("listen",), "UNCONN": ("close", None), "CLOSE-WAIT": ("close_wait",),
+             "FIN-WAIT-2": ("fin_wait2",)}
+
+
+def end_of(text):
+    """[::ffff:10.88.0.3]:7000 and *:80, as address and port; a wildcard is no address."""
+    address, port = text.rsplit(":", 1)
+    address = address.strip("[]").split("%")[0]
+    return ("" if address in ("*", "0.0.0.0", "::") else address), (0 if port == "*" else int(port))
+
+
+def check_sockets(place, mine, truth):
+    """Both ends of internet sockets, their states and queues, as ss of that network namespace said."""
+    inside = {process["pid"]: process for process in truth["processes"]}
+    sockets = {(owner["pid"], owner["fd"]): socket for socket in mine["sockets"] for owner in socket["owners"]}
+    commands = {process["pid"]: process.get("command") for process in mine["processes"]}
+    for net in truth.get("net") or []:
+        for line in net.get("ss_inet", "").splitlines()[1:]:
+            words = line.split()
+            for pid, fd in re.findall(r'",pid=(\d+),fd=(\d+)\)', line):
+                process = inside.get(int(pid))
+                if not process or commands.get(process["nspid"][-1]) != process["cmdline"]:
+                    continue  # of another container of the pod
+                what = f"{process['nspid'][-1]} fd {fd} ({words[0]})"
+                socket = sockets.get((process["nspid"][-1], int(fd)))
+                if socket is None:
+                    problems.append(f"{place}: {what}: ss has a socket, crit-inspect has none")
+                    continue
+                same(place, f"{what} state", socket.get("state") in SS_STATES[words[1]], True)
+                ends = [("" if socket.get(key, "") in ("0.0.0.0", "::") else socket.get(key, ""), socket.get(port, 0))
+                        for key, port in (("address", "port"), ("peer_address", "peer_port"))]
+                same(place, f"{what} ends", ends, [end_of(words[4]), end_of(words[5])])
+                if words[1] == "ESTAB" and words[0] == "tcp":
+                    queues = [socket.get("receive_queue_bytes", 0), socket.get("send_queue_bytes", 0)]
+                    same(place, f"{what} queues", queues, [int(words[2]), int(words[3])])
+
+
+def check_mounts(place, mine, root):
+    """Type, root and rights of each mount; several may be on one place."""
+    theirs, ours = {}, {}
+    for line in root["mountinfo"].splitlines():
+        words = line.split()
+        point = words[4].replace("\\040", " ").replace("\\134", "\\")
+        theirs.setdefault(point, []).append((words[words.index("-") + 1], "ro" in words[5].split(",")))
+    for mount in mine["mounts"]:
+        ours.setdefault(mount["mountpoint"], []).append((mount["type"], mount["read_only"]))
+    for point, wanted in theirs.items():
+        # CRIU does not say what is mounted from outside, nor the type of a file system that it has no number for.
+        known = [(kind or other[0], read_only) for (kind, read_only), other in zip(sorted(ours.get(point, [])), sorted(wanted))]
+        same(place, f"mount {point}", known, sorted(wanted))
+
+
 def check_true_rest(place, mine, truth):
     """Open files, sockets and mounts."""
+    check_tree(place, mine, truth)
+    check_sockets(place, mine, truth)
     by_pid = {}
     for process in truth["processes"]:
         by_pid.setdefault(process["nspid"][-1], []).append(process)
@@ -288,10 +361,37 @@ def check_true_rest(place, mine, truth):
     if mine["mounts"] and len(roots) == 1 and roots[0].get("mountinfo") and len({m["mount_namespace"] for m in mine["mounts"]}) == 1:
         theirs = sorted(line.split()[4].replace("\\040", " ").replace("\\134", "\\") for line in roots[0]["mountinfo"].splitlines())
         same(place, "mounts", sorted(one["mountpoint"] for one in mine["mounts"]), theirs)
+        check_mounts(place, mine, roots[0])
         names = truth.get("uts", {})
         is_own = any(one["kind"] == "uts" and not one.get("host") for one in mine["namespaces"])
         if roots[0]["ns"]["uts"] in names and (is_own or "hostname" in mine):
             same(place, "hostname", mine.get("hostname"), names[roots[0]["ns"]["uts"]])
+
+
+def check_inspected(place, mine, answer):
+    """What podman inspect and docker inspect say alike."""
+    container, config = mine["container"], answer["Config"]
+    same(place, "name", container["name"], answer["Name"].removeprefix("/"))
+    same(place, "command", container.get("command"), [answer["Path"], *answer["Args"]])
+    if config["WorkingDir"]:
+        same(place, "working_directory", container.get("working_directory"), config["WorkingDir"])
+    same(place, "environment", set(config["Env"] or []) - set(container.get("environment", [])), set())
+    same(place, "labels", {one["name"]: one["value"] for one in container.get("labels", [])}, config["Labels"] or {})
+    if config["Hostname"]:
+        same(place, "hostname", mine.get("hostname"), config["Hostname"])
+    networks = {name: net for name, net in answer["NetworkSettings"]["Networks"].items() if net["IPAddress"]}
+    for network in container.get("networks", []):
+        if network["network"] in networks:
+            net = networks[network["network"]]
+            same(place, "address", network.get("addresses"), [f"{net['IPAddress']}/{net['IPPrefixLen']}"])
+            same(place, "mac", network.get("mac"), net["MacAddress"])
+            same(place, "gateway", network.get("gateways"), [net["Gateway"]])
+    if container["engine"] == "podman":  # docker forgets them when the container ends
+        same(place, "networks", sorted(network["network"] for network in container.get("networks", [])), sorted(networks))
+    sources = {mount["mountpoint"]: mount.get("host_source") for mount in mine["mounts"]}
+    for mount in answer["Mounts"]:
+        if mount["Type"] in ("bind", "volume"):
+            same(place, f"source of {mount['Destination']}", sources.get(mount["Destination"]), mount["Source"])
 
 
 def check_engine(place, mine, truth):
@@ -308,6 +408,7 @@ def check_engine(place, mine, truth):
         answer = answer[0] if isinstance(answer, list) else answer
         same(place, "id", container.get("id"), answer["Id"])
         same(place, "created", container.get("created"), answer["Created"])
+        check_inspected(place, mine, answer)
         same(place, "image_id", container.get("image_id", "").removeprefix("sha256:"), answer["Image"].removeprefix("sha256:"))
         if name == "podman":
             same(place, "image", container.get("image"), answer["ImageName"])

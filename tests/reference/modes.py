@@ -4,13 +4,15 @@
 usage: modes.py BIN FOLDER ARCHIVES [NAME...]      NAME: of checkpoints; default all
 
 FOLDER holds checkpoint directories, ARCHIVES the archives that they were unpacked from. Each is read as the archive that it came
-from, with its pages first, and as container image: as docker-archive, OCI archive and OCI directory. The modes are a table; an
-option that a program has and that stands in none of its rows is a fault, so that none is forgotten.
+from, with its members in other orders, as an image stream, as a file on standard input, and as container image: as
+docker-archive, OCI archive and OCI directory. The modes are a table; an option that a program has and that stands in none of its
+rows is a fault, so that none is forgotten.
 """
 import concurrent.futures
 import gzip
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -44,7 +46,8 @@ MODES = {
                   "--memory -F PATH= @", "--memory -x PATH= @", "--memory -o PATH=[!-~]* @", "--memory -f patterns @",
                   "--memory --utf16 PATH @", "--memory --hexbytes 7f454c46 @", "--memory -p {pid} [A-Z]{3,9} -c @",
                   "--memory --range {at}:{end} [a-z]{3,9} -c @", "--memory --prot w PATH= @", "--memory --vma heap [a-z]{3,9} -c @",
-                  "--memory --page-size 4K PATH= @", "--memory --vma file=* [a-z]{3,9} -c @"],
+                  "--memory --page-size 4K PATH= @", "--memory --vma file=* [a-z]{3,9} -c @",
+                  "--memory -c --vma shmem [a-z]{3,9} @", "--memory --vma memfd --json PATH= @"],
     "crit-pages": ["@ --list --json --big-numbers=text", "@", "--summary @", "--summary --json @", "--contents @", "--contents --json @", "--contents -j 1 @",
                    "--list @", "--list --json @", "--by vma @", "--by file @", "--by process @", "--by flags @",
                    "--by vma --contents @", "--by file --json @", "-p {pid} --at {at}:4096 @", "-p {pid} --at {at}:64 --hex @",
@@ -111,12 +114,15 @@ def files_of(path):
 
 
 def answer(program, words, folder, stdin=None):
-    """What it prints or writes, in a form that does not depend on the order of members."""
+    """What it prints or writes, in a form that does not depend on the order of members. stdin: bytes of a pipe; or True: the
+    file ck is standard input."""
     global nr_runs
     nr_runs += 1
     out = os.path.join(folder, "OUT")
     command = [f"{BIN}/{program}", *(("-" if word == "@" else word) if stdin else ("ck" if word == "@" else word) for word in words)]
-    done = subprocess.run(command, cwd=folder, input=stdin, stdin=None if stdin else subprocess.DEVNULL, capture_output=True, timeout=120)
+    with open(os.path.join(folder, "ck") if stdin is True else os.devnull, "rb") as file:
+        at = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": file}
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, **at)
     text = done.stdout
     if os.path.isdir(out):
         text = repr(sorted(files_of(out).items())).encode()
@@ -155,7 +161,7 @@ def checkpoint_files(path):
 
 
 def forms_of(path, archive, all_of_them):
-    """(name, bytes of a file or files of a directory, is it to be read from a pipe)"""
+    """(name, bytes of a file or files of a directory, is it to be read from a pipe, or as "file" from standard input)"""
     files = checkpoint_files(path)
     pages_first = sorted(files.items(), key=lambda item: "/pages-" not in item[0])
     layer = container_images.tar(sorted(files.items()))
@@ -164,9 +170,15 @@ def forms_of(path, archive, all_of_them):
         yield "archive", file.read(), False
     yield "pages first, from a pipe", container_images.zstd(container_images.tar(pages_first)), True
     yield "OCI directory", container_images.oci_files(layers), False
+    pages_last = sorted(files.items(), key=lambda item: "/pages-" in item[0])
+    yield "pages last, as standard input", container_images.tar(pages_last), "file"
     if not all_of_them:
         return
     yield "pages first", container_images.tar(pages_first), False
+    yield "reversed", container_images.tar(sorted(files.items(), reverse=True)), False
+    shuffled = sorted(files.items())
+    random.Random(7).shuffle(shuffled)
+    yield "shuffled", container_images.tar(shuffled), False
     yield "seekable tar.zst", seekable_zstd.pack(layer, 100_000), False
     yield "seekable tar.zst, pages first", seekable_zstd.pack(container_images.tar(pages_first), 1 << 20), False
     yield "docker-archive", container_images.docker_archive(layers), False
@@ -217,7 +229,7 @@ def one_checkpoint(name, other):
         for number, (form, content, piped) in enumerate(forms, 1):
             folder = prepare(work, number, content, other)
             for (program, words), want in zip(modes, wanted):
-                got = answer(program, words, folder, content if piped else None)
+                got = answer(program, words, folder, True if piped == "file" else content if piped else None)
                 if got != want:
                     fail(f"{name} as {form}: {program} {' '.join(words)}", first_difference(want, got))
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""parents.py: --parent INPUT gives what the link `parent` gives, whatever the form of the checkpoint and of its parents.
+"""parents.py: a parent that is given by --parent INPUT, or that is in the same archive or stream, gives what the link `parent` gives.
 
 usage: parents.py BIN FOLDER
 
 FOLDER holds checkpoint directories. Each is cut into a chain: a third of the entries of its pagemaps is stored, a third is in
-the parent, and a third in the parent of that.
+the parent, and a third in the parent of that. Archives and streams have the members in several orders.
 """
 import json
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
@@ -36,12 +38,14 @@ def fail(what, detail=""):
     print(f"FAIL {what} {detail}", file=sys.stderr)
 
 
-def run(program, words, folder, stdin=None):
+def run(program, words, folder, stdin=None, file=None):
+    """stdin: bytes from a pipe; file: the name of a file at standard input."""
     global nr_runs
     nr_runs += 1
-    done = subprocess.run([f"{BIN}/{program}", *words], cwd=folder, input=stdin, stdin=None if stdin else subprocess.DEVNULL,
-                          capture_output=True, timeout=120)
-    out = done.stdout.replace(b'"checkpoint": "-"', b'"checkpoint": "ck"') if stdin else done.stdout
+    with open(os.path.join(folder, file) if file else os.devnull, "rb") as opened:
+        at = {"input": stdin} if stdin else {"stdin": opened}
+        done = subprocess.run([f"{BIN}/{program}", *words], cwd=folder, capture_output=True, timeout=120, **at)
+    out = done.stdout.replace(b'"checkpoint": "-"', b'"checkpoint": "ck"') if stdin or file else done.stdout
     return sorted(out.splitlines()), sorted(done.stderr.replace(b" -:", b" ck:").splitlines()), done.returncode
 
 
@@ -105,6 +109,46 @@ def write_as(form, source, target):
             file.write(content)
 
 
+def members_of_chain(work):
+    """The sets of the chain side by side, with links."""
+    members = []
+    for level in range(LINKS):
+        name = f"set-{level}"
+        members += [(f"{name}/{file.removeprefix('checkpoint/')}", content)
+                    for file, content in files_of(os.path.join(work, name)).items()]
+        if level + 1 < LINKS:
+            members.append((f"{name}/parent", f"-> ../set-{level + 1}"))
+    return sorted(members)
+
+
+def in_orders(members):
+    """(name, members) in the orders in which an archive may have them."""
+    def is_pages(member):
+        return "/pages-" in member[0]
+    shuffled = list(members)
+    random.Random(7).shuffle(shuffled)
+    yield "pages last", sorted(members, key=is_pages)
+    yield "pages first", sorted(members, key=lambda member: not is_pages(member))
+    yield "reversed", members[::-1]
+    yield "shuffled", shuffled
+
+
+def packed_chains(linked, work):
+    """(name, bytes, the set that is asked for): the checkpoint and its parents in one input."""
+    as_tar, as_stream = ([f"{BIN}/crit-cat", "--parents", "ck", *more] for more in (["--format", "tar", "-o", "full"], ["-o", "full"]))
+    for name, command in ("tar of --parents", as_tar), ("stream of --parents", as_stream):
+        subprocess.run(command, cwd=linked, check=True)
+        with open(os.path.join(linked, "full"), "rb") as file:
+            yield name, file.read(), None
+        os.remove(os.path.join(linked, "full"))
+    for order, members in in_orders(members_of_chain(work)):
+        yield f"tar with links, {order}", container_images.tar(members), "set-0"
+    named = [(re.sub(r"^set-0/", "checkpoint/", re.sub(r"^set-1/", "pre-checkpoint/", re.sub(r"^set-2/", "pre-checkpoint-2/", name))), content)
+             for name, content in members_of_chain(work) if isinstance(content, bytes)]
+    for order, members in in_orders(named):
+        yield f"tar, {order}", container_images.tar(members), None
+
+
 def values_of(path):
     lines = subprocess.run([f"{BIN}/crit-pages", "--list", "--json", path], capture_output=True, text=True).stdout
     runs = [json.loads(line) for line in lines.splitlines()]
@@ -155,6 +199,37 @@ def one_chain(name):
                 if got != want:
                     fail(f"{name}, {form}{' from a pipe' if piped else ''}, parents as {parent_form}: {program} {' '.join(words)}",
                          f"wanted {str(want)[:300]} got {str(got)[:300]}")
+
+
+        packed(name, path, linked, work, modes, wanted)
+
+
+def packed(name, path, linked, work, modes, wanted):
+    for number, (form, content, chosen) in enumerate(packed_chains(linked, work)):
+        folder = os.path.join(work, f"packed-{number}")
+        os.mkdir(folder)
+        shutil.copytree(path, os.path.join(folder, "whole"))
+        with open(os.path.join(folder, "ck"), "wb") as file:
+            file.write(content)
+        select = ["--set", chosen] if chosen else []
+        for (program, words), want in zip(modes, wanted):
+            if chosen and "--diff" in words:
+                continue                    # the other has no such set
+            inputs = {"a file": (["ck" if word == "@" else word for word in words], None)}
+            if "whole" not in words:
+                inputs["standard input"] = (["-" if word == "@" else word for word in words], "ck")
+            for how, (line, file) in inputs.items():
+                out, errors, code = run(program, [*select, *line], folder, file=file)
+                if chosen:
+                    out = [line.replace(f'"set": "{chosen}"'.encode(), b'"set": ""') for line in out]
+                got = [place_free(out), place_free(errors), code]
+                if got != [place_free(want[0]), place_free(want[1]), want[2]]:
+                    fail(f"{name}, {form}, as {how}: {program} {' '.join(words)}", f"wanted {str(want)[:300]} got {str(got)[:300]}")
+
+
+def place_free(lines):
+    """Places of images differ from form to form."""
+    return sorted(re.sub(rb"(?:ck|-)(?::[^ :\"]*)?[:/](?=[\w-]+\.img)", b"ck:", line) for line in lines)
 
 
 names = [name for name in ("demo", "memory-4.1", "memory-4.2", "shop-4.1", "container") if os.path.isdir(os.path.join(FOLDER, name))]

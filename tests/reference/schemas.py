@@ -8,7 +8,7 @@ usage: schemas.py BIN CHECKPOINTS SCHEMAS
 2. The lines of one kind, over all checkpoints, have in each key one type beside null: a table of SQL needs no cast. With
    --big-numbers=text the keys of 64 bits are text in all lines. They are loaded into SQLite and come out as they went in.
 An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints. A schema
-names its forms in its anyOf, or is itself the form of a document (TOP). Lines without a schema (FREE) are held to 2 alone.
+names its forms in its anyOf.
 """
 import concurrent.futures
 import glob
@@ -21,7 +21,6 @@ import sys
 
 BIN, CHECKPOINTS, SCHEMAS = sys.argv[1:4]
 failures = []
-TOP, FREE = "", None
 # Program, form of its schema, arguments.
 LINES = [
     ("crit-cat", "list", "--list --json"), ("crit-cat", "list", "--list --json --all"),
@@ -33,12 +32,13 @@ LINES = [
     ("crit-pages", "finding", "--check --json --except 'pages-*'"), ("crit-pages", "difference", "--diff --json demo"),
     ("crit-x", "ps_line", "ps --lines"), ("crit-x", "fds_line", "fds --lines --long"), ("crit-x", "mems_line", "mems --lines --long"),
     ("crit-x", "rss_line", "rss --lines"), ("crit-x", "sk_line", "sk --lines --long"), ("crit-stats", "line", "--lines"),
-    ("crit-check", "finding", "--lines --severity note"), ("crit-inspect", FREE, "--lines --environment"),
+    ("crit-check", "finding", "--lines --severity note"), ("crit-inspect", "line", "--lines --environment"),
 ]
 DOCUMENTS = [
-    ("crit-inspect", TOP, "--json --environment"), ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
+    ("crit-inspect", "document", "--json --environment"), ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
     ("crit-tojson", "document", "INVENTORY"), ("crit-stats", "document", "--json"),
-    ("crit-check", TOP, "--json --severity note"), ("crit-repack", TOP, "--compress --plan --json"), ("crit-inspect", TOP, "--table --json"),
+    ("crit-check", "document", "--json --severity note"), ("crit-check", "rules", "--rules --json #"), ("crit-inspect", "table", "--table --json"),
+    ("crit-inspect", "checkpointctl", "--checkpointctl --environment"), ("crit-repack", "document", "--compress --plan --json"),
 ] + [("crit-x", word, f"{word} --json") for word in ("ps", "fds", "mems", "rss", "sk")]
 SHAPES = ("type", "enum", "const", "minimum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "$ref",
           "description", "title", "$schema", "$id", "$defs", "definitions")
@@ -149,20 +149,20 @@ def main():
            if program != "crit-check"]
     for program, form, arguments, texts in outputs(LINES + DOCUMENTS + big, checkpoints):
         what = f"{program} {arguments}"
-        if form and form not in schemas.get(program, {}).get("$defs", {}) or form == TOP and program not in schemas:
+        if form not in schemas.get(program, {}).get("$defs", {}):
             fail(what, f"schemas/{program}.json has no {form}")
             continue
         is_lines = (program, form) in {(program, form) for program, form, _ in LINES} or form == "member"
         rows = [json.loads(line) for text in texts for line in (text.splitlines() if is_lines else [text] if text.strip() else [])]
         printed |= {(program, form)} if rows else set()
-        for row in rows if form is not FREE else ():
-            wrong = why_not(row, {"$ref": f"#/$defs/{form}"} if form else {"$ref": "#"}, schemas[program])
+        for row in rows:
+            wrong = why_not(row, {"$ref": f"#/$defs/{form}"}, schemas[program])
             if wrong:
                 fail(what, wrong)
         if is_lines and form != "member":
             check_columns(what, rows)
     for program, schema in schemas.items():
-        for one in schema.get("anyOf", [{"$ref": TOP}]):
+        for one in schema["anyOf"]:
             form = one["$ref"].removeprefix("#/$defs/")
             if program in {job[0] for job in LINES} and (program, form) not in printed:
                 fail(f"schemas/{program}.json", f"nothing printed {form}")

@@ -43,8 +43,7 @@ void print_criu_options(Output& output);
 
 inline constexpr Option criu_job_options[] = {
     {0, "set", "NAME=VALUE", "Set an option of CRIU by its name in criu_opts (--list-options); may be repeated."},
-    {0, "on", "EVENT=COMMAND",
-     "Have a shell run COMMAND when CRIU says EVENT; if it fails, so does CRIU. May be repeated."},
+    {0, "on", "EVENT=COMMAND", "Run COMMAND in a shell on EVENT; if it fails, so does CRIU. May be repeated."},
     {0, "config", "FILE", "Have CRIU read this configuration file.", Option::files},
     {0, "no-default-config", nullptr, "Have CRIU's command line read no default configuration file."},
     criu_row,

@@ -195,7 +195,7 @@ void find_pipe_data(const CheckedImages& set, const Reporter& report) {
   look("FIFO_DATA", type_fifo);
 }
 
-// Whoever has the epoll has the descriptor, too.
+// A process with the epoll has the descriptor, too.
 void find_watched(const CheckedImages& set, const Reporter& report) {
   std::map<std::uint32_t, std::set<std::uint32_t>> tables;  // of an epoll's id: the union of descriptors
   for (const Task* const task : set.running()) {
@@ -254,6 +254,20 @@ void find_no_files(const CheckedImages& set, const Reporter& report) {
     report({"files.img"}, "this image is missing: nothing says what descriptors, mappings and directories refer to");
 }
 
+// CRIU makes the map, and leaves it empty.
+void find_map_contents(const CheckedImages& set, const Reporter& report) {
+  std::set<std::uint32_t> maps;
+  set.each("BPFMAP_DATA",
+           [&](const std::string&, std::uint64_t, const Record& data) { maps.insert(data.id("map_id")); });
+  const std::string name = CheckedImages::name_of_image("BPFMAP_DATA", 0);
+  if (set.is_damaged(name) || set.is_cut) return;
+  for (const SeenFile& file : set.files())
+    if (type_name(file.type) == "BPFMAP" && !maps.contains(file.record.id("map_id")))
+      report({std::string{file.image}, file.entry, "map_id"},
+             sentence("what was in BPF map %u, %s, is not in %s", file.record.id("map_id"),
+                      quoted(file.record.text("map_name")).c_str(), name.c_str()));
+}
+
 constexpr RuleRow rows[] = {
     {{"files-missing", Severity::error, "There is no list of files.", "Copy files.img again, or dump again."},
      find_no_files},
@@ -296,6 +310,9 @@ constexpr RuleRow rows[] = {
     {{"pipe-data", Severity::loss, "Bytes of a pipe have no pipe.",
       "Take files.img and the data image from the same dump."},
      find_pipe_data},
+    {{"map-contents", Severity::loss, "What was in a BPF map is not there.",
+      "Copy bpfmap-data.img again, or dump again: CRIU makes the map empty."},
+     find_map_contents},
     {{"epoll-target", Severity::error, "An epoll waits for a descriptor that is not open.",
       "Take fdinfo and files images from the same dump."},
      find_watched},

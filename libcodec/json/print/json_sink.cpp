@@ -53,20 +53,16 @@ void JsonSink::Writer::close_bracket(char bracket, int depth, bool empty) {
 }
 
 void JsonSink::Writer::put_image(std::string_view name) {
-  key("image", 1, true);
-  put_quoted(name);
-  if (!options_.set) return;
-  key("checkpoint", 1, false);
-  put_quoted(options_.set->checkpoint);
-  key("set", 1, false);
-  put_quoted(options_.set->set);
+  JsonWriter json{output_, indent_};
+  json.begin('{').key("image").bytes(bytes_of(name));
+  if (options_.set) put_set(json, *options_.set);
 }
 
 // {"image": NAME, "checkpoint": INPUT, "set": SET, "magic": KIND, "head": ...
 void JsonSink::Writer::head(const Image& image) {
-  put("{");
   const bool named = options_.form != JsonOptions::Form::document;
   if (named) put_image(name_);
+  else put("{");
   if (image.is_raw()) {
     if (!kind_) return;
     key("kind", 1, !named);
@@ -287,7 +283,6 @@ void JsonSink::Writer::fail(const Error& error) {
   if (!begun_) {
     // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
     if (options_.form == JsonOptions::Form::document) return;
-    put("{");
     put_image(error.image);
   } else if (options_.form == JsonOptions::Form::lines && head_ != Head::none) {
     head({name_, kind_, head_});

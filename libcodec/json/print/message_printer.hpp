@@ -83,17 +83,20 @@ class Printer {
   Output& output_;
 };
 
-template <bool human, bool indent, bool big_as_text>
-inline char* Printer<human, indent, big_as_text>::key(char* at, const Field& field, int depth, bool first) {
+// The key without its first bytes. Whole vectors; what is beyond the key is overwritten by what follows.
+inline char* put_key(char* at, const Field& field, std::size_t skip) {
   static_assert(Field::key_room == 48 && offsetof(Field, key) == 0 && sizeof(Field) >= 50);
-  if constexpr (indent) at = first ? put_newline(at, depth) : next(at, depth);
-  const std::size_t skip = indent || first ? 2 : 0;
-  // Whole vectors; what is beyond the key is overwritten by what follows.
   const char* const from = reinterpret_cast<const char*>(&field) + skip;
   std::memcpy(at, from, 32);
   if (field.key_size > 32) [[unlikely]]
     std::memcpy(at + 32, from + 32, 16);
   return at + field.key_size - skip;
+}
+
+template <bool human, bool indent, bool big_as_text>
+inline char* Printer<human, indent, big_as_text>::key(char* at, const Field& field, int depth, bool first) {
+  if constexpr (indent) at = first ? put_newline(at, depth) : next(at, depth);
+  return put_key(at, field, indent || first ? 2 : 0);
 }
 
 template <bool human, bool indent, bool big_as_text>

@@ -41,15 +41,6 @@ inline char* put_byte(char* at, std::size_t below_128) {
 constexpr unsigned plain_types = 1u << static_cast<unsigned>(Type::int32) | 1u << static_cast<unsigned>(Type::int64) |
                                  1u << static_cast<unsigned>(Type::uint32) | 1u << static_cast<unsigned>(Type::uint64);
 
-inline char* put_key(char* at, const Field& field, std::size_t skip) {
-  // Whole vectors; what is beyond the key is overwritten by what follows.
-  const char* const from = reinterpret_cast<const char*>(&field) + skip;
-  std::memcpy(at, from, 32);
-  if (field.key_size > 32) [[unlikely]]
-    std::memcpy(at + 32, from + 32, 16);
-  return at + field.key_size - skip;
-}
-
 // All return null where the message is left to the Printer.
 class FastPrinter {
  public:

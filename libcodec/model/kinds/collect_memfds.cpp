@@ -1,4 +1,6 @@
 // memfd.img: names and sizes of memfds.
+#include <algorithm>
+
 #include "model/collect.hpp"
 #include "model/message_reader.hpp"
 
@@ -19,8 +21,13 @@ void collect_memfd(Model& model, std::uint32_t, const Entry& entry) {
   model.memfds.try_emplace(id, std::move(inode));
 }
 
+void expect_memfds(const Model& model, Missing& missing) {
+  if (std::ranges::any_of(model.files, [](const auto& one) { return one.second.type == type_memfd; }))
+    missing.want("memfd.img");
+}
+
 constexpr CollectedKind rows[] = {
-    {"MEMFD_INODE", needs_files, collect_memfd, nullptr},
+    {"MEMFD_INODE", needs_files, collect_memfd, expect_memfds},
 };
 
 }  // namespace

@@ -116,7 +116,8 @@ bool Stream::read_marker(Lane& lane) {
 Step Stream::select(const std::string& name) {
   current_ = open_.find(name);
   if (current_ != open_.end()) return Step::go;
-  if (open_.size() == max_open_members) fail(Reason::limit_members, 0, 0, name);
+  if (open_.size() == max_open_members)
+    fail(Reason::limit_members, 0, 0, name + ", with " + std::to_string(max_open_members) + " others open,");
   else failed_ = !to_.count(name);
   if (failed_) return Step::go;
   current_ = open_.emplace(name, Open{}).first;
@@ -130,7 +131,8 @@ Step Stream::select(const std::string& name) {
     to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
     return Step::go;
   }
-  const bool is_read = member.is_image || to_.options.all_members;
+  const bool is_link = to_.options.parents && is_parent_link(name);
+  const bool is_read = member.is_image || to_.options.all_members || is_link;
   open.wanted = to_.name(member, name) && is_read && to_.wants(member);
   return open.wanted ? to_.receiver.begin(member) : Step::go;
 }

@@ -43,6 +43,7 @@ class Tar {
   Error fault();
   Step fail(const Member& member, const Data& data, std::uint64_t offset);
   std::uint64_t most_hole_bytes() const;
+  Error read_tail();
   static la_ssize_t next_block(archive*, void* self, const void** block);
   static la_int64_t skip(archive*, void* self, la_int64_t size);
 
@@ -51,11 +52,12 @@ class Tar {
   const ArchiveLibrary* library_ = nullptr;
   ArchiveHandle handle_{nullptr, {nullptr}};
   std::uint64_t read_bytes_ = 0;  // of the archive, unpacked
+  std::uint64_t data_end_ = 0;    // of them: behind the last byte that is not zero, where it was read
   std::uint64_t hole_bytes_ = 0;
   bool broken_ = false;  // nothing more can or may be read
 };
 
-// The bytes of the member that libarchive stands at, its holes as zeros. Who listens gets them, too.
+// The bytes of the member that libarchive stands at, its holes as zeros. A listener gets them, too.
 class Tar::Data final : public ByteReader {
  public:
   Data(Tar& tar, std::uint64_t size) : tar_{tar}, size_{size} {}
@@ -97,6 +99,7 @@ std::string plain_name(std::string path, bool is_directory) {
 la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
   auto& tar = *static_cast<Tar*>(self);
   const Bytes bytes = tar.reader_.read();
+  if (const std::size_t end = data_end_in(bytes); end > 0) tar.data_end_ = tar.read_bytes_ + end;
   tar.read_bytes_ += bytes.size();
   if (bytes.empty() && tar.reader_.error()) {
     tar.library_->archive_set_error(handle, EIO, "%s", "cannot read");
@@ -162,12 +165,33 @@ Step Tar::read() {
     return Step::go;
   }
   if (broken_) return Step::go;
-  // What is behind the end mark is nobody's, but a compressed archive says only at its end whether it was whole, and
-  // whoever writes into a pipe wants to be read.
+  Error error = read_tail();
+  // A compressed archive says only at its end whether it was whole, and whoever writes into a pipe wants to be read.
   reader_.skip(Member::unknown);
-  if (reader_.error()) to_.fail(reader_.error());
-  else to_.end("archive");
+  if (reader_.error()) error = reader_.error();
+  to_.end("archive");
+  if (error) to_.fail(std::move(error));
   return Step::go;
+}
+
+// Behind the last member there is a mark of zeros, and then nothing but more of them, which fill a record.
+Error Tar::read_tail() {
+  constexpr std::uint64_t longest_record = 64 << 20;
+  const auto mark = static_cast<std::uint64_t>(library_->archive_read_header_position(handle_.get()));
+  const auto end = static_cast<std::uint64_t>(library_->archive_filter_bytes(handle_.get(), 0));
+  if (end == mark) return named_error(Reason::cut_archive, to_.place, "");
+  const auto has_data = [&] { return data_end_ > end; };
+  while (!has_data() && read_bytes_ < end + longest_record) {
+    const Bytes bytes = reader_.read();
+    if (bytes.empty()) break;
+    if (data_end_in(bytes) > 0) data_end_ = read_bytes_ + bytes.size();
+    read_bytes_ += bytes.size();
+  }
+  if (!has_data()) return {};
+  Error error =
+      named_error(Reason::bad_archive, to_.place, "what lies behind its end mark is not read: another archive?");
+  error.offset = end;
+  return error;
 }
 
 Header Tar::header(archive_entry* entry) const {
@@ -198,7 +222,8 @@ Step Tar::read_member(const Header& header) {
   const Role role = header.name.empty() ? Role::nothing : to_.nested.role_of(header.name, header.is_directory);
   if (role == Role::nothing) return Step::go;
   // A file system has any number of them, with any names.
-  if (role == Role::other && to_.nested.in_layer && !to_.options.all_members) return Step::go;
+  const bool is_read = to_.options.all_members || (to_.options.parents && header.parent_link);
+  if (role == Role::other && to_.nested.in_layer && !is_read) return Step::go;
   if (!to_.count(header.name)) {
     broken_ = true;
     return Step::go;
@@ -211,7 +236,7 @@ Step Tar::read_member(const Header& header) {
   }
   const bool is_layer = role == Role::other && !header.unusual && !to_.nested.in_layer && is_layer_name(header.name);
   if (role == Role::other && !header.is_directory && !to_.nested.in_layer) to_.others.add(header.name);
-  if (header.is_directory || (role == Role::other && !to_.options.all_members && !is_layer)) return Step::go;
+  if (header.is_directory || (role == Role::other && !is_read && !is_layer)) return Step::go;
   Member member;
   member.is_image = role != Role::other;
   member.place = to_.place + ":" + header.path;
@@ -291,14 +316,14 @@ Step Tar::read_layer(Member& member, bool is_asked_for, std::string_view name) {
   layers.push_back(std::move(layer));
   const Step step = to_.read_layer(layers);
   if (step == Step::stop || data.stopped()) return Step::stop;
-  broken_ |= to_.nr_members > max_members;  // which was said
+  broken_ |= to_.nr_members > max_members;  // reported already
   if (data.is_heard()) {
     while (!data.read().empty()) {
     }
     if (data.stopped()) return Step::stop;
     return data.error() ? fail(member, data, Error::nowhere) : to_.receiver.end(member);
   }
-  broken_ |= data.is_broken();  // which was said
+  broken_ |= data.is_broken();  // reported already
   return Step::go;
 }
 

@@ -4,10 +4,10 @@
 //     const HeldProcess root = HeldProcess::open(getpid(), error);
 //     CriuOptions options;
 //     if (!error)
-//       for (const DumpFinding& finding : check_before_dump(root, options)) puts(finding.text.c_str());
+//       for (const MachineFinding& finding : check_before_dump(root, options)) puts(finding.text.c_str());
 //
-// A check reads /proc and asks the kernel for sockets; it changes nothing. What it reads is the processes' own text and
-// may be hostile: in findings it is escaped, and they can be printed as they are. Any thread may call.
+// A check reads /proc and asks the kernel for sockets; it changes nothing. What it reads is the text of processes and
+// images and may be hostile: in findings it is escaped, and they can be printed as they are. Any thread may call.
 #pragma once
 
 #include <span>
@@ -16,13 +16,12 @@
 #include <vector>
 
 #include "critpipe/check.hpp"
-#include "critpipe/control/criu_options.hpp"
-#include "critpipe/control/process.hpp"
+#include "critpipe/control/criu.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
 
-struct DumpFinding {
+struct MachineFinding {
   Severity severity = Severity::error;
   std::string_view check;  // the row's name, "tcp-established"; lives as long as the program
   pid_t pid = 0;           // 0: it is not of one process
@@ -39,12 +38,21 @@ struct CheckRow {
 std::span<const CheckRow> dump_checks();
 
 // All findings at once, errors first; empty: nothing speaks against a dump of this tree with these options.
-std::vector<DumpFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options);
+std::vector<MachineFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options);
 
-// What of this machine stands in the way of a restore here: pids that are taken, files that are missing or others. What
-// is wrong with the images themselves is for CheckReader to say. The checkpoint was read with restore_needs().
-Needs restore_needs();
-std::vector<DumpFinding> check_before_restore(const Checkpoint& checkpoint, const CriuOptions& options);
+// Is this CRIU, a program or a path, fit for this kernel? It is asked (criu check) once for each pair of them; the
+// answer is kept in the runtime directory.
+std::span<const CheckRow> criu_checks();
+std::vector<MachineFinding> check_criu(const std::string& program);
+
+// What of this machine stands in the way of a restore here: pids and ports that are taken, addresses, files and
+// capabilities that are missing, a processor that lacks instructions. What is wrong with the images themselves is for
+// CheckReader to say. Notes tell what a restore will do: whose credentials it gives, which files it opens. The
+// checkpoint was read with here_needs(). Sockets are bound to addresses for a moment, to see whether they may be;
+// nobody can reach them.
+std::span<const CheckRow> here_checks();
+Needs here_needs();
+std::vector<MachineFinding> check_here(const Checkpoint& checkpoint, const CriuOptions& options);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

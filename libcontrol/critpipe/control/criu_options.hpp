@@ -24,7 +24,7 @@
 namespace critpipe {
 
 // What a command line is for. Into a stream and out of one, not all options go.
-enum class CriuUse : std::uint8_t { dump_stream, restore_stream };
+enum class CriuUse : std::uint8_t { dump_stream, restore_stream, restore };
 
 // How one field of criu_opts goes over the command line.
 struct CriuOptionRow {

@@ -35,7 +35,7 @@ struct CriuSetup {
   std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
   std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
   int stop_fd = -1;                                         // readable: give up, and let the tree live
-  bool keeps_terminal = false;  // a restored shell job gets our standard input, and stays in our session
+  int terminal = -1;                                        // that of our session, which a restored shell job joins
 };
 
 struct JobEnd {
@@ -58,7 +58,9 @@ JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_
 JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapture& capture,
                    const PrivateDirectory& work, const CriuNotify& notify);
 
-// Restores from an open directory, by RPC; a shell job that keeps its terminal, by the command line.
+// Restores from an open directory, by RPC; a shell job that gets a terminal, by the command line. With lazy_pages, a
+// second CRIU gives the tree its memory when it asks for it, and ends when all is there; `work` is not needed any
+// longer.
 JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int images_fd, const PrivateDirectory& work,
                     const CriuNotify& notify);
 // Restores what a server has, by the command line.

@@ -12,6 +12,7 @@
 #include "base/base64_lines.hpp"
 #include "base/decimal.hpp"
 #include "base/quoted_printable.hpp"
+#include "critpipe/error.hpp"
 
 namespace critpipe {
 namespace {
@@ -322,6 +323,15 @@ TEST(Address, RandomWordsSurvive) {
     ASSERT_TRUE(back) << address_text(address);
     EXPECT_TRUE(std::ranges::equal(back->words, address.words)) << address_text(address);
   }
+}
+
+TEST(Visible, TextStaysInItsLineAndOrder) {
+  EXPECT_EQ(visible("caf\u00e9 \u65e5\u672c \U0001f600"), "caf\u00e9 \u65e5\u672c \U0001f600");
+  EXPECT_EQ(visible("a\x1b[2J\x7f\n\xc2\x9b"), "a\\x1b[2J\\x7f\\x0a\\xc2\\x9b");
+  EXPECT_EQ(visible("ev\u202eexe.fdp"), "ev\\xe2\\x80\\xaeexe.fdp");
+  for (const char* turns : {"\u061c", "\u200e", "\u200f", "\u2028", "\u2029", "\u202a", "\u202d", "\u2066", "\u2069"})
+    EXPECT_TRUE(visible(turns).starts_with("\\x")) << visible(turns);
+  for (const char* stays : {"\u200d", "\u2027", "\u202f", "\u2065", "\u206a"}) EXPECT_EQ(visible(stays), stays);
 }
 
 TEST(Number, IsWhatToCharsWrites) {

@@ -53,7 +53,7 @@ class Sleeper {
     CriuOptions options;
     for (const std::string& assignment : assignments) EXPECT_FALSE(options.assign(assignment));
     std::string all;
-    for (const DumpFinding& finding : check_before_dump(held, options)) {
+    for (const MachineFinding& finding : check_before_dump(held, options)) {
       all += all.empty() ? "" : ", ";
       all.append(name_of(finding.severity)).append(" ").append(finding.check);
     }
@@ -129,7 +129,7 @@ TEST(DumpChecks, OurOwnTree) {
   const HeldProcess self = HeldProcess::open(getppid(), error);
   if (error) GTEST_SKIP();
   bool found = false;
-  for (const DumpFinding& finding : check_before_dump(self, {})) found = found || finding.check == "own-tree";
+  for (const MachineFinding& finding : check_before_dump(self, {})) found = found || finding.check == "own-tree";
   EXPECT_TRUE(found);
 }
 

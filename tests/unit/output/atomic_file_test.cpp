@@ -111,6 +111,26 @@ TEST_F(AtomicFileTest, KeepsHardLinksAndMode) {
   EXPECT_EQ(status("three").st_mode & 07777, 0604u);
 }
 
+// Whatever happens to the temporary file, the old content is not given up for nothing.
+TEST_F(AtomicFileTest, CopiesWhatItHoldsNotWhatHasItsName) {
+  put("one", "an old and longer text");
+  fs::create_hard_link(path("one"), path("two"));
+  AtomicFile file{path("one")};
+  file.output().write("new");
+  EXPECT_FALSE(file.finish());
+  fs::remove(file.temporary());
+  EXPECT_FALSE(file.commit());
+  EXPECT_EQ(content("two"), "new");
+  EXPECT_EQ(nr_files(), 2);
+}
+
+TEST_F(AtomicFileTest, EmptiesWhatIsReplacedByNothing) {
+  put("one", "old");
+  fs::create_hard_link(path("one"), path("two"));
+  EXPECT_FALSE(write(path("one"), ""));
+  EXPECT_EQ(content("two"), "");
+}
+
 // As another user, where the tests run as root.
 TEST_F(AtomicFileTest, KeepsTheOwner) {
   put("own", "old");

@@ -57,7 +57,7 @@ TEST(SetsOf, GiveParentsInTheSameInputToTheirChildren) {
   const auto at = [&](std::size_t i) { return sets.all()[i].get(); };
   Group* const oldest = at(0);
   Group* const newest = at(1);
-  const auto parents = join_parents(sets);
+  const auto parents = join_parents(sets, {});
   EXPECT_EQ(parents, (std::set<Group*>{at(0), at(2)}));
   EXPECT_EQ(newest->parent(), at(2));
   EXPECT_EQ(&newest->ancestor(2), oldest);
@@ -68,6 +68,45 @@ TEST(SetsOf, GiveParentsInTheSameInputToTheirChildren) {
   EXPECT_EQ(ids_of(sets.all()), (std::vector<SetId>{{"stream", ""}, {"other", "parent"}}));
   EXPECT_EQ(sets.find(SetId{"stream", "parent"}), nullptr);
   EXPECT_EQ(&newest->ancestor(2), oldest);
+}
+
+Member link_in(const std::string& input, const std::string& set, const std::string& within) {
+  Member link = member_of({input, set}, "");
+  link.within = within;
+  return link;
+}
+
+TEST(SetsOf, LinksLeadToSetsBesideTheirOwn) {
+  SetsOf<Group> sets;
+  for (const char* set : {"1", "2", "3", "4"}) sets.of(member_of({"a.tar", set}, ""));
+  sets.link(link_in("a.tar", "3", "3/checkpoint/"), "../../2/checkpoint");
+  sets.link(link_in("a.tar", "2", "2/"), "../1/");
+  sets.link(link_in("a.tar", "4", "4/"), "../../4");
+  const auto joined = join_parents(sets, {});
+  EXPECT_TRUE(joined.empty());  // each is a checkpoint of its own
+  const auto at = [&](std::size_t i) { return sets.all()[i].get(); };
+  EXPECT_EQ(at(2)->parent(), at(1));
+  EXPECT_EQ(at(1)->parent(), at(0));
+  EXPECT_EQ(at(0)->parent(), nullptr);
+  EXPECT_EQ(at(3)->parent(), nullptr);
+}
+
+TEST(SetsOf, LinksInACircleLeadNowhere) {
+  SetsOf<Group> sets;
+  for (const char* set : {"a", "b", "c", "d"}) sets.of(member_of({"a.tar", set}, ""));
+  sets.link(link_in("a.tar", "a", "a/"), "../b");
+  sets.link(link_in("a.tar", "b", "b/"), "../a");
+  sets.link(link_in("a.tar", "c", "c/"), "../c");
+  sets.link(link_in("a.tar", "d", "d/"), "../a");
+  (void)join_parents(sets, {});
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(sets.all()[i]->parent(), nullptr);
+}
+
+TEST(SetsOf, OthersThanTheChosenSetAreParentsOnly) {
+  SetsOf<Group> sets;
+  for (const char* set : {"1", "2"}) sets.of(member_of({"a.tar", set}, ""));
+  sets.link(link_in("a.tar", "2", "2/"), "../1");
+  EXPECT_EQ(join_parents(sets, "2"), (std::set<Group*>{sets.all()[0].get()}));
 }
 
 }  // namespace

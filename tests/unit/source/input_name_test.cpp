@@ -1,5 +1,5 @@
 // How inputs and their members are called.
-#include "source/input_name.hpp"
+#include "critpipe/source.hpp"
 
 #include <gtest/gtest.h>
 

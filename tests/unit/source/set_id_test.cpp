@@ -1,37 +1,39 @@
-// Sets of images, by name.
-#include "critpipe/source.hpp"
-
+// Which checkpoint a set is, and which of several is the parent.
 #include <gtest/gtest.h>
 
-#include "source/input_form.hpp"
+#include <set>
+
+#include "critpipe/source.hpp"
 
 namespace critpipe {
 namespace {
 
-TEST(SetId, ASetIsNamedWhereItsInputHasOthers) {
-  const std::vector<SetId> sets{{"a", ""}, {"b", "app"}, {"a", "pre"}, {"c", "x"}, {"c", "x"}};
-  const std::vector<std::string> texts{"a", "b", "a (pre)", "c", "c"};
-  EXPECT_EQ(texts_of(sets), texts);
+std::string parents(std::size_t generation) {
+  std::string path = "parent";
+  for (std::size_t i = 1; i < generation; ++i) path += "/parent";
+  return path;
 }
 
-// Compared each with each, they would take minutes.
-TEST(SetId, AsManySetsAsThereMayBeAreNamedAtOnce) {
-  std::vector<SetId> sets;
-  for (int i = 0; i < 400'000; ++i) sets.push_back({"a.tar", i % 2 == 0 ? "" : "app"});
-  sets.insert(sets.begin(), 400'000, {"b.tar", ""});
-  EXPECT_EQ(texts_of(sets).back(), "a.tar (app)");
+TEST(Generations, LeadUpFromASet) {
+  EXPECT_EQ(generation_of("app/parent").base, "app");
+  EXPECT_EQ(generation_of("app/pre-checkpoint-3").number, 3u);
+  EXPECT_EQ(generation_of("app/checkpoint/parent").base, "app");
 }
 
-TEST(SetIds, HasALimitOfSetsAndOfTheirNames) {
-  SetIds ids{"a.tar"};
-  for (std::size_t i = 0; i < max_sets; ++i) ASSERT_NE(ids.of(std::to_string(i)), nullptr);
-  EXPECT_EQ(ids.of("one more"), nullptr);
-  EXPECT_EQ(ids.of("7"), ids.of("7"));
-  SetIds long_ids{"a.tar"};
-  const std::string name(max_set_name_bytes / 2, 'd');
-  EXPECT_NE(long_ids.of(name), nullptr);
-  EXPECT_EQ(long_ids.of(name + name), nullptr);
-  EXPECT_EQ(long_ids.of("small")->set, "small");
+TEST(Generations, AllAreToldApart) {
+  std::set<std::pair<std::string, std::uint32_t>> seen;
+  for (std::size_t i = 1; i <= 510; ++i) {
+    const std::string path = parents(i);
+    const Generation generation = generation_of(path);
+    EXPECT_TRUE(seen.emplace(generation.base, generation.number).second) << i;
+  }
+  EXPECT_EQ(generation_of(parents(500)).number, 500u);
+}
+
+TEST(Generations, NumbersDoNotAddUpBeyondTheLimit) {
+  const Generation generation = generation_of("pre-checkpoint-300/pre-checkpoint-300");
+  EXPECT_EQ(generation.number, 300u);
+  EXPECT_EQ(generation.base, "pre-checkpoint-300");
 }
 
 }  // namespace

@@ -1,0 +1,54 @@
+// Memory between a pipe and a slower reader.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "critpipe/control/process.hpp"
+#include "critpipe/error.hpp"
+
+namespace critpipe::filters {
+
+// What is written into fd() goes on to another descriptor, and waits in memory, which is a memfd and not the heap, for
+// as long as that one has no room. Two threads do it; a reader that goes away does not end us by a signal.
+class PipeBuffer {
+ public:
+  static constexpr std::uint64_t everything = ~std::uint64_t{0};
+  // Up to `most` bytes wait. Errors call the other descriptor `name`. Reasons: io_open.
+  PipeBuffer(int to, std::string name, std::uint64_t most, Error& error);
+  ~PipeBuffer();  // what has not gone on is dropped
+  PipeBuffer(const PipeBuffer&) = delete;
+  PipeBuffer& operator=(const PipeBuffer&) = delete;
+
+  int fd() const { return in_.fd(); }
+  // Waits until so many bytes, of all that were written so far, are in memory, or are gone on to the other descriptor;
+  // or until stop_fd is readable. Reasons: io_write.
+  [[nodiscard]] Error wait_held(std::uint64_t bytes, int stop_fd) { return wait_for(held_, bytes, stop_fd); }
+  [[nodiscard]] Error wait_sent(std::uint64_t bytes, int stop_fd) { return wait_for(sent_, bytes, stop_fd); }
+  // No more comes. Waits until all has gone on. Reasons: io_write.
+  [[nodiscard]] Error finish();
+
+ private:
+  void take();
+  void send();
+  ssize_t write_some(const char* bytes, std::size_t size);
+  void fail(const Error& error);
+  Error wait_for(const std::uint64_t& count, std::uint64_t bytes, int stop_fd);
+  bool waits_for_input();
+
+  int to_;
+  bool is_pipe_ = false, is_socket_ = false;
+  std::string name_;
+  std::uint64_t most_;
+  OwnedDescriptor in_, out_, memory_, own_to_, stop_, stopped_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::uint64_t held_ = 0, sent_ = 0;  // bytes since the beginning
+  bool has_ended_ = false, gives_up_ = false;
+  Error error_;
+  std::thread taker_, sender_;
+};
+
+}  // namespace critpipe::filters

@@ -1,0 +1,93 @@
+#include "crit-restore/restore_look.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "critpipe/checkpoint.hpp"
+#include "critpipe/json.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+RestorePlan plan_of(const Program& program, const CriuOptions& options) {
+  RestorePlan plan;
+  plan.tcp_established = options.is_on("tcp_established");
+  plan.tcp_close = options.is_on("tcp_close");
+  plan.shell_job = options.is_on("shell_job");
+  plan.ext_unix_sk = options.is_on("ext_unix_sk");
+  plan.file_locks = options.is_on("file_locks");
+  plan.lazy_pages = options.is_on("lazy_pages");
+  plan.has_root = options.has("root");
+  plan.is_complete = true;
+  plan.external = program.values("external");
+  for (const std::string& text : program.values("inherit")) {
+    const std::size_t equals = text.rfind('=');
+    std::string one{"fd["};
+    one.append(text, equals == text.npos ? text.size() : equals + 1).append("]:").append(text, 0, equals);
+    plan.inherit_fd.push_back(std::move(one));
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options) {
+  std::vector<Against> all;
+  CheckReader images{plan_of(program, options)};
+  CheckpointReader model{here_needs()};
+  SourceOptions source{.all_members = true};
+  std::error_code ignored;
+  if (inputs.empty() || !std::filesystem::is_directory(inputs[0], ignored)) source.set = program.value("set-name");
+  for (const std::string& input : inputs) {
+    (void)read_input(input, images, source);
+    (void)read_input(input, model, {.set = source.set});
+  }
+  for (const CheckedSet& set : images.finish())
+    for (const Finding& finding : set.findings) {
+      if (finding.rule->name == "unseen") continue;  // it is looked at below
+      all.push_back(
+          {finding.severity, std::string{finding.rule->name}, to_string(finding), std::string{finding.rule->advice}});
+    }
+  for (const Error& error : images.errors()) program.report(error);
+  for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
+    for (const MachineFinding& finding : check_here(set.checkpoint, options))
+      all.push_back({finding.severity, std::string{finding.check},
+                     std::string{name_of(finding.severity)} + ": " + finding.text, finding.advice});
+  return all;
+}
+
+int print_findings(Program& program, std::span<const Against> findings) {
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  JsonWriter json{output, false};
+  if (program.has("json")) json.begin('{').key("schema").number(1u).key("findings").begin('[');
+  for (const Against& one : findings) {
+    if (one.severity <= Severity::loss) program.set_exit_code(exit_no);
+    if (program.has("json"))
+      json.begin('{')
+          .key("severity")
+          .text(name_of(one.severity))
+          .key("check")
+          .text(one.check)
+          .key("text")
+          .text(one.text)
+          .key("advice")
+          .text(one.advice)
+          .end('}');
+    else output.write(one.text + (one.advice.empty() ? "" : " (" + one.advice + ")") + "\n");
+  }
+  if (program.has("json")) json.end(']').end('}').line_end();
+  return program.finish(output);
+}
+
+bool look_before(Program& program, std::span<const Against> findings) {
+  for (const Against& one : findings) {
+    const std::string text = one.text + (one.advice.empty() ? "" : " (" + one.advice + ")");
+    if (one.severity == Severity::error) program.report({.reason = Reason::usage, .name = text});
+    else if (one.severity < Severity::note) program.note(text);
+  }
+  return !program.failed();
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,74 @@
+// Images that the memory of a set should have and lacks.
+#include <algorithm>
+
+#include "critpipe/memory.hpp"
+#include "model/model.hpp"
+
+namespace critpipe {
+
+namespace {
+
+class MissingParts {
+ public:
+  MissingParts(const Checkpoint& checkpoint, const PartsWanted& wanted)
+      : checkpoint_{checkpoint}, model_{model_of(checkpoint)}, wanted_{wanted} {}
+
+  std::vector<Error> find();
+
+ private:
+  // Where there is none at all, the pages went elsewhere.
+  bool lacks_pagemap(MemoryId memory) const {
+    return wanted_.has_pagemap && model_.has_pagemaps && !wanted_.has_pagemap(memory);
+  }
+  void look_at(const Task& task);
+  void look_at(const Mapping& mapping);
+  void want(std::string name);
+
+  const Checkpoint& checkpoint_;
+  const Model& model_;
+  const PartsWanted& wanted_;
+  std::unordered_set<std::string> named_;
+  std::vector<Error> errors_;
+  std::size_t room_ = max_kept_errors;
+};
+
+void MissingParts::want(std::string name) {
+  if (model_.has_image(name) || !named_.insert(name).second) return;
+  if (wanted_.selects && !wanted_.selects(name)) return;
+  keep_error(errors_, {Reason::missing_image, wanted_.place + name}, room_);
+}
+
+void MissingParts::look_at(const Mapping& mapping) {
+  const bool is_memfd = mapping.kind() == Mapping::Kind::memfd;
+  if (mapping.has_file() && (is_memfd || wanted_.names)) {
+    const File* const file = checkpoint_.file_of(mapping);
+    if (!file && !model_.has_image("reg-files.img")) want("files.img");
+    if (file && file->type == type_memfd && checkpoint_.path_of(*file).empty()) want("memfd.img");
+  }
+  // Segments of System V may have their pages elsewhere.
+  if (mapping.kind() == Mapping::Kind::sysv) return;
+  const auto object = shared_object(checkpoint_, mapping);
+  if (object && lacks_pagemap(*object)) want(pagemap_name(*object));
+}
+
+void MissingParts::look_at(const Task& task) {
+  if (!task.is_running() || (wanted_.pids && !wanted_.pids(task.pid))) return;
+  const MemoryId own{false, task.pid};
+  if (lacks_pagemap(own)) want(pagemap_name(own));
+  if (wanted_.names && !task.has_memory) want("mm-" + std::to_string(task.pid) + ".img");
+  for (const Mapping& mapping : task.memory.mappings) look_at(mapping);
+}
+
+std::vector<Error> MissingParts::find() {
+  for (const Task& task : checkpoint_.tasks()) look_at(task);
+  return std::move(errors_);
+}
+
+}  // namespace
+
+std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted) {
+  if (!checkpoint.pages_only().empty()) return {};
+  return MissingParts{checkpoint, wanted}.find();
+}
+
+}  // namespace critpipe

@@ -1,0 +1,49 @@
+// What an InspectionReader keeps of a set beside its images' entries, and the bytes at addresses of its processes.
+// Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "critpipe/inspect.hpp"
+#include "critpipe/memory.hpp"
+#include "report/captured_pages.hpp"
+
+namespace critpipe {
+
+// One set. Its pages are in a directory, or where they were captured.
+class InspectedSet final : public PageStore {
+ public:
+  SetId id;
+  std::string place;
+  std::size_t source = 0;            // 0: the input; 1 and more: one of the parents that were given
+  const InputFile* input = nullptr;  // for images that are read by position; null: there are none
+  InspectedSizes sizes = {};
+  std::string directory = {};                                          // its path, if it is files of a directory
+  std::map<std::uint64_t, CapturedImage> images = {};                  // of pages, if it is in no directory
+  std::unordered_map<std::uint64_t, std::uint32_t> pid_of_pages = {};  // by the id of pages images, as far as known
+  InspectedSet* child = nullptr;                                       // whose parent it is
+  const Checkpoint* checkpoint = nullptr;                              // once it is finished
+
+  // Adds bytes of a member to the sizes.
+  void count(const Member& member, std::uint64_t size);
+  const Pagemap* pagemap(MemoryId memory) override;
+  PageDirectory* page_directory() override;
+  // Reads what was kept, here or in a parent. False: the bytes are not there, or not in reach.
+  bool read(const Task& task, TextPlace place, std::string& bytes);
+
+ private:
+  bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
+  bool read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
+
+  std::unique_ptr<PageDirectory> opened_;
+  MemoryId last_ = {};
+  Pagemap pagemap_;  // of last_
+};
+
+// The page size of a process, or else that of the checkpoint.
+std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task);
+
+}  // namespace critpipe

@@ -1,0 +1,94 @@
+// A set of images in an archive or a stream, as far as it was searched. Internal.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+
+#include "critpipe/checkpoint.hpp"
+#include "search/memory_search_work.hpp"
+#include "search/waiting_matches.hpp"
+
+namespace critpipe::search {
+
+// A pages image, and the matches in it that wait for their addresses.
+struct SearchedPages {
+  std::string place;
+  std::uint64_t seen_bytes = 0;                    // as they are stored
+  std::shared_ptr<const StoredPages> blocks = {};  // that it was taken to have; null: none
+  bool is_damaged = false;                         // which was reported
+  std::set<MemoryId> searched;                     // as it came
+  std::unique_ptr<WaitingMatches> waiting;
+  bool again = false;  // to be searched in the second pass
+};
+
+struct SearchedSet final : PageStore {
+  SetId id;
+  std::string place;  // before the names of its images
+  bool in_set = false;
+  bool is_chosen = true;   // not read for its children only
+  bool is_parent = false;  // of another set in its input, as is known at the end
+  Checkpoint checkpoint{Needs{.mappings = true}};
+  std::set<std::string> whole;  // names of images that came to their end
+  std::map<MemoryId, Pagemap> pagemaps;
+  std::map<std::uint64_t, SearchedPages> pages;
+
+  const Pagemap* pagemap(MemoryId memory) override;
+  std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
+  // How the pages image is stored, as far as is known by now; null: plain, or the list of its blocks is wrong.
+  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
+                                               Error& error) const;
+  // The pagemaps that name the pages image.
+  std::size_t nr_claims(std::uint64_t pages_id) const;
+  // Is it read, or called, as another set's parent is?
+  bool may_be_parent() const { return !is_chosen || generation_of(id.set).number > 0; }
+  // Its pages are among those of parents in its input, as is known at the end: they are searched together.
+  bool is_joined(const Pagemap& pagemap) const { return has_given_parent() && has_pages_in_parent(pagemap); }
+  static bool has_pages_in_parent(const Pagemap& pagemap);
+};
+
+// What the searches of all images in one reading of the inputs share.
+struct SearchPass {
+  MemorySearch::Work& work;
+  const bool is_rereadable;
+  bool is_second = false;
+  bool stopped = false;
+  WaitingBudget budget = {};
+
+  // Is it known now where in memory the pages are, and who maps them?
+  bool knows(const SearchedSet& set, const Pagemap& pagemap) const;
+  // Must pages wait for the second pass, as others belong to the same memory?
+  bool defers(const SearchedSet& set, std::uint64_t pages_id) const;
+  Step report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const;
+};
+
+// Searches a pages image as it comes: by address for each pagemap that names it, if everything that tells the addresses
+// has come before; else matches wait for it.
+class ImageSearch final : public PagesSink {
+ public:
+  ImageSearch(SearchPass& pass, SearchedSet& set, std::uint64_t pages_id);
+  ~ImageSearch() override;
+  Step pass_over(std::uint64_t size_bytes) override;
+  void fail(const Error&) override;
+
+ protected:
+  void refused(const Error& error) override;
+  Step pages(std::uint64_t first, Bytes bytes) override;
+  Step done(std::uint64_t) override { return finish(); }
+
+ private:
+  struct Lane;
+  void add(const Pagemap& pagemap);
+  void add_unplaced();
+  Step wait(const Match& found);
+  Step finish();
+  Step settle(Lane& lane, Step step);
+
+  SearchPass& pass_;
+  SearchedSet& set_;
+  SearchedPages& pages_;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // none: not searched now
+  bool full_ = false;
+};
+
+}  // namespace critpipe::search
