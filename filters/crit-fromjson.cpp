@@ -38,7 +38,8 @@ class FromJson final : public EncodeSink {
     if (from_archive_ && !can_read_again(pages_from_, source_options(program)))
       program.usage("--pages-from reads a file or a directory, and " + pages_from_ + " is none");
     Error error;
-    if (!pages_from_.empty() && !from_archive_) directory_ = Directory{pages_from_, error};
+    if (from_archive_) (void)InputFile::at(pages_from_, error);  // before anything is written
+    else if (!pages_from_.empty()) directory_ = Directory{pages_from_, error};
     if (error) program.report(error);
   }
   // What the JSON names without its bytes, and the parents of its directory.

@@ -102,21 +102,28 @@ class Printer {
  private:
   void print(const Inspection& inspection, bool has_heading);
   void report(const Inspection& inspection);
+  void report(const Error& error);
 
   Program& program_;
   Output& output_;
   InspectionText text_;
   InspectionJson json_;
   std::optional<InspectionDocument> document_;
+  std::vector<Error> errors_;  // reported when the document is whole
   bool is_first_ = true;
 };
 
 void Printer::report(const Inspection& inspection) {
   for (const std::uint32_t pid : text_.pids)
     if (!inspection.checkpoint->find_task(pid))
-      program_.report({.reason = Reason::usage,
-                       .name = visible(inspection.id.text()) + ": no process " + std::to_string(pid) + " in it"});
-  for (const Error& error : inspection.errors) program_.report(error);
+      report({.reason = Reason::usage,
+              .name = visible(inspection.id.text()) + ": no process " + std::to_string(pid) + " in it"});
+  for (const Error& error : inspection.errors) report(error);
+}
+
+void Printer::report(const Error& error) {
+  if (document_) errors_.push_back(error);
+  else program_.report(error);
 }
 
 // It is no checkpoint, or cannot be read: its errors say so.
@@ -144,7 +151,10 @@ Step Printer::take(std::span<const Inspection> found, bool has_others) {
 }
 
 void Printer::finish() {
-  if (document_) document_->end();
+  if (!document_) return;
+  document_->end();
+  if (output_.flush() == Step::stop) return;
+  for (const Error& error : errors_) program_.report(error);
 }
 
 // With --recursive, they have been looked for.

@@ -198,7 +198,8 @@ int restore(Program& program) {
   if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options)))
     return program.exit_code();
   Trust trust{program};
-  for (const std::string& input : inputs) trust.check(input);
+  for (const std::string& input : inputs)
+    if (!job.directory || job.directory->place() != input) trust.check(input);
   if (job.directory) trust.check(job.directory->fd(), job.directory->place());
   if (program.failed()) return program.exit_code();
   JobTerminal terminal;

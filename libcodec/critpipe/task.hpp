@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -119,6 +120,8 @@ struct Credentials {
   std::string lsm_profile = {};    // of AppArmor or SELinux; empty: there is none
   std::uint32_t seccomp_mode = 0;  // 0: none, 1: strict, 2: a filter
 };
+// The names of capabilities by their numbers: "chown" is the first (linux/capability.h). A kernel may have more.
+std::span<const std::string_view> named_capabilities();
 
 // A thread of a task.
 struct Thread {

@@ -8,6 +8,7 @@
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -84,6 +85,7 @@ struct MemoryWork {
   std::vector<Process> processes;
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
+  CutInputs cut_inputs;
   std::set<std::pair<Reason, std::string>> known;      // errors, and their images
   bool note(const Error& error);                       // is it new?
   void hold(Bytes bytes, std::vector<std::byte>& to);  // as long as options.held_bytes lasts

@@ -76,6 +76,7 @@ class LoadSets final : public Decoding {
   void report(const Error& error) override {
     source_.failed = true;
     work_.note(error);
+    work_.cut_inputs.note(error);
     work_.report(error);
   }
 
@@ -231,7 +232,8 @@ void MemoryWork::finish() {
   for (const Source& source : sources)
     for (const auto& set : source.sets.all()) {
       if (set->is_parent) set->name = set->id.text();
-      set->checkpoint.finish(set->directory ? set->place : "");
+      set->checkpoint.finish(set->directory ? set->place : "",
+                             !cut_inputs.may_lack(set->id, set->directory != nullptr));
       set->page_size = set->checkpoint.page_size(options.page_size);
       if (set->is_parent || &source != &sources.front()) continue;
       report_missing(*set);

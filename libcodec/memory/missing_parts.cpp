@@ -67,7 +67,7 @@ std::vector<Error> MissingParts::find() {
 }  // namespace
 
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted) {
-  if (!checkpoint.pages_only().empty()) return {};
+  if (!model_of(checkpoint).is_whole || !checkpoint.pages_only().empty()) return {};
   return MissingParts{checkpoint, wanted}.find();
 }
 

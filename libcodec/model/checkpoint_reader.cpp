@@ -109,7 +109,7 @@ std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoin
   const auto rank_of = [](const SetCheckpoint& set) {
     const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
     // Tasks that no tree names are those of a set whose tree is missing.
-    const bool has_tasks = set.has_tree() || !set.checkpoint.tasks().empty();
+    const bool has_tasks = set.has_tree() || (set.checkpoint.pages_only().empty() && !set.checkpoint.tasks().empty());
     return has_tasks ? tree : has_something ? pages : other;
   };
   std::map<std::string_view, Rank> best;  // of each input

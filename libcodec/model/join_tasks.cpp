@@ -62,6 +62,7 @@ void find_anonymous(const Model& model, Mapping& mapping) {
 }
 
 void Checkpoint::finish(std::string_view place, bool is_whole) {
+  model_->is_whole = is_whole;
   for (Error& error : model_->contradictions) {
     if (error.reason == Reason::more_errors) {
       model_->report(std::move(error));

@@ -75,6 +75,7 @@ struct Model {
   std::vector<Error> contradictions;  // while filling: errors whose images are named without their directory
   // What of a set is there: pstree or core images, pagemaps, the inventory.
   bool has_tasks = false, has_pagemaps = false, has_inventory = false;
+  bool is_whole = true;                  // false: what is missing may have stood behind the end of an input
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
   Arena arena;

@@ -24,10 +24,54 @@ constexpr StatusRow status_rows[] = {
     {bit(17), Mapping::Kind::uprobes}, {bit(8), Mapping::Kind::shmem},
 };
 
+constexpr std::string_view capabilities[] = {"chown",
+                                             "dac_override",
+                                             "dac_read_search",
+                                             "fowner",
+                                             "fsetid",
+                                             "kill",
+                                             "setgid",
+                                             "setuid",
+                                             "setpcap",
+                                             "linux_immutable",
+                                             "net_bind_service",
+                                             "net_broadcast",
+                                             "net_admin",
+                                             "net_raw",
+                                             "ipc_lock",
+                                             "ipc_owner",
+                                             "sys_module",
+                                             "sys_rawio",
+                                             "sys_chroot",
+                                             "sys_ptrace",
+                                             "sys_pacct",
+                                             "sys_admin",
+                                             "sys_boot",
+                                             "sys_nice",
+                                             "sys_resource",
+                                             "sys_time",
+                                             "sys_tty_config",
+                                             "mknod",
+                                             "lease",
+                                             "audit_write",
+                                             "audit_control",
+                                             "setfcap",
+                                             "mac_override",
+                                             "mac_admin",
+                                             "syslog",
+                                             "wake_alarm",
+                                             "block_suspend",
+                                             "audit_read",
+                                             "perfmon",
+                                             "bpf",
+                                             "checkpoint_restore"};
+
 constexpr std::uint32_t grows_down = 0x100;
 constexpr std::uint32_t map_shared = 0x1;
 
 }  // namespace
+
+std::span<const std::string_view> named_capabilities() { return capabilities; }
 
 std::string_view name_of(TaskState state) {
   switch (state) {

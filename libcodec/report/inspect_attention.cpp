@@ -1,6 +1,7 @@
 // What deserves a look.
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "report/explorers.hpp"
 #include "report/inspection_work.hpp"
@@ -8,49 +9,6 @@
 namespace critpipe {
 
 namespace {
-
-constexpr std::string_view capabilities[] = {"chown",
-                                             "dac_override",
-                                             "dac_read_search",
-                                             "fowner",
-                                             "fsetid",
-                                             "kill",
-                                             "setgid",
-                                             "setuid",
-                                             "setpcap",
-                                             "linux_immutable",
-                                             "net_bind_service",
-                                             "net_broadcast",
-                                             "net_admin",
-                                             "net_raw",
-                                             "ipc_lock",
-                                             "ipc_owner",
-                                             "sys_module",
-                                             "sys_rawio",
-                                             "sys_chroot",
-                                             "sys_ptrace",
-                                             "sys_pacct",
-                                             "sys_admin",
-                                             "sys_boot",
-                                             "sys_nice",
-                                             "sys_resource",
-                                             "sys_time",
-                                             "sys_tty_config",
-                                             "mknod",
-                                             "lease",
-                                             "audit_write",
-                                             "audit_control",
-                                             "setfcap",
-                                             "mac_override",
-                                             "mac_admin",
-                                             "syslog",
-                                             "wake_alarm",
-                                             "block_suspend",
-                                             "audit_read",
-                                             "perfmon",
-                                             "bpf",
-                                             "checkpoint_restore"};
-constexpr std::size_t nr_named = std::size(capabilities);
 
 constexpr std::uint64_t bit(std::size_t number) { return std::uint64_t{1} << number; }
 
@@ -162,7 +120,9 @@ void inspect_attention(Inspection& inspection) {
 
 std::string capability_names(std::uint64_t set) {
   if (set == 0) return "none";
-  constexpr std::uint64_t all = bit(nr_named) - 1, of_old_kernels = bit(38) - 1;
+  const std::span<const std::string_view> capabilities = named_capabilities();
+  constexpr std::uint64_t of_old_kernels = bit(38) - 1;
+  const std::uint64_t all = bit(capabilities.size()) - 1;
   if ((set & all) == all || set == of_old_kernels) return "all";
   constexpr int few = 3;
   if (const std::uint64_t lacks = all & ~set; !(set & ~all) && std::popcount(lacks) <= few)
@@ -171,7 +131,7 @@ std::string capability_names(std::uint64_t set) {
   for (std::size_t i = 0; i < 64; ++i) {
     if (!(set & bit(i))) continue;
     text += text.empty() ? "" : " ";
-    text += i < nr_named ? std::string{capabilities[i]} : format("cap_%zu", i);
+    text += i < capabilities.size() ? std::string{capabilities[i]} : format("cap_%zu", i);
   }
   return text;
 }
@@ -179,8 +139,9 @@ std::string capability_names(std::uint64_t set) {
 std::size_t nr_capabilities(std::uint64_t set) { return static_cast<std::size_t>(std::popcount(set)); }
 
 bool has_capability(std::uint64_t set, std::string_view name) {
+  const std::span<const std::string_view> capabilities = named_capabilities();
   const auto found = std::ranges::find(capabilities, name);
-  return found != std::end(capabilities) && set & bit(static_cast<std::size_t>(found - std::begin(capabilities)));
+  return found != capabilities.end() && set & bit(static_cast<std::size_t>(found - capabilities.begin()));
 }
 
 std::string seccomp_text(const Credentials& credentials) {

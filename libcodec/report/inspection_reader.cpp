@@ -329,7 +329,8 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);
   inspection.sizes = set.sizes;
-  if (!inspection.is_directory && set.input) inspection.sizes.input = set.input->size();
+  const std::uint64_t size = set.input ? set.input->size() : InputFile::unknown;
+  if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
   inspect_processes(inspection);
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())

@@ -100,6 +100,7 @@ struct StatisticsReader::Work {
   std::map<std::string, PageSizeOfSet*, std::less<>> by_place = {};  // by what precedes the names of their images
   std::size_t first = 0;                                             // of this input, in statistics
   bool has_failed = false;                                           // this input
+  bool is_of_sets = false;                                           // this input
   std::size_t room_for_errors = max_kept_errors;
   std::vector<Statistics> statistics = {};
   std::vector<Error> errors = {};
@@ -152,6 +153,7 @@ StatisticsReader::StatisticsReader(std::uint64_t page_size, const Limits& limits
 StatisticsReader::~StatisticsReader() = default;
 
 bool StatisticsReader::wants(std::string_view path) {
+  work_->is_of_sets = true;
   const Kind* kind = kind_of_name(path);
   if (!kind || (kind->name != "MM" && kind->name != "CORE")) return kind && kind->name == "STATS";
   const auto set = work_->by_place.find(path.substr(0, path.size() - last_part(path).size()));
@@ -161,7 +163,8 @@ bool StatisticsReader::wants(std::string_view path) {
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   const Kind* kind = kind_of_name(member.name);
-  if (!kind ? !member.in_set : kind->name == "STATS")
+  const bool may_be_any = !member.in_set && !(kind && kind->name == "MM");
+  if (may_be_any || (kind && kind->name == "STATS"))
     return std::make_unique<EntriesSink>(work_->statistics, *member.set);
   if (!kind) return nullptr;
   PageSizeOfSet& set = work_->sets[*member.set];
@@ -172,7 +175,10 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   return set.cores.sink_for(member.name);
 }
 
+// A core image is only asked for the architecture.
 void StatisticsReader::report(const Error& error) {
+  const Kind* kind = kind_of_name(error.member);
+  if (kind && kind->name == "CORE" && work_->is_of_sets) return;
   work_->has_failed = true;
   keep_error(work_->errors, error, work_->room_for_errors);
 }
@@ -192,6 +198,7 @@ void StatisticsReader::finish(std::string_view input) {
   }
   work_->by_place.clear();
   work_->sets.clear();
+  work_->is_of_sets = false;
 }
 
 }  // namespace critpipe

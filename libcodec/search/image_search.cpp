@@ -28,7 +28,7 @@ bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
 
 bool SearchPass::knows(const SearchedSet& set, const Pagemap& pagemap) const {
   if (is_second) return !set.is_joined(pagemap);
-  if (is_rereadable ? SearchedSet::has_pages_in_parent(pagemap) : set.may_be_parent()) return false;
+  if (set.may_be_parent() || (is_rereadable && SearchedSet::has_pages_in_parent(pagemap))) return false;
   const auto is_read = [&](const std::string& name) { return set.whole.contains(name); };
   return is_read(pagemap_name(pagemap.memory)) && is_told(set.checkpoint, pagemap.memory, is_read);
 }

@@ -7,6 +7,7 @@
 #include "critpipe/checkpoint.hpp"
 #include "memory/join_parents.hpp"
 #include "search/searched_set.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -71,6 +72,7 @@ class InputSearch final : public Decoding {
   const std::optional<std::string> chosen_;  // of the sets; the others are read as they may be its parents
   SearchPass pass_;
   SetsOf<SearchedSet> sets_;
+  CutInputs cut_;
   bool has_joined_ = false;
   std::set<std::pair<Reason, std::string>> known_;    // errors of the first pass, and their images
   const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
@@ -85,6 +87,7 @@ bool InputSearch::wants(std::string_view name) {
 
 // The second pass reads what the first one passed over.
 void InputSearch::report(const Error& error) {
+  cut_.note(error);
   const bool is_room = known_.size() < max_kept_errors;
   const bool is_new = is_room && known_.emplace(error.reason, error.image).second;
   if (is_new || !pass_.is_second) work_.on_error(error);
@@ -253,7 +256,7 @@ Step InputSearch::finish_unclaimed(SearchedSet& set) {
 }
 
 Step InputSearch::finish(SearchedSet& set) {
-  set.checkpoint.finish(set.place);
+  set.checkpoint.finish(set.place, !cut_.may_lack(set.id, false));
   if (set.is_parent) {  // its memory is that of its child
     for (auto& [pages_id, pages] : set.pages) pages.waiting.reset();
     return Step::go;

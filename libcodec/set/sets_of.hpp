@@ -64,8 +64,8 @@ class SetsOf {
     if (const auto set = set_led_to(link, target)) links_.emplace(*link.set, SetId{link.set->checkpoint, *set});
   }
 
-  // The parent of each, or null, as far as it is in the same input: by its name, or else as a link says. None has itself
-  // above it, or more than there are generations.
+  // The parent of each, or null, as far as it is in the same input: by its name, or else as a link says. None has
+  // itself above it, or more than there are generations.
   std::vector<T*> parents() const {
     std::vector<T*> parents;
     for (const std::size_t parent : parents_among(ids_of(all_)))

@@ -4,6 +4,7 @@
 
 #include "base/path_names.hpp"
 #include "source/input_form.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -17,12 +18,6 @@ std::shared_ptr<const SetId> SetIds::of(std::string_view set) {
   ids_.emplace(last_->set, last_);
   return last_;
 }
-
-namespace {
-
-constexpr std::string_view usual_directory = "checkpoint";
-
-}  // namespace
 
 NameInSet split_name(std::string_view inner) {
   constexpr std::string_view usual = usual_directory;

@@ -240,6 +240,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
 void PageSurvey::report(const Error& error) {
   const auto pages_id = pages_id_of_name(error.member);
   if (pages_id && error.set && work_->faulty.size() < max_kept_errors) work_->faulty.insert({*error.set, *pages_id});
+  work_->cut.note(error);
   work_->report(error);
 }
 

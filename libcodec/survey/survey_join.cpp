@@ -99,7 +99,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
 }
 
 void SurveyWork::finish(SurveyedSet& set) {
-  set.checkpoint->finish(set.place);
+  set.checkpoint->finish(set.place, !cut.may_lack(set.id, !set.directory.empty()));
   set.page_size = set.checkpoint->page_size(options.page_size);
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);

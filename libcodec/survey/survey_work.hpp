@@ -4,6 +4,7 @@
 #include <set>
 
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 #include "survey/compression_sample.hpp"
 #include "survey/distinct_pages.hpp"
 #include "survey/page_facts.hpp"
@@ -39,6 +40,7 @@ struct SurveyWork {
   std::function<void(const Error&)> report;
   const Checkpoint needed;  // empty: tells which images the others take
   SetsOf<SurveyedSet> sets;
+  CutInputs cut;
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
   std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few
   DistinctPages distinct;

@@ -19,6 +19,6 @@ struct Capabilities {
 Capabilities capabilities_of(pid_t pid);
 
 // "chown, net_admin", "all"; those without a name as numbers.
-std::string capability_names(std::uint64_t set);
+std::string capability_list(std::uint64_t set);
 
 }  // namespace critpipe

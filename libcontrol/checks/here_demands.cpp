@@ -22,7 +22,7 @@ void tell_credentials(HereLook& look) {
     const auto& [uid, gid, set, is_bound] = key;
     std::string text = text_of(tasks) + (tasks.size() == 1 ? " runs" : " run") + " as user " + std::to_string(uid) +
                        " and group " + std::to_string(gid) + ", ";
-    text += set == 0 ? "without capabilities" : "with capabilities: " + capability_names(set);
+    text += set == 0 ? "without capabilities" : "with capabilities: " + capability_list(set);
     if (is_bound) text += "; no new privileges";
     look.find(Severity::note, std::move(text), {}, tasks[0]->pid);
   }

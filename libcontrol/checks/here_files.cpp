@@ -134,6 +134,12 @@ class Places {
 
 bool is_regular(const File& file) { return type_name(file.type) == "REG"; }
 
+// What /proc has of a process comes with the process.
+bool is_of_process(std::string_view path) {
+  constexpr std::string_view proc = "/proc/";
+  return path.starts_with(proc) && path.size() > proc.size() && path[proc.size()] >= '0' && path[proc.size()] <= '9';
+}
+
 // Calls `use` with each file that is to be here, and with what is there: null if nothing is.
 template <typename Use>
 void each_place(HereLook& look, Use use) {
@@ -143,7 +149,7 @@ void each_place(HereLook& look, Use use) {
   for (const HereLook::UsedFile& used : look.files()) {
     if (!is_regular(*used.file)) continue;
     const auto place = places.place_of(*used.file);
-    if (!place) continue;
+    if (!place || is_of_process(*place)) continue;
     const OwnedDescriptor there = open_within(places.root(), *place);
     struct stat status;
     const bool is_there = there && fstat(there.fd(), &status) == 0;

@@ -193,12 +193,12 @@ void check_capabilities(HereLook& look) {
   for (const auto& [set, tasks] : lacking)
     look.find(Severity::error,
               text_of(tasks) + (tasks.size() == 1 ? " has" : " have") +
-                  " capabilities that we may not give: " + capability_names(set),
+                  " capabilities that we may not give: " + capability_list(set),
               "restore from where the bounding set has them", tasks[0]->pid);
   for (const auto& [set, tasks] : losing)
     look.find(Severity::loss,
               text_of(tasks) + (tasks.size() == 1 ? " loses" : " lose") +
-                  " capabilities of the bounding set: " + capability_names(set),
+                  " capabilities of the bounding set: " + capability_list(set),
               "restore from where the bounding set has them", tasks[0]->pid);
 }
 

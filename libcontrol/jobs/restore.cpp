@@ -41,7 +41,8 @@ void conclude(ScriptedCriu& criu, const PrivateDirectory& work, JobEnd& end) {
   finish_following(criu, log.fd(), end);
   if (end.error) return;
   end.pid = read_pid(work);
-  if (end.pid == 0) end.error = {.reason = Reason::criu_failed, .name = "CRIU has restored the tree and left no pid file"};
+  if (end.pid == 0)
+    end.error = {.reason = Reason::criu_failed, .name = "CRIU has restored the tree and left no pid file"};
 }
 
 // A CRIU that has the pages of the images, and gives them to a restored tree that asks.

@@ -17,15 +17,12 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from checking import check, done
+from corpus_failures import LOSSES, failures
 
 BIN, CORPUS = map(os.path.abspath, sys.argv[1:3])
 ARCHIVES = (".tar", ".tar.gz", ".tar.zst", ".criu")
 # What lies outside of the images: files of the disk, a pid that is taken, a directory that is to be mounted.
 OUTSIDE = {"given-missing-folder", "binary-missing", "binary-other-size", "file-missing", "file-shrunk", "pid-taken"}
-# CRIU restores these, with something missing.
-LOSSES = {"missing-fdinfo", "missing-timens"}
-# The dump failed, so that there is no other set than the unchanged one.
-NO_SET = {"dump-without-tcp-established"}
 # CRIU wants options for these, which the images alone don't say are not given.
 OPTIONS = {"not-given", "given-wrong-key", "no-root", "without-tcp-established"}
 
@@ -87,31 +84,25 @@ def check_failure(folder, case):
 
 def check_failures():
     nr_errors = 0
-    for set_name in sorted(os.listdir(f"{CORPUS}/engines")):
-        if not set_name.startswith("fail-"):
-            continue
-        folder = f"{CORPUS}/engines/{set_name}"
-        for case in sorted(os.listdir(f"{folder}/failures")):
-            if case in NO_SET:
-                continue
-            result, (alone, code, _), (exact, exact_code, _) = check_failure(folder, case)
-            what = f"{set_name}/{case}"
-            worst = {finding["severity"] for finding in alone}
-            worst_exact = {finding["severity"] for finding in exact}
-            if os.environ.get("VERBOSE"):
-                shown = [f"{f['severity']} {f['rule']}: {f['reason']}" for f in alone if f["severity"] != "note"][:2]
-                print(what, result["rc"], code, exact_code, "; ".join(shown))
-            if not result["fails"]:
-                errors = [finding for finding in alone + exact if finding["severity"] == "error"]
-                check(f"{what}: restores, and is an error", not errors, errors[:2])
-                check(f"{what}: loss", ("loss" in worst) == (case in LOSSES), sorted(worst))
-            elif case in OUTSIDE:
-                check(f"{what}: is not in the images", "error" not in worst | worst_exact, exact[:2])
-            else:
-                nr_errors += "error" in worst
-                check(f"{what}: is not found", ("error" in worst) == (case not in OPTIONS), sorted(worst))
-                check(f"{what}: is not found with its options", "error" in worst_exact, sorted(worst_exact))
-            check(f"{what}: exit code", code == (1 if worst & {"error", "loss"} else 0), code)
+    for folder, case in failures(CORPUS):
+        result, (alone, code, _), (exact, exact_code, _) = check_failure(folder, case)
+        what = f"{os.path.basename(folder)}/{case}"
+        worst = {finding["severity"] for finding in alone}
+        worst_exact = {finding["severity"] for finding in exact}
+        if os.environ.get("VERBOSE"):
+            shown = [f"{f['severity']} {f['rule']}: {f['reason']}" for f in alone if f["severity"] != "note"][:2]
+            print(what, result["rc"], code, exact_code, "; ".join(shown))
+        if not result["fails"]:
+            errors = [finding for finding in alone + exact if finding["severity"] == "error"]
+            check(f"{what}: restores, and is an error", not errors, errors[:2])
+            check(f"{what}: loss", ("loss" in worst) == (case in LOSSES), sorted(worst))
+        elif case in OUTSIDE:
+            check(f"{what}: is not in the images", "error" not in worst | worst_exact, exact[:2])
+        else:
+            nr_errors += "error" in worst
+            check(f"{what}: is not found", ("error" in worst) == (case not in OPTIONS), sorted(worst))
+            check(f"{what}: is not found with its options", "error" in worst_exact, sorted(worst_exact))
+        check(f"{what}: exit code", code == (1 if worst & {"error", "loss"} else 0), code)
     return nr_errors
 
 

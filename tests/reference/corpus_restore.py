@@ -23,11 +23,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from checking import check, done
+from corpus_failures import LOSSES, failures
 
-# CRIU restores these, with something missing.
-LOSSES = {"missing-fdinfo", "missing-timens"}
-# The dump failed, so that there is no other set than the unchanged one.
-NO_SET = {"dump-without-tcp-established"}
 # What is done to a machine, in the corpus' own paths.
 PID_TAKEN = "pid-taken"
 
@@ -137,34 +134,28 @@ def check_case(folder, case):
 def inside():
     up("lo")
     nr_failures = 0
-    for set_name in sorted(os.listdir(f"{CORPUS}/engines")):
-        if not set_name.startswith("fail-"):
-            continue
-        folder = f"{CORPUS}/engines/{set_name}"
-        for case in sorted(os.listdir(f"{folder}/failures")):
-            if case in NO_SET:
-                continue
-            what = f"{set_name}/{case}"
-            result, findings, code, said = check_case(folder, case)
-            # The machine of the chain had a capability that the one of the test may lack.
-            bad = [one for one in findings if one["severity"] in ("error", "loss", "warning") and one["check"] != "capabilities"]
-            worst = {one["severity"] for one in bad}
-            if os.environ.get("VERBOSE"):
-                print(what, result["rc"], code, [f"{one['severity']} {one['check']}: {one['text']}" for one in bad][:3])
-            check(f"{what}: standard error", not said, said)
-            if result["fails"]:
-                nr_failures += 1
-                check(f"{what}: is not found", "error" in worst, bad)
-                advised = [one for one in bad if one["severity"] == "error" and one["advice"]]
-                check(f"{what}: no advice", advised, bad)
-            elif case in LOSSES:
-                check(f"{what}: is no loss", worst - {"warning"} == {"loss"}, bad)
-            else:
-                check(f"{what}: restores, and something is found", not worst - {"warning"}, bad)
-                if case.startswith("00-"):
-                    check(f"{what}: a control, and something is found", not worst, bad)
-            refused = any(one["severity"] in ("error", "loss") for one in findings)
-            check(f"{what}: exit code", code == (1 if refused else 0), code)
+    for folder, case in failures(CORPUS):
+        what = f"{os.path.basename(folder)}/{case}"
+        result, findings, code, said = check_case(folder, case)
+        # The machine of the chain had a capability that the one of the test may lack.
+        bad = [one for one in findings if one["severity"] in ("error", "loss", "warning") and one["check"] != "capabilities"]
+        worst = {one["severity"] for one in bad}
+        if os.environ.get("VERBOSE"):
+            print(what, result["rc"], code, [f"{one['severity']} {one['check']}: {one['text']}" for one in bad][:3])
+        check(f"{what}: standard error", not said, said)
+        if result["fails"]:
+            nr_failures += 1
+            check(f"{what}: is not found", "error" in worst, bad)
+            advised = [one for one in bad if one["severity"] == "error" and one["advice"]]
+            check(f"{what}: no advice", advised, bad)
+        elif case in LOSSES:
+            check(f"{what}: is no loss", worst - {"warning"} == {"loss"}, bad)
+        else:
+            check(f"{what}: restores, and something is found", not worst - {"warning"}, bad)
+            if case.startswith("00-"):
+                check(f"{what}: a control, and something is found", not worst, bad)
+        refused = any(one["severity"] in ("error", "loss") for one in findings)
+        check(f"{what}: exit code", code == (1 if refused else 0), code)
     done(f"{nr_failures} failures of CRIU found, ")
 
 

@@ -139,6 +139,8 @@ def answer(program, words, folder, stdin=None):
         pass
     # Estimates are made of a sample that depends on the order of the images.
     text = re.sub(rb'"(?:zstd|lz4)": \{[^}]*\}|^ *(?:zstd|lz4) +about .*$', b"", text, flags=re.M)
+    # So is the size of the input.
+    text = re.sub(rb'"input_bytes": "?\d+"?,? ?', b"", text)
     # How a place is written differs from form to form, and so does what standard input is called.
     place = rb"(?:ck|(?<![\w.])-)(?:[:/][^ :\"/]+(?:/[^ :\"/]+)*?)??[:/](?:checkpoint/)?(?=[\w-]+(?:\.[\w.]+)?)"
     texts = [re.sub(place, b"ck:", part) for part in (text, done.stderr)]

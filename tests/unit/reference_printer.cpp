@@ -42,7 +42,7 @@ std::string hex_text(std::uint64_t value) {
   return text.str();
 }
 
-std::string quoted(const std::string& text) { return '"' + text + '"'; }
+std::string in_quotes(const std::string& text) { return '"' + text + '"'; }
 
 // The code points of a text, or nothing if it is not UTF-8.
 std::optional<std::vector<std::uint32_t>> code_points(const std::string& text) {
@@ -94,7 +94,7 @@ std::string base64(const std::string& bytes) {
     }
     out += "\\n";
   }
-  return quoted(out);
+  return in_quotes(out);
 }
 
 std::string base64_object(const std::string& bytes) { return "{\"base64\": " + base64(bytes) + "}"; }
@@ -162,7 +162,7 @@ std::string from_quoted_printable(const std::string& text) {
 
 std::string json_text(const std::string& bytes) {
   const auto points = code_points(bytes);
-  return points ? quoted(escaped(*points)) : base64_object(bytes);
+  return points ? in_quotes(escaped(*points)) : base64_object(bytes);
 }
 
 std::string unix_name(const std::string& bytes) {
@@ -188,7 +188,7 @@ class Printer {
   std::string object(const pb::Message& message, int depth, bool hex) const {
     std::vector<std::string> members;
     for (const pb::FieldDescriptor* field : fields_of(message))
-      members.push_back(quoted(field->name()) + ": " + member(message, *field, depth + 1, hex));
+      members.push_back(in_quotes(field->name()) + ": " + member(message, *field, depth + 1, hex));
     return joined("{", members, "}", depth);
   }
 
@@ -225,7 +225,7 @@ class Printer {
     if (human_ && options.ipadd() && (count == 1 || count == 4)) {
       std::vector<std::uint32_t> words;
       for (int i = 0; i < count; ++i) words.push_back(message.GetReflection()->GetRepeatedUInt32(message, &field, i));
-      items.push_back(quoted(address(words)));
+      items.push_back(in_quotes(address(words)));
     } else {
       for (int i = 0; i < count; ++i) items.push_back(value(message, field, i, depth + 1, hex));
     }
@@ -264,9 +264,9 @@ class Printer {
     for (int i = 0; i < unknown.field_count(); ++i)
       if (unknown.field(i).number() == field.number())
         return std::to_string(static_cast<std::int32_t>(unknown.field(i).varint()));
-    return quoted((index < 0 ? message.GetReflection()->GetEnum(message, &field)
-                             : message.GetReflection()->GetRepeatedEnum(message, &field, index))
-                      ->name());
+    return in_quotes((index < 0 ? message.GetReflection()->GetEnum(message, &field)
+                                : message.GetReflection()->GetRepeatedEnum(message, &field, index))
+                         ->name());
   }
 
   template <typename Number>
@@ -274,13 +274,13 @@ class Printer {
     const oracle::CRIU_Opts& options = field.options().GetExtension(oracle::criu);
     const auto bits = static_cast<std::uint64_t>(number);
     if (!human_) return std::to_string(number);
-    if (hex || options.hex()) return quoted(number < 0 ? "-" + hex_text(0 - bits) : hex_text(bits));
-    if (options.dev()) return quoted(device(bits, options.odev()));
-    if (options.has_flags()) return quoted(flags(options.flags(), bits));
+    if (hex || options.hex()) return in_quotes(number < 0 ? "-" + hex_text(0 - bits) : hex_text(bits));
+    if (options.dev()) return in_quotes(device(bits, options.odev()));
+    if (options.has_flags()) return in_quotes(flags(options.flags(), bits));
     const auto dictionary = names().find(options.dict() + " " + field.name());
     if (options.has_dict() && dictionary != names().end())
       for (const NamedValue& named : dictionary->second)
-        if (named.value == bits) return quoted(named.name);
+        if (named.value == bits) return in_quotes(named.name);
     return std::to_string(number);
   }
 
