@@ -52,7 +52,8 @@ class ImageSet {
   Step read(Receiver& receiver) const;
 
   // Opens the parent: the images of the previous dump, to which the link `parent` leads. Null without an error: there
-  // is no link. Reasons: no_parent, bad_parents (the link leads to *this or a set that *this is a parent of), usage.
+  // is no link. Reasons: no_parent, bad_parents (the link leads to *this or a set that *this is a parent of),
+  // limit_parents (there are 500 below it), usage.
   std::unique_ptr<ImageSet> parent(Error& error) const;
 
  private:

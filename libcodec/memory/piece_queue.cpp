@@ -1,5 +1,7 @@
 // Pieces of pages images that come in an order of their own, put in order.
 #include <algorithm>
+#include <optional>
+#include <set>
 
 #include "memory/checkpoint_memory.hpp"
 
@@ -9,8 +11,8 @@ namespace {
 
 using Piece = MemoryWork::Piece;
 
-// What is next in line is handed on at once. What is for later waits, as long as there is room; what found none is
-// taken when it comes again.
+// What is next in line is handed on at once. What is for later waits, as long as there is room: what is furthest ahead
+// makes room for what is nearer, and is taken when it comes again.
 class PieceQueue {
  public:
   PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take);
@@ -34,7 +36,7 @@ class PieceQueue {
  private:
   struct Wanted {
     std::vector<std::size_t> pieces;  // by where they begin
-    std::size_t first = 0;            // those before it are done
+    std::size_t first = 0;            // those before it have gone by
   };
   struct Progress {
     std::uint64_t done = 0;          // bytes that have come
@@ -44,6 +46,7 @@ class PieceQueue {
     return content_position(piece.stretch.page, piece.set->page_size, piece.skip);
   }
   Step feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes);
+  bool make_room(std::size_t number, std::uint64_t size);
 
   MemoryWork& work_;
   const std::vector<Piece>& pieces_;
@@ -52,6 +55,7 @@ class PieceQueue {
   std::map<std::pair<const MemorySet*, std::uint64_t>, Wanted> images_;
   std::size_t next_ = 0;
   std::uint64_t waiting_bytes_ = 0;
+  std::set<std::size_t> waiting_;  // pieces that do
   bool no_room_ = false;  // for something that came
   std::pair<std::size_t, std::uint64_t> begun_at_ = {};
   Error error_;
@@ -75,8 +79,10 @@ Step PieceQueue::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_
     if (begin_of(pieces_[number]) >= offset + bytes.size()) break;
     if (feed_piece(number, offset, bytes) == Step::stop) return Step::stop;
   }
-  const auto is_done = [&](std::size_t number) { return progress_[number].done == pieces_[number].size; };
-  while (wanted.first < wanted.pieces.size() && is_done(wanted.pieces[wanted.first])) ++wanted.first;
+  const auto is_past = [&](std::size_t number) {
+    return begin_of(pieces_[number]) + pieces_[number].size <= offset + bytes.size();
+  };
+  while (wanted.first < wanted.pieces.size() && is_past(wanted.pieces[wanted.first])) ++wanted.first;
   return Step::go;
 }
 
@@ -87,7 +93,7 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   if (progress.done == piece.size || at < offset || at >= offset + bytes.size()) return Step::go;
   const Bytes here = bytes.subspan(at - offset).first(std::min(piece.size - progress.done, offset + bytes.size() - at));
   const std::uint64_t before = progress.done;
-  if (number != next_ && waiting_bytes_ + here.size() > work_.options.held_bytes) {
+  if (number != next_ && !make_room(number, here.size())) {
     no_room_ = true;
     if (!work_.from_pipe) return Step::go;
     error_ = {Reason::limit_held, "", Error::nowhere, Error::nowhere, work_.options.held_bytes};
@@ -96,12 +102,27 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   progress.done += here.size();
   if (number == next_) return take_(piece, before, here) == Step::stop ? Step::stop : advance();
   waiting_bytes_ += here.size();
+  waiting_.insert(number);
   progress.waiting.insert(progress.waiting.end(), here.begin(), here.end());
   return Step::go;
 }
 
+// Of pipes nothing comes again.
+bool PieceQueue::make_room(std::size_t number, std::uint64_t size) {
+  const std::uint64_t most = work_.options.held_bytes;
+  while (!work_.from_pipe && waiting_bytes_ + size > most && !waiting_.empty() && *waiting_.rbegin() > number) {
+    Progress& furthest = progress_[*waiting_.rbegin()];
+    waiting_bytes_ -= furthest.waiting.size();
+    furthest = {};
+    waiting_.erase(std::prev(waiting_.end()));
+    no_room_ = true;
+  }
+  return waiting_bytes_ + size <= most;
+}
+
 bool PieceQueue::begin_again() {
   const std::pair<std::size_t, std::uint64_t> at{next_, is_complete() ? 0 : progress_[next_].done};
+  for (auto& [image, wanted] : images_) wanted.first = 0;
   return !is_complete() && std::exchange(no_room_, false) && std::exchange(begun_at_, at) != at;
 }
 
@@ -116,6 +137,7 @@ Step PieceQueue::advance() {
     }
     const std::vector<std::byte> bytes = std::exchange(progress_[next_].waiting, {});
     waiting_bytes_ -= bytes.size();
+    waiting_.erase(next_);
     if (!bytes.empty() && take_(piece, 0, bytes) == Step::stop) return Step::stop;
     if (progress_[next_].done < piece.size) return Step::go;
   }
@@ -187,21 +209,25 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, MemorySet::Streamed& image) {
   Error error;
   const auto blocks = set.blocks_of(pages_id, error);
-  if (!blocks && !error) return queue.feed(set, pages_id, 0, image.bytes);
-  if (!error) {
-    BlockFeed feed{blocks};
-    image.seen_bytes = 0;
-    const Step step = feed.feed(image.bytes, [&](Bytes content) {
-      const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
-      image.seen_bytes += content.size();
-      return queue.feed(set, pages_id, part, content);
-    });
-    if (!feed.error()) return step;
-    error = feed.error();
+  std::optional<BlockFeed> decoder;
+  if (blocks) decoder.emplace(blocks);
+  image.seen_bytes = 0;
+  const auto feed = [&](Bytes content) {
+    const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
+    image.seen_bytes += content.size();
+    return queue.feed(set, pages_id, part, content);
+  };
+  Step step = error ? Step::stop : Step::go;
+  // An image of nothing but zeros has no piece.
+  if (step == Step::go && decoder && image.bytes.pieces().empty()) step = decoder->feed({}, feed);
+  for (const std::vector<std::byte>& piece : image.bytes.pieces())
+    if (step == Step::go) step = decoder ? decoder->feed(piece, feed) : feed(piece);
+  if (decoder && decoder->error()) {
+    error = decoder->error();
     error.image = image.place;
   }
-  queue.fail(std::move(error));
-  return Step::stop;
+  if (error) queue.fail(std::move(error));
+  return step;
 }
 
 // Why a piece did not come: its image ended before it, or never came.
