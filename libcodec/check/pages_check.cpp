@@ -182,8 +182,7 @@ void PagesCheck::in_mappings(const OneMemory& memory, const Task& task) {
   for (const PageRun& run : pagemap->runs) {
     const auto next = std::ranges::upper_bound(mapped, run.vaddr, {}, &Mapped::begin);
     const std::uint64_t at = next == mapped.begin() ? run.vaddr : std::max(run.vaddr, (next - 1)->end);
-    if (at < run.end(view_.page_size))
-      report_({"mapping", memory.place, Error::nowhere, at, "pages in no mapping"});
+    if (at < run.end(view_.page_size)) report_({"mapping", memory.place, Error::nowhere, at, "pages in no mapping"});
   }
 }
 

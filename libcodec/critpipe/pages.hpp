@@ -258,8 +258,8 @@ class PagesImage {
 
   const std::string& place() const { return place_; }  // for messages
   std::uint64_t page_size() const { return page_size_; }
-  StoredSize stored() const { return {part_.size}; }    // in the file
-  std::uint64_t nr_pages() const;                       // whole ones
+  StoredSize stored() const { return {part_.size}; }  // in the file
+  std::uint64_t nr_pages() const;                     // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain

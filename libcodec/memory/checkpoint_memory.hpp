@@ -60,7 +60,7 @@ struct MemoryWork {
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
     std::size_t range = 0;
-    MemorySet* set = nullptr;            // whose memory it is
+    MemorySet* set = nullptr;  // whose memory it is
     // Where the bytes are: one of them is not null. It or a parent of it.
     PageDirectory* directory = nullptr;
     MemorySet* archive = nullptr;  // read by position, too
@@ -100,9 +100,9 @@ struct MemoryWork {
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
   CutInputs cut_inputs;
-  std::set<std::pair<Reason, std::string>> known;      // errors, and their images
-  bool note(const Error& error);                       // is it new?
-  void hold(Bytes bytes, HeldBytes& to);               // as long as options.held_bytes lasts
+  std::set<std::pair<Reason, std::string>> known;  // errors, and their images
+  bool note(const Error& error);                   // is it new?
+  void hold(Bytes bytes, HeldBytes& to);           // as long as options.held_bytes lasts
 
   void load();
   void load(Source& source);

@@ -136,8 +136,7 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
     // As a pagemap says that has been asked for.
-    auto blocks =
-        work_->pagemaps.index().blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
+    auto blocks = work_->pagemaps.index().blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
     if (error) error.image = work_->path + "/" + error.image;
     if (error) return nullptr;
     known = all.end() - 1;

@@ -56,7 +56,7 @@ class PieceQueue {
   std::size_t next_ = 0;
   std::uint64_t waiting_bytes_ = 0;
   std::set<std::size_t> waiting_;  // pieces that do
-  bool no_room_ = false;  // for something that came
+  bool no_room_ = false;           // for something that came
   std::pair<std::size_t, std::uint64_t> begun_at_ = {};
   Error error_;
 };

@@ -1,5 +1,5 @@
-// The content of a pages image whose stored bytes are anywhere: a file, a part of an archive, what was kept of a stream.
-// Internal.
+// The content of a pages image whose stored bytes are anywhere: a file, a part of an archive, what was kept of a
+// stream. Internal.
 #pragma once
 
 #include "critpipe/pages.hpp"

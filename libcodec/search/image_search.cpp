@@ -5,9 +5,7 @@
 
 namespace critpipe::search {
 
-const Pagemap* SearchedSet::pagemap(MemoryId memory) {
-  return pagemaps.find(memory);
-}
+const Pagemap* SearchedSet::pagemap(MemoryId memory) { return pagemaps.find(memory); }
 
 std::shared_ptr<const StoredPages> SearchedSet::blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
                                                           Error& error) const {
@@ -26,7 +24,6 @@ bool SearchedSet::tells(MemoryId memory) {
   }
   return tells_shared_;
 }
-
 
 bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
   return std::ranges::any_of(pagemap.runs, [](const PageRun& run) { return run.is_parent() && run.nr_pages > 0; });

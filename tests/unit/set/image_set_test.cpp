@@ -204,8 +204,8 @@ TEST_F(ImageSets, AChainOfParentsHasAnEnd) {
   }
   EXPECT_EQ(nr_parents, 500);
   EXPECT_EQ(error_.reason, Reason::limit_parents);
-  EXPECT_EQ(to_string(error_), at("4/parent") +
-                                   ": more than 500 parents, one above the other: this one and those above are left out");
+  EXPECT_EQ(to_string(error_),
+            at("4/parent") + ": more than 500 parents, one above the other: this one and those above are left out");
 }
 
 // A container image in a directory is read as an archive is.
