@@ -167,7 +167,7 @@ bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, Sea
   pages.waiting.reset();
   pages.again = !error && pass_.is_rereadable;
   if (pages.again) return false;
-  if (!error) error = named_error(Reason::late_pagemap, pages.place, pagemap_name(pagemap.memory));
+  if (!error) error = named_error(Reason::limit_late_pagemap, pages.place, pagemap_name(pagemap.memory));
   work_.on_error(error);
   return false;
 }

@@ -280,7 +280,7 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
       image.facts = {};
       image.complete = false;
       image.content_bytes = 0;
-      Error error{Reason::late_pagemap, image.place};
+      Error error{Reason::limit_late_pagemap, image.place};
       error.name = "their pagemap";
       work_->report_in(*set, std::move(error));
     }
