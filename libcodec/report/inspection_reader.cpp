@@ -1,7 +1,7 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
-#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path_names.hpp"
 #include "model/model.hpp"
@@ -370,9 +370,10 @@ void InspectionReader::Work::read_all() {
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
     struct stat status;
+    Error none;  // what is wrong with it, read_input() says
     if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
     else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
-      now.file = InputFile{::open(now.name.c_str(), O_RDONLY | O_CLOEXEC), now.name};
+      now.file = InputFile::at(now.name, none);
     if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
     source.set.reset();  // the one that is asked for is in the input
