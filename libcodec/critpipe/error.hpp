@@ -81,6 +81,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(no_bytes, data, "{name}")                                                                                          \
   X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")               \
   X(bad_parents, data, "parents form a circle: {name}")                                                                \
+  X(limit_parents, limit, "more than {want} parents, one above the other: this one and those above are left out")      \
   X(io_open, io, "cannot open: {name}")                                                                                \
   X(io_read, io, "cannot read: {name}")                                                                                \
   X(io_write, io, "cannot write: {name}")                                                                              \

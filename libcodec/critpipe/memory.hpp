@@ -114,7 +114,6 @@ class PageDirectory final : public PageStore {
   struct CRITPIPE_INNER Chain;
   struct CRITPIPE_INNER Work;
   explicit PageDirectory(std::unique_ptr<Work> work);
-  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t page_size, Error& error) const;
 
   std::unique_ptr<Work> work_;
 };
