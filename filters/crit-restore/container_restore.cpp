@@ -61,16 +61,16 @@ int import_container(Program& program, const std::vector<std::string>& inputs) {
   const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
   if (inputs.size() != 1 || is_directory(inputs[0]))
     program.usage("--container takes one directory of images, or one archive that podman has made");
-  RunningContainer other;
-  if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
-    program.usage(engine + " has a container " + visible(name) +
-                  " already: an archive makes a new one, of another name");
   OwnedDescriptor opened;
   if (inputs[0] != "-") {
     opened = OwnedDescriptor{open(inputs[0].c_str(), O_RDONLY | O_CLOEXEC)};
     if (!opened) program.report(system_error(Reason::io_open, inputs[0], errno));
   }
   if (program.failed()) return program.exit_code();
+  RunningContainer other;
+  if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
+    program.usage(engine + " has a container " + visible(name) +
+                  " already: an archive makes a new one, of another name");
   const SignalDescriptor signals;
   const EngineImport import{.archive_fd = opened ? opened.fd() : STDIN_FILENO,
                             .name = name,

@@ -172,7 +172,8 @@ class Criu {
 // The request as JSON, for people: {"type": "DUMP", "opts": {...}}.
 std::string criu_request_json(CriuRequest request, const CriuOptions& options);
 
-// What a log of CRIU says of a failure; of errors before "finished successfully", nothing. The log may be hostile; lines of it are to be shown with visible().
+// What a log of CRIU says of a failure; of errors before "finished successfully", nothing. The log may be hostile;
+// lines of it are to be shown with visible().
 struct CriuLogError {
   std::string first;                // its first error line, without time and line end; empty: there is none
   std::vector<std::string> before;  // up to five lines before it
