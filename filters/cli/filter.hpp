@@ -36,6 +36,8 @@ struct Option {
   const char* excluded = "";
   const char* words = "";  // for completions: the values that there are, or some, separated by blanks
 
+  bool is_single = false;  // given twice, one of the two would be dropped: that is refused
+
   // "[=LEVEL]"
   constexpr bool has_optional_value() const { return value && value[0] == '['; }
   constexpr Option needs(const char* options) const {
@@ -51,6 +53,11 @@ struct Option {
   constexpr Option one_of(const char* values) const {
     Option row = *this;
     row.words = values;
+    return row;
+  }
+  constexpr Option single() const {
+    Option row = *this;
+    row.is_single = true;
     return row;
   }
   constexpr Option without_letter() const {
@@ -105,7 +112,8 @@ inline constexpr Option parent_row{
     Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
-inline constexpr Option set_row{0, "set", "SET", "Read only the set of images in the directory SET of an input."};
+inline constexpr Option set_row =
+    Option{0, "set", "SET", "Read only the set of images in the directory SET of an input."}.single();
 inline constexpr Option big_numbers_row{0,
                                         "big-numbers",
                                         "FORM",

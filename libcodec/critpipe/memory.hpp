@@ -140,6 +140,9 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
+// What a Checkpoint reads for those who look at memory.
+Needs needs_of_memory();
+
 // What the images of a set are asked for.
 struct PartsWanted {
   std::string place;                                   // of the set: before the names of its images
@@ -149,8 +152,8 @@ struct PartsWanted {
   std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
 };
 // Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
-// set without tasks, and no pagemap where there is none. Requires: the checkpoint was read with Needs::mappings, was
-// told of pagemaps and is finished.
+// set without tasks, and no pagemap where there is neither one nor a pages image. Requires: the checkpoint was read
+// with needs_of_memory(), was told of pagemaps and pages images and is finished.
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
 
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.

@@ -35,7 +35,7 @@ struct MemorySet final : PageStore {
   SetId id;
   std::string name;   // for people
   std::string place;  // before the names of its images
-  Checkpoint checkpoint{Needs{.mappings = true}};
+  Checkpoint checkpoint{needs_of_memory()};
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
   std::set<MemoryId> memories;

@@ -190,11 +190,7 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-Needs SurveyWork::needs() const {
-  Needs needs{.mappings = options.mappings};
-  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
-  return needs;
-}
+Needs SurveyWork::needs() const { return options.mappings ? needs_of_memory() : Needs{}; }
 
 SurveyedSet& SurveyWork::set_of(const Member& member) {
   return sets.of(member, [&] {
@@ -218,6 +214,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return parent_link_sink(work_->sets, member);
   SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
+  set.checkpoint->note(file);
   if (const auto pages_id = pages_id_of_name(file)) {
     if (set.state().left_out.contains(*pages_id)) return nullptr;
     SurveyedPages& image = set.images[*pages_id];
@@ -229,7 +226,6 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     return sink;
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
-  set.checkpoint->note(file);
   const Kind* kind = kind_of_name(file);
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);
