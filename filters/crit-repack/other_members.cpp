@@ -184,6 +184,10 @@ bool Repack::edited(const char* name) {
   if (!image.entries.empty() && !(is_inventory ? edit_inventory(image) : edit_statistics(image))) return false;
   Output* const output = images_->open(paths_[name], image.kind, OutForm::stream);
   if (!output) return false;
+  if (program_.has("rewrite")) {
+    Error none;
+    keep_identity(output, set_.store->page_directory()->open(name, none), name);
+  }
   return images_->close(output, image.write(*output) == Step::go) == Step::go;
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/inputs.hpp"
 #include "cli/parent_sets.hpp"
+#include "cli/spool.hpp"
 #include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {
@@ -15,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Archives are read again where more than that would have to wait for its place.
+// Archives are unpacked where more than that would have to wait for its place.
 constexpr std::uint64_t held_bytes = 16 << 20;
 
 std::string names_of(const std::vector<StoredSet>& sets) {
@@ -30,9 +31,8 @@ std::string names_of(const std::vector<StoredSet>& sets) {
 Error spool_input(const std::string& input) {
   const int from = input == "-" ? STDIN_FILENO : ::open(input.c_str(), O_RDONLY | O_CLOEXEC);
   if (from < 0) return system_error(Reason::io_open, input, errno);
-  const char* const named = std::getenv("TMPDIR");
-  const std::string directory = named && *named ? named : "/var/tmp";
-  const int to = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const std::string directory = temporary_directory();
+  const int to = open_without_name(directory);
   if (to < 0) return system_error(Reason::io_write, directory, errno);
   std::vector<char> block(1 << 20);
   for (;;) {
@@ -71,18 +71,22 @@ bool Repack::open() {
   }
   stdin_offset_ = stdin_offset();
   const std::vector<std::string> parents{inputs_.begin() + 1, inputs_.end()};
+  std::error_code none;
+  const auto is_read_by_name = [&none](const std::string& input) { return fs::is_directory(input, none); };
+  const bool is_directory = std::ranges::all_of(inputs_, is_read_by_name);
   MemoryOptions options{.held_bytes = held_bytes,
                         .page_size = page_size_of(program_).value_or(0),
                         .parents = parents,
                         .limits = limits_of(program_),
                         .source = source_options(program_)};
+  if (const int spool = is_directory ? -1 : open_without_name(temporary_directory()); spool >= 0)
+    options.spool = std::make_shared<const InputFile>(spool, temporary_directory());
   memory_ = std::make_unique<CheckpointMemory>(std::vector{inputs_.front()}, std::move(options),
                                                [this](const Error& error) { (void)fail(error); });
   std::vector<StoredSet> sets = memory_->sets();
   if (failed_) return false;
-  if (sets.empty())
-    return fail(inputs_.front(),
-                program_.has("rewrite") ? "No pagemap files found" : "it has no pagemaps, so no memory to store");
+  if (sets.empty() && program_.has("rewrite")) return true;
+  if (sets.empty()) return fail(inputs_.front(), "it has no pagemaps, so no memory to store");
   if (sets.size() > 1)
     return fail(inputs_.front(), "several sets of images, of which --set takes one: " + names_of(sets));
   set_ = std::move(sets.front());
