@@ -221,8 +221,8 @@ class DirectoryWriter {
   struct Options {         // how to make it
     bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
     Sync sync = Sync::disk;
-    std::string old_suffix =
-        {};  // a file that is replaced keeps a second name with it, which must be free; empty: none
+    // A file that is replaced keeps a second name with it, which must be free; empty: it does not.
+    std::string old_suffix = {};
     // Device and inode of the directory, if it has been read: the path may lead elsewhere by now, which is io_write.
     std::optional<std::pair<std::uint64_t, std::uint64_t>> identity = {};
   };
