@@ -85,8 +85,7 @@ int Repack::run() {
   if (program_.has("plan")) return say_plan();
   images_ = images_out(program_);
   pass_on();
-  link_parent();
-  if (failed_ || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
+  if (failed_ || !link_parent() || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
   chosen_.report(program_);
   const std::uint64_t dropped = process_.dropped + shared_.dropped;
   if (chosen_.leaves_out_any() && !failed_)

@@ -93,7 +93,7 @@ std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
   }
   if (is_parent_link(member)) {
     all.has_link_ = true;
-    const bool is_new = all.resolves() || (!all.directory().empty() && all.program_.has("into"));
+    const bool is_new = all.resolves() || !all.directory().empty();
     return passes && !is_new ? std::make_unique<One>(*all.images_, member) : nullptr;
   }
   if (member.name == "inventory.img" || member.name == "stats-dump") {

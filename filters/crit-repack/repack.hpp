@@ -70,11 +70,13 @@ class Repack {
   bool open();
   bool open_base();
   bool refuse_children();
+  bool refuse_children_in_input();
+  bool refuse_child(const std::string& set, const std::string& child);
   bool resolves() const { return options_.flatten || base_; }  // references to parents
   std::string directory() const;                               // of the input; empty: it is none
   std::string member(const std::string& name) const;           // as it is called in the output
   void pass_on();
-  void link_parent();
+  bool link_parent();
 
   bool store();
   bool collect(std::size_t memory);

@@ -115,7 +115,9 @@ TEST_F(DirectoryWriterTest, IdentityIsThatOfTheOpenFile) {
   EXPECT_EQ(status.st_mode, S_IFREG | 0640u);
   EXPECT_EQ(status.st_mtim.tv_sec, 2000);
   char value[8] = {};
-  if (has_attributes) EXPECT_EQ(getxattr(path.c_str(), "user.note", value, sizeof value), 4);
+  if (has_attributes) {
+    EXPECT_EQ(getxattr(path.c_str(), "user.note", value, sizeof value), 4);
+  }
   ASSERT_EQ(stat(other.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode, S_IFREG | 0666u);
   EXPECT_EQ(content("other"), "theirs");
