@@ -106,7 +106,6 @@ class BlockFeed {
   // Step::stop: `take` said so, or error() is set. Bytes behind the last page are passed over. Reasons: bad_block.
   Step feed(Bytes bytes, const Take& take);
   const Error& error() const { return error_; }  // with the offset in the image
-  std::uint64_t fed_bytes() const { return at_; }
 
  private:
   void begin();

@@ -53,7 +53,7 @@ class ImageSet {
 
   // Opens the parent: the images of the previous dump, to which the link `parent` leads. Null without an error: there
   // is no link. Reasons: no_parent, bad_parents (the link leads to *this or a set that *this is a parent of),
-  // limit_parents (there are 500 below it), usage.
+  // limit_parents (there are 300 below it), usage.
   std::unique_ptr<ImageSet> parent(Error& error) const;
 
  private:

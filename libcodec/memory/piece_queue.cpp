@@ -1,6 +1,5 @@
 // Pieces of pages images that come in an order of their own, put in order.
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include "memory/checkpoint_memory.hpp"
@@ -144,29 +143,8 @@ Step PieceQueue::advance() {
   return Step::go;
 }
 
-// The inputs once more, for the pages that are wanted.
-class ReadPages final : public Decoding {
- public:
-  ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
-      : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
-
-  bool wants(std::string_view name) override {
-    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
-  }
-  bool reads_raw() const override { return false; }
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override {
-    if (work_.note(error)) work_.report(error);
-  }
-
- private:
-  class FeedPages;
-  MemoryWork& work_;
-  const MemoryWork::Source& source_;
-  PieceQueue& queue_;
-};
-
-class ReadPages::FeedPages final : public PagesSink {
+// Feeds the pages of one image.
+class FeedPages final : public PagesSink {
  public:
   FeedPages(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id)
       : queue_{queue}, set_{set}, image_{set.images[pages_id]}, pages_id_{pages_id} {}
@@ -191,6 +169,27 @@ class ReadPages::FeedPages final : public PagesSink {
   std::uint64_t pages_id_;
 };
 
+// The inputs once more, for the pages that are wanted.
+class ReadPages final : public Decoding {
+ public:
+  ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
+      : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
+
+  bool wants(std::string_view name) override {
+    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
+  }
+  bool reads_raw() const override { return false; }
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  void report(const Error& error) override {
+    if (work_.note(error)) work_.report(error);
+  }
+
+ private:
+  MemoryWork& work_;
+  const MemoryWork::Source& source_;
+  PieceQueue& queue_;
+};
+
 std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto pages_id = member.is_image ? pages_id_of_name(member.name) : std::nullopt;
   MemorySet* const set = source_.sets.find(*member.set);
@@ -206,28 +205,17 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 }
 
 // An image that is held, as it was stored.
-Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, MemorySet::Streamed& image) {
+Step feed_held(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id, const HeldBytes& bytes) {
+  FeedPages sink{queue, set, pages_id};
   Error error;
-  const auto blocks = set.blocks_of(pages_id, error);
-  std::optional<BlockFeed> decoder;
-  if (blocks) decoder.emplace(blocks);
-  image.seen_bytes = 0;
-  const auto feed = [&](Bytes content) {
-    const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
-    image.seen_bytes += content.size();
-    return queue.feed(set, pages_id, part, content);
-  };
-  Step step = error ? Step::stop : Step::go;
-  // An image of nothing but zeros has no piece.
-  if (step == Step::go && decoder && image.bytes.pieces().empty()) step = decoder->feed({}, feed);
-  for (const std::vector<std::byte>& piece : image.bytes.pieces())
-    if (step == Step::go) step = decoder ? decoder->feed(piece, feed) : feed(piece);
-  if (decoder && decoder->error()) {
-    error = decoder->error();
-    error.image = image.place;
+  sink.stored_as(set.blocks_of(pages_id, error));
+  if (error) {
+    queue.fail(std::move(error));
+    return Step::stop;
   }
-  if (error) queue.fail(std::move(error));
-  return step;
+  for (const std::vector<std::byte>& piece : bytes.pieces())
+    if (sink.raw(piece) == Step::stop) return Step::stop;
+  return sink.end();
 }
 
 // Why a piece did not come: its image ended before it, or never came.
@@ -259,7 +247,8 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
   for (const Source& source : sources)
     for (const auto& set : source.sets.all())
       for (auto& [pages_id, image] : set->images)
-        if (step == Step::go && image.held) step = feed_held(queue, *set, pages_id, image);
+        if (step == Step::go && image.held && queue.wants(*set, pages_id))
+          step = feed_held(queue, *set, pages_id, image.bytes);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);
     while (step == Step::go && queue.begin_again());

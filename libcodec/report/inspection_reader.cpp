@@ -372,8 +372,7 @@ void InspectionReader::Work::read_all() {
     struct stat status;
     Error none;  // what is wrong with it, read_input() says
     if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
-    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
-      now.file = InputFile::at(now.name, none);
+    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) now.file = InputFile::at(now.name, none);
     if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
     source.set.reset();  // the one that is asked for is in the input

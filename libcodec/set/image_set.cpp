@@ -159,8 +159,8 @@ std::unique_ptr<ImageSet> ImageSet::parent(Error& error) const {
     error = named_error(Reason::bad_parents, place() + "/parent", above.place());
     return nullptr;
   }
-  if (chain->nr_parents > max_generation) {
-    error = {.reason = Reason::limit_parents, .image = place() + "/parent", .want = max_generation};
+  if (chain->nr_parents > max_parents) {
+    error = {.reason = Reason::limit_parents, .image = place() + "/parent", .want = max_parents};
     return nullptr;
   }
   const std::string place = above.place();

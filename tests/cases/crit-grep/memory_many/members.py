@@ -29,6 +29,7 @@ def member(name, data):
 number = int(sys.argv[1])
 for i in range(1, number + 1):
     is_last = i == number
-    run = {1: 0x10000, 2: 0, 4: 4, 5: int(is_last)}
-    member(f"pagemap-{i}.img", MAGIC + message({1: i}) + message(run))
+    run = message({1: 0x10000, 2: 0, 4: 4, 5: 1}) if is_last else b""
+    member(f"pagemap-{i}.img", MAGIC + message({1: i}) + run)
     member(f"pages-{i}.img", b"hello".ljust(4096, b".") if is_last else b"")
+sys.stdout.buffer.write(bytes(1024))
