@@ -227,6 +227,7 @@ Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stre
   const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) {
     return take(piece.range, bytes);
   };
+  if (Error error = work_->unpack(pieces)) return error;
   bool is_done = false;
   Error error = read_ahead(pieces, nr_threads, take_piece, is_done);
   if (!is_done) error = work_->deliver(pieces, take_piece);

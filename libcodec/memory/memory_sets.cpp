@@ -125,6 +125,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
     set.checkpoint.note(member.name);
+    image.order = work_.nr_images++;
     if (set.directory) return nullptr;
     image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
     if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;

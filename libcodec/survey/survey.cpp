@@ -68,10 +68,12 @@ class MemorySink final : public PagemapSink {
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
     memory_->compressed |= reader().has_compressed();
-    if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
+    // Where compressed pages are is known when all of them have come.
+    const bool streams = options_.on_runs && !(alone_ && reader().layout());
+    if (options_.runs && set_.directory.empty() && !(alone_ && streams))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
-    return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
+    return streams ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
     if (memory_) {
