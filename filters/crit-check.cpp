@@ -154,7 +154,7 @@ class Checker {
         source_{source_options(program)} {
     source_.all_members = true;  // the link to a parent is one
   }
-  void check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+  void check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
              std::span<const Directory::Identity> linked);
   // One of all inputs.
   void check_next(const InputName& name, std::span<const Directory::Identity> linked);
@@ -170,14 +170,19 @@ class Checker {
   std::vector<CheckedSet> sets_;  // of --json
 };
 
-void Checker::check(std::vector<std::string> inputs, const std::vector<std::string>& parents,
+void Checker::check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                     std::span<const Directory::Identity> linked) {
-  inputs.insert(inputs.end(), parents.begin(), parents.end());
   CheckReader reader{plan_, limits_of(program_)};
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
-  std::vector<CheckedSet> sets = reader.finish(parents, linked);
+  SourceOptions of_parents = source_;
+  of_parents.set.reset();  // the one that is asked for is in the inputs
+  for (const std::string& parent : parents) {
+    reader.begin_parent(parent);
+    (void)read_input(parent, reader, of_parents);
+  }
+  std::vector<CheckedSet> sets = reader.finish(linked);
   here_.add(inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);

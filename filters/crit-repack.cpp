@@ -80,13 +80,12 @@ int Repack::run() {
   if (std::ranges::none_of(actions, [this](const char* action) { return program_.has(action); }))
     program_.usage(
         "say what to do: --compress, --decompress, --flatten, --rebase, --drop-zero, --only-pages or --drop");
+  if (program_.has("rewrite")) return rewrite();
   if (!open()) return exit_error;
   if (program_.has("plan")) return say_plan();
-  if (program_.has("rewrite")) return rewrite();
   images_ = images_out(program_);
   pass_on();
-  link_parent();
-  if (failed_ || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
+  if (failed_ || !link_parent() || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
   chosen_.report(program_);
   const std::uint64_t dropped = process_.dropped + shared_.dropped;
   if (chosen_.leaves_out_any() && !failed_)

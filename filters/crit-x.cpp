@@ -1,4 +1,5 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
+#include <algorithm>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -69,12 +70,17 @@ Explorer take_explorer(Program& program, std::vector<std::string>& inputs) {
   program.usage("say what to look at: ps, fds, mems, rss or sk, as in crit-x DIR ps");
 }
 
-// What is said beyond the tree is left out where its images are missing, as in a set that was made for looking at.
-bool is_of_tree(const Error& error) {
+// What is said beyond the tree is left out where none of its images is there, as in a set that was made for looking at.
+bool is_of_processes(const Inspection& found, const Error& error) {
   if (error.reason == Reason::no_pagemaps) return false;
   if (error.reason != Reason::missing_image) return true;
   const std::string_view name = std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1);
-  return name == "pstree.img" || name.starts_with("core-") || name.starts_with("ids-");
+  const auto begins = [name](std::string_view begin) { return name.starts_with(begin); };
+  constexpr std::string_view of_tree[] = {"pstree.img", "core-", "ids-"};
+  constexpr std::string_view of_memory[] = {"mm-", "files.img", "reg-files.img", "pagemap-", "pages-"};
+  const auto has_memory = [](const Task& task) { return task.has_memory || task.has_pagemap; };
+  return std::ranges::any_of(of_tree, begins) ||
+         (std::ranges::any_of(of_memory, begins) && std::ranges::any_of(found.checkpoint->tasks(), has_memory));
 }
 
 // The JSON of ps says more than images of tasks do, and takes one input at a time.
@@ -88,7 +94,7 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
       if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
         return;
       for (const Error& error : found.errors)
-        if (is_of_tree(error)) program.report(error);
+        if (is_of_processes(found, error)) program.report(error);
       const std::string_view what = found.checkpoint->pages_only();
       if (found.errors.empty() && !what.empty()) program.note(visible(found.id.text()) + ": " + std::string{what});
     }

@@ -36,6 +36,8 @@ struct Option {
   const char* excluded = "";
   const char* words = "";  // for completions: the values that there are, or some, separated by blanks
 
+  bool is_single = false;  // given twice, one of the two would be dropped: that is refused
+
   // "[=LEVEL]"
   constexpr bool has_optional_value() const { return value && value[0] == '['; }
   constexpr Option needs(const char* options) const {
@@ -51,6 +53,11 @@ struct Option {
   constexpr Option one_of(const char* values) const {
     Option row = *this;
     row.words = values;
+    return row;
+  }
+  constexpr Option single() const {
+    Option row = *this;
+    row.is_single = true;
     return row;
   }
   constexpr Option without_letter() const {
@@ -105,7 +112,8 @@ inline constexpr Option parent_row{
     Option::files};
 inline constexpr Option sync_row{0, "no-sync", nullptr,
                                  "Do not wait until files are on disk: a power cut may then leave empty ones."};
-inline constexpr Option set_row{0, "set", "SET", "Read only the set of images in the directory SET of an input."};
+inline constexpr Option set_row =
+    Option{0, "set", "SET", "Read only the set of images in the directory SET of an input."}.single();
 inline constexpr Option big_numbers_row{0,
                                         "big-numbers",
                                         "FORM",
@@ -141,6 +149,7 @@ inline constexpr Option all_options[] = {
 // A parsed command line, and the place for messages.
 class Program {
  public:
+  const std::string& name() const { return name_; }  // as it was called
   bool has(std::string_view option) const;
   std::optional<std::string> value(std::string_view option) const;  // the last one given
   std::vector<std::string> values(std::string_view option) const;
@@ -155,6 +164,8 @@ class Program {
 
   // One line on stderr; sets the exit code.
   void report(const Error& error);
+  // What errors begin with from now on, in place of the program's name.
+  void introduce_errors(std::string words) { error_words_ = std::move(words); }
   void note(std::string_view message);                  // a line that changes no exit code
   [[noreturn]] void usage(const std::string& message);  // says what to do; exit 2
   // Usage error where one of the options was given: "--NAME why".
@@ -174,6 +185,7 @@ class Program {
  private:
   const Filter& row_;
   std::string name_;  // as it was called
+  std::string error_words_ = name_;
   std::vector<std::string> arguments_;
   std::vector<Given> given_;
   int code_ = exit_done;

@@ -17,6 +17,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t longest_name = 4096;
+constexpr std::size_t longest_list = 64 << 20;
 
 [[noreturn]] void fail(Program& program, const Error& error) {
   program.report(error);
@@ -42,6 +43,7 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
     if (size < 0) fail(program, system_error(Reason::io_read, path, errno));
     if (size == 0) break;
     text.append(block.data(), static_cast<std::size_t>(size));
+    if (text.size() > longest_list) fail(program, path, "this list is longer than 64 MiB");
     const std::size_t last = text.find_last_of(std::string_view{"\n\0", 2});
     if (text.size() - (last == text.npos ? 0 : last) > longest_name) fail(program, path, "this is no list of inputs");
   }

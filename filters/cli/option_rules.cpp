@@ -53,6 +53,7 @@ void check_combinations(const Filter& filter, Program& program) {
   each_option(filter, [&](const Option& row) {
     if (!program.has(row.name)) return;
     const std::string name = std::string{"--"} + row.name;
+    if (row.is_single && program.values(row.name).size() > 1) program.usage(name + " can be given once");
     for (const std::string& needed : split(row.needed, ' '))
       if (std::ranges::none_of(split(needed, '|'), given)) program.usage(name + " needs " + needs_text(row));
     for (const std::string& excluded : split(row.excluded, ' '))

@@ -253,8 +253,14 @@ void add_pattern(Program& program, Patterns& patterns, const std::string& text) 
 void read_patterns(Program& program, Patterns& patterns, const std::string& path) {
   std::ifstream file{path, std::ios::binary};
   if (!file) return program.report(system_error(Reason::io_open, path, errno));
-  for (std::string line; std::getline(file, line);)
-    if (!line.empty()) add_pattern(program, patterns, line);
+  std::vector<char> line(64 << 10);  // more than a pattern may have
+  while (file.getline(line.data(), static_cast<std::streamsize>(line.size())) || file.gcount() > 0) {
+    const bool is_cut = file.fail() && !file.eof();
+    const bool has_end = !is_cut && !file.eof();
+    const auto size = static_cast<std::size_t>(file.gcount()) - (has_end ? 1 : 0);
+    if (size > 0) add_pattern(program, patterns, {line.data(), size});
+    if (is_cut) return;  // which was refused
+  }
   if (file.bad()) program.report(system_error(Reason::io_read, path, errno));
 }
 

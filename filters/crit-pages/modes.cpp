@@ -157,7 +157,7 @@ void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
     const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
     if (std::ranges::any_of(set->memories, is_alone)) continue;
     PartsWanted wanted{.place = set->place, .names = needs.names};
-    wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
+    if (!chosen_.all()) wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
     wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
     wanted.has_pagemap = [&](MemoryId memory) {
       return set->memories.contains(memory) || (memory.shmem && !options_.memories(memory));
@@ -279,13 +279,28 @@ CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMem
   options.source = source_options(program);
   options.parents = program.values("parent");
   options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
-  options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
+  if (!chosen.all()) options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};
 }
 
 bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory) {
   selection.report_missing(program, true);
-  Chosen{program}.report_missing(program, [&](std::uint32_t pid) { return memory.find_process(pid) != nullptr; });
+  if (memory.processes().empty() && program.failed()) return false;
+  const auto task_of = [&](std::uint32_t pid) {
+    const Task* task = nullptr;
+    for (const Process& one : memory.processes())
+      if (!task) task = one.checkpoint->find_task(pid);
+    return task;
+  };
+  Chosen{program}.report_missing(program, [&](std::uint32_t pid) {
+    if (memory.find_process(pid)) return true;
+    const Task* const task = task_of(pid);
+    if (!task || task->is_running()) return task != nullptr;  // of which an image is missing: that was said
+    Error error{Reason::usage};
+    error.name = formatted("process %u has ended: it has no memory", pid);
+    program.report(error);
+    return true;
+  });
   if (!memory.processes().empty()) return true;
   Error error{Reason::usage};
   error.name = "no process with memory in the input";

@@ -7,6 +7,7 @@
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
+#include "memory/join_parents.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -18,6 +19,21 @@ void add_parent(PageDirectory& directory, std::vector<Directory::Identity>& pare
   const PageDirectory* const parent = directory.linked_parent();
   const auto identity = parent ? parent->identity() : std::nullopt;
   if (identity) parents.push_back(*identity);
+}
+
+// Gives sets of archives and streams their parents in the same input, and returns those to which directories link.
+std::vector<Directory::Identity> join_parents_among(SetsOf<CheckedImages>& sets) {
+  std::vector<Directory::Identity> above;
+  const std::vector<CheckedImages*> parents = sets.parents();
+  for (std::size_t i = 0; i < sets.size(); ++i) {
+    CheckedImages& set = *sets.all()[i];
+    PageDirectory* const directory = set.page_directory();
+    if (directory) add_parent(*directory, above);
+    if (directory || !parents[i]) continue;
+    set.give_parent(*parents[i]);
+    parents[i]->is_parent = true;
+  }
+  return above;
 }
 
 }  // namespace
@@ -34,15 +50,25 @@ std::vector<Directory::Identity> linked_parents(std::span<const std::string> inp
 }
 
 struct CheckReader::Work {
+  struct Parent {
+    std::string input;
+    SetsOf<CheckedImages> sets = {};
+    bool has_failed = false;  // something in it could not be read
+  };
   RestorePlan plan;
   SetsOf<CheckedImages> sets;
-  std::vector<Error> errors, damages;
+  std::vector<Parent> parents;  // that were given, the nearest first
+  std::vector<Error> errors, damages, damages_of_parents;
   std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
+  // Those that are being read.
+  SetsOf<CheckedImages>& now() { return parents.empty() ? sets : parents.back().sets; }
   CheckedImages& home_of(const Error& damage);
+  void fail(Error error) { keep_error(errors, std::move(error), room_for_errors); }
   void join_sets(std::span<const Directory::Identity> linked);
-  void join_parents(std::span<const std::string> parents);
+  CheckedImages* parent_in(Parent& parent);
+  CheckedImages* join_parents();
 };
 
 // What is wrong with an input as a whole goes to its first set.
@@ -56,16 +82,8 @@ CheckedImages& CheckReader::Work::home_of(const Error& damage) {
 }
 
 void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
-  std::vector<Directory::Identity> above{linked.begin(), linked.end()};
-  const std::vector<CheckedImages*> parents = sets.parents();
-  for (std::size_t i = 0; i < sets.size(); ++i) {
-    CheckedImages& set = *sets.all()[i];
-    PageDirectory* const directory = set.page_directory();
-    if (directory) add_parent(*directory, above);
-    if (directory || !parents[i]) continue;
-    set.give_parent(*parents[i]);
-    parents[i]->is_parent = true;
-  }
+  std::vector<Directory::Identity> above = join_parents_among(sets);
+  above.insert(above.end(), linked.begin(), linked.end());
   for (const auto& set : sets.all()) {
     const auto own = set->page_directory() ? set->page_directory()->identity() : std::nullopt;
     if (own && std::ranges::find(above, *own) != above.end()) set->is_parent = true;
@@ -76,32 +94,45 @@ void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
   for (const auto& set : sets.all()) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
 }
 
-// The first input with pages in a parent that it lacks has these above it, the nearest first.
-void CheckReader::Work::join_parents(std::span<const std::string> parents) {
-  const auto has_pages_above = [](const CheckedImages& set) {
-    return std::ranges::any_of(set.memories, [](const auto& one) { return one.second.nr_parent > 0; });
-  };
-  const auto lacks_parent = [&](const std::unique_ptr<CheckedImages>& set) {
-    return set->has_tasks() && !set->has_given_parent() && has_pages_above(*set);
-  };
-  const auto child = std::ranges::find_if(sets.all(), lacks_parent);
-  CheckedImages* below = child == sets.all().end() ? nullptr : child->get();
-  for (const std::string& parent : parents) {
-    if (!below || !has_pages_above(*below)) {
-      Error error{Reason::usage, parent};
-      error.name = "this parent is not used: no pages are in it";
-      keep_error(errors, std::move(error), room_for_errors);
-      continue;
-    }
-    const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
-      return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
-    };
-    const auto above = std::ranges::find_if(sets.all(), is_that);
-    if (above == sets.all().end()) return;
-    below->give_parent(**above);
-    below = above->get();
-    below->is_parent = true;
+// The set with pagemaps, if it is the only one.
+CheckedImages* CheckReader::Work::parent_in(Parent& parent) {
+  (void)join_parents_among(parent.sets);
+  std::vector<CheckedImages*> found;
+  for (const auto& set : parent.sets.all())
+    if (!set->memories.empty() && !set->is_parent) found.push_back(set.get());
+  if (found.size() == 1) return found.front();
+  if (!found.empty() || !parent.has_failed) fail(no_single_parent(parent.input, found.size()));
+  return nullptr;
+}
+
+// The parents that were given stand above the only set with pagemaps. What they lack of it is a finding of that set,
+// which is returned; null: there is none.
+CheckedImages* CheckReader::Work::join_parents() {
+  if (parents.empty()) return nullptr;
+  std::vector<CheckedImages*> children;
+  for (const auto& set : sets.all())
+    if (!set->memories.empty() && !set->is_parent) children.push_back(set.get());
+  if (children.size() != 1) {
+    Error error{Reason::usage};
+    error.name = "parents go with one checkpoint, and the inputs have " + std::to_string(children.size());
+    fail(std::move(error));
+    return nullptr;
   }
+  CheckedImages* below = children.front();
+  std::vector<std::string> inputs;
+  for (Parent& parent : parents) {
+    CheckedImages* const above = parent_in(parent);
+    if (!above) return children.front();
+    below->give_parent(*above);
+    below = above;
+    inputs.push_back(parent.input);
+  }
+  std::vector<MemoryId> memories;
+  for (const auto& [id, memory] : children.front()->memories) memories.push_back(id);
+  check_parents(*children.front(), memories, children.front()->page_size(), inputs, [this](const Error& error) {
+    if (error.reason == Reason::usage) fail(error);
+  });
+  return children.front();
 }
 
 CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
@@ -110,10 +141,19 @@ CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
 }
 CheckReader::~CheckReader() = default;
 
-bool CheckReader::wants(std::string_view path) { return is_image_name(path) || last_part(path) == "parent"; }
+void CheckReader::begin_parent(const std::string& input) { work_->parents.push_back({input}); }
+
+bool CheckReader::wants(std::string_view path) {
+  const std::string_view name = last_part(path);
+  if (name == "parent") return true;
+  const bool has_pages = memory_of_name(name) || is_pages_name(name);
+  return is_image_name(path) && (work_->parents.empty() || has_pages);
+}
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
-  CheckedImages& set = work_->sets.of(member, [this] { return work_->make(); });
+  if (!wants(member.path)) return nullptr;
+  if (!work_->parents.empty() && !member.is_image) return parent_link_sink(work_->now(), member);
+  CheckedImages& set = work_->now().of(member, [this] { return work_->make(); });
   if (!member.is_image) {
     set.has_link = true;
     return nullptr;
@@ -126,15 +166,17 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   const auto report = [this, place = member.place, id = member.set](Error error) {
     error.image = place;
     error.set = id;
-    keep_error(work_->damages, std::move(error), work_->room_for_damages);
+    this->report(error);
   };
   return make_image_check(set, member.name, std::move(model), report);
 }
 
 void CheckReader::report(const Error& error) {
   const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
-  if (no_input || fault_of(error.reason) != Fault::data) keep_error(work_->errors, error, work_->room_for_errors);
-  else keep_error(work_->damages, error, work_->room_for_damages);
+  const bool is_parent = !work_->parents.empty();
+  if (is_parent) work_->parents.back().has_failed = true;
+  if (no_input || fault_of(error.reason) != Fault::data) work_->fail(error);
+  else keep_error(is_parent ? work_->damages_of_parents : work_->damages, error, work_->room_for_damages);
 }
 
 std::span<const Error> CheckReader::errors() const { return work_->errors; }
@@ -145,7 +187,7 @@ namespace {
 class Findings {
  public:
   explicit Findings(CheckedImages& images) : images_{images} {}
-  void damage(const Error& error);
+  void damage(const Error& error, bool is_of_parent = false);
   void contradictions();
   void pages();
   void rules();
@@ -186,10 +228,11 @@ void Findings::add(std::string_view name, FaultPlace place, std::string reason, 
 }
 
 // CRIU reads statistics and caches for nobody's restore, and passes over images of a set that it does not know.
-void Findings::damage(const Error& error) {
+void Findings::damage(const Error& error, bool is_of_parent) {
   Finding finding;
   const std::size_t behind = images_.place.size();
-  const std::string name = error.image.starts_with(images_.place) ? error.image.substr(behind) : std::string{};
+  const bool is_own = !is_of_parent && error.image.starts_with(images_.place);
+  const std::string name = is_own ? error.image.substr(behind) : std::string{};
   const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
   const bool is_aside = name.starts_with("stats-") || name.starts_with("irmap-cache");
   finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
@@ -276,14 +319,15 @@ PagesView view_of(CheckedImages& images) {
   view.pagemap = [&images](MemoryId id) { return images.pagemap(id); };
   view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
     const std::string name = pages_name(stretch.pages_id);
-    if (images.has_given_parent()) {
-      auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
-      const Pagemap* const pagemap = holder.pagemap(stretch.memory);
-      const auto found = holder.pages.find(stretch.pages_id);
-      const std::uint64_t bytes = found == holder.pages.end() ? 0 : found->second;
-      return {holder.place + name, pagemap ? pagemap->nr_pages_in({bytes}, page_size) : 0};
+    PageStore& store = images.ancestor(stretch.level);
+    // Above a parent that was given, there may be one to which its link leads.
+    if (auto* const holder = dynamic_cast<CheckedImages*>(&store)) {
+      const Pagemap* const pagemap = holder->pagemap(stretch.memory);
+      const auto found = holder->pages.find(stretch.pages_id);
+      const std::uint64_t bytes = found == holder->pages.end() ? 0 : found->second;
+      return {holder->place + name, pagemap ? pagemap->nr_pages_in({bytes}, page_size) : 0};
     }
-    PageDirectory& above = *images.ancestor(stretch.level).page_directory();
+    PageDirectory& above = *store.page_directory();
     Error error;
     const PagesImage* const image = above.image(stretch.pages_id, page_size, error);
     return {above.path() + "/" + name, image ? image->nr_pages() : 0};
@@ -324,14 +368,13 @@ CheckedSet Findings::finish() {
 
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents,
-                                            std::span<const Directory::Identity> linked) {
+std::vector<CheckedSet> CheckReader::finish(std::span<const Directory::Identity> linked) {
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
   for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) set->finish();
   work_->join_sets(linked);
-  work_->join_parents(parents);
+  const CheckedImages* const child = work_->join_parents();
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
   std::vector<CheckedSet> checked;
@@ -340,6 +383,8 @@ std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents
     CheckedImages& images = *work_->sets.all()[i];
     Findings findings{images};
     for (const Error* const damage : damages[&images]) findings.damage(*damage);
+    if (&images == child)
+      for (const Error& damage : work_->damages_of_parents) findings.damage(damage, true);
     findings.contradictions();
     findings.pages();
     findings.rules();

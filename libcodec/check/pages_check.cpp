@@ -239,7 +239,7 @@ void PagesCheck::parents(const OneMemory& memory) {
              memory.place,
              Error::nowhere,
              {},
-             pages_text(memory.nr_parent) + " should be in the parent, which an archive does not have"});
+             pages_text(memory.nr_parent) + " should be in the parent, which is not in this input"});
     return;
   }
   // What follows without a gap and lacks the same is one finding.

@@ -98,11 +98,12 @@ class CheckReader final : public Decoding {
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;
 
-  // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first. `linked`: directories to
-  // which other sets have links, as linked_parents() says: they need not be checkpoints.
-  std::vector<CheckedSet> finish(std::span<const std::string> parents = {},
-                                 std::span<const Directory::Identity> linked = {});
+  // What is read from here on is an input that holds the pages of a parent: that of the only set that was read before,
+  // or of the parent that was begun last. Of its images only pagemaps and pages images are looked at.
+  void begin_parent(const std::string& input);
+  // Call once, after the last input. One for each set but those of begun parents, in the order in which they begin.
+  // `linked`: directories to which other sets have links, as linked_parents() says: they need not be checkpoints.
+  std::vector<CheckedSet> finish(std::span<const Directory::Identity> linked = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 

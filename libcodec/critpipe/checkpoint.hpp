@@ -70,7 +70,7 @@ class Checkpoint {
   // A sink for one image; null: it is not wanted. Destroy the sink before *this is moved or destroyed.
   std::unique_ptr<Sink> sink_for(std::string_view name);
   void report(const Error& error);  // adds to errors()
-  // An image that is there but not read. Tell it of pagemaps: see pages_only().
+  // An image that is there but not read. Tell it of pagemaps, see pages_only(), and of pages images.
   void note(std::string_view name);
   // Joins the images. If they are a whole set, each missing image is an error, whose image is `place` and its name.
   void finish(std::string_view place, bool is_whole = true);

@@ -140,6 +140,9 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
+// What a Checkpoint reads for those who look at memory.
+Needs needs_of_memory();
+
 // What the images of a set are asked for.
 struct PartsWanted {
   std::string place;                                   // of the set: before the names of its images
@@ -149,8 +152,8 @@ struct PartsWanted {
   std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
 };
 // Images that the memory of tasks should have and that are not in their set (missing_image), once each. Nothing of a
-// set without tasks, and no pagemap where there is none. Requires: the checkpoint was read with Needs::mappings, was
-// told of pagemaps and is finished.
+// set without tasks, and no pagemap where there is neither one nor a pages image. Requires: the checkpoint was read
+// with needs_of_memory(), was told of pagemaps and pages images and is finished.
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted);
 
 // Finds mappings by address. Leaves out guards, which lie inside other mappings. The mappings must outlive it.
@@ -209,6 +212,9 @@ struct MemoryOptions {
   SourceOptions source = {};
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
+  // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
+  // another order than theirs, or again. Null: they are read as often as it takes.
+  std::shared_ptr<const InputFile> spool = {};
 };
 
 // A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the

@@ -257,6 +257,7 @@ class PagesImage {
   PagesImage(Part part, std::string place, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
 
   const std::string& place() const { return place_; }  // for messages
+  int fd() const { return part_.file->fd(); }          // the caller must not close it
   std::uint64_t page_size() const { return page_size_; }
   StoredSize stored() const { return {part_.size}; }  // in the file
   std::uint64_t nr_pages() const;                     // whole ones

@@ -62,6 +62,8 @@ struct Mapping {
   Kind kind() const;       // what is mapped, from status and flags
   bool has_file() const;   // is it a regular file or a memfd?
   bool is_shared() const;  // is it MAP_SHARED?
+  // Is what no page stores of it zeros, as it is in no file?
+  bool is_anonymous() const;
 };
 std::string_view name_of(Mapping::Kind kind);       // "heap"
 std::string protection_of(const Mapping& mapping);  // "r-x"

@@ -11,19 +11,6 @@ namespace critpipe {
 
 namespace {
 
-bool is_anonymous(const Mapping* mapping) {
-  if (!mapping) return false;
-  switch (mapping->kind()) {
-    case Mapping::Kind::anon:
-    case Mapping::Kind::heap:
-    case Mapping::Kind::stack:
-    case Mapping::Kind::shmem:
-    case Mapping::Kind::sysv:
-    case Mapping::Kind::memfd: return true;
-    default: return false;
-  }
-}
-
 // Of a hole, what lies in one mapping after the other, or between two: cuts the piece there.
 const Mapping* in_one_mapping(const MappingIndex& mappings, MemoryWork::Piece& piece) {
   const auto next = mappings.from(piece.vaddr);
@@ -105,7 +92,7 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
       if (mapping) next.ghost = range.process.checkpoint->ghost_of(*mapping);
       if (!next.ghost.empty()) next.ghost_offset = mapping->pgoff + (at - mapping->start);
       const bool is_zero = range.absent == Absent::zero || (is_hole && range.absent == Absent::zero_holes) ||
-                           (range.absent == Absent::zero_anonymous && is_anonymous(mapping));
+                           (range.absent == Absent::zero_anonymous && mapping && mapping->is_anonymous());
       const bool is_there = stretch.where == Stretch::Where::stored || is_zero || !next.ghost.empty();
       step = is_there ? piece(next) : absent(absence(range, stretch, at, at + next.size));
       at += next.size;
@@ -240,6 +227,7 @@ Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stre
   const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) {
     return take(piece.range, bytes);
   };
+  if (Error error = work_->unpack(pieces)) return error;
   bool is_done = false;
   Error error = read_ahead(pieces, nr_threads, take_piece, is_done);
   if (!is_done) error = work_->deliver(pieces, take_piece);

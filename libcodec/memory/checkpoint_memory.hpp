@@ -22,6 +22,7 @@ struct MemorySet final : PageStore {
     std::uint64_t seen_bytes = 0;  // of its content have come
     bool held = false;             // all of them
     HeldBytes bytes;               // if they are held
+    std::uint64_t order = 0;       // in which images come
     PagesImage::Part part = {};    // of a file, where it can be read by position
     std::unique_ptr<PagesImage> opened = {};
   };
@@ -35,7 +36,7 @@ struct MemorySet final : PageStore {
   SetId id;
   std::string name;   // for people
   std::string place;  // before the names of its images
-  Checkpoint checkpoint{Needs{.mappings = true}};
+  Checkpoint checkpoint{needs_of_memory()};
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
   std::set<MemoryId> memories;
@@ -131,6 +132,13 @@ struct MemoryWork {
 
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
+
+  // Gives streamed pieces a position in options.spool, if there is one and they would have to come more than once.
+  // Reasons: io_write.
+  Error unpack(std::vector<Piece>& pieces);
+  std::uint64_t spooled_bytes = 0;
+  std::uint64_t nr_images = 0;  // of pages, that have come
+  bool was_streamed = false;    // the inputs were read for pages
 
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);

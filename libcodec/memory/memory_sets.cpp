@@ -102,7 +102,7 @@ class LoadSets final : public Decoding {
 
   MemoryWork& work_;
   MemoryWork::Source& source_;
-  const Checkpoint wants_{Needs{.mappings = true}};
+  const Checkpoint wants_{needs_of_memory()};
 };
 
 // From a pipe, but for pages that are known to be those of a process that nobody asks for.
@@ -124,6 +124,8 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (const auto pages_id = pages_id_of_name(member.name)) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
+    set.checkpoint.note(member.name);
+    image.order = work_.nr_images++;
     if (set.directory) return nullptr;
     image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
     if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;
@@ -272,6 +274,10 @@ void MemoryWork::finish() {
 }
 
 void MemoryWork::report_missing(const MemorySet& set) {
+  const auto has_memory = [](const auto& one) { return !one->is_parent && !one->memories.empty(); };
+  const bool is_empty = set.memories.empty() && set.images.empty() && !set.checkpoint.tasks().empty();
+  if (is_empty && !options.pids && std::ranges::any_of(sources.front().sets.all(), has_memory))
+    report({Reason::no_pagemaps, set.name});
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
   const PartsWanted wanted{
       .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};

@@ -18,15 +18,17 @@ class MissingParts {
  private:
   // Where there is none at all, the pages went elsewhere.
   bool lacks_pagemap(MemoryId memory) const {
-    return wanted_.has_pagemap && model_.has_pagemaps && !wanted_.has_pagemap(memory);
+    return wanted_.has_pagemap && (model_.has_pagemaps || model_.has_pages) && !wanted_.has_pagemap(memory);
   }
   void look_at(const Task& task);
   void look_at(const Mapping& mapping);
+  void look_at_segments();
   void want(std::string name);
 
   const Checkpoint& checkpoint_;
   const Model& model_;
   const PartsWanted& wanted_;
+  std::unordered_set<std::uint64_t> segments_;  // of System V whose pages are not in their own image
   std::unordered_set<std::string> named_;
   std::vector<Error> errors_;
   std::size_t room_ = max_kept_errors;
@@ -45,8 +47,7 @@ void MissingParts::look_at(const Mapping& mapping) {
     if (!file && !model_.has_image("reg-files.img")) want("files.img");
     if (file && file->type == type_memfd && checkpoint_.path_of(*file).empty()) want("memfd.img");
   }
-  // Segments of System V may have their pages elsewhere.
-  if (mapping.kind() == Mapping::Kind::sysv) return;
+  if (mapping.kind() == Mapping::Kind::sysv && !segments_.contains(mapping.shmid)) return;
   const auto object = shared_object(checkpoint_, mapping);
   if (object && lacks_pagemap(*object)) want(pagemap_name(*object));
 }
@@ -59,12 +60,29 @@ void MissingParts::look_at(const Task& task) {
   for (const Mapping& mapping : task.memory.mappings) look_at(mapping);
 }
 
+void MissingParts::look_at_segments() {
+  static const Message& entry = *find_message("ipc_shm_entry");
+  static const Field &desc = *entry.find("desc"), &in_pagemaps = *entry.find("in_pagemaps");
+  static const Field& number = *desc.message().find("id");
+  for (const ImageMessage& segment : checkpoint_.messages("IPCNS_SHM")) {
+    if (segment.message != &entry || integer_or(in_pagemaps, entry, segment.payload, 0) == 0) continue;
+    const auto described = find_value(desc, entry, segment.payload);
+    if (described) segments_.insert(integer_or(number, desc.message(), described->bytes, 0));
+  }
+  // They are kept though nobody maps them.
+  for (const std::uint64_t id : segments_)
+    if (const MemoryId object{true, id}; !wanted_.pids && lacks_pagemap(object)) want(pagemap_name(object));
+}
+
 std::vector<Error> MissingParts::find() {
+  look_at_segments();
   for (const Task& task : checkpoint_.tasks()) look_at(task);
   return std::move(errors_);
 }
 
 }  // namespace
+
+Needs needs_of_memory() { return {.mappings = true, .kinds = {"IPCNS_SHM"}}; }
 
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted) {
   if (!model_of(checkpoint).is_whole || !checkpoint.pages_only().empty()) return {};

@@ -45,9 +45,15 @@ void Model::contradict(Reason reason, std::uint64_t have) {
   contradict({.reason = reason, .image = *entry.image, .offset = entry.offset, .entry = entry.index, .have = have});
 }
 
+bool is_of_tasks(std::string_view name) {
+  constexpr std::string_view begins[] = {"pstree.img", "core-", "mm-", "fs-", "fdinfo-", "ids-", "files.img"};
+  return std::ranges::any_of(begins, [name](std::string_view begin) { return name.starts_with(begin); });
+}
+
 void Model::note(std::string_view name) {
-  has_tasks |= name == "pstree.img" || name.starts_with("core-");
+  has_tasks |= is_of_tasks(name);
   has_pagemaps |= name.starts_with("pagemap-");
+  has_pages |= is_pages_name(name);
   has_inventory |= tells_of_set(name);
 }
 

@@ -15,7 +15,9 @@ bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && che
 
 struct CheckpointReader::Work {
   const Needs needs;
-  std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
+  std::set<std::string, std::less<>> noted = {};       // directories of paths: a pagemap of theirs was noted
+  std::set<std::string, std::less<>> with_tasks = {};  // of paths that were met, whether or not they are read
+  std::map<SetId, std::string> directories = {};       // of the sets' paths
   SetsOf<SetCheckpoint> sets = {};
   std::set<SetId> in_directories = {};
   CutInputs cut = {};
@@ -50,8 +52,10 @@ bool is_only_noted(const Needs& needs, std::string_view name) {
 // Of the pagemaps that are not read, the first of a set says that there are some.
 bool CheckpointReader::wants(std::string_view path) {
   const std::string_view name = last_part(path);
+  const std::string_view directory = path.substr(0, path.size() - name.size());
+  if (is_of_tasks(name) && !work_->with_tasks.contains(directory)) work_->with_tasks.emplace(directory);
   if (is_needed(work_->needs, name)) return true;
-  return is_only_noted(work_->needs, name) && !work_->noted.contains(path.substr(0, path.size() - name.size()));
+  return is_only_noted(work_->needs, name) && !work_->noted.contains(directory);
 }
 
 // What an image by itself is, its bytes say.
@@ -62,6 +66,7 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
     work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
+  work_->directories.try_emplace(*member.set, member.path, 0, member.path.size() - member.name.size());
   if (!member.directory.empty()) work_->in_directories.insert(*member.set);
   const bool tells_kind = member.in_set || kind_of_name(member.name);
   return found.checkpoint.sink_for(tells_kind ? std::string_view{member.name} : "-");
@@ -93,6 +98,9 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   *work_->room_for_errors += work_->errors_without_set.size();
   for (const Error& error : work_->errors_without_set) home.report(error);
   for (SetCheckpoint& found : all) {
+    const auto directory = work_->directories.find(found.id);
+    if (directory != work_->directories.end() && work_->with_tasks.contains(directory->second))
+      found.checkpoint.model_->has_tasks = true;
     const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
     found.checkpoint.finish(found.place, found.is_set && !may_lack);
     const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();

@@ -73,8 +73,8 @@ struct Model {
   std::vector<Error> errors;
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
   std::vector<Error> contradictions;  // while filling: errors whose images are named without their directory
-  // What of a set is there: pstree or core images, pagemaps, the inventory.
-  bool has_tasks = false, has_pagemaps = false, has_inventory = false;
+  // What of a set is there: images of tasks, pagemaps, pages images as far as it was told of them, the inventory.
+  bool has_tasks = false, has_pagemaps = false, has_pages = false, has_inventory = false;
   bool is_whole = true;                  // false: what is missing may have stood behind the end of an input
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
@@ -92,6 +92,9 @@ struct Model {
   // See Checkpoint::pages_only().
   std::string_view pages_only() const;
 };
+
+// Is it an image that a dump of tasks has, and a pre-dump has not?
+bool is_of_tasks(std::string_view name);
 
 inline const Model& model_of(const Checkpoint& checkpoint) { return *checkpoint.model_; }
 

@@ -127,6 +127,18 @@ bool Mapping::has_file() const { return status & (bit(6) | bit(7) | bit(14)) && 
 
 bool Mapping::is_shared() const { return flags & map_shared; }
 
+bool Mapping::is_anonymous() const {
+  switch (kind()) {
+    case Kind::anon:
+    case Kind::heap:
+    case Kind::stack:
+    case Kind::shmem:
+    case Kind::sysv:
+    case Kind::memfd: return true;
+    default: return false;
+  }
+}
+
 std::string_view name_of(Mapping::Kind kind) {
   constexpr std::string_view names[] = {"anon",  "heap",     "stack",        "file",    "memfd",
                                         "shmem", "sysv",     "socket",       "aio",     "vdso",

@@ -50,9 +50,11 @@ void read_texts(Inspection& inspection, InspectedSet& set) {
       room -= size;
       return true;
     };
-    if (has_room(arguments) && set.read(task, arguments, bytes)) {
-      const std::size_t own = std::min<std::size_t>(bytes.size(), space.arg_end - space.arg_start);
-      process.arguments = strings_in(std::string_view{bytes}.substr(0, own), std::string_view{bytes}.substr(own));
+    const std::uint64_t own_end = std::clamp(space.arg_end, arguments.begin, arguments.end);
+    if (has_room(arguments) && set.read(task, {arguments.begin, own_end}, bytes)) {
+      std::string behind;  // where a title may go on
+      if (!set.read(task, {own_end, arguments.end}, behind)) behind.clear();
+      process.arguments = strings_in(bytes, behind);
     }
     if (has_room(environment) && set.read(task, environment, bytes)) process.environment = strings_in(bytes);
   }

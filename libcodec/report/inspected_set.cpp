@@ -27,14 +27,22 @@ void InspectedSet::count(const Member& member, std::uint64_t size) {
   if (is_of_container_image(member)) return;
   sizes.total += size;
   if (member.is_image) sizes.images += size;
-  const std::string& above = member.set_place;
-  if (member.is_image ? !name.starts_with("stats-") || !above.ends_with(':') : above.ends_with("checkpoint/"))
-    sizes.directory += size;
+  const bool is_usual = std::string_view{member.set_place}.ends_with("checkpoint/");
+  const bool is_statistics = member.is_image && name.starts_with("stats-");
+  has_usual_directory_ |= member.is_image && !is_statistics && is_usual;
+  if (is_statistics && !is_usual) statistics_ += size;
+  else if (member.is_image || is_usual) sizes.directory += size;
   if (is_pages_name(name)) sizes.pages += size;
   else if (name.starts_with("amdgpu-pages-")) sizes.gpu += size;
   else if (name == "rootfs-diff.tar") sizes.root_difference += size;
   else if (name == "devshm-checkpoint.tar") sizes.shared_files += size;
   else if (member.path.find("volumes/") != std::string::npos && name.ends_with(".tar")) sizes.volumes += size;
+}
+
+InspectedSizes InspectedSet::all_sizes() const {
+  InspectedSizes all = sizes;
+  if (!has_usual_directory_) all.directory += statistics_;
+  return all;
 }
 
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
@@ -83,19 +91,36 @@ bool InspectedSet::read_captured(const Stretch& stretch, std::uint64_t page_size
   return !error && done == into.size();
 }
 
+namespace {
+
+bool is_anonymous(const MappingIndex& mappings, std::uint64_t begin, std::uint64_t end) {
+  while (begin < end) {
+    const Mapping* const mapping = mappings.at(begin);
+    if (!mapping || !mapping->is_anonymous()) return false;
+    begin = mapping->end;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool InspectedSet::read(const Task& task, TextPlace text, std::string& bytes) {
   const std::uint64_t page_size = page_size_of(*checkpoint, task);
   const MemoryId memory{.shmem = false, .id = task.pid};
   bytes.assign(static_cast<std::size_t>(text.end - text.begin), '\0');
   const std::span<std::byte> all = std::as_writable_bytes(std::span{bytes});
+  const MappingIndex mappings{task.memory.mappings};
   bool is_there = true, is_any_stored = false;  // nothing but holes is no text
   visit_stretches(*this, memory, page_size, text.begin, text.end, [&](const Stretch& stretch) {
     const std::uint64_t begin = std::max(stretch.vaddr, text.begin);
     const std::uint64_t end = std::min(stretch.end(page_size), text.end);
-    if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
-    is_any_stored = true;
-    is_there = stretch.where == Stretch::Where::stored &&
-               read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - text.begin, end - begin));
+    if (begin >= end) return Step::go;
+    const bool is_hole = stretch.where == Stretch::Where::hole;
+    is_any_stored = is_any_stored || !is_hole;
+    if (is_hole) is_there = is_anonymous(mappings, begin, end);
+    else
+      is_there = stretch.where == Stretch::Where::stored &&
+                 read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - text.begin, end - begin));
     return is_there ? Step::go : Step::stop;
   });
   for (PageStore* at = this; at; at = at->has_given_parent() ? at->parent() : nullptr)

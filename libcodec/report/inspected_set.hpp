@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -27,17 +28,27 @@ class InspectedSet final : public PageStore {
   InspectedSet* child = nullptr;                                       // whose parent it is
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
 
+  // Which pages images there are.
+  void note_pages(std::uint64_t pages_id) { pages_ids_.insert(pages_id); }
+  bool has_pages(std::uint64_t pages_id) const { return pages_ids_.contains(pages_id); }
+  bool has_pages() const { return !pages_ids_.empty(); }
   // Adds bytes of a member to the sizes.
   void count(const Member& member, std::uint64_t size);
+  InspectedSizes all_sizes() const;  // when all members came
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
-  // Reads what was kept, here or in a parent. False: the bytes are not there, or not in reach.
+  // Reads what was kept, here or in a parent; holes of anonymous memory are zeros. False: nothing of it is stored, or
+  // some of the bytes are not there, or not in reach.
   bool read(const Task& task, TextPlace place, std::string& bytes);
 
  private:
   bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
   bool read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
 
+  std::set<std::uint64_t> pages_ids_;
+  // Statistics beside the images are in their directory, but not those above the usual one.
+  std::uint64_t statistics_ = 0;  // bytes
+  bool has_usual_directory_ = false;
   std::unique_ptr<PageDirectory> opened_;
   MemoryId last_ = {};
   Pagemap pagemap_;  // of last_

@@ -182,8 +182,9 @@ CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64
 
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
-  if (const auto pages_id = pages_id_of_name(member.name))
-    return {.use = Use::pages, .pages = capture(member, *pages_id)};
+  const auto pages_id = pages_id_of_name(member.name);
+  if (pages_id) set_of(member).note_pages(*pages_id);
+  if (pages_id) return {.use = Use::pages, .pages = capture(member, *pages_id)};
   if (member.is_image) return {.use = !member.in_set || checkpoints.wants(member.path) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
   if (!is_container_file(member.name) && !is_blob) return {};
@@ -328,7 +329,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   inspection.is_directory = !set.directory.empty();
   if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);
-  inspection.sizes = set.sizes;
+  inspection.sizes = set.all_sizes();
   const std::uint64_t size = set.input ? set.input->size() : InputFile::unknown;
   if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
   inspect_processes(inspection);
@@ -343,6 +344,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   inspect_sockets(inspection);
   inspect_mounts(inspection);
   inspect_namespaces(inspection);
+  inspect_missing(inspection, set);
   return inspection;
 }
 
@@ -401,8 +403,8 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   for (Inspection& inspection : shown) {
     ids.push_back(inspection.id);
     InspectedSet& set = *sets.find(inspection.id);
-    for (PageStore* at = &set; at->has_given_parent(); at = at->parent()) ++inspection.nr_parents;
     if (options.overview) continue;
+    for (PageStore* at = set.parent(); at; at = at->parent()) ++inspection.nr_parents;
     read_texts(inspection, set);
     inspect_attention(inspection);
   }

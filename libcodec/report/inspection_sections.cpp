@@ -210,6 +210,8 @@ void Report::mounts() {
     return field("mounts", text);
   }
   head("mounts");
+  const auto may_be_own = [](const auto& ns) { return ns.kind == "mnt" && !ns.is_hosts.value_or(false); };
+  if (all_.mounts.empty() && std::ranges::any_of(all_.namespaces, may_be_own)) return line("  not known");
   if (all_.mounts.empty()) return line("  those of the host: the processes have no mount namespace of their own");
   std::uint32_t ns = all_.mounts.front().ns;
   const bool has_several = std::ranges::any_of(all_.mounts, [&](const auto& mount) { return mount.ns != ns; });

@@ -149,10 +149,12 @@ void Report::title() {
   }
   if (!pages_only.empty()) return fact("checkpoint", std::string{pages_only});
   std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
-  const bool has_own = std::ranges::any_of(
-      all_.namespaces, [](const auto& ns) { return ns.kind == "pid" && ns.is_hosts && !*ns.is_hosts; });
-  if (has_own) text += " from a pid namespace of its own";
-  else if (!all_.namespaces.empty()) text += " from the host";
+  const auto is_any = [&](bool hosts) {
+    return std::ranges::any_of(all_.namespaces,
+                               [&](const auto& ns) { return ns.kind == "pid" && ns.is_hosts == hosts; });
+  };
+  if (is_any(false)) text += " from a pid namespace of its own";
+  else if (is_any(true)) text += " from the host";
   fact("checkpoint", text);
 }
 
@@ -237,7 +239,7 @@ void Report::namespaces() {
   }
   std::string text = own.empty() ? "" : "own " + own;
   if (!hosts.empty()) text += (text.empty() ? "" : "; the host's ") + (own.empty() ? "the host's " + hosts : hosts);
-  if (!unknown.empty()) text += (text.empty() ? "" : "; not known: ") + unknown;
+  if (!unknown.empty()) text += (text.empty() ? "not known whose: " : "; not known: ") + unknown;
   if (!text.empty()) fact("namespaces", text);
 }
 

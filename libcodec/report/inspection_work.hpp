@@ -14,6 +14,7 @@ void inspect_sockets(Inspection& inspection);
 void inspect_mounts(Inspection& inspection);
 void inspect_namespaces(Inspection& inspection);
 void inspect_statistics(Inspection& inspection);
+void inspect_missing(Inspection& inspection, const InspectedSet& set);  // after the namespaces
 void inspect_attention(Inspection& inspection);
 
 // "chown net_admin", "all", "none"; in the order of their numbers.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/decimal.hpp"
+#include "base/kept_errors.hpp"
 
 namespace critpipe::search {
 
@@ -48,6 +49,10 @@ void FilterUse::add(MemoryId memory, const Pagemap* pagemap, std::uint64_t page_
   for (const PageRun& run : pagemap->runs) add(run.vaddr, run.end(page_size));
 }
 
+void FilterUse::add_without_memory(const SetId& set) {
+  if (without_memory_.size() < max_kept_errors) without_memory_.push_back({Reason::no_pagemaps, set.text()});
+}
+
 std::vector<Error> FilterUse::unmatched() const {
   std::vector<Error> errors;
   for (const std::uint32_t pid : filter_.pids)
@@ -61,7 +66,9 @@ std::vector<Error> FilterUse::unmatched() const {
       errors.push_back(usage("no process has a mapping " + filter_.areas[i] + ": crit x INPUT mems lists them"));
   if (!filter_.protection.empty() && !protection_)
     errors.push_back(usage("no process has a mapping with " + filter_.protection));
-  if (!errors.empty() || has_stored_) return errors;
+  // One by itself is told below, and who asks for a process does not ask for all.
+  if (has_memory_ && filter_.pids.empty()) errors.insert(errors.end(), without_memory_.begin(), without_memory_.end());
+  if (!errors.empty() || has_stored_ || is_missing_) return errors;
   if (!has_memory_) errors.push_back(usage("no memory in the input: neither a pagemap nor a pages image"));
   else if (!filter_.is_empty())
     errors.push_back(usage("of the memory that is asked for, nothing is stored in the input"));

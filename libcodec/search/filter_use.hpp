@@ -16,6 +16,10 @@ class FilterUse {
   // A pagemap of the checkpoint; null: it cannot be read.
   void add(MemoryId memory, const Pagemap* pagemap, std::uint64_t page_size);
   void add_pages_image() { has_memory_ = true; }
+  // A set without any pagemap and pages image.
+  void add_without_memory(const SetId& set);
+  // Something that the filter may leave was reported to be missing.
+  void add_missing() { is_missing_ = true; }
   // Bytes that the filter leaves are stored.
   void add_stored() { has_stored_ = true; }
 
@@ -31,7 +35,9 @@ class FilterUse {
   std::set<std::size_t> ranges_, areas_;  // their numbers in the filter
   bool protection_ = false;
   bool has_memory_ = false;
+  std::vector<Error> without_memory_;
   bool has_stored_ = false;
+  bool is_missing_ = false;
 };
 
 }  // namespace critpipe::search

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/kept_errors.hpp"
 #include "search/memory_search_work.hpp"
 
 namespace critpipe {
@@ -25,13 +26,20 @@ Step MemorySearch::with_parents(const std::vector<std::string>& inputs, const st
 std::vector<Error> MemorySearch::unmatched() const { return work_->use.unmatched(); }
 
 void MemorySearch::Work::report_missing(const Checkpoint& checkpoint, const std::string& place,
-                                        const std::function<bool(MemoryId)>& has_pagemap) const {
+                                        const std::function<bool(MemoryId)>& has_pagemap) {
   const MemoryFilter& filter = options.filter;
   PartsWanted wanted{.place = place, .has_pagemap = has_pagemap};
   wanted.names = options.names || !filter.areas.empty() || !filter.protection.empty();
   if (!filter.pids.empty())
     wanted.pids = [&](std::uint32_t pid) { return std::ranges::find(filter.pids, pid) != filter.pids.end(); };
-  for (const Error& error : missing_parts(checkpoint, wanted)) on_error(error);
+  for (const Error& error : missing_parts(checkpoint, wanted)) {
+    use.add_missing();
+    on_error(error);
+  }
+}
+
+void MemorySearch::Work::report_once(const Error& error) {
+  if (reported.size() < max_kept_errors && reported.emplace(error.reason, error.image).second) on_error(error);
 }
 
 Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader& reader) {

@@ -1,14 +1,16 @@
 // What the sources of a MemorySearch share. Internal.
 #pragma once
 
+#include <set>
+
 #include "critpipe/memory.hpp"
 #include "search/filter_use.hpp"
 #include "search/memory_owners.hpp"
 
 namespace critpipe {
 
-// Does any task map one?
-bool maps_unlinked(const Checkpoint& checkpoint);
+// Does any task map one where the filter of these options leaves it?
+bool maps_unlinked(const Checkpoint& checkpoint, const SetId& set, const MemorySearchOptions& options);
 
 // How stored pages of one memory come to a search.
 class StoredReader {
@@ -35,6 +37,10 @@ struct MemorySearch::Work {
   OnError on_error;
   search::FilterUse use{options.filter};
 
+  // An image that cannot be read is named once, however many pages of it are wanted.
+  void report_once(const Error& error);
+  std::set<std::pair<Reason, std::string>> reported = {};  // errors, and their images
+
   // Pages that are not in the images.
   void report_lazy(const std::string& place, std::uint64_t nr_pages);
   Step search_stored(const StoredMemory& memory, StoredReader& reader);
@@ -49,7 +55,7 @@ struct MemorySearch::Work {
   Step search_sets(CheckpointMemory& memory, const std::function<bool(const Pagemap*)>& wanted);
   // Images that the set of this place lacks, as far as the filter and the matches need them.
   void report_missing(const Checkpoint& checkpoint, const std::string& place,
-                      const std::function<bool(MemoryId)>& has_pagemap) const;
+                      const std::function<bool(MemoryId)>& has_pagemap);
   // Unlinked files that are mapped: their bytes are in images of their own, not among pages.
   Step search_unlinked(const std::vector<std::string>& inputs, const SourceOptions& source_options);
   Step search_unlinked(CheckpointMemory& memory);

@@ -78,7 +78,7 @@ Step PositionReader::finish(Feeder& feeder) {
     }
     if (image) error = image->read_content(at, {buffer_.data(), size});
     if (error) {
-      work_.on_error(error);
+      work_.report_once(error);
       extents_.clear();
       return feeder.end();
     }
@@ -126,10 +126,12 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     }
     // Pages that no pagemap names are searched as they stand.
     if (!set->images.empty()) use.add_pages_image();
+    else if (set->memories.empty()) use.add_without_memory(set->id);
     for (const auto& [pages_id, image] : set->images)
       if (!image.claimed && image.on_disk && search_inputs({image.place}, {}) == Step::stop) return Step::stop;
   }
-  const bool any = std::ranges::any_of(sets, [](const auto& set) { return maps_unlinked(*set->checkpoint); });
+  const bool any =
+      std::ranges::any_of(sets, [this](const auto& set) { return maps_unlinked(*set->checkpoint, set->id, options); });
   return any ? search_unlinked({path}, source_options) : Step::go;
 }
 

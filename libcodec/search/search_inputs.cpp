@@ -45,10 +45,11 @@ class InputSearch final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
   Step finish();
-  // After finish().
+  // After finish(): in memory that the filter leaves.
   bool maps_unlinked() const {
-    return std::ranges::any_of(
-        sets_.all(), [](const auto& set) { return !set->is_parent && critpipe::maps_unlinked(set->checkpoint); });
+    return std::ranges::any_of(sets_.all(), [this](const auto& set) {
+      return !set->is_parent && critpipe::maps_unlinked(set->checkpoint, set->id, work_.options);
+    });
   }
   bool has_joined() const { return has_joined_; }
   // After finish(): is there anything to be read again? Then all inputs are.
@@ -75,8 +76,8 @@ class InputSearch final : public Decoding {
   SetsOf<SearchedSet> sets_;
   CutInputs cut_;
   bool has_joined_ = false;
-  std::set<std::pair<Reason, std::string>> known_;    // errors of the first pass, and their images
-  const Checkpoint needed_{Needs{.mappings = true}};  // empty: tells which images the others take
+  std::set<std::pair<Reason, std::string>> known_;  // errors of the first pass, and their images
+  const Checkpoint needed_{needs_of_memory()};      // empty: tells which images the others take
 };
 
 bool InputSearch::wants(std::string_view name) {
@@ -117,6 +118,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
     SearchedPages& pages = set.pages[*pages_id];
     if (pass_.is_second && !std::exchange(pages.again, false)) return nullptr;
     pages.place = member.place;
+    set.checkpoint.note(file);
     return std::make_unique<ImageSearch>(pass_, set, *pages_id);
   }
   if (pass_.is_second) return nullptr;
@@ -265,6 +267,7 @@ Step InputSearch::finish(SearchedSet& set) {
   MemoryOwners owners{set.id, set.checkpoint, work_.options, set.sharers};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
+  else if (set.in_set && set.pagemaps.empty()) work_.use.add_without_memory(set.id);
   if (set.in_set)
     work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
   for (Pagemap& pagemap : set.pagemaps.all())

@@ -25,10 +25,14 @@ std::vector<Range> within(const std::vector<Range>& all, const Ranges& wanted) {
 
 }  // namespace
 
-bool maps_unlinked(const Checkpoint& checkpoint) {
+bool maps_unlinked(const Checkpoint& checkpoint, const SetId& set, const MemorySearchOptions& options) {
+  MemoryOwners owners{set, checkpoint, options};
   return std::ranges::any_of(checkpoint.tasks(), [&](const Task& task) {
-    return std::ranges::any_of(task.memory.mappings,
-                               [&](const Mapping& mapping) { return !checkpoint.ghost_of(mapping).empty(); });
+    const Ranges wanted = owners.wanted({false, task.pid});
+    return std::ranges::any_of(task.memory.mappings, [&](const Mapping& mapping) {
+      const auto is_in = [&](const auto& range) { return range.begin < mapping.end && mapping.start < range.end; };
+      return !checkpoint.ghost_of(mapping).empty() && std::ranges::any_of(wanted, is_in);
+    });
   });
 }
 

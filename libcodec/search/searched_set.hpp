@@ -29,7 +29,7 @@ struct SearchedSet final : PageStore {
   bool in_set = false;
   bool is_chosen = true;   // not read for its children only
   bool is_parent = false;  // of another set in its input, as is known at the end
-  Checkpoint checkpoint{Needs{.mappings = true}};
+  Checkpoint checkpoint{needs_of_memory()};
   std::set<std::string> whole;        // names of images that came to their end, but for those of pages
   std::set<MemoryId> whole_pagemaps;  // pagemaps that did
   Pagemaps pagemaps;

@@ -56,9 +56,10 @@ struct Delivery {
   std::string prefix;  // before the paths of members, with its slash; empty where the input is the only one
   SetIds ids;
   std::uint64_t next_id;
-  NestedPlace nested = {};  // where the archive that is read stands in the input
-  NameSet names = {};       // of members
-  bool has_set = false;     // the one that the options ask for
+  NestedPlace nested = {};       // where the archive that is read stands in the input
+  std::string first_layer = {};  // in short, of those with images
+  NameSet names = {};            // of members
+  bool has_set = false;          // the one that the options ask for
   bool has_all_sets = true;
   std::size_t nr_members = 0;
   bool has_image = false;
@@ -75,8 +76,8 @@ struct Delivery {
   // Nothing, if no other member had the name. Requires: name() gave it one.
   Error seen_before(const Member& member);
   bool wants(const Member& member);
-  // Hands on what the opened member holds, if that is an archive.
-  Step read_layer(std::vector<OpenedInput>& layer);
+  // Hands on what the opened member holds, if that is an archive. `path` is the member's.
+  Step read_layer(std::vector<OpenedInput>& layer, std::string_view path);
   // The archive cannot be read further, or does not give a member that it names.
   void fail(Error error);
   // Says so if nothing was there that the options ask for; `what` there was, where it may be something else.

@@ -54,6 +54,16 @@ bool is_layer_name(std::string_view name) {
   return is_digest(stem.substr(stem.find(':') + 1)) && (suffix.empty() || suffix.starts_with(".tar"));
 }
 
+std::string short_layer_name(std::string_view path) {
+  for (std::string_view left = path; !left.empty(); left = directory_part(left)) {
+    const std::string_view last = last_part(left);
+    const std::string_view digest = last.substr(0, last.find('.'));
+    const std::string_view digits = digest.substr(digest.find(':') + 1);
+    if (is_digest(digits)) return std::string{digits.substr(0, fewest_digits)};
+  }
+  return std::string{last_part(path)};
+}
+
 NestedPlace::Role NestedPlace::role_of(std::string_view name, bool is_directory) {
   if (!in_layer) return is_directory || !is_image_name(name) ? Role::other : Role::image;
   if (is_directory || is_another) return Role::nothing;

@@ -123,7 +123,7 @@ Step LayersPiece::read_layer(Delivery& to, const std::string& name) const {
   layers[0].place = file.place();
   layers[0].name = last_part(name);
   read_from(layers[0], std::move(file), options_);
-  return to.read_layer(layers);
+  return to.read_layer(layers, name);
 }
 
 }  // namespace

@@ -56,21 +56,25 @@ bool is_parent_set(const SourceOptions& options, std::string_view set) {
 
 bool Delivery::name(Member& member, std::string_view inner) {
   const NameInSet split = split_name(inner);
-  const bool is_chosen = options.set && *options.set == split.set;
-  if (options.set && !is_chosen && !is_parent_set(options, split.set)) return false;
+  std::string set = nested.own_set;
+  if (!set.empty() && !split.set.empty()) set += '/';
+  set += split.set;
+  const bool is_chosen = options.set && *options.set == set;
+  if (options.set && !is_chosen && !is_parent_set(options, set)) return false;
   has_set |= member.is_image && is_chosen;
-  member.set = ids.of(split.set);
+  member.set = ids.of(set);
   if (!member.set) {
-    if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::string{split.set}));
+    if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::move(set)));
     return false;
   }
   member.name = split.name;
   member.set_place =
       std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
-  if (!is_chosen) member.path += directory_of(split.set);
+  if (!is_chosen) member.path += directory_of(set);
   member.path += split.name;
-  member.within = inner.substr(0, inner.size() - split.name.size());
+  if (!nested.own_set.empty()) member.within = nested.own_set + "/";
+  member.within += inner.substr(0, inner.size() - split.name.size());
   member.id = next_id++;
   member.in_set = true;
   return true;
@@ -88,7 +92,7 @@ bool Delivery::wants(const Member& member) {
   return is_wanted;
 }
 
-Step Delivery::read_layer(std::vector<OpenedInput>& layer) {
+Step Delivery::read_layer(std::vector<OpenedInput>& layer, std::string_view path) {
   OpenedInput& opened = layer.front();
   look_into(opened, options);
   if (!opened.form || opened.reader->error()) {
@@ -99,8 +103,12 @@ Step Delivery::read_layer(std::vector<OpenedInput>& layer) {
   if (opened.form == &image_form) return Step::go;
   std::string above = std::exchange(place, opened.place);
   nested.in_layer = true;
+  const bool is_first = !has_image;
+  std::string name = short_layer_name(path);
+  if (!is_first && name != first_layer) nested.own_set = name;
   const Step step = opened.form->read(layer, *this);
   nested = {};
+  if (is_first && has_image) first_layer = std::move(name);
   place = std::move(above);
   return step;
 }

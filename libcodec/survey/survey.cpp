@@ -68,10 +68,12 @@ class MemorySink final : public PagemapSink {
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
     memory_->compressed |= reader().has_compressed();
-    if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
+    // Where compressed pages are is known when all of them have come.
+    const bool streams = options_.on_runs && !(alone_ && reader().layout());
+    if (options_.runs && set_.directory.empty() && !(alone_ && streams))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
-    return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
+    return streams ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
     if (memory_) {
@@ -190,11 +192,7 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-Needs SurveyWork::needs() const {
-  Needs needs{.mappings = options.mappings};
-  if (options.mappings) needs.kinds.emplace_back("IPCNS_SHM");
-  return needs;
-}
+Needs SurveyWork::needs() const { return options.mappings ? needs_of_memory() : Needs{}; }
 
 SurveyedSet& SurveyWork::set_of(const Member& member) {
   return sets.of(member, [&] {
@@ -218,6 +216,7 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
   if (!member.is_image) return parent_link_sink(work_->sets, member);
   SurveyedSet& set = work_->set_of(member);
   const std::string& file = member.name;
+  set.checkpoint->note(file);
   if (const auto pages_id = pages_id_of_name(file)) {
     if (set.state().left_out.contains(*pages_id)) return nullptr;
     SurveyedPages& image = set.images[*pages_id];
@@ -229,7 +228,6 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     return sink;
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
-  set.checkpoint->note(file);
   const Kind* kind = kind_of_name(file);
   const bool other = kind && !memory_of_name(file);
   if (other && set.checkpoint->wants(file)) return set.checkpoint->sink_for(file);

@@ -33,6 +33,19 @@ void find_unknown_parent(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+// CRIU looks for a parent among the entries that it has read.
+void find_late_parents(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree()) return;
+  std::set<std::uint32_t> read;
+  each_task(set, [&](std::uint64_t entry, const Record& task) {
+    const std::uint32_t pid = task.id("pid"), ppid = task.id("ppid");
+    const bool is_there = ppid != 0 && ppid != pid && set.checkpoint.find_task(ppid);
+    if (is_there && !read.contains(ppid))
+      report({"pstree.img", entry, "ppid"}, sentence("the parent %u of task %u stands behind it", ppid, pid));
+    read.insert(pid);
+  });
+}
+
 // A thread's id is a task's or another thread's, too.
 void find_twice(const CheckedImages& set, const Reporter& report) {
   std::set<std::uint32_t> seen;
@@ -138,6 +151,9 @@ constexpr RuleRow rows[] = {
     {{"parent-unknown", Severity::error, "A task's parent is not in the tree.",
       "Take pstree.img from the dump as it was written."},
      find_unknown_parent},
+    {{"parent-order", Severity::error, "A task stands before its parent.",
+      "Take pstree.img from the dump as it was written."},
+     find_late_parents},
     {{"core-missing", Severity::error, "A task or thread has no core image.", "Copy the image again, or dump again."},
      find_missing_cores},
     {{"core-incomplete", Severity::error, "A core image lacks what a restore needs.",

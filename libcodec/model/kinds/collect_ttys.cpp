@@ -1,4 +1,6 @@
 // tty-info.img: which terminals there are.
+#include <algorithm>
+
 #include "model/collect.hpp"
 #include "model/message_reader.hpp"
 
@@ -21,8 +23,13 @@ void collect_tty(Model& model, std::uint32_t, const Entry& entry) {
   model.ttys.try_emplace(info.id, info);
 }
 
+void expect_ttys(const Model& model, Missing& missing) {
+  const auto is_tty = [](const auto& file) { return file.second.type == type_tty; };
+  if (std::ranges::any_of(model.files, is_tty)) missing.want("tty-info.img");
+}
+
 constexpr CollectedKind rows[] = {
-    {"TTY_INFO", needs_descriptors, collect_tty, nullptr},
+    {"TTY_INFO", needs_descriptors, collect_tty, expect_ttys},
 };
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace critpipe {
 namespace {
 
 constexpr std::size_t header_bytes = 512;
-constexpr std::size_t checksum_at = 148;
-constexpr std::size_t checksum_bytes = 8;
+constexpr std::size_t checksum_at = 148, checksum_bytes = 8;
+constexpr const char* hard_link = "hard link";
 
 // What libarchive says of the member that it stands at.
 struct Header {
@@ -207,7 +207,7 @@ Header Tar::header(archive_entry* entry) const {
   if (is_plain && library_->archive_entry_sparse_count(entry) == 0)
     header.at = static_cast<std::uint64_t>(library_->archive_filter_bytes(handle_.get(), 0));
   if (library_->archive_entry_hardlink(entry) || library_->archive_entry_hardlink_utf8(entry))
-    header.unusual = "hard link";
+    header.unusual = hard_link;
   else if (type != AE_IFREG) header.unusual = type == AE_IFLNK ? "link" : "device or pipe";
   if (type == AE_IFLNK && is_parent_link(header.name)) {
     const char* target = library_->archive_entry_symlink(entry);
@@ -229,14 +229,15 @@ Step Tar::read_member(const Header& header) {
     return Step::go;
   }
   to_.has_image |= role == Role::image;
-  if (const char* why = fault_of_name(header.name)) {
+  const bool is_layer = role == Role::other && !header.unusual && !to_.nested.in_layer && is_layer_name(header.name);
+  const bool is_passed_over = header.is_directory || (role == Role::other && !is_read && !is_layer);
+  if (const char* why = is_passed_over ? fault_of_path(header.name) : fault_of_name(header.name)) {
     const std::string place = to_.place + ":" + header.path.substr(0, max_name_bytes);
     to_.fail(named_error(Reason::bad_name, place, why));
     return Step::go;
   }
-  const bool is_layer = role == Role::other && !header.unusual && !to_.nested.in_layer && is_layer_name(header.name);
   if (role == Role::other && !header.is_directory && !to_.nested.in_layer) to_.others.add(header.name);
-  if (header.is_directory || (role == Role::other && !is_read && !is_layer)) return Step::go;
+  if (is_passed_over) return Step::go;
   Member member;
   member.is_image = role != Role::other;
   member.place = to_.place + ":" + header.path;
@@ -248,7 +249,8 @@ Step Tar::read_member(const Header& header) {
   if (role == Role::whiteout) refuse(member, Reason::bad_member, "whiteout, which takes images of another layer away");
   else if (header.parent_link && role == Role::other) return read_link(member, *header.parent_link);
   else if (!header.unusual) return read_file(member, role, header.name);
-  else if (role == Role::image) refuse(member, Reason::bad_member, header.unusual);
+  else if (role == Role::image || (header.unusual == hard_link && !to_.nested.in_layer && to_.wants(member)))
+    refuse(member, Reason::bad_member, header.unusual);
   return Step::go;
 }
 
@@ -314,7 +316,7 @@ Step Tar::read_layer(Member& member, bool is_asked_for, std::string_view name) {
   layer.reader = std::make_unique<PeekReader>(std::move(owned));
   std::vector<OpenedInput> layers;
   layers.push_back(std::move(layer));
-  const Step step = to_.read_layer(layers);
+  const Step step = to_.read_layer(layers, name);
   if (step == Step::stop || data.stopped()) return Step::stop;
   broken_ |= to_.nr_members > max_members;  // reported already
   if (data.is_heard()) {

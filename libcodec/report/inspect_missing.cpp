@@ -1,0 +1,57 @@
+// Images that a report of a set needs and that are not in it, besides those of tasks.
+#include <algorithm>
+#include <set>
+
+#include "model/model.hpp"
+#include "report/inspection_work.hpp"
+
+namespace critpipe {
+
+namespace {
+
+class MissingOfReport {
+ public:
+  MissingOfReport(Inspection& inspection, const InspectedSet& set)
+      : inspection_{inspection}, set_{set}, model_{model_of(*inspection.checkpoint)} {}
+
+  void find();
+
+ private:
+  void want(const std::string& name, bool is_there) {
+    const bool is_new = !is_there && named_.insert(name).second;
+    if (is_new) keep_error(inspection_.errors, {Reason::missing_image, set_.place + name}, room_);
+  }
+  void want_read(const std::string& name) { want(name, model_.has_image(name)); }
+  void look_at_pages(const Task& task);
+
+  Inspection& inspection_;
+  const InspectedSet& set_;
+  const Model& model_;
+  std::set<std::string> named_;
+  std::size_t room_ = max_kept_errors;
+};
+
+void MissingOfReport::look_at_pages(const Task& task) {
+  const bool any_stored = std::ranges::any_of(task.pagemap, &PageRun::is_present);
+  if (task.has_pagemap) want(pages_name(task.pages_id), !any_stored || set_.has_pages(task.pages_id));
+  // Where there is no pagemap at all, the pages are elsewhere, unless there is a pages image.
+  else if (task.is_running() && !model_.has_pagemaps && set_.has_pages()) want_read(pagemap_name({false, task.pid}));
+}
+
+void MissingOfReport::find() {
+  const Checkpoint& checkpoint = *inspection_.checkpoint;
+  if (!model_.is_whole || checkpoint.tasks().empty() || !checkpoint.pages_only().empty()) return;
+  want_read("inventory.img");
+  for (const InspectedNamespace& ns : inspection_.namespaces) {
+    if (ns.is_hosts.value_or(true)) continue;
+    if (ns.kind == "mnt") want_read("mountpoints-" + std::to_string(ns.id) + ".img");
+    if (ns.kind == "uts") want_read("utsns-" + std::to_string(ns.id) + ".img");
+  }
+  for (const Task& task : checkpoint.tasks()) look_at_pages(task);
+}
+
+}  // namespace
+
+void inspect_missing(Inspection& inspection, const InspectedSet& set) { MissingOfReport{inspection, set}.find(); }
+
+}  // namespace critpipe
