@@ -126,14 +126,8 @@ void Printer::report(const Error& error) {
   else program_.report(error);
 }
 
-// It is no checkpoint, or cannot be read: its errors say so.
-bool is_nothing(const Inspection& inspection) {
-  return inspection.processes.empty() && !inspection.errors.empty() && inspection.checkpoint->pages_only().empty() &&
-         !inspection.container.is_known();
-}
-
 void Printer::print(const Inspection& inspection, bool has_heading) {
-  if (is_nothing(inspection)) return;
+  if (!inspection.has_anything()) return;
   if (document_) return document_->add(inspection);
   if (program_.has("lines")) return print_inspection_lines(output_, inspection, json_);
   if (!std::exchange(is_first_, false)) output_.write("\n");

@@ -7,6 +7,7 @@
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
+#include "model/collect.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -22,15 +23,19 @@ void add_parent(PageDirectory& directory, std::vector<Directory::Identity>& pare
 
 }  // namespace
 
-std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs) {
-  std::vector<Directory::Identity> parents;
+KnownInputs look_at_directories(std::span<const std::string> inputs) {
+  KnownInputs known;
   for (const std::string& input : inputs) {
     std::error_code none;
     if (input == "-" || !std::filesystem::is_directory(input, none) || is_container_image(input)) continue;
     PageDirectory directory{input};
-    add_parent(directory, parents);
+    add_parent(directory, known.parents);
+    Error error;
+    const auto set = ImageSet::open_input(input, error);
+    const auto is_pagemap = [](const std::string& name) { return name.starts_with("pagemap-"); };
+    if (set && set->has("pstree.img")) known.lack_pages |= std::ranges::none_of(set->members(), is_pagemap);
   }
-  return parents;
+  return known;
 }
 
 struct CheckReader::Work {
@@ -41,8 +46,10 @@ struct CheckReader::Work {
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   CheckedImages& home_of(const Error& damage);
-  void join_sets(std::span<const Directory::Identity> linked);
+  void leave_out_asides();
+  void join_sets(const KnownInputs& known);
   void join_parents(std::span<const std::string> parents);
+  CheckedImages* parent_in(std::string parent, const CheckedImages& below);
 };
 
 // What is wrong with an input as a whole goes to its first set.
@@ -55,8 +62,19 @@ CheckedImages& CheckReader::Work::home_of(const Error& damage) {
   return sets.add({id.checkpoint, {}}, make());
 }
 
-void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
-  std::vector<Directory::Identity> above{linked.begin(), linked.end()};
+// What stands beside a directory with images is no set of its own.
+void CheckReader::Work::leave_out_asides() {
+  std::set<std::string_view> with_images;  // inputs
+  for (const auto& set : sets.all())
+    if (set->checkpoint.kind() != SetKind::aside) with_images.insert(set->id.checkpoint);
+  std::set<CheckedImages*> asides;
+  for (const auto& set : sets.all())
+    if (set->checkpoint.kind() == SetKind::aside && with_images.contains(set->id.checkpoint)) asides.insert(set.get());
+  (void)sets.take_out(asides);
+}
+
+void CheckReader::Work::join_sets(const KnownInputs& known) {
+  std::vector<Directory::Identity> above = known.parents;
   const std::vector<CheckedImages*> parents = sets.parents();
   for (std::size_t i = 0; i < sets.size(); ++i) {
     CheckedImages& set = *sets.all()[i];
@@ -73,7 +91,25 @@ void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
   std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets.all())
     if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
-  for (const auto& set : sets.all()) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
+  for (const auto& set : sets.all())
+    set->has_tree_beside = with_tree.contains(set->id.checkpoint) ||
+                           (known.lack_pages && set->checkpoint.kind() == SetKind::pages);
+}
+
+// The set with pages of a parent that was given, if it is the only one.
+CheckedImages* CheckReader::Work::parent_in(std::string parent, const CheckedImages& below) {
+  while (parent.size() > 1 && parent.ends_with('/')) parent.pop_back();
+  const std::vector<CheckedImages*> above = sets.parents();
+  std::vector<CheckedImages*> found;
+  for (const auto& set : sets.all())
+    if (set->id.checkpoint == parent && !set->memories.empty() && set.get() != &below &&
+        std::ranges::find(above, set.get()) == above.end())
+      found.push_back(set.get());
+  if (found.size() == 1) return found.front();
+  const auto is_of_parent = [&](const Error& error) { return error.set && error.set->checkpoint == parent; };
+  const bool has_failed = std::ranges::any_of(errors, is_of_parent) || std::ranges::any_of(damages, is_of_parent);
+  if (!found.empty() || !has_failed) keep_error(errors, no_single_parent(parent, found.size()), room_for_errors);
+  return nullptr;
 }
 
 // The first input with pages in a parent that it lacks has these above it, the nearest first.
@@ -93,13 +129,10 @@ void CheckReader::Work::join_parents(std::span<const std::string> parents) {
       keep_error(errors, std::move(error), room_for_errors);
       continue;
     }
-    const auto is_that = [&](const std::unique_ptr<CheckedImages>& set) {
-      return set->id.checkpoint == parent && !set->memories.empty() && set.get() != below;
-    };
-    const auto above = std::ranges::find_if(sets.all(), is_that);
-    if (above == sets.all().end()) return;
-    below->give_parent(**above);
-    below = above->get();
+    CheckedImages* const above = parent_in(parent, *below);
+    if (!above) return;
+    below->give_parent(*above);
+    below = above;
     below->is_parent = true;
   }
 }
@@ -121,6 +154,7 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
   set.is_set |= member.in_set;
+  set.checkpoint.note(member.name);
   std::unique_ptr<Sink> model;
   if (set.checkpoint.wants(member.name)) model = set.checkpoint.sink_for(member.name);
   const auto report = [this, place = member.place, id = member.set](Error error) {
@@ -191,9 +225,9 @@ void Findings::damage(const Error& error) {
   const std::size_t behind = images_.place.size();
   const std::string name = error.image.starts_with(images_.place) ? error.image.substr(behind) : std::string{};
   const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
-  const bool is_aside = name.starts_with("stats-") || name.starts_with("irmap-cache");
+  const bool is_restored = !is_aside(std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1));
   finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
-  finding.severity = is_aside ? Severity::warning : finding.rule->severity;
+  finding.severity = !is_restored ? Severity::warning : finding.rule->severity;
   finding.image = error.image;
   finding.entry = error.entry;
   Error inner = error;
@@ -313,23 +347,20 @@ CheckedSet Findings::finish() {
     return left.image != right.image && natural_less(left.image, right.image);
   });
   checked_.id = images_.id;
-  checked_.kind = !images_.is_set                ? "images"
-                  : images_.has_tasks()          ? "checkpoint"
-                  : images_.memories.empty()     ? "images"
-                  : images_.has("inventory.img") ? "pre-dump"
-                                                 : "pages";
+  const SetKind kind = images_.has_tasks() ? SetKind::checkpoint : images_.checkpoint.kind();
+  checked_.kind = name_of(images_.is_set ? kind : SetKind::images);
   return std::move(checked_);
 }
 
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents,
-                                            std::span<const Directory::Identity> linked) {
+std::vector<CheckedSet> CheckReader::finish(std::span<const std::string> parents, const KnownInputs& known) {
+  work_->leave_out_asides();
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
   for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) set->finish();
-  work_->join_sets(linked);
+  work_->join_sets(known);
   work_->join_parents(parents);
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);

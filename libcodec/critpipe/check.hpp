@@ -61,6 +61,7 @@ struct Finding {
   std::uint64_t entry = Error::nowhere;  // 0-based
   std::string field = {};                // "vmas[3].shmid"; empty: none
   std::string reason = {};               // a sentence without a period; text from images is escaped
+  std::uint32_t pid = 0;                 // of which process, where no image is at fault; 0: of none
 };
 std::string to_string(const Finding& finding);  // one line: "error: core-1.img: entry 0: field: reason [rule]"
 
@@ -74,6 +75,11 @@ struct RestorePlan {
   std::vector<std::string> inherit_fd = {};  // "fd[3]:KEY"
 };
 
+// What such a list gives: the PATH of "TYPE[KEY]:PATH", which may be empty; and whether there is an "fd[N]:KEY".
+std::optional<std::string_view> external_value(std::span<const std::string> given, std::string_view type,
+                                               std::string_view key);
+bool has_inherited(std::span<const std::string> given, std::string_view key);
+
 // A set of images and what was found.
 struct CheckedSet {
   SetId id;
@@ -85,6 +91,14 @@ struct CheckedSet {
 };
 constexpr std::size_t max_findings = 2000;  // that are kept of a set
 constexpr std::size_t max_findings_of_rule = 100;
+
+// What is known of inputs that other readers read.
+struct KnownInputs {
+  std::vector<Directory::Identity> parents = {};  // to which their links lead
+  bool lack_pages = false;                        // one has tasks and no pages: a page server may have got them
+};
+// Looks at those of the inputs that are directories.
+KnownInputs look_at_directories(std::span<const std::string> inputs);
 
 // Reads inputs, each completely, and checks their sets. With SourceOptions::all_members it knows of the link to a
 // parent that an archive holds.
@@ -99,10 +113,9 @@ class CheckReader final : public Decoding {
   void report(const Error& error) override;
 
   // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first. `linked`: directories to
-  // which other sets have links, as linked_parents() says: they need not be checkpoints.
-  std::vector<CheckedSet> finish(std::span<const std::string> parents = {},
-                                 std::span<const Directory::Identity> linked = {});
+  // that were read, which hold the pages that the others have in parents, the nearest first. Parts of a checkpoint whose
+  // other parts are `known` need not be one themselves.
+  std::vector<CheckedSet> finish(std::span<const std::string> parents = {}, const KnownInputs& known = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 
@@ -110,9 +123,6 @@ class CheckReader final : public Decoding {
   struct CRITPIPE_INNER Work;
   std::unique_ptr<Work> work_;
 };
-
-// The parents to which the links of those inputs lead that are directories.
-std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs);
 
 // The rules of pagemaps, for those who have read them already.
 

@@ -111,7 +111,8 @@ struct Inspection {
   std::string hostname;                     // of its uts namespace, else of the configuration
   std::optional<Statistics> statistics;     // of the dump
   std::vector<InspectedProcess> processes;  // in the order of the tree
-  std::size_t nr_threads = 0;
+  std::size_t nr_processes = 0;             // the same; of a pre-dump those with pages, also in an overview
+  std::optional<std::size_t> nr_threads;    // nothing: a pre-dump does not say
   std::vector<InspectedFile> files;
   std::vector<InspectedSocket> sockets;
   std::vector<InspectedMount> mounts;
@@ -122,6 +123,8 @@ struct Inspection {
   bool has_parent = false;     // pages are in one
   std::vector<Error> errors;
 
+  // Is there anything to show? Else errors say why there is not.
+  bool has_anything() const;
   // The first of the tree; null: there are no processes.
   const InspectedProcess* root() const { return processes.empty() ? nullptr : &processes.front(); }
   std::string comm_of(std::uint32_t pid) const;  // empty: there is no such process
@@ -200,12 +203,13 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
 // A line of a table.
 struct InspectionRow {
   SetId id;
-  std::string pod_namespace, pod, container, image, engine, created, criu, what;
+  std::string pod_namespace, pod, container, image, engine, created, criu;
+  std::string_view what, remark;  // "pre-dump"; for people, "a pre-dump"
   std::uint64_t size_bytes = 0;
   std::size_t nr_processes = 0;
 };
 InspectionRow row_of(const Inspection& inspection);  // owns what it has of it
-// Sorts by a column: "namespace", "pod", "container", "image", "engine", "created", "size", "processes", "criu",
+// Sorts by a column, times by their instants: "namespace", "pod", "container", "image", "engine", "created", "size", "processes", "criu",
 // "input". False: there is no such column.
 bool sort_rows(std::vector<InspectionRow>& rows, std::string_view key);
 void print_table(Output& output, std::span<const InspectionRow> rows);

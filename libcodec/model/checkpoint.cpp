@@ -49,20 +49,42 @@ void Model::note(std::string_view name) {
   has_tasks |= name == "pstree.img" || name.starts_with("core-");
   has_pagemaps |= name.starts_with("pagemap-");
   has_inventory |= tells_of_set(name);
+  has_images |= !is_aside(name);
 }
 
 // A page server writes no inventory.
+SetKind Model::kind() const {
+  if (has_tasks) return SetKind::checkpoint;
+  if (has_inventory) return SetKind::pre_dump;
+  return has_pagemaps ? SetKind::pages : has_images ? SetKind::images : SetKind::aside;
+}
+
 std::string_view Model::pages_only() const {
-  if (has_tasks) return {};
-  if (has_pagemaps)
-    return has_inventory ? "a pre-dump: pages only, no pstree"
-                         : "pages only, no pstree: of a page server or a pre-dump";
-  return has_inventory ? "a pre-dump without its pages, which went to a page server: no pstree" : "";
+  switch (kind()) {
+    case SetKind::pre_dump:
+      return has_pagemaps ? "a pre-dump: pages only, no pstree"
+                          : "a pre-dump without its pages, which went to a page server: no pstree";
+    case SetKind::pages: return "pages only, no pstree: of a page server or a pre-dump";
+    default: return {};
+  }
+}
+
+std::string_view name_of(SetKind kind) {
+  switch (kind) {
+    case SetKind::checkpoint: return "checkpoint";
+    case SetKind::pre_dump: return "pre-dump";
+    case SetKind::pages: return "pages";
+    case SetKind::images:
+    case SetKind::aside: break;
+  }
+  return "images";
 }
 
 bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name) || tells_of_set(name); }
 
 void Checkpoint::note(std::string_view name) { model_->note(name); }
+
+SetKind Checkpoint::kind() const { return model_->kind(); }
 
 std::string_view Checkpoint::pages_only() const { return model_->pages_only(); }
 

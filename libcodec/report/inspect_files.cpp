@@ -149,12 +149,13 @@ std::string address_text(const InspectedSocket& inspected, bool is_peer) {
   }
 }
 
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
 std::string protocol_text(const InspectedSocket& inspected) {
-  const auto lower = [](std::string text) {
-    std::ranges::transform(text, text.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return text;
-  };
   const Socket& socket = inspected.socket;
   switch (inspected.type) {
     case type_unix: return "unix " + lower(socket_type_name(socket.type));

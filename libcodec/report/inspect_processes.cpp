@@ -31,9 +31,11 @@ void inspect_processes(Inspection& inspection) {
     }
     add_pages(process, page_size_of(checkpoint, *task));
     // Of a zombie, the images list no more threads than itself.
-    inspection.nr_threads += task->is_running() ? task->threads.size() : 0;
+    if (task->in_tree)
+      inspection.nr_threads = inspection.nr_threads.value_or(0) + (task->is_running() ? task->threads.size() : 0);
     inspection.processes.push_back(std::move(process));
   }
+  inspection.nr_processes = inspection.processes.size();
 }
 
 void read_texts(Inspection& inspection, InspectedSet& set) {

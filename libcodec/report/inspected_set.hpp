@@ -19,6 +19,8 @@ class InspectedSet final : public PageStore {
   SetId id;
   std::string place;
   std::size_t source = 0;            // 0: the input; 1 and more: one of the parents that were given
+  bool has_images = false;           // beside statistics
+  std::size_t nr_pagemaps = 0;       // of processes
   const InputFile* input = nullptr;  // for images that are read by position; null: there are none
   InspectedSizes sizes = {};
   std::string directory = {};                                          // its path, if it is files of a directory
@@ -27,6 +29,8 @@ class InspectedSet final : public PageStore {
   InspectedSet* child = nullptr;                                       // whose parent it is
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
 
+  // What members say by being there.
+  void note(const Member& member);
   // Adds bytes of a member to the sizes.
   void count(const Member& member, std::uint64_t size);
   const Pagemap* pagemap(MemoryId memory) override;

@@ -1,6 +1,7 @@
 // An inspection as people read it.
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "model/namespace_kinds.hpp"
 #include "report/explorers.hpp"
@@ -122,7 +123,7 @@ bool Report::is_shown(const std::vector<Owner>& owners) const {
 
 std::string plural_processes(const Inspection& all) {
   std::string text = counted(all.processes.size(), "process", "processes");
-  if (all.nr_threads > all.processes.size()) text += ", " + counted(all.nr_threads, "thread");
+  if (all.nr_threads && *all.nr_threads > all.processes.size()) text += ", " + counted(*all.nr_threads, "thread");
   return text;
 }
 
@@ -176,10 +177,7 @@ void Report::container() {
   if (!container.host.empty() && container.host != all_.hostname) add("on " + visible(container.host));
   if (!container.kernel.empty()) add("kernel " + visible(container.kernel));
   if (const auto* root = all_.root(); root && !root->task->machine.empty()) {
-    std::string machine{root->task->machine};
-    std::ranges::transform(machine, machine.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    add(machine);
+    add(lower(std::string{root->task->machine}));
   }
   if (!text.empty()) fact("host", text);
 }
@@ -244,6 +242,7 @@ void Report::namespaces() {
 void Report::rights() {
   // Processes with the same rights share a line.
   std::vector<std::pair<std::string, std::vector<const InspectedProcess*>>> groups;
+  std::unordered_map<std::string, std::size_t> group_of;
   for (const InspectedProcess& process : all_.processes) {
     const Credentials& own = process.task->credentials;
     if (!own.is_known || !process.task->is_running() || !is_chosen(options_.pids, process.task->pid)) continue;
@@ -260,9 +259,9 @@ void Report::rights() {
     std::string text = "capabilities " + names + "; seccomp " + seccomp_text(own);
     if (own.no_new_privileges) text += "; no new privileges";
     if (!own.lsm_profile.empty()) text += "; " + visible(own.lsm_profile);
-    const auto known = std::ranges::find(groups, text, &decltype(groups)::value_type::first);
-    if (known != groups.end()) known->second.push_back(&process);
-    else groups.push_back({text, {&process}});
+    const auto [known, is_new] = group_of.try_emplace(text, groups.size());
+    if (is_new) groups.push_back({std::move(text), {}});
+    groups[known->second].second.push_back(&process);
   }
   std::size_t most = is_brief() ? 2 : groups.size();
   for (std::size_t i = 0; i < std::min(most, groups.size()); ++i) {
