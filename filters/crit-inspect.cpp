@@ -151,23 +151,12 @@ void Printer::finish() {
   for (const Error& error : errors_) program_.report(error);
 }
 
-// With --recursive, they have been looked for.
-std::vector<std::string> inspected_inputs(Program& program) {
-  std::vector<std::string> inputs;
-  for (std::string& name : program.inputs()) {
-    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
-    if (program.has("recursive")) inputs.push_back(std::move(name));
-    else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
-  }
-  return inputs;
-}
-
 int run(Program& program) {
   InspectOptions options;
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
-  const std::vector<std::string> inputs = inspected_inputs(program);
+  const std::vector<std::string> inputs = checkpoints_in(program);
   if (!options.parents.empty() && inputs.size() > 1) program.usage("--parent goes with one input");
   Destination destination{program,
                           program.has("environment") ? Destination::Content::memory_text : Destination::Content::text};

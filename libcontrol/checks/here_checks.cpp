@@ -112,10 +112,8 @@ bool HereLook::brings(std::uint32_t Ids::*space) const {
 }
 
 std::optional<std::string> HereLook::external_value(std::string_view type, std::string_view key) const {
-  const std::string begin = std::string{type}.append("[").append(key).append("]:");
-  for (const std::string& one : external)
-    if (one.starts_with(begin)) return one.substr(begin.size());
-  return std::nullopt;
+  const auto value = critpipe::external_value(external, type, key);
+  return value ? std::optional{std::string{*value}} : std::nullopt;
 }
 
 void HereLook::collect_files() {

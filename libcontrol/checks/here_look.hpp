@@ -1,6 +1,8 @@
 // A check of a restore on this machine is one function and one row.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +47,14 @@ class HereLook {
     const Task* by;
   };
   const std::vector<UsedFile>& files() const { return files_; }
+
+  // A regular file that is to be here, and what is here: nothing if nothing is. Looked up once for all checks.
+  struct PlacedFile {
+    const UsedFile* used;
+    std::string path;  // below root
+    std::optional<struct stat> there;
+  };
+  std::optional<std::vector<PlacedFile>> placed = {};
 
   void find(Severity severity, std::string text, std::string advice = {}, std::uint32_t pid = 0);
 
