@@ -153,15 +153,8 @@ void CheckedImages::claim_files() {
 
 // The root of the tree against the CRIU that dumped it.
 void CheckedImages::find_namespaces() {
-  const Record root_ids = first("INVENTORY").inner("root_ids");
-  if (!root_ids || !root_) return;
-  Ids ids;
-  constexpr std::pair<const char*, std::uint32_t Ids::*> fields[] = {
-      {"mnt_ns_id", &Ids::mnt_ns},   {"uts_ns_id", &Ids::uts_ns}, {"ipc_ns_id", &Ids::ipc_ns},
-      {"user_ns_id", &Ids::user_ns}, {"pid_ns_id", &Ids::pid_ns}, {"net_ns_id", &Ids::net_ns},
-      {"time_ns_id", &Ids::time_ns}};
-  for (const auto& [field, member] : fields) ids.*member = root_ids.id(field);
-  own_namespaces_ = differing_namespaces(root_->ids, ids);
+  const auto dumper = checkpoint.ids_of_dumper();
+  if (dumper && root_) own_namespaces_ = differing_namespaces(root_->ids, *dumper);
 }
 
 void CheckedImages::finish() {
@@ -174,15 +167,13 @@ void CheckedImages::finish() {
   for (const Task& task : checkpoint.tasks()) {
     if (!task.in_tree) continue;
     if (!root_) root_ = &task;
-    const auto core = cores.find(task.pid);
-    const bool is_twice = checkpoint.find_task(task.pid) != &task;
-    if (is_twice || core == cores.end() || !core->second.has_task || !task.is_running()) continue;
-    running_.push_back(&task);
-    for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
+  }
+  running_ = checkpoint.running();
+  for (const Task* const task : running_)
+    for (const Descriptor& descriptor : checkpoint.descriptors(*task)) {
       opened_.emplace(descriptor.type, descriptor.file_id);
       opened_ids_.insert(descriptor.file_id);
     }
-  }
   claim_files();
   find_namespaces();
 }

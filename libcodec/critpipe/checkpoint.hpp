@@ -88,6 +88,10 @@ class Checkpoint {
   // In the order of pstree.img. Without that image, the tasks that other images belong to.
   std::span<const Task> tasks() const;
   const Task* find_task(std::uint32_t pid) const;  // null: there is none
+  // Those of the tree that run or are stopped, as their core images say, each pid once.
+  std::vector<const Task*> running() const;
+  // What the CRIU that dumped it was in, as far as the inventory says. Requires: Needs::kinds has "INVENTORY".
+  std::optional<Ids> ids_of_dumper() const;
   struct TreeNode {
     const Task* task;
     std::size_t depth;  // 0: a root

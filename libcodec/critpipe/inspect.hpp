@@ -36,6 +36,8 @@ struct InspectedProcess {
   std::size_t depth = 0;  // in the tree
   std::string executable = {};
   bool executable_is_deleted = false;
+  std::string working_directory = {}, root = {};  // empty: not known
+  bool working_directory_is_deleted = false;
   // Nothing: their bytes are not in the checkpoint, or not in reach.
   std::optional<std::vector<std::string>> arguments = {}, environment = {};
   std::uint64_t resident_bytes = 0;  // of the pages that its pagemap lists, wherever their content is
@@ -47,14 +49,16 @@ struct Owner {
   std::uint32_t pid = 0, fd = 0;
 };
 
-// A regular file or memfd that processes have open.
+// What processes have open and is no socket.
 struct InspectedFile {
-  std::string path;
+  std::string path;                           // empty: it has none
+  std::string type;                           // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
+  std::string about = {};                     // what else it is: "eventfd[3]"; empty for regular files and memfds
   bool is_written = false, is_read = false;  // as it was opened
   bool is_deleted = false;
   std::uint32_t flags = 0;
   std::uint64_t position = 0;
-  std::optional<std::uint64_t> size = {};  // nothing: not known
+  std::optional<std::uint64_t> size = {};  // nothing: not known, or of neither of the two
   std::vector<Owner> owners = {};
 };
 
@@ -99,6 +103,12 @@ struct Attention {
   std::string_view code;  // "writable-executable"
   std::string text;       // for people; escaped where it has names from the checkpoint
   std::vector<std::uint32_t> pids = {};
+  // Of what the text goes on with, and of which processes each is: names of variables. Empty pids: of the container.
+  struct Part {
+    std::string text;
+    std::vector<std::uint32_t> pids = {};
+  };
+  std::vector<Part> parts = {};
 };
 
 // One checkpoint. Pointers and views live as long as it does.

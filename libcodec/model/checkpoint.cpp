@@ -104,6 +104,25 @@ const Task* Checkpoint::find_task(std::uint32_t pid) const {
   return found == model_->task_index.end() ? nullptr : &model_->tasks[found->second];
 }
 
+std::vector<const Task*> Checkpoint::running() const {
+  std::vector<const Task*> running;
+  for (const Task& task : tasks())
+    if (task.in_tree && task.is_running() && task.state != TaskState::unknown && find_task(task.pid) == &task)
+      running.push_back(&task);
+  return running;
+}
+
+std::optional<Ids> Checkpoint::ids_of_dumper() const {
+  static const Message& inventory = *find_message("inventory_entry");
+  for (const ImageMessage& message : messages("INVENTORY"))
+    if (const auto value = find_value(*inventory.find("root_ids"), inventory, message.payload)) {
+      Ids ids;
+      ids_reader().read(value->bytes, ids);
+      return ids;
+    }
+  return std::nullopt;
+}
+
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.
 std::vector<Checkpoint::TreeNode> Checkpoint::tree() const {
   const auto& tasks = model_->tasks;

@@ -1,5 +1,6 @@
 // What deserves a look.
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -127,11 +128,29 @@ void inspect_attention(Inspection& inspection) {
   Attention attention{"secrets", "environment has what looks like secrets:", {}};
   std::set<std::uint32_t> pids;
   for (const auto& [name, owners] : secrets) {
-    attention.text += " " + name;
+    attention.parts.push_back({name, {owners.begin(), owners.end()}});
     pids.insert(owners.begin(), owners.end());
   }
   attention.pids = {pids.begin(), pids.end()};
   inspection.attention.push_back(std::move(attention));
+}
+
+std::optional<Attention> chosen_of(const Attention& attention, const std::vector<std::uint32_t>& pids) {
+  const auto only_chosen = [&](const std::vector<std::uint32_t>& all) {
+    std::vector<std::uint32_t> chosen;
+    std::ranges::copy_if(all, std::back_inserter(chosen), [&](std::uint32_t pid) { return is_chosen(pids, pid); });
+    return chosen;
+  };
+  Attention chosen{attention.code, attention.text, only_chosen(attention.pids)};
+  for (const Attention::Part& part : attention.parts) {
+    const bool is_of_none = part.pids.empty();
+    if (!is_of_none && only_chosen(part.pids).empty()) continue;
+    chosen.parts.push_back(part);
+    chosen.text += " " + part.text;
+  }
+  if (!attention.parts.empty() ? chosen.parts.empty() : !attention.pids.empty() && chosen.pids.empty())
+    return std::nullopt;
+  return chosen;
 }
 
 std::string capability_names(std::uint64_t set) {

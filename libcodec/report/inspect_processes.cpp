@@ -29,6 +29,13 @@ void inspect_processes(Inspection& inspection) {
       process.executable = checkpoint.path_of(*file);
       process.executable_is_deleted = checkpoint.is_deleted(*file);
     }
+    if (task->has_directories) {
+      if (const File* file = checkpoint.directory(task->cwd_id)) {
+        process.working_directory = checkpoint.path_of(*file);
+        process.working_directory_is_deleted = checkpoint.is_deleted(*file);
+      }
+      if (const File* file = checkpoint.directory(task->root_id)) process.root = checkpoint.path_of(*file);
+    }
     add_pages(process, page_size_of(checkpoint, *task));
     // Of a zombie, the images list no more threads than itself.
     if (task->in_tree)

@@ -132,16 +132,12 @@ void inspect_mounts(Inspection& inspection) {
 
 void inspect_namespaces(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
-  static const Message &inventory = *find_message("inventory_entry"), &ids = *find_message("task_kobj_ids_entry");
-  std::optional<Bytes> of_host;
-  for (const ImageMessage& message : checkpoint.messages("INVENTORY"))
-    if (const auto value = find_value(*inventory.find("root_ids"), inventory, message.payload)) of_host = value->bytes;
+  const Ids of_host = checkpoint.ids_of_dumper().value_or(Ids{});
   for (const NamespaceKind& kind : namespace_kinds()) {
     std::map<std::uint32_t, std::size_t> counts;
     for (const InspectedProcess& process : inspection.processes)
       if (const std::uint32_t id = process.task->ids.*kind.id; id != 0) ++counts[id];
-    const std::string field = std::string{kind.kind} + "_ns_id";
-    const std::uint64_t host = of_host ? integer_or(*ids.find(field), ids, *of_host, 0) : 0;
+    const std::uint32_t host = of_host.*kind.id;
     for (const auto& [id, count] : counts) {
       InspectedNamespace found{.kind = kind.kind, .id = id, .nr_processes = count};
       if (host != 0) found.is_hosts = host == id;

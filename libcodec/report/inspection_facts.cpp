@@ -146,6 +146,11 @@ void put_process(JsonWriter& json, const InspectedProcess& process, bool environ
     put_name(json, "executable", process.executable);
     json.key("executable_deleted").boolean(process.executable_is_deleted);
   }
+  if (!process.working_directory.empty()) {
+    put_name(json, "working_directory", process.working_directory);
+    json.key("working_directory_deleted").boolean(process.working_directory_is_deleted);
+  }
+  put_known(json, "root", process.root);
   if (process.arguments) put_names(json, "command", *process.arguments);
   if (task.credentials.is_known) {
     put_credentials(json, task.credentials);
@@ -188,10 +193,14 @@ void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
 }
 
 void put_file(JsonWriter& json, const InspectedFile& file) {
-  put_name(json, "path", file.path);
+  const bool is_plain = file.about.empty();
+  json.key("type").text(file.type);
+  put_known(json, "path", file.path);
+  put_known(json, "about", file.about);
   json.key("deleted").boolean(file.is_deleted);
   json.key("readable").boolean(file.is_read).key("writable").boolean(file.is_written);
-  json.key("flags").number(file.flags).key("position").number(file.position);
+  json.key("flags").number(file.flags);
+  if (is_plain) json.key("position").number(file.position);
   if (file.size) json.key("size_bytes").number(*file.size);
 }
 

@@ -15,6 +15,11 @@ void put_all(JsonWriter& json, const char* key, const Items& items, Put put) {
   json.end(']');
 }
 
+void put_attention(JsonWriter& json, const Attention& attention) {
+  json.key("code").text(attention.code).key("text").text(attention.text);
+  put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+}
+
 void put_counts(JsonWriter& json, const Inspection& all) {
   json.key("nr_processes").number(static_cast<std::uint32_t>(all.nr_processes));
   if (all.nr_threads) json.key("nr_threads").number(static_cast<std::uint32_t>(*all.nr_threads));
@@ -102,8 +107,9 @@ void Document::put() {
     json_.end('}');
   });
   put_all(json_, "attention", all_.attention, [&](const Attention& attention) {
-    json_.begin('{').key("code").text(attention.code).key("text").text(attention.text);
-    put_all(json_, "pids", attention.pids, [&](std::uint32_t pid) { json_.number(pid); });
+    const auto chosen = chosen_of(attention, options_.pids);
+    if (!chosen) return;
+    put_attention(json_.begin('{'), *chosen);
     json_.end('}');
   });
   put_all(json_, "errors", all_.errors, [&](const Error& error) { json_.text(to_string(error)); });
@@ -213,9 +219,9 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
     lines.end();
   }
   for (const Attention& attention : inspection.attention) {
-    JsonWriter& json = lines.begin("attention");
-    json.key("code").text(attention.code).key("text").text(attention.text);
-    put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+    const auto chosen = chosen_of(attention, options.pids);
+    if (!chosen) continue;
+    put_attention(lines.begin("attention"), *chosen);
     lines.end();
   }
 }

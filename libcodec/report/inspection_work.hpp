@@ -31,5 +31,7 @@ std::string address_text(const InspectedSocket& socket, bool is_peer);
 std::string protocol_text(const InspectedSocket& socket);
 std::string user_text(const Credentials& credentials);
 bool is_chosen(const std::vector<std::uint32_t>& pids, std::uint32_t pid);
+// What of it is of the chosen processes or of none in particular, with its whole text. Nothing: all of it is of others.
+std::optional<Attention> chosen_of(const Attention& attention, const std::vector<std::uint32_t>& pids);
 
 }  // namespace critpipe

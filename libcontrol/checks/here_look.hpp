@@ -34,10 +34,12 @@ class HereLook {
   std::vector<std::string> inherited;  // keys
 
   const Task* root() const { return root_; }  // null: the images have no tree
-  // The tasks of the tree that are neither dead nor zombies.
+  // As Checkpoint::running().
   const std::vector<const Task*>& running() const { return running_; }
   // Does the tree bring a namespace of its own? "net", "user", ... as in Ids.
   bool brings(std::uint32_t Ids::*space) const;
+  // Are connections left out, as the dump or the restore was told?
+  bool closes_connections() const { return closes_connections_; }
   // The value for a KEY in --external TYPE[KEY]:VALUE.
   std::optional<std::string> external_value(std::string_view type, std::string_view key) const;
 
@@ -66,6 +68,7 @@ class HereLook {
 
   const Task* root_ = nullptr;
   std::vector<const Task*> running_;
+  bool closes_connections_ = false;
   Ids dumped_by_;  // those of the CRIU that dumped it
   std::vector<UsedFile> files_;
 };

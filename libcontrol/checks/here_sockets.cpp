@@ -78,8 +78,8 @@ int try_address(const InetSocket& one, std::uint32_t port) {
 
 // Is it restored with its connection?
 bool is_connected(const HereLook& look, const InetSocket& one) {
-  constexpr std::uint32_t closed = 7;
-  return one.is_tcp() && one.socket.state != listens && one.socket.state != closed && !look.options.is_on("tcp_close");
+  const Socket& socket = one.socket;
+  return !look.closes_connections() && is_connected_tcp(socket.protocol, socket.state, socket.destination_port);
 }
 
 bool needs_address(const HereLook& look, const InetSocket& one) {
