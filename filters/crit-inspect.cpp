@@ -35,7 +35,8 @@ constexpr Option rows[] = {
         .excludes(text_only),
     Option{0, "processes", nullptr, "Print all processes and threads."}.excludes(text_only),
     Option{0, "sockets", nullptr, "Print all sockets, with both ends."}.excludes(text_only),
-    Option{0, "files", nullptr, "Print all open files, pipes, terminals and whatever else is open but sockets."}.excludes(text_only),
+    Option{0, "files", nullptr, "Print all open files, pipes, terminals and whatever else is open but sockets."}
+        .excludes(text_only),
     Option{0, "mounts", nullptr, "Print the mounts."}.excludes(text_only),
     Option{0, "memory", nullptr, "Print the memory of each process."}.excludes(text_only),
     Option{0, "stats", nullptr, "Print what the dump took."}.excludes(text_only),

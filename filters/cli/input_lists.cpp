@@ -120,8 +120,8 @@ bool is_rest_of_container(std::string_view name, bool is_directory) {
   return name == "rootfs-diff.tar" || name == "devshm-checkpoint.tar";
 }
 
-// A container's directory has its images in checkpoint/, that of a pre-dump in pre-checkpoint/, and is an input as a whole: configuration and statistics lie
-// beside them.
+// A container's directory has its images in checkpoint/, that of a pre-dump in pre-checkpoint/, and is an input as a
+// whole: configuration and statistics lie beside them.
 void Walk::directory(const std::string& path, int depth, Images images) {
   if (is_container_image(path)) {
     found_.push_back(path);

@@ -92,8 +92,8 @@ void CheckReader::Work::join_sets(const KnownInputs& known) {
   for (const auto& set : sets.all())
     if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
   for (const auto& set : sets.all())
-    set->has_tree_beside = with_tree.contains(set->id.checkpoint) ||
-                           (known.lack_pages && set->checkpoint.kind() == SetKind::pages);
+    set->has_tree_beside =
+        with_tree.contains(set->id.checkpoint) || (known.lack_pages && set->checkpoint.kind() == SetKind::pages);
 }
 
 // The set with pages of a parent that was given, if it is the only one.
@@ -251,12 +251,10 @@ void Findings::contradictions() {
 }
 
 void Findings::add_pages(const PagesFault& fault) {
-  std::string rule = "pagemap-";
   const std::string name = fault.image.substr(std::min(fault.image.size(), images_.place.size()));
-  if (fault.name == "size" || fault.name == "claimed" || fault.name == "unclaimed" || fault.name == "parent" ||
-      (fault.name == "missing" && images_.has(name)))
-    rule = "pages-";
-  rule += fault.name;
+  std::string rule = std::string{"pages-"}.append(fault.name);
+  const bool has_no_pagemap = fault.name == "missing" && !images_.has(name);
+  if (has_no_pagemap || !find_rule(rule)) rule = std::string{"pagemap-"}.append(fault.name);
   // What is missing may have stood behind the damage.
   if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
   if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;

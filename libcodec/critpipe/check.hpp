@@ -113,8 +113,8 @@ class CheckReader final : public Decoding {
   void report(const Error& error) override;
 
   // Call once, after the last input. One for each set, in the order in which they begin. `parents`: inputs among those
-  // that were read, which hold the pages that the others have in parents, the nearest first. Parts of a checkpoint whose
-  // other parts are `known` need not be one themselves.
+  // that were read, which hold the pages that the others have in parents, the nearest first. Parts of a checkpoint
+  // whose other parts are `known` need not be one themselves.
   std::vector<CheckedSet> finish(std::span<const std::string> parents = {}, const KnownInputs& known = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
@@ -126,9 +126,20 @@ class CheckReader final : public Decoding {
 
 // The rules of pagemaps, for those who have read them already.
 
-// What is wrong with a pagemap or a pages image. The name is a stable word.
+constexpr std::string_view pages_fault_names[] = {"empty", "alignment", "flags",     "order",   "overlap", "missing",
+                                                  "size",  "claimed",   "unclaimed", "mapping", "owner",   "parent"};
+// One of them, which are stable words and those of rules: "pagemap-overlap", "pages-size". Others do not compile.
+struct PagesFaultName : std::string_view {
+  consteval PagesFaultName(const char* word) : std::string_view{word} {
+    for (const std::string_view name : pages_fault_names)
+      if (name == word) return;
+    throw "this name is not in pages_fault_names";
+  }
+};
+
+// What is wrong with a pagemap or a pages image.
 struct PagesFault {
-  std::string_view name;  // "overlap"
+  PagesFaultName name;
   std::string image = {};
   std::uint64_t entry = Error::nowhere;
   std::optional<std::uint64_t> vaddr = {};
@@ -146,7 +157,7 @@ class EntryCheck {
   std::uint64_t bits_of_addresses() const { return bits_; }
 
  private:
-  void add(const PageRun& run, std::string_view name, std::string text);
+  void add(const PageRun& run, PagesFaultName name, std::string text);
 
   ReportPages report_;
   std::string image_;

@@ -124,8 +124,8 @@ class Checkpoint {
   std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
 
   SetKind kind() const;
-  // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it is a checkpoint, or nothing
-  // tells what it is.
+  // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it is a checkpoint, or
+  // nothing tells what it is.
   std::string_view pages_only() const;
   // What is damaged, missing or contradictory: max_kept_errors at the most, behind which one error counts the others.
   std::span<const Error> errors() const;

@@ -51,9 +51,9 @@ struct Owner {
 
 // What processes have open and is no socket.
 struct InspectedFile {
-  std::string path;                           // empty: it has none
-  std::string type;                           // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
-  std::string about = {};                     // what else it is: "eventfd[3]"; empty for regular files and memfds
+  std::string path;                          // empty: it has none
+  std::string type;                          // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
+  std::string about = {};                    // what else it is: "eventfd[3]"; empty for regular files and memfds
   bool is_written = false, is_read = false;  // as it was opened
   bool is_deleted = false;
   std::uint32_t flags = 0;
@@ -219,8 +219,8 @@ struct InspectionRow {
   std::size_t nr_processes = 0;
 };
 InspectionRow row_of(const Inspection& inspection);  // owns what it has of it
-// Sorts by a column, times by their instants: "namespace", "pod", "container", "image", "engine", "created", "size", "processes", "criu",
-// "input". False: there is no such column.
+// Sorts by a column, times by their instants: "namespace", "pod", "container", "image", "engine", "created", "size",
+// "processes", "criu", "input". False: there is no such column.
 bool sort_rows(std::vector<InspectionRow>& rows, std::string_view key);
 void print_table(Output& output, std::span<const InspectionRow> rows);
 

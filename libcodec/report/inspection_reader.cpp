@@ -426,7 +426,8 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   if (is_empty) say_why_empty(shown.front());
   for (Error& error : errors) shown.front().errors.push_back(std::move(error));
   for (Inspection& parent : parents)
-    if (sets.find(parent.id)->source > 0 || parent.checkpoint->kind() == SetKind::aside) std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
+    if (sets.find(parent.id)->source > 0 || parent.checkpoint->kind() == SetKind::aside)
+      std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
   return shown;
 }
 

@@ -13,7 +13,8 @@ void inspect_files(Inspection& inspection);
 void inspect_sockets(Inspection& inspection);
 void inspect_mounts(Inspection& inspection);
 void inspect_namespaces(Inspection& inspection);
-void inspect_statistics(Inspection& inspection, const Checkpoint& found);  // in the images of one that is set aside, too
+void inspect_statistics(Inspection& inspection,
+                        const Checkpoint& found);  // in the images of one that is set aside, too
 void inspect_attention(Inspection& inspection);
 
 // "chown net_admin", "all", "none"; in the order of their numbers.
@@ -22,7 +23,7 @@ std::size_t nr_capabilities(std::uint64_t set);
 bool has_capability(std::uint64_t set, std::string_view name);
 // Is the tree that of a container: does an engine say so, or has it pids and mounts of its own?
 bool is_container(const Inspection& inspection);
-std::string lower(std::string text);  // ASCII letters
+std::string lower(std::string text);                       // ASCII letters
 std::string seccomp_text(const Credentials& credentials);  // "a filter"
 // "/usr/bin/nginx -g daemon off;" with blanks where the words are; comm in brackets if it is not known.
 std::string command_line(const InspectedProcess& process);

@@ -163,8 +163,9 @@ void look_for_files(HereLook& look, const Places& places) {
     placed.push_back({&used, *place, is_there ? std::optional{status} : std::nullopt});
   }
   if (nr_elsewhere > 0)
-    look.find(Severity::note, "not looked at: whether " + std::to_string(nr_elsewhere) +
-                                  " files are there with their sizes: they are on mounts of the tree's own",
+    look.find(Severity::note,
+              "not looked at: whether " + std::to_string(nr_elsewhere) +
+                  " files are there with their sizes: they are on mounts of the tree's own",
               look.options.has("root") ? "" : "--root DIR says where those of its root are");
 }
 

@@ -229,8 +229,7 @@ class AnyTable {
   }
   bool has(std::uint32_t fd) const {
     if (is_joined_) return joined_.contains(fd);
-    return std::ranges::any_of(tables_,
-                               [&](const Table* table) { return std::ranges::binary_search(*table, fd); });
+    return std::ranges::any_of(tables_, [&](const Table* table) { return std::ranges::binary_search(*table, fd); });
   }
 
  private:
