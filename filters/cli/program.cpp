@@ -76,7 +76,10 @@ void refuse_readable(Program& program, const std::string& path) {
   if (!is_file || (status.st_mode & (S_IRGRP | S_IROTH)) == 0 || holds_no_memory(path)) return;
   if (is_open_already(status)) return;
   Error error{Reason::io_write, path};
-  error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
+  error.name = "others may read this file, and what goes into it may be secret";
+  const auto is_force = [](const Option& option) { return std::string_view{option.name} == "force"; };
+  if (std::ranges::any_of(filter.options, [&](Options group) { return std::ranges::any_of(group, is_force); }))
+    error.name += " (-f writes it all the same)";
   program.report(error);
   SignalCleanup::exit(exit_error);
 }
