@@ -30,6 +30,8 @@ class ImagesTarget {
   virtual void expect_stream() {}
   virtual bool orders() const { return false; }
   virtual void bulk_follows() {}
+  // All that has ended is written, as far as it can be; there was room for it.
+  virtual Step write_held() { return Step::go; }
   // The set at that place, or a generation before it, gets its link to the next one, where this form has links.
   virtual void link_parent(const MemberPlace& /*set*/, const MemberPlace& /*parent*/) {}
   // Is a set refused whose parent is not among the members?

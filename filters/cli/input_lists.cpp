@@ -20,7 +20,7 @@ constexpr std::size_t longest_name = 4096;
 
 [[noreturn]] void fail(Program& program, const Error& error) {
   program.report(error);
-  SignalCleanup::exit(exit_error);
+  SignalCleanup::exit(program.exit_code());
 }
 
 [[noreturn]] void fail(Program& program, const std::string& place, const char* why) {

@@ -19,6 +19,7 @@ class ToArchive final : public ImagesTarget {
   Step close(Output* output, bool whole) override;
   bool orders() const override { return true; }
   void bulk_follows() override;
+  Step write_held() override;
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   bool refuses_parents() const override { return true; }
   bool may_lead_out() const override { return true; }
@@ -173,6 +174,11 @@ void ToArchive::write_waiting() {
 void ToArchive::bulk_follows() {
   write_waiting();
   bulk_follows_ = true;
+}
+
+Step ToArchive::write_held() {
+  bulk_follows();
+  return packed_ ? packed_->settle() : below().flush();
 }
 
 int ToArchive::commit() {

@@ -176,6 +176,10 @@ Criu::State Criu::advance(CriuNotification& notification, CriuAnswer& answer) {
     return State::notified;
   }
   answer = read_answer(inner_->request, std::move(payload));
+  // As long as CRIU has no log, it prints.
+  if (const std::string said = last_line(inner_->worker.printed());
+      answer.error.reason == Reason::criu_failed && answer.message.empty() && answer.cr_errno == 0 && !said.empty())
+    answer.error.name = visible(said);
   inner_->busy = false;
   const bool pre_dumped = inner_->request == CriuRequest::pre_dump && !answer.error;
   inner_->expendable = pre_dumped;
