@@ -89,6 +89,8 @@ struct RestoreJob {
   CriuOptions options;
   EventCommands commands;
   std::optional<Directory> directory;  // the images, where CRIU can read them itself
+  // Inputs that are open: what is read is what was trusted, even if somebody else gives its name to another file.
+  std::vector<std::pair<std::string, OwnedDescriptor>> open_inputs = {};
 };
 
 // The directory of the only input in which the images are as CRIU wants them; none: they are in an archive, a stream.
@@ -107,12 +109,36 @@ std::optional<Directory> images_directory(const Program& program, const std::vec
   return below.is_open() && below.has("inventory.img") ? std::move(below) : std::move(set);
 }
 
+std::string path_of(const OwnedDescriptor& file) { return "/proc/self/fd/" + std::to_string(file.fd()); }
+
+// False: somebody else could have made what would run.
+bool trusts(RestoreJob& job, const std::vector<std::string>& inputs) {
+  Trust trust{job.program};
+  for (const std::string& input : inputs) {
+    if (job.directory && job.directory->place() == input) continue;
+    struct stat status;
+    const bool is_file = input != "-" && stat(input.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    OwnedDescriptor file{is_file ? open(input.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1};
+    if (file) trust.check_open(file.fd(), input);
+    else trust.check(input);
+    if (file) job.open_inputs.emplace_back(input, std::move(file));
+  }
+  if (job.directory) trust.check(job.directory->fd(), job.directory->place());
+  return !job.program.failed();
+}
+
 // Images that CRIU cannot read itself. Nothing of it has a name, so that a signal may end the program meanwhile.
-std::unique_ptr<HeldImages> hold_images(Program& program, const std::vector<std::string>& inputs) {
+std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::string> inputs) {
+  Program& program = job.program;
   auto images = std::make_unique<HeldImages>(program.value("spool").value_or(""));
   Error error = images->error();
+  for (std::string& input : inputs)
+    for (const auto& [name, file] : job.open_inputs)
+      if (input == name) input = path_of(file);
   if (!error) error = images->read(inputs, {.set = program.value("set-name")});
   if (!error && !images->has("inventory.img")) error = {.reason = Reason::missing_image, .image = "inventory.img"};
+  for (const auto& [name, file] : job.open_inputs)
+    if (error.image.starts_with(path_of(file))) error.image.replace(0, path_of(file).size(), name);
   if (error) program.report(error);
   return images;
 }
@@ -158,7 +184,7 @@ void tell_runs(Program& program, pid_t pid) {
 // failed.
 pid_t run_job(RestoreJob& job, const std::vector<std::string>& inputs) {
   Program& program = job.program;
-  const std::unique_ptr<HeldImages> images = job.directory ? nullptr : hold_images(program, inputs);
+  const std::unique_ptr<HeldImages> images = job.directory ? nullptr : hold_images(job, inputs);
   check_files(program, job.options);
   if (program.failed()) return 0;
   int signal = 0;
@@ -191,6 +217,8 @@ int run(Program& program) {
     return program.finish(output);
   }
   const std::vector<std::string> inputs = program.inputs();
+  for (const std::string& input : inputs)
+    if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
   RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program},
                  images_directory(program, inputs)};
   const bool streams = !job.directory;
@@ -212,11 +240,7 @@ int run(Program& program) {
   }
   if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options)))
     return program.exit_code();
-  Trust trust{program};
-  for (const std::string& input : inputs)
-    if (!job.directory || job.directory->place() != input) trust.check(input);
-  if (job.directory) trust.check(job.directory->fd(), job.directory->place());
-  if (program.failed()) return program.exit_code();
+  if (!trusts(job, inputs)) return program.exit_code();
   JobTerminal terminal;
   if (job.options.is_on("shell_job")) {
     const bool reads_stdin = std::find(inputs.begin(), inputs.end(), "-") != inputs.end();

@@ -6,6 +6,8 @@ namespace critpipe {
 
 namespace {
 
+constexpr int stop_patience = 30000;  // milliseconds in which CRIU lets go of a tree
+
 // Who may stop a job: until an answer after which the tree is CRIU's to kill, or to let run.
 class Stop {
  public:
@@ -72,7 +74,8 @@ void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int s
     const CriuReply reply = stop.answer(notify, notification);
     if (!end.stopped) end.error = criu.reply(reply);
   }
-  (void)criu.cleanup();
+  if (end.stopped) end.still_at_work = criu.leave(stop_patience);
+  else (void)criu.cleanup();
 }
 
 void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNotify& notify,
@@ -115,14 +118,20 @@ void follow(ScriptedCriu& criu, int stop_fd, const CriuNotify& notify, JobEnd& e
     poll(waiting, 3, -1);
     if (waiting[2].revents) stop.obey();
     CriuNotification notification;
-    if (criu.next(notification)) criu.reply(!end.stopped && stop.answer(notify, notification).success);
+    if (!end.stopped && criu.next(notification)) criu.reply(stop.answer(notify, notification).success);
     if (end.stopped) criu.hang_up();
-    if (waiting[0].revents) return;
+    if (waiting[0].revents || end.stopped) return;
   }
 }
 
 void finish_following(ScriptedCriu& criu, int log_fd, JobEnd& end) {
-  const int status = criu.child().wait();
+  int status = 0;
+  if (!end.stopped) {
+    status = criu.child().wait();
+  } else if (!criu.child().wait_for(stop_patience, status)) {
+    end.still_at_work = criu.child().pid();
+    return criu.child().let_go();
+  }
   const Error error = criu.end(status, log_fd);
   // That CRIU has gone too early is explained by its own words.
   if (!end.error || (end.error.reason == Reason::incomplete_checkpoint && error)) end.error = error;

@@ -145,6 +145,12 @@ Error Criu::cleanup() {
   return {.reason = Reason::criu_failed, .name = ended_text(status)};
 }
 
+pid_t Criu::leave(int milliseconds) {
+  inner_->prepared = false;
+  inner_->busy = false;
+  return inner_->worker.is_open() ? inner_->worker.leave(milliseconds) : 0;
+}
+
 Error Criu::begin(CriuRequest request, const CriuOptions* options, bool notify) {
   if (inner_->busy) return {.reason = Reason::usage, .name = "a call to CRIU is still under way"};
   if (Error error = inner_->open()) return error;

@@ -124,6 +124,15 @@ int Worker::close() {
   return child_.is_running() ? child_.wait() : 0;
 }
 
+pid_t Worker::leave(int milliseconds) {
+  socket_.reset();
+  epoll_.reset();
+  int status = 0;
+  if (!child_.is_running() || child_.wait_for(milliseconds, status)) return 0;
+  child_.let_go();
+  return child_.pid();
+}
+
 std::string Worker::printed() const {
   constexpr off_t most = 4096;
   const off_t end = printed_ ? lseek(printed_.fd(), 0, SEEK_END) : 0;

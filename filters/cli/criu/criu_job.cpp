@@ -156,6 +156,9 @@ void report_failure(Program& program, const JobEnd& end, int directory, const ch
   if (explains && !first.empty() && end.error.name.find(first) == std::string::npos)
     program.note("CRIU's first error: " + first);
   if (!kept.empty()) program.note("CRIU's log is in " + visible(kept));
+  if (end.still_at_work)
+    program.note("CRIU does not end: process " + std::to_string(end.still_at_work) +
+                 " has the tree until it does (kill -KILL may be the tree's end)");
 }
 
 void keep_log(Program& program, int directory, const char* log_name) {

@@ -45,7 +45,9 @@ struct JobEnd {
   Error error = {};       // reasons: no_criu, bad_answer, criu_failed; and those of what the images went to
   CriuLogError log = {};  // what CRIU's log says of it
   bool stopped = false;   // because stop_fd was readable
-  pid_t pid = 0;          // of the root task that was restored: a child of this process, but for a service
+  // CRIU has not ended half a minute after it was stopped, and was left alone: it has the tree until it sees that.
+  pid_t still_at_work = 0;
+  pid_t pid = 0;  // of the root task that was restored: a child of this process, but for a service
 };
 
 // What CRIU's log is called, in its working directory.

@@ -53,8 +53,8 @@ Stopped stop_at(pb::criu_req_type type, const std::string& event, When when) {
 }
 
 TEST(Jobs, AStopWhileAnEventIsLookedAtIsObeyed) {
-  for (const auto& [type, event] : {std::pair{pb::DUMP, "pre-dump"}, std::pair{pb::DUMP, "post-dump"},
-                                    std::pair{pb::RESTORE, "post-restore"}}) {
+  for (const auto& [type, event] :
+       {std::pair{pb::DUMP, "pre-dump"}, std::pair{pb::DUMP, "post-dump"}, std::pair{pb::RESTORE, "post-restore"}}) {
     const Stopped stopped = stop_at(type, event, When::in_event);
     EXPECT_TRUE(stopped.end.stopped) << event;
     EXPECT_TRUE(stopped.end.error) << event;
