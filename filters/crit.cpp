@@ -29,6 +29,14 @@ constexpr Option show_rows[] = {
     {0, "nopl", nullptr, "Print the size of extras instead of their bytes."},
 };
 
+constexpr Option compress_rows[] = {
+    {0, "in-place", nullptr, "Keep no NAME.bak of what is replaced."},
+    {0, "acceleration", "N", "Compress faster, and less: 1 to 65537 (1)."},
+};
+constexpr Option decompress_rows[] = {
+    {0, "in-place", nullptr, "Keep no NAME.bak of what is replaced."},
+};
+
 std::string directory_of_programs() {
   char path[4096];
   const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
@@ -75,6 +83,18 @@ int encode(Program& program) {
   words.insert(words.end(), {"--", file_or(program, "in", "-")});
   return become(program, "crit-fromjson", words);
 }
+
+int repack(Program& program, const char* how) {
+  Words words{how, "--rewrite"};
+  if (program.has("in-place")) words.emplace_back("--no-bak");
+  if (const auto number = program.value("acceleration")) words.push_back("--acceleration=" + *number);
+  if (program.arguments().size() != 1) program.usage("one directory is wanted");
+  words.insert(words.end(), {"--", program.arguments()[0]});
+  return become(program, "crit-repack", words);
+}
+
+int compress(Program& program) { return repack(program, "--compress"); }
+int decompress(Program& program) { return repack(program, "--decompress"); }
 
 // Counts as crit does: the head of a pagemap is no entry.
 class Count final : public Sink {
@@ -179,6 +199,10 @@ int print_one(Program& program) {
 constexpr Options decode_groups[] = {decode_rows};
 constexpr Options encode_groups[] = {encode_rows};
 constexpr Options show_groups[] = {show_rows};
+constexpr Options compress_groups[] = {compress_rows};
+constexpr Options decompress_groups[] = {decompress_rows};
+constexpr Example compress_examples[] = {{"crit compress DIR", "pages in LZ4 blocks, for CRIU 4.3 and later"}};
+constexpr Example decompress_examples[] = {{"crit decompress DIR", "plain pages, for all releases"}};
 constexpr Example decode_examples[] = {{"crit decode -i core-1.img --pretty", "an image as JSON"}};
 constexpr Example encode_examples[] = {{"crit encode -i core.json -o core-1.img", "JSON as an image"}};
 constexpr Example show_examples[] = {{"crit show core-1.img", "an image in readable form"}};
@@ -189,6 +213,9 @@ const Filter commands[] = {
     {"crit encode", "turn JSON into an image", "", encode_examples, encode_groups, encode},
     {"crit show", "print an image in readable form", "FILE", show_examples, show_groups, print_one<Show>},
     {"crit info", "print magic and number of entries", "FILE", info_examples, {}, print_one<Info>},
+    {"crit compress", "compress the pages of a checkpoint", "DIR", compress_examples, compress_groups, compress},
+    {"crit decompress", "store the pages of a checkpoint plain", "DIR", decompress_examples, decompress_groups,
+     decompress},
 };
 
 int run(Program& program) {
@@ -219,6 +246,7 @@ constexpr Example examples[] = {
     {"crit encode -i FILE [-o FILE]", "JSON as an image"},
     {"crit show [--nopl] FILE", "an image in readable form"},
     {"crit info FILE", "magic and number of entries"},
+    {"crit compress DIR, crit decompress DIR", "pages in LZ4 blocks, and back"},
     {"crit x DIR ps|fds|mems|rss|sk", "tasks, descriptors, mappings, memory, sockets"},
     {"crit NAME ...", "runs crit-NAME: cat, grep, pages, ..."},
 };

@@ -182,6 +182,16 @@ Step ImagesOut::settle() {
   return step;
 }
 
+void ImagesOut::lead_out(const std::string& base, const std::string& target) {
+  const MemberPlace link = place_of(base, 0);
+  linked_.insert(link.in_stream());
+  if (target_->has_links()) return target_->lead_out(link, target);
+  Output* const output = target_->open(link, OutForm::stream, target.size());
+  if (!output) return;
+  output->write(target);
+  (void)target_->close(output, true);
+}
+
 Step ImagesOut::bulk_follows() {
   const Step step = settle();
   if (step == Step::go) target_->bulk_follows();

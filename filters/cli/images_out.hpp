@@ -49,6 +49,8 @@ class ImagesOut {
 
   // Does the order matter? Then who can read the inputs again gives the members by rank, bulk_follows() in between.
   bool orders() const { return target_->orders(); }
+  // The set in the directory `base`, empty or with its slash, has its parent elsewhere, where this link leads to.
+  void lead_out(const std::string& base, const std::string& target);
   // All that is small has come: what has a size now goes out at once. Step::stop: the set was refused.
   Step bulk_follows();
   Step write_held() { return target_->write_held(); }  // what has come so far is written

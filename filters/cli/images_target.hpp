@@ -34,6 +34,8 @@ class ImagesTarget {
   virtual Step write_held() { return Step::go; }
   // The set at that place, or a generation before it, gets its link to the next one, where this form has links.
   virtual void link_parent(const MemberPlace& /*set*/, const MemberPlace& /*parent*/) {}
+  // The set gets a link to a parent that is elsewhere.
+  virtual void lead_out(const MemberPlace& /*set*/, const std::string& /*target*/) {}
   // Is a set refused whose parent is not among the members?
   virtual bool refuses_parents() const = 0;
   virtual bool has_links() const { return true; }
@@ -46,7 +48,7 @@ class ImagesTarget {
 
 std::unique_ptr<ImagesTarget> to_output(Program& program, bool stream, bool zstd);
 std::unique_ptr<ImagesTarget> to_archive(Program& program, bool zstd);
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace = false);
 
 // Null: not compressed. As --zstd and --threads say.
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd);

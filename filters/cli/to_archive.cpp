@@ -21,6 +21,9 @@ class ToArchive final : public ImagesTarget {
   void bulk_follows() override;
   Step write_held() override;
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
+  void lead_out(const MemberPlace& set, const std::string& target) override {
+    links_.push_back({set.images_in_archive() + "/parent", target});
+  }
   bool refuses_parents() const override { return true; }
   bool may_lead_out() const override { return true; }
   void spoil() override { cut(); }

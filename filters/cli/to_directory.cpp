@@ -9,9 +9,10 @@ namespace {
 // Names that no file can have are refused.
 class ToDirectory final : public ImagesTarget {
  public:
-  ToDirectory(Program& program, const std::string& path) : program_{program}, partial_{program.has("partial")} {
+  ToDirectory(Program& program, const std::string& path, bool replace)
+      : program_{program}, partial_{program.has("partial")} {
     cleanup_ = std::make_unique<SignalCleanup>([&] {
-      const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
+      const DirectoryWriter::Options options{.replace = replace || program.has("force"), .sync = sync_of(program)};
       directory_ = std::make_unique<DirectoryWriter>(path, options);
       return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
                                  directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
@@ -23,7 +24,10 @@ class ToDirectory final : public ImagesTarget {
   bool link(const MemberPlace& place, int fd) override {
     return !directory_->error() && directory_->link(place.in_directory(), fd);
   }
-  void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
+  void link_parent(const MemberPlace& set, const MemberPlace& parent) override {
+    lead_out(set, path_between(set.images_in_directory(), parent.images_in_directory()));
+  }
+  void lead_out(const MemberPlace& set, const std::string& target) override;
   bool refuses_parents() const override { return true; }
   int commit() override;
 
@@ -34,10 +38,9 @@ class ToDirectory final : public ImagesTarget {
   std::unique_ptr<DirectoryWriter> directory_;
 };
 
-void ToDirectory::link_parent(const MemberPlace& set, const MemberPlace& parent) {
+void ToDirectory::lead_out(const MemberPlace& set, const std::string& target) {
   if (directory_->error()) return;
   const std::string from = set.images_in_directory();
-  const std::string target = path_between(from, parent.images_in_directory());
   if (const Error error = directory_->symbolic_link((from.empty() ? from : from + "/") + "parent", target))
     program_.report(error);
 }
@@ -66,8 +69,8 @@ int ToDirectory::commit() {
 
 }  // namespace
 
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path) {
-  return std::make_unique<ToDirectory>(program, path);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace) {
+  return std::make_unique<ToDirectory>(program, path, replace);
 }
 
 }  // namespace critpipe::filters

@@ -49,7 +49,8 @@ PagesView::Held held_by(SurveyedSet& set, const Stretch& stretch) {
   if (const SurveyedSet* holder = set.surveyed(stretch.level)) {
     const auto image = holder->images.find(stretch.pages_id);
     const std::uint64_t size = image == holder->images.end() ? 0 : image->second.size_bytes;
-    return {holder->place + name, StoredSize{size}.nr_pages(set.page_size)};
+    const Pagemap* const pagemap = set.ancestor(stretch.level).pagemap(stretch.memory);
+    return {holder->place + name, pagemap ? pagemap->nr_pages_in({size}, set.page_size) : 0};
   }
   PageDirectory& parent = *set.ancestor(stretch.level).page_directory();
   Error error;
@@ -68,7 +69,7 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
   for (const auto& [id, memory] : set.memories) {
     PagesView::OneMemory one{id, memory.place};
     one.pages_id = memory.pagemap.pages_id;
-    one.nr_present = memory.pagemap.nr_present;
+    one.stored_bytes = memory.pagemap.stored(set.page_size).bytes;
     one.nr_parent = memory.totals.parent;
     one.nr_entries = memory.totals.entries;
     const auto entry = entries.find(&memory);

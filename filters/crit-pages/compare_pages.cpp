@@ -67,7 +67,7 @@ void DifferenceCounts::add(const DifferenceCounts& other) {
 }
 
 const PagesImage* Contents::pages_of(const Stretch& stretch, Error& error) {
-  return set_.ancestor(stretch.level).page_directory()->image(stretch.pages_id, smallest_page, error);
+  return set_.ancestor(stretch.level).page_directory()->image(stretch.pages_id, smallest_page, error, set_.page_size);
 }
 
 const PageFacts* Contents::facts_of(const Stretch& stretch) {
@@ -91,6 +91,8 @@ void Contents::report_cut(const Stretch& stretch) {
   Error error;
   const PagesImage* image = pages_of(stretch, error);
   if (!image) return;  // reported as missing
+  const Pagemap* const pagemap = set_.ancestor(stretch.level).pagemap(stretch.memory);
+  if (pagemap && pagemap->layout) return program_.report(pagemap->cut(image->stored(), image->place(), set_.page_size));
   Error cut = image->stored().cut(image->place(), stretch.page + stretch.nr_pages, set_.page_size);
   cut.offset = StoredSize::of(image->stored().nr_pages(set_.page_size), set_.page_size).bytes;  // whole pages
   program_.report(cut);

@@ -88,12 +88,12 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
     number("end_vaddr", memory.totals.last.end(set.page_size));
   }
   json_.key("pages_image").text(pages_name(memory.pagemap.pages_id));
-  if (memory.compressed) json_.key("claimed_bytes").null();
-  else number("claimed_bytes", memory.pagemap.stored(set.page_size).bytes);
+  number("claimed_bytes", memory.pagemap.stored(set.page_size).bytes);
   json_.key("image_bytes");
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();
   if (memory.compressed) json_.key("compressed").boolean(true);
+  if (memory.pagemap.layout) number("blocks", memory.pagemap.layout->block_sizes.size());
   if (!memory.complete) json_.key("complete").boolean(false);
   if (memory.memory.shmem) {
     json_.key("users").begin('[');

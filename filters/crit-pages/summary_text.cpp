@@ -85,10 +85,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   const std::uint64_t claimed = memory.pagemap.stored(set.page_size).bytes;
   const std::string name = pages_name(memory.pagemap.pages_id);
   const SurveyedPages* image = set.image_of(memory);
-  if (memory.compressed) {
-    const std::string size = image ? formatted("%llu bytes", Unsigned{image->size_bytes}) : std::string{"not there"};
-    line("image", name + ", " + size + "; pages are compressed");
-  } else if (image) {
+  if (image) {
     const std::uint64_t size = image->size_bytes;
     line("image", formatted("%s, %llu bytes%s", name.c_str(), Unsigned{size},
                             size == claimed ? ", as the pagemap says"
@@ -96,6 +93,12 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   } else {
     line("image", formatted("%s, not there; the pagemap says %llu bytes", name.c_str(), Unsigned{claimed}));
   }
+  if (memory.pagemap.layout)
+    line("stored", formatted("%llu bytes for %llu, %.0f%%; %llu blocks", Unsigned{claimed},
+                             Unsigned{bytes_of_pages(memory.totals.present, set.page_size)},
+                             100.0 * static_cast<double>(claimed) /
+                                 static_cast<double>(bytes_of_pages(memory.totals.present, set.page_size)),
+                             Unsigned{memory.pagemap.layout->block_sizes.size()}));
   if (memory.memory.shmem) {
     std::string pids;
     if (const auto found = users.find(memory.memory); found != users.end())
@@ -103,8 +106,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
     line("used by", pids.empty() ? std::string{"no process"} : pids);
   }
   if (contents_ && memory.contents) contents(*memory.contents, set.page_size);
-  const char* const why = memory.compressed ? "compressed pages are not read" : "the pagemap is damaged";
-  if (!memory.complete) line("but", std::string{why} + ": this is what came before");
+  if (!memory.complete) line("but", "the pagemap is damaged: this is what came before");
 }
 
 void Text::estimate(const char* what, const CompressionEstimate& estimate, std::uint64_t bytes) {

@@ -220,7 +220,7 @@ void Findings::add_pages(const PagesFault& fault) {
   std::string rule = "pagemap-";
   const std::string name = fault.image.substr(std::min(fault.image.size(), images_.place.size()));
   if (fault.name == "size" || fault.name == "claimed" || fault.name == "unclaimed" || fault.name == "parent" ||
-      (fault.name == "missing" && images_.has(name)))
+      fault.name == "block" || (fault.name == "missing" && images_.has(name)))
     rule = "pages-";
   rule += fault.name;
   // What is missing may have stood behind the damage.
@@ -261,12 +261,12 @@ PagesView view_of(CheckedImages& images) {
   for (const auto& [id, memory] : images.memories) {
     PagesView::OneMemory one{id, images.place + pagemap_name(id)};
     one.pages_id = memory.pagemap.pages_id;
-    one.nr_present = memory.pagemap.nr_present;
+    one.stored_bytes = memory.pagemap.stored(view.page_size).bytes;
     one.nr_parent = is_elsewhere ? 0 : memory.nr_parent;
     one.nr_entries = memory.nr_entries;
     one.address_bits = memory.address_bits;
     one.is_alone = !images.is_set;
-    one.is_complete = !memory.is_damaged && !memory.is_compressed;
+    one.is_complete = !memory.is_damaged;
     one.is_compressed = memory.is_compressed;
     claimed.insert(one.pages_id);
     view.memories.push_back(std::move(one));
@@ -277,10 +277,11 @@ PagesView view_of(CheckedImages& images) {
   view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
     const std::string name = pages_name(stretch.pages_id);
     if (images.has_given_parent()) {
-      const auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
+      auto& holder = static_cast<CheckedImages&>(images.ancestor(stretch.level));
+      const Pagemap* const pagemap = holder.pagemap(stretch.memory);
       const auto found = holder.pages.find(stretch.pages_id);
       const std::uint64_t bytes = found == holder.pages.end() ? 0 : found->second;
-      return {holder.place + name, StoredSize{bytes}.nr_pages(page_size)};
+      return {holder.place + name, pagemap ? pagemap->nr_pages_in({bytes}, page_size) : 0};
     }
     PageDirectory& above = *images.ancestor(stretch.level).page_directory();
     Error error;

@@ -45,13 +45,14 @@ SeenCore core_of(const Record& core) {
 class PagemapCheck final : public PagemapSink {
  public:
   PagemapCheck(SeenMemory& memory, EntryCheck check, const ReportDamage& report)
-      : PagemapSink{PagemapReader::Places::ignored}, memory_{memory}, check_{std::move(check)}, report_{report} {}
+      : memory_{memory}, check_{std::move(check)}, report_{report} {}
   Step end() override {
     Pagemap& pagemap = memory_.pagemap;
     pagemap.nr_present = reader().nr_present();
     memory_.nr_entries = reader().nr_entries();
     memory_.address_bits = check_.bits_of_addresses();
     memory_.is_compressed = reader().has_compressed();
+    pagemap.layout = reader().layout();
     pagemap.seal();
     return Step::go;
   }

@@ -33,6 +33,8 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     bits_ |= run.vaddr;
     if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
     if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
+    if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
+    if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
     if (run.flags & ~known) add(run, "flags", sentence("flags 0x%x are not known", run.flags & ~known));
     if (entry_ > 1 && run.vaddr < last_vaddr_)
       add(run, "order", sentence("stands behind 0x%llx", Unsigned{last_vaddr_}));
@@ -56,6 +58,8 @@ class PagesCheck {
 
   void sizes();
   void size_of(const OneMemory& memory, const OneImage* image);
+  void blocks();
+  void blocks_of(const OneMemory& memory, const OneImage& image, PageDirectory& directory);
   void owners();
   void in_mappings(const OneMemory& memory, const Task& task);
   void parents(const OneMemory& memory);
@@ -68,7 +72,7 @@ class PagesCheck {
 };
 
 void PagesCheck::size_of(const OneMemory& memory, const OneImage* image) {
-  const std::uint64_t claimed = StoredSize::of(memory.nr_present, view_.page_size).bytes;
+  const std::uint64_t claimed = memory.stored_bytes;
   if (!image && claimed > 0 && !memory.is_alone)
     report_(
         {"missing",
@@ -114,6 +118,39 @@ void PagesCheck::sizes() {
                true});
     if (!image.is_claimed) report_({"unclaimed", image.place, Error::nowhere, {}, "no pagemap names it"});
   }
+}
+
+// What is wrong with lists of blocks is damage, which is found when they are read.
+void PagesCheck::blocks() {
+  PageDirectory* const directory = view_.store->page_directory();
+  for (const OneMemory& memory : view_.memories) {
+    const auto image = std::ranges::find(view_.images, memory.pages_id, &OneImage::pages_id);
+    if (directory && memory.is_compressed && memory.is_complete && image != view_.images.end())
+      blocks_of(memory, *image, *directory);
+  }
+}
+
+void PagesCheck::blocks_of(const OneMemory& memory, const OneImage& image, PageDirectory& directory) {
+  const Pagemap* const pagemap = directory.pagemap(memory.id);
+  Error error;
+  const PagesImage* const file =
+      pagemap && pagemap->layout ? directory.image(memory.pages_id, view_.page_size, error) : nullptr;
+  const auto placed = file ? pagemap->layout->placed(view_.page_size, error) : nullptr;
+  std::vector<std::byte> content;
+  for (std::uint64_t page = 0; placed && page < file->nr_pages();) {
+    const StoredPages::Block block = placed->block_of(page);
+    page = block.page + block.nr_pages;
+    if (block.is_plain || block.size == 0) continue;
+    content.resize(bytes_of_pages(block.nr_pages, view_.page_size));
+    error = file->read(block.page, 0, content);
+    if (error && error.reason != Reason::cut_pages)
+      report_({"block",
+               image.place,
+               Error::nowhere,
+               {},
+               to_string(Error{error.reason, "", error.offset, Error::nowhere, error.want, error.have})});
+  }
+  directory.forget(memory.id);
 }
 
 void PagesCheck::in_mappings(const OneMemory& memory, const Task& task) {
@@ -217,6 +254,7 @@ void PagesCheck::run() {
   }
   if (!std::ranges::all_of(view_.memories, &OneMemory::is_alone)) sizes();
   owners();
+  blocks();
 }
 
 }  // namespace

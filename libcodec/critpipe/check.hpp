@@ -150,7 +150,8 @@ struct PagesView {
   struct OneMemory {  // a pagemap
     MemoryId id;
     std::string place = {};
-    std::uint64_t pages_id = 0, nr_present = 0, nr_parent = 0, nr_entries = 0;
+    std::uint64_t pages_id = 0, nr_parent = 0, nr_entries = 0;
+    std::uint64_t stored_bytes = 0;  // what its pages image should have
     std::uint64_t address_bits = 0;  // EntryCheck::bits_of_addresses()
     bool is_named = true, is_alone = false, is_complete = true, is_compressed = false;
   };
@@ -176,7 +177,7 @@ struct PagesView {
   std::function<bool(MemoryId)> is_chosen = {};          // empty: all are
   std::function<Held(const Stretch&)> held_by = {};      // which image of a parent a stored stretch is in
 };
-// Says where pagemaps, pages images, parents and mappings do not agree.
+// Says where pagemaps, pages images, parents and mappings do not agree, and which blocks of a directory do not decode.
 void check_pages(const PagesView& view, const ReportPages& report);
 
 }  // namespace critpipe

@@ -70,7 +70,11 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                   \
   X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
   X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
-  X(limit_compressed_pages, limit, "compressed pages (field {want} of pagemap_entry) are not read yet")                \
+  X(bad_blocks, data, "compressed pages: {name} ({have}, not {want})")                                                 \
+  X(bad_block, data, "a block of compressed pages is damaged: {have} bytes do not decode to {want}")                   \
+  X(limit_padded_blocks, limit, "compressed pages with payload_padded, which no release writes, are not read")         \
+  X(limit_late_pagemap, limit,                                                                                         \
+    "compressed pages came before {name}, which says how they are stored: give the file itself, not a pipe")           \
   X(limit_compressed_image, limit,                                                                                     \
     "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
   X(no_parent, data, "the parent is not there: {name}")                                                                \

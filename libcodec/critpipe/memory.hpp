@@ -97,8 +97,10 @@ class PageDirectory final : public PageStore {
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
-  // those of parents. Reasons: io_open, bad_member.
-  const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error);
+  // those of parents. Whose blocks are to be found, its pagemap was asked for before; `stored_page_size` is what their
+  // pages have, where they are counted in smaller ones. Reasons: io_open, bad_member, bad_blocks.
+  const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
+                          std::uint64_t stored_page_size = 0);
   // Fills `into` from byte `skip` of a stretch on, which is stored in this directory. May read beyond it, over the
   // pages that are stored behind it. Reasons: io_open, bad_member, io_read, cut_pages.
   [[nodiscard]] Error read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
@@ -112,6 +114,7 @@ class PageDirectory final : public PageStore {
   struct CRITPIPE_INNER Chain;
   struct CRITPIPE_INNER Work;
   explicit PageDirectory(std::unique_ptr<Work> work);
+  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t page_size, Error& error) const;
 
   std::unique_ptr<Work> work_;
 };
@@ -209,6 +212,19 @@ struct MemoryOptions {
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
 };
 
+// A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the
+// CheckpointMemory.
+struct StoredSet {
+  const SetId* id = nullptr;
+  std::string_view place;  // what errors name its images with: "DIR/", "a.tar:"
+  const Checkpoint* checkpoint = nullptr;
+  PageStore* store = nullptr;                 // its pagemaps and its parents, for visit_stretches()
+  std::vector<MemoryId> memories = {};        // with a pagemap, in the order of their pages images
+  std::vector<std::uint64_t> pages_ids = {};  // of each of them
+  bool is_compressed = false;                 // any of them
+  std::uint64_t page_size = smallest_page;
+};
+
 struct CRITPIPE_INNER MemoryWork;  // internal
 
 // Reads the memory of all processes in inputs of any form. Directories are read by position. Archives and image streams
@@ -262,6 +278,13 @@ class CheckpointMemory {
   // The same for one process.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
+
+  // The sets with memory, in the order in which they begin, and what is stored of them, as it stands. Stretches are
+  // read in their order, each of them stored; `take` gets its number. Directories are read by several threads, ahead of
+  // `take`, which must not use the set's store.
+  std::vector<StoredSet> sets();
+  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+                           unsigned nr_threads = 1);
 
   MemoryWork& work() { return *work_; }  // internal
 

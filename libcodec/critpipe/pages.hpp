@@ -10,8 +10,8 @@
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
 // CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
-// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where an entry says that its
-// pages are compressed, the places of these and all later pages are not known, and the entry is refused.
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where entries say that their
+// pages are compressed, page_blocks.hpp tells where they are.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -29,6 +29,8 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -37,6 +39,7 @@
 
 #include "critpipe/input_file.hpp"
 #include "critpipe/image.hpp"
+#include "critpipe/page_blocks.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
@@ -147,7 +150,7 @@ class PagemapReader {
   enum class Places : std::uint8_t { wanted, ignored };
   explicit PagemapReader(Places places = Places::wanted) : places_{places} {}
   // Takes the next entry. True: `run` is set. False: it was the head, and pages_id() is known now; or error() is set,
-  // and no call may follow. Reasons: limit_pages, bad_run, limit_compressed_pages.
+  // and no call may follow. Reasons: no_pagemap, limit_pages, bad_run, bad_blocks, limit_padded_blocks.
   bool next(const Entry& entry, PageRun& run);
   // The run of any entry but the head, unchecked and without `page`.
   static PageRun decoded(const Entry& entry);
@@ -160,14 +163,18 @@ class PagemapReader {
   std::uint64_t nr_entries() const { return nr_entries_; }
   std::uint64_t nr_pages() const { return nr_pages_; }
   std::uint64_t nr_present() const { return next_page_; }  // stored in the pages image
-  bool has_compressed() const { return has_compressed_; }  // then PageRun::page means nothing
-  bool ascending() const { return ascending_; }            // by address and without overlaps, at the smallest page size
-  const Error& error() const { return error_; }            // offset and entry are set, image is not
+  bool has_compressed() const { return has_compressed_; }
+  bool ascending() const { return ascending_; }  // by address and without overlaps, at the smallest page size
+  const Error& error() const { return error_; }  // offset and entry are set, image is not
+  // How the pages so far are stored; null: all of them plain. Complete behind the last entry.
+  std::shared_ptr<const PageLayout> layout() const { return layout_; }
 
  private:
   bool place(PageRun& run, std::uint64_t index, std::uint64_t offset);
+  bool lay_out(const Entry& entry, const PageRun& run);
 
   Places places_;
+  std::shared_ptr<PageLayout> layout_;
   bool has_compressed_ = false;
   std::uint64_t pages_id_ = 0;
   std::uint64_t nr_entries_ = 0;
@@ -201,15 +208,25 @@ struct Pagemap {
   std::uint64_t pages_id = 0;
   std::uint64_t nr_present = 0;
   std::vector<PageRun> runs;
+  std::shared_ptr<const PageLayout> layout = {};  // null: plain pages
 
   // Sorts the runs by address. Call before at_vaddr().
   void seal();
-  // The size of its pages image, and where in the file a present run begins.
-  StoredSize stored(std::uint64_t page_size) const { return StoredSize::of(nr_present, page_size); }
+  // The size of its pages image, and where in the file a present run begins, or the block that it begins with.
+  StoredSize stored(std::uint64_t page_size) const;
+  // How many of its pages are whole in a pages image of that size.
+  std::uint64_t nr_pages_in(StoredSize size, std::uint64_t page_size) const;
   std::uint64_t offset_of(const PageRun& run, std::uint64_t page_size) const;
+  // The error of a pages image of that size, which is too small.
+  Error cut(StoredSize size, std::string place, std::uint64_t page_size) const;
   // The run that holds the address, or else the first one behind it; runs.end(): there is none.
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
+
+// How the pages image of that id is stored, as the first pagemap that names it says; null: plain, or none says it, or
+// as the error says, with the pagemap's name. Reasons: bad_blocks.
+std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
+                                             std::uint64_t page_size, Error& error);
 
 // Loads a Pagemap, which must outlive it, and seals it. Reports an entry that is refused.
 class PagemapLoader final : public PagemapSink {
@@ -236,13 +253,16 @@ class PagemapLoader final : public PagemapSink {
 class PagesImage {
  public:
   // Takes ownership of the file. Requires: is_page_size(page_size), and the file is regular.
-  PagesImage(InputFile file, std::uint64_t page_size) : file_{std::move(file)}, page_size_{page_size} {}
+  // `blocks`: how its pages are stored, for the same page size; null: plain.
+  PagesImage(InputFile file, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
 
   const std::string& place() const { return file_.place(); }  // for messages
   std::uint64_t page_size() const { return page_size_; }
-  StoredSize stored() const { return {file_.size()}; }                      // in the file
-  std::uint64_t nr_pages() const { return stored().nr_pages(page_size_); }  // whole ones
+  StoredSize stored() const { return {file_.size()}; }  // in the file
+  std::uint64_t nr_pages() const;                       // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
+
+  std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain
 
   // Fills `into` from byte `skip` of that page on, across the pages that follow. Reasons: io_read, cut_pages (the image
   // ends first).
@@ -264,8 +284,12 @@ class PagesImage {
   std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
  private:
+  Error read_blocks(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const;
+
   InputFile file_;
   std::uint64_t page_size_;
+  std::shared_ptr<const StoredPages> blocks_;
+  std::uint64_t number_ = 0;  // of images with blocks, each its own
 };
 
 // A sink for a pages image, which gets its bytes in multiples of the smallest page; the last piece may be shorter. It
@@ -275,8 +299,14 @@ class PagesSink : public Sink {
   Step entry(const Entry&) final { return Step::go; }
   Step raw(Bytes block) final;
   Step end() final;
+  // Before the first bytes: how the pages are stored, if they are not plain.
+  void stored_as(std::shared_ptr<const StoredPages> blocks);
 
  protected:
+  bool has_blocks() const { return blocks_ != nullptr; }
+  std::uint64_t stored_bytes() const { return stored_bytes_; }  // that have come
+  // A block is damaged: nothing of the image follows. Reasons: bad_block.
+  virtual void refused(const Error& error) { fail(error); }
   // The next pages. `first`: the number of the first one, counted in smallest pages. The view lives until the return.
   virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
   virtual Step done(std::uint64_t /*size_bytes*/) { return Step::go; }  // the image is complete
@@ -284,8 +314,13 @@ class PagesSink : public Sink {
   Step cut_page() { return carry_.empty() ? Step::go : pages(next_, carry_); }
 
  private:
+  Step content(Bytes block);
+
   std::uint64_t next_ = 0;
+  std::uint64_t stored_bytes_ = 0;
   std::vector<std::byte> carry_;
+  std::unique_ptr<BlockFeed> blocks_;
+  bool was_refused_ = false;
 };
 
 }  // namespace critpipe

@@ -124,7 +124,7 @@ struct SurveyedMemory {
   PageTotals totals;
   Pagemap pagemap;                        // its runs only if they are kept: see SurveyOptions::runs
   bool complete = true;                   // false: the pagemap is damaged
-  bool compressed = false;                // some of the pages are: where they are stored is not known
+  bool compressed = false;                // some of the pages are
   std::optional<ContentTotals> contents;  // nothing: they were not read
 };
 
@@ -134,10 +134,12 @@ struct SurveyedPages {
   std::string place;     // for messages
   bool on_disk = false;  // `place` is the path of a file that can be read by position
   std::uint64_t size_bytes = 0;
-  bool complete = true;    // false: it is damaged
-  bool claimed = false;    // a pagemap refers to it
-  PageFacts facts;         // with SurveyOptions::keep_facts
-  ContentTotals contents;  // if no pagemap refers to it
+  std::uint64_t content_bytes = 0;                 // what its pages hold, where it came in a stream
+  std::shared_ptr<const StoredPages> blocks = {};  // as which a stream was read
+  bool complete = true;                            // false: it is damaged
+  bool claimed = false;                            // a pagemap refers to it
+  PageFacts facts;                                 // with SurveyOptions::keep_facts
+  ContentTotals contents;                          // if no pagemap refers to it
 };
 
 // All memory of one set of images.
@@ -176,7 +178,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
-  bool places = true;           // where pages are stored matters: a pagemap with compressed ones is refused
+  bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
   bool keep_facts = false;      // of each page
@@ -213,6 +215,9 @@ class PageSurvey final : public Decoding {
   void report(const Error& error) override;
 
  private:
+  class CRITPIPE_INNER Again;
+  void read_again(const std::vector<std::string>& inputs, const SourceOptions& options);
+
   std::unique_ptr<SurveyWork> work_;
 };
 

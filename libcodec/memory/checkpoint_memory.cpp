@@ -5,6 +5,7 @@
 
 #include "base/kept_errors.hpp"
 #include "memory/ghost_file.hpp"
+#include "memory/read_ahead.hpp"
 
 namespace critpipe {
 
@@ -187,6 +188,46 @@ Error CheckpointMemory::read(const Range& range, std::string& bytes) {
     bytes.append(reinterpret_cast<const char*>(block.data()), block.size());
     return Step::go;
   });
+}
+
+std::vector<StoredSet> CheckpointMemory::sets() {
+  std::vector<StoredSet> all;
+  for (MemorySet* const set : work_->children()) {
+    StoredSet one{
+        .id = &set->id, .place = set->place, .checkpoint = &set->checkpoint, .store = set, .page_size = set->page_size};
+    std::vector<std::pair<std::uint64_t, MemoryId>> order;
+    for (const MemoryId memory : set->memories)
+      if (const Pagemap* const pagemap = set->pagemap(memory)) {
+        order.emplace_back(pagemap->pages_id, memory);
+        one.is_compressed |= static_cast<bool>(pagemap->layout);
+        if (set->directory) set->directory->forget(memory);
+      }
+    std::ranges::sort(order);
+    for (const auto& [pages_id, memory] : order) {
+      one.memories.push_back(memory);
+      one.pages_ids.push_back(pages_id);
+    }
+    work_->report_directory(*set);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+                             unsigned nr_threads) {
+  MemorySet& memory = *work_->sources.front().sets.find(*set.id);
+  std::vector<MemoryWork::Piece> pieces;
+  for (std::size_t i = 0; i < stretches.size(); ++i)
+    pieces.push_back(
+        MemoryWork::piece_of(i, memory, stretches[i].vaddr, stretches[i].end(set.page_size), stretches[i]));
+  const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) {
+    return take(piece.range, bytes);
+  };
+  bool is_done = false;
+  Error error = read_ahead(pieces, nr_threads, take_piece, is_done);
+  if (!is_done) error = work_->deliver(pieces, take_piece);
+  work_->report_directory(memory);
+  return error;
 }
 
 Error CheckpointMemory::read_stored(const Process& process, const Take& take) {

@@ -41,6 +41,8 @@ struct MemorySet final : PageStore {
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
 
   const Pagemap* pagemap(MemoryId memory) override;
+  // How the pages of an image are stored that is no file; null: plain, or error says what is wrong.
+  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, Error& error) const;
   PageDirectory* page_directory() override { return directory.get(); }
 };
 

@@ -140,6 +140,12 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
   return found == pagemaps.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, Error& error) const {
+  auto blocks = critpipe::blocks_of(pagemaps, pages_id, page_size, error);
+  if (error) error.image = place + error.image;
+  return blocks;
+}
+
 // The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
 // anybody reads.
 bool MemoryWork::note(const Error& error) {

@@ -122,7 +122,20 @@ PageDirectory* PageDirectory::linked_parent() {
   return work_->parent.get();
 }
 
-const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error) {
+// As a pagemap says that has been asked for.
+std::shared_ptr<const StoredPages> PageDirectory::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
+                                                            Error& error) const {
+  for (const auto& [memory, pagemap] : work_->pagemaps)
+    if (pagemap && pagemap->pages_id == pages_id && pagemap->layout) {
+      auto placed = pagemap->layout->placed(page_size, error);
+      if (error) error.image = work_->path + "/" + pagemap_name(memory);
+      return placed;
+    }
+  return nullptr;
+}
+
+const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
+                                       std::uint64_t stored_page_size) {
   auto& all = work_->chain->open;
   auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
     return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size;
@@ -132,10 +145,13 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
+    std::shared_ptr<const StoredPages> blocks =
+        blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
+    if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;
     known->pages_id = pages_id;
-    known->image = std::make_unique<PagesImage>(std::move(file), page_size);
+    known->image = std::make_unique<PagesImage>(std::move(file), page_size, std::move(blocks));
   }
   std::rotate(all.begin(), known, known + 1);
   return all.front().image.get();
@@ -144,6 +160,7 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                           std::span<std::byte> into) {
   Error error;
+  (void)pagemap(stretch.memory);  // which says how the image is stored
   const PagesImage* pages = image(stretch.pages_id, page_size, error);
   return pages ? pages->read(stretch.page, skip, into) : error;
 }

@@ -26,6 +26,7 @@ class PieceQueue {
   Step advance();
   bool is_complete() const { return next_ == pieces_.size(); }
   Error error() const { return error_; }
+  void fail(Error error) { error_ = std::move(error); }
   const Piece& next() const { return pieces_[next_]; }
   // Before the images come again. False: there is no need, as all of them came, or no use, as nothing new would.
   bool begin_again();
@@ -150,6 +151,11 @@ class ReadPages::FeedPages final : public PagesSink {
   Step pass_over(std::uint64_t) override { return Step::stop; }
 
  protected:
+  void refused(const Error& error) override {
+    Error placed = error;
+    placed.image = image_.place;
+    queue_.fail(std::move(placed));
+  }
   Step pages(std::uint64_t first, Bytes bytes) override {
     image_.seen_bytes = content_position(first, smallest_page) + bytes.size();
     return queue_.feed(set_, pages_id_, first, bytes);
@@ -167,7 +173,35 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto pages_id = member.is_image ? pages_id_of_name(member.name) : std::nullopt;
   MemorySet* const set = source_.sets.find(*member.set);
   if (!pages_id || !set || !queue_.wants(*set, *pages_id)) return nullptr;
-  return std::make_unique<FeedPages>(queue_, *set, *pages_id);
+  auto sink = std::make_unique<FeedPages>(queue_, *set, *pages_id);
+  Error error;
+  sink->stored_as(set->blocks_of(*pages_id, error));
+  if (error) {
+    queue_.fail(std::move(error));
+    return nullptr;
+  }
+  return sink;
+}
+
+// An image that is held, as it was stored.
+Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, MemorySet::Streamed& image) {
+  Error error;
+  const auto blocks = set.blocks_of(pages_id, error);
+  if (!blocks && !error) return queue.feed(set, pages_id, 0, image.bytes);
+  if (!error) {
+    BlockFeed feed{blocks};
+    image.seen_bytes = 0;
+    const Step step = feed.feed(image.bytes, [&](Bytes content) {
+      const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
+      image.seen_bytes += content.size();
+      return queue.feed(set, pages_id, part, content);
+    });
+    if (!feed.error()) return step;
+    error = feed.error();
+    error.image = image.place;
+  }
+  queue.fail(std::move(error));
+  return Step::stop;
 }
 
 // Why a piece did not come: its image ended before it, or never came.
@@ -198,8 +232,8 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
   Step step = queue.advance();
   for (const Source& source : sources)
     for (const auto& set : source.sets.all())
-      for (const auto& [pages_id, image] : set->images)
-        if (step == Step::go && image.held) step = queue.feed(*set, pages_id, 0, image.bytes);
+      for (auto& [pages_id, image] : set->images)
+        if (step == Step::go && image.held) step = feed_held(queue, *set, pages_id, image);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);
     while (step == Step::go && queue.begin_again());

@@ -56,6 +56,7 @@ struct Model {
   std::vector<Task> tasks;                                    // of pstree.img, then those without it
   std::unordered_map<std::uint32_t, std::size_t> task_index;  // pid -> the first of that pid
   std::unordered_map<std::uint32_t, Task> collected;          // while filling: what other images say
+  std::unordered_map<std::uint32_t, PagemapReader> pagemaps;  // while filling, by pid
   EntryPlace entry;                                           // while filling
   std::unordered_map<std::uint32_t, std::string> thread_names;
   std::unordered_map<std::uint32_t, std::vector<Descriptor>> tables;     // by files id

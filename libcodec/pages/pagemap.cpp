@@ -35,9 +35,13 @@ Step PagemapLoader::runs(std::span<const PageRun> runs) {
 void PagemapLoader::refused(const Error& error) { report_(error); }
 
 // What came before a fault is right, and can be looked up.
-void PagemapLoader::fail(const Error&) { pagemap_.seal(); }
+void PagemapLoader::fail(const Error&) {
+  pagemap_.layout = reader().layout();
+  pagemap_.seal();
+}
 
 Step PagemapLoader::end() {
+  pagemap_.layout = reader().layout();
   pagemap_.seal();
   return Step::go;
 }

@@ -2,6 +2,10 @@
 #include "critpipe/pages.hpp"
 
 #include <array>
+#include <vector>
+
+#include "critpipe/fields.hpp"
+#include "critpipe/page_blocks.hpp"
 
 namespace critpipe {
 
@@ -137,6 +141,78 @@ inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_
 
 PageRun PagemapReader::decoded(const Entry& entry) { return run_of(read_slowly(*entry.message, entry.payload)); }
 
+namespace {
+
+// The list of blocks of one entry, in any of the forms that development versions have written.
+struct BlockList {
+  std::vector<std::uint32_t> sizes;
+  std::optional<std::uint64_t> total;
+  std::uint64_t pages_per_block = 1;
+  bool padded = false;
+
+  void add(Bytes packed) {
+    for (const std::byte* at = packed.data(); at != packed.data() + packed.size();)
+      sizes.push_back(static_cast<std::uint32_t>(trusted_varint(at)));
+  }
+};
+
+// CRIU packs sizes; single ones mean the same.
+BlockList blocks_of(const Entry& entry) {
+  BlockList list;
+  for (Fields fields{*entry.message, entry.payload}; fields.next();) {
+    const Value& value = fields.value();
+    if (value.number == 7 && value.wire == Wire::varint) list.total = value.integer;
+    if (value.number == 8 && value.wire == Wire::varint && value.integer != 0)
+      list.pages_per_block = static_cast<std::uint32_t>(value.integer);
+    if (value.number != 6 || !value.field) continue;
+    if (value.wire == Wire::varint) list.sizes.push_back(static_cast<std::uint32_t>(value.integer));
+    if (value.wire != Wire::bytes) continue;
+    if (value.field->type != Type::message) {
+      list.add(value.bytes);
+      continue;
+    }
+    for (Fields inner{value.field->message(), value.bytes}; inner.next();) {
+      const Value& part = inner.value();
+      if (!part.field) continue;
+      if (part.number == 1 && part.wire == Wire::bytes) list.add(part.bytes);
+      else if (part.number == 1) list.sizes.push_back(static_cast<std::uint32_t>(part.integer));
+      else if (part.number == 2) list.total = part.integer;
+      else if (part.number == 3) list.pages_per_block = static_cast<std::uint32_t>(part.integer);
+      else if (part.number == 4) list.padded = part.integer != 0;
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+// Adds an entry with blocks, or one behind such an entry. False: its list is wrong.
+bool PagemapReader::lay_out(const Entry& entry, const PageRun& run) {
+  const auto wrong = [&](const char* why, std::uint64_t want, std::uint64_t have) {
+    error_ = {Reason::bad_blocks, "", entry.offset, entry.index, want, have};
+    error_.name = why;
+    return false;
+  };
+  BlockList list = blocks_of(entry);
+  if (list.padded) {
+    error_ = {Reason::limit_padded_blocks, "", entry.offset, entry.index};
+    return false;
+  }
+  if (!run.is_present()) return wrong("blocks of pages that are not present", 0, list.sizes.size());
+  if (list.sizes.empty()) return wrong("a list without blocks", 1, 0);
+  if (list.pages_per_block == 0) return wrong("blocks without pages", 1, 0);
+  const std::uint64_t count = run.nr_pages / list.pages_per_block + (run.nr_pages % list.pages_per_block != 0);
+  if (list.sizes.size() != count) return wrong("the number of blocks", count, list.sizes.size());
+  std::uint64_t sum = 0;
+  for (const std::uint32_t size : list.sizes) sum += size;
+  if (list.total && *list.total != sum) return wrong("the sum of the blocks", *list.total, sum);
+  layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->block_sizes.size(),
+                            static_cast<std::uint32_t>(list.pages_per_block),
+                            (run.flags & PageRun::payload_aligned) != 0});
+  layout_->block_sizes.insert(layout_->block_sizes.end(), list.sizes.begin(), list.sizes.end());
+  return true;
+}
+
 bool PagemapReader::next(const Entry& entry, PageRun& run) {
   if (entry.index == 0) {
     if (entry.kind->magic_name != "PAGEMAP") {
@@ -150,15 +226,25 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
   const Raw raw = read_slowly(*entry.message, entry.payload);
   run = run_of(raw);
   has_compressed_ |= raw.compressed != 0;
-  if (raw.compressed != 0 && places_ == Places::wanted) {
-    error_ = {Reason::limit_compressed_pages, "", entry.offset, entry.index, raw.compressed};
-    return false;
+  if (!place(run, entry.index, entry.offset)) return false;
+  if (places_ == Places::ignored || (raw.compressed == 0 && !layout_)) return true;
+  if (!layout_) {
+    layout_ = std::make_shared<PageLayout>();
+    if (run.page > 0) layout_->parts.push_back({0, run.page, 0, 0, 0, false});
   }
-  return place(run, entry.index, entry.offset);
+  if (raw.compressed != 0) return lay_out(entry, run);
+  if (!run.is_present() || run.nr_pages == 0) return true;
+  const bool aligned = (run.flags & PageRun::payload_aligned) != 0;
+  layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->block_sizes.size(), 0, aligned});
+  return true;
 }
 
 Sink::Taken PagemapReader::next_many(Bytes unchecked, std::uint64_t index, std::uint64_t offset,
                                      std::span<PageRun>& runs) {
+  if (layout_) {  // each entry has a place of its own
+    runs = {};
+    return {};
+  }
   // Members and checks of each index would cost 10% of this loop.
   Counts counts{nr_pages_, next_page_, end_, ascending_};
   const std::byte* next = unchecked.data();

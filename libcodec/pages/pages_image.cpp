@@ -1,5 +1,7 @@
 // Pages by number, out of files and out of blocks.
+#include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,20 +20,137 @@ Error StoredSize::cut(std::string place, std::uint64_t nr_pages, std::uint64_t p
   return {Reason::cut_pages, std::move(place), bytes, Error::nowhere, of(nr_pages, page_size).bytes, bytes};
 }
 
+StoredSize Pagemap::stored(std::uint64_t page_size) const {
+  Error error;
+  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  return placed ? StoredSize{placed->size_bytes()} : StoredSize::of(nr_present, page_size);
+}
+
+std::uint64_t Pagemap::nr_pages_in(StoredSize size, std::uint64_t page_size) const {
+  Error error;
+  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  return placed ? placed->nr_pages_in(size.bytes) : size.nr_pages(page_size);
+}
+
+Error Pagemap::cut(StoredSize size, std::string place, std::uint64_t page_size) const {
+  return {Reason::cut_pages, std::move(place), size.bytes, Error::nowhere, stored(page_size).bytes, size.bytes};
+}
+
 std::uint64_t Pagemap::offset_of(const PageRun& run, std::uint64_t page_size) const {
-  return StoredSize::of(run.page, page_size).bytes;
+  Error error;
+  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  return placed ? placed->block_of(run.page).offset : StoredSize::of(run.page, page_size).bytes;
+}
+
+std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
+                                             std::uint64_t page_size, Error& error) {
+  for (const auto& [memory, pagemap] : pagemaps)
+    if (pagemap.pages_id == pages_id && pagemap.layout) {
+      auto placed = pagemap.layout->placed(page_size, error);
+      if (error) error.image = pagemap_name(memory);
+      return placed;
+    }
+  return nullptr;
+}
+
+namespace {
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+// The block that this thread decoded last: who reads on finds the rest of it here.
+struct LastBlock {
+  std::uint64_t image = 0, page = 0;
+  std::vector<std::byte> stored, content;
+};
+thread_local LastBlock last_block;
+
+// The first page from `page` on that is not in a block of zeros, or of anything else.
+std::uint64_t behind_blocks(const StoredPages& pages, std::uint64_t page, bool of_zeros) {
+  for (StoredPages::Block block; (block = pages.block_of(page)).nr_pages > 0 && (block.size == 0) == of_zeros;)
+    page = block.page + block.nr_pages;
+  return page;
+}
+
+}  // namespace
+
+PagesImage::PagesImage(InputFile file, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks)
+    : file_{std::move(file)}, page_size_{page_size}, blocks_{std::move(blocks)}, number_{blocks_ ? next_number() : 0} {}
+
+std::uint64_t PagesImage::nr_pages() const {
+  if (!blocks_) return stored().nr_pages(page_size_);
+  const std::uint64_t parts = blocks_->page_size() / page_size_;
+  return blocks_->nr_pages_in(file_.size()) * parts;
+}
+
+std::uint64_t PagesImage::nr_pages_at_once() const {
+  return blocks_ ? std::max<std::uint64_t>(1, blocks_->most_pages() * (blocks_->page_size() / page_size_)) : 1;
 }
 
 std::uint64_t PagesImage::nr_allocated() const {
+  if (blocks_) {
+    std::uint64_t count = 0;
+    for (std::uint64_t page = 0; page < blocks_->nr_pages();) {
+      const StoredPages::Block block = blocks_->block_of(page);
+      if (block.size > 0) count += block.nr_pages;
+      page = block.page + block.nr_pages;
+    }
+    return std::min(nr_pages(), count * (blocks_->page_size() / page_size_));
+  }
   struct stat status;
   if (fstat(file_.fd(), &status) != 0) return nr_pages();
   return std::min(nr_pages(), static_cast<std::uint64_t>(status.st_blocks) * 512 / page_size_);
 }
 
+// Ends where the image ends, or at a fault.
+Error PagesImage::read_blocks(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const {
+  Error error;
+  const std::uint64_t page_size = blocks_->page_size();
+  for (done = 0; done < into.size();) {
+    const std::uint64_t at = position + done;
+    const StoredPages::Block block = blocks_->block_of(at / page_size);
+    if (block.nr_pages == 0) return error;
+    const std::uint64_t skip = at - block.page * page_size;
+    const std::uint64_t length = block.nr_pages * page_size;
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(length - skip, into.size() - done));
+    if (block.is_plain) {
+      const std::size_t got = file_.pread(into.subspan(done, size), block.offset + skip, error);
+      done += got;
+      if (error || got < size) return error;
+      continue;
+    }
+    LastBlock& last = last_block;
+    const bool directly = skip == 0 && size == length;
+    if (directly || last.image != number_ || last.page != block.page) {
+      last.stored.resize(block.size);
+      const std::size_t got = file_.pread(last.stored, block.offset, error);
+      if (error || got < block.size) return error;
+      if (!directly) {
+        last.image = 0;
+        last.content.resize(length);
+      }
+      const Reason reason =
+          decode_block(last.stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
+      if (reason != Reason::none) return {reason, file_.place(), block.offset, Error::nowhere, length, block.size};
+      if (!directly) {
+        last.image = number_;
+        last.page = block.page;
+      }
+    }
+    if (!directly) std::memcpy(into.data() + done, last.content.data() + skip, size);
+    done += size;
+  }
+  return error;
+}
+
 // Plain pages: a position in the content is an offset in the file.
 Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
   Error error;
-  const std::size_t size = file_.pread(into, position, error);
+  std::size_t size = 0;
+  if (blocks_) error = read_blocks(position, into, size);
+  else size = file_.pread(into, position, error);
   if (!error && size < into.size())
     return {Reason::cut_pages, file_.place(), position + size, Error::nowhere, into.size(), size};
   return error;
@@ -39,12 +158,21 @@ Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
   Error error;
-  nr_read = pages_in(file_.pread(into, StoredSize::of(page, page_size_).bytes, error), page_size_);
+  std::size_t size = 0;
+  if (blocks_) error = read_blocks(content_position(page, page_size_), into, size);
+  else size = file_.pread(into, StoredSize::of(page, page_size_).bytes, error);
+  nr_read = pages_in(size, page_size_);
   return error;
 }
 
 PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
+  if (blocks_) {  // blocks of zeros are holes
+    const std::uint64_t parts = blocks_->page_size() / page_size_;
+    const std::uint64_t begin = behind_blocks(*blocks_, page / parts, true);
+    if (begin >= blocks_->nr_pages()) return {no_end, no_end};
+    return {std::max(begin * parts, page), behind_blocks(*blocks_, begin, false) * parts};
+  }
   const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
   const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
@@ -53,14 +181,29 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
 }
 
 std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
-  end = std::min(end, stored().bytes);
+  end = std::min(end, blocks_ ? content_position(nr_pages(), page_size_) : stored().bytes);
   if (position >= end) return 0;
-  const std::uint64_t page = next_extent(position / page_size_).begin;
-  const std::uint64_t data = page > end / page_size_ ? end : std::min(end, page * page_size_);
+  const std::uint64_t page_size = blocks_ ? blocks_->page_size() : page_size_;
+  const std::uint64_t at = position / page_size;
+  const std::uint64_t page = blocks_ ? behind_blocks(*blocks_, at, true) : next_extent(at).begin;
+  const std::uint64_t data = page > end / page_size ? end : std::min(end, page * page_size);
   return data > position ? data - position : 0;
 }
 
+void PagesSink::stored_as(std::shared_ptr<const StoredPages> blocks) {
+  blocks_ = blocks ? std::make_unique<BlockFeed>(std::move(blocks)) : nullptr;
+}
+
 Step PagesSink::raw(Bytes block) {
+  stored_bytes_ += block.size();
+  if (!blocks_) return content(block);
+  const Step step = blocks_->feed(block, [this](Bytes bytes) { return content(bytes); });
+  if (!blocks_->error()) return step;
+  if (!std::exchange(was_refused_, true)) refused(blocks_->error());
+  return Step::stop;
+}
+
+Step PagesSink::content(Bytes block) {
   if (!carry_.empty()) {
     const std::size_t take = std::min<std::size_t>(smallest_page - carry_.size(), block.size());
     carry_.insert(carry_.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(take));
@@ -82,6 +225,7 @@ Step PagesSink::raw(Bytes block) {
 }
 
 Step PagesSink::end() {
+  if (blocks_ && raw({}) == Step::stop) return Step::stop;  // an image of nothing but zeros
   const std::uint64_t size = content_position(next_, smallest_page, carry_.size());
   if (cut_page() == Step::stop) return Step::stop;
   return done(size);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,7 +26,14 @@ struct TextPlace {
 TextPlace arguments_place(const AddressSpace& space);
 TextPlace environment_place(const AddressSpace& space);
 
-// One pages image.
+// Calls `use` with what has to be read of a pages image for [begin, end) of its content: blocks as a whole, with the
+// position in the content of what they decode to. Null `pages`: all of them are plain. False: `use` returned it, or
+// there are no such pages.
+using UseBlock = std::function<bool(const StoredPages::Block& block, std::uint64_t position)>;
+bool visit_blocks(const StoredPages* pages, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
+                  const UseBlock& use);
+
+// One pages image, as it is stored.
 class CapturedImage {
  public:
   std::uint64_t at = Member::unknown;  // where it begins in the input's file; unknown: bytes are kept
@@ -38,7 +46,7 @@ class CapturedImage {
   void take(Bytes bytes, std::uint64_t& room);
   bool has_enough() const { return !keeps_tail_ && (windows_.empty() || size >= windows_.back().end); }
   // False: they were not kept.
-  bool read(std::uint64_t position, std::span<std::byte> into) const;
+  bool read(std::uint64_t offset, std::span<std::byte> into) const;
 
  private:
   struct Window {

@@ -1,6 +1,7 @@
 #include "report/inspected_set.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/path_names.hpp"
 #include "source/nested_place.hpp"
@@ -48,7 +49,7 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (!task || !task->has_pagemap) return nullptr;
   if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
   last_ = memory;
-  pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap};
+  pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap, .layout = task->page_layout};
   std::uint64_t page = 0;
   for (PageRun& run : pagemap_.runs) {
     run.page = page;
@@ -69,13 +70,32 @@ bool InspectedSet::read_stored(const Stretch& stretch, std::uint64_t page_size, 
                                std::span<std::byte> into) {
   PageStore& holder = ancestor(stretch.level);
   if (PageDirectory* const files = holder.page_directory()) return !files->read(stretch, page_size, skip, into);
-  const auto& captured = static_cast<const InspectedSet&>(holder);
-  const auto image = captured.images.find(stretch.pages_id);
-  if (image == captured.images.end() || stretch.page > max_pages) return false;
-  const std::uint64_t position = content_position(stretch.page, page_size, skip);
-  if (image->second.at == Member::unknown) return image->second.read(position, into);
-  Error error;
-  return captured.input && captured.input->pread(into, image->second.at + position, error) == into.size();
+  return static_cast<InspectedSet&>(holder).read_captured(stretch, page_size, skip, into);
+}
+
+bool InspectedSet::read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
+                                 std::span<std::byte> into) {
+  const auto image = images.find(stretch.pages_id);
+  if (image == images.end() || stretch.page > max_pages) return false;
+  const auto read_stored = [&](std::uint64_t offset, std::span<std::byte> stored) {
+    Error error;
+    if (image->second.at == Member::unknown) return image->second.read(offset, stored);
+    return input && input->pread(stored, image->second.at + offset, error) == stored.size();
+  };
+  const Pagemap* const own = pagemap(stretch.memory);
+  std::shared_ptr<const StoredPages> pages;
+  if (Error error; own && own->layout && !(pages = own->layout->placed(page_size, error))) return false;
+  const std::uint64_t begin = content_position(stretch.page, page_size, skip), end = begin + into.size();
+  std::vector<std::byte> stored, content;
+  return visit_blocks(pages.get(), page_size, begin, end, [&](const StoredPages::Block& block, std::uint64_t position) {
+    if (block.is_plain) return read_stored(block.offset, into.subspan(position - begin, block.size));
+    stored.resize(block.size);
+    content.resize(bytes_of_pages(block.nr_pages, page_size));
+    if (!read_stored(block.offset, stored) || decode_block(stored, content) != Reason::none) return false;
+    const std::uint64_t from = std::max(begin, position), to = std::min(end, position + content.size());
+    std::memcpy(into.data() + (from - begin), content.data() + (from - position), to - from);
+    return true;
+  });
 }
 
 bool InspectedSet::read(const Task& task, TextPlace text, std::string& bytes) {
@@ -89,11 +109,12 @@ bool InspectedSet::read(const Task& task, TextPlace text, std::string& bytes) {
     const std::uint64_t end = std::min(stretch.end(page_size), text.end);
     if (begin >= end || stretch.where == Stretch::Where::hole) return Step::go;
     is_any_stored = true;
-    is_there = stretch.where == Stretch::Where::stored && !(stretch.flags & PageRun::payload_aligned) &&
+    is_there = stretch.where == Stretch::Where::stored &&
                read_stored(stretch, page_size, begin - stretch.vaddr, all.subspan(begin - text.begin, end - begin));
     return is_there ? Step::go : Step::stop;
   });
-  if (PageDirectory* const files = page_directory()) files->forget(memory);
+  for (PageStore* at = this; at; at = at->has_given_parent() ? at->parent() : nullptr)
+    if (PageDirectory* const files = at->page_directory()) files->forget(memory);
   return is_there && is_any_stored;
 }
 

@@ -36,6 +36,7 @@ class InspectedSet final : public PageStore {
 
  private:
   bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
+  bool read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
 
   std::unique_ptr<PageDirectory> opened_;
   MemoryId last_ = {};

@@ -149,13 +149,20 @@ void InspectionReader::Work::want_place(const Task& task, const AddressSpace& sp
                                         CapturedImage& image) {
   const std::uint64_t page_size = space.page_size ? space.page_size : smallest_page;
   std::uint64_t left = place.end - place.begin, page = 0;
-  if (left > room_for_texts) return;
-  room_for_texts -= left;
+  Error error;
+  const auto pages = task.page_layout ? task.page_layout->placed(page_size, error) : nullptr;
+  if (task.page_layout && !pages) return;
+  const auto want = [&](const StoredPages::Block& block, std::uint64_t) {
+    if (block.size > room_for_texts) return false;
+    room_for_texts -= block.size;
+    image.want(block.offset, block.offset + block.size);
+    return true;
+  };
   for (const PageRun& run : task.pagemap) {
     const std::uint64_t begin = std::max(run.vaddr, place.begin), end = std::min(run.end(page_size), place.end);
     if (run.is_present() && begin < end && end - begin <= left && page <= max_pages) {
       const PlacedBytes bytes = PlacedBytes::of(page, run.vaddr, page_size, begin, end);
-      image.want(bytes.position, bytes.end());
+      if (!visit_blocks(pages.get(), page_size, bytes.position, bytes.end(), want)) return;
       left -= end - begin;
     }
     if (run.is_present()) page += run.nr_pages;

@@ -10,6 +10,13 @@ const Pagemap* SearchedSet::pagemap(MemoryId memory) {
   return found == pagemaps.end() ? nullptr : &found->second;
 }
 
+std::shared_ptr<const StoredPages> SearchedSet::blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
+                                                          Error& error) const {
+  auto blocks = critpipe::blocks_of(pagemaps, pages_id, page_size(options), error);
+  if (error) error.image = place + error.image;
+  return blocks;
+}
+
 std::size_t SearchedSet::nr_claims(std::uint64_t pages_id) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(pagemaps, [&](const auto& one) { return one.second.pages_id == pages_id; }));
@@ -79,6 +86,10 @@ Step ImageSearch::Lane::feed(std::uint64_t at, Bytes bytes) {
 
 ImageSearch::ImageSearch(SearchPass& pass, SearchedSet& set, std::uint64_t pages_id)
     : pass_{pass}, set_{set}, pages_{set.pages[pages_id]} {
+  Error error;
+  pages_.blocks = set.blocks_of(pages_id, pass.work.options, error);
+  if (error) return;  // which is reported at the end
+  stored_as(pages_.blocks);
   for (auto& [memory, pagemap] : set.pagemaps) {
     if (pagemap.pages_id != pages_id || pages_.searched.contains(memory) || !pass.knows(set, pagemap)) continue;
     pagemap.seal();
@@ -161,7 +172,6 @@ Step ImageSearch::pass_over(std::uint64_t size_bytes) {
 
 Step ImageSearch::pages(std::uint64_t first, Bytes bytes) {
   const std::uint64_t at = content_position(first, smallest_page);
-  seen_bytes_ = at + bytes.size();
   for (const auto& lane : lanes_)
     if (!lane->has_failed && settle(*lane, lane->feed(at, bytes)) == Step::stop) return Step::stop;
   return Step::go;
@@ -172,8 +182,15 @@ void ImageSearch::fail(const Error&) {
   if (cut_page() == Step::go) (void)finish();
 }
 
+void ImageSearch::refused(const Error& error) {
+  Error placed = error;
+  placed.image = pages_.place;
+  if (!pages_.is_damaged) pass_.work.on_error(placed);
+  fail(error);
+}
+
 Step ImageSearch::finish() {
-  pages_.seen_bytes = std::max(pages_.seen_bytes, seen_bytes_);
+  pages_.seen_bytes = std::max(pages_.seen_bytes, stored_bytes());
   for (const auto& lane : lanes_)
     if (!lane->has_failed && settle(*lane, lane->feeder->end()) == Step::stop) return Step::stop;
   return Step::go;

@@ -62,7 +62,9 @@ class InputSearch final : public Decoding {
                       const std::vector<PlacedBytes>& extents);
   Step finish_unclaimed(SearchedSet& set);
   void report_in_parents(SearchedSet& set, MemoryId memory, const Ranges& wanted);
-  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents);
+  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents, const Pagemap& pagemap,
+                  std::uint64_t page_size);
+  bool is_decoded(const SearchedSet& set, const Pagemap& pagemap, SearchedPages& pages);
   // A filter asks for memory of known owners only.
   bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
 
@@ -137,14 +139,38 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
 }
 
 // Does the image have all pages that the pagemap claims?
-void InputSearch::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents) {
+void InputSearch::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents,
+                             const Pagemap& pagemap, std::uint64_t page_size) {
   std::uint64_t claimed = 0;
   for (const PlacedBytes& extent : extents) claimed = std::max(claimed, extent.end());
-  if (pages.is_damaged || pages.seen_bytes >= claimed) return;
+  if (pages.is_damaged) return;
+  const StoredSize there{pages.seen_bytes};
+  if (pagemap.layout) {
+    Error error;  // which is reported with the pagemap
+    const auto blocks = pagemap.layout->placed(page_size, error);
+    if (blocks && content_position(blocks->nr_pages_in(there.bytes), page_size) < claimed)
+      work_.on_error(pagemap.cut(there, pages.place, page_size));
+    return;
+  }
+  if (there.bytes >= claimed) return;
   Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
   error.want = claimed;
   error.have = pages.seen_bytes;
   work_.on_error(error);
+}
+
+// Were the blocks known when the pages came, with the size that pages have? If not, what was found in them counts for
+// nothing.
+bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, SearchedPages& pages) {
+  Error error;
+  const auto blocks = set.blocks_of(pagemap.pages_id, work_.options, error);
+  if (!error && blocks == pages.blocks) return true;
+  pages.waiting.reset();
+  pages.again = !error && pass_.is_rereadable;
+  if (pages.again) return false;
+  if (!error) error = named_error(Reason::limit_late_pagemap, pages.place, pagemap_name(pagemap.memory));
+  work_.on_error(error);
+  return false;
 }
 
 // Pages that were asked for and are in a parent that is not there, or went by on a pipe.
@@ -189,7 +215,8 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, Pagemap& pagema
     work_.on_error({Reason::missing_image, set.place + pages_name(pagemap.pages_id)});
     return Step::go;
   }
-  check_size(pages->second, extents);
+  check_size(pages->second, extents, pagemap, page_size);
+  if (!is_decoded(set, pagemap, pages->second)) return Step::go;
   if (pages->second.again || pages->second.searched.contains(memory)) return Step::go;
   const bool is_cut = pages->second.waiting && pages->second.waiting->any_is_cut(extents);
   if (pass_.is_rereadable && (!pages->second.waiting || is_cut || set.nr_claims(pagemap.pages_id) > 1)) {

@@ -14,9 +14,10 @@ namespace critpipe::search {
 // A pages image, and the matches in it that wait for their addresses.
 struct SearchedPages {
   std::string place;
-  std::uint64_t seen_bytes = 0;
-  bool is_damaged = false;      // which was reported
-  std::set<MemoryId> searched;  // as it came
+  std::uint64_t seen_bytes = 0;                    // as they are stored
+  std::shared_ptr<const StoredPages> blocks = {};  // that it was taken to have; null: none
+  bool is_damaged = false;                         // which was reported
+  std::set<MemoryId> searched;                     // as it came
   std::unique_ptr<WaitingMatches> waiting;
   bool again = false;  // to be searched in the second pass
 };
@@ -34,6 +35,9 @@ struct SearchedSet final : PageStore {
 
   const Pagemap* pagemap(MemoryId memory) override;
   std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
+  // How the pages image is stored, as far as is known by now; null: plain, or the list of its blocks is wrong.
+  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
+                                               Error& error) const;
   // The pagemaps that name the pages image.
   std::size_t nr_claims(std::uint64_t pages_id) const;
   // Is it read, or called, as another set's parent is?
@@ -68,6 +72,7 @@ class ImageSearch final : public PagesSink {
   void fail(const Error&) override;
 
  protected:
+  void refused(const Error& error) override;
   Step pages(std::uint64_t first, Bytes bytes) override;
   Step done(std::uint64_t) override { return finish(); }
 
@@ -83,7 +88,6 @@ class ImageSearch final : public PagesSink {
   SearchedSet& set_;
   SearchedPages& pages_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // none: not searched now
-  std::uint64_t seen_bytes_ = 0;
   bool full_ = false;
 };
 

@@ -59,6 +59,7 @@ struct SharedReads {
   std::uint64_t first_block;  // number of the image's first block for the sample
   PageFacts::Chunks& facts;
   std::span<const std::uint64_t> reads;
+  std::size_t at_once = 1;  // reads that one thread takes, so that it decodes a block only once
   std::atomic<std::size_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex mutex{};                      // of what follows
@@ -78,7 +79,9 @@ void SharedReads::work(CompressionSample* sample, Compressors& compressors) noex
   std::size_t i = reads.size();
   try {
     std::vector<std::byte> bytes(read_bytes);
-    while (!failed && (i = next++) < reads.size()) read(reads[i], bytes, sample, compressors);
+    while (!failed && (i = next.fetch_add(at_once)) < reads.size())
+      for (const std::size_t end = std::min(reads.size(), i + at_once); !failed && i < end; ++i)
+        read(reads[i], bytes, sample, compressors);
   } catch (const std::bad_alloc&) {
     if (i < reads.size()) fail(system_error(Reason::io_read, image.place(), ENOMEM));
   }
@@ -176,7 +179,8 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
     const auto reads = extents.reads(first, count);
     facts.grow(first + count);
     (void)facts.chunk(first / chunk_pages, count);
-    SharedReads shared{image, first + count, first_block, facts, reads};
+    SharedReads shared{image, first + count, first_block,
+                       facts, reads,         std::max<std::size_t>(1, image.nr_pages_at_once() / parts_of_read)};
     share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample,
               compressors ? *compressors : unused);
     if (shared.failed) return shared.error;
@@ -191,7 +195,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {
-  FileScan scan{image, image.stored().nr_pages(smallest_page), nr_threads, facts.chunks()};
+  FileScan scan{image, image.nr_pages(), nr_threads, facts.chunks()};
   return scan.run([](std::uint64_t) {}, [](std::uint64_t, std::uint64_t, std::uint64_t) {});
 }
 

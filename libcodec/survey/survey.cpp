@@ -26,8 +26,7 @@ class MemorySink final : public PagemapSink {
  public:
   MemorySink(SurveyedSet& set, const Member& member, const SurveyOptions& options,
              const std::function<void(const Error&)>& report)
-      : PagemapSink{options.places ? PagemapReader::Places::wanted : PagemapReader::Places::ignored},
-        set_{set},
+      : set_{set},
         name_{member.name},
         place_{member.place},
         member_set_{member.set},
@@ -36,12 +35,15 @@ class MemorySink final : public PagemapSink {
         report_{report} {}
 
   Step end() override {
-    if (memory_) memory_->pagemap.seal();
+    if (!memory_) return Step::go;
+    memory_->pagemap.layout = reader().layout();
+    memory_->pagemap.seal();
     return Step::go;
   }
   void fail(const Error&) override {
     if (!memory_) return;
     memory_->complete = false;
+    memory_->pagemap.layout = reader().layout();
     memory_->pagemap.seal();
   }
 
@@ -75,6 +77,7 @@ class MemorySink final : public PagemapSink {
     if (memory_) {
       memory_->complete = false;
       memory_->compressed |= reader().has_compressed();
+      memory_->pagemap.layout = reader().layout();
     }
     Error placed = error;
     placed.image = place_;
@@ -100,16 +103,23 @@ class StreamedPages final : public PagesSink {
 
   Step pass_over(std::uint64_t size) override {
     if (contents_ && !image_.on_disk) return Step::stop;
-    image_.size_bytes = size;
+    image_.size_bytes = image_.content_bytes = size;
     passed_over_ = true;
     return Step::go;
   }
   void fail(const Error&) override { image_.complete = false; }
+  void refused(const Error& error) override {
+    image_.complete = false;
+    Error placed = error;
+    placed.image = image_.place;
+    work_.report(placed);
+  }
 
  protected:
   Step pages(std::uint64_t first, Bytes bytes) override;
   Step done(std::uint64_t size_bytes) override {
-    if (!passed_over_) image_.size_bytes = size_bytes;
+    if (!passed_over_) image_.content_bytes = size_bytes;
+    if (!passed_over_) image_.size_bytes = stored_bytes();
     sample(true);
     return Step::go;
   }
@@ -128,7 +138,8 @@ class StreamedPages final : public PagesSink {
 };
 
 Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
-  image_.size_bytes += bytes.size();
+  image_.size_bytes = stored_bytes();
+  image_.content_bytes += bytes.size();
   if (!contents_) return Step::go;
   bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
   PageFacts::Chunks& chunks = image_.facts.chunks();
@@ -213,7 +224,9 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     image.pages_id = *pages_id;
     image.place = member.place;
     image.on_disk = member.fd >= 0;
-    return std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
+    auto sink = std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
+    if (!image.on_disk) sink->stored_as(image.blocks = work_->blocks_of(set, *pages_id));
+    return sink;
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
   set.checkpoint->note(file);
@@ -233,19 +246,72 @@ void PageSurvey::report(const Error& error) {
 
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
+// As far as is known by now; null: plain, or a list of blocks that is wrong, which finish() says.
+std::shared_ptr<const StoredPages> SurveyWork::blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const {
+  Error error;
+  for (const auto& [id, memory] : set.memories)
+    if (memory.pagemap.pages_id == pages_id && memory.pagemap.layout)
+      return memory.pagemap.layout->placed(set.checkpoint->page_size(options.page_size), error);
+  return nullptr;
+}
+
+// Blocks of pages that came before their pagemap were taken for pages. All pages of such a set are forgotten, and read
+// again where that can be done.
+class PageSurvey::Again final : public Decoding {
+ public:
+  explicit Again(PageSurvey& survey) : Decoding{survey.work_->options.limits}, survey_{survey} {}
+  bool wants(std::string_view name) override { return pages_id_of_name(file_of(name)) && survey_.wants(name); }
+  bool reads_raw() const override { return false; }
+  std::unique_ptr<Sink> sink_for(const Member& member) override {
+    SurveyedSet* const set = member.is_image ? survey_.work_->sets.find(*member.set) : nullptr;
+    return set && set->state().again ? survey_.sink_for(member) : nullptr;
+  }
+  void report(const Error&) override {}  // which the first pass has done
+
+ private:
+  PageSurvey& survey_;
+};
+
+void PageSurvey::read_again(const std::vector<std::string>& inputs, const SourceOptions& options) {
+  const bool can = std::ranges::all_of(inputs, [&](const std::string& one) { return can_read_again(one, options); });
+  bool any = false;
+  for (const auto& set : work_->sets.all()) {
+    for (auto& [pages_id, image] : set->images) {
+      if (image.on_disk || image.blocks == work_->blocks_of(*set, pages_id)) continue;
+      set->state().again = true;
+      if (can) continue;
+      image.facts = {};
+      image.complete = false;
+      image.content_bytes = 0;
+      Error error{Reason::limit_late_pagemap, image.place};
+      error.name = "their pagemap";
+      work_->report_in(*set, std::move(error));
+    }
+    if (!can || !set->state().again) continue;
+    any = true;
+    for (auto& [pages_id, image] : set->images) image = {};
+    set->state().sample = {};
+    set->state().nr_blocks = 0;
+  }
+  if (!any) return;
+  Again again{*this};
+  (void)read_inputs(inputs, again, options);
+}
+
 std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<std::string>& inputs,
                                                             const SourceOptions& options) {
   SourceOptions source = options;
   source.parents = true;
   source.parent_sets = linked_sets(inputs, options);
-  (void)read_inputs(inputs, *this, source);
+  const Step step = read_inputs(inputs, *this, source);
+  if (step == Step::go && work_->options.contents) read_again(inputs, source);
   work_->finish(options.set);
   return work_->sets.all();
 }
 
 void SurveyWork::finish(const std::optional<std::string>& chosen) {
-  ancestors =
-      sets.take_out(join_parents(sets, chosen));  // whose memory is that of the sets which they are the parents of
+  // Their memory is that of the sets which they are the parents of.
+  ancestors = sets.take_out(join_parents(sets, chosen));
   const std::vector<std::string> names = texts_of(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {

@@ -10,11 +10,12 @@ namespace critpipe {
 namespace {
 
 // A file of the set's directory, or one that the user named: that may be a link.
-const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::optional<PagesImage>& alone,
-                             Error& error) {
-  if (PageDirectory* directory = set.page_directory()) return directory->image(image.pages_id, smallest_page, error);
-  InputFile file = InputFile::at(image.place, error);
-  return error ? nullptr : &alone.emplace(std::move(file), smallest_page);
+const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::shared_ptr<const StoredPages> blocks,
+                             std::optional<PagesImage>& alone, Error& error) {
+  PageDirectory* const directory = set.page_directory();
+  if (directory && !blocks) return directory->image(image.pages_id, smallest_page, error);
+  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
+  return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
 }
 
 }  // namespace
@@ -28,7 +29,7 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
                            const TakeFacts& take) {
   Error error;
   std::optional<PagesImage> alone;
-  const PagesImage* file = open_image(set, image, alone, error);
+  const PagesImage* file = open_image(set, image, blocks_of(set, image.pages_id), alone, error);
   if (!file) {
     image.complete = false;
     return report_in(set, std::move(error));
@@ -54,7 +55,9 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
 void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
   const std::uint64_t page_size = set.page_size;
   const std::uint64_t parts = pages_in(page_size, smallest_page);
-  const std::uint64_t there = StoredSize{image.size_bytes}.nr_pages(page_size);
+  std::uint64_t there = pages_in(image.content_bytes, page_size);
+  if (image.on_disk && memory) there = memory->pagemap.nr_pages_in({image.size_bytes}, page_size);
+  else if (image.on_disk) there = StoredSize{image.size_bytes}.nr_pages(page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others
@@ -78,7 +81,7 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
     }
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
-    report_in(set, StoredSize{image.size_bytes}.cut(image.place, memory->pagemap.nr_present, page_size));
+    report_in(set, memory->pagemap.cut({image.size_bytes}, image.place, page_size));
   if (image.on_disk) scan_file(set, image, nr_pages * parts, counter, take);
   else take(0, nr_pages * parts, false);
   const auto count = counter.member();
@@ -100,6 +103,12 @@ void SurveyWork::finish(SurveyedSet& set) {
   set.page_size = set.checkpoint->page_size(options.page_size);
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
+    Error error;
+    if (memory.pagemap.layout && !memory.pagemap.layout->placed(set.page_size, error)) {
+      memory.complete = false;
+      error.image = memory.place;
+      report_in(set, std::move(error));
+    }
     const auto image = set.images.find(memory.pagemap.pages_id);
     if (image != set.images.end()) image->second.claimed = true;
   }

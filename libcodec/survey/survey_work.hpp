@@ -16,6 +16,7 @@ struct SurveyedSet::State {
   std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
+  bool again = false;           // its pages came before what says how they are stored
 };
 
 struct SurveyWork {
@@ -27,6 +28,7 @@ struct SurveyWork {
 
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
+  std::shared_ptr<const StoredPages> blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const;
   void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);

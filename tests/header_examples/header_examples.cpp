@@ -22,6 +22,8 @@
 #include "critpipe/match.hpp"
 #include "critpipe/memory.hpp"
 #include "critpipe/output.hpp"
+#include "critpipe/page_blocks.hpp"
+#include "critpipe/pages_writer.hpp"
 #include "critpipe/report.hpp"
 #include "critpipe/search.hpp"
 #include "critpipe/set.hpp"
@@ -207,6 +209,33 @@ TEST_F(HeaderExamples, Pages) {
   const PageRun run{};
   EXPECT_EQ(lazy.runs({&run, 1}), Step::go);
   EXPECT_EQ(lazy.pages, 0u);
+}
+
+TEST_F(HeaderExamples, PageBlocks) {
+  auto layout = std::make_shared<PageLayout>();
+  layout->parts.push_back({.nr_pages = 1, .pages_per_block = 1});
+  layout->block_sizes.push_back(0);
+  Pagemap pagemap;
+  pagemap.layout = layout;
+  const PageRun run{};
+  std::vector<std::byte> content(4096, std::byte{1});
+  const auto bytes_at = [](std::uint64_t, std::uint64_t) { return Bytes{}; };
+  Error error;
+#include "page_blocks.1.inc"
+  EXPECT_FALSE(error);
+  EXPECT_EQ(content.back(), std::byte{0});
+}
+
+TEST_F(HeaderExamples, PagesWriter) {
+  StringOutput pages, pagemap;
+  const std::vector<std::byte> bytes(8192, std::byte{'L'});
+  const auto example = [&]() -> Error {
+#include "pages_writer.1.inc"
+    return {};
+  };
+  EXPECT_FALSE(example());
+  EXPECT_GT(pagemap.take().size(), 20u);
+  EXPECT_LT(pages.take().size(), 4096u);
 }
 
 TEST_F(HeaderExamples, Task) {

@@ -60,6 +60,9 @@ MODES = {
     # How large the input is, which some modes say, is another in each form: see inspections.py.
     "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
                      "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
+    "crit-repack": ["--compress @", "--compress=16K -j 1 --acceleration 9 @", "--decompress --stream @", "--flatten @", "--rebase other @",
+                    "--drop-zero @", "--only-pages flags&MAP_ANON @", "--drop status&VMA_AREA_STACK @", "--set= --compress @",
+                    "--compress --page-size 4K --into OUT @"],
     "crit-stats": ["@", "--table @", "--json @", "--lines @", "--lines --big-numbers=text @", "--page-size 4K @", "--set= @"],
 }
 # What an archive has beside images travels along, and is another in each form.
@@ -71,6 +74,7 @@ OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
 OTHERS_OF = {"crit-grep": {"--fields"},              # reads no input
+             "crit-repack": {"--plan", "--json", "--big-numbers", "--rewrite", "--no-bak"},  # times; a directory
              "crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
                               "--jobs"}}
 # Inputs that are named in a file, or found below a directory.
@@ -120,8 +124,10 @@ def answer(program, words, folder, stdin=None):
         at = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": file}
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, **at)
     text = done.stdout
+    def listed(files):  # all that travels along is that of the form
+        return repr(sorted(item for item in files.items() if program != "crit-repack" or item[0].endswith(".img"))).encode()
     if os.path.isdir(out):
-        text = repr(sorted(files_of(out).items())).encode()
+        text = listed(files_of(out))
         shutil.rmtree(out)
     elif os.path.exists(out):
         with open(out, "rb") as file:
@@ -130,7 +136,7 @@ def answer(program, words, folder, stdin=None):
     if text.startswith(b"\x28\xb5\x2f\xfd"):
         text = subprocess.run(["zstd", "-dqc"], input=text, stdout=subprocess.PIPE, check=True).stdout
     try:
-        text = repr(sorted(image_stream.read(text).items())).encode()
+        text = listed(image_stream.read(text))
     except (image_stream.Malformed, IndexError, ValueError):
         pass
     # Estimates are made of a sample that depends on the order of the images.

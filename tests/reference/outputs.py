@@ -39,11 +39,13 @@ WRITERS = {
     "crit-x": ("crit-x ps -o OUT", "set.tar"),
     "crit-inspect": ("crit-inspect -o OUT", "set.tar"),
     "crit-stats": ("crit-stats -o OUT", "set.tar"),
+    "crit-repack": ("crit-repack --compress --force -o OUT", "set.tar"),
     "crit decode": ("crit decode -o OUT", "one.img"),
     "crit encode": ("crit encode -o OUT", "one.json"),
 }
 INTO = {
     "crit-cat --into": ("crit-cat --into OUT", "set.stream"),
+    "crit-repack --into": ("crit-repack --drop-zero --into OUT", "set.stream"),
     "crit-fromjson --into": ("crit-fromjson --into OUT", "set.json"),
 }
 

@@ -75,6 +75,7 @@ class Tester:
     def __init__(self, programs):
         self.program = os.path.join(programs, "crit-pages")
         self.failures = self.checks = 0
+        self.is_failed_dump = False
 
     def run(self, *arguments, data=None, exits=0):
         done = subprocess.run([self.program, *arguments], input=data, capture_output=True, check=False)

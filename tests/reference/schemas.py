@@ -38,7 +38,7 @@ DOCUMENTS = [
     ("crit-inspect", "document", "--json --environment"), ("crit-pages", "summary", "--summary --json"), ("crit-pages", "summary", "--contents --json"), ("crit-tojson", "member", "--no-payload"),
     ("crit-tojson", "document", "INVENTORY"), ("crit-stats", "document", "--json"),
     ("crit-check", "document", "--json --severity note"), ("crit-check", "rules", "--rules --json #"), ("crit-inspect", "table", "--table --json"),
-    ("crit-inspect", "checkpointctl", "--checkpointctl --environment"),
+    ("crit-inspect", "checkpointctl", "--checkpointctl --environment"), ("crit-repack", "document", "--compress --plan --json"),
 ] + [("crit-x", word, f"{word} --json") for word in ("ps", "fds", "mems", "rss", "sk")]
 SHAPES = ("type", "enum", "const", "minimum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "$ref",
           "description", "title", "$schema", "$id", "$defs", "definitions")

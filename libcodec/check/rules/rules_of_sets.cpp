@@ -38,11 +38,33 @@ void find_old_inventory(const CheckedImages& set, const Reporter& report) {
   const Record inventory = set.first("INVENTORY");
   if (!inventory || !set.has_tasks()) return;
   const std::uint64_t version = inventory.number("img_version");
-  if (version != 1 && version != 2)
+  if (version < 1 || version > 3)
     report({"inventory.img", 0, "img_version"},
-           sentence("version %llu; CRIU reads 1 and 2", static_cast<unsigned long long>(version)));
+           sentence("version %llu; CRIU reads 1 to 3", static_cast<unsigned long long>(version)));
   if (inventory.number("fdinfo_per_id") == 0)
     report({"inventory.img", 0, "fdinfo_per_id"}, "it is not set, as before CRIU 1.0: \"Too old image\"");
+}
+
+constexpr std::uint64_t version_of_blocks = 3;
+
+bool has_blocks(const CheckedImages& set) {
+  return std::ranges::any_of(set.memories, [](const auto& one) { return one.second.is_compressed; });
+}
+
+void find_new_version(const CheckedImages& set, const Reporter& report) {
+  const bool is_new = set.first("INVENTORY").number("img_version") == version_of_blocks;
+  if (is_new || has_blocks(set))
+    report(
+        {is_new ? "inventory.img" : "", is_new ? 0 : Error::nowhere, is_new ? "img_version" : ""},
+        has_blocks(set) ? "pages are compressed" : "the version of sets with compressed pages, or with such a parent");
+}
+
+void find_wrong_version(const CheckedImages& set, const Reporter& report) {
+  const Record inventory = set.first("INVENTORY");
+  if (!inventory || inventory.number("img_version") == version_of_blocks) return;
+  const auto version = static_cast<unsigned long long>(inventory.number("img_version"));
+  if (inventory.number("compress") != 0 || has_blocks(set))
+    report({"inventory.img", 0, "img_version"}, sentence("version %llu, but pages are compressed", version));
 }
 
 // A part of a checkpoint that is beside it in the inputs needs no word.
@@ -111,6 +133,12 @@ constexpr RuleRow rows[] = {
     {{"inventory-old", Severity::error, "The images have a version that CRIU does not read.",
       "Restore with the release of CRIU that dumped them."},
      find_old_inventory},
+    {{"inventory-version", Severity::error, "Pages are compressed, and the version of the images is older.",
+      "Take the inventory from the dump as it was written."},
+     find_wrong_version},
+    {{"needs-newer", Severity::warning, "Releases of CRIU up to 4.2.1 do not read the images.",
+      "Restore with a newer one, or after crit-repack --decompress --flatten."},
+     find_new_version},
     {{"pre-dump", Severity::error, "The set has memory and no tasks: it is a part of a checkpoint.",
       "Restore from the last dump, whose parent this is."},
      find_pre_dump},

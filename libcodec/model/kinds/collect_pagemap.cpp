@@ -10,9 +10,17 @@ namespace {
 void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
   Task& task = model.collected[pid];
   task.has_pagemap = true;
-  static const Field& pages_id = *find_message("pagemap_head")->find("pages_id");
-  if (entry.index == 0) task.pages_id = integer_or(pages_id, *entry.message, entry.payload, 0);
-  else task.pagemap.push_back(PagemapReader::decoded(entry));
+  PagemapReader& reader = model.pagemaps[pid];
+  PageRun run;
+  if (entry.index == 0) {
+    reader = PagemapReader{};
+    (void)reader.next(entry, run);
+    task.pages_id = reader.pages_id();
+    return;
+  }
+  if (reader.error() || !reader.next(entry, run)) run = PagemapReader::decoded(entry);
+  task.pagemap.push_back(run);
+  task.page_layout = reader.error() ? nullptr : reader.layout();
 }
 
 bool needed(const Needs& needs) { return needs.pagemaps; }

@@ -1,0 +1,91 @@
+#include "crit-repack/chosen_mappings.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "critpipe/fields.hpp"
+#include "critpipe/schema.hpp"
+
+namespace critpipe::filters {
+
+// One expression, and the image whose entries it looks at.
+class ChosenMappings::Test {
+ public:
+  Test(Program& program, const char* option) {
+    if (const Error error = expression_.parse(*program.value(option)))
+      program.usage("--" + std::string{option} + ": " + to_string(error));
+    matcher_.emplace(expression_, image_);
+  }
+  bool holds(const Mapping& mapping) {
+    static const Message& message = *find_message("vma_entry");
+    std::string payload;
+    const std::pair<const char*, std::uint64_t> fields[] = {
+        {"start", mapping.start}, {"end", mapping.end},     {"pgoff", mapping.pgoff},   {"shmid", mapping.shmid},
+        {"prot", mapping.prot},   {"flags", mapping.flags}, {"status", mapping.status}, {"fd", 1}};
+    for (const auto& [name, value] : fields) {
+      append_varint(payload, message.find(name)->number << 3);
+      append_varint(payload, value);
+    }
+    return matcher_->look({1, 0, &message, std::as_bytes(std::span{payload}), true, image_.kind});
+  }
+  Error unanswered() const { return expression_.unanswered(); }
+
+ private:
+  Expression expression_;
+  Image image_{"vmas-1.img", kind_of_name("vmas-1.img"), Head::common};
+  std::optional<ImageMatcher> matcher_;
+};
+
+ChosenMappings::ChosenMappings(Program& program) {
+  if (program.has("only-pages")) only_ = std::make_unique<Test>(program, "only-pages");
+  if (program.has("drop")) drop_ = std::make_unique<Test>(program, "drop");
+}
+
+ChosenMappings::~ChosenMappings() = default;
+
+bool ChosenMappings::is_kept(const Mapping& mapping) {
+  const auto [known, is_new] = known_.try_emplace(&mapping);
+  if (is_new) known->second = (!only_ || only_->holds(mapping)) && (!drop_ || !drop_->holds(mapping));
+  return known->second;
+}
+
+void ChosenMappings::begin(const Checkpoint& checkpoint, MemoryId memory, const MappingIndex& mappings) {
+  mappings_ = &mappings;
+  is_shared_ = memory.shmem;
+  parts_.clear();
+  if (!leaves_out_any() || !is_shared_) return;
+  for (const Task& task : checkpoint.tasks())
+    for (const Mapping& mapping : task.memory.mappings)
+      if (mapping.start < mapping.end && shared_object(checkpoint, mapping) == memory)
+        parts_.push_back({mapping.pgoff, mapping.pgoff + (mapping.end - mapping.start), &mapping});
+}
+
+// What is in no mapping is not chosen by any expression. A page of a shared object is kept for whoever keeps it.
+bool ChosenMappings::keeps(std::uint64_t vaddr, std::uint64_t& end) {
+  end = max_address;
+  if (!leaves_out_any()) return true;
+  if (!is_shared_) {
+    const auto next = mappings_->from(vaddr);
+    if (next == mappings_->all().end()) return !only_;
+    const bool is_inside = (*next)->start <= vaddr;
+    end = is_inside ? (*next)->end : (*next)->start;
+    return is_inside ? is_kept(**next) : !only_;
+  }
+  bool is_mapped = false, kept = false;
+  for (const Part& part : parts_) {
+    if (part.begin > vaddr) end = std::min(end, part.begin);
+    if (part.begin > vaddr || part.end <= vaddr) continue;
+    end = std::min(end, part.end);
+    is_mapped = true;
+    kept |= is_kept(*part.mapping);
+  }
+  return is_mapped ? kept : !only_;
+}
+
+void ChosenMappings::report(Program& program) const {
+  for (const auto* test : {only_.get(), drop_.get()})
+    if (const Error error = test ? test->unanswered() : Error{}) program.report(error);
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,190 @@
+// What is not memory: passed on, or kept to be changed where it says how memory is stored.
+#include <algorithm>
+
+#include "cli/inputs.hpp"
+#include "cli/parent_sets.hpp"
+#include "crit-repack/repack.hpp"
+#include "critpipe/image_writer.hpp"
+
+namespace critpipe::filters {
+
+// All members but the pages of the set, each with a sink of its own.
+class Repack::PassOn final : public Decoding {
+ public:
+  explicit PassOn(Repack& repack) : Decoding{limits_of(repack.program_)}, repack_{repack} {}
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  void report(const Error& error) override { (void)repack_.fail(error); }
+
+ private:
+  class One;
+  class Keep;
+  class LookAtForm;
+  bool is_parent(const Member& member) const;
+
+  Repack& repack_;
+};
+
+class Repack::PassOn::One final : public ImageSink {
+ public:
+  One(ImagesOut& images, const Member& member)
+      : ImageSink{nullptr}, images_{images}, name_{member.path}, size_{member.size} {}
+  ~One() override {
+    if (output_) (void)images_.close(output_, false);
+  }
+  Step begin(const Image& image) override {
+    output_ = images_.open(name_, image.kind, OutForm::stream, size_);
+    write_to(output_);
+    return ImageSink::begin(image);
+  }
+  Step end() override { return output_ ? images_.close(std::exchange(output_, nullptr), true) : Step::go; }
+
+ private:
+  ImagesOut& images_;
+  std::string name_;
+  std::uint64_t size_;
+  Output* output_ = nullptr;
+};
+
+// A small image, as its bytes.
+class Repack::PassOn::Keep final : public ImageSink {
+ public:
+  Keep(std::string& kept) : ImageSink{&output_}, kept_{kept} {}
+  Step end() override {
+    kept_ = output_.take();
+    return Step::go;
+  }
+
+ private:
+  std::string& kept_;
+  StringOutput output_;
+};
+
+// Which release wrote a pagemap?
+class Repack::PassOn::LookAtForm final : public Sink {
+ public:
+  explicit LookAtForm(PagemapForm& form) : form_{form} {}
+  Step entry(const Entry& entry) override {
+    if (entry.index == 0) return Step::go;
+    static const Field& compat = *entry.message->find("compat_nr_pages");
+    static const Field& pages = *entry.message->find("nr_pages");
+    static const Field& flags = *entry.message->find("flags");
+    if (integer_or(pages, *entry.message, entry.payload, 0) != 0 &&
+        integer_or(compat, *entry.message, entry.payload, 0) == 0)
+      form_.old_counts = false;
+    if (find_value(flags, *entry.message, entry.payload)) form_.no_flags = false;
+    return Step::go;
+  }
+
+ private:
+  PagemapForm& form_;
+};
+
+bool Repack::PassOn::is_parent(const Member& member) const {
+  const Generation own = generation_of(repack_.set_.id->set), other = generation_of(member.set->set);
+  return own.base == other.base && other.number > own.number;
+}
+
+std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
+  Repack& all = repack_;
+  const bool passes = !all.program_.has("rewrite");
+  if (*member.set != *all.set_.id) {
+    const bool is_left = all.resolves() && is_parent(member);
+    return passes && !is_left ? std::make_unique<One>(*all.images_, member) : nullptr;
+  }
+  if (is_parent_link(member)) {
+    all.has_link_ = true;
+    const bool is_new = all.resolves() || (!all.directory().empty() && all.program_.has("into"));
+    return passes && !is_new ? std::make_unique<One>(*all.images_, member) : nullptr;
+  }
+  if (member.name == "inventory.img" || member.name == "stats-dump") {
+    all.paths_[member.name] = member.path;
+    return std::make_unique<Keep>(all.kept_[member.name]);
+  }
+  if (const auto memory = memory_of_name(member.name)) {
+    if (std::ranges::find(all.set_.memories, *memory) != all.set_.memories.end())
+      return std::make_unique<LookAtForm>(all.forms_[*memory]);
+  } else if (const auto pages_id = pages_id_of_name(member.name)) {
+    if (std::ranges::find(all.set_.pages_ids, *pages_id) != all.set_.pages_ids.end()) return nullptr;
+  }
+  return passes ? std::make_unique<One>(*all.images_, member) : nullptr;
+}
+
+void Repack::pass_on() {
+  PassOn others{*this};
+  SourceOptions options = source_options(program_);
+  options.all_members = true;
+  options.stdin_offset = stdin_offset_;
+  (void)critpipe::read_input(inputs_.front(), others, options);
+}
+
+namespace {
+
+// A message without two of its fields.
+void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
+  const Bytes payload = entry.bytes();
+  std::string kept;
+  const std::byte* begin = payload.data();
+  for (Fields fields{*entry.message, payload}; fields.next(); begin = fields.at())
+    if (fields.value().number != one && fields.value().number != other)
+      kept.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
+  entry.payload = std::move(kept);
+}
+
+constexpr std::int64_t version_of_plain = 2, version_of_blocks = 3;
+
+}  // namespace
+
+// Is the new parent compressed, or has it such a parent?
+bool Repack::is_base_new() {
+  if (!base_ || !refers_) return false;
+  StoredImage inventory;
+  if (inventory.load(base_->path() + "/inventory.img") || inventory.entries.empty()) return false;
+  return inventory.entries.front().integer("img_version") == version_of_blocks;
+}
+
+bool Repack::edit_inventory(StoredImage& image) {
+  StoredEntry& entry = image.entries.front();
+  const bool was_compressed = entry.integer("compress") != 0;
+  remove_fields(entry, 15, 16);
+  Error error;
+  if (has_blocks_) {
+    error = entry.set("img_version", version_of_blocks);
+    if (!error) error = entry.set("compress", 1);
+    const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : default_block_bytes;
+    if (!error) error = entry.set("compress_block_size", block_bytes);
+  } else if (is_base_new()) {
+    error = entry.set("img_version", version_of_blocks);
+  } else if (was_compressed && (resolves() || (!refers_ && !has_link_))) {
+    error = entry.set("img_version", version_of_plain);
+  }
+  return error ? fail(error) : true;
+}
+
+bool Repack::edit_statistics(StoredImage& image) {
+  StoredEntry& entry = image.entries.front();
+  Error error = entry.set("dump.pages_written", process_.written);
+  if (!error) error = entry.set("dump.pages_skipped_parent", process_.in_parent);
+  if (error || shared_.written + shared_.in_parent == 0) return error ? fail(error) : true;
+  error = entry.set("dump.shpages_written", shared_.written);
+  if (!error) error = entry.set("dump.shpages_skipped_parent", shared_.in_parent);
+  return error ? fail(error) : true;
+}
+
+// The members that say how much was stored, and how.
+bool Repack::edited(const char* name) {
+  const auto kept = kept_.find(name);
+  if (kept == kept_.end()) return true;
+  StoredImage image;
+  Error error = image.load(std::as_bytes(std::span{kept->second}), name);
+  if (error) {
+    error.image = std::string{set_.place} + name;
+    return fail(std::move(error));
+  }
+  const bool is_inventory = std::string_view{name} == "inventory.img";
+  if (!image.entries.empty() && !(is_inventory ? edit_inventory(image) : edit_statistics(image))) return false;
+  Output* const output = images_->open(paths_[name], image.kind, OutForm::stream);
+  if (!output) return false;
+  return images_->close(output, image.write(*output) == Step::go) == Step::go;
+}
+
+}  // namespace critpipe::filters

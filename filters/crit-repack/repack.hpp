@@ -1,0 +1,151 @@
+// A checkpoint that is stored in another way: what is to be done, and what was done so far.
+//
+//     open()       the input: one set, its pagemaps, its parents
+//     pass_on()    all that is not memory; inventory and statistics are kept for later
+//     store()      pages on their way, memory by memory, and the pagemaps that are made of them
+//     edited()     inventory and statistics, as things are now
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/filter.hpp"
+#include "cli/images_out.hpp"
+#include "crit-repack/chosen_mappings.hpp"
+#include "critpipe/memory.hpp"
+#include "critpipe/pages_writer.hpp"
+#include "critpipe/stored_image.hpp"
+
+namespace critpipe::filters {
+
+constexpr std::uint64_t default_block_bytes = 256 << 10;
+
+bool is_zero(Bytes bytes);
+// Are these pages never compressed?
+bool is_huge(const Mapping* mapping);
+
+// How many pages were written, skipped for the parent, and left out; of processes or of shared objects.
+struct Counts {
+  std::uint64_t written = 0, in_parent = 0, dropped = 0;
+};
+
+class Repack {
+ public:
+  explicit Repack(Program& program);
+  int run();
+
+ private:
+  class PassOn;
+  struct Options {
+    bool flatten, drop_zero, decompress;
+    std::uint64_t block_bytes;  // 0: as it is stored now, unless decompress
+  };
+  // A pagemap and its pages.
+  struct Memory {
+    MemoryId id;
+    std::uint64_t pages_id = 0, stored_bytes = 0;
+    bool is_compressed = false;
+  };
+  // What becomes part of a pagemap: pages that are stored, or a run without bytes.
+  struct Part {
+    std::size_t memory = 0;
+    bool is_stored = false;
+    bool begins = false;  // an entry of the pagemap as it was
+    PageRun run = {};     // if nothing is stored
+    Stretch stretch = {};
+  };
+  // The memory that is being written.
+  struct Current {
+    std::size_t memory = 0;
+    Output* pages = nullptr;
+    std::unique_ptr<PagesWriter> writer = {};
+    MappingIndex mappings = {};
+  };
+  enum class What : std::uint8_t { drop, refer, plain, blocks };
+
+  bool open();
+  bool open_base();
+  bool refuse_children();
+  bool resolves() const { return options_.flatten || base_; }  // references to parents
+  std::string directory() const;                               // of the input; empty: it is none
+  std::string member(const std::string& name) const;           // as it is called in the output
+  void pass_on();
+  void link_parent();
+
+  bool store();
+  bool collect(std::size_t memory);
+  bool collect_run(std::size_t memory, const PageRun& run);
+  bool write_parts();
+  bool advance(std::size_t part);
+  bool begin_memory(std::size_t memory);
+  bool end_memory();
+  void say_memory(const Memory& memory, const PagesWriter& writer);
+  bool refer(const PageRun& run);
+  Step take(const Part& part, Bytes bytes);
+  Step pages(const Part& part, std::uint64_t vaddr, Bytes bytes);
+  What what_of(std::uint64_t vaddr, Bytes page, std::size_t offset);
+  void look_at_base(std::uint64_t vaddr, std::size_t size);
+
+  bool edited(const char* name);
+  bool edit_inventory(StoredImage& image);
+  bool edit_statistics(StoredImage& image);
+  bool is_base_new();
+  int say_plan();
+  bool fail(Error error) {
+    program_.report(error);
+    failed_ = true;
+    return false;
+  }
+  bool fail(std::string image, std::string why) {
+    Error error{Reason::usage, std::move(image)};
+    error.name = std::move(why);
+    return fail(std::move(error));
+  }
+
+  Program& program_;
+  Options options_;
+  std::vector<std::string> inputs_;
+  std::uint64_t stdin_offset_ = Member::unknown;
+  std::unique_ptr<CheckpointMemory> memory_;
+  StoredSet set_;
+  std::unique_ptr<PageDirectory> base_;  // of --rebase
+  ChosenMappings chosen_;
+  std::unique_ptr<ImagesOut> images_;
+  bool has_link_ = false;
+  struct PagemapForm {
+    bool old_counts = true;  // as before CRIU 4.2
+    bool no_flags = true;    // as before CRIU 3.5
+  };
+  std::map<MemoryId, PagemapForm> forms_;
+  std::map<std::string, std::string, std::less<>> kept_;   // images to be changed, by name
+  std::map<std::string, std::string, std::less<>> paths_;  // what they are called in the output
+
+  std::vector<Memory> memories_;
+  std::vector<Part> parts_;
+  std::size_t next_part_ = 0;
+  std::uint64_t done_bytes_ = 0;  // of that part
+  std::optional<Current> current_;
+  std::vector<std::byte> carry_;  // of a page that has not come as a whole
+  std::vector<std::byte> base_bytes_;
+  std::vector<bool> base_has_;  // by page of base_bytes_
+
+  Counts process_, shared_;
+  bool has_blocks_ = false, refers_ = false;
+  bool failed_ = false;
+
+  // With --rewrite.
+  int rewrite();
+  bool keep_old();
+  bool replace();
+  void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
+  std::vector<std::string> replaced_;  // names
+};
+
+// Reads what can be read only once into a file without a name, which then is standard input. Reasons: io_open, io_read,
+// io_write.
+[[nodiscard]] Error spool_input(const std::string& input);
+
+}  // namespace critpipe::filters

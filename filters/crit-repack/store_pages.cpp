@@ -1,0 +1,309 @@
+// Pages on their way, and the pagemaps that are made of them.
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "cli/inputs.hpp"
+#include "crit-repack/repack.hpp"
+
+namespace critpipe::filters {
+
+namespace {
+
+constexpr std::uint32_t map_hugetlb = 0x40000;  // flags
+constexpr std::uint32_t status_hugetlb = 1u << 27;
+constexpr std::size_t most_parts = 1 << 14;  // that are collected before their pages are read
+
+// CRIU maps zeros there.
+bool is_zero_without_pages(const Mapping* mapping) {
+  if (!mapping || mapping->is_shared() || is_huge(mapping)) return false;
+  const Mapping::Kind kind = mapping->kind();
+  return kind == Mapping::Kind::anon || kind == Mapping::Kind::heap || kind == Mapping::Kind::stack;
+}
+
+unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
+
+}  // namespace
+
+bool is_zero(Bytes bytes) {
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+bool is_huge(const Mapping* mapping) {
+  return mapping && ((mapping->flags & map_hugetlb) || (mapping->status & status_hugetlb));
+}
+
+bool Repack::store() {
+  bool good = true;
+  for (std::size_t i = 0; good && i < set_.memories.size(); ++i) {
+    good = collect(i);
+    const bool is_last = i + 1 == set_.memories.size();
+    if (good && (is_last || !directory().empty() || parts_.size() > most_parts)) good = write_parts();
+    if (PageDirectory* const holder = set_.store->page_directory()) holder->forget(set_.memories[i]);
+    if (base_) base_->forget(set_.memories[i]);
+  }
+  good = good && (!current_ || end_memory());
+  if (current_) (void)images_->close(current_->pages, false);
+  if (base_)
+    for (const Error& error : base_->new_errors()) good = fail(error) && good;
+  return good;
+}
+
+// The pagemap as parts, and what has to be read for them.
+bool Repack::collect(std::size_t memory) {
+  const MemoryId id = set_.memories[memory];
+  const Pagemap* const pagemap = set_.store->pagemap(id);
+  if (!pagemap) return fail({Reason::missing_image, std::string{set_.place} + pagemap_name(id)});
+  memories_.push_back(
+      {id, pagemap->pages_id, pagemap->stored(set_.page_size).bytes, static_cast<bool>(pagemap->layout)});
+  const std::vector<PageRun> runs = pagemap->runs;
+  if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
+  return std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); });
+}
+
+bool Repack::collect_run(std::size_t memory, const PageRun& run) {
+  const bool is_kept_there = run.is_parent() && !resolves();
+  if (is_kept_there || (!run.is_parent() && !run.is_present())) {
+    parts_.push_back({memory, false, !resolves(), run, {}});
+    return true;
+  }
+  bool begins = !resolves();
+  const MemoryId id = set_.memories[memory];
+  return visit_stretches(
+      *set_.store, id, set_.page_size, run.vaddr, run.end(set_.page_size), [&](const Stretch& stretch) {
+        if (stretch.where == Stretch::Where::hole && stretch.level == 0) return Step::go;
+        if (stretch.where != Stretch::Where::stored) {
+          Error error{Reason::no_bytes, std::string{set_.place} + pagemap_name(id)};
+          char text[120];
+          std::snprintf(text, sizeof text, "%llu pages at 0x%llx should be in a parent that is not here, or lacks them",
+                        static_cast<unsigned long long>(stretch.nr_pages),
+                        static_cast<unsigned long long>(stretch.vaddr));
+          error.name = text;
+          (void)fail(std::move(error));
+          return Step::stop;
+        }
+        parts_.push_back({memory, true, std::exchange(begins, false), {}, stretch});
+        return Step::go;
+      });
+}
+
+bool Repack::write_parts() {
+  std::vector<Stretch> stretches;
+  std::vector<std::size_t> part_of;
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (parts_[i].is_stored) {
+      stretches.push_back(parts_[i].stretch);
+      part_of.push_back(i);
+    }
+  next_part_ = 0;
+  std::size_t open = parts_.size();
+  bool good = true;
+  const Error error = memory_->read(
+      set_, stretches,
+      [&](std::size_t number, Bytes bytes) {
+        const std::size_t part = part_of[number];
+        if (part != open && !(good = advance(part))) return Step::stop;
+        open = part;
+        const Step step = take(parts_[part], bytes);
+        good = step == Step::go;
+        return step;
+      },
+      jobs_of(program_));
+  if (error) return fail(error);
+  good = good && advance(parts_.size());
+  parts_.clear();
+  return good;
+}
+
+// All parts before this one are done.
+bool Repack::advance(std::size_t part) {
+  for (; next_part_ <= part && next_part_ < parts_.size(); ++next_part_) {
+    const Part& next = parts_[next_part_];
+    if ((!current_ || current_->memory != next.memory) && !begin_memory(next.memory)) return false;
+    if (next.begins && current_->writer->cut() == Step::stop) return false;
+    if (!next.is_stored && next.run.nr_pages > 0 && !refer(next.run)) return false;
+  }
+  done_bytes_ = 0;
+  return true;
+}
+
+bool Repack::begin_memory(std::size_t number) {
+  if (current_ && !end_memory()) return false;
+  const Memory& memory = memories_[number];
+  current_.emplace(number);
+  const Task* const task =
+      memory.id.shmem ? nullptr : set_.checkpoint->find_task(static_cast<std::uint32_t>(memory.id.id));
+  if (task) current_->mappings = MappingIndex{task->memory.mappings};
+  chosen_.begin(*set_.checkpoint, memory.id, current_->mappings);
+  current_->pages = images_->open(member(pages_name(memory.pages_id)), nullptr, OutForm::stream);
+  if (!current_->pages) {
+    current_.reset();
+    return false;
+  }
+  std::uint64_t block_bytes = options_.block_bytes;
+  if (block_bytes == 0 && !options_.decompress && memory.is_compressed) block_bytes = default_block_bytes;
+  const PagesWriter::Options options{.page_size = set_.page_size,
+                                     .block_bytes = block_bytes,
+                                     .acceleration = static_cast<int>(program_.number("acceleration", 1)),
+                                     .threads = jobs_of(program_),
+                                     .no_flags = forms_[memory.id].no_flags,
+                                     .old_counts = forms_[memory.id].old_counts};
+  current_->writer = std::make_unique<PagesWriter>(*current_->pages, options);
+  return true;
+}
+
+bool Repack::end_memory() {
+  const Memory& memory = memories_[current_->memory];
+  PagesWriter& writer = *current_->writer;
+  bool good = writer.finish() == Step::go;
+  if (images_->close(current_->pages, good) == Step::stop) good = false;
+  if (good) {
+    (memory.id.shmem ? shared_ : process_).written += writer.nr_pages();
+    has_blocks_ |= writer.has_blocks();
+    Output* const map = images_->open(member(pagemap_name(memory.id)), nullptr, OutForm::stream);
+    good = map && writer.write_pagemap(memory.pages_id, *map) == Step::go;
+    if (map) good = images_->close(map, good) == Step::go && good;
+  }
+  if (good && program_.has("rewrite")) say_memory(memory, writer);
+  current_.reset();
+  return good;
+}
+
+void Repack::say_memory(const Memory& memory, const PagesWriter& writer) {
+  const std::uint64_t before = memory.stored_bytes, after = writer.stored_bytes();
+  const auto kib = [](std::uint64_t size) { return std::to_string(size / 1024) + "K"; };
+  std::string line = "  " + pagemap_name(memory.id) + ": " + std::to_string(writer.nr_pages()) + " pages (" +
+                     kib(before) + " -> " + kib(after);
+  if (after <= before && before > 0) {
+    char saved[32];
+    std::snprintf(saved, sizeof saved, ", %.1f%% saved",
+                  100 - 100 * static_cast<double>(after) / static_cast<double>(before));
+    line += saved;
+  }
+  say(line + ')');
+  replaced_.insert(replaced_.end(), {pagemap_name(memory.id), pages_name(memory.pages_id)});
+}
+
+// Pages whose bytes are elsewhere.
+bool Repack::refer(const PageRun& run) {
+  Counts& counts = memories_[current_->memory].id.shmem ? shared_ : process_;
+  if (!chosen_.leaves_out_any()) {
+    if (run.is_parent()) counts.in_parent += run.nr_pages;
+    refers_ |= run.is_parent();
+    return current_->writer->refer(run) == Step::go;
+  }
+  const std::uint64_t end = run.end(set_.page_size);
+  for (std::uint64_t at = run.vaddr; at < end;) {
+    std::uint64_t until = end;
+    const bool kept = chosen_.keeps(at, until);
+    PageRun part = run;
+    part.vaddr = at;
+    // Borders of mappings are borders of pages; what is hostile need not be.
+    part.nr_pages = std::max<std::uint64_t>(1, pages_in(std::min(until, end) - at, set_.page_size));
+    at = part.end(set_.page_size);
+    if (!kept) {
+      counts.dropped += part.nr_pages;
+      continue;
+    }
+    if (run.is_parent()) {
+      counts.in_parent += part.nr_pages;
+      refers_ = true;
+    }
+    if (current_->writer->refer(part) == Step::stop) return false;
+  }
+  return true;
+}
+
+// Pages come in pieces that need not be whole.
+Step Repack::take(const Part& part, Bytes bytes) {
+  const std::size_t page_size = set_.page_size;
+  const auto whole_pages = [&](Bytes whole) {
+    const std::uint64_t vaddr = part.stretch.vaddr + done_bytes_;
+    done_bytes_ += whole.size();
+    return pages(part, vaddr, whole);
+  };
+  if (!carry_.empty()) {
+    const std::size_t missing = std::min(page_size - carry_.size(), bytes.size());
+    carry_.insert(carry_.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(missing));
+    bytes = bytes.subspan(missing);
+    if (carry_.size() < page_size) return Step::go;
+    const Step step = whole_pages(carry_);
+    carry_.clear();
+    if (step == Step::stop) return step;
+  }
+  const std::size_t whole = bytes.size() - bytes.size() % page_size;
+  if (whole > 0 && whole_pages(bytes.first(whole)) == Step::stop) return Step::stop;
+  carry_.assign(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
+  return Step::go;
+}
+
+// What the parent of --rebase has at these addresses.
+void Repack::look_at_base(std::uint64_t vaddr, std::size_t size) {
+  base_bytes_.resize(size);
+  base_has_.assign(pages_in(size, set_.page_size), false);
+  const auto visit = [&](const Stretch& stretch) {
+    if (stretch.where != Stretch::Where::stored) return Step::go;
+    const std::uint64_t begin = std::max(stretch.vaddr, vaddr);
+    const std::uint64_t end = std::min(stretch.end(set_.page_size), vaddr + size);
+    if (begin >= end) return Step::go;
+    PageDirectory& holder = *base_->ancestor(stretch.level).page_directory();
+    const std::span<std::byte> into{base_bytes_.data() + (begin - vaddr), end - begin};
+    if (Error error = holder.read(stretch, set_.page_size, begin - stretch.vaddr, into)) {
+      (void)fail(std::move(error));
+      return Step::stop;
+    }
+    for (std::uint64_t at = begin; at < end; at += set_.page_size)
+      base_has_[pages_in(at - vaddr, set_.page_size)] = true;
+    return Step::go;
+  };
+  (void)visit_stretches(*base_, memories_[current_->memory].id, set_.page_size, vaddr, vaddr + size, visit);
+}
+
+Repack::What Repack::what_of(std::uint64_t vaddr, Bytes page, std::size_t offset) {
+  const bool is_shared = memories_[current_->memory].id.shmem;
+  std::uint64_t end = 0;
+  if (!chosen_.keeps(vaddr, end)) return What::drop;
+  const Mapping* const mapping = is_shared ? nullptr : current_->mappings.at(vaddr);
+  if (options_.drop_zero && is_zero_without_pages(mapping) && is_zero(page)) return What::drop;
+  if (base_ && base_has_[pages_in(offset, set_.page_size)] &&
+      std::memcmp(page.data(), base_bytes_.data() + offset, page.size()) == 0)
+    return What::refer;
+  return is_shared || is_huge(mapping) ? What::plain : What::blocks;
+}
+
+// What follows each other and is stored alike goes out at once.
+Step Repack::pages(const Part& part, std::uint64_t vaddr, Bytes bytes) {
+  const std::uint32_t flags = PageRun::present | (part.stretch.flags & PageRun::lazy);
+  const std::size_t size = set_.page_size;
+  Counts& counts = memories_[current_->memory].id.shmem ? shared_ : process_;
+  PagesWriter& writer = *current_->writer;
+  if (base_) look_at_base(vaddr, bytes.size());
+  const auto what_at = [&](std::size_t at) { return what_of(vaddr + at, bytes.subspan(at, size), at); };
+  Step step = failed_ ? Step::stop : Step::go;
+  What what = what_at(0);
+  for (std::size_t begin = 0; begin < bytes.size() && step == Step::go;) {
+    std::size_t end = begin + size;
+    What next = what;
+    while (end < bytes.size() && (next = what_at(end)) == what) end += size;
+    const std::uint64_t count = (end - begin) / size;
+    switch (what) {
+      case What::drop: counts.dropped += count; break;
+      case What::refer:
+        counts.in_parent += count;
+        refers_ = true;
+        step = writer.refer({vaddr + begin, count, 0, PageRun::parent});
+        break;
+      case What::plain:
+      case What::blocks: {
+        const auto store = what == What::plain ? PagesWriter::Store::plain : PagesWriter::Store::blocks;
+        step = writer.add(vaddr + begin, flags, store, bytes.subspan(begin, end - begin));
+      }
+    }
+    begin = end;
+    what = next;
+  }
+  return step;
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,124 @@
+// pages: Pages that are stored in LZ4 blocks, as their pagemap lists them.
+//
+//     pages-PAGES_ID.img   := (pages | blocks)*                    of the present entries, in their order
+//     blocks of an entry   := block*                               each of pages_per_block pages, the last of fewer
+//     block                := nothing                              size 0: zeros
+//                           | as many bytes as its pages have      size = decoded length: as it is
+//                           | LZ4, without a frame                 smaller
+//
+// A block decodes to at most 4 MiB. An entry with the flag payload_aligned begins at the next border of a page in the
+// file. Sizes come from images: nothing is allocated by what they claim but the room of one block.
+//
+//     if (const auto placed = pagemap.layout->placed(4096, error)) {
+//       const StoredPages::Block block = placed->block_of(run.page);        // where a page is in the file
+//       error.reason = decode_block(bytes_at(block.offset, block.size), content);
+//     }
+//
+// Sources of the facts: the development branch of CRIU after 4.2.1.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "critpipe/base.hpp"
+#include "critpipe/error.hpp"
+#include "critpipe/image.hpp"
+
+#pragma GCC visibility push(default)
+namespace critpipe {
+
+constexpr std::uint64_t max_block_bytes = std::uint64_t{4} << 20;  // decoded
+
+// Decodes one block, which fills `into`. Reasons: bad_block.
+[[nodiscard]] Reason decode_block(Bytes stored, std::span<std::byte> into);
+
+class StoredPages;
+
+// The present pages of one pagemap, in their order: plain ones, and entries with blocks. Any number of threads may read
+// one that is complete.
+class PageLayout {
+ public:
+  // Pages that follow one another in the image: of one entry with blocks, or of any number of plain ones.
+  struct Part {
+    std::uint64_t page = 0;  // number of its first page in the pages image
+    std::uint64_t nr_pages = 0;
+    std::uint64_t entry = 0;            // of the pagemap
+    std::uint64_t first_block = 0;      // in block_sizes
+    std::uint32_t pages_per_block = 0;  // 0: plain pages
+    bool aligned = false;               // begins where a page begins in the file
+  };
+  std::vector<Part> parts;
+  std::vector<std::uint32_t> block_sizes;
+
+  // Never fails: 0 where the pages are plain.
+  std::uint64_t nr_blocks(const Part& part) const {
+    return part.pages_per_block == 0 ? 0 : (part.nr_pages + part.pages_per_block - 1) / part.pages_per_block;
+  }
+  // The same for one page size, made once. Null: blocks are larger than their pages, or than max_block_bytes. Reasons:
+  // bad_blocks, with the entry.
+  std::shared_ptr<const StoredPages> placed(std::uint64_t page_size, Error& error) const;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const StoredPages> placed_;
+};
+
+// Where pages are in a pages image. Any number of threads may read it, and it keeps its layout alive no longer than
+// that lives.
+class StoredPages {
+ public:
+  // What is read as one: a block, or plain pages up to where they end.
+  struct Block {
+    std::uint64_t page = 0, nr_pages = 0;  // numbers in the pages image; 0 pages: there are no more
+    std::uint64_t offset = 0, size = 0;    // in the file
+    bool is_plain = true;
+  };
+  // The one that the page is in. Of plain pages: from that page on.
+  Block block_of(std::uint64_t page) const;
+  std::uint64_t page_size() const { return page_size_; }
+  std::uint64_t nr_pages() const { return nr_pages_; }      // that the pages image holds
+  std::uint64_t size_bytes() const { return size_bytes_; }  // of the pages image
+  std::uint64_t most_pages() const { return most_pages_; }  // of a block
+  // How many of the first pages are whole in a file of that size.
+  std::uint64_t nr_pages_in(std::uint64_t size_bytes) const;
+
+ private:
+  friend class PageLayout;
+  static constexpr std::size_t sum_every = 64;  // blocks
+  std::uint64_t sum_before(std::uint64_t block) const;
+
+  std::vector<PageLayout::Part> parts_;
+  std::vector<std::uint32_t> sizes_;    // of blocks
+  std::vector<std::uint64_t> offsets_;  // of parts
+  std::vector<std::uint64_t> sums_;     // of the sizes before every 64th block
+  std::uint64_t page_size_ = 0, nr_pages_ = 0, size_bytes_ = 0, most_pages_ = 0;
+};
+
+// Bytes of a pages image as they come to what its pages hold. For one thread at a time.
+class BlockFeed {
+ public:
+  using Take = std::function<Step(Bytes content)>;  // the view lives until the return
+  explicit BlockFeed(std::shared_ptr<const StoredPages> pages) : pages_{std::move(pages)} { begin(); }
+  // Step::stop: `take` said so, or error() is set. Bytes behind the last page are passed over. Reasons: bad_block.
+  Step feed(Bytes bytes, const Take& take);
+  const Error& error() const { return error_; }  // with the offset in the image
+  std::uint64_t fed_bytes() const { return at_; }
+
+ private:
+  void begin();
+  Step whole(Bytes stored, const Take& take);
+
+  std::shared_ptr<const StoredPages> pages_;
+  StoredPages::Block block_;
+  std::uint64_t at_ = 0;    // bytes that have come
+  std::uint64_t page_ = 0;  // that is next
+  std::vector<std::byte> stored_, content_;
+  Error error_;
+};
+
+}  // namespace critpipe
+#pragma GCC visibility pop

@@ -1,0 +1,139 @@
+#include "memory/read_ahead.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+
+namespace critpipe {
+
+namespace {
+
+constexpr std::size_t most_ahead = 12;  // chunks: a PageDirectory keeps 15 images open
+
+// A part of a piece.
+struct Chunk {
+  std::size_t piece = 0;
+  std::uint64_t done = 0;  // bytes of the piece before it
+  std::vector<std::byte> bytes = {};
+  const PagesImage* image = nullptr;
+  Error error = {};
+  bool is_read = false;
+};
+
+class ReadAhead {
+ public:
+  ReadAhead(const std::vector<MemoryWork::Piece>& pieces, unsigned nr_threads)
+      : pieces_{pieces}, ring_(std::min<std::size_t>(most_ahead, std::size_t{2} * nr_threads)) {
+    for (unsigned i = 0; i < nr_threads; ++i) try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        break;  // with those that there are
+      }
+  }
+  ~ReadAhead() {
+    {
+      const std::scoped_lock lock{mutex_};
+      is_over_ = true;
+    }
+    room_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  bool has_threads() const { return !threads_.empty(); }
+  Error deliver(const MemoryWork::TakePiece& take);
+
+ private:
+  bool next(Chunk& chunk);
+  void read(Chunk& chunk) const;
+  void work() noexcept;
+
+  const std::vector<MemoryWork::Piece>& pieces_;
+  std::mutex mutex_;
+  std::condition_variable room_, ready_;
+  std::vector<Chunk> ring_;
+  std::size_t taken_ = 0;  // chunks that were handed on
+  std::size_t begun_ = 0;  // that are being read, or were
+  std::size_t piece_ = 0;  // what comes next
+  std::uint64_t done_ = 0;
+  bool is_over_ = false, failed_ = false;
+  std::vector<std::thread> threads_;
+};
+
+// The next chunk, whole blocks where they are compressed. False: there is none. Requires: the mutex is held.
+bool ReadAhead::next(Chunk& chunk) {
+  if (piece_ == pieces_.size()) return false;
+  const MemoryWork::Piece& piece = pieces_[piece_];
+  chunk = {piece_, done_, std::move(chunk.bytes)};
+  chunk.image = piece.directory->image(piece.stretch.pages_id, piece.set->page_size, chunk.error);
+  std::uint64_t most = block_bytes;
+  if (chunk.image) most = std::max(most, bytes_of_pages(chunk.image->nr_pages_at_once(), piece.set->page_size));
+  const std::uint64_t size = std::min(most, piece.size - done_);
+  chunk.bytes.resize(size);
+  done_ += size;
+  if (done_ == piece.size) {
+    ++piece_;
+    done_ = 0;
+  }
+  return true;
+}
+
+void ReadAhead::read(Chunk& chunk) const {
+  const MemoryWork::Piece& piece = pieces_[chunk.piece];
+  if (chunk.image) chunk.error = chunk.image->read(piece.stretch.page, piece.skip + chunk.done, chunk.bytes);
+}
+
+// Without memory, who asked for the bytes is told.
+void ReadAhead::work() noexcept try {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    room_.wait(lock, [this] { return is_over_ || piece_ == pieces_.size() || begun_ - taken_ < ring_.size(); });
+    if (is_over_) return;
+    Chunk& chunk = ring_[begun_ % ring_.size()];
+    if (!next(chunk)) return;
+    ++begun_;
+    lock.unlock();
+    read(chunk);
+    lock.lock();
+    chunk.is_read = true;
+    ready_.notify_one();
+  }
+} catch (const std::bad_alloc&) {
+  const std::scoped_lock lock{mutex_};
+  failed_ = is_over_ = true;
+  ready_.notify_one();
+  room_.notify_all();
+}
+
+Error ReadAhead::deliver(const MemoryWork::TakePiece& take) {
+  std::unique_lock lock{mutex_};
+  for (;;) {
+    Chunk& chunk = ring_[taken_ % ring_.size()];
+    ready_.wait(lock, [&] { return failed_ || (taken_ == begun_ && piece_ == pieces_.size()) || chunk.is_read; });
+    if (failed_) throw std::bad_alloc{};
+    if (!chunk.is_read) return {};
+    lock.unlock();
+    if (chunk.error) return chunk.error;
+    if (take(pieces_[chunk.piece], chunk.done, chunk.bytes) == Step::stop) return {};
+    lock.lock();
+    chunk.is_read = false;
+    ++taken_;
+    room_.notify_one();
+  }
+}
+
+}  // namespace
+
+Error read_ahead(const std::vector<MemoryWork::Piece>& pieces, unsigned nr_threads, const MemoryWork::TakePiece& take,
+                 bool& is_done) {
+  const auto is_by_position = [](const MemoryWork::Piece& piece) { return piece.is_stored() && piece.directory; };
+  is_done = false;
+  if (pieces.empty() || nr_threads < 2 || !std::ranges::all_of(pieces, is_by_position)) return {};
+  ReadAhead ahead{pieces, nr_threads};
+  if (!ahead.has_threads()) return {};
+  is_done = true;
+  return ahead.deliver(take);
+}
+
+}  // namespace critpipe

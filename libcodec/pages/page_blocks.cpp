@@ -1,0 +1,173 @@
+// Blocks of pages: where they are, and what they hold.
+#include "critpipe/page_blocks.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <lz4.h>
+
+#include "critpipe/pages.hpp"
+
+namespace critpipe {
+
+Reason decode_block(Bytes stored, std::span<std::byte> into) {
+  if (stored.size() > into.size() || into.size() > max_block_bytes) return Reason::bad_block;
+  if (stored.empty()) {
+    std::ranges::fill(into, std::byte{0});
+    return Reason::none;
+  }
+  if (stored.size() == into.size()) {
+    std::memcpy(into.data(), stored.data(), into.size());
+    return Reason::none;
+  }
+  const int size =
+      LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()), reinterpret_cast<char*>(into.data()),
+                          static_cast<int>(stored.size()), static_cast<int>(into.size()));
+  return size >= 0 && static_cast<std::size_t>(size) == into.size() ? Reason::none : Reason::bad_block;
+}
+
+namespace {
+
+Error bad_part(const PageLayout::Part& part, const char* why, std::uint64_t want, std::uint64_t have) {
+  Error error{Reason::bad_blocks, "", Error::nowhere, part.entry, want, have};
+  error.name = why;
+  return error;
+}
+
+}  // namespace
+
+std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, Error& error) const {
+  const std::scoped_lock lock{mutex_};
+  if (placed_ && placed_->page_size() == page_size) return placed_;
+  auto pages = std::make_shared<StoredPages>();
+  pages->page_size_ = page_size;
+  pages->parts_ = parts;
+  pages->sizes_ = block_sizes;
+  std::uint64_t at = 0, sum = 0;
+  std::size_t block = 0;
+  for (const Part& part : parts) {
+    if (part.aligned) at += (page_size - at % page_size) % page_size;
+    pages->offsets_.push_back(at);
+    pages->nr_pages_ = part.page + part.nr_pages;
+    if (part.pages_per_block == 0) {
+      at += bytes_of_pages(part.nr_pages, page_size);
+      continue;
+    }
+    const std::uint64_t whole = bytes_of_pages(std::min<std::uint64_t>(part.pages_per_block, part.nr_pages), page_size);
+    pages->most_pages_ = std::max(pages->most_pages_, pages_in(whole, page_size));
+    if (whole > max_block_bytes) {
+      error = bad_part(part, "a block decodes to more than 4 MiB", max_block_bytes, whole);
+      return nullptr;
+    }
+    for (std::uint64_t i = 0, end = nr_blocks(part); i < end; ++i, ++block) {
+      if (block % StoredPages::sum_every == 0) pages->sums_.push_back(sum);
+      const std::uint64_t decoded = bytes_of_pages(
+          std::min<std::uint64_t>(part.pages_per_block, part.nr_pages - i * part.pages_per_block), page_size);
+      if (block_sizes[block] > decoded) {
+        error = bad_part(part, "a block is larger than its pages", decoded, block_sizes[block]);
+        return nullptr;
+      }
+      at += block_sizes[block];
+      sum += block_sizes[block];
+    }
+  }
+  pages->size_bytes_ = at;
+  return placed_ = std::move(pages);
+}
+
+std::uint64_t StoredPages::sum_before(std::uint64_t block) const {
+  if (block / sum_every >= sums_.size()) {  // behind the last one, at a border
+    std::uint64_t sum = sums_.empty() ? 0 : sums_.back();
+    for (std::uint64_t i = sums_.empty() ? 0 : (sums_.size() - 1) * sum_every; i < block; ++i) sum += sizes_[i];
+    return sum;
+  }
+  std::uint64_t sum = sums_[block / sum_every];
+  for (std::uint64_t i = block / sum_every * sum_every; i < block; ++i) sum += sizes_[i];
+  return sum;
+}
+
+StoredPages::Block StoredPages::block_of(std::uint64_t page) const {
+  if (page >= nr_pages_) return {page, 0, size_bytes_, 0, true};
+  const auto next = std::ranges::upper_bound(parts_, page, {}, &PageLayout::Part::page);
+  const std::size_t number = static_cast<std::size_t>(next - parts_.begin()) - 1;
+  const PageLayout::Part& part = parts_[number];
+  const std::uint64_t skip = page - part.page;
+  if (part.pages_per_block == 0) {
+    const std::uint64_t left = part.nr_pages - skip;
+    return {page, left, offsets_[number] + skip * page_size_, left * page_size_, true};
+  }
+  const std::uint64_t index = skip / part.pages_per_block;
+  const std::uint64_t first = part.page + index * part.pages_per_block;
+  const std::uint64_t block = part.first_block + index;
+  return {first, std::min<std::uint64_t>(part.pages_per_block, part.page + part.nr_pages - first),
+          offsets_[number] + sum_before(block) - sum_before(part.first_block), sizes_[block], false};
+}
+
+std::uint64_t StoredPages::nr_pages_in(std::uint64_t size_bytes) const {
+  if (size_bytes >= size_bytes_) return nr_pages_;
+  std::uint64_t low = 0, high = nr_pages_;  // the first page that is not whole
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    const Block block = block_of(middle);
+    const std::uint64_t end = block.is_plain ? block.offset + page_size_ : block.offset + block.size;
+    if (end <= size_bytes) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+void BlockFeed::begin() { block_ = pages_->block_of(page_); }
+
+Step BlockFeed::whole(Bytes stored, const Take& take) {
+  content_.resize(block_.nr_pages * pages_->page_size());
+  if (const Reason reason = decode_block(stored, content_); reason != Reason::none) {
+    error_ = {reason, "", block_.offset, Error::nowhere, content_.size(), stored.size()};
+    return Step::stop;
+  }
+  page_ = block_.page + block_.nr_pages;
+  begin();
+  return take(content_);
+}
+
+Step BlockFeed::feed(Bytes bytes, const Take& take) {
+  if (error_) return Step::stop;
+  for (;;) {
+    // Blocks of zeros need no bytes.
+    while (block_.nr_pages > 0 && !block_.is_plain && block_.size == 0)
+      if (whole({}, take) == Step::stop) return Step::stop;
+    if (bytes.empty() || block_.nr_pages == 0) {
+      at_ += bytes.size();
+      return Step::go;
+    }
+    if (at_ < block_.offset) {  // to the border of a page
+      const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(block_.offset - at_, bytes.size()));
+      at_ += skip;
+      bytes = bytes.subspan(skip);
+      continue;
+    }
+    const std::uint64_t done = at_ - block_.offset;
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(block_.size - done, bytes.size()));
+    const Bytes here = bytes.first(size);
+    at_ += size;
+    bytes = bytes.subspan(size);
+    const bool ends = done + size == block_.size;
+    Step step = Step::go;
+    if (block_.is_plain) {
+      step = take(here);
+      if (ends) {
+        page_ = block_.page + block_.nr_pages;
+        begin();
+      }
+    } else if (ends && stored_.empty()) {
+      step = whole(here, take);
+    } else {
+      stored_.insert(stored_.end(), here.begin(), here.end());
+      if (ends) {
+        step = whole(stored_, take);
+        stored_.clear();
+      }
+    }
+    if (step == Step::stop) return step;
+  }
+}
+
+}  // namespace critpipe

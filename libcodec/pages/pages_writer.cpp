@@ -1,0 +1,312 @@
+// Pages and their pagemap, written.
+#include "critpipe/pages_writer.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <lz4.h>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#include "critpipe/fields.hpp"
+#include "critpipe/schema.hpp"
+
+namespace critpipe {
+
+namespace {
+
+void append_word(std::string& out, std::uint32_t word) {
+  for (int shift = 0; shift < 32; shift += 8) out += static_cast<char>(word >> shift & 0xff);
+}
+
+void append_number(std::string& out, unsigned field, std::uint64_t value) {
+  append_varint(out, field << 3);
+  append_varint(out, value);
+}
+
+void append_bytes(std::string& out, unsigned field, std::string_view bytes) {
+  append_varint(out, field << 3 | 2);
+  append_varint(out, bytes.size());
+  out += bytes;
+}
+
+void append_entry(std::string& out, std::string_view payload) {
+  append_word(out, static_cast<std::uint32_t>(payload.size()));
+  out += payload;
+}
+
+bool is_zero(Bytes bytes) {
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+// LZ4's tables.
+struct State {
+  std::vector<char> bytes = std::vector<char>(static_cast<std::size_t>(LZ4_sizeofState()));
+};
+
+}  // namespace
+
+struct PagesWriter::Block {
+  std::vector<std::byte> content;
+  std::string packed;
+  std::size_t packed_size = 0;  // 0: zeros, or stored as it is
+  bool is_zeros = false;
+  bool is_packed = false;  // a worker is done with it
+
+  void pack(Bytes bytes, State& state, int acceleration) {
+    is_zeros = is_zero(bytes);
+    packed_size = 0;
+    if (is_zeros) return;
+    const std::size_t most = bytes.size() - bytes.size() / 8;
+    if (packed.size() < most) packed.resize(most);
+    const int size =
+        LZ4_compress_fast_extState(state.bytes.data(), reinterpret_cast<const char*>(bytes.data()), packed.data(),
+                                   static_cast<int>(bytes.size()), static_cast<int>(most), acceleration);
+    packed_size = size > 0 ? static_cast<std::size_t>(size) : 0;
+  }
+  Bytes stored(Bytes plain) const {
+    if (is_zeros) return {};
+    return packed_size > 0 ? std::as_bytes(std::span{packed}).first(packed_size) : plain;
+  }
+};
+
+// Threads that compress, and nothing else.
+class PagesWriter::Workers {
+ public:
+  Workers(unsigned count, int acceleration) : acceleration_{acceleration} {
+    states_.resize(count);
+    for (State& state : states_) try {
+        threads_.emplace_back([this, &state] { work(state); });
+      } catch (const std::system_error&) {
+        break;  // with those that there are
+      }
+  }
+  ~Workers() {
+    {
+      const std::scoped_lock lock{mutex_};
+      is_over_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+  std::size_t count() const { return threads_.size(); }
+  State& own_state() { return own_; }
+
+  void add(Block& block) {
+    block.is_packed = false;
+    const std::scoped_lock lock{mutex_};
+    todo_.push_back(&block);
+    work_.notify_one();
+  }
+  bool is_packed(const Block& block) {
+    const std::scoped_lock lock{mutex_};
+    return block.is_packed;
+  }
+  void wait(const Block& block) {
+    std::unique_lock lock{mutex_};
+    done_.wait(lock, [&] { return block.is_packed; });
+  }
+
+ private:
+  void work(State& state) {
+    std::unique_lock lock{mutex_};
+    for (;;) {
+      work_.wait(lock, [this] { return is_over_ || !todo_.empty(); });
+      if (is_over_) return;
+      Block& block = *todo_.front();
+      todo_.pop_front();
+      lock.unlock();
+      block.pack(block.content, state, acceleration_);
+      lock.lock();
+      block.is_packed = true;
+      done_.notify_one();
+    }
+  }
+
+  int acceleration_;
+  std::vector<State> states_;
+  State own_;
+  std::mutex mutex_;
+  std::condition_variable work_, done_;
+  std::deque<Block*> todo_;
+  bool is_over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+PagesWriter::PagesWriter(Output& pages, const Options& options) : output_{pages}, options_{options} {
+  if (options_.block_bytes == 0) return;
+  // What one thread packs needs no others.
+  workers_ = std::make_unique<Workers>(options_.threads > 1 ? options_.threads : 0, options_.acceleration);
+}
+PagesWriter::~PagesWriter() = default;
+
+std::unique_ptr<PagesWriter::Block> PagesWriter::new_block() {
+  if (spare_.empty()) return std::make_unique<Block>();
+  std::unique_ptr<Block> block = std::move(spare_.back());
+  spare_.pop_back();
+  block->content.clear();
+  return block;
+}
+
+void PagesWriter::put(Bytes bytes) {
+  output_.pass(bytes);
+  stored_bytes_ += bytes.size();
+}
+
+void PagesWriter::write(Block& block) {
+  const Bytes stored = block.stored(block.content);
+  sizes_.push_back(static_cast<std::uint32_t>(stored.size()));
+  put(stored);
+}
+
+void PagesWriter::write_waiting(std::size_t most) {
+  while (!waiting_.empty()) {
+    Waiting& first = waiting_.front();
+    if (!first.block) {
+      write_entry(first.run, first.store);
+    } else {
+      if (nr_waiting_ <= most && !workers_->is_packed(*first.block)) return;
+      workers_->wait(*first.block);
+      write(*first.block);
+      spare_.push_back(std::move(first.block));
+      --nr_waiting_;
+    }
+    waiting_.pop_front();
+  }
+}
+
+// The block that was filled.
+void PagesWriter::submit() {
+  if (!block_ || block_->content.empty()) return;
+  ++nr_blocks_;
+  if (workers_->count() == 0) {
+    block_->pack(block_->content, workers_->own_state(), options_.acceleration);
+    write(*block_);
+    block_->content.clear();
+    return;
+  }
+  // A worker allocates nothing.
+  if (block_->packed.size() < options_.block_bytes) block_->packed.resize(options_.block_bytes);
+  workers_->add(*block_);
+  waiting_.push_back({std::move(block_)});
+  ++nr_waiting_;
+  write_waiting(workers_->count() + 1);
+}
+
+void PagesWriter::add_blocks(Bytes pages) {
+  while (!pages.empty()) {
+    if (!block_) block_ = new_block();
+    std::vector<std::byte>& content = block_->content;
+    if (content.empty() && pages.size() >= options_.block_bytes && workers_->count() == 0) {  // without a copy
+      const Bytes here = pages.first(options_.block_bytes);
+      block_->pack(here, workers_->own_state(), options_.acceleration);
+      const Bytes stored = block_->stored(here);
+      sizes_.push_back(static_cast<std::uint32_t>(stored.size()));
+      ++nr_blocks_;
+      put(stored);
+      pages = pages.subspan(here.size());
+      continue;
+    }
+    const std::size_t take = std::min<std::size_t>(pages.size(), options_.block_bytes - content.size());
+    content.insert(content.end(), pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(take));
+    pages = pages.subspan(take);
+    if (content.size() == options_.block_bytes) submit();
+  }
+}
+
+void PagesWriter::write_entry(const PageRun& run, Store store) {
+  const bool in_blocks = store == Store::blocks && run.is_present();
+  const bool counts_old = options_.old_counts && run.nr_pages <= 0xffffffff;
+  std::string payload;
+  append_number(payload, 1, run.vaddr);
+  append_number(payload, 2, counts_old ? run.nr_pages : 0);
+  const bool no_flags = options_.no_flags && (run.flags == PageRun::present || run.flags == PageRun::parent);
+  if (!no_flags) append_number(payload, 4, run.flags);
+  else if (run.is_parent()) append_number(payload, 3, 1);
+  if (!counts_old || in_blocks) append_number(payload, 5, run.nr_pages);
+  if (in_blocks) {
+    std::string sizes, blocks;
+    std::uint64_t total = 0;
+    for (const std::uint32_t size : sizes_) {
+      append_varint(sizes, size);
+      total += size;
+    }
+    append_bytes(blocks, 1, sizes);
+    append_number(blocks, 2, total);
+    append_number(blocks, 3, pages_in(options_.block_bytes, options_.page_size));
+    append_bytes(payload, 6, blocks);
+    sizes_.clear();
+    has_blocks_ = true;
+  }
+  append_entry(entries_, payload);
+}
+
+Step PagesWriter::cut() {
+  if (!std::exchange(is_open_, false)) return output_.step();
+  if (store_ == Store::blocks) submit();
+  nr_blocks_ = 0;
+  if (waiting_.empty()) write_entry(run_, store_);
+  else waiting_.push_back({nullptr, run_, store_});
+  return output_.step();
+}
+
+Step PagesWriter::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages) {
+  if (options_.block_bytes == 0) store = Store::plain;
+  flags &= ~static_cast<std::uint32_t>(PageRun::payload_aligned);
+  const bool joins = is_open_ && run_.is_present() && store_ == store && nr_blocks_ < most_blocks &&
+                     (run_.flags & ~static_cast<std::uint32_t>(PageRun::payload_aligned)) == flags &&
+                     run_.end(options_.page_size) == vaddr;
+  if (!joins) {
+    if (cut() == Step::stop) return Step::stop;
+    run_ = {vaddr, 0, nr_pages_, flags};
+    store_ = store;
+    is_open_ = true;
+    if (store == Store::plain) write_waiting(0);
+    if (store == Store::plain && stored_bytes_ % options_.page_size != 0) {
+      run_.flags |= PageRun::payload_aligned;
+      const std::vector<std::byte> gap(options_.page_size - stored_bytes_ % options_.page_size);
+      put(gap);
+    }
+  }
+  const std::uint64_t count = pages_in(pages.size(), options_.page_size);
+  run_.nr_pages += count;
+  nr_pages_ += count;
+  if (store == Store::plain) put(pages);
+  else add_blocks(pages);
+  return output_.step();
+}
+
+Step PagesWriter::refer(const PageRun& run) {
+  const std::uint32_t flags = run.flags & ~static_cast<std::uint32_t>(PageRun::payload_aligned);
+  if (is_open_ && !run_.is_present() && run_.flags == flags && run_.end(options_.page_size) == run.vaddr) {
+    run_.nr_pages += run.nr_pages;
+    return output_.step();
+  }
+  if (cut() == Step::stop) return Step::stop;
+  run_ = run;
+  run_.flags = flags;
+  store_ = Store::plain;
+  is_open_ = true;
+  return output_.step();
+}
+
+Step PagesWriter::finish() {
+  const Step step = cut();
+  write_waiting(0);
+  return step == Step::stop ? step : output_.step();
+}
+
+Step PagesWriter::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
+  std::string head, payload;
+  append_word(head, common_magic);
+  append_word(head, kind_of_name("pagemap-1.img")->magic);
+  append_number(payload, 1, pages_id);
+  append_entry(head, payload);
+  pagemap.write(head);
+  pagemap.write(entries_);
+  return pagemap.step();
+}
+
+}  // namespace critpipe
