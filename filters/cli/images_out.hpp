@@ -53,7 +53,8 @@ class ImagesOut {
   void lead_out(const std::string& base, const std::string& target);
   // All that is small has come: what has a size now goes out at once. Step::stop: the set was refused.
   Step bulk_follows();
-  Step write_held() { return target_->write_held(); }  // what has come so far is written
+  Step write_held() { return target_->write_held(); }               // what has come so far is written
+  std::uint64_t most_held() const { return target_->most_held(); }  // but for so many bytes
 
   Parents parents() const { return parents_; }
   // Is a set refused whose parent is not among the members? Then it is not worth reading on.

@@ -20,6 +20,7 @@ class ToArchive final : public ImagesTarget {
   bool orders() const override { return true; }
   void bulk_follows() override;
   Step write_held() override;
+  std::uint64_t most_held() const override { return packed_ ? most_packed_bytes : 0; }
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   void lead_out(const MemberPlace& set, const std::string& target) override {
     links_.push_back({set.images_in_archive() + "/parent", target});
@@ -181,7 +182,7 @@ void ToArchive::bulk_follows() {
 
 Step ToArchive::write_held() {
   bulk_follows();
-  return packed_ ? packed_->settle() : below().flush();
+  return below().flush();
 }
 
 int ToArchive::commit() {

@@ -82,7 +82,8 @@ bool PackedFile::reserve_room() {
   constexpr const char* name = ".reserve";
   constexpr off_t least = 256 << 10;
   struct stat log;
-  const off_t size = fstatat(directory_.fd(), dump_log_name, &log, 0) == 0 ? log.st_size * 2 : 0;
+  const off_t size = (fstatat(directory_.fd(), dump_log_name, &log, 0) == 0 ? log.st_size * 2 : 0) +
+                     static_cast<off_t>(images_->most_held());
   const OwnedDescriptor file{openat(directory_.fd(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
   const int failed = file ? posix_fallocate(file.fd(), 0, size + least) : errno;
   if (failed) program_.report(system_error(Reason::io_write, program_.value("output").value_or(""), failed));

@@ -155,7 +155,6 @@ class ZstdOutput final : public Output {
   ~ZstdOutput() override;
   // Small parts share a frame; a large one begins a frame and ends with one.
   void part_begins(std::uint64_t size) override;
-  Step settle();  // all that came so far goes to the output below, in frames that end
   Step finish();  // ends the last frame, and writes the table
 
  private:

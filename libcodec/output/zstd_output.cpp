@@ -23,7 +23,6 @@ class ZstdOutput::Frames {
 
   Step add(std::string_view bytes);
   Step begin_part(std::uint64_t size);
-  Step settle();
   Step finish();
   const Error& error() const { return error_; }
 
@@ -84,12 +83,6 @@ void ZstdOutput::Frames::write_oldest() {
   has_failed_ = below_.step() == Step::stop;
 }
 
-Step ZstdOutput::Frames::settle() {
-  if (!frame_->plain.empty()) end_frame();
-  while (!packer_.is_empty()) write_oldest();
-  return has_failed_ ? Step::stop : below_.flush();
-}
-
 Step ZstdOutput::Frames::finish() {
   // What is empty is a frame, too.
   const bool is_first = entries_.empty() && packer_.is_empty();
@@ -112,13 +105,6 @@ bool ZstdOutput::drain(const char* bytes, std::size_t size) {
 
 void ZstdOutput::part_begins(std::uint64_t size) {
   if (flush() == Step::go && frames_->begin_part(size) == Step::stop) error_ = frames_->error();
-}
-
-Step ZstdOutput::settle() {
-  if (flush() == Step::stop) return Step::stop;
-  const Step step = frames_->settle();
-  error_ = frames_->error();
-  return step;
 }
 
 Step ZstdOutput::finish() {

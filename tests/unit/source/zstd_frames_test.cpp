@@ -129,23 +129,6 @@ TEST_F(ZstdByFrames, ReadsWhatWasWritten) {
   EXPECT_FALSE(read_everyhow(packed({}), ""));
 }
 
-TEST_F(ZstdByFrames, WhatIsSettledIsWritten) {
-  const std::string one = noise(100, 1), two = noise(9 << 20, 2);
-  StringOutput below;
-  ZstdOutput output{below, 1, 3};
-  output.write(one);
-  EXPECT_EQ(output.settle(), Step::go);
-  std::string all = below.take();
-  EXPECT_FALSE(read_everyhow(all, one));
-  output.write(two);
-  EXPECT_EQ(output.settle(), Step::go);
-  all += below.take();
-  EXPECT_FALSE(read_everyhow(all, one + two));
-  EXPECT_EQ(output.settle(), Step::go);
-  EXPECT_EQ(output.finish(), Step::go);
-  EXPECT_FALSE(read_everyhow(all + below.take(), one + two));
-}
-
 TEST_F(ZstdByFrames, WhatIsPassedOverIsNotUnpacked) {
   std::string bytes = packed(some_parts);
   const Table table{bytes};
