@@ -22,7 +22,7 @@ constexpr std::size_t longest_list = 64 << 20;
 
 [[noreturn]] void fail(Program& program, const Error& error) {
   program.report(error);
-  SignalCleanup::exit(exit_error);
+  SignalCleanup::exit(program.exit_code());
 }
 
 [[noreturn]] void fail(Program& program, const std::string& place, const char* why) {

@@ -1,15 +1,11 @@
 // Dumps by RPC into a hidden directory, which becomes the directory or the file that was asked for.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <filesystem>
+#include <utility>
 
-#include "cli/images_out.hpp"
 #include "crit-dump/dump_target.hpp"
 #include "crit-dump/hidden_directory.hpp"
+#include "crit-dump/packed_file.hpp"
 #include "critpipe/report.hpp"
-#include "critpipe/source.hpp"
 
 namespace critpipe::filters {
 
@@ -20,87 +16,46 @@ CriuRequest request_of(const Program& program) {
 }
 
 // The parent's directory as CRIU's link in the images wants it: relative to them.
-void set_parent(Program& program, DumpJob& job, const HiddenDirectory& directory) {
+Error set_parent(Program& program, DumpJob& job, const HiddenDirectory& directory) {
   namespace fs = std::filesystem;
   const auto parent = program.value("parent");
-  if (!parent) return;
+  if (!parent) return {};
   std::error_code error;
   const fs::path real = fs::canonical(*parent, error);
-  if (error) program.usage("--parent " + *parent + ": " + error.message());
-  const fs::path images = fs::canonical(directory.path(), error);
-  (void)job.options.set("parent_img", fs::relative(real, images, error).string());
+  const fs::path images = error ? fs::path{} : fs::canonical(directory.path(), error);
+  if (error) return system_error(Reason::io_open, *parent, error.value());
+  return job.options.set("parent_img", fs::relative(real, images, error).string());
 }
 
-// Runs CRIU. `make_safe` is called before the tree is given up. Returns the signal that stopped it, or 0.
-int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const std::function<Error()>& make_safe) {
-  Error safe_error = directory.write("descriptors.json", job.descriptors);
-  bool is_safe = false;
-  SignalDescriptor signals;
-  job.setup.stop_fd = signals.fd();
-  const auto make = [&] {
-    if (!safe_error) safe_error = make_safe();
-    is_safe = !safe_error;
-  };
+struct DirectoryDump {
+  bool is_stopped = false;  // by a signal; the tree runs on
+  bool is_safe = false;     // what was to be made is made; unless it was stopped then, the tree is given up, or stays
+};
+
+// Runs CRIU. `make_safe` is called before the tree is given up, and says so if it fails; of a tree that stays, when
+// CRIU has ended. `finish`: what is left to be done then, before anything is said of CRIU.
+DirectoryDump run_job(Program& program, DumpJob& job, const SignalDescriptor& signals, const HiddenDirectory& directory,
+                      const std::function<bool()>& make_safe, const std::function<void()>& finish) {
+  DirectoryDump dump;
+  bool was_tried = false;
+  const auto make = [&] { dump.is_safe = !std::exchange(was_tried, true) && make_safe(); };
   const CriuNotify notify = [&](CriuNotification& event) {
     const bool goes_on = job.goes_on(program, event);
-    if (goes_on && event.event == CriuEvent::post_dump && !job.stays) make();
-    return CriuReply{.success = goes_on && !safe_error};
+    const bool is_last = goes_on && event.event == CriuEvent::post_dump && !job.stays;
+    if (is_last) make();
+    return CriuReply{.success = goes_on && (!is_last || dump.is_safe)};
   };
-  const JobEnd end = safe_error ? JobEnd{.error = safe_error}
-                                : dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
-  if (!end.error && !is_safe) make();
-  if (safe_error) program.report(safe_error);
-  else if (end.error) report_failure(program, end, directory.fd(), dump_log_name);
-  else keep_log(program, directory.fd(), dump_log_name);
-  return end.stopped ? signals.take() : 0;
-}
-
-// What lies in a directory of images, as it goes into an archive: what is small first, pages last. Links and
-// directories with an image's name stay: opening them says what they are.
-std::vector<std::string> names_in_order(const std::string& path, Error& error) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (std::filesystem::directory_iterator at{path, failed}, end; !failed && at != end; at.increment(failed)) {
-    const std::string name = at->path().filename().string();
-    const bool is_regular = at->symlink_status(failed).type() == std::filesystem::file_type::regular;
-    if (failed) break;
-    if (is_regular || is_image_name(name)) names.push_back(name);
-  }
-  if (failed) error = system_error(Reason::io_read, path, failed.value());
-  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-    return std::pair{rank_of(a), a} < std::pair{rank_of(b), b};
-  });
-  return names;
-}
-
-// The file from the complete directory.
-void pack(Program& program, const DumpJob& job, HiddenDirectory& directory) {
-  // The tree may be gone: from here on the images are lost with nothing but the file in place.
-  if (!job.stays) directory.keep();
-  Error error;
-  say_frozen_time(program, directory.path());
-  const auto images = images_out(program);
-  images->expect_stream();
-  const Directory from{directory.path(), error};
-  bool bulk = false;
-  const std::vector<std::string> names = error ? std::vector<std::string>{} : names_in_order(directory.path(), error);
-  if (error) program.report(error);
-  for (const std::string& name : names) {
-    if (!bulk && rank_of(name) >= Rank::bulk) {
-      bulk = true;
-      (void)images->bulk_follows();
-    }
-    Error failed;
-    InputFile file = from.open(name, failed);
-    const Step step = failed ? Step::go : images->copy(name, file, failed);
-    if (failed) program.report(failed);
-    if (step == Step::stop) break;
-  }
-  if (images->commit() != exit_done || program.failed()) {
-    if (!job.stays) program.note("the images are in " + visible(directory.path()));
-    return;
-  }
-  remove_directory(directory.path());
+  job.setup.stop_fd = signals.fd();
+  job.commands.set_stop(signals.fd());
+  const JobEnd end = dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
+  dump.is_stopped = end.stopped;
+  if (!end.error && !was_tried) make();
+  const bool has_failed = was_tried && !dump.is_safe;
+  if (has_failed) dump.is_stopped |= signals.has_come();
+  keep_log(program, directory.fd(), dump_log_name);
+  if (dump.is_safe && !end.stopped) finish();
+  if (end.error && !has_failed) report_failure(program, end, directory.fd(), dump_log_name);
+  return dump;
 }
 
 }  // namespace
@@ -111,6 +66,7 @@ bool DumpJob::goes_on(Program& program, const CriuNotification& event) const {
     program.report({.reason = Reason::usage, .name = "process " + std::to_string(root.pid()) + " has ended"});
     return false;
   }
+  commands.set_pid(root.pid());
   return commands.run(event);
 }
 
@@ -129,36 +85,72 @@ void say_frozen_time(Program& program, const std::string& directory) {
   }
 }
 
-void end_if_stopped(int signal) {
-  if (signal) end_by_signal(signal);
+void tell_late(Program& program, DumpJob& job, SignalDescriptor& signals) {
+  job.commands.report_late("the dump is done");
+  const int signal = signals.take();
+  if (signal && !program.failed()) program.note(name_of_signal(signal) + " came too late: the dump is done");
 }
 
-void dump_into_directory(Program& program, DumpJob& job, const std::string& path) {
+void end_if_stopped(Program& program, int signal, const std::string& state) {
+  if (!signal) return;
+  program.note("stopped by " + name_of_signal(signal) + ": " + state);
+  end_by_signal(signal);
+}
+
+void dump_into_directory(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals) {
   int signal = 0;
   {
     Error error;
     HiddenDirectory directory{path, error};
+    if (!error) error = directory.check(program.has("force"));
+    if (!error) error = set_parent(program, job, directory);
+    if (!error) error = directory.write("descriptors.json", job.descriptors);
     if (error) return program.report(error);
-    set_parent(program, job, directory);
-    const bool syncs = !program.has("no-sync");
-    signal = run_job(program, job, directory, [&] {
-      Error wrong = syncs ? directory.sync() : Error{};
-      return wrong ? wrong : directory.put_in_place(program.has("force"));
-    });
-    if (!program.failed()) say_frozen_time(program, directory.path());
+    const auto make_safe = [&] {
+      Error wrong = program.has("no-sync") ? Error{} : directory.sync();
+      if (!wrong && signals.has_come()) return false;
+      if (!wrong) wrong = directory.put_in_place(program.has("force"));
+      if (wrong) program.report(wrong);
+      return !wrong;
+    };
+    const DirectoryDump dump = run_job(program, job, signals, directory, make_safe, [] {});
+    if (dump.is_stopped) signal = signals.take();
+    if (dump.is_stopped && dump.is_safe) program.note("the images in " + visible(path) + " are complete");
+    if (dump.is_safe && !dump.is_stopped) say_frozen_time(program, directory.path());
   }
-  end_if_stopped(signal);
+  end_if_stopped(program, signal);
+  tell_late(program, job, signals);
 }
 
-void dump_into_file(Program& program, DumpJob& job, const std::string& path) {
+void dump_into_file(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals) {
   int signal = 0;
   {
     Error error;
     HiddenDirectory directory{path, error};
+    if (!error) error = directory.write("descriptors.json", job.descriptors);
     if (error) return program.report(error);
-    signal = run_job(program, job, directory, [&] { return directory.sync(); });
-    if (!program.failed()) pack(program, job, directory);
+    PackedFile file{program, directory, signals};
+    const auto make_safe = [&] {
+      const Error wrong = program.has("no-sync") ? Error{} : directory.sync();
+      if (wrong) program.report(wrong);
+      if (wrong || !file.add_images()) return false;
+      // From here on nothing else has the images until the file is in place.
+      directory.keep();
+      return true;
+    };
+    const auto finish = [&] {
+      say_frozen_time(program, directory.path());
+      if (file.finish() || job.stays) directory.remove();
+      else program.note("the images are in " + visible(directory.path()));
+    };
+    const DirectoryDump dump = run_job(program, job, signals, directory, make_safe, finish);
+    if (dump.is_stopped) {
+      directory.remove();
+      signal = signals.take();
+    }
   }
-  end_if_stopped(signal);
+  end_if_stopped(program, signal);
+  tell_late(program, job, signals);
 }
+
 }  // namespace critpipe::filters

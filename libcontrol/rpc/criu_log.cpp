@@ -75,11 +75,10 @@ CriuLogError first_error_of(int log_fd) {
   for (std::string line; reader.next(line);) {
     line = without_time(line);
     if (line.find("Error (") != std::string::npos) {
-      const bool goes_on = is_harmless(line);
-      if (goes_on && !error.first.empty()) continue;
-      error.first = goes_on ? line : std::move(line);
+      if (is_harmless(line)) continue;
+      error.first = std::move(line);
       error.before.assign(before.begin(), before.end());
-      if (!goes_on) return error;
+      return error;
     }
     before.push_back(std::move(line));
     if (before.size() > most_before) before.pop_front();
