@@ -18,10 +18,10 @@ constexpr Option rows[] = {
     {0, "drop-zero", nullptr, "Leave out pages of zeros in private anonymous memory, which is zero without them."},
     {0, "only-pages", "EXPR", "Leave out the pages of all mappings but those that match EXPR (see crit-grep)."},
     {0, "drop", "EXPR", "Leave out the pages of the mappings that match EXPR."},
-    Option{0, "plan", nullptr, "Write nothing, but say by mapping what --compress would save, as samples show."}
+    Option{0, "plan", nullptr, "Write nothing; estimate from samples what --compress would save in each mapping."}
         .needs("compress")
         .excludes("into output stream format zstd force rewrite rebase drop-zero only-pages drop"),
-    Option{0, "json", nullptr, "Say it as one JSON object."}.needs("plan"),
+    Option{0, "json", nullptr, "Print the estimate as one JSON object."}.needs("plan"),
     big_numbers_row.needs("json"),
     Option{0, "rewrite", nullptr,
            "Replace the pagemaps and pages of DIR itself, and say as crit does what became of them; the old ones are "
@@ -80,13 +80,12 @@ int Repack::run() {
   if (std::ranges::none_of(actions, [this](const char* action) { return program_.has(action); }))
     program_.usage(
         "say what to do: --compress, --decompress, --flatten, --rebase, --drop-zero, --only-pages or --drop");
+  if (program_.has("rewrite")) return rewrite();
   if (!open()) return exit_error;
   if (program_.has("plan")) return say_plan();
-  if (program_.has("rewrite")) return rewrite();
   images_ = images_out(program_);
   pass_on();
-  link_parent();
-  if (failed_ || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
+  if (failed_ || !link_parent() || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
   chosen_.report(program_);
   const std::uint64_t dropped = process_.dropped + shared_.dropped;
   if (chosen_.leaves_out_any() && !failed_)

@@ -149,6 +149,7 @@ inline constexpr Option all_options[] = {
 // A parsed command line, and the place for messages.
 class Program {
  public:
+  const std::string& name() const { return name_; }  // as it was called
   bool has(std::string_view option) const;
   std::optional<std::string> value(std::string_view option) const;  // the last one given
   std::vector<std::string> values(std::string_view option) const;
@@ -163,6 +164,8 @@ class Program {
 
   // One line on stderr; sets the exit code.
   void report(const Error& error);
+  // What errors begin with from now on, in place of the program's name.
+  void introduce_errors(std::string words) { error_words_ = std::move(words); }
   void note(std::string_view message);                  // a line that changes no exit code
   [[noreturn]] void usage(const std::string& message);  // says what to do; exit 2
   // Usage error where one of the options was given: "--NAME why".
@@ -182,6 +185,7 @@ class Program {
  private:
   const Filter& row_;
   std::string name_;  // as it was called
+  std::string error_words_ = name_;
   std::vector<std::string> arguments_;
   std::vector<Given> given_;
   int code_ = exit_done;

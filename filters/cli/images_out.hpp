@@ -41,6 +41,8 @@ class ImagesOut {
   Step copy(const std::string& name, InputFile& file, Error& error);
   // Puts an open file into a directory as a link. False: not possible here.
   bool link(const std::string& name, int fd);
+  // What goes into a directory gets owner, mode and times of an open file. False: not all of them.
+  bool keep_identity(Output* output, int open) { return target_->keep_identity(output, open); }
   // What goes out is a stream, even if no image comes.
   void expect_stream() { target_->expect_stream(); }
 

@@ -7,6 +7,7 @@
 #include "cli/filter.hpp"
 #include "cli/member_place.hpp"
 #include "critpipe/image.hpp"
+#include "critpipe/input_file.hpp"
 
 namespace critpipe::filters {
 
@@ -27,6 +28,7 @@ class ImagesTarget {
   virtual Output* open(const MemberPlace& place, OutForm form, std::uint64_t size) = 0;
   virtual Step close(Output* output, bool whole) = 0;
   virtual bool link(const MemberPlace&, int) { return false; }
+  virtual bool keep_identity(Output*, int /*open*/) { return true; }
   virtual void expect_stream() {}
   virtual bool orders() const { return false; }
   virtual void bulk_follows() {}
@@ -46,7 +48,10 @@ class ImagesTarget {
 
 std::unique_ptr<ImagesTarget> to_output(Program& program, bool stream, bool zstd);
 std::unique_ptr<ImagesTarget> to_archive(Program& program, bool zstd);
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace = false);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path);
+// Into that directory as it stands: images take the place of old ones, which keep a name with that suffix, if any.
+std::unique_ptr<ImagesTarget> to_directory_itself(Program& program, const std::string& path,
+                                                  Directory::Identity directory, const std::string& old_suffix);
 
 // Null: not compressed. As --zstd and --threads say.
 std::unique_ptr<ZstdOutput> packed_output(Program& program, Output& below, bool zstd);

@@ -14,7 +14,7 @@ struct ParentSet {
   std::string prefix;  // "parent/parent/"
 };
 
-// From the nearest on. Reasons: no_parent, bad_parents; those before it are there.
+// From the nearest on. Reasons: no_parent, bad_parents, limit_parents; those before it are there.
 std::vector<ParentSet> parents_of(const std::string& directory, Error& error);
 
 // Is the member the link of its set to the parent?

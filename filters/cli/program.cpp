@@ -125,7 +125,7 @@ std::vector<std::string> Program::inputs() {
 
 void Program::report(const Error& error) {
   failed_ = true;
-  say(name_ + ": " + to_string(error));
+  say(error_words_ + ": " + to_string(error));
 }
 
 void Program::note(std::string_view message) { say(name_ + ": " + std::string{message}); }

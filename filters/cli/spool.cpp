@@ -8,7 +8,10 @@
 
 namespace critpipe::filters {
 
-namespace {
+std::string temporary_directory() {
+  const char* const given = std::getenv("TMPDIR");
+  return given && *given ? given : "/var/tmp";
+}
 
 int open_without_name(const std::string& directory) {
   const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -19,8 +22,6 @@ int open_without_name(const std::string& directory) {
   if (named >= 0) unlink(name.c_str());
   return named;
 }
-
-}  // namespace
 
 Spool::~Spool() {
   if (fd_ >= 0) close(fd_);
@@ -33,11 +34,9 @@ void Spool::clear() {
 }
 
 Error Spool::open() {
-  const char* given = std::getenv("TMPDIR");
-  const std::string usual = given && *given ? given : "/var/tmp";
   fd_ = directory_.empty() ? -1 : open_without_name(directory_);
   if (fd_ >= 0) return {};
-  directory_ = usual;
+  directory_ = temporary_directory();
   fd_ = open_without_name(directory_);
   return fd_ < 0 ? system_error(Reason::io_write, directory_, errno) : Error{};
 }

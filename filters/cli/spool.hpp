@@ -12,6 +12,11 @@
 
 namespace critpipe::filters {
 
+// For what need not outlive the program: $TMPDIR or /var/tmp.
+std::string temporary_directory();
+// A new file in the directory, of which nobody else knows; -1: errno says why.
+int open_without_name(const std::string& directory);
+
 class Spool {
  public:
   static constexpr std::size_t held_bytes = 4 << 20;

@@ -9,10 +9,9 @@ namespace {
 // Names that no file can have are refused.
 class ToDirectory final : public ImagesTarget {
  public:
-  ToDirectory(Program& program, const std::string& path, bool replace)
+  ToDirectory(Program& program, const std::string& path, const DirectoryWriter::Options& options)
       : program_{program}, partial_{program.has("partial")} {
     cleanup_ = std::make_unique<SignalCleanup>([&] {
-      const DirectoryWriter::Options options{.replace = replace || program.has("force"), .sync = sync_of(program)};
       directory_ = std::make_unique<DirectoryWriter>(path, options);
       return SignalCleanup::Made{directory_->error() ? "" : directory_->hidden_path(),
                                  directory_->is_new() ? SignalCleanup::Around::if_empty : SignalCleanup::Around::keep};
@@ -24,6 +23,7 @@ class ToDirectory final : public ImagesTarget {
   bool link(const MemberPlace& place, int fd) override {
     return !directory_->error() && directory_->link(place.in_directory(), fd);
   }
+  bool keep_identity(Output* output, int open) override { return directory_->keep_identity(output, open); }
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override {
     lead_out(set, path_between(set.images_in_directory(), parent.images_in_directory()));
   }
@@ -69,8 +69,18 @@ int ToDirectory::commit() {
 
 }  // namespace
 
-std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path, bool replace) {
-  return std::make_unique<ToDirectory>(program, path, replace);
+std::unique_ptr<ImagesTarget> to_directory(Program& program, const std::string& path) {
+  const DirectoryWriter::Options options{.replace = program.has("force"), .sync = sync_of(program)};
+  return std::make_unique<ToDirectory>(program, path, options);
+}
+
+std::unique_ptr<ImagesTarget> to_directory_itself(Program& program, const std::string& path,
+                                                  Directory::Identity directory, const std::string& old_suffix) {
+  const DirectoryWriter::Options options{.replace = true,
+                                         .sync = sync_of(program),
+                                         .old_suffix = old_suffix,
+                                         .identity = std::pair{directory.device, directory.inode}};
+  return std::make_unique<ToDirectory>(program, path, options);
 }
 
 }  // namespace critpipe::filters

@@ -111,7 +111,7 @@ int run(Program& program) {
   };
   // A damaged image is what is looked for; a file that cannot be read is not.
   const auto report = [&](const Error& error) {
-    // SetCheck names them.
+    // Those that are links are named by check_links(), the others by SurveyedInputs.
     if (error.reason == Reason::bad_parents || error.reason == Reason::bad_parent) return;
     if (error.reason == Reason::no_parent && !program.has("parent")) return;
     const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;

@@ -184,7 +184,8 @@ void SurveyedInputs::report_parents(SurveyedSet& set) {
   }
   if (PageDirectory* directory = set.page_directory())
     for (Error& error : directory->new_errors()) {
-      is_said |= error.reason == Reason::no_parent || error.reason == Reason::bad_parents;
+      is_said |= error.reason == Reason::no_parent || error.reason == Reason::bad_parents ||
+                 error.reason == Reason::limit_parents;
       error.set = std::make_shared<const SetId>(set.id);
       report_(error);
     }

@@ -12,6 +12,7 @@ class Json {
  public:
   Json(JsonWriter& json, bool contents) : json_{json}, contents_{contents} {}
 
+  void stored(const StoredTotals& stored);
   void totals(const PageTotals& totals, const ContentTotals* contents);
   void memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users);
   void estimates(const SurveyedSet& set);
@@ -119,6 +120,13 @@ void Json::estimates(const SurveyedSet& set) {
   estimate("lz4", set.lz4, bytes);
 }
 
+// Of sets with compressed pages.
+void Json::stored(const StoredTotals& stored) {
+  if (stored.blocks == 0) return;
+  number("claimed_bytes", stored.bytes);
+  number("blocks", stored.blocks);
+}
+
 void Json::unclaimed(const SurveyedSet& set, std::uint64_t pages_id, const SurveyedPages& image) {
   put_set(json_.begin('{'), set.id);
   json_.key("pages_image").text(pages_name(pages_id));
@@ -159,6 +167,7 @@ void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
     for (const auto& set : sets) {
       put_set(json.begin('{'), set->id).key("page_size").number(set->page_size);
       writer.totals(set->totals, contents ? &set->contents : nullptr);
+      writer.stored(stored_totals(*set));
       if (contents) writer.estimates(*set);
       json.end('}');
     }
@@ -166,6 +175,7 @@ void print_json_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
   }
   json.key("total").begin('{');
   writer.totals(all, contents ? &survey.contents() : nullptr);
+  if (sets.size() == 1) writer.stored(stored_totals(*sets[0]));
   if (contents && sets.size() == 1) writer.estimates(*sets[0]);
   json.end('}').end('}');
   json.line_end();

@@ -12,6 +12,7 @@ class Text {
   Text(Output& output, bool contents) : output_{output}, contents_{contents} {}
 
   void memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users);
+  void stored(const StoredTotals& stored, std::uint64_t page_size);
   void totals(const PageTotals& totals, std::uint64_t page_size);
   void contents(const ContentTotals& contents, std::uint64_t page_size);
   void estimates(const SurveyedSet& set);
@@ -70,6 +71,14 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
   if (!classes.empty()) line("looks like", classes);
 }
 
+void Text::stored(const StoredTotals& stored, std::uint64_t page_size) {
+  if (stored.blocks == 0) return;
+  const std::uint64_t size = bytes_of_pages(stored.pages, page_size);
+  line("stored",
+       formatted("%llu bytes for %llu, %.0f%%; %llu blocks", Unsigned{stored.bytes}, Unsigned{size},
+                 100.0 * static_cast<double>(stored.bytes) / static_cast<double>(size), Unsigned{stored.blocks}));
+}
+
 void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users) {
   output_.write(memory_text(set, memory) + '\n');
   totals(memory.totals, set.page_size);
@@ -93,12 +102,9 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   } else {
     line("image", formatted("%s, not there; the pagemap says %llu bytes", name.c_str(), Unsigned{claimed}));
   }
-  if (memory.pagemap.layout)
-    line("stored", formatted("%llu bytes for %llu, %.0f%%; %llu blocks", Unsigned{claimed},
-                             Unsigned{bytes_of_pages(memory.totals.present, set.page_size)},
-                             100.0 * static_cast<double>(claimed) /
-                                 static_cast<double>(bytes_of_pages(memory.totals.present, set.page_size)),
-                             Unsigned{memory.pagemap.layout->block_sizes.size()}));
+  StoredTotals stored_here;
+  stored_here.add(memory, set.page_size);
+  stored(stored_here, set.page_size);
   if (memory.memory.shmem) {
     std::string pids;
     if (const auto found = users.find(memory.memory); found != users.end())
@@ -140,6 +146,7 @@ void print_text_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
     if (set->memories.size() > 1 || contents || sets.size() > 1) {
       output.write(formatted("total, pages of %llu bytes\n", Unsigned{set->page_size}));
       text.totals(set->totals, set->page_size);
+      text.stored(stored_totals(*set), set->page_size);
       if (contents) {
         text.contents(set->contents, set->page_size);
         text.estimates(*set);

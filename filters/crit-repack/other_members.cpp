@@ -93,7 +93,7 @@ std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
   }
   if (is_parent_link(member)) {
     all.has_link_ = true;
-    const bool is_new = all.resolves() || (!all.directory().empty() && all.program_.has("into"));
+    const bool is_new = all.resolves() || !all.directory().empty();
     return passes && !is_new ? std::make_unique<One>(*all.images_, member) : nullptr;
   }
   if (member.name == "inventory.img" || member.name == "stats-dump") {
@@ -184,6 +184,10 @@ bool Repack::edited(const char* name) {
   if (!image.entries.empty() && !(is_inventory ? edit_inventory(image) : edit_statistics(image))) return false;
   Output* const output = images_->open(paths_[name], image.kind, OutForm::stream);
   if (!output) return false;
+  if (program_.has("rewrite")) {
+    Error none;
+    keep_identity(output, set_.store->page_directory()->open(name, none), name);
+  }
   return images_->close(output, image.write(*output) == Step::go) == Step::go;
 }
 

@@ -3,10 +3,12 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
+#include <set>
 #include <unistd.h>
 
 #include "cli/inputs.hpp"
 #include "cli/parent_sets.hpp"
+#include "cli/spool.hpp"
 #include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {
@@ -15,8 +17,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Archives are read again where more than that would have to wait for its place.
+// Archives are unpacked where more than that would have to wait for its place.
 constexpr std::uint64_t held_bytes = 16 << 20;
+
+// Which sets of an archive or a stream have a parent?
+class SetsWithLink final : public Receiver {
+ public:
+  std::set<std::string> names;
+
+  bool wants(std::string_view path) override { return path == "parent" || path.ends_with("/parent"); }
+  Step begin(const Member& member) override {
+    if (is_parent_link(member)) names.insert(member.set->set);
+    return Step::go;
+  }
+  Step bytes(const Member&, Bytes) override { return Step::go; }
+  Step end(const Member&) override { return Step::go; }
+  void fail(const Member*, const Error&) override {}  // said by who reads the images
+};
 
 std::string names_of(const std::vector<StoredSet>& sets) {
   std::string names;
@@ -30,9 +47,8 @@ std::string names_of(const std::vector<StoredSet>& sets) {
 Error spool_input(const std::string& input) {
   const int from = input == "-" ? STDIN_FILENO : ::open(input.c_str(), O_RDONLY | O_CLOEXEC);
   if (from < 0) return system_error(Reason::io_open, input, errno);
-  const char* const named = std::getenv("TMPDIR");
-  const std::string directory = named && *named ? named : "/var/tmp";
-  const int to = ::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const std::string directory = temporary_directory();
+  const int to = open_without_name(directory);
   if (to < 0) return system_error(Reason::io_write, directory, errno);
   std::vector<char> block(1 << 20);
   for (;;) {
@@ -71,18 +87,22 @@ bool Repack::open() {
   }
   stdin_offset_ = stdin_offset();
   const std::vector<std::string> parents{inputs_.begin() + 1, inputs_.end()};
+  std::error_code none;
+  const auto is_read_by_name = [&none](const std::string& input) { return fs::is_directory(input, none); };
+  const bool is_directory = std::ranges::all_of(inputs_, is_read_by_name);
   MemoryOptions options{.held_bytes = held_bytes,
                         .page_size = page_size_of(program_).value_or(0),
                         .parents = parents,
                         .limits = limits_of(program_),
                         .source = source_options(program_)};
+  if (const int spool = is_directory ? -1 : open_without_name(temporary_directory()); spool >= 0)
+    options.spool = std::make_shared<const InputFile>(spool, temporary_directory());
   memory_ = std::make_unique<CheckpointMemory>(std::vector{inputs_.front()}, std::move(options),
                                                [this](const Error& error) { (void)fail(error); });
   std::vector<StoredSet> sets = memory_->sets();
   if (failed_) return false;
-  if (sets.empty())
-    return fail(inputs_.front(),
-                program_.has("rewrite") ? "No pagemap files found" : "it has no pagemaps, so no memory to store");
+  if (sets.empty() && program_.has("rewrite")) return true;
+  if (sets.empty()) return fail(inputs_.front(), "it has no pagemaps, so no memory to store");
   if (sets.size() > 1)
     return fail(inputs_.front(), "several sets of images, of which --set takes one: " + names_of(sets));
   set_ = std::move(sets.front());
@@ -109,8 +129,30 @@ bool Repack::open_base() {
   return !failed_;
 }
 
+bool Repack::refuse_child(const std::string& set, const std::string& child) {
+  return fail(set, "it is the parent of " + visible(child) +
+                       ", which would not fit to what is made of it: repack that one with --flatten");
+}
+
+// The same in the input, where --set chose this one.
+bool Repack::refuse_children_in_input() {
+  SourceOptions options = source_options(program_);
+  options.set.reset();
+  options.parents = true;
+  options.stdin_offset = stdin_offset_;
+  SetsWithLink linked;
+  (void)critpipe::read_input(inputs_.front(), linked, options);
+  for (const std::string& name : linked.names) {
+    options.set = name;
+    if (name != set_.id->set && std::ranges::count(linked_sets({inputs_.front()}, options), set_.id->set) > 0)
+      return refuse_child(inputs_.front() + ":" + set_.id->set, name);
+  }
+  return true;
+}
+
 // A set beside it whose link leads here would lose what it refers to, were it given this set in place of the old one.
 bool Repack::refuse_children() {
+  if (directory().empty()) return !program_.has("set") || refuse_children_in_input();
   std::error_code fault;
   const fs::path own = directory().empty() ? fs::path{} : fs::canonical(directory(), fault);
   if (fault || own.empty()) return true;
@@ -123,23 +165,32 @@ bool Repack::refuse_children() {
     if (is_child(*input))
       return fail(*input, "its parent is " + visible(inputs_.front()) + ": name the newest set first");
   for (fs::directory_iterator next{own.parent_path(), fault}, end; !fault && next != end; next.increment(fault))
-    if (is_child(next->path()))
-      return fail(directory(), "it is the parent of " + visible(next->path().filename().string()) +
-                                   ", which would not fit to what is made of it: repack that one with --flatten");
+    if (is_child(next->path())) return refuse_child(directory(), next->path().filename().string());
   return true;
 }
 
 // A link that led out of the input leads out of the output, too, where both are directories.
-void Repack::link_parent() {
-  std::string path = base_ ? base_->path() : directory() + "/parent";
-  if (!base_ && (options_.flatten || directory().empty() || !has_link_ || !program_.has("into"))) return;
+bool Repack::link_parent() {
+  const bool keeps_link = !options_.flatten && !directory().empty() && has_link_;
+  if (!base_ && !keeps_link) return true;
+  const std::string path = base_ ? base_->path() : directory() + "/parent";
+  const bool is_written_as_files = program_.has("into") || program_.value("format") == "dir";
+  if (!base_ && !is_written_as_files) {
+    constexpr const char* why = "only a directory can refer to this parent: --flatten takes its pages in";
+    if (images_->refuses_parents()) return fail(path, why);
+    program_.note(visible(path) + ": " + why);
+    return true;
+  }
   std::error_code fault;
   const fs::path parent = fs::canonical(path, fault);
-  if (fault) return;  // the link as it is, which is reported
-  const std::string into = program_.value("into").value_or("");
-  if (into.empty()) return images_->lead_out(member(""), "../" + parent.filename().string());
-  const fs::path from = fs::weakly_canonical(into, fault);
-  images_->lead_out(member(""), parent.lexically_relative(from).string());
+  if (fault) return fail(path, "it leads to no directory");
+  if (!is_written_as_files) {
+    images_->lead_out(member(""), "../" + parent.filename().string());
+    return true;
+  }
+  const std::string into = program_.value(program_.has("into") ? "into" : "output").value_or("");
+  images_->lead_out(member(""), parent.lexically_relative(fs::weakly_canonical(into, fault)).string());
+  return true;
 }
 
 }  // namespace critpipe::filters

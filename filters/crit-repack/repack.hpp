@@ -48,6 +48,7 @@ class Repack {
     MemoryId id;
     std::uint64_t pages_id = 0, stored_bytes = 0;
     bool is_compressed = false;
+    InputFile old_pages = {}, old_pagemap = {};  // with --rewrite
   };
   // What becomes part of a pagemap: pages that are stored, or a run without bytes.
   struct Part {
@@ -69,11 +70,13 @@ class Repack {
   bool open();
   bool open_base();
   bool refuse_children();
+  bool refuse_children_in_input();
+  bool refuse_child(const std::string& set, const std::string& child);
   bool resolves() const { return options_.flatten || base_; }  // references to parents
   std::string directory() const;                               // of the input; empty: it is none
   std::string member(const std::string& name) const;           // as it is called in the output
   void pass_on();
-  void link_parent();
+  bool link_parent();
 
   bool store();
   bool collect(std::size_t memory);
@@ -82,7 +85,6 @@ class Repack {
   bool advance(std::size_t part);
   bool begin_memory(std::size_t memory);
   bool end_memory();
-  void say_memory(const Memory& memory, const PagesWriter& writer);
   bool refer(const PageRun& run);
   Step take(const Part& part, Bytes bytes);
   Step pages(const Part& part, std::uint64_t vaddr, Bytes bytes);
@@ -138,10 +140,12 @@ class Repack {
 
   // With --rewrite.
   int rewrite();
-  bool keep_old();
-  bool replace();
-  void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
-  std::vector<std::string> replaced_;  // names
+  bool rewrite_directory();
+  bool is_compressed();
+  void note_pages(const Memory& memory, const PagesWriter& writer);
+  void open_old(Memory& memory);
+  void keep_identity(Output* output, const InputFile& old, const std::string& name);
+  std::vector<std::string> lines_;  // what is said in the end
 };
 
 // Reads what can be read only once into a file without a name, which then is standard input. Reasons: io_open, io_read,

@@ -1,67 +1,86 @@
 // A directory whose pages are replaced, as crit compress does it.
-#include <algorithm>
-#include <cerrno>
 #include <fcntl.h>
-#include <map>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {
 
+namespace {
+
+constexpr int exit_error_of_crit = 1;
+
+void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
+
+}  // namespace
+
+// Called as crit, it speaks as crit.
 int Repack::rewrite() {
-  const std::string where = "checkpoint in " + visible(inputs_.front());
-  if (set_.is_compressed == (options_.block_bytes != 0)) {
-    say("C" + where.substr(1) + (options_.decompress ? " is not compressed" : " is already compressed"));
-    return exit_done;
+  const bool is_crit = program_.name() == "crit";
+  const std::string action = options_.decompress ? "decompress" : "compress";
+  if (is_crit) program_.introduce_errors("Error: failed to " + action + " checkpoint");
+  const bool good = open() && rewrite_directory();
+  return good ? exit_done : is_crit ? exit_error_of_crit : exit_error;
+}
+
+bool Repack::rewrite_directory() {
+  const std::string where = "heckpoint in " + visible(inputs_.front());
+  if (set_.memories.empty()) {
+    say("No pagemap files found in " + visible(inputs_.front()));
+    return true;
   }
-  say((options_.decompress ? "Decompressing " : "Compressing ") + where);
-  images_ = std::make_unique<ImagesOut>(program_, to_directory(program_, directory(), true));
   pass_on();
-  if (failed_ || !store() || !edited("inventory.img") || !replace()) return exit_error;
+  if (!failed_ && !kept_.contains("inventory.img"))
+    return fail({Reason::missing_image, std::string{set_.place} + "inventory.img"});
+  if (failed_) return false;
+  if (is_compressed() != options_.decompress) {
+    say("C" + where + (options_.decompress ? " is already decompressed" : " is already compressed"));
+    return true;
+  }
+  say((options_.decompress ? "Decompressing c" : "Compressing c") + where);
+  PageDirectory& holder = *set_.store->page_directory();
+  const std::string suffix = program_.has("no-bak") ? "" : ".bak";
+  images_ = std::make_unique<ImagesOut>(
+      program_, to_directory_itself(program_, directory(), holder.identity().value_or(Directory::Identity{}), suffix));
+  if (!store() || !edited("inventory.img") || images_->commit() != exit_done) return false;
+  for (const std::string& line : lines_) say(line);
   say("Done");
-  return program_.exit_code();
-}
-
-// What is replaced gets a second name, unless that is taken.
-bool Repack::keep_old() {
-  for (const std::string& name : replaced_) {
-    const std::string path = directory() + "/" + name;
-    if (::link(path.c_str(), (path + ".bak").c_str()) == 0) continue;
-    Error error = system_error(Reason::io_write, path + ".bak", errno);
-    for (const std::string& kept : replaced_) {
-      if (kept == name) break;
-      ::unlink((directory() + "/" + kept + ".bak").c_str());
-    }
-    return fail(std::move(error));
-  }
   return true;
 }
 
-// The members that are replaced keep owner, mode and times.
-bool Repack::replace() {
-  std::map<std::string, struct stat> before;
-  if (struct stat status; ::lstat((directory() + "/inventory.img").c_str(), &status) == 0)
-    replaced_.emplace_back("inventory.img");
-  for (const std::string& name : replaced_) {
-    struct stat status;
-    if (::lstat((directory() + "/" + name).c_str(), &status) == 0) before[name] = status;
+// Does the inventory say so, or any pagemap?
+bool Repack::is_compressed() {
+  StoredImage inventory;
+  if (inventory.load(std::as_bytes(std::span{kept_["inventory.img"]}), "inventory.img")) return set_.is_compressed;
+  return set_.is_compressed || (!inventory.entries.empty() && inventory.entries.front().integer("compress") != 0);
+}
+
+void Repack::note_pages(const Memory& memory, const PagesWriter& writer) {
+  const std::uint64_t before = memory.stored_bytes, after = writer.stored_bytes();
+  const auto kib = [](std::uint64_t size) { return std::to_string(size / 1024) + "K"; };
+  std::string line = "  " + pagemap_name(memory.id) + ": " + std::to_string(writer.nr_pages()) + " pages (" +
+                     kib(before) + " -> " + kib(after);
+  if (!options_.decompress) {
+    if (before == 0) return;
+    char saved[32];
+    std::snprintf(saved, sizeof saved, ", %.1f%% saved",
+                  100 - 100 * static_cast<double>(after) / static_cast<double>(before));
+    line += saved;
   }
-  if (!program_.has("no-bak") && !keep_old()) return false;
-  if (images_->commit() != exit_done) {
-    for (const std::string& name : replaced_)
-      if (!program_.has("no-bak")) ::unlink((directory() + "/" + name + ".bak").c_str());
-    return false;
-  }
-  for (const auto& [name, status] : before) {
-    const std::string path = directory() + "/" + name;
-    const timespec times[] = {status.st_atim, status.st_mtim};
-    if (::chown(path.c_str(), status.st_uid, status.st_gid) != 0 ||
-        ::chmod(path.c_str(), status.st_mode & 07777) != 0 || ::utimensat(AT_FDCWD, path.c_str(), times, 0) != 0)
-      program_.note(visible(path) + ": owner, mode or times could not be kept");
-  }
-  return true;
+  lines_.push_back(line + ')');
+}
+
+// Before other threads read. Pages go to nobody who could not read them: the file that they are read from says who can.
+void Repack::open_old(Memory& memory) {
+  PageDirectory& holder = *set_.store->page_directory();
+  Error error;
+  if (const PagesImage* const image = holder.image(memory.pages_id, set_.page_size, error))
+    memory.old_pages = InputFile{::fcntl(image->fd(), F_DUPFD_CLOEXEC, 0), image->place()};
+  memory.old_pagemap = holder.open(pagemap_name(memory.id), error);
+}
+
+void Repack::keep_identity(Output* output, const InputFile& old, const std::string& name) {
+  if (!output || !program_.has("rewrite") || (old.is_open() && images_->keep_identity(output, old.fd()))) return;
+  program_.note(visible(directory() + "/" + name) + ": owner, mode, times or attributes could not be kept");
 }
 
 }  // namespace critpipe::filters

@@ -57,6 +57,7 @@ bool Repack::collect(std::size_t memory) {
   if (!pagemap) return fail({Reason::missing_image, std::string{set_.place} + pagemap_name(id)});
   memories_.push_back(
       {id, pagemap->pages_id, pagemap->stored(set_.page_size).bytes, static_cast<bool>(pagemap->layout)});
+  if (program_.has("rewrite")) open_old(memories_.back());
   const std::vector<PageRun> runs = pagemap->runs;
   if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
   return std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); });
@@ -141,6 +142,7 @@ bool Repack::begin_memory(std::size_t number) {
     current_.reset();
     return false;
   }
+  keep_identity(current_->pages, memory.old_pages, pages_name(memory.pages_id));
   std::uint64_t block_bytes = options_.block_bytes;
   if (block_bytes == 0 && !options_.decompress && memory.is_compressed) block_bytes = default_block_bytes;
   const PagesWriter::Options options{.page_size = set_.page_size,
@@ -162,27 +164,15 @@ bool Repack::end_memory() {
     (memory.id.shmem ? shared_ : process_).written += writer.nr_pages();
     has_blocks_ |= writer.has_blocks();
     Output* const map = images_->open(member(pagemap_name(memory.id)), nullptr, OutForm::stream);
+    keep_identity(map, memory.old_pagemap, pagemap_name(memory.id));
     good = map && writer.write_pagemap(memory.pages_id, *map) == Step::go;
     if (map) good = images_->close(map, good) == Step::go && good;
   }
-  if (good && program_.has("rewrite")) say_memory(memory, writer);
+  if (good && program_.has("rewrite")) note_pages(memory, writer);
+  memories_[current_->memory].old_pages = {};
+  memories_[current_->memory].old_pagemap = {};
   current_.reset();
   return good;
-}
-
-void Repack::say_memory(const Memory& memory, const PagesWriter& writer) {
-  const std::uint64_t before = memory.stored_bytes, after = writer.stored_bytes();
-  const auto kib = [](std::uint64_t size) { return std::to_string(size / 1024) + "K"; };
-  std::string line = "  " + pagemap_name(memory.id) + ": " + std::to_string(writer.nr_pages()) + " pages (" +
-                     kib(before) + " -> " + kib(after);
-  if (after <= before && before > 0) {
-    char saved[32];
-    std::snprintf(saved, sizeof saved, ", %.1f%% saved",
-                  100 - 100 * static_cast<double>(after) / static_cast<double>(before));
-    line += saved;
-  }
-  say(line + ')');
-  replaced_.insert(replaced_.end(), {pagemap_name(memory.id), pages_name(memory.pages_id)});
 }
 
 // Pages whose bytes are elsewhere.

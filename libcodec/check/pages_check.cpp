@@ -123,10 +123,13 @@ void PagesCheck::sizes() {
 // What is wrong with lists of blocks is damage, which is found when they are read.
 void PagesCheck::blocks() {
   PageDirectory* const directory = view_.store->page_directory();
+  if (!directory) return;
+  std::map<std::uint64_t, const OneImage*> images;
+  for (const OneImage& image : view_.images) images.emplace(image.pages_id, &image);
   for (const OneMemory& memory : view_.memories) {
-    const auto image = std::ranges::find(view_.images, memory.pages_id, &OneImage::pages_id);
-    if (directory && memory.is_compressed && memory.is_complete && image != view_.images.end())
-      blocks_of(memory, *image, *directory);
+    const auto image = images.find(memory.pages_id);
+    if (memory.is_compressed && memory.is_complete && image != images.end())
+      blocks_of(memory, *image->second, *directory);
   }
 }
 
@@ -153,15 +156,33 @@ void PagesCheck::blocks_of(const OneMemory& memory, const OneImage& image, PageD
   directory.forget(memory.id);
 }
 
+namespace {
+
+// Mappings without a gap between them.
+struct Mapped {
+  std::uint64_t begin, end;
+};
+
+std::vector<Mapped> mapped_by(const Task& task) {
+  std::vector<Mapped> mapped;
+  const MappingIndex mappings{task.memory.mappings};
+  for (const Mapping* mapping : mappings.all())
+    if (!mapped.empty() && mapping->start <= mapped.back().end)
+      mapped.back().end = std::max(mapped.back().end, mapping->end);
+    else mapped.push_back({mapping->start, mapping->end});
+  return mapped;
+}
+
+}  // namespace
+
 void PagesCheck::in_mappings(const OneMemory& memory, const Task& task) {
   const Pagemap* const pagemap = view_.pagemap(memory.id);
   if (!pagemap) return;
-  const MappingIndex mappings{task.memory.mappings};
+  const auto mapped = mapped_by(task);
   for (const PageRun& run : pagemap->runs) {
-    std::uint64_t at = run.vaddr;
-    const std::uint64_t end = run.end(view_.page_size);
-    for (const Mapping* mapping = nullptr; at < end && (mapping = mappings.at(at));) at = mapping->end;
-    if (at < end) report_({"mapping", memory.place, Error::nowhere, at, "pages in no mapping"});
+    const auto next = std::ranges::upper_bound(mapped, run.vaddr, {}, &Mapped::begin);
+    const std::uint64_t at = next == mapped.begin() ? run.vaddr : std::max(run.vaddr, (next - 1)->end);
+    if (at < run.end(view_.page_size)) report_({"mapping", memory.place, Error::nowhere, at, "pages in no mapping"});
   }
 }
 

@@ -73,7 +73,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(bad_blocks, data, "compressed pages: {name} ({have}, not {want})")                                                 \
   X(bad_block, data, "a block of compressed pages is damaged: {have} bytes do not decode to {want}")                   \
   X(limit_padded_blocks, limit, "compressed pages with payload_padded, which no release writes, are not read")         \
-  X(late_pagemap, limit,                                                                                               \
+  X(limit_late_pagemap, limit,                                                                                         \
     "compressed pages came before {name}, which says how they are stored: give the file itself, not a pipe")           \
   X(limit_compressed_image, limit,                                                                                     \
     "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
@@ -81,6 +81,7 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(no_bytes, data, "{name}")                                                                                          \
   X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")               \
   X(bad_parents, data, "parents form a circle: {name}")                                                                \
+  X(limit_parents, limit, "more than {want} parents, one above the other: this one and those above are left out")      \
   X(io_open, io, "cannot open: {name}")                                                                                \
   X(io_read, io, "cannot read: {name}")                                                                                \
   X(io_write, io, "cannot write: {name}")                                                                              \

@@ -114,7 +114,6 @@ class PageDirectory final : public PageStore {
   struct CRITPIPE_INNER Chain;
   struct CRITPIPE_INNER Work;
   explicit PageDirectory(std::unique_ptr<Work> work);
-  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t page_size, Error& error) const;
 
   std::unique_ptr<Work> work_;
 };
@@ -213,6 +212,9 @@ struct MemoryOptions {
   SourceOptions source = {};
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
+  // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
+  // another order than theirs, or again. Null: they are read as often as it takes.
+  std::shared_ptr<const InputFile> spool = {};
 };
 
 // A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the

@@ -27,9 +27,11 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "critpipe/base.hpp"
@@ -219,6 +221,10 @@ class DirectoryWriter {
   struct Options {         // how to make it
     bool replace = false;  // the directory may have files, which are replaced; otherwise it must be new or empty
     Sync sync = Sync::disk;
+    // A file that is replaced keeps a second name with it, which must be free; empty: it does not.
+    std::string old_suffix = {};
+    // Device and inode of the directory, if it has been read: the path may lead elsewhere by now, which is io_write.
+    std::optional<std::pair<std::uint64_t, std::uint64_t>> identity = {};
   };
   DirectoryWriter(const std::string& path, const Options& options);
   explicit DirectoryWriter(const std::string& path) : DirectoryWriter{path, Options{}} {}
@@ -234,6 +240,10 @@ class DirectoryWriter {
 
   // A new file, until close() or abandon(). Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
+  // The file gets owner, mode and times of an open one, its access list and what users attached to it. False: not all
+  // of them. Only who owns the open file gets the new one, whatever the directory says meanwhile. What would make a
+  // program of it that runs as its owner is left out.
+  bool keep_identity(Output* file, int open);
   // A hard link to the file of an open descriptor. False: impossible, and nothing was made.
   bool link(const std::string& name, int fd);
   // A symbolic link, which is put in place with the files. Reasons: bad_name, bad_duplicate, io_write.

@@ -42,6 +42,7 @@ class StoredPages;
 // one that is complete.
 class PageLayout {
  public:
+  // Pages that follow one another in the image: of one entry with blocks, or of any number of plain ones.
   struct Part {
     std::uint64_t page = 0;  // number of its first page in the pages image
     std::uint64_t nr_pages = 0;
@@ -53,6 +54,7 @@ class PageLayout {
   std::vector<Part> parts;
   std::vector<std::uint32_t> block_sizes;
 
+  // Never fails: 0 where the pages are plain.
   std::uint64_t nr_blocks(const Part& part) const {
     return part.pages_per_block == 0 ? 0 : (part.nr_pages + part.pages_per_block - 1) / part.pages_per_block;
   }
@@ -78,7 +80,7 @@ class StoredPages {
   // The one that the page is in. Of plain pages: from that page on.
   Block block_of(std::uint64_t page) const;
   std::uint64_t page_size() const { return page_size_; }
-  std::uint64_t nr_pages() const { return nr_pages_; }
+  std::uint64_t nr_pages() const { return nr_pages_; }      // that the pages image holds
   std::uint64_t size_bytes() const { return size_bytes_; }  // of the pages image
   std::uint64_t most_pages() const { return most_pages_; }  // of a block
   // How many of the first pages are whole in a file of that size.

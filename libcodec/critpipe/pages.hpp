@@ -29,7 +29,6 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -223,13 +222,8 @@ struct Pagemap {
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
 
-// How the pages image of that id is stored, as the first pagemap that names it says; null: plain, or none says it, or
-// as the error says, with the pagemap's name. Reasons: bad_blocks.
-std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
-                                             std::uint64_t page_size, Error& error);
-
 // Loads a Pagemap, which must outlive it, and seals it. Reports an entry that is refused.
-class PagemapLoader final : public PagemapSink {
+class PagemapLoader : public PagemapSink {
  public:
   PagemapLoader(Pagemap& pagemap, std::function<void(const Error&)> report);
   Step end() override;
@@ -255,11 +249,18 @@ class PagesImage {
   // Takes ownership of the file. Requires: is_page_size(page_size), and the file is regular.
   // `blocks`: how its pages are stored, for the same page size; null: plain.
   PagesImage(InputFile file, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
+  // The same for a part of a file, such as a member of an archive: nothing else of it is read.
+  struct Part {
+    std::shared_ptr<const InputFile> file;
+    std::uint64_t begin = 0, size = 0;  // in bytes
+  };
+  PagesImage(Part part, std::string place, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
 
-  const std::string& place() const { return file_.place(); }  // for messages
+  const std::string& place() const { return place_; }  // for messages
+  int fd() const { return part_.file->fd(); }          // the caller must not close it
   std::uint64_t page_size() const { return page_size_; }
-  StoredSize stored() const { return {file_.size()}; }  // in the file
-  std::uint64_t nr_pages() const;                       // whole ones
+  StoredSize stored() const { return {part_.size}; }  // in the file
+  std::uint64_t nr_pages() const;                     // whole ones
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain
@@ -284,9 +285,11 @@ class PagesImage {
   std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
  private:
-  Error read_blocks(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const;
+  Error read_some(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const;
 
-  InputFile file_;
+  Part part_;
+  bool is_whole_;  // file: its holes can be asked for
+  std::string place_;
   std::uint64_t page_size_;
   std::shared_ptr<const StoredPages> blocks_;
   std::uint64_t number_ = 0;  // of images with blocks, each its own

@@ -26,6 +26,7 @@ namespace critpipe {
 
 class PagesWriter {
  public:
+  // How pages are stored, and which release is to read them.
   struct Options {
     std::uint64_t page_size = smallest_page;
     std::uint64_t block_bytes = 0;  // 0: all plain. Requires: a multiple of the page size, at most max_block_bytes
@@ -40,7 +41,10 @@ class PagesWriter {
   PagesWriter(Output& pages, const Options& options);
   ~PagesWriter();
 
+  // Stores whole pages, of which the first is at vaddr, above all that were added before; flags are those of the entry.
+  // They are copied. Step::stop: the output failed.
   Step add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages);
+  // Pages that are not stored here: in the parent, or lazy.
   Step refer(const PageRun& run);
   Step cut();     // what follows is another entry
   Step finish();  // all pages are out

@@ -51,8 +51,8 @@ class ImageSet {
   // Reads all members in order; their paths are without the set. Step::stop: the receiver returned it.
   Step read(Receiver& receiver) const;
 
-  // Opens the parent: the images of the previous dump, to which the link `parent` leads. Null without an error: there
-  // is no link. Reasons: no_parent, bad_parents (the link leads to *this or a set that *this is a parent of), usage.
+  // Opens the images of the previous dump, to which the link `parent` leads. Null without an error: there is no link.
+  // Reasons: no_parent, bad_parents (it leads to *this or a set that *this is a parent of), limit_parents (300), usage.
   std::unique_ptr<ImageSet> parent(Error& error) const;
 
  private:

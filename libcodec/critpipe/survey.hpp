@@ -186,7 +186,8 @@ struct SurveyOptions {
   std::uint64_t budget_bytes = ~std::uint64_t{0};  // of memory for distinct pages
   unsigned nr_threads = 1;
   Limits limits = {};
-  // Gets runs as they come. The runs of a pagemap that is an input by itself are then not kept.
+  // Gets runs as they come. The runs of a pagemap that is an input by itself are then not kept; but from its first
+  // compressed pages on, they are kept instead.
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<bool(std::string_view name)> wanted = {};  // which images to read; empty: all
   std::function<bool(MemoryId)> memories = {};             // which memory to read; empty: all

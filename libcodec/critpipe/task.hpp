@@ -145,8 +145,8 @@ struct Task {
   bool has_memory = false, has_pagemap = false, has_directories = false;  // were these images read?
   AddressSpace memory = {};
   Credentials credentials = {};
-  std::uint64_t pages_id = 0;                          // which pages image its pages are in
-  std::vector<PageRun> pagemap = {};                   // in the order of the image; without PageRun::page
+  std::uint64_t pages_id = 0;         // which pages image its pages are in
+  std::vector<PageRun> pagemap = {};  // in the order of the image; behind a fault, PageRun::page is max_pages
   std::shared_ptr<const PageLayout> page_layout = {};  // how its pages are stored; null: plain
   std::uint32_t cwd_id = 0, root_id = 0, umask = 0;
 

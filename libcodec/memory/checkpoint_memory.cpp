@@ -56,8 +56,23 @@ MemoryWork::Piece MemoryWork::piece_of(std::size_t range, MemorySet& set, std::u
                                        const Stretch& stretch) {
   PageStore& store = set.ancestor(stretch.level);
   PageDirectory* const directory = store.page_directory();
-  MemorySet* const stream = directory ? nullptr : static_cast<MemorySet*>(&store);
-  return {range, &set, directory, stream, begin, end - begin, stretch, begin - stretch.vaddr};
+  MemorySet* const other = directory ? nullptr : static_cast<MemorySet*>(&store);
+  const bool is_part = other && other->has_part(stretch.pages_id);
+  return {.range = range,
+          .set = &set,
+          .directory = directory,
+          .archive = is_part ? other : nullptr,
+          .stream = is_part ? nullptr : other,
+          .vaddr = begin,
+          .size = end - begin,
+          .stretch = stretch,
+          .skip = begin - stretch.vaddr};
+}
+
+const PagesImage* MemoryWork::Piece::image(Error& error) const {
+  if (archive) return archive->image(stretch.pages_id, error);
+  (void)directory->pagemap(stretch.memory);  // which says how the image is stored
+  return directory->image(stretch.pages_id, set->page_size, error);
 }
 
 bool MemoryWork::cut(std::size_t number, const Range& range, const std::function<Step(const Piece&)>& piece,
@@ -96,7 +111,9 @@ Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& s
   for (std::uint64_t done = 0; done < piece.size && step == Step::go;) {
     const std::span<std::byte> here{block.data(), std::min<std::uint64_t>(block.size(), piece.size - done)};
     if (piece.is_stored()) {
-      Error error = piece.directory->read(piece.stretch, piece.set->page_size, piece.skip + done, here);
+      Error error;
+      const PagesImage* const image = piece.image(error);
+      if (image) error = image->read(piece.stretch.page, piece.skip + done, here);
       if (error) return error;
     }
     step = take(piece, done, here);
@@ -210,6 +227,7 @@ Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stre
   const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) {
     return take(piece.range, bytes);
   };
+  if (Error error = work_->unpack(pieces)) return error;
   bool is_done = false;
   Error error = read_ahead(pieces, nr_threads, take_piece, is_done);
   if (!is_done) error = work_->deliver(pieces, take_piece);

@@ -7,6 +7,8 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "memory/held_bytes.hpp"
+#include "pages/pagemaps.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -19,13 +21,16 @@ struct MemorySet final : PageStore {
     std::string place;
     std::uint64_t seen_bytes = 0;  // of its content have come
     bool held = false;             // all of them
-    std::vector<std::byte> bytes;  // if they are held
+    HeldBytes bytes;               // if they are held
+    std::uint64_t order = 0;       // in which images come
+    PagesImage::Part part = {};    // of a file, where it can be read by position
+    std::unique_ptr<PagesImage> opened = {};
   };
 
   // Bytes of a ghost file that cannot be read again, at their offset.
   struct HeldChunk {
     std::uint64_t offset = 0;
-    std::vector<std::byte> bytes = {};
+    HeldBytes bytes = {};
   };
 
   SetId id;
@@ -35,7 +40,7 @@ struct MemorySet final : PageStore {
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
   std::set<MemoryId> memories;
-  std::map<MemoryId, Pagemap> pagemaps;  // but those of directories
+  Pagemaps pagemaps;  // but those of directories
   std::map<std::uint64_t, Streamed> images;
   bool is_parent = false;                                             // of another set in its input
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
@@ -43,6 +48,9 @@ struct MemorySet final : PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   // How the pages of an image are stored that is no file; null: plain, or error says what is wrong.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, Error& error) const;
+  bool has_part(std::uint64_t pages_id) const;
+  // An image that is a part of a file; null: error says why. Lives as long as the set. Requires: has_part(pages_id).
+  const PagesImage* image(std::uint64_t pages_id, Error& error);
   PageDirectory* page_directory() override { return directory.get(); }
 };
 
@@ -53,9 +61,11 @@ struct MemoryWork {
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
     std::size_t range = 0;
-    MemorySet* set = nullptr;            // whose memory it is
-    PageDirectory* directory = nullptr;  // it or its parent, where the bytes are read by position; else null
-    MemorySet* stream = nullptr;         // the same, where they come in the order of the images
+    MemorySet* set = nullptr;  // whose memory it is
+    // Where the bytes are: one of them is not null. It or a parent of it.
+    PageDirectory* directory = nullptr;
+    MemorySet* archive = nullptr;  // read by position, too
+    MemorySet* stream = nullptr;   // they come in the order of the images
     std::uint64_t vaddr = 0;
     std::uint64_t size = 0;
     Stretch stretch = {};
@@ -65,6 +75,9 @@ struct MemoryWork {
 
     bool is_stored() const { return stretch.where == Stretch::Where::stored; }
     bool is_streamed() const { return is_stored() && stream; }
+    bool has_position() const { return is_stored() && !stream; }
+    // Where it has. As PageDirectory::image().
+    const PagesImage* image(Error& error) const;
   };
 
   // Inputs that are read together: those of the user, then each parent.
@@ -72,6 +85,8 @@ struct MemoryWork {
     std::vector<std::string> inputs;
     SetsOf<MemorySet> sets = {};
     bool failed = false;  // something in them could not be read, and was reported
+    // Archives that are read by position, by SetId::checkpoint. Few of them: each costs a descriptor.
+    std::map<std::string, std::shared_ptr<const InputFile>, std::less<>> files = {};
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
@@ -86,9 +101,9 @@ struct MemoryWork {
   std::uint64_t held_bytes = 0;
   bool over_limit = false;
   CutInputs cut_inputs;
-  std::set<std::pair<Reason, std::string>> known;      // errors, and their images
-  bool note(const Error& error);                       // is it new?
-  void hold(Bytes bytes, std::vector<std::byte>& to);  // as long as options.held_bytes lasts
+  std::set<std::pair<Reason, std::string>> known;  // errors, and their images
+  bool note(const Error& error);                   // is it new?
+  void hold(Bytes bytes, HeldBytes& to);           // as long as options.held_bytes lasts
 
   void load();
   void load(Source& source);
@@ -118,9 +133,16 @@ struct MemoryWork {
   void stored(const Process& process, const std::function<Step(const Piece&)>& piece,
               const std::function<Step(Error)>& absent);
 
+  // Gives streamed pieces a position in options.spool, if there is one and they would have to come more than once.
+  // Reasons: io_write.
+  Error unpack(std::vector<Piece>& pieces);
+  std::uint64_t spooled_bytes = 0;
+  std::uint64_t nr_images = 0;  // of pages, that have come
+  bool was_streamed = false;    // the inputs were read for pages
+
   // The bytes of pieces, in their order.
   Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);
-  // Of a directory, of unlinked files, and zeros. Stops where `step` says so.
+  // Of files, of unlinked files, and zeros. Stops where `step` says so.
   Error by_position(const Piece& piece, const TakePiece& take, Step& step);
   Error from_ghost(const Piece& piece, const TakePiece& take, Step& step);
 };

@@ -96,7 +96,8 @@ Error MemoryWork::from_ghost(const Piece& piece, const TakePiece& take, Step& st
 void GhostSink::give(std::span<const MemorySet::HeldChunk> chunks) {
   for (const auto& chunk : chunks) {
     offset_ = chunk.offset;
-    if (bytes(chunk.bytes) == Step::stop) return;
+    for (const std::vector<std::byte>& piece : chunk.bytes.pieces())
+      if (bytes(piece) == Step::stop) return;
   }
   (void)end();
 }

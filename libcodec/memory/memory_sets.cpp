@@ -1,5 +1,6 @@
 // What the inputs of a CheckpointMemory hold: sets, their pagemaps, pages that cannot be read again, and parents.
 #include <algorithm>
+#include <unistd.h>
 
 #include "base/path_names.hpp"
 #include "memory/checkpoint_memory.hpp"
@@ -35,6 +36,22 @@ class HoldPages final : public PagesSink {
   MemoryWork& work_;
   MemorySet::Streamed& image_;
 };
+
+// The file that the member is a part of; null: it has no place in one, or too many are open.
+std::shared_ptr<const InputFile> file_of(MemoryWork::Source& source, const Member& member,
+                                         const SourceOptions& options) {
+  constexpr std::size_t most_files = 64;
+  if (member.at == Member::unknown || member.size == Member::unknown) return nullptr;
+  const auto known = source.files.find(member.set->checkpoint);
+  if (known != source.files.end()) return known->second;
+  if (source.files.size() == most_files) return nullptr;
+  const std::vector<InputName> names = options.names.empty() ? name_inputs(source.inputs) : options.names;
+  const auto name = std::ranges::find(names, member.set->checkpoint, &InputName::checkpoint);
+  if (name == names.end()) return nullptr;
+  Error error;
+  InputFile file = name->input == "-" ? InputFile{STDIN_FILENO, "-"} : InputFile::at(name->input, error);
+  return source.files[member.set->checkpoint] = error ? nullptr : std::make_shared<const InputFile>(std::move(file));
+}
 
 bool is_ghost(const Kind* kind) { return kind && kind->name == "GHOST_FILE"; }
 bool is_ghost(std::string_view name) { return is_ghost(kind_of_name(name)); }
@@ -90,10 +107,9 @@ class LoadSets final : public Decoding {
 
 // From a pipe, but for pages that are known to be those of a process that nobody asks for.
 bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
-  return work_.from_pipe && std::ranges::none_of(set.pagemaps, [&](const auto& one) {
-           const auto& [memory, pagemap] = one;
-           return pagemap.pages_id == pages_id && !memory.shmem && work_.options.pids &&
-                  !work_.options.pids(static_cast<std::uint32_t>(memory.id));
+  return work_.from_pipe && std::ranges::none_of(set.pagemaps.index().of(pages_id), [&](const Pagemap& pagemap) {
+           return !pagemap.memory.shmem && work_.options.pids &&
+                  !work_.options.pids(static_cast<std::uint32_t>(pagemap.memory.id));
          });
 }
 
@@ -109,7 +125,11 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     MemorySet::Streamed& image = set.images[*pages_id];
     image.place = member.place;
     set.checkpoint.note(member.name);
-    if (set.directory || !is_held(set, *pages_id)) return nullptr;
+    image.order = work_.nr_images++;
+    if (set.directory) return nullptr;
+    image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
+    if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;
+    if (image.part.file || !is_held(set, *pages_id)) return nullptr;
     return std::make_unique<HoldPages>(work_, image);
   }
   if (const Error error = fault_of_pages(member)) report(error);
@@ -121,9 +141,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     set.memories.insert(*memory);
     set.checkpoint.note(member.name);
     if (set.directory) return nullptr;
-    Pagemap& pagemap = set.pagemaps[*memory];
-    pagemap.memory = *memory;
-    return std::make_unique<PagemapLoader>(pagemap, [this, place = member.place](Error error) {
+    return set.pagemaps.load(*memory, [this, place = member.place](Error error) {
       error.image = place;
       report(error);
     });
@@ -136,15 +154,28 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
 }  // namespace
 
 const Pagemap* MemorySet::pagemap(MemoryId memory) {
-  if (directory) return directory->pagemap(memory);
-  const auto found = pagemaps.find(memory);
-  return found == pagemaps.end() ? nullptr : &found->second;
+  return directory ? directory->pagemap(memory) : pagemaps.find(memory);
 }
 
 std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, Error& error) const {
-  auto blocks = critpipe::blocks_of(pagemaps, pages_id, page_size, error);
+  auto blocks = pagemaps.index().blocks_of(pages_id, page_size, error);
   if (error) error.image = place + error.image;
   return blocks;
+}
+
+bool MemorySet::has_part(std::uint64_t pages_id) const {
+  const auto found = images.find(pages_id);
+  return found != images.end() && found->second.part.file;
+}
+
+const PagesImage* MemorySet::image(std::uint64_t pages_id, Error& error) {
+  Streamed& image = images.at(pages_id);
+  if (!image.opened) {
+    auto blocks = blocks_of(pages_id, error);
+    if (error) return nullptr;
+    image.opened = std::make_unique<PagesImage>(image.part, image.place, page_size, std::move(blocks));
+  }
+  return image.opened.get();
 }
 
 // The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
@@ -153,10 +184,10 @@ bool MemoryWork::note(const Error& error) {
   return known.size() < max_kept_errors && known.emplace(error.reason, error.image).second;
 }
 
-void MemoryWork::hold(Bytes bytes, std::vector<std::byte>& to) {
+void MemoryWork::hold(Bytes bytes, HeldBytes& to) {
   held_bytes += bytes.size();
   if (held_bytes > options.held_bytes) over_limit = true;
-  else to.insert(to.end(), bytes.begin(), bytes.end());
+  else to.append(bytes);
 }
 
 void MemoryWork::load() {

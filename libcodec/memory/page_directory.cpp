@@ -1,10 +1,11 @@
 // Directories with pagemaps and pages images, and their parents.
 #include <algorithm>
 #include <array>
-#include <map>
+#include <set>
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "pages/pagemaps.hpp"
 
 namespace critpipe {
 
@@ -40,7 +41,8 @@ struct PageDirectory::Work {
   Faults faults = Faults::all;
   bool parent_known = false;
   std::unique_ptr<PageDirectory> parent = {};
-  std::map<MemoryId, std::unique_ptr<Pagemap>> pagemaps = {};
+  Pagemaps pagemaps = {};
+  std::set<MemoryId> missing = {};  // pagemaps that are damaged or not there
 };
 
 PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Faults faults)
@@ -82,31 +84,31 @@ std::optional<Directory::Identity> PageDirectory::identity() const {
 }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
-  const auto known = work_->pagemaps.find(memory);
-  if (known != work_->pagemaps.end()) return known->second.get();
-  auto& slot = work_->pagemaps[memory];
+  if (const Pagemap* const known = work_->pagemaps.find(memory)) return known;
+  if (!work_->missing.insert(memory).second) return nullptr;
   const std::string name = pagemap_name(memory);
   if (!work_->set || !work_->set->has(name)) return nullptr;
   Error error;
   InputFile file = work_->set->open(std::string_view{name}, error);
-  auto pagemap = std::make_unique<Pagemap>();
-  pagemap->memory = memory;
   Error refused;
-  PagemapLoader loader{*pagemap, [&](const Error& why) { refused = why; }};
+  const auto loader = work_->pagemaps.load(memory, [&](const Error& why) { refused = why; });
   const std::string place = file.place();
-  if (!error) error = decode_image(std::move(file), loader, work_->chain->limits);
+  if (!error) error = decode_image(std::move(file), *loader, work_->chain->limits);
   for (Error* fault : {&error, &refused}) {
     if (!*fault || work_->faults == Faults::of_parents) continue;
     if (fault->image.empty()) fault->image = place;
     work_->chain->errors.push_back(*fault);
   }
-  if (!error && !refused) slot = std::move(pagemap);
-  return slot.get();
+  if (error || refused) work_->pagemaps.erase(memory);
+  else work_->missing.erase(memory);
+  return work_->pagemaps.find(memory);
 }
 
 void PageDirectory::forget(MemoryId memory) {
-  for (PageDirectory* directory = this; directory; directory = directory->work_->parent.get())
+  for (PageDirectory* directory = this; directory; directory = directory->work_->parent.get()) {
     directory->work_->pagemaps.erase(memory);
+    directory->work_->missing.erase(memory);
+  }
 }
 
 PageDirectory* PageDirectory::linked_parent() {
@@ -122,18 +124,6 @@ PageDirectory* PageDirectory::linked_parent() {
   return work_->parent.get();
 }
 
-// As a pagemap says that has been asked for.
-std::shared_ptr<const StoredPages> PageDirectory::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
-                                                            Error& error) const {
-  for (const auto& [memory, pagemap] : work_->pagemaps)
-    if (pagemap && pagemap->pages_id == pages_id && pagemap->layout) {
-      auto placed = pagemap->layout->placed(page_size, error);
-      if (error) error.image = work_->path + "/" + pagemap_name(memory);
-      return placed;
-    }
-  return nullptr;
-}
-
 const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
                                        std::uint64_t stored_page_size) {
   auto& all = work_->chain->open;
@@ -145,8 +135,9 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
     if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
-    std::shared_ptr<const StoredPages> blocks =
-        blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
+    // As a pagemap says that has been asked for.
+    auto blocks = work_->pagemaps.index().blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
+    if (error) error.image = work_->path + "/" + error.image;
     if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;

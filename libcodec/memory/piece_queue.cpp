@@ -1,5 +1,6 @@
 // Pieces of pages images that come in an order of their own, put in order.
 #include <algorithm>
+#include <set>
 
 #include "memory/checkpoint_memory.hpp"
 
@@ -9,8 +10,8 @@ namespace {
 
 using Piece = MemoryWork::Piece;
 
-// What is next in line is handed on at once. What is for later waits, as long as there is room; what found none is
-// taken when it comes again.
+// What is next in line is handed on at once. What is for later waits, as long as there is room: what is furthest ahead
+// makes room for what is nearer, and is taken when it comes again.
 class PieceQueue {
  public:
   PieceQueue(MemoryWork& work, const std::vector<Piece>& pieces, const MemoryWork::TakePiece& take);
@@ -34,7 +35,7 @@ class PieceQueue {
  private:
   struct Wanted {
     std::vector<std::size_t> pieces;  // by where they begin
-    std::size_t first = 0;            // those before it are done
+    std::size_t first = 0;            // those before it have gone by
   };
   struct Progress {
     std::uint64_t done = 0;          // bytes that have come
@@ -44,6 +45,7 @@ class PieceQueue {
     return content_position(piece.stretch.page, piece.set->page_size, piece.skip);
   }
   Step feed_piece(std::size_t number, std::uint64_t offset, Bytes bytes);
+  bool make_room(std::size_t number, std::uint64_t size);
 
   MemoryWork& work_;
   const std::vector<Piece>& pieces_;
@@ -52,7 +54,8 @@ class PieceQueue {
   std::map<std::pair<const MemorySet*, std::uint64_t>, Wanted> images_;
   std::size_t next_ = 0;
   std::uint64_t waiting_bytes_ = 0;
-  bool no_room_ = false;  // for something that came
+  std::set<std::size_t> waiting_;  // pieces that do
+  bool no_room_ = false;           // for something that came
   std::pair<std::size_t, std::uint64_t> begun_at_ = {};
   Error error_;
 };
@@ -75,8 +78,10 @@ Step PieceQueue::feed(const MemorySet& set, std::uint64_t pages_id, std::uint64_
     if (begin_of(pieces_[number]) >= offset + bytes.size()) break;
     if (feed_piece(number, offset, bytes) == Step::stop) return Step::stop;
   }
-  const auto is_done = [&](std::size_t number) { return progress_[number].done == pieces_[number].size; };
-  while (wanted.first < wanted.pieces.size() && is_done(wanted.pieces[wanted.first])) ++wanted.first;
+  const auto is_past = [&](std::size_t number) {
+    return begin_of(pieces_[number]) + pieces_[number].size <= offset + bytes.size();
+  };
+  while (wanted.first < wanted.pieces.size() && is_past(wanted.pieces[wanted.first])) ++wanted.first;
   return Step::go;
 }
 
@@ -87,7 +92,7 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   if (progress.done == piece.size || at < offset || at >= offset + bytes.size()) return Step::go;
   const Bytes here = bytes.subspan(at - offset).first(std::min(piece.size - progress.done, offset + bytes.size() - at));
   const std::uint64_t before = progress.done;
-  if (number != next_ && waiting_bytes_ + here.size() > work_.options.held_bytes) {
+  if (number != next_ && !make_room(number, here.size())) {
     no_room_ = true;
     if (!work_.from_pipe) return Step::go;
     error_ = {Reason::limit_held, "", Error::nowhere, Error::nowhere, work_.options.held_bytes};
@@ -96,12 +101,27 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   progress.done += here.size();
   if (number == next_) return take_(piece, before, here) == Step::stop ? Step::stop : advance();
   waiting_bytes_ += here.size();
+  waiting_.insert(number);
   progress.waiting.insert(progress.waiting.end(), here.begin(), here.end());
   return Step::go;
 }
 
+// Of pipes nothing comes again.
+bool PieceQueue::make_room(std::size_t number, std::uint64_t size) {
+  const std::uint64_t most = work_.options.held_bytes;
+  while (!work_.from_pipe && waiting_bytes_ + size > most && !waiting_.empty() && *waiting_.rbegin() > number) {
+    Progress& furthest = progress_[*waiting_.rbegin()];
+    waiting_bytes_ -= furthest.waiting.size();
+    furthest = {};
+    waiting_.erase(std::prev(waiting_.end()));
+    no_room_ = true;
+  }
+  return waiting_bytes_ + size <= most;
+}
+
 bool PieceQueue::begin_again() {
   const std::pair<std::size_t, std::uint64_t> at{next_, is_complete() ? 0 : progress_[next_].done};
+  for (auto& [image, wanted] : images_) wanted.first = 0;
   return !is_complete() && std::exchange(no_room_, false) && std::exchange(begun_at_, at) != at;
 }
 
@@ -116,35 +136,15 @@ Step PieceQueue::advance() {
     }
     const std::vector<std::byte> bytes = std::exchange(progress_[next_].waiting, {});
     waiting_bytes_ -= bytes.size();
+    waiting_.erase(next_);
     if (!bytes.empty() && take_(piece, 0, bytes) == Step::stop) return Step::stop;
     if (progress_[next_].done < piece.size) return Step::go;
   }
   return Step::go;
 }
 
-// The inputs once more, for the pages that are wanted.
-class ReadPages final : public Decoding {
- public:
-  ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
-      : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
-
-  bool wants(std::string_view name) override {
-    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
-  }
-  bool reads_raw() const override { return false; }
-  std::unique_ptr<Sink> sink_for(const Member& member) override;
-  void report(const Error& error) override {
-    if (work_.note(error)) work_.report(error);
-  }
-
- private:
-  class FeedPages;
-  MemoryWork& work_;
-  const MemoryWork::Source& source_;
-  PieceQueue& queue_;
-};
-
-class ReadPages::FeedPages final : public PagesSink {
+// Feeds the pages of one image.
+class FeedPages final : public PagesSink {
  public:
   FeedPages(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id)
       : queue_{queue}, set_{set}, image_{set.images[pages_id]}, pages_id_{pages_id} {}
@@ -169,6 +169,27 @@ class ReadPages::FeedPages final : public PagesSink {
   std::uint64_t pages_id_;
 };
 
+// The inputs once more, for the pages that are wanted.
+class ReadPages final : public Decoding {
+ public:
+  ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
+      : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
+
+  bool wants(std::string_view name) override {
+    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
+  }
+  bool reads_raw() const override { return false; }
+  std::unique_ptr<Sink> sink_for(const Member& member) override;
+  void report(const Error& error) override {
+    if (work_.note(error)) work_.report(error);
+  }
+
+ private:
+  MemoryWork& work_;
+  const MemoryWork::Source& source_;
+  PieceQueue& queue_;
+};
+
 std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   const auto pages_id = member.is_image ? pages_id_of_name(member.name) : std::nullopt;
   MemorySet* const set = source_.sets.find(*member.set);
@@ -184,24 +205,17 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
 }
 
 // An image that is held, as it was stored.
-Step feed_held(PieceQueue& queue, const MemorySet& set, std::uint64_t pages_id, MemorySet::Streamed& image) {
+Step feed_held(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id, const HeldBytes& bytes) {
+  FeedPages sink{queue, set, pages_id};
   Error error;
-  const auto blocks = set.blocks_of(pages_id, error);
-  if (!blocks && !error) return queue.feed(set, pages_id, 0, image.bytes);
-  if (!error) {
-    BlockFeed feed{blocks};
-    image.seen_bytes = 0;
-    const Step step = feed.feed(image.bytes, [&](Bytes content) {
-      const std::uint64_t part = pages_in(image.seen_bytes, smallest_page);
-      image.seen_bytes += content.size();
-      return queue.feed(set, pages_id, part, content);
-    });
-    if (!feed.error()) return step;
-    error = feed.error();
-    error.image = image.place;
+  sink.stored_as(set.blocks_of(pages_id, error));
+  if (error) {
+    queue.fail(std::move(error));
+    return Step::stop;
   }
-  queue.fail(std::move(error));
-  return Step::stop;
+  for (const std::vector<std::byte>& piece : bytes.pieces())
+    if (sink.raw(piece) == Step::stop) return Step::stop;
+  return sink.end();
 }
 
 // Why a piece did not come: its image ended before it, or never came.
@@ -233,7 +247,8 @@ Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& tak
   for (const Source& source : sources)
     for (const auto& set : source.sets.all())
       for (auto& [pages_id, image] : set->images)
-        if (step == Step::go && image.held) step = feed_held(queue, *set, pages_id, image);
+        if (step == Step::go && image.held && queue.wants(*set, pages_id))
+          step = feed_held(queue, *set, pages_id, image.bytes);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);
     while (step == Step::go && queue.begin_again());

@@ -66,7 +66,7 @@ bool ReadAhead::next(Chunk& chunk) {
   if (piece_ == pieces_.size()) return false;
   const MemoryWork::Piece& piece = pieces_[piece_];
   chunk = {piece_, done_, std::move(chunk.bytes)};
-  chunk.image = piece.directory->image(piece.stretch.pages_id, piece.set->page_size, chunk.error);
+  chunk.image = piece.image(chunk.error);
   std::uint64_t most = block_bytes;
   if (chunk.image) most = std::max(most, bytes_of_pages(chunk.image->nr_pages_at_once(), piece.set->page_size));
   const std::uint64_t size = std::min(most, piece.size - done_);
@@ -127,9 +127,8 @@ Error ReadAhead::deliver(const MemoryWork::TakePiece& take) {
 
 Error read_ahead(const std::vector<MemoryWork::Piece>& pieces, unsigned nr_threads, const MemoryWork::TakePiece& take,
                  bool& is_done) {
-  const auto is_by_position = [](const MemoryWork::Piece& piece) { return piece.is_stored() && piece.directory; };
   is_done = false;
-  if (pieces.empty() || nr_threads < 2 || !std::ranges::all_of(pieces, is_by_position)) return {};
+  if (pieces.empty() || nr_threads < 2 || !std::ranges::all_of(pieces, &MemoryWork::Piece::has_position)) return {};
   ReadAhead ahead{pieces, nr_threads};
   if (!ahead.has_threads()) return {};
   is_done = true;

@@ -1,17 +1,20 @@
 #include "critpipe/output.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <dirent.h>
 #include <fcntl.h>
 #include <list>
+#include <optional>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptors.hpp"
 #include "base/path_names.hpp"
+#include "output/file_identity.hpp"
 #include "output/sync_directory.hpp"
 
 namespace critpipe {
@@ -66,6 +69,7 @@ struct NewFile {
   std::string name;
   int fd;
   FileOutput output;
+  std::optional<std::array<timespec, 2>> times = {};  // that it gets in the end
 
   NewFile(std::string given, int opened, const std::string& path)
       : name{std::move(given)}, fd{opened}, output{fd, path, block_bytes / 4} {}
@@ -84,6 +88,7 @@ class DirectoryWriter::Work {
   std::string hidden_path() const { return path_ + "/" + hidden_; }
   bool is_new() const { return made_; }
   Output* create(const std::string& name, Error& error);
+  bool keep_identity(Output* file, int open);
   bool link(const std::string& name, int fd);
   [[nodiscard]] Error symbolic_link(const std::string& name, const std::string& target);
   Error end(Output* file, bool complete);
@@ -94,7 +99,10 @@ class DirectoryWriter::Work {
   Error make(const std::string& path);
   Error fault(const std::string& name) const;
   struct Ends;
-  enum class Placed : std::uint8_t { added, exchanged, replaced };  // replaced: what was there is gone
+  struct Placed {
+    enum : std::uint8_t { added, exchanged, replaced } how = added;  // replaced: what was there is gone
+    bool has_old_name = false;
+  };
   Error put_in_place(const std::string& name, Placed& placed);
   void take_back(const std::string& name, Placed placed);
   Error refused(const std::string& name) const;
@@ -123,6 +131,7 @@ const Error& DirectoryWriter::error() const { return work_->error(); }
 std::string DirectoryWriter::hidden_path() const { return work_->hidden_path(); }
 bool DirectoryWriter::is_new() const { return work_->is_new(); }
 Output* DirectoryWriter::create(const std::string& name, Error& error) { return work_->create(name, error); }
+bool DirectoryWriter::keep_identity(Output* file, int open) { return work_->keep_identity(file, open); }
 bool DirectoryWriter::link(const std::string& name, int fd) { return work_->link(name, fd); }
 Error DirectoryWriter::symbolic_link(const std::string& name, const std::string& target) {
   return work_->symbolic_link(name, target);
@@ -141,6 +150,13 @@ Error DirectoryWriter::Work::make(const std::string& path) {
   if (!made_ && errno != EEXIST) return system_error(Reason::io_write, path, errno);
   fd_ = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd_ < 0) return system_error(Reason::io_write, path, errno);
+  struct stat status;
+  if (options_.identity &&
+      (fstat(fd_, &status) != 0 || *options_.identity != std::pair{status.st_dev, status.st_ino})) {
+    Error error{Reason::io_write, path};
+    error.name = "it is not the directory that was read";
+    return error;
+  }
   if (!options_.replace && !is_empty(fd_)) {
     Error error{Reason::io_write, path};
     error.name = "not an empty directory (-f writes into it all the same)";
@@ -182,6 +198,14 @@ Output* DirectoryWriter::Work::create(const std::string& name, Error& error) {
   return &files_.emplace_back(name, fd, path_ + "/" + name).output;
 }
 
+bool DirectoryWriter::Work::keep_identity(Output* file, int open) {
+  const auto at = std::ranges::find_if(files_, [&](const NewFile& one) { return &one.output == file; });
+  struct stat old;
+  if (fstat(open, &old) != 0) return false;
+  at->times = {old.st_atim, old.st_mtim};
+  return critpipe::keep_identity(open, at->fd);
+}
+
 bool DirectoryWriter::Work::link(const std::string& name, int fd) {
   if (fault_of_name(name) || !make_directories(hidden_fd_, name, &directories_)) return false;
   const int to = open_outer(hidden_fd_, name);
@@ -212,6 +236,7 @@ Error DirectoryWriter::Work::end(Output* file, bool complete) {
   if (complete) (void)at->output.flush();
   // One that could not be written is not complete, and nobody else says why.
   Error error = at->output.error();
+  if (complete && !error && at->times) (void)futimens(at->fd, at->times->data());
   // Starts what finish() waits for.
   if (complete && !error && options_.sync == Sync::disk) (void)sync_file_range(at->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   if (complete && !error && ::close(std::exchange(at->fd, -1)) != 0) error = fault(at->name);
@@ -272,6 +297,12 @@ struct DirectoryWriter::Work::Ends {
     return !is_directory && rename(RENAME_EXCHANGE);
   }
 
+  bool keep_old(const std::string& suffix) const {
+    return linkat(to, last.c_str(), to, (last + suffix).c_str(), 0) == 0;
+  }
+  void forget_old(const std::string& suffix) const { unlinkat(to, (last + suffix).c_str(), 0); }
+  void return_old(const std::string& suffix) const { renameat(to, (last + suffix).c_str(), to, last.c_str()); }
+
   int from, to;
   std::string last;
 };
@@ -282,17 +313,24 @@ Error DirectoryWriter::Work::put_in_place(const std::string& name, Placed& place
   if (!ends.are_open()) return fault(name);
   if (ends.place()) return {};
   if (!options_.replace || errno != EEXIST) return fault(name);
-  placed = Placed::exchanged;
+  placed.has_old_name = !options_.old_suffix.empty();
+  if (placed.has_old_name && !ends.keep_old(options_.old_suffix)) return fault(name + options_.old_suffix);
+  placed.how = Placed::exchanged;
   if (ends.exchange()) return {};
-  placed = Placed::replaced;
-  return ends.rename(0) ? Error{} : fault(name);
+  placed.how = Placed::replaced;
+  if (ends.rename(0)) return {};
+  const Error error = fault(name);
+  if (placed.has_old_name) ends.forget_old(options_.old_suffix);
+  return error;
 }
 
 void DirectoryWriter::Work::take_back(const std::string& name, Placed placed) {
   const Ends ends{*this, name};
   if (!ends.are_open()) return;
-  if (placed == Placed::exchanged) (void)ends.exchange();
-  if (placed == Placed::added) unlinkat(ends.to, ends.last.c_str(), 0);
+  const bool is_back = placed.how == Placed::exchanged && ends.exchange();
+  if (placed.how == Placed::added) unlinkat(ends.to, ends.last.c_str(), 0);
+  if (is_back && placed.has_old_name) ends.forget_old(options_.old_suffix);
+  if (placed.how == Placed::replaced && placed.has_old_name) ends.return_old(options_.old_suffix);
 }
 
 Error DirectoryWriter::Work::commit() {
@@ -301,7 +339,7 @@ Error DirectoryWriter::Work::commit() {
   links_.clear();
   std::vector<Placed> placed;
   for (const std::string& name : names_) {
-    const Error error = put_in_place(name, placed.emplace_back(Placed::added));
+    const Error error = put_in_place(name, placed.emplace_back());
     if (!error) continue;
     for (placed.pop_back(); !placed.empty(); placed.pop_back()) take_back(names_[placed.size() - 1], placed.back());
     return error;

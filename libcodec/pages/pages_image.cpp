@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "critpipe/pages.hpp"
+#include "pages/page_content.hpp"
 
 namespace critpipe {
 
@@ -42,17 +42,6 @@ std::uint64_t Pagemap::offset_of(const PageRun& run, std::uint64_t page_size) co
   return placed ? placed->block_of(run.page).offset : StoredSize::of(run.page, page_size).bytes;
 }
 
-std::shared_ptr<const StoredPages> blocks_of(const std::map<MemoryId, Pagemap>& pagemaps, std::uint64_t pages_id,
-                                             std::uint64_t page_size, Error& error) {
-  for (const auto& [memory, pagemap] : pagemaps)
-    if (pagemap.pages_id == pages_id && pagemap.layout) {
-      auto placed = pagemap.layout->placed(page_size, error);
-      if (error) error.image = pagemap_name(memory);
-      return placed;
-    }
-  return nullptr;
-}
-
 namespace {
 
 std::uint64_t next_number() {
@@ -77,12 +66,24 @@ std::uint64_t behind_blocks(const StoredPages& pages, std::uint64_t page, bool o
 }  // namespace
 
 PagesImage::PagesImage(InputFile file, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks)
-    : file_{std::move(file)}, page_size_{page_size}, blocks_{std::move(blocks)}, number_{blocks_ ? next_number() : 0} {}
+    : PagesImage{Part{}, std::string{file.place()}, page_size, std::move(blocks)} {
+  is_whole_ = true;
+  part_.size = file.size();
+  part_.file = std::make_shared<const InputFile>(std::move(file));
+}
+
+PagesImage::PagesImage(Part part, std::string place, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks)
+    : part_{std::move(part)},
+      is_whole_{false},
+      place_{std::move(place)},
+      page_size_{page_size},
+      blocks_{std::move(blocks)},
+      number_{blocks_ ? next_number() : 0} {}
 
 std::uint64_t PagesImage::nr_pages() const {
   if (!blocks_) return stored().nr_pages(page_size_);
   const std::uint64_t parts = blocks_->page_size() / page_size_;
-  return blocks_->nr_pages_in(file_.size()) * parts;
+  return blocks_->nr_pages_in(part_.size) * parts;
 }
 
 std::uint64_t PagesImage::nr_pages_at_once() const {
@@ -100,32 +101,38 @@ std::uint64_t PagesImage::nr_allocated() const {
     return std::min(nr_pages(), count * (blocks_->page_size() / page_size_));
   }
   struct stat status;
-  if (fstat(file_.fd(), &status) != 0) return nr_pages();
+  if (!is_whole_ || fstat(part_.file->fd(), &status) != 0) return nr_pages();
   return std::min(nr_pages(), static_cast<std::uint64_t>(status.st_blocks) * 512 / page_size_);
 }
 
 // Ends where the image ends, or at a fault.
-Error PagesImage::read_blocks(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const {
+Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_t position, std::span<std::byte> into,
+                   const ReadStored& read, std::size_t& done) {
   Error error;
-  const std::uint64_t page_size = blocks_->page_size();
-  for (done = 0; done < into.size();) {
+  done = 0;
+  if (!blocks) {  // a position in the content is an offset in the file
+    done = read(into, position, error);
+    return error;
+  }
+  const std::uint64_t page_size = blocks->page_size();
+  while (done < into.size()) {
     const std::uint64_t at = position + done;
-    const StoredPages::Block block = blocks_->block_of(at / page_size);
+    const StoredPages::Block block = blocks->block_of(at / page_size);
     if (block.nr_pages == 0) return error;
     const std::uint64_t skip = at - block.page * page_size;
     const std::uint64_t length = block.nr_pages * page_size;
     const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(length - skip, into.size() - done));
     if (block.is_plain) {
-      const std::size_t got = file_.pread(into.subspan(done, size), block.offset + skip, error);
+      const std::size_t got = read(into.subspan(done, size), block.offset + skip, error);
       done += got;
       if (error || got < size) return error;
       continue;
     }
     LastBlock& last = last_block;
     const bool directly = skip == 0 && size == length;
-    if (directly || last.image != number_ || last.page != block.page) {
+    if (directly || number == 0 || last.image != number || last.page != block.page) {
       last.stored.resize(block.size);
-      const std::size_t got = file_.pread(last.stored, block.offset, error);
+      const std::size_t got = read(last.stored, block.offset, error);
       if (error || got < block.size) return error;
       if (!directly) {
         last.image = 0;
@@ -133,9 +140,9 @@ Error PagesImage::read_blocks(std::uint64_t position, std::span<std::byte> into,
       }
       const Reason reason =
           decode_block(last.stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
-      if (reason != Reason::none) return {reason, file_.place(), block.offset, Error::nowhere, length, block.size};
+      if (reason != Reason::none) return {reason, "", block.offset, Error::nowhere, length, block.size};
       if (!directly) {
-        last.image = number_;
+        last.image = number;
         last.page = block.page;
       }
     }
@@ -145,22 +152,43 @@ Error PagesImage::read_blocks(std::uint64_t position, std::span<std::byte> into,
   return error;
 }
 
-// Plain pages: a position in the content is an offset in the file.
+bool visit_stored(const StoredPages* blocks, std::uint64_t position, std::uint64_t size, const WantStored& want) {
+  if (!blocks) return size == 0 || want(position, size);
+  const std::uint64_t page_size = blocks->page_size();
+  for (const std::uint64_t end = position + size; position < end;) {
+    const StoredPages::Block block = blocks->block_of(position / page_size);
+    if (block.nr_pages == 0) return false;
+    const std::uint64_t skip = position - block.page * page_size;
+    const std::uint64_t length = std::min(block.nr_pages * page_size - skip, end - position);
+    // No more of plain pages than is wanted.
+    if (!(block.is_plain ? want(block.offset + skip, length) : want(block.offset, block.size))) return false;
+    position += length;
+  }
+  return true;
+}
+
+Error PagesImage::read_some(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const {
+  const ReadStored read = [this](std::span<std::byte> stored, std::uint64_t offset, Error& error) {
+    if (is_whole_) return part_.file->pread(stored, offset, error);
+    if (offset >= part_.size) return std::size_t{0};
+    return part_.file->pread(stored.first(std::min(stored.size(), part_.size - offset)), part_.begin + offset, error);
+  };
+  Error error = critpipe::read_content(blocks_.get(), number_, position, into, read, done);
+  if (error && (error.image.empty() || !is_whole_)) error.image = place_;
+  return error;
+}
+
 Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
-  Error error;
   std::size_t size = 0;
-  if (blocks_) error = read_blocks(position, into, size);
-  else size = file_.pread(into, position, error);
+  Error error = read_some(position, into, size);
   if (!error && size < into.size())
-    return {Reason::cut_pages, file_.place(), position + size, Error::nowhere, into.size(), size};
+    return {Reason::cut_pages, place_, position + size, Error::nowhere, into.size(), size};
   return error;
 }
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
-  Error error;
   std::size_t size = 0;
-  if (blocks_) error = read_blocks(content_position(page, page_size_), into, size);
-  else size = file_.pread(into, StoredSize::of(page, page_size_).bytes, error);
+  Error error = read_some(content_position(page, page_size_), into, size);
   nr_read = pages_in(size, page_size_);
   return error;
 }
@@ -173,9 +201,10 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
     if (begin >= blocks_->nr_pages()) return {no_end, no_end};
     return {std::max(begin * parts, page), behind_blocks(*blocks_, begin, false) * parts};
   }
-  const off_t data = lseek(file_.fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
+  if (!is_whole_) return {page, no_end};
+  const off_t data = lseek(part_.file->fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
   if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
-  const off_t hole = lseek(file_.fd(), data, SEEK_HOLE);
+  const off_t hole = lseek(part_.file->fd(), data, SEEK_HOLE);
   const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
   return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
 }

@@ -17,27 +17,6 @@ TextPlace bounded(std::uint64_t begin, std::uint64_t end) {
 TextPlace arguments_place(const AddressSpace& space) { return bounded(space.arg_start, space.title_end()); }
 TextPlace environment_place(const AddressSpace& space) { return bounded(space.env_start, space.env_end); }
 
-bool visit_blocks(const StoredPages* pages, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
-                  const UseBlock& use) {
-  while (begin < end) {
-    const std::uint64_t page = begin / page_size;
-    StoredPages::Block block{page, ~std::uint64_t{0}, page * page_size, 0, true};
-    if (pages) block = pages->block_of(page);
-    if (block.nr_pages == 0) return false;
-    const std::uint64_t position = content_position(block.page, page_size);
-    if (block.is_plain) {  // no more of them than are wanted
-      block.offset += begin - position;
-      block.size = std::min(end, address_behind(position, block.nr_pages, page_size)) - begin;
-      if (!use(block, begin)) return false;
-      begin += block.size;
-      continue;
-    }
-    if (!use(block, position)) return false;
-    begin = position + bytes_of_pages(block.nr_pages, page_size);
-  }
-  return true;
-}
-
 void CapturedImage::want(std::uint64_t begin, std::uint64_t end) {
   windows_.push_back({begin, end, {}});
   std::ranges::sort(windows_, {}, &Window::begin);
@@ -70,15 +49,20 @@ void CapturedImage::take(Bytes bytes, std::uint64_t& room) {
   room -= tail_.size();
 }
 
-bool CapturedImage::read(std::uint64_t offset, std::span<std::byte> into) const {
+std::size_t CapturedImage::read(const InputFile* file, std::uint64_t offset, std::span<std::byte> into) const {
+  if (at != Member::unknown) {
+    Error error;
+    const bool is_within = file && offset <= size && into.size() <= size - offset;
+    return is_within ? file->pread(into, at + offset, error) : 0;
+  }
   const auto copy = [&](const std::string& from, std::uint64_t begin) {
     if (offset < begin || offset - begin > from.size() || into.size() > from.size() - (offset - begin)) return false;
     std::memcpy(into.data(), from.data() + (offset - begin), into.size());
     return true;
   };
   for (const Window& window : windows_)
-    if (copy(window.bytes, window.begin)) return true;
-  return keeps_tail_ && copy(tail_, size - tail_.size());
+    if (copy(window.bytes, window.begin)) return into.size();
+  return keeps_tail_ && copy(tail_, size - tail_.size()) ? into.size() : 0;
 }
 
 }  // namespace critpipe

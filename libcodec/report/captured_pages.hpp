@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,18 +25,11 @@ struct TextPlace {
 TextPlace arguments_place(const AddressSpace& space);
 TextPlace environment_place(const AddressSpace& space);
 
-// Calls `use` with what has to be read of a pages image for [begin, end) of its content: blocks as a whole, with the
-// position in the content of what they decode to. Null `pages`: all of them are plain. False: `use` returned it, or
-// there are no such pages.
-using UseBlock = std::function<bool(const StoredPages::Block& block, std::uint64_t position)>;
-bool visit_blocks(const StoredPages* pages, std::uint64_t page_size, std::uint64_t begin, std::uint64_t end,
-                  const UseBlock& use);
-
 // One pages image, as it is stored.
 class CapturedImage {
  public:
   std::uint64_t at = Member::unknown;  // where it begins in the input's file; unknown: bytes are kept
-  std::uint64_t size = 0;              // bytes that came
+  std::uint64_t size = 0;              // bytes that came; of an image in the input's file: all that are its own
 
   // A part of it that shall be kept.
   void want(std::uint64_t begin, std::uint64_t end);
@@ -45,8 +37,8 @@ class CapturedImage {
   // The next bytes. `room` is what may still be kept of tails.
   void take(Bytes bytes, std::uint64_t& room);
   bool has_enough() const { return !keeps_tail_ && (windows_.empty() || size >= windows_.back().end); }
-  // False: they were not kept.
-  bool read(std::uint64_t offset, std::span<std::byte> into) const;
+  // Reads them out of the input's file, or what was kept: all of them, or none. As ReadStored.
+  std::size_t read(const InputFile* file, std::uint64_t offset, std::span<std::byte> into) const;
 
  private:
   struct Window {

@@ -1,9 +1,9 @@
 #include "report/inspected_set.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/path_names.hpp"
+#include "pages/page_content.hpp"
 #include "source/nested_place.hpp"
 
 namespace critpipe {
@@ -58,12 +58,6 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
   last_ = memory;
   pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap, .layout = task->page_layout};
-  std::uint64_t page = 0;
-  for (PageRun& run : pagemap_.runs) {
-    run.page = page;
-    if (run.is_present()) page += run.nr_pages;
-  }
-  pagemap_.nr_present = page;
   pagemap_.seal();
   return &pagemap_;
 }
@@ -84,26 +78,17 @@ bool InspectedSet::read_stored(const Stretch& stretch, std::uint64_t page_size, 
 bool InspectedSet::read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
                                  std::span<std::byte> into) {
   const auto image = images.find(stretch.pages_id);
-  if (image == images.end() || stretch.page > max_pages) return false;
-  const auto read_stored = [&](std::uint64_t offset, std::span<std::byte> stored) {
-    Error error;
-    if (image->second.at == Member::unknown) return image->second.read(offset, stored);
-    return input && input->pread(stored, image->second.at + offset, error) == stored.size();
-  };
+  if (image == images.end() || stretch.page >= max_pages) return false;
   const Pagemap* const own = pagemap(stretch.memory);
   std::shared_ptr<const StoredPages> pages;
   if (Error error; own && own->layout && !(pages = own->layout->placed(page_size, error))) return false;
-  const std::uint64_t begin = content_position(stretch.page, page_size, skip), end = begin + into.size();
-  std::vector<std::byte> stored, content;
-  return visit_blocks(pages.get(), page_size, begin, end, [&](const StoredPages::Block& block, std::uint64_t position) {
-    if (block.is_plain) return read_stored(block.offset, into.subspan(position - begin, block.size));
-    stored.resize(block.size);
-    content.resize(bytes_of_pages(block.nr_pages, page_size));
-    if (!read_stored(block.offset, stored) || decode_block(stored, content) != Reason::none) return false;
-    const std::uint64_t from = std::max(begin, position), to = std::min(end, position + content.size());
-    std::memcpy(into.data() + (from - begin), content.data() + (from - position), to - from);
-    return true;
-  });
+  const auto read_stored = [&](std::span<std::byte> stored, std::uint64_t offset, Error&) {
+    return image->second.read(input, offset, stored);
+  };
+  std::size_t done = 0;
+  const std::uint64_t position = content_position(stretch.page, page_size, skip);
+  const Error error = read_content(pages.get(), 0, position, into, read_stored, done);
+  return !error && done == into.size();
 }
 
 namespace {

@@ -1,10 +1,11 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
-#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/path_names.hpp"
 #include "model/model.hpp"
+#include "pages/page_content.hpp"
 #include "report/files_above.hpp"
 #include "report/inspection_work.hpp"
 #include "report/row_facts.hpp"
@@ -148,24 +149,22 @@ bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t page
 void InspectionReader::Work::want_place(const Task& task, const AddressSpace& space, TextPlace place,
                                         CapturedImage& image) {
   const std::uint64_t page_size = space.page_size ? space.page_size : smallest_page;
-  std::uint64_t left = place.end - place.begin, page = 0;
+  std::uint64_t left = place.end - place.begin;
   Error error;
   const auto pages = task.page_layout ? task.page_layout->placed(page_size, error) : nullptr;
   if (task.page_layout && !pages) return;
-  const auto want = [&](const StoredPages::Block& block, std::uint64_t) {
-    if (block.size > room_for_texts) return false;
-    room_for_texts -= block.size;
-    image.want(block.offset, block.offset + block.size);
+  const auto want = [&](std::uint64_t offset, std::uint64_t size) {
+    if (size > room_for_texts) return false;
+    room_for_texts -= size;
+    image.want(offset, offset + size);
     return true;
   };
   for (const PageRun& run : task.pagemap) {
     const std::uint64_t begin = std::max(run.vaddr, place.begin), end = std::min(run.end(page_size), place.end);
-    if (run.is_present() && begin < end && end - begin <= left && page <= max_pages) {
-      const PlacedBytes bytes = PlacedBytes::of(page, run.vaddr, page_size, begin, end);
-      if (!visit_blocks(pages.get(), page_size, bytes.position, bytes.end(), want)) return;
-      left -= end - begin;
-    }
-    if (run.is_present()) page += run.nr_pages;
+    if (!run.is_present() || begin >= end || end - begin > left || run.page >= max_pages) continue;
+    const PlacedBytes bytes = PlacedBytes::of(run.page, run.vaddr, page_size, begin, end);
+    if (!visit_stored(pages.get(), bytes.position, bytes.size, want)) return;
+    left -= end - begin;
   }
 }
 
@@ -176,6 +175,7 @@ CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64
   const std::uint64_t begin = options.source.stdin_offset;
   image.at = member.at;
   if (sources[nr_read].name == "-" && image.at != Member::unknown && begin != Member::unknown) image.at += begin;
+  if (image.at != Member::unknown) image.size = member.size;
   if (image.at == Member::unknown && !want_texts(member, pages_id, image)) image.want_tail();
   return &image;
 }
@@ -372,9 +372,9 @@ void InspectionReader::Work::read_all() {
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
     struct stat status;
+    Error none;  // what is wrong with it, read_input() says
     if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
-    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode))
-      now.file = InputFile{::open(now.name.c_str(), O_RDONLY | O_CLOEXEC), now.name};
+    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) now.file = InputFile::at(now.name, none);
     if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
     source.set.reset();  // the one that is asked for is in the input

@@ -5,41 +5,41 @@
 
 namespace critpipe::search {
 
-const Pagemap* SearchedSet::pagemap(MemoryId memory) {
-  const auto found = pagemaps.find(memory);
-  return found == pagemaps.end() ? nullptr : &found->second;
-}
+const Pagemap* SearchedSet::pagemap(MemoryId memory) { return pagemaps.find(memory); }
 
 std::shared_ptr<const StoredPages> SearchedSet::blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
                                                           Error& error) const {
-  auto blocks = critpipe::blocks_of(pagemaps, pages_id, page_size(options), error);
+  auto blocks = pagemaps.index().blocks_of(pages_id, page_size(options), error);
   if (error) error.image = place + error.image;
   return blocks;
 }
 
-std::size_t SearchedSet::nr_claims(std::uint64_t pages_id) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(pagemaps, [&](const auto& one) { return one.second.pages_id == pages_id; }));
+// Of shared memory all tasks are asked, so that the answer is kept until there is more to ask.
+bool SearchedSet::tells(MemoryId memory) {
+  const auto is_read = [this](const std::string& name) { return whole.contains(name); };
+  if (!memory.shmem) return is_told(checkpoint, memory, is_read);
+  if (!tells_shared_ && nr_whole_then_ != whole.size()) {
+    nr_whole_then_ = whole.size();
+    tells_shared_ = is_told(checkpoint, memory, is_read);
+  }
+  return tells_shared_;
 }
 
 bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
   return std::ranges::any_of(pagemap.runs, [](const PageRun& run) { return run.is_parent() && run.nr_pages > 0; });
 }
 
-bool SearchPass::knows(const SearchedSet& set, const Pagemap& pagemap) const {
+bool SearchPass::knows(SearchedSet& set, const Pagemap& pagemap) const {
   if (is_second) return !set.is_joined(pagemap);
   if (set.may_be_parent() || (is_rereadable && SearchedSet::has_pages_in_parent(pagemap))) return false;
-  const auto is_read = [&](const std::string& name) { return set.whole.contains(name); };
-  return is_read(pagemap_name(pagemap.memory)) && is_told(set.checkpoint, pagemap.memory, is_read);
+  return set.whole_pagemaps.contains(pagemap.memory) && set.tells(pagemap.memory);
 }
 
 bool SearchPass::defers(const SearchedSet& set, std::uint64_t pages_id) const {
   if (!is_rereadable) return false;
   // What a pattern sees beside a match may turn out to be a gap, and a match there would be missed.
   if (work.patterns.see_neighbours() || set.may_be_parent()) return true;
-  return std::ranges::any_of(set.pagemaps, [&](const auto& one) {
-    return one.second.pages_id == pages_id && SearchedSet::has_pages_in_parent(one.second);
-  });
+  return std::ranges::any_of(set.pagemaps.index().of(pages_id), SearchedSet::has_pages_in_parent);
 }
 
 Step SearchPass::report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const {
@@ -90,15 +90,15 @@ ImageSearch::ImageSearch(SearchPass& pass, SearchedSet& set, std::uint64_t pages
   pages_.blocks = set.blocks_of(pages_id, pass.work.options, error);
   if (error) return;  // which is reported at the end
   stored_as(pages_.blocks);
-  for (auto& [memory, pagemap] : set.pagemaps) {
-    if (pagemap.pages_id != pages_id || pages_.searched.contains(memory) || !pass.knows(set, pagemap)) continue;
+  for (Pagemap& pagemap : set.pagemaps.index().of(pages_id)) {
+    if (pages_.searched.contains(pagemap.memory) || !pass.knows(set, pagemap)) continue;
     pagemap.seal();
-    pages_.searched.insert(memory);
+    pages_.searched.insert(pagemap.memory);
     add(pagemap);
   }
   if (!lanes_.empty()) return;
   if (pass.is_second) {
-    if (set.nr_claims(pages_id) == 0) add_unplaced();
+    if (!set.pagemaps.index().has_any(pages_id)) add_unplaced();
     return;
   }
   pages_.again = pass.defers(set, pages_id);
@@ -110,7 +110,7 @@ ImageSearch::~ImageSearch() = default;
 void ImageSearch::add(const Pagemap& pagemap) {
   const MemorySearch::Work& work = pass_.work;
   auto lane = std::make_unique<Lane>();
-  lane->owners = std::make_unique<MemoryOwners>(set_.id, set_.checkpoint, work.options);
+  lane->owners = std::make_unique<MemoryOwners>(set_.id, set_.checkpoint, work.options, set_.sharers);
   lane->extents = stored_extents(pagemap, set_.page_size(work.options), lane->owners->wanted(pagemap.memory));
   lane->search =
       std::make_unique<Search>(work.patterns, work.options.context,

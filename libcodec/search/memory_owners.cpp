@@ -126,20 +126,38 @@ bool MemoryOwners::fits(const Mapping& mapping) const {
          });
 }
 
-const std::vector<MemoryOwners::Owner>& MemoryOwners::owners_of(MemoryId memory) {
-  if (known_ == memory) return owners_;
-  known_ = memory;
-  owners_.clear();
-  for (const Task& task : checkpoint_.tasks()) {
-    if (!memory.shmem && task.pid != memory.id) continue;
-    for (Mapping mapping : mappings_of(checkpoint_, task)) {
-      if (mapping.kind() == Mapping::Kind::guard) continue;
-      find_anonymous(model_of(checkpoint_), mapping);
-      if (!memory.shmem || shared_object(checkpoint_, mapping) == memory) owners_.push_back({task.pid, mapping});
-    }
+namespace {
+
+void each_mapping(const Checkpoint& checkpoint, const Task& task, const std::function<void(Owner)>& take) {
+  for (Mapping mapping : mappings_of(checkpoint, task)) {
+    if (mapping.kind() == Mapping::Kind::guard) continue;
+    find_anonymous(model_of(checkpoint), mapping);
+    take({task.pid, std::move(mapping)});
   }
-  if (!memory.shmem) std::ranges::stable_sort(owners_, {}, [](const Owner& owner) { return owner.mapping.start; });
-  return owners_;
+}
+
+}  // namespace
+
+const std::vector<Owner>& SharedOwners::of(const Checkpoint& checkpoint, MemoryId memory) {
+  static const std::vector<Owner> nobody;
+  if (!std::exchange(is_known_, true))
+    for (const Task& task : checkpoint.tasks())
+      each_mapping(checkpoint, task, [&](Owner owner) {
+        if (const auto object = shared_object(checkpoint, owner.mapping)) owners_[*object].push_back(std::move(owner));
+      });
+  const auto known = owners_.find(memory);
+  return known == owners_.end() ? nobody : known->second;
+}
+
+const std::vector<Owner>& MemoryOwners::owners_of(MemoryId memory) {
+  if (memory.shmem) return shared_->of(checkpoint_, memory);
+  if (known_ == memory.id) return own_;
+  known_ = memory.id;
+  own_.clear();
+  if (const Task* const task = checkpoint_.find_task(static_cast<std::uint32_t>(memory.id)))
+    each_mapping(checkpoint_, *task, [&](Owner owner) { own_.push_back(std::move(owner)); });
+  std::ranges::stable_sort(own_, {}, [](const Owner& owner) { return owner.mapping.start; });
+  return own_;
 }
 
 const Mapping* MemoryOwners::mapping_at(MemoryId memory, std::uint64_t address) {

@@ -1,6 +1,8 @@
 // Which memory is searched, and who owns it. Internal.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <set>
 
 #include "critpipe/checkpoint.hpp"
@@ -23,11 +25,30 @@ std::vector<MemoryId> in_order(const Checkpoint& checkpoint, std::set<MemoryId> 
 bool fits_area(std::string_view area, const Mapping& mapping, const Checkpoint& checkpoint);
 bool fits_protection(std::string_view wanted, const Mapping& mapping);
 
+// What is mapped, and by whom.
+struct Owner {
+  std::uint32_t pid;
+  Mapping mapping;  // as the finished checkpoint has it
+};
+
+// Who maps the shared objects of one checkpoint: its mappings are walked once, for all of them.
+class SharedOwners {
+ public:
+  // Requires: the checkpoint is always the same one, and finished, or is_told() holds for shared memory.
+  const std::vector<Owner>& of(const Checkpoint& checkpoint, MemoryId memory);
+
+ private:
+  bool is_known_ = false;
+  std::map<MemoryId, std::vector<Owner>> owners_;
+};
+
 // The owners of memory in one checkpoint. Requires: it is finished, or is_told() holds for the memory asked about.
 class MemoryOwners {
  public:
-  MemoryOwners(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options)
-      : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter} {}
+  // `shared`: what several of them have in common.
+  MemoryOwners(SetId set, const Checkpoint& checkpoint, const MemorySearchOptions& options,
+               std::shared_ptr<SharedOwners> shared = std::make_shared<SharedOwners>())
+      : set_{std::move(set)}, checkpoint_{checkpoint}, filter_{options.filter}, shared_{std::move(shared)} {}
 
   // The addresses of that memory that the filter wants: ascending and disjoint.
   Ranges wanted(MemoryId memory);
@@ -35,10 +56,6 @@ class MemoryOwners {
   Step report(MemoryId memory, const Match& found, const MemorySearch::OnMatch& on_match);
 
  private:
-  struct Owner {
-    std::uint32_t pid;
-    Mapping mapping;  // as the finished checkpoint has it
-  };
   bool fits(const Mapping& mapping) const;
   bool wants_pid(std::uint32_t pid) const;
   bool has_mapping_filter() const { return !filter_.areas.empty() || !filter_.protection.empty(); }
@@ -48,8 +65,9 @@ class MemoryOwners {
   SetId set_;
   const Checkpoint& checkpoint_;
   const MemoryFilter& filter_;
-  std::optional<MemoryId> known_;  // of which owners_ are
-  std::vector<Owner> owners_;      // of a process: its mappings, ascending; of shared memory: who maps it
+  std::shared_ptr<SharedOwners> shared_;
+  std::optional<std::uint64_t> known_;  // the process whose mappings own_ are
+  std::vector<Owner> own_;              // ascending
 };
 
 // The wanted part of a pagemap's present runs, in the order of the image. What is adjacent, in the image and in memory,

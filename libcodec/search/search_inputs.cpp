@@ -24,7 +24,8 @@ class EndRecorder final : public Stage {
       : Stage{to.get()}, to_{std::move(to)}, set_{set}, name_{std::move(name)} {}
   Step end() override {
     const Step step = Stage::end();
-    set_.whole.insert(name_);
+    if (const auto memory = memory_of_name(name_)) set_.whole_pagemaps.insert(*memory);
+    else set_.whole.insert(name_);
     return step;
   }
 
@@ -125,9 +126,7 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   std::unique_ptr<Sink> to;
   if (const auto memory = memory_of_name(file)) {
     set.checkpoint.note(file);
-    Pagemap& pagemap = set.pagemaps[*memory];
-    pagemap.memory = *memory;
-    to = std::make_unique<PagemapLoader>(pagemap, [this, place = member.place](Error error) {
+    to = set.pagemaps.load(*memory, [this, place = member.place](Error error) {
       error.image = place;
       report(error);
     });
@@ -170,7 +169,7 @@ bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, Sea
   pages.waiting.reset();
   pages.again = !error && pass_.is_rereadable;
   if (pages.again) return false;
-  if (!error) error = named_error(Reason::late_pagemap, pages.place, pagemap_name(pagemap.memory));
+  if (!error) error = named_error(Reason::limit_late_pagemap, pages.place, pagemap_name(pagemap.memory));
   work_.on_error(error);
   return false;
 }
@@ -221,7 +220,7 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, Pagemap& pagema
   if (!is_decoded(set, pagemap, pages->second)) return Step::go;
   if (pages->second.again || pages->second.searched.contains(memory)) return Step::go;
   const bool is_cut = pages->second.waiting && pages->second.waiting->any_is_cut(extents);
-  if (pass_.is_rereadable && (!pages->second.waiting || is_cut || set.nr_claims(pagemap.pages_id) > 1)) {
+  if (pass_.is_rereadable && (!pages->second.waiting || is_cut || set.pagemaps.index().has_several(pagemap.pages_id))) {
     pages->second.again = true;
     pages->second.waiting.reset();
     return Step::go;
@@ -248,7 +247,7 @@ Step InputSearch::finish_waiting(MemoryOwners& owners, const Pagemap& pagemap, S
 
 Step InputSearch::finish_unclaimed(SearchedSet& set) {
   for (auto& [pages_id, pages] : set.pages) {
-    const bool is_claimed = set.nr_claims(pages_id) > 0;
+    const bool is_claimed = set.pagemaps.index().has_any(pages_id);
     const auto give = [&, &image = pages](const Match& found) { return pass_.report_unclaimed(set, image, found); };
     if (pages.waiting && !is_claimed && takes_unclaimed())
       if (pages.waiting->resolve_without_pagemap(give) == Step::stop) return Step::stop;
@@ -264,13 +263,14 @@ Step InputSearch::finish(SearchedSet& set) {
     return Step::go;
   }
   if (set.may_be_parent()) meet(set);
-  MemoryOwners owners{set.id, set.checkpoint, work_.options};
+  set.sharers = std::make_shared<SharedOwners>();
+  MemoryOwners owners{set.id, set.checkpoint, work_.options, set.sharers};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
   else if (set.in_set && set.pagemaps.empty()) work_.use.add_without_memory(set.id);
   if (set.in_set)
     work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
-  for (auto& [memory, pagemap] : set.pagemaps)
+  for (Pagemap& pagemap : set.pagemaps.all())
     if (finish(set, owners, pagemap) == Step::stop) return Step::stop;
   return finish_unclaimed(set);
 }
@@ -288,11 +288,11 @@ bool InputSearch::begin_second_pass() {
   bool any = false;
   for (const auto& set : sets_.all())
     for (auto& [pages_id, pages] : set->pages) {
-      const auto is_left = [&, id = pages_id, &image = pages](const auto& one) {
-        return one.second.pages_id == id && !image.searched.contains(one.first) && !set->is_joined(one.second);
+      const auto is_left = [&, &image = pages](const Pagemap& pagemap) {
+        return !image.searched.contains(pagemap.memory) && !set->is_joined(pagemap);
       };
-      const bool is_asked_for =
-          set->nr_claims(pages_id) == 0 ? takes_unclaimed() : std::ranges::any_of(set->pagemaps, is_left);
+      const auto named = set->pagemaps.index().of(pages_id);
+      const bool is_asked_for = named.empty() ? takes_unclaimed() : std::ranges::any_of(named, is_left);
       pages.again = pages.again && !set->is_parent && is_asked_for;
       any = any || pages.again;
     }

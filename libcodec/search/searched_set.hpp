@@ -6,6 +6,7 @@
 #include <set>
 
 #include "critpipe/checkpoint.hpp"
+#include "pages/pagemaps.hpp"
 #include "search/memory_search_work.hpp"
 #include "search/waiting_matches.hpp"
 
@@ -29,8 +30,10 @@ struct SearchedSet final : PageStore {
   bool is_chosen = true;   // not read for its children only
   bool is_parent = false;  // of another set in its input, as is known at the end
   Checkpoint checkpoint{needs_of_memory()};
-  std::set<std::string> whole;  // names of images that came to their end
-  std::map<MemoryId, Pagemap> pagemaps;
+  std::set<std::string> whole;        // names of images that came to their end, but for those of pages
+  std::set<MemoryId> whole_pagemaps;  // pagemaps that did
+  Pagemaps pagemaps;
+  std::shared_ptr<SharedOwners> sharers = std::make_shared<SharedOwners>();
   std::map<std::uint64_t, SearchedPages> pages;
 
   const Pagemap* pagemap(MemoryId memory) override;
@@ -38,13 +41,18 @@ struct SearchedSet final : PageStore {
   // How the pages image is stored, as far as is known by now; null: plain, or the list of its blocks is wrong.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,
                                                Error& error) const;
-  // The pagemaps that name the pages image.
-  std::size_t nr_claims(std::uint64_t pages_id) const;
+  // Has everything come that tells where that memory is mapped?
+  bool tells(MemoryId memory);
   // Is it read, or called, as another set's parent is?
   bool may_be_parent() const { return !is_chosen || generation_of(id.set).number > 0; }
   // Its pages are among those of parents in its input, as is known at the end: they are searched together.
   bool is_joined(const Pagemap& pagemap) const { return has_given_parent() && has_pages_in_parent(pagemap); }
   static bool has_pages_in_parent(const Pagemap& pagemap);
+
+ private:
+  // Does the checkpoint tell of shared memory, and how many images it knew then?
+  bool tells_shared_ = false;
+  std::size_t nr_whole_then_ = 0;
 };
 
 // What the searches of all images in one reading of the inputs share.
@@ -56,7 +64,7 @@ struct SearchPass {
   WaitingBudget budget = {};
 
   // Is it known now where in memory the pages are, and who maps them?
-  bool knows(const SearchedSet& set, const Pagemap& pagemap) const;
+  bool knows(SearchedSet& set, const Pagemap& pagemap) const;
   // Must pages wait for the second pass, as others belong to the same memory?
   bool defers(const SearchedSet& set, std::uint64_t pages_id) const;
   Step report_unclaimed(const SearchedSet& set, const SearchedPages& pages, const Match& found) const;

@@ -44,6 +44,7 @@ class Names final : public Receiver {
 struct Chain {
   Directory::Identity directory;
   std::shared_ptr<Chain> child;
+  std::uint32_t nr_parents = child ? child->nr_parents + 1 : 1;  // up to the one above this directory
 
   // A long chain is taken apart step by step, not by recursion.
   ~Chain() {
@@ -156,6 +157,10 @@ std::unique_ptr<ImageSet> ImageSet::parent(Error& error) const {
   const auto chain = std::make_shared<Chain>(Chain{directory.identity(), work_->chain});
   if (chain->holds(above.identity())) {
     error = named_error(Reason::bad_parents, place() + "/parent", above.place());
+    return nullptr;
+  }
+  if (chain->nr_parents > max_parents) {
+    error = {.reason = Reason::limit_parents, .image = place() + "/parent", .want = max_parents};
     return nullptr;
   }
   const std::string place = above.place();

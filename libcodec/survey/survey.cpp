@@ -36,14 +36,14 @@ class MemorySink final : public PagemapSink {
 
   Step end() override {
     if (!memory_) return Step::go;
-    memory_->pagemap.layout = reader().layout();
+    set_.state().index.lay_out(memory_->pagemap, reader().layout());
     memory_->pagemap.seal();
     return Step::go;
   }
   void fail(const Error&) override {
     if (!memory_) return;
     memory_->complete = false;
-    memory_->pagemap.layout = reader().layout();
+    set_.state().index.lay_out(memory_->pagemap, reader().layout());
     memory_->pagemap.seal();
   }
 
@@ -60,7 +60,7 @@ class MemorySink final : public PagemapSink {
     memory_->set = set_.id;
     memory_->alone = alone_;
     memory_->place = place_;
-    memory_->pagemap.pages_id = pages_id;
+    set_.state().index.name(memory_->pagemap, pages_id);
     return Step::go;
   }
   Step runs(std::span<const PageRun> runs) override {
@@ -68,16 +68,18 @@ class MemorySink final : public PagemapSink {
     memory_->totals.add(runs);
     memory_->pagemap.nr_present = reader().nr_present();
     memory_->compressed |= reader().has_compressed();
-    if (options_.runs && set_.directory.empty() && !(alone_ && options_.on_runs))
+    // Where compressed pages are is known when all of them have come.
+    const bool streams = options_.on_runs && !(alone_ && reader().layout());
+    if (options_.runs && set_.directory.empty() && !(alone_ && streams))
       for (const PageRun& run : runs)
         if (run.nr_pages > 0) memory_->pagemap.runs.push_back(run);
-    return options_.on_runs ? options_.on_runs(*memory_, runs) : Step::go;
+    return streams ? options_.on_runs(*memory_, runs) : Step::go;
   }
   void refused(const Error& error) override {
     if (memory_) {
       memory_->complete = false;
       memory_->compressed |= reader().has_compressed();
-      memory_->pagemap.layout = reader().layout();
+      set_.state().index.lay_out(memory_->pagemap, reader().layout());
     }
     Error placed = error;
     placed.image = place_;
@@ -243,12 +245,9 @@ void PageSurvey::report(const Error& error) {
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
 
 // As far as is known by now; null: plain, or a list of blocks that is wrong, which finish() says.
-std::shared_ptr<const StoredPages> SurveyWork::blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const {
+std::shared_ptr<const StoredPages> SurveyWork::blocks_of(SurveyedSet& set, std::uint64_t pages_id) const {
   Error error;
-  for (const auto& [id, memory] : set.memories)
-    if (memory.pagemap.pages_id == pages_id && memory.pagemap.layout)
-      return memory.pagemap.layout->placed(set.checkpoint->page_size(options.page_size), error);
-  return nullptr;
+  return set.state().index.blocks_of(pages_id, set.checkpoint->page_size(options.page_size), error);
 }
 
 // Blocks of pages that came before their pagemap were taken for pages. All pages of such a set are forgotten, and read
@@ -279,7 +278,7 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
       image.facts = {};
       image.complete = false;
       image.content_bytes = 0;
-      Error error{Reason::late_pagemap, image.place};
+      Error error{Reason::limit_late_pagemap, image.place};
       error.name = "their pagemap";
       work_->report_in(*set, std::move(error));
     }

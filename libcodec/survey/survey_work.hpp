@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "pages/pagemaps.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 #include "survey/compression_sample.hpp"
@@ -14,6 +15,7 @@ namespace critpipe {
 struct SurveyedSet::State {
   std::unique_ptr<PageDirectory> page_directory;  // null: none yet
   std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
+  PagemapIndex index;                             // of the memories
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
   bool again = false;           // its pages came before what says how they are stored
@@ -28,7 +30,7 @@ struct SurveyWork {
 
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
-  std::shared_ptr<const StoredPages> blocks_of(const SurveyedSet& set, std::uint64_t pages_id) const;
+  std::shared_ptr<const StoredPages> blocks_of(SurveyedSet& set, std::uint64_t pages_id) const;
   void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
   void report_in(const SurveyedSet& set, Error error);

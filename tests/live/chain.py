@@ -13,10 +13,12 @@ import pages
 
 dump, target = sys.argv[1:]
 memories = [pages.Memory(dump, name) for name in sorted(os.listdir(dump)) if name.startswith("pagemap-")]
+images = [os.path.join(dump, memory.name) for memory in memories]
+counts = 5 if any(5 in entry for image in images for entry in list(pages.entries_of(image))[1:]) else 2
 for level in (0, 1, 2):
     folder = os.path.join(target, str(level + 1))
     shutil.copytree(dump, folder, ignore=shutil.ignore_patterns("pages-*", "pagemap-*"))
     if level:
         os.symlink(f"../{level}", os.path.join(folder, "parent"))
     for memory in memories:
-        pages.write_level(memory, folder, level)
+        pages.write_level(memory, folder, level, counts)

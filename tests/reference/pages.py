@@ -75,6 +75,7 @@ class Tester:
     def __init__(self, programs):
         self.program = os.path.join(programs, "crit-pages")
         self.failures = self.checks = 0
+        self.is_failed_dump = False
 
     def run(self, *arguments, data=None, exits=0):
         done = subprocess.run([self.program, *arguments], input=data, capture_output=True, check=False)
@@ -204,7 +205,8 @@ def varint_bytes(number, value):
     return bytes(out) + bytes([value])
 
 
-def write_level(memory, target, level):
+def write_level(memory, target, level, counts=5):
+    """counts: the field with the number of pages in the newest level, 2 before CRIU 4.2."""
     pagemap = bytearray(MAGICS)
 
     def put(*fields):
@@ -218,7 +220,8 @@ def write_level(memory, target, level):
         if here:
             kept.append(memory.data[page * PAGE:(page + pages) * PAGE])
         if level == 2:
-            put((1, vaddr), (2, 0), (4, PRESENT if here else PARENT), (5, pages))
+            number = ((2, 0), (5, pages)) if counts == 5 else ((2, pages),)
+            put(*sorted(((1, vaddr), (4, PRESENT if here else PARENT)) + number))
         elif level == 1:
             put((1, vaddr), (2, pages), (4, PRESENT if here else PARENT))
         else:

@@ -18,7 +18,10 @@ void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
     task.pages_id = reader.pages_id();
     return;
   }
-  if (reader.error() || !reader.next(entry, run)) run = PagemapReader::decoded(entry);
+  if (reader.error() || !reader.next(entry, run)) {
+    run = PagemapReader::decoded(entry);
+    run.page = max_pages;  // nobody knows where it is
+  }
   task.pagemap.push_back(run);
   task.page_layout = reader.error() ? nullptr : reader.layout();
 }

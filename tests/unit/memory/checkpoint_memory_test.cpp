@@ -61,6 +61,38 @@ class CheckpointMemoryTest : public ::testing::Test {
   const fs::path path_;
 };
 
+// A plain archive is read once: after that its pages have a position in the file, which need not have its name any
+// more.
+TEST_F(CheckpointMemoryTest, ReadsArchivesByPosition) {
+  const fs::path archive = path_ / "a.tar";
+  ASSERT_EQ(std::system(("tar -C " + path_.string() + " -cf " + archive.string() + " 1").c_str()), 0);
+  CheckpointMemory memory{{archive}};
+  ASSERT_EQ(memory.processes().size(), 1u);
+  const Process process = *memory.find_process(7);
+  fs::remove(archive);
+  std::string bytes;
+  Error error = memory.read({process, 0x10ffe, 0x11004}, bytes);
+  EXPECT_FALSE(error) << to_string(error);
+  EXPECT_EQ(bytes, (std::string{"..ong\0", 6}));
+}
+
+// A pages image that is cut ends there, whatever lies behind it in the archive.
+TEST_F(CheckpointMemoryTest, ReadsNothingBehindTheImage) {
+  put(path_ / "1/pages-3.img", page("old") + "on");
+  put(path_ / "1/zz", std::string(9000, 'z'));
+  const fs::path archive = path_ / "a.tar";
+  ASSERT_EQ(
+      std::system(
+          ("tar -C " + path_.string() + " -cf " + archive.string() + " 1/pagemap-7.img 1/pages-3.img 1/zz").c_str()),
+      0);
+  CheckpointMemory memory{{archive}};
+  std::string bytes;
+  const Error error = memory.read({*memory.find_process(7), 0x10000, 0x12000}, bytes);
+  EXPECT_EQ(error.reason, Reason::cut_pages);
+  EXPECT_EQ(error.image, archive.string() + ":1/pages-3.img");
+  EXPECT_EQ(bytes.find('z'), bytes.npos);
+}
+
 TEST_F(CheckpointMemoryTest, ReadsThroughParentsAndZeros) {
   CheckpointMemory memory{{path_ / "2"}};
   ASSERT_EQ(memory.processes().size(), 1u);

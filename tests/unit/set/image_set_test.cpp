@@ -187,6 +187,27 @@ TEST_F(ImageSets, ParentsInACircleEnd) {
   EXPECT_EQ(error_.reason, Reason::bad_parents);
 }
 
+// Each of them costs a descriptor, and a name of its length.
+TEST_F(ImageSets, AChainOfParentsHasAnEnd) {
+  for (int i = 0; i < 305; ++i) {
+    const std::string name = std::to_string(i);
+    write(name + "/fs-1.img");
+    if (i > 0) link("../" + std::to_string(i - 1), name + "/parent");
+  }
+  auto set = open("300");
+  int nr_parents = 0;
+  while ((set = set->parent(error_))) ++nr_parents;
+  EXPECT_EQ(nr_parents, 300);
+  EXPECT_FALSE(error_) << to_string(error_);
+  set = open("304");
+  for (nr_parents = 0; (set = set->parent(error_)); ++nr_parents) {
+  }
+  EXPECT_EQ(nr_parents, 300);
+  EXPECT_EQ(error_.reason, Reason::limit_parents);
+  EXPECT_EQ(to_string(error_),
+            at("4/parent") + ": more than 300 parents, one above the other: this one and those above are left out");
+}
+
 // A container image in a directory is read as an archive is.
 TEST_F(ImageSets, LayersOfAContainerImage) {
   write("checkpoint/fs-1.img");

@@ -1,0 +1,75 @@
+#include "pages/pagemaps.hpp"
+
+namespace critpipe {
+
+void PagemapIndex::name(Pagemap& pagemap, std::uint64_t pages_id) {
+  remove(pagemap);
+  pagemap.pages_id = pages_id;
+  named_[{pages_id, pagemap.memory}] = &pagemap;
+}
+
+std::shared_ptr<const StoredPages> PagemapIndex::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
+                                                           Error& error) const {
+  const auto first = with_blocks_.lower_bound({pages_id, {}});
+  if (first == with_blocks_.end() || first->first.first != pages_id) return nullptr;
+  const Pagemap& pagemap = *first->second;
+  auto placed = pagemap.layout->placed(page_size, error);
+  if (error) error.image = pagemap_name(pagemap.memory);
+  return placed;
+}
+
+void PagemapIndex::lay_out(Pagemap& pagemap, std::shared_ptr<const PageLayout> layout) {
+  pagemap.layout = std::move(layout);
+  if (pagemap.layout) with_blocks_[{pagemap.pages_id, pagemap.memory}] = &pagemap;
+  else with_blocks_.erase({pagemap.pages_id, pagemap.memory});
+}
+
+void PagemapIndex::remove(const Pagemap& pagemap) {
+  named_.erase({pagemap.pages_id, pagemap.memory});
+  with_blocks_.erase({pagemap.pages_id, pagemap.memory});
+}
+
+class Pagemaps::Loader final : public PagemapLoader {
+ public:
+  Loader(PagemapIndex& index, Pagemap& pagemap, Report report)
+      : PagemapLoader{pagemap, std::move(report)}, index_{index}, pagemap_{pagemap} {}
+  Step end() override {
+    const Step step = PagemapLoader::end();
+    index_.lay_out(pagemap_, pagemap_.layout);
+    return step;
+  }
+  void fail(const Error& error) override {
+    PagemapLoader::fail(error);
+    index_.lay_out(pagemap_, pagemap_.layout);
+  }
+
+ protected:
+  Step head(std::uint64_t pages_id) override {
+    index_.name(pagemap_, pages_id);
+    return Step::go;
+  }
+
+ private:
+  PagemapIndex& index_;
+  Pagemap& pagemap_;
+};
+
+std::unique_ptr<PagemapLoader> Pagemaps::load(MemoryId memory, Report report) {
+  Pagemap& pagemap = all_[memory];
+  pagemap.memory = memory;
+  return std::make_unique<Loader>(index_, pagemap, std::move(report));
+}
+
+Pagemap* Pagemaps::find(MemoryId memory) {
+  const auto found = all_.find(memory);
+  return found == all_.end() ? nullptr : &found->second;
+}
+
+void Pagemaps::erase(MemoryId memory) {
+  const auto found = all_.find(memory);
+  if (found == all_.end()) return;
+  index_.remove(found->second);
+  all_.erase(found);
+}
+
+}  // namespace critpipe

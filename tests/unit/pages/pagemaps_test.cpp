@@ -1,0 +1,134 @@
+// Pagemaps and the pages images that they name.
+#include <gtest/gtest.h>
+
+#include "unit/testing.hpp"
+#include "pages/page_content.hpp"
+#include "pages/pagemaps.hpp"
+
+namespace critpipe {
+namespace {
+
+using namespace testing;
+
+std::string entry(std::string_view message, std::string json) {
+  std::ranges::replace(json, '\'', '"');
+  std::string payload;
+  const Error error = encode_message(*find_message(message), json, payload);
+  EXPECT_FALSE(error) << to_string(error);
+  return framed(payload);
+}
+
+class PagemapsTest : public ::testing::Test {
+ protected:
+  // Loads what names the image; `more`: entries behind the head.
+  void load(MemoryId memory, std::uint64_t pages_id, const std::string& more = {}) {
+    const auto sink = pagemaps_.load(memory, [](const Error& error) { ADD_FAILURE() << to_string(error); });
+    const std::string image =
+        head("PAGEMAP") + entry("pagemap_head", "{'pages_id': " + std::to_string(pages_id) + "}") + more;
+    Decoder decoder{*sink, pagemap_name(memory)};
+    ASSERT_EQ(decoder.feed(view(image)), Step::go);
+    ASSERT_EQ(decoder.finish(), Step::go);
+  }
+  std::vector<std::uint64_t> naming(std::uint64_t pages_id) const {
+    std::vector<std::uint64_t> ids;
+    for (const Pagemap& pagemap : pagemaps_.index().of(pages_id)) ids.push_back(pagemap.memory.id);
+    return ids;
+  }
+
+  Pagemaps pagemaps_;
+};
+
+using Ids = std::vector<std::uint64_t>;
+
+TEST_F(PagemapsTest, AreFoundByTheImageThatTheyName) {
+  load({false, 7}, 1);
+  load({false, 5}, 1);
+  load({true, 3}, ~std::uint32_t{0});
+  load({false, 9}, 2);
+  EXPECT_EQ(naming(1), (Ids{5, 7}));
+  EXPECT_EQ(naming(~std::uint32_t{0}), (Ids{3}));
+  EXPECT_TRUE(pagemaps_.index().has_several(1));
+  EXPECT_FALSE(pagemaps_.index().has_several(2));
+  EXPECT_TRUE(pagemaps_.index().has_any(2));
+  EXPECT_FALSE(pagemaps_.index().has_any(0));
+  EXPECT_TRUE(naming(~std::uint64_t{0}).empty());
+
+  load({false, 7}, 2);  // the same name twice: the later one counts
+  EXPECT_EQ(naming(1), (Ids{5}));
+  EXPECT_EQ(naming(2), (Ids{7, 9}));
+  pagemaps_.erase({false, 9});
+  pagemaps_.erase({false, 9});
+  EXPECT_EQ(naming(2), (Ids{7}));
+  EXPECT_EQ(pagemaps_.find({false, 9}), nullptr);
+}
+
+// Before its head has come, it names none.
+TEST_F(PagemapsTest, NameNothingWithoutAHead) {
+  const auto sink = pagemaps_.load({false, 7}, [](const Error&) {});
+  EXPECT_NE(pagemaps_.find({false, 7}), nullptr);
+  EXPECT_FALSE(pagemaps_.index().has_any(0));
+}
+
+// Two blocks of one page each: 9 bytes, and zeros.
+std::string two_blocks() {
+  return entry("pagemap_entry",
+               "{'vaddr': 65536, 'compat_nr_pages': 0, 'nr_pages': 2, 'flags': 4, 'blocks': "
+               "{'block_sizes': [9, 0], 'total_payload_size': 9, 'pages_per_block': 1}}");
+}
+
+TEST_F(PagemapsTest, OneOfThemTellsTheBlocks) {
+  load({false, 1}, 4);
+  Error error;
+  EXPECT_EQ(pagemaps_.index().blocks_of(4, 4096, error), nullptr);
+  load({false, 2}, 4, two_blocks());
+  load({false, 3}, 4);
+  const auto blocks = pagemaps_.index().blocks_of(4, 4096, error);
+  EXPECT_FALSE(error) << to_string(error);
+  ASSERT_TRUE(blocks);
+  EXPECT_EQ(blocks->size_bytes(), 9u);
+  EXPECT_EQ(pagemaps_.index().blocks_of(3, 4096, error), nullptr);
+  load({false, 2}, 3);
+  EXPECT_EQ(pagemaps_.index().blocks_of(4, 4096, error), nullptr);
+}
+
+using Parts = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+
+Parts parts_of(const StoredPages* blocks, std::uint64_t position, std::uint64_t size) {
+  Parts parts;
+  visit_stored(blocks, position, size, [&](std::uint64_t offset, std::uint64_t length) {
+    parts.emplace_back(offset, length);
+    return true;
+  });
+  return parts;
+}
+
+// What has to be kept of a stream for bytes of the content: blocks as a whole, of plain pages no more than is wanted.
+TEST_F(PagemapsTest, BytesOfTheContentAreInPartsOfTheImage) {
+  EXPECT_EQ(parts_of(nullptr, 5000, 300), (Parts{{5000, 300}}));
+  load({false, 2}, 4, entry("pagemap_entry", "{'vaddr': 4096, 'compat_nr_pages': 3, 'flags': 4}") + two_blocks());
+  Error error;
+  const auto blocks = pagemaps_.index().blocks_of(4, 4096, error);
+  ASSERT_TRUE(blocks) << to_string(error);
+  EXPECT_EQ(parts_of(blocks.get(), 5000, 300), (Parts{{5000, 300}}));
+  EXPECT_EQ(parts_of(blocks.get(), 12000, 1000), (Parts{{12000, 288}, {12288, 9}}));
+  EXPECT_EQ(parts_of(blocks.get(), 13000, 4000), (Parts{{12288, 9}, {12297, 0}}));
+  EXPECT_FALSE(visit_stored(blocks.get(), 5 * 4096, 1, [](std::uint64_t, std::uint64_t) { return true; }));
+
+  // The plain pages and the zeros are read; the bytes of the block are none.
+  std::size_t done = 0;
+  std::vector<std::byte> into(4096);
+  const ReadStored read = [](std::span<std::byte> stored, std::uint64_t offset, Error&) {
+    std::ranges::fill(stored, static_cast<std::byte>(offset >> 12));
+    return stored.size();
+  };
+  EXPECT_FALSE(read_content(blocks.get(), 0, 2 * 4096, into, read, done));
+  EXPECT_EQ(into[0], std::byte{2});
+  EXPECT_FALSE(read_content(blocks.get(), 0, 4 * 4096, into, read, done));
+  EXPECT_EQ(into, std::vector<std::byte>(4096));
+  error = read_content(blocks.get(), 0, 3 * 4096, into, read, done);
+  EXPECT_EQ(error.reason, Reason::bad_block);
+  EXPECT_EQ(error.offset, 12288u);
+}
+
+}  // namespace
+}  // namespace critpipe
