@@ -1,8 +1,9 @@
 // crit-check: is a checkpoint whole and consistent, and what would its restore need?
 #include <algorithm>
-#include <iterator>
+#include <optional>
 
 #include "cli/filter.hpp"
+#include "cli/input_lists.hpp"
 #include "cli/inputs.hpp"
 #include "crit-check/here.hpp"
 #include "critpipe/check.hpp"
@@ -59,25 +60,33 @@ RestorePlan plan_of(Program& program) {
   return plan;
 }
 
-void print_rule(JsonWriter& json, const Rule& rule) {
-  json.begin('{').key("rule").text(rule.name).key("severity").text(name_of(rule.severity));
-  json.key("what").text(rule.what).key("advice").text(rule.advice).end('}');
+void print_rule_text(Output& output, std::string_view name, std::string_view kind, std::string_view what,
+                     std::string_view below) {
+  std::string line{name};
+  line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
+  line += kind;
+  line.resize(std::max<std::size_t>(line.size() + 1, 32), ' ');
+  output.write(line + std::string{what} + "\n" + std::string(32, ' ') + std::string{below} + "\n");
 }
 
+// The checks of --here judge from case to case; what they guard against is what CRIU says.
 void print_rules(Program& program, Output& output) {
   if (!program.has("json")) {
-    for (const Rule& rule : all_rules()) {
-      std::string line{rule.name};
-      line.resize(std::max<std::size_t>(line.size() + 1, 24), ' ');
-      line += std::string{name_of(rule.severity)};
-      line.resize(std::max<std::size_t>(line.size() + 1, 32), ' ');
-      output.write(line + std::string{rule.what} + "\n" + std::string(32, ' ') + std::string{rule.advice} + "\n");
-    }
+    for (const Rule& rule : all_rules())
+      print_rule_text(output, rule.name, name_of(rule.severity), rule.what, rule.advice);
+    for (const CheckRow& row : here_checks())
+      print_rule_text(output, row.name, "here", "Is it so that " + std::string{row.about} + "?",
+                      "criu: " + std::string{row.criu});
     return;
   }
   JsonWriter json{output, true};
   json.begin('{').key("schema").number(1u).key("rules").begin('[');
-  for (const Rule& rule : all_rules()) print_rule(json, rule);
+  for (const Rule& rule : all_rules()) {
+    json.begin('{').key("rule").text(rule.name).key("severity").text(name_of(rule.severity));
+    json.key("what").text(rule.what).key("advice").text(rule.advice).end('}');
+  }
+  for (const CheckRow& row : here_checks())
+    json.begin('{').key("rule").text(row.name).key("here").boolean(true).key("what").text(row.about).end('}');
   json.end(']').end('}').line_end();
 }
 
@@ -86,24 +95,38 @@ void print_finding(JsonWriter& json, const SetId& set, const Finding& finding) {
   put_name(json, "image", finding.image);
   if (finding.entry != Error::nowhere) json.key("entry").number(finding.entry);
   if (!finding.field.empty()) json.key("field").text(finding.field);
+  if (finding.pid != 0) json.key("pid").number(finding.pid);
   json.key("reason").text(finding.reason).key("advice").text(finding.rule->advice).end('}');
 }
 
-void print_json(Output& output, std::span<const CheckedSet> sets, Severity level) {
-  JsonWriter json{output, true};
-  json.begin('{').key("schema").number(1u).key("sets").begin('[');
-  for (const CheckedSet& set : sets) {
-    put_set(json.begin('{'), set.id).key("kind").text(set.kind);
-    json.key("errors").number(set.nr_errors).key("losses").number(set.nr_losses);
-    json.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes);
-    json.key("unread").number(set.nr_unread).end('}');
+// Findings are printed as they come; of their sets only the counts are held.
+class Document {
+ public:
+  Document(Output& output, Severity level) : json_{output, true}, level_{level} {
+    json_.begin('{').key("schema").number(1u).key("findings").begin('[');
   }
-  json.end(']').key("findings").begin('[');
-  for (const CheckedSet& set : sets)
+  void add(CheckedSet&& set) {
     for (const Finding& finding : set.findings)
-      if (finding.severity <= level) print_finding(json, set.id, finding);
-  json.end(']').end('}').line_end();
-}
+      if (finding.severity <= level_) print_finding(json_, set.id, finding);
+    set.findings = {};
+    sets_.push_back(std::move(set));
+  }
+  void end() {
+    json_.end(']').key("sets").begin('[');
+    for (const CheckedSet& set : sets_) {
+      put_set(json_.begin('{'), set.id).key("kind").text(set.kind);
+      json_.key("errors").number(set.nr_errors).key("losses").number(set.nr_losses);
+      json_.key("warnings").number(set.nr_warnings).key("notes").number(set.nr_notes);
+      json_.key("unread").number(set.nr_unread).end('}');
+    }
+    json_.end(']').end('}').line_end();
+  }
+
+ private:
+  JsonWriter json_;
+  Severity level_;
+  std::vector<CheckedSet> sets_;
+};
 
 void print_lines(Output& output, std::span<const CheckedSet> sets, Severity level) {
   JsonWriter json{output, false};
@@ -130,12 +153,22 @@ std::string verdict_of(const CheckedSet& set) {
   return text + counted(set.nr_warnings, "warning", "warnings") + ", " + counted(set.nr_notes, "note", "notes");
 }
 
+// Many warnings of one rule, as of the mounts of a container, would hide the one that matters.
 void print_text(Output& output, const CheckedSet& set, Severity level, bool explain) {
+  constexpr std::ptrdiff_t few = 3;
   std::vector<const Rule*> told;
-  for (const Finding& finding : set.findings) {
-    if (finding.severity > level) continue;
-    output.write(to_string(finding) + "\n");
-    if (std::ranges::find(told, finding.rule) == told.end()) told.push_back(finding.rule);
+  for (auto finding = set.findings.begin(); finding != set.findings.end() && finding->severity <= level; ++finding) {
+    output.write(to_string(*finding) + "\n");
+    if (std::ranges::find(told, finding->rule) == told.end()) told.push_back(finding->rule);
+    const auto is_other = [&](const Finding& one) {
+      return one.rule != finding->rule || one.severity != finding->severity;
+    };
+    const std::ptrdiff_t nr_alike = std::find_if(finding, set.findings.end(), is_other) - finding;
+    if (finding->severity != Severity::warning || level != Severity::warning || nr_alike <= few) continue;
+    output.write(std::string{name_of(finding->severity)} + ": " + visible(finding->image) + ": and " +
+                 std::to_string(nr_alike - 1) + " more of them: --severity note [" + std::string{finding->rule->name} +
+                 "]\n");
+    finding += nr_alike - 1;
   }
   for (const Rule* const rule : told)
     if (explain) output.write("  " + std::string{rule->name} + ": " + std::string{rule->advice} + "\n");
@@ -153,11 +186,11 @@ class Checker {
         here_{program},
         source_{source_options(program)} {
     source_.all_members = true;  // the link to a parent is one
+    if (program.has("json")) document_.emplace(output, level);
   }
-  void check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
-             std::span<const Directory::Identity> linked);
+  void check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents, const KnownInputs& known);
   // One of all inputs.
-  void check_next(const InputName& name, std::span<const Directory::Identity> linked);
+  void check_next(const InputName& name, const KnownInputs& known);
   void finish();
 
  private:
@@ -167,11 +200,11 @@ class Checker {
   RestorePlan plan_;
   Here here_;
   SourceOptions source_;
-  std::vector<CheckedSet> sets_;  // of --json
+  std::optional<Document> document_;
 };
 
 void Checker::check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
-                    std::span<const Directory::Identity> linked) {
+                    const KnownInputs& known) {
   CheckReader reader{plan_, limits_of(program_)};
   Pieces pieces{inputs, source_};
   while (const auto piece = pieces.next())
@@ -182,11 +215,12 @@ void Checker::check(const std::vector<std::string>& inputs, const std::vector<st
     reader.begin_parent(parent);
     (void)read_input(parent, reader, of_parents);
   }
-  std::vector<CheckedSet> sets = reader.finish(linked);
+  std::vector<CheckedSet> sets = reader.finish(known);
   here_.add(inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
-  if (program_.has("json")) std::ranges::move(sets, std::back_inserter(sets_));
+  if (document_)
+    for (CheckedSet& set : sets) document_->add(std::move(set));
   else if (program_.has("lines")) print_lines(output_, sets, level_);
   else if (!program_.has("quiet"))
     for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
@@ -194,13 +228,13 @@ void Checker::check(const std::vector<std::string>& inputs, const std::vector<st
     for (const Error& error : reader.errors()) program_.report(error);
 }
 
-void Checker::check_next(const InputName& name, std::span<const Directory::Identity> linked) {
+void Checker::check_next(const InputName& name, const KnownInputs& known) {
   source_.names = {name};
-  check({name.input}, {}, linked);
+  check({name.input}, {}, known);
 }
 
 void Checker::finish() {
-  if (program_.has("json")) print_json(output_, sets_, level_);
+  if (document_) document_->end();
 }
 
 int run(Program& program) {
@@ -215,12 +249,12 @@ int run(Program& program) {
   }
   Destination destination{program, Destination::Content::text};
   Checker checker{program, destination.output(), *level};
-  const std::vector<std::string> inputs = program.inputs();
+  const std::vector<std::string> inputs = checkpoints_in(program);
   const std::vector<std::string> parents = program.values("parent");
-  const std::vector<Directory::Identity> linked = linked_parents(inputs);
+  const KnownInputs known = look_at_directories(inputs);
   if (parents.empty())
-    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, linked);
-  else checker.check(inputs, parents, linked);
+    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, known);
+  else checker.check(inputs, parents, known);
   checker.finish();
   return destination.commit(Destination::After::any);
 }

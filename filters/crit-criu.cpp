@@ -6,6 +6,8 @@
 #include <charconv>
 
 #include "cli/criu/criu_program.hpp"
+#include "critpipe/image.hpp"
+#include "critpipe/input_file.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -36,39 +38,51 @@ constexpr Example examples[] = {
 class Call {
  public:
   explicit Call(Program& program) : program_{program}, criu_{make_criu(program)} {
+    set_options(program, options_);
+    check_files(program, options_);
     Error error;
-    work_ = PrivateDirectory{error};
-    for (const std::string& assignment : program.values("set"))
-      if (Error wrong = options_.assign(assignment)) program.usage("--set: " + wrong.name);
+    work_ = std::make_unique<WorkDirectory>(error);
     if (error) program.report(error);
-    if (!work_) return;
-    set("work_dir_fd", work_.fd());
+    is_ready_ = !program.failed();
+    if (!is_ready_) return;
+    set("work_dir_fd", work().fd());
     set("log_file", log_name);
+    set("images_dir_fd", work().fd());  // without one, some CRIUs take no log; who has images says where
   }
   ~Call() {
     const auto kept = program_.value("log");
-    if (kept && work_) copy_log(*kept);
+    if (kept && is_ready_) copy_log(*kept);
   }
   CriuOptions& options() { return options_; }
   Criu& criu() { return *criu_; }
-  bool is_ready() const { return static_cast<bool>(work_); }
+  bool is_ready() const { return is_ready_; }
   void set(const char* name, const FieldValue& value) { (void)options_.set(name, value); }
 
   // Reports why the answer is none, with CRIU's own first error line.
   int answer(const CriuAnswer& answer) {
-    if (!answer.error) return program_.exit_code();
-    const OwnedDescriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
-    const std::string first = log ? first_error_of(log.fd()).first : "";
-    program_.report(answer.error);
-    if (!first.empty()) program_.note("CRIU's log: " + visible(first));
+    if (answer.error) program_.report(answer.error);
+    if (answer.error) add_log(answer);
     return program_.exit_code();
+  }
+  // The same of an answer that says no, which is none of our errors.
+  void explain(const CriuAnswer& answer) {
+    program_.note(to_string(answer.error));
+    add_log(answer);
   }
 
  private:
   static constexpr const char* log_name = "criu.log";
 
+  void add_log(const CriuAnswer& answer) {
+    const OwnedDescriptor log{openat(work().fd(), log_name, O_RDONLY | O_CLOEXEC)};
+    const std::string first = log ? first_error_of(log.fd()).first : "";
+    if (!first.empty() && answer.error.name.find(visible(first)) == std::string::npos)
+      program_.note("CRIU's log: " + visible(first));
+  }
+
+  const PrivateDirectory& work() const { return **work_; }
   void copy_log(const std::string& path) {
-    const OwnedDescriptor log{openat(work_.fd(), log_name, O_RDONLY | O_CLOEXEC)};
+    const OwnedDescriptor log{openat(work().fd(), log_name, O_RDONLY | O_CLOEXEC)};
     if (!log) return;
     const Error error = replace_file(path, [&](Output& output) {
       char block[16384];
@@ -82,7 +96,8 @@ class Call {
   Program& program_;
   std::unique_ptr<Criu> criu_;
   CriuOptions options_;
-  PrivateDirectory work_;
+  std::unique_ptr<WorkDirectory> work_;
+  bool is_ready_ = false;
 };
 
 std::string version_text(const CriuVersion& version) {
@@ -115,7 +130,12 @@ int finish(Program& program, Output& output) {
   return program.failed() ? code : program.exit_code();
 }
 
+void refuse_more(Program& program) {
+  if (!program.arguments().empty()) program.usage("too many arguments: " + program.arguments()[0]);
+}
+
 int print_version(Program& program, Output& output) {
+  refuse_more(program);
   CriuVersion version;
   if (Error error = make_criu(program)->version(version)) {
     program.report(error);
@@ -141,6 +161,7 @@ int at_least(Program& program, Output& output) {
   const std::string wanted = program.take_argument("say which version: crit-criu at-least 3.15");
   const auto number = parse_version(wanted);
   if (!number) program.usage("'" + visible(wanted) + "' is no version of CRIU, such as 3.15 or 4.2.1");
+  refuse_more(program);
   bool answer = false;
   if (Error error = make_criu(program)->is_at_least(*number, answer)) {
     program.report(error);
@@ -179,14 +200,12 @@ int ask(Program& program, Output& output, CriuRequest request, Call& call, const
   const CriuAnswer answer = call.criu().call(request, &call.options());
   // CRIU's own no is an answer; that it could not be asked is an error.
   const bool refused = answer.error.reason == Reason::criu_failed;
-  if (answer.error) {
-    const int code = call.answer(answer);
-    if (!refused) return code;
-  }
+  if (answer.error && !refused) return call.answer(answer);
+  if (answer.error) call.explain(answer);
   if (program.has("json"))
     output.write(std::string{"{\"schema\": 1, \""} + key + "\": " + (refused ? "false" : "true") + "}\n");
-  (void)finish(program, output);
-  return refused ? exit_no : exit_done;
+  if (refused) program.set_exit_code(exit_no);
+  return finish(program, output);
 }
 
 OwnedDescriptor images_directory(Program& program, Call& call) {
@@ -197,17 +216,42 @@ OwnedDescriptor images_directory(Program& program, Call& call) {
   return directory;
 }
 
+// CRIU says no to an image that it cannot read, too.
+Error check_cpuinfo(const std::string& directory) {
+  struct Entries final : Sink {
+    std::uint64_t nr = 0;
+    Step entry(const Entry&) override { return ++nr, Step::go; }
+  } entries;
+  constexpr std::string_view name = "cpuinfo.img";
+  Error error;
+  const Directory images{directory, error};
+  InputFile file = error ? InputFile{} : images.open(name, error);
+  Decoder decoder{entries, name, {}, KindOf::both};
+  std::vector<std::byte> block(block_bytes);
+  Step step = error ? Step::stop : Step::go;
+  for (std::size_t got; step == Step::go && (got = file.read(block, error)) > 0;)
+    step = decoder.feed(Bytes{block}.first(got));
+  if (!error && step == Step::go) step = decoder.finish();
+  if (!error && step == Step::stop) error = decoder.error();
+  if (!error && entries.nr == 0) error = {.reason = Reason::missing_image, .image = std::string{name}};
+  return error;
+}
+
 int cpuinfo(Program& program, Output& output) {
   const std::string what = program.take_argument("say what: crit-criu cpuinfo dump, or crit-criu cpuinfo check");
   if (what != "dump" && what != "check") program.usage("cpuinfo does dump or check, not '" + visible(what) + "'");
+  refuse_more(program);
   Call call{program};
   const OwnedDescriptor directory = images_directory(program, call);
-  if (!directory) return program.exit_code();
+  if (directory && what == "check")
+    if (Error error = check_cpuinfo(program.value("images-dir").value_or("."))) program.report(error);
+  if (program.failed()) return program.exit_code();
   const CriuRequest request = what == "dump" ? CriuRequest::cpuinfo_dump : CriuRequest::cpuinfo_check;
   return ask(program, output, request, call, what == "dump" ? "dumped" : "compatible");
 }
 
 int page_server(Program& program, Output& output) {
+  refuse_more(program);
   Call call{program};
   const OwnedDescriptor directory = images_directory(program, call);
   if (!directory || !call.is_ready()) return program.exit_code();
@@ -216,11 +260,13 @@ int page_server(Program& program, Output& output) {
   call.set("ps.port", port);
   if (const auto address = program.value("address")) call.set("ps.address", *address);
   if (const auto parent = program.value("parent")) call.set("parent_img", *parent);
-  const CriuAnswer answer = call.criu().call(CriuRequest::page_server, &call.options());
+  // Of a server that is none of its worker's children, CRIU does not tell the pid.
+  const CriuAnswer answer = call.criu().call(CriuRequest::page_server_child, &call.options());
   if (answer.error) return call.answer(answer);
   if (program.has("json")) {
     JsonWriter json{output, false};
-    json.begin('{').key("schema").number(1u).key("pid").number(static_cast<unsigned>(answer.pid));
+    json.begin('{').key("schema").number(1u);
+    if (answer.pid > 0) json.key("pid").number(static_cast<unsigned>(answer.pid));
     json.key("port").number(static_cast<unsigned>(answer.port)).end('}').line_end();
   } else {
     output.write("port " + std::to_string(answer.port) + "\n");
@@ -229,6 +275,7 @@ int page_server(Program& program, Output& output) {
 }
 
 int check_kernel(Program& program, Output& output) {
+  refuse_more(program);
   Call call{program};
   return ask(program, output, CriuRequest::check, call, "ok");
 }
@@ -249,7 +296,7 @@ int run(Program& program) {
     if (command.name != word) continue;
     FileOutput output{STDOUT_FILENO, "standard output"};
     const int code = command.run(program, output);
-    return code;
+    return program.failed() ? program.exit_code() : code;  // the log is kept at the end
   }
   program.usage("there is no '" + visible(word) + "': version, at-least, features, check, cpuinfo or page-server");
 }

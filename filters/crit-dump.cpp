@@ -1,4 +1,5 @@
 // crit-dump: makes the checkpoint of a process and its children: through a pipe, into a directory or a file.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "cli/criu/criu_job.hpp"
@@ -198,6 +199,11 @@ int list_options(Program& program) {
   return program.finish(output);
 }
 
+bool is_open_for_writing(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 int run(Program& program) {
   if (program.has("list-options")) return list_options(program);
   if (!program.arguments().empty()) program.usage("takes no argument: the process is said with -t PID");
@@ -210,6 +216,8 @@ int run(Program& program) {
   const bool only_looks = program.has("dry-run") || program.has("check");
   if (streams && isatty(STDOUT_FILENO) && !only_looks)
     program.usage("a checkpoint does not go to a terminal: pipe it on, or use --into DIR or -o FILE");
+  if (streams && !only_looks && !is_open_for_writing(STDOUT_FILENO))
+    program.usage("standard output is closed: pipe it on, or use --into DIR or -o FILE");
   if (const auto buffer = program.value("buffer"); buffer && !streams) program.usage("--buffer goes with a pipe");
   else if (buffer && *buffer != "all" && program.number("buffer", 0) == 0)
     program.usage("--buffer takes a size, such as 64M, or 'all'");
@@ -221,8 +229,8 @@ int run(Program& program) {
   std::vector<std::string> words;
   if (streams)
     if (Error error = options.command_line(CriuUse::dump_stream, words)) program.usage(error.name + " (use --into)");
-  const bool stays =
-      container.stays() || options.is_on("leave_running") || options.is_on("leave_stopped") || program.has("pre-dump");
+  const bool stays = container.stays() || options.is_on("leave_running") || options.is_on("leave_stopped") ||
+                     program.has("pre-dump") || config_lets_live(setup, options);
   Error error;
   HeldProcess root;
   DumpJob job{setup, options, root, commands, "", stays};
@@ -237,11 +245,14 @@ int run(Program& program) {
   if (program.has("check")) return print_findings(program, find_all(program, job), pid);
   if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
   job.descriptors = descriptors_of(pid);
-  container.prepare(job);
-  if (container.exports()) container.export_archive();
-  else if (directory) dump_into_directory(program, job, *directory);
-  else if (!streams) dump_into_file(program, job, *file);
-  else dump_into_pipe(program, job);
+  check_files(program, job.options);
+  if (!program.failed()) container.prepare(job);
+  if (program.failed()) return program.exit_code();
+  SignalDescriptor signals;
+  if (container.exports()) container.export_archive(job, signals);
+  else if (directory) dump_into_directory(program, job, *directory, signals);
+  else if (!streams) dump_into_file(program, job, *file, signals);
+  else dump_into_pipe(program, job, signals);
   return container.finish(program.exit_code());
 }
 

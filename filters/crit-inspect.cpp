@@ -35,7 +35,8 @@ constexpr Option rows[] = {
         .excludes(text_only),
     Option{0, "processes", nullptr, "Print all processes and threads."}.excludes(text_only),
     Option{0, "sockets", nullptr, "Print all sockets, with both ends."}.excludes(text_only),
-    Option{0, "files", nullptr, "Print all open files."}.excludes(text_only),
+    Option{0, "files", nullptr, "Print all open files, pipes, terminals and whatever else is open but sockets."}
+        .excludes(text_only),
     Option{0, "mounts", nullptr, "Print the mounts."}.excludes(text_only),
     Option{0, "memory", nullptr, "Print the memory of each process."}.excludes(text_only),
     Option{0, "stats", nullptr, "Print what the dump took."}.excludes(text_only),
@@ -126,14 +127,8 @@ void Printer::report(const Error& error) {
   else program_.report(error);
 }
 
-// It is no checkpoint, or cannot be read: its errors say so.
-bool is_nothing(const Inspection& inspection) {
-  return inspection.processes.empty() && !inspection.errors.empty() && inspection.checkpoint->pages_only().empty() &&
-         !inspection.container.is_known();
-}
-
 void Printer::print(const Inspection& inspection, bool has_heading) {
-  if (is_nothing(inspection)) return;
+  if (!inspection.has_anything()) return;
   if (document_) return document_->add(inspection);
   if (program_.has("lines")) return print_inspection_lines(output_, inspection, json_);
   if (!std::exchange(is_first_, false)) output_.write("\n");
@@ -157,23 +152,12 @@ void Printer::finish() {
   for (const Error& error : errors_) program_.report(error);
 }
 
-// With --recursive, they have been looked for.
-std::vector<std::string> inspected_inputs(Program& program) {
-  std::vector<std::string> inputs;
-  for (std::string& name : program.inputs()) {
-    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
-    if (program.has("recursive")) inputs.push_back(std::move(name));
-    else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
-  }
-  return inputs;
-}
-
 int run(Program& program) {
   InspectOptions options;
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
-  const std::vector<std::string> inputs = inspected_inputs(program);
+  const std::vector<std::string> inputs = checkpoints_in(program);
   if (!options.parents.empty() && inputs.size() > 1) program.usage("--parent goes with one input");
   Destination destination{program,
                           program.has("environment") ? Destination::Content::memory_text : Destination::Content::text};

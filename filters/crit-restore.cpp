@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "cli/criu/criu_job.hpp"
 #include "cli/numbers.hpp"
@@ -90,8 +91,9 @@ struct RestoreJob {
   CriuSetup setup;
   CriuOptions options;
   EventCommands commands;
-  const PrivateDirectory& work;
   std::optional<Directory> directory;  // the images, where CRIU can read them itself
+  // Inputs that are open: what is read is what was trusted, even if somebody else gives its name to another file.
+  std::vector<std::pair<std::string, OwnedDescriptor>> open_inputs = {};
 };
 
 // The directory of the only input in which the images are as CRIU wants them; none: they are in an archive, a stream.
@@ -110,18 +112,46 @@ std::optional<Directory> images_directory(const Program& program, const std::vec
   return below.is_open() && below.has("inventory.img") ? std::move(below) : std::move(set);
 }
 
-JobEnd restore_input(RestoreJob& job, const std::vector<std::string>& inputs) {
-  JobEnd end;
+std::string path_of(const OwnedDescriptor& file) { return "/proc/self/fd/" + std::to_string(file.fd()); }
+
+// False: somebody else could have made what would run.
+bool trusts(RestoreJob& job, const std::vector<std::string>& inputs) {
+  Trust trust{job.program};
+  for (const std::string& input : inputs) {
+    if (job.directory && job.directory->place() == input) continue;
+    struct stat status;
+    const bool is_file = input != "-" && stat(input.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    OwnedDescriptor file{is_file ? open(input.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) : -1};
+    if (file) trust.check_open(file.fd(), input);
+    else trust.check(input);
+    if (file) job.open_inputs.emplace_back(input, std::move(file));
+  }
+  if (job.directory) trust.check(job.directory->fd(), job.directory->place());
+  return !job.program.failed();
+}
+
+// Images that CRIU cannot read itself. Nothing of it has a name, so that a signal may end the program meanwhile.
+std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::string> inputs) {
+  Program& program = job.program;
+  auto images = std::make_unique<HeldImages>(program.value("spool").value_or(""));
+  Error error = images->error();
+  for (std::string& input : inputs)
+    for (const auto& [name, file] : job.open_inputs)
+      if (input == name) input = path_of(file);
+  if (!error) error = images->read(inputs, {.set = program.value("set-name")});
+  if (!error && !images->has("inventory.img")) error = {.reason = Reason::missing_image, .image = "inventory.img"};
+  for (const auto& [name, file] : job.open_inputs)
+    if (error.image.starts_with(path_of(file))) error.image.replace(0, path_of(file).size(), name);
+  if (error) program.report(error);
+  return images;
+}
+
+// `images`: where CRIU cannot read them itself.
+JobEnd run_criu(RestoreJob& job, HeldImages* images, const PrivateDirectory& work) {
   const CriuNotify notify = [&](CriuNotification& event) { return CriuReply{.success = job.commands.run(event)}; };
-  if (job.directory) return restore_from(job.setup, job.options, job.directory->fd(), job.work, notify);
-  HeldImages images{job.program.value("spool").value_or("")};
-  end.error = images.error();
-  if (!end.error) end.error = images.read(inputs, {.set = job.program.value("set-name")});
-  if (!end.error && !images.has("inventory.img"))
-    end.error = {.reason = Reason::missing_image, .image = "inventory.img"};
-  if (end.error) return end;
-  ImageServer server{images};
-  return restore_stream(job.setup, job.options, server, job.work, notify);
+  if (!images) return restore_from(job.setup, job.options, job.directory->fd(), work, notify);
+  ImageServer server{*images};
+  return restore_stream(job.setup, job.options, server, work, notify);
 }
 
 int print_request(Program& program, const RestoreJob& job) {
@@ -143,55 +173,62 @@ int print_request(Program& program, const RestoreJob& job) {
   return program.finish(output);
 }
 
-// Runs CRIU. Returns the pid of the restored root task, which is a child of ours; 0: it has failed.
-pid_t run_job(RestoreJob& job, PrivateDirectory& work, const std::vector<std::string>& inputs) {
+// The tree runs, whatever else has failed: who reads our output must not restore it again.
+void tell_runs(Program& program, pid_t pid) {
+  std::signal(SIGPIPE, SIG_IGN);
+  FileOutput output{STDOUT_FILENO, "standard output"};
+  output.write(std::to_string(pid) + "\n");
+  const bool is_written = output.flush() == Step::go;
+  if (!is_written && output.error()) program.report(output.error());
+  if (!is_written) program.note("the tree runs as " + std::to_string(pid));
+}
+
+// Runs CRIU and says as what the tree runs. Returns the pid of its root task, which is a child of ours; 0: it has
+// failed.
+pid_t run_job(RestoreJob& job, const std::vector<std::string>& inputs) {
   Program& program = job.program;
-  Error error;
-  work = PrivateDirectory{error};
-  if (error) {
-    program.report(error);
-    return 0;
-  }
+  const std::unique_ptr<HeldImages> images = job.directory ? nullptr : hold_images(job, inputs);
+  check_files(program, job.options);
+  if (program.failed()) return 0;
   int signal = 0;
   JobEnd end;
+  SignalDescriptor signals;
   {
-    SignalDescriptor signals;
+    WorkDirectory work{end.error};
     job.setup.stop_fd = signals.fd();
-    end = restore_input(job, inputs);
-    if (end.error) report_failure(program, end, work.fd(), restore_log_name);
-    else keep_log(program, work.fd(), restore_log_name);
-    if (end.stopped) signal = signals.take();
-    work.remove();
+    job.commands.set_stop(signals.fd());
+    if (!end.error) end = run_criu(job, images.get(), *work);
+    if (end.error) report_failure(program, end, work->fd(), restore_log_name);
+    else keep_log(program, work->fd(), restore_log_name);
   }
-  if (signal) end_by_signal(signal);
+  const std::string state = "the tree runs as " + std::to_string(end.pid);
+  if (end.pid > 0 && !end.error) tell_runs(program, end.pid);
+  job.commands.report_late(end.error ? "the restore has failed" : state);
+  if (end.stopped || program.has("wait")) signal = signals.take();
+  if (signal) {
+    program.note("stopped by " + name_of_signal(signal) + ": " + (end.error ? "nothing was restored" : state));
+    end_by_signal(signal);
+  }
+  if (const int late = end.error ? 0 : signals.take()) program.note(name_of_signal(late) + " came too late: " + state);
   return end.error ? 0 : end.pid;
 }
 
-// False: somebody else could have made what would run.
-bool trusts(const RestoreJob& job, const std::vector<std::string>& inputs) {
-  Trust trust{job.program};
-  for (const std::string& input : inputs)
-    if (!job.directory || job.directory->place() != input) trust.check(input);
-  if (job.directory) trust.check(job.directory->fd(), job.directory->place());
-  return !job.program.failed();
-}
-
-int restore(Program& program) {
+int run(Program& program) {
   if (program.has("list-options")) {
     FileOutput output{STDOUT_FILENO, "standard output"};
     print_criu_options(output);
     return program.finish(output);
   }
   const std::vector<std::string> inputs = program.inputs();
-  PrivateDirectory work;
-  RestoreJob job{program,
-                 criu_setup(program),
-                 criu_options(program, named),
-                 EventCommands{program},
-                 work,
+  for (const std::string& input : inputs)
+    if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
+  RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program},
                  images_directory(program, inputs)};
-  if (program.has("container"))
-    return trusts(job, inputs) ? restore_container(program, job.directory, inputs) : program.exit_code();
+  if (program.has("container")) {
+    if (!trusts(job, inputs)) return program.exit_code();
+    OwnedDescriptor archive = job.open_inputs.empty() ? OwnedDescriptor{} : std::move(job.open_inputs[0].second);
+    return restore_container(program, job.directory, inputs, std::move(archive));
+  }
   const bool streams = !job.directory;
   take_inherited(program, job.setup);
   std::vector<std::string> words;
@@ -218,22 +255,22 @@ int restore(Program& program) {
     if (const auto status = terminal.open(program, reads_stdin)) return *status;
     job.setup.terminal = terminal.fd();
   }
-  const pid_t pid = run_job(job, work, inputs);
-  if (pid == 0) return program.exit_code();
-  FileOutput output{STDOUT_FILENO, "standard output"};
-  output.write(std::to_string(pid) + "\n");
-  const int code = program.finish(output);
-  return program.has("wait") ? wait_for(pid) : code;
-}
-
-int run(Program& program) {
-  const int code = restore(program);
-  return program.has("wait") && program.failed() ? 125 : code;
+  const pid_t pid = run_job(job, inputs);
+  return pid != 0 && program.has("wait") ? wait_for(pid) : program.exit_code();
 }
 
 }  // namespace
 
-const Filter filter{
-    "crit-restore", "bring a process and its children back from a checkpoint", "[INPUT...]", examples, groups, run};
+const Filter filter{"crit-restore",
+                    "bring a process and its children back from a checkpoint",
+                    "[INPUT...]",
+                    examples,
+                    groups,
+                    run,
+                    nullptr,
+                    0,
+                    "",
+                    nullptr,
+                    "wait"};
 
 }  // namespace critpipe::filters

@@ -83,12 +83,37 @@ bool is_of_processes(const Inspection& found, const Error& error) {
          (std::ranges::any_of(of_memory, begins) && std::ranges::any_of(found.checkpoint->tasks(), has_memory));
 }
 
+// The JSON of several checkpoints is one document, a list of what those of each would hold.
+class List {
+ public:
+  List(Output& output, ExploreOptions& options) : json_{output, true, options.big_numbers}, options_{options} {}
+  // Before any is shown. Does nothing but for JSON, or if it is begun.
+  void begin() {
+    if (options_.form != ExploreOptions::Form::json || options_.list) return;
+    json_.begin('[');
+    options_.list = &json_;
+  }
+  ~List() {
+    if (options_.list) json_.end(']').line_end();
+  }
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+
+ private:
+  JsonWriter json_;
+  ExploreOptions& options_;
+};
+
 // The JSON of ps says more than images of tasks do, and takes one input at a time.
 void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
   InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
+  List list{output, options};
+  if (inputs.size() > 1) list.begin();
   for (const InputName& name : name_inputs(inputs)) {
     inspect.source.names = {name};
-    for (const Inspection& found : InspectionReader{name.input, inspect}.read()) {
+    const std::vector<Inspection> all = InspectionReader{name.input, inspect}.read();
+    if (all.size() > 1) list.begin();
+    for (const Inspection& found : all) {
       options.set = found.id;
       options.inspection = &found;
       if (explore(*found.checkpoint, Explorer::ps, output, options) == Step::stop || output.flush() == Step::stop)
@@ -122,9 +147,13 @@ int run(Program& program) {
   std::vector<SetId> ids;
   for (const SetCheckpoint* found : shown) ids.push_back(found->id);
   const std::vector<std::string> names = texts_of(ids);
-  for (std::size_t i = 0; i < shown.size(); ++i) {
-    const std::string heading = shown.size() > 1 ? names[i] : std::string{};
-    if (show(program, coloured.output(), *shown[i], heading, explorer, options) == Step::stop) break;
+  {
+    List list{coloured.output(), options};
+    if (shown.size() > 1) list.begin();
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      const std::string heading = shown.size() > 1 ? names[i] : std::string{};
+      if (show(program, coloured.output(), *shown[i], heading, explorer, options) == Step::stop) break;
+    }
   }
   return destination.commit();
 }

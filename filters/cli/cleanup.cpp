@@ -50,14 +50,16 @@ void wait_for_one(sigset_t signals) {
   (void)raise(number);
 }
 
-// Signals that are ignored stay so. Without a thread that waits for them they end the program as usual, and what is
-// incomplete stays.
+// Signals that are ignored stay so; those that are blocked are somebody else's. Without a thread that waits for them
+// they end the program as usual, and what is incomplete stays.
 void watch() {
   sigset_t signals, before;
   sigemptyset(&signals);
+  pthread_sigmask(SIG_BLOCK, nullptr, &before);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF}) {
     struct sigaction now;
-    if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) sigaddset(&signals, number);
+    if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL && sigismember(&before, number) == 0)
+      sigaddset(&signals, number);
   }
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   try {

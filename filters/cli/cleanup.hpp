@@ -5,7 +5,8 @@
 //     ...
 //     cleanup.commit([&] { rename(...); });        // a signal waits for it; afterwards nothing is removed
 //
-// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored. Where no thread can be
+// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored, and those
+// that are blocked when the first object is made are left to who has blocked them. Where no thread can be
 // started, a signal removes nothing.
 #pragma once
 

@@ -148,6 +148,21 @@ bool may_mean(const std::vector<std::string>& words, const Option& option) {
   });
 }
 
+// Is the option among the words with which the exit status is another program's? A word that cannot be read is an error
+// of that kind, too.
+bool waits(const Filter& row, int argc, char** argv) {
+  const auto option = row.waits_with ? option_named(row, row.waits_with) : std::nullopt;
+  if (!option) return false;
+  for (int i = 1; i < argc && std::string_view{argv[i]} != "--"; ++i) {
+    const std::string word = whole_name(row, argv[i]);
+    const bool is_short = word.size() > 1 && word[0] == '-' && word[1] != '-';
+    if (word == std::string{"--"} + option->name ||
+        (is_short && option->letter && word.find(option->letter) != word.npos))
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string help_text(const Filter& row) {
@@ -192,6 +207,8 @@ std::string manual_options(const Filter& row) {
 Program parse_command_line(const Filter& row, int argc, char** argv) {
   const std::string name = called_as(argc, argv, row);
   Program program{row, name, {}, {}};
+  const int error_code = waits(row, argc, argv) ? exit_own_error : exit_error;
+  program.set_error_code(error_code);
   std::vector<std::string> words;
   std::vector<Program::Given> given;
   bool options_end = false;
@@ -239,6 +256,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   }
   for (std::string& argument : arguments) argument = unmarked(std::move(argument));
   Program parsed{row, name, std::move(arguments), std::move(given)};
+  parsed.set_error_code(error_code);
   check_combinations(row, parsed);
   if (parsed.has("files-from") || parsed.has("recursive")) parsed.set_arguments(listed_inputs(row, parsed));
   return parsed;

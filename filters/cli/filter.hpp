@@ -74,7 +74,7 @@ struct Example {
   const char* does;
 };
 
-enum ExitCode : int { exit_done = 0, exit_no = 1, exit_error = 2 };
+enum ExitCode : int { exit_done = 0, exit_no = 1, exit_error = 2, exit_own_error = 125 };
 
 class Program;
 
@@ -90,6 +90,8 @@ struct Filter {
   const char* words = "";  // an argument may be one of these instead of an input: "ps fds"
   // How many arguments stand before the inputs; null: none.
   std::size_t (*nr_before_inputs)(const Program& program) = nullptr;
+  // With this option the exit status is that of another program, and errors are exit_own_error. Null: there is none.
+  const char* waits_with = nullptr;
 
   bool dispatches() const { return commands != nullptr; }
 };
@@ -170,7 +172,8 @@ class Program {
   [[noreturn]] void usage(const std::string& message);  // says what to do; exit 2
   // Usage error where one of the options was given: "--NAME why".
   void refuse(std::initializer_list<const char*> options, const std::string& why);
-  int exit_code() const { return failed_ ? exit_error : code_; }
+  int exit_code() const { return failed_ ? error_code_ : code_; }
+  void set_error_code(int code) { error_code_ = code; }
   void set_exit_code(int code) { code_ = code; }
   bool failed() const { return failed_; }
   // Ends the output: a failed write is reported, unless nobody reads any more.
@@ -188,7 +191,7 @@ class Program {
   std::string error_words_ = name_;
   std::vector<std::string> arguments_;
   std::vector<Given> given_;
-  int code_ = exit_done;
+  int code_ = exit_done, error_code_ = exit_error;
   bool failed_ = false;
 };
 

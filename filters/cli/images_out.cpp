@@ -198,22 +198,31 @@ Step ImagesOut::bulk_follows() {
   return step;
 }
 
-Step ImagesOut::copy(const std::string& name, InputFile& file, Error& error) {
+Step ImagesOut::copy(const std::string& name, InputFile& file, Error& error, const Stops& stops) {
+  constexpr std::uint64_t slice = 64 << 20;
   const std::uint64_t size = file.size();
   Output* const output = open(name, nullptr, OutForm::stream, size);
   if (!output) return Step::go;
-  std::uint64_t done = output->pass_file(file.fd(), size);
+  bool is_stopped = false;
+  const auto goes_on = [&] { return !(is_stopped = stops && stops()); };
+  std::uint64_t done = 0;
+  for (bool moves = true; moves && done < size && goes_on();) {
+    const std::uint64_t wanted = stops ? std::min(slice, size - done) : size - done;
+    const std::uint64_t moved = output->pass_file(file.fd(), wanted);
+    moves = moved == wanted;
+    done += moved;
+  }
   std::vector<std::byte> block(done < size ? block_bytes : 0);
   error = output->step() == Step::go ? output->error() : Error{};
   if (error) error.image = file.place();
-  while (!error && done < size && output->step() == Step::go) {
+  while (!error && done < size && output->step() == Step::go && goes_on()) {
     const std::size_t got =
         file.read(std::span{block}.first(std::min<std::uint64_t>(block.size(), size - done)), error);
     if (got == 0) break;
     output->pass(Bytes{block}.first(got));
     done += got;
   }
-  if (!error && done < size && output->step() == Step::go)
+  if (!error && done < size && output->step() == Step::go && !is_stopped)
     error = {Reason::changed, file.place(), Error::nowhere, Error::nowhere, size - done};
   return close(output, done == size);
 }

@@ -9,6 +9,7 @@
 // Names are those of image streams (cli/member_place.hpp). Other files of a checkpoint go the same way as its images.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -38,7 +39,9 @@ class ImagesOut {
   // Not whole: it is not ended in a stream, and left out of an archive or a directory.
   Step close(Output* output, bool whole);
   // A file as it is, from its offset on. `error` says why it could not be read to its end; then it is not whole.
-  Step copy(const std::string& name, InputFile& file, Error& error);
+  // `stops`: asked now and then; if it says yes, the rest is left out.
+  using Stops = std::function<bool()>;
+  Step copy(const std::string& name, InputFile& file, Error& error, const Stops& stops = {});
   // Puts an open file into a directory as a link. False: not possible here.
   bool link(const std::string& name, int fd);
   // What goes into a directory gets owner, mode and times of an open file. False: not all of them.
@@ -52,6 +55,8 @@ class ImagesOut {
   void lead_out(const std::string& base, const std::string& target);
   // All that is small has come: what has a size now goes out at once. Step::stop: the set was refused.
   Step bulk_follows();
+  Step write_held() { return target_->write_held(); }               // what has come so far is written
+  std::uint64_t most_held() const { return target_->most_held(); }  // but for so many bytes
 
   Parents parents() const { return parents_; }
   // Is a set refused whose parent is not among the members? Then it is not worth reading on.

@@ -20,6 +20,8 @@ enum class OutForm : std::uint8_t {
 };
 
 constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
+// What packed_output() may hold: a frame of 4 MiB on each thread, and two more.
+constexpr std::uint64_t most_packed_bytes = 40 << 20;
 
 // The calls are those of ImagesOut.
 class ImagesTarget {
@@ -32,6 +34,9 @@ class ImagesTarget {
   virtual void expect_stream() {}
   virtual bool orders() const { return false; }
   virtual void bulk_follows() {}
+  // All that has ended is written, but for what a compressor holds; so many bytes of it at most, packed.
+  virtual Step write_held() { return Step::go; }
+  virtual std::uint64_t most_held() const { return 0; }
   // The set at that place, or a generation before it, gets its link to the next one, where this form has links.
   virtual void link_parent(const MemberPlace& /*set*/, const MemberPlace& /*parent*/) {}
   // The set gets a link to a parent that is elsewhere.

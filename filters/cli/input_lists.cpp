@@ -5,6 +5,7 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
+#include <iterator>
 #include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ constexpr std::size_t longest_list = 64 << 20;
 
 [[noreturn]] void fail(Program& program, const Error& error) {
   program.report(error);
-  SignalCleanup::exit(exit_error);
+  SignalCleanup::exit(program.exit_code());
 }
 
 [[noreturn]] void fail(Program& program, const std::string& place, const char* why) {
@@ -121,8 +122,8 @@ bool is_rest_of_container(std::string_view name, bool is_directory) {
   return name == "rootfs-diff.tar" || name == "devshm-checkpoint.tar";
 }
 
-// A container's directory has its images in checkpoint/ and is an input as a whole: configuration and statistics lie
-// beside them.
+// A container's directory has its images in checkpoint/, that of a pre-dump in pre-checkpoint/, and is an input as a
+// whole: configuration and statistics lie beside them.
 void Walk::directory(const std::string& path, int depth, Images images) {
   if (is_container_image(path)) {
     found_.push_back(path);
@@ -134,8 +135,11 @@ void Walk::directory(const std::string& path, int depth, Images images) {
         all, [&](const Entry& entry) { return entry.name == name && entry.is_directory == is_directory; });
   };
   const std::string prefix = path == "." ? "" : path.ends_with('/') ? path : path + "/";
-  const bool is_container =
-      !holds_images(all) && has("checkpoint", true) && holds_images(entries(prefix + "checkpoint"));
+  std::string images_below;  // a container's directory has them there
+  for (const char* name : {"checkpoint", "pre-checkpoint"})
+    if (images_below.empty() && !holds_images(all) && has(name, true) && holds_images(entries(prefix + name)))
+      images_below = name;
+  const bool is_container = !images_below.empty();
   const bool is_engines = is_container && (has("config.dump", false) || has("spec.dump", false));
   const auto is_image = [](const Entry& entry) { return !entry.is_directory && is_image_name(entry.name); };
   if (images == Images::own && (is_container || std::ranges::any_of(all, is_image))) found_.push_back(path);
@@ -147,7 +151,7 @@ void Walk::directory(const std::string& path, int depth, Images images) {
     }
     if (depth == reach_.directories && reach_.is_all) fail(program_, path, "directories are nested too deeply");
     if (depth == reach_.directories) continue;
-    const bool is_its = is_container && entry.name == "checkpoint";
+    const bool is_its = is_container && entry.name == images_below;
     directory(prefix + entry.name, depth + 1, is_its ? Images::of_container : Images::own);
   }
 }
@@ -194,11 +198,25 @@ std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
   return inputs;
 }
 
+namespace {
+
 std::vector<std::string> checkpoints_near(Program& program, const std::string& directory) {
   std::vector<std::string> found;
   if (is_directory(directory)) Walk{program, nearby, found}.directory(directory, 0);
   if (found.empty() || found.front() == directory) return {directory};
   return found;
+}
+
+}  // namespace
+
+std::vector<std::string> checkpoints_in(Program& program) {
+  std::vector<std::string> inputs;
+  for (std::string& name : program.inputs()) {
+    while (name.size() > 1 && name.ends_with('/')) name.pop_back();
+    if (program.has("recursive")) inputs.push_back(std::move(name));
+    else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
+  }
+  return inputs;
 }
 
 }  // namespace critpipe::filters

@@ -76,9 +76,12 @@ void refuse_readable(Program& program, const std::string& path) {
   if (!is_file || (status.st_mode & (S_IRGRP | S_IROTH)) == 0 || holds_no_memory(path)) return;
   if (is_open_already(status)) return;
   Error error{Reason::io_write, path};
-  error.name = "others may read this file, and what goes into it may be secret (-f writes it all the same)";
+  error.name = "others may read this file, and what goes into it may be secret";
+  const auto is_force = [](const Option& option) { return std::string_view{option.name} == "force"; };
+  if (std::ranges::any_of(filter.options, [&](Options group) { return std::ranges::any_of(group, is_force); }))
+    error.name += " (-f writes it all the same)";
   program.report(error);
-  SignalCleanup::exit(exit_error);
+  SignalCleanup::exit(program.exit_code());
 }
 
 }  // namespace
@@ -132,7 +135,7 @@ void Program::note(std::string_view message) { say(name_ + ": " + std::string{me
 
 void Program::usage(const std::string& message) {
   say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
-  SignalCleanup::exit(exit_error);
+  SignalCleanup::exit(error_code_);
 }
 
 void Program::refuse(std::initializer_list<const char*> options, const std::string& why) {
@@ -158,7 +161,7 @@ Destination::Destination(Program& program, Content content, const char* option) 
     });
     if (!file_->error()) return;
     program.report(file_->error());
-    SignalCleanup::exit(exit_error);
+    SignalCleanup::exit(program.exit_code());
   }
   const bool is_binary = content == Content::binary || content == Content::images;
   if (is_binary && isatty(STDOUT_FILENO))

@@ -19,6 +19,8 @@ class ToArchive final : public ImagesTarget {
   Step close(Output* output, bool whole) override;
   bool orders() const override { return true; }
   void bulk_follows() override;
+  Step write_held() override;
+  std::uint64_t most_held() const override { return packed_ ? most_packed_bytes : 0; }
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   void lead_out(const MemberPlace& set, const std::string& target) override {
     links_.push_back({set.images_in_archive() + "/parent", target});
@@ -176,6 +178,11 @@ void ToArchive::write_waiting() {
 void ToArchive::bulk_follows() {
   write_waiting();
   bulk_follows_ = true;
+}
+
+Step ToArchive::write_held() {
+  bulk_follows();
+  return below().flush();
 }
 
 int ToArchive::commit() {

@@ -16,6 +16,8 @@ class ToOutput final : public ImagesTarget {
   Output* open(const MemberPlace& place, OutForm form, std::uint64_t size) override;
   Step close(Output* output, bool whole) override;
   void expect_stream() override { expected_ = true; }
+  Step write_held() override { return below().flush(); }
+  std::uint64_t most_held() const override { return packed_ ? most_packed_bytes : 0; }
   bool refuses_parents() const override { return destination_.is_named(); }
   bool has_links() const override { return false; }
   bool may_lead_out() const override { return true; }

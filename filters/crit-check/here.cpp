@@ -45,11 +45,16 @@ void Here::add(CheckedSet& set, const MachineFinding& finding) {
   told.rule = {finding.check, finding.severity, {}, told.advice};
   ++count_of(set, finding.severity);
   if (set.findings.size() >= max_findings) return;
-  set.findings.push_back({.rule = &told.rule, .severity = finding.severity, .image = set.text, .reason = finding.text});
+  set.findings.push_back({.rule = &told.rule,
+                          .severity = finding.severity,
+                          .image = set.text,
+                          .reason = finding.text,
+                          .pid = static_cast<std::uint32_t>(finding.pid)});
 }
 
 void Here::add(std::span<const std::string> inputs, const SourceOptions& source, std::vector<CheckedSet>& sets) {
   if (!program_.has("here")) return;
+  told_.clear();
   for (const std::string& input : inputs)
     if (!can_read_again(input, source)) program_.usage("--here reads each input twice, and " + input + " is a pipe");
   CheckpointReader reader{here_needs(), limits_of(program_)};
@@ -59,7 +64,7 @@ void Here::add(std::span<const std::string> inputs, const SourceOptions& source,
   for (const SetCheckpoint& found : reader.finish(inputs.front())) {
     const auto set = std::ranges::find(sets, found.id, &CheckedSet::id);
     if (set == sets.end() || !found.has_tree()) continue;
-    // What the images do not tell is looked at.
+    // What the images do not tell is looked at; what is not, the checks say.
     set->nr_notes -= static_cast<std::uint64_t>(
         std::erase_if(set->findings, [](const Finding& one) { return one.rule->name == "unseen"; }));
     for (const MachineFinding& finding : check_here(found.checkpoint, options_)) add(*set, finding);

@@ -17,7 +17,8 @@ class Here {
  public:
   // With --here, takes what the restore will be told.
   explicit Here(Program& program);
-  // Reads the inputs once more, and adds to each of their sets what it finds. Does nothing without --here.
+  // Reads the inputs once more, and adds to each of their sets what it finds. Does nothing without --here. What earlier
+  // calls added is to be gone.
   void add(std::span<const std::string> inputs, const SourceOptions& source, std::vector<CheckedSet>& sets);
 
  private:

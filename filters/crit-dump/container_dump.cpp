@@ -140,38 +140,43 @@ void ContainerDump::prepare(DumpJob& job) {
   if (!is_wanted_) return;
   if (is_default_place_) {
     const std::string above = program_.value("dir").value_or(default_directory);
-    if (Error error = make_directory(above)) program_.report(error);
+    if (Error error = make_directory(above)) return program_.report(error);
   }
   say(job);
   job.files.emplace_back("container.json", description(job.options));
   if (const std::string spec = container_spec(container_); !spec.empty()) job.files.emplace_back("spec.dump", spec);
   if (!wish_.pre_dump)
-    job.write_while_frozen = [this](int directory) { return write_root_difference(container_, directory); };
+    job.write_while_frozen = [this, &job](int directory) {
+      return write_root_difference(container_, directory, job.setup.stop_fd);
+    };
   if (way_ == DumpWay::criu) return;
   job.by_engine = [this, &job](const std::string& directory) {
     EngineDumpResult result;
     const EngineDump dump{wish_, name_, directory, job.setup.stop_fd};
     Error error = engine_dump(container_, dump, result);
-    if (!error && !result.kept.empty() && !program_.has("quiet"))
-      program_.note(container_.engine + " keeps it, too: " + visible(result.kept));
+    if (!result.kept.empty() && (error || !program_.has("quiet")))
+      program_.note(container_.engine + (error ? " keeps it: " : " keeps it, too: ") + visible(result.kept));
     return error;
   };
 }
 
 bool ContainerDump::exports() const { return is_wanted_ && exports_ && way_ == DumpWay::engine; }
 
-void ContainerDump::export_archive() {
-  Destination destination{program_, Destination::Content::images};
+void ContainerDump::export_archive(DumpJob& job, SignalDescriptor& signals) {
   int signal = 0;
   {
-    SignalDescriptor signals;
+    Destination destination{program_, Destination::Content::images};
     EngineDumpResult result;
-    const EngineDump dump{wish_, name_, "", signals.fd(), destination.fd()};
-    if (Error error = engine_dump(container_, dump, result)) program_.report(error);
-    signal = signals.take();
+    // If the container ends, nothing but the answer has its images.
+    const EngineDump dump{wish_, name_, "", stays_ ? signals.fd() : -1, destination.fd()};
+    if (const Error error = engine_dump(container_, dump, result)) {
+      signal = stays_ ? signals.take() : 0;
+      if (!signal) program_.report(error);
+    }
+    if (!signal) (void)destination.commit();
   }
-  (void)destination.commit();
-  end_if_stopped(signal);
+  end_if_stopped(program_, signal, job.root.is_alive() ? "the container runs" : "the container has ended");
+  tell_late(program_, job, signals);
 }
 
 int ContainerDump::finish(int exit_code) {

@@ -42,9 +42,9 @@ class ContainerDump {
   void choose_way(const CriuOptions& options, bool streams);
   // Says what will happen, and adds to the job what a container needs.
   void prepare(DumpJob& job);
-  // podman makes an archive by itself, in its own form.
+  // podman makes an archive by itself, in its own form. A signal stops it if the container runs on.
   bool exports() const;
-  void export_archive();
+  void export_archive(DumpJob& job, SignalDescriptor& signals);
   // Prints where the checkpoint is.
   int finish(int exit_code);
 

@@ -1,15 +1,15 @@
 // Dumps by RPC into a hidden directory, which becomes the directory or the file that was asked for.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
+#include <utility>
 
-#include "cli/images_out.hpp"
 #include "crit-dump/dump_target.hpp"
 #include "crit-dump/hidden_directory.hpp"
+#include "crit-dump/packed_file.hpp"
 #include "critpipe/report.hpp"
-#include "critpipe/source.hpp"
 
 namespace critpipe::filters {
 
@@ -20,97 +20,111 @@ CriuRequest request_of(const Program& program) {
 }
 
 // The parent's directory as CRIU's link in the images wants it: relative to them.
-void set_parent(Program& program, DumpJob& job, const HiddenDirectory& directory) {
+Error set_parent(Program& program, DumpJob& job, const HiddenDirectory& directory) {
   namespace fs = std::filesystem;
   const auto parent = program.value("parent");
-  if (!parent) return;
+  if (!parent) return {};
   std::error_code error;
   const fs::path real = fs::canonical(*parent, error);
-  if (error) program.usage("--parent " + *parent + ": " + error.message());
-  const fs::path images = fs::canonical(directory.path(), error);
-  (void)job.options.set("parent_img", fs::relative(real, images, error).string());
+  const fs::path images = error ? fs::path{} : fs::canonical(directory.path(), error);
+  if (error) return system_error(Reason::io_open, *parent, error.value());
+  return job.options.set("parent_img", fs::relative(real, images, error).string());
 }
 
-// Runs CRIU. `make_safe` is called before the tree is given up. Returns the signal that stopped it, or 0.
-int run_job(Program& program, DumpJob& job, HiddenDirectory& directory, const std::function<Error()>& make_safe) {
-  Error safe_error = job.by_engine ? Error{} : directory.write("descriptors.json", job.descriptors);
+struct DirectoryDump {
+  bool is_stopped = false;   // by a signal
+  bool is_safe = false;      // what was to be made is made; unless it was stopped then, the tree is given up, or stays
+  bool is_given_up = false;  // before it was safe: the directory is kept until its images are somewhere else
+  std::string state = "the tree runs on";
+};
+
+// How the images become what was asked for.
+struct DirectoryUse {
+  // Called before the tree is given up; of a tree that stays, and of what an engine makes, when all has ended. Says so
+  // if it fails.
+  std::function<bool()> make_safe;
+  // What is left to be done when all has ended, before anything is said of CRIU.
+  std::function<void()> finish;
+};
+
+// What CRIU does not write. An engine makes its own descriptors.json.
+Error write_texts(const DumpJob& job, HiddenDirectory& directory) {
+  Error error = job.by_engine ? Error{} : directory.write("descriptors.json", job.descriptors);
   for (const auto& [name, text] : job.files)
-    if (!safe_error) safe_error = directory.write(name.c_str(), text);
-  bool is_safe = false;
-  SignalDescriptor signals;
-  job.setup.stop_fd = signals.fd();
+    if (!error) error = directory.write(name.c_str(), text);
+  return error;
+}
+
+DirectoryDump run_criu(Program& program, const DumpJob& job, const SignalDescriptor& signals,
+                       HiddenDirectory& directory, const DirectoryUse& use) {
+  DirectoryDump dump;
+  bool was_tried = false, has_failed = false;
   const auto make = [&] {
-    if (!safe_error) safe_error = make_safe();
-    is_safe = !safe_error;
+    dump.is_safe = !std::exchange(was_tried, true) && use.make_safe();
+    has_failed = !dump.is_safe;
+  };
+  const auto write_more = [&] {
+    const Error error = job.write_while_frozen ? job.write_while_frozen(directory.fd()) : Error{};
+    if (error && !signals.has_come()) program.report(error);
+    has_failed = has_failed || error;
   };
   const CriuNotify notify = [&](CriuNotification& event) {
     const bool goes_on = job.goes_on(program, event);
-    const bool is_complete = goes_on && event.event == CriuEvent::post_dump;
-    if (is_complete && job.write_while_frozen) safe_error = job.write_while_frozen(directory.fd());
-    if (is_complete && !job.stays) make();
-    return CriuReply{.success = goes_on && !safe_error};
+    const bool is_last = goes_on && event.event == CriuEvent::post_dump;
+    if (is_last) write_more();
+    if (is_last && !job.stays && !has_failed) make();
+    return CriuReply{.success = goes_on && !has_failed};
   };
-  if (job.by_engine) {
-    if (!safe_error) safe_error = job.by_engine(directory.path());
-    make();
-    if (safe_error) program.report(safe_error);
-    return signals.take();
-  }
-  const JobEnd end = safe_error ? JobEnd{.error = safe_error}
-                                : dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
-  if (!end.error && !is_safe) make();
-  if (safe_error) program.report(safe_error);
-  else if (end.error) report_failure(program, end, directory.fd(), dump_log_name);
-  else keep_log(program, directory.fd(), dump_log_name);
-  return end.stopped ? signals.take() : 0;
+  const JobEnd end = dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
+  dump.is_stopped = end.stopped;
+  // A CRIU that has ended without asking may have taken the tree with it.
+  const bool was_not_asked = !end.error && !was_tried;
+  if (was_not_asked && !has_failed) make();
+  dump.is_given_up = has_failed && was_not_asked && !job.stays;
+  if (dump.is_given_up) directory.keep();
+  else if (has_failed) dump.is_stopped |= signals.has_come();
+  keep_log(program, directory.fd(), dump_log_name);
+  if (dump.is_safe && !end.stopped) use.finish();
+  if (end.error && !has_failed) report_failure(program, end, directory.fd(), dump_log_name);
+  return dump;
 }
 
-// What lies in a directory of images, as it goes into an archive: what is small first, pages last. Links and
-// directories with an image's name stay: opening them says what they are.
-std::vector<std::string> names_in_order(const std::string& path, Error& error) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (std::filesystem::directory_iterator at{path, failed}, end; !failed && at != end; at.increment(failed)) {
-    const std::string name = at->path().filename().string();
-    const bool is_regular = at->symlink_status(failed).type() == std::filesystem::file_type::regular;
-    if (failed) break;
-    if (is_regular || is_image_name(name)) names.push_back(name);
-  }
-  if (failed) error = system_error(Reason::io_read, path, failed.value());
-  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-    return std::pair{rank_of(a), a} < std::pair{rank_of(b), b};
-  });
-  return names;
+// Has the container ended, now that its engine has? One that was stopped may be giving it up just now.
+bool has_ended(const DumpJob& job, bool was_stopped) {
+  constexpr int patience = 1000;  // milliseconds
+  pollfd root{job.root.pidfd(), POLLIN, 0};
+  if (was_stopped && !job.stays) (void)poll(&root, 1, patience);
+  return !job.root.is_alive();
 }
 
-// The file from the complete directory.
-void pack(Program& program, const DumpJob& job, HiddenDirectory& directory) {
-  // The tree may be gone: from here on the images are lost with nothing but the file in place.
-  if (!job.stays) directory.keep();
-  Error error;
-  say_frozen_time(program, directory.path());
-  const auto images = images_out(program);
-  images->expect_stream();
-  const Directory from{directory.path(), error};
-  bool bulk = false;
-  const std::vector<std::string> names = error ? std::vector<std::string>{} : names_in_order(directory.path(), error);
-  if (error) program.report(error);
-  for (const std::string& name : names) {
-    if (!bulk && rank_of(name) >= Rank::bulk) {
-      bulk = true;
-      (void)images->bulk_follows();
-    }
-    Error failed;
-    InputFile file = from.open(name, failed);
-    const Step step = failed ? Step::go : images->copy(name, file, failed);
-    if (failed) program.report(failed);
-    if (step == Step::stop) break;
+// An engine gives the container up without asking: once it has ended, only the directory has its images.
+DirectoryDump run_engine(Program& program, const DumpJob& job, SignalDescriptor& signals, HiddenDirectory& directory,
+                         const DirectoryUse& use) {
+  DirectoryDump dump;
+  const Error error = job.by_engine(directory.path());
+  dump.is_stopped = error && signals.has_come();
+  const bool ended = has_ended(job, dump.is_stopped);
+  dump.state = ended ? "the container has ended" : "the container runs";
+  dump.is_given_up = ended && faccessat(directory.fd(), "inventory.img", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+  if (dump.is_given_up) directory.keep();
+  keep_log(program, directory.fd(), dump_log_name);
+  if (error && !dump.is_stopped) program.report(error);
+  if (!error) {
+    if (const int signal = dump.is_given_up ? signals.take() : 0)
+      program.note(name_of_signal(signal) + " came too late: the container has ended, and its images are put in place");
+    dump.is_safe = use.make_safe();
+    dump.is_stopped = !dump.is_safe && signals.has_come();
+    if (dump.is_safe) use.finish();
   }
-  if (images->commit() != exit_done || program.failed()) {
-    if (!job.stays) program.note("the images are in " + visible(directory.path()));
-    return;
-  }
-  remove_directory(directory.path());
+  return dump;
+}
+
+DirectoryDump run_job(Program& program, DumpJob& job, SignalDescriptor& signals, HiddenDirectory& directory,
+                      const DirectoryUse& use) {
+  job.setup.stop_fd = signals.fd();
+  job.commands.set_stop(signals.fd());
+  return job.by_engine ? run_engine(program, job, signals, directory, use)
+                       : run_criu(program, job, signals, directory, use);
 }
 
 }  // namespace
@@ -121,6 +135,7 @@ bool DumpJob::goes_on(Program& program, const CriuNotification& event) const {
     program.report({.reason = Reason::usage, .name = "process " + std::to_string(root.pid()) + " has ended"});
     return false;
   }
+  commands.set_pid(root.pid());
   return commands.run(event);
 }
 
@@ -139,36 +154,74 @@ void say_frozen_time(Program& program, const std::string& directory) {
   }
 }
 
-void end_if_stopped(int signal) {
-  if (signal) end_by_signal(signal);
+void tell_late(Program& program, DumpJob& job, SignalDescriptor& signals) {
+  job.commands.report_late("the dump is done");
+  const int signal = signals.take();
+  if (signal && !program.failed()) program.note(name_of_signal(signal) + " came too late: the dump is done");
 }
 
-void dump_into_directory(Program& program, DumpJob& job, const std::string& path) {
+void end_if_stopped(Program& program, int signal, const std::string& state) {
+  if (!signal) return;
+  program.note("stopped by " + name_of_signal(signal) + ": " + state);
+  end_by_signal(signal);
+}
+
+void dump_into_directory(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals) {
   int signal = 0;
+  std::string state;
   {
     Error error;
     HiddenDirectory directory{path, error};
+    if (!error) error = directory.check(program.has("force"));
+    if (!error) error = set_parent(program, job, directory);
+    if (!error) error = write_texts(job, directory);
     if (error) return program.report(error);
-    set_parent(program, job, directory);
-    const bool syncs = !program.has("no-sync");
-    signal = run_job(program, job, directory, [&] {
-      Error wrong = syncs ? directory.sync() : Error{};
-      return wrong ? wrong : directory.put_in_place(program.has("force"));
-    });
-    if (!program.failed()) say_frozen_time(program, directory.path());
+    const auto make_safe = [&] {
+      Error wrong = program.has("no-sync") ? Error{} : directory.sync();
+      if (!wrong && signals.has_come()) return false;
+      if (!wrong) wrong = directory.put_in_place(program.has("force"));
+      if (wrong) program.report(wrong);
+      return !wrong;
+    };
+    const DirectoryDump dump = run_job(program, job, signals, directory, {make_safe, [] {}});
+    if (dump.is_stopped) signal = signals.take();
+    state = dump.state;
+    if (dump.is_stopped && dump.is_safe) program.note("the images in " + visible(path) + " are complete");
+    if (dump.is_safe && !dump.is_stopped) say_frozen_time(program, directory.path());
   }
-  end_if_stopped(signal);
+  end_if_stopped(program, signal, state);
+  tell_late(program, job, signals);
 }
 
-void dump_into_file(Program& program, DumpJob& job, const std::string& path) {
+void dump_into_file(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals) {
   int signal = 0;
+  std::string state;
   {
     Error error;
     HiddenDirectory directory{path, error};
+    if (!error) error = write_texts(job, directory);
     if (error) return program.report(error);
-    signal = run_job(program, job, directory, [&] { return directory.sync(); });
-    if (!program.failed()) pack(program, job, directory);
+    PackedFile file{program, directory, signals};
+    const auto make_safe = [&] {
+      const Error wrong = program.has("no-sync") ? Error{} : directory.sync();
+      if (wrong) program.report(wrong);
+      if (wrong || !file.add_images()) return false;
+      // From here on nothing else has the images until the file is in place.
+      directory.keep();
+      return true;
+    };
+    const auto finish = [&] {
+      say_frozen_time(program, directory.path());
+      if (file.finish() || job.stays) directory.remove();
+      else program.note("the images are in " + visible(directory.path()));
+    };
+    const DirectoryDump dump = run_job(program, job, signals, directory, {make_safe, finish});
+    if (dump.is_stopped && !dump.is_given_up) directory.remove();
+    if (dump.is_stopped) signal = signals.take();
+    state = dump.state;
   }
-  end_if_stopped(signal);
+  end_if_stopped(program, signal, state);
+  tell_late(program, job, signals);
 }
+
 }  // namespace critpipe::filters

@@ -1,5 +1,6 @@
 // Dumps by CRIU's command line through an image stream to standard output.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -46,10 +47,10 @@ class Way {
       if (Error error = packer_->settle(bytes, stop_fd, bytes)) return error;
     return stays ? buffer_->wait_held(bytes, stop_fd) : buffer_->wait_sent(bytes, stop_fd);
   }
-  Error finish() {
-    Error error = packer_ ? packer_->finish() : Error{};
+  Error finish(const std::function<bool()>& stops) {
+    Error error = packer_ ? packer_->finish(stops) : Error{};
     // Why nobody reads any more is known to the last of them.
-    const Error last = buffer_ ? buffer_->finish() : Error{};
+    const Error last = buffer_ ? buffer_->finish(stops) : Error{};
     return last ? last : error;
   }
 
@@ -58,6 +59,37 @@ class Way {
   Error error_;
   std::optional<PipePacker> packer_;  // ends when nobody reads: it is destroyed behind the buffer
   std::optional<PipeBuffer> buffer_;
+};
+
+// Waits for the reader, until a signal says that this is to be given up. While the tree stays, any signal does; what is
+// left of a tree that is given up goes on, until a second one comes.
+class Patience {
+ public:
+  Patience(Program& program, bool stays, SignalDescriptor& signals)
+      : program_{program}, stays_{stays}, signals_{signals} {}
+
+  bool ends() {
+    if (!signals_.has_come()) return false;
+    if (stays_ || was_told_) return true;
+    program_.note(name_of_signal(signals_.take()) +
+                  " came too late: the tree is given up, and the rest of its images still goes out");
+    was_told_ = true;
+    return false;
+  }
+  Error run(ImageCapture& capture) {
+    while (!capture.is_done()) {
+      pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
+      if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
+      if (ends()) return {.reason = Reason::io_write, .image = "standard output", .name = "stopped"};
+      if (Error error = capture.step()) return error;
+    }
+    return {};
+  }
+
+ private:
+  Program& program_;
+  bool stays_, was_told_ = false;
+  SignalDescriptor& signals_;
 };
 
 Error add_text(ImageCapture& capture, const std::string& name, const std::string& text) {
@@ -77,45 +109,57 @@ Error add_others(ImageCapture& capture, const PrivateDirectory& work, const Dump
     OwnedDescriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (other && !error) error = capture.add_file(name, std::move(other));
   }
-  if (error) return error;
-  capture.end();
-  return capture.run();
+  if (!error) capture.end();
+  return error;
 }
 
 }  // namespace
 
-void dump_into_pipe(Program& program, DumpJob& job) {
+void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
   int signal = 0;
+  std::string state = "the tree runs on";
   {
     Error error;
-    const PrivateDirectory work{error};
+    const WorkDirectory work{error};
     if (error) return program.report(error);
     const bool is_direct = !program.has("buffer") && !program.has("zstd");
     ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
     Way way{program, capture};
     if (way.error()) return program.report(way.error());
-    SignalDescriptor signals;
     job.setup.stop_fd = signals.fd();
+    job.commands.set_stop(signals.fd());
+    bool is_complete = false;
     const CriuNotify notify = [&](CriuNotification& event) {
       const bool goes_on = job.goes_on(program, event);
       // The tree is given up only for what the reader has got.
-      if (goes_on && event.event == CriuEvent::post_dump && !error) error = way.settle(job.stays, signals.fd());
+      if (goes_on && event.event == CriuEvent::post_dump && !error) {
+        error = way.settle(job.stays, signals.fd());
+        is_complete = !error;
+      }
       return CriuReply{.success = goes_on && !error};
     };
-    JobEnd end = dump_stream(job.setup, job.options, capture, work, notify);
+    JobEnd end = dump_stream(job.setup, job.options, capture, *work, notify);
     if (error) end.error = error;
-    if (!end.error) {
-      error = add_others(capture, work, job);
-      if (!error) error = way.finish();
-      if (error) program.report(error);
-      keep_log(program, work.fd(), dump_log_name);
-      say_frozen_time(program, work.path());
-    } else {
-      report_failure(program, end, work.fd(), dump_log_name);
+    // If CRIU fails when all images have gone out, and the tree may be gone, they are still worth having.
+    if (!end.error || (is_complete && !end.stopped && is_of_criu(end.error))) {
+      Patience patience{program, job.stays, signals};
+      error = add_others(capture, *work, job);
+      if (!error) error = patience.run(capture);
+      if (!error) error = way.finish([&] { return patience.ends(); });
+      if (error && signals.has_come()) {
+        signal = signals.take();
+        if (!job.stays) state = "the tree is given up, and its images are not complete";
+      } else if (error) {
+        program.report(error);
+      }
+      say_frozen_time(program, work->path());
     }
+    if (end.error) report_failure(program, end, work->fd(), dump_log_name);
+    else keep_log(program, work->fd(), dump_log_name);
     if (end.stopped) signal = signals.take();
   }
-  end_if_stopped(signal);
+  end_if_stopped(program, signal, state);
+  tell_late(program, job, signals);
 }
 
 }  // namespace critpipe::filters

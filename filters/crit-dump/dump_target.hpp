@@ -26,17 +26,24 @@ struct DumpJob {
   bool goes_on(Program& program, const CriuNotification& event) const;
 };
 
+// A signal stops each of these, and crit-dump with it, as long as the tree can run on; later ones are said to be too
+// late.
+//
 // A directory that is complete or not there: it is made beside its final name, hidden, and renamed when all is on disk.
-void dump_into_directory(Program& program, DumpJob& job, const std::string& path);
-// A hidden directory beside the file, then the file. If that cannot be written, the directory stays.
-void dump_into_file(Program& program, DumpJob& job, const std::string& path);
+void dump_into_directory(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals);
+// A hidden directory beside the file, then the file. If that cannot be written when the tree is given up, the directory
+// stays.
+void dump_into_file(Program& program, DumpJob& job, const std::string& path, SignalDescriptor& signals);
 // Standard output, as an image stream.
-void dump_into_pipe(Program& program, DumpJob& job);
+void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals);
 
 // Frozen for how long, from the stats-dump that lies in a directory.
 void say_frozen_time(Program& program, const std::string& directory);
 
-// How crit-dump ends after a job: as the signal that stopped it would have ended it. Requires: nothing is left behind.
-void end_if_stopped(int signal);
+// How crit-dump ends after a job: as the signal that stopped it would have ended it. `state`: what has become of
+// the tree. Requires: nothing is left behind.
+void end_if_stopped(Program& program, int signal, const std::string& state = "the tree runs on");
+// What a signal or a command is told that came when the tree was given up already.
+void tell_late(Program& program, DumpJob& job, SignalDescriptor& signals);
 
 }  // namespace critpipe::filters

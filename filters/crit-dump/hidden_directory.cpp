@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,24 @@ namespace critpipe::filters {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+Error not_empty(const std::string& target) {
+  Error error{Reason::io_write, target};
+  error.name = "the directory is not empty (-f replaces it)";
+  return error;
+}
+
+}  // namespace
+
 HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
+  cleanup_ = std::make_unique<SignalCleanup>([&] {
+    make(path, error);
+    return SignalCleanup::Made{path_};
+  });
+}
+
+void HiddenDirectory::make(const std::string& path, Error& error) {
   std::error_code none;
   // Through a link, so that what it leads to is replaced, and not the link.
   const fs::path real = fs::weakly_canonical(path, none);
@@ -35,7 +53,16 @@ HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
 }
 
 HiddenDirectory::~HiddenDirectory() {
-  if (!kept_ && !path_.empty()) remove_directory(path_);
+  if (!kept_) remove();
+}
+
+void HiddenDirectory::keep() {
+  kept_ = true;
+  cleanup_.reset();
+}
+
+void HiddenDirectory::remove() {
+  if (!path_.empty()) remove_directory(path_);
 }
 
 Error HiddenDirectory::write(const char* name, const std::string& text) {
@@ -47,7 +74,26 @@ Error HiddenDirectory::write(const char* name, const std::string& text) {
 
 Error HiddenDirectory::sync() { return sync_files(fd(), path_); }
 
+Error HiddenDirectory::check(bool replace) const {
+  struct stat status, around;
+  if (lstat(target_.c_str(), &status) != 0) return {};
+  if (!S_ISDIR(status.st_mode)) return system_error(Reason::io_write, target_, ENOTDIR);
+  Error error = system_error(Reason::io_write, target_, EBUSY);
+  error.name = "something is mounted there: name a new directory in it";
+  if (stat(beside_.c_str(), &around) == 0 && around.st_dev != status.st_dev) return error;
+  std::error_code ignored;
+  return replace || fs::is_empty(target_, ignored) || ignored ? Error{} : not_empty(target_);
+}
+
 Error HiddenDirectory::put_in_place(bool replace) {
+  Error error;
+  const auto take = [&] { error = take_name(replace); };
+  if (cleanup_) cleanup_->commit(take);
+  else take();
+  return error;
+}
+
+Error HiddenDirectory::take_name(bool replace) {
   const bool renamed = rename(path_.c_str(), target_.c_str()) == 0;
   if (!renamed && replace && (errno == ENOTEMPTY || errno == EEXIST)) {
     // What was there is then under the hidden name, and goes with it.
@@ -55,9 +101,7 @@ Error HiddenDirectory::put_in_place(bool replace) {
       return system_error(Reason::io_write, target_, errno);
     remove_directory(path_);
   } else if (!renamed) {
-    Error error = system_error(Reason::io_write, target_, errno);
-    if (errno == ENOTEMPTY || errno == EEXIST) error.name = "the directory is not empty (-f replaces it)";
-    return error;
+    return errno == ENOTEMPTY || errno == EEXIST ? not_empty(target_) : system_error(Reason::io_write, target_, errno);
   }
   path_ = target_;
   kept_ = true;

@@ -1,8 +1,10 @@
 // A directory under construction.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "cli/cleanup.hpp"
 #include "critpipe/control/process.hpp"
 #include "critpipe/error.hpp"
 
@@ -10,7 +12,7 @@ namespace critpipe::filters {
 
 class HiddenDirectory {
  public:
-  // Beside `path`. Reasons: io_write.
+  // Beside `path`. A signal that ends the program removes it. Reasons: io_write.
   HiddenDirectory(const std::string& path, Error& error);
   ~HiddenDirectory();  // removes it, unless it was put in place or kept
   HiddenDirectory(const HiddenDirectory&) = delete;
@@ -22,11 +24,19 @@ class HiddenDirectory {
   [[nodiscard]] Error write(const char* name, const std::string& text);
   // All of it is on disk. Reasons: io_write.
   [[nodiscard]] Error sync();
+  // Could it take its name? Reasons: io_write.
+  [[nodiscard]] Error check(bool replace) const;
   // It takes its name. What is there must be an empty directory; or with `replace` a directory, which it replaces.
   [[nodiscard]] Error put_in_place(bool replace);
-  void keep() { kept_ = true; }
+  // From here on a signal does not remove it, nor does the destructor if it is not said to.
+  void keep();
+  void remove();  // now, even if it was kept
 
  private:
+  void make(const std::string& path, Error& error);
+  Error take_name(bool replace);
+
+  std::unique_ptr<SignalCleanup> cleanup_;  // of what is gone before this is
   std::string target_, beside_, path_;
   OwnedDescriptor fd_;
   bool kept_ = false;

@@ -161,8 +161,17 @@ Error PipeBuffer::wait_for(const std::uint64_t& count, std::uint64_t bytes, int 
   return error_;
 }
 
-Error PipeBuffer::finish() {
+Error PipeBuffer::finish(const std::function<bool()>& stops) {
+  constexpr auto moment = std::chrono::milliseconds{20};
   in_.reset();
+  std::unique_lock lock{mutex_};
+  while (!gives_up_ && !(has_ended_ && sent_ == held_)) {
+    lock.unlock();
+    if (stops()) return {.reason = Reason::io_write, .image = name_, .name = "stopped"};
+    lock.lock();
+    changed_.wait_for(lock, moment);
+  }
+  lock.unlock();
   if (taker_.joinable()) taker_.join();
   if (sender_.joinable()) sender_.join();
   return error_;

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -27,8 +28,9 @@ class PipeBuffer {
   // or until stop_fd is readable. Reasons: io_write.
   [[nodiscard]] Error wait_held(std::uint64_t bytes, int stop_fd) { return wait_for(held_, bytes, stop_fd); }
   [[nodiscard]] Error wait_sent(std::uint64_t bytes, int stop_fd) { return wait_for(sent_, bytes, stop_fd); }
-  // No more comes. Waits until all has gone on. Reasons: io_write.
-  [[nodiscard]] Error finish();
+  // No more comes. Waits until all has gone on, or until `stops`, which is asked again and again, says yes. Reasons:
+  // io_write.
+  [[nodiscard]] Error finish(const std::function<bool()>& stops);
 
  private:
   void take();

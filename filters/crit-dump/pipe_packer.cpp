@@ -115,8 +115,17 @@ Error PipePacker::settle(std::uint64_t bytes, int stop_fd, std::uint64_t& packed
   return error_;
 }
 
-Error PipePacker::finish() {
+Error PipePacker::finish(const std::function<bool()>& stops) {
+  constexpr auto moment = std::chrono::milliseconds{20};
   in_.reset();
+  std::unique_lock lock{mutex_};
+  while (!has_ended_) {
+    lock.unlock();
+    if (stops()) return {.reason = Reason::io_write, .image = "standard output", .name = "stopped"};
+    lock.lock();
+    changed_.wait_for(lock, moment);
+  }
+  lock.unlock();
   if (thread_.joinable()) thread_.join();
   return error_;
 }

@@ -27,8 +27,9 @@ class PipePacker {
   // So many bytes, all that were written so far, have gone on, as a whole archive of zstd; what follows is another one,
   // and zstd reads both as one. `packed`: bytes that have gone on. Reasons: io_write.
   [[nodiscard]] Error settle(std::uint64_t bytes, int stop_fd, std::uint64_t& packed);
-  // No more comes. Waits until all has gone on. Reasons: io_write.
-  [[nodiscard]] Error finish();
+  // No more comes. Waits until all has gone on, or until `stops`, which is asked again and again, says yes. Reasons:
+  // io_write.
+  [[nodiscard]] Error finish(const std::function<bool()>& stops);
 
  private:
   class Counted;

@@ -1,6 +1,8 @@
 #include "crit-dump/root_difference.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,9 +30,17 @@ OwnedDescriptor new_file(int directory, const char* name, Error& error) {
   return file;
 }
 
+// False: `stop_fd` became readable before.
+bool has_ended(const Child& child, int stop_fd) {
+  pollfd waiting[] = {{child.pidfd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+  while (poll(waiting, 2, -1) < 0 && errno == EINTR) {
+  }
+  return waiting[0].revents != 0;
+}
+
 // tar keeps owners, modes, times and extended attributes, and follows no link. Names go to it one after the other, each
 // with a NUL, so that none is taken for an option.
-Error pack(const std::string& root, const std::vector<std::string>& paths, int output) {
+Error pack(const std::string& root, const std::vector<std::string>& paths, int output, int stop_fd) {
   OwnedDescriptor list{memfd_create("paths", MFD_CLOEXEC)};
   if (!list) return system_error(Reason::io_open, "memory", errno);
   std::string text;
@@ -41,10 +51,12 @@ Error pack(const std::string& root, const std::vector<std::string>& paths, int o
   Child tar;
   ChildOptions how{.input = list.fd(), .output = output};
   how.dies_with_us = true;
+  how.new_session = true;  // a signal of our terminal is ours to judge
   if (!error)
     error = tar.start({"tar", "--create", "--file=-", "--directory=" + root, "--no-recursion", "--numeric-owner",
                        "--xattrs", "--xattrs-include=*", "--null", "--verbatim-files-from", "--files-from=-"},
                       how);
+  if (!error && !has_ended(tar, stop_fd)) tar.signal(SIGKILL);
   if (!error && tar.wait() != 0)
     error = {.reason = Reason::usage, .image = "rootfs-diff.tar", .name = "tar cannot read all of " + visible(root)};
   return error;
@@ -52,12 +64,12 @@ Error pack(const std::string& root, const std::vector<std::string>& paths, int o
 
 }  // namespace
 
-Error write_root_difference(const RunningContainer& container, int directory) {
+Error write_root_difference(const RunningContainer& container, int directory, int stop_fd) {
   RootChanges changes;
   Error error = root_changes(container, changes);
   if (error || !changes.is_known || container.root.empty()) return error;
   const OwnedDescriptor file = new_file(directory, "rootfs-diff.tar", error);
-  if (!error) error = pack(container.root, changes.changed, file.fd());
+  if (!error) error = pack(container.root, changes.changed, file.fd(), stop_fd);
   if (error || changes.deleted.empty()) return error;
   StringOutput output;
   JsonWriter json{output, false};

@@ -20,8 +20,7 @@ Answer answer_of(const std::string& input, const InspectOptions& options) {
   Answer answer;
   InspectionReader reader{input, options};
   for (Inspection& found : reader.read()) {
-    const bool is_empty = found.processes.empty() && found.checkpoint->pages_only().empty();
-    if (!is_empty || found.errors.empty()) answer.rows.push_back(row_of(found));
+    if (found.has_anything()) answer.rows.push_back(row_of(found));
     std::ranges::move(found.errors, std::back_inserter(answer.errors));
   }
   return answer;
@@ -39,6 +38,7 @@ void put_row(JsonWriter& json, const InspectionRow& row) {
   put("engine", row.engine);
   put("created", row.created);
   put("criu_version", row.criu);
+  json.key("what").text(row.what);
   json.key("size_bytes")
       .number(row.size_bytes)
       .key("nr_processes")

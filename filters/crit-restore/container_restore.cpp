@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 
 #include "cli/criu/criu_program.hpp"
 #include "critpipe/control/containers.hpp"
@@ -57,12 +58,26 @@ bool is_directory(const std::string& path) {
   return std::filesystem::is_directory(path, none);
 }
 
-int import_container(Program& program, const std::vector<std::string>& inputs) {
+// Asks an engine, until a signal comes, which then ends the program.
+Error ask(Program& program, const std::string& engine, const std::function<Error(int stop_fd)>& call) {
+  Error error;
+  int signal = 0;
+  {
+    SignalDescriptor signals;
+    error = call(signals.fd());
+    signal = signals.take();
+  }
+  if (signal && !error) program.note(name_of_signal(signal) + " came too late: the container runs");
+  if (!signal || !error) return error;
+  program.note("stopped by " + name_of_signal(signal) + ": " + engine + " may still go on with it");
+  end_by_signal(signal);
+}
+
+int import_container(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
   const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
   if (inputs.size() != 1 || is_directory(inputs[0]))
     program.usage("--container takes one directory of images, or one archive that podman has made");
-  OwnedDescriptor opened;
-  if (inputs[0] != "-") {
+  if (!opened && inputs[0] != "-") {
     opened = OwnedDescriptor{open(inputs[0].c_str(), O_RDONLY | O_CLOEXEC)};
     if (!opened) program.report(system_error(Reason::io_open, inputs[0], errno));
   }
@@ -71,14 +86,16 @@ int import_container(Program& program, const std::vector<std::string>& inputs) {
   if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
     program.usage(engine + " has a container " + visible(name) +
                   " already: an archive makes a new one, of another name");
-  const SignalDescriptor signals;
-  const EngineImport import{.archive_fd = opened ? opened.fd() : STDIN_FILENO,
-                            .name = name,
-                            .ports = program.values("publish"),
-                            .tcp = program.has("tcp") || program.has("tcp-established"),
-                            .file_locks = program.has("file-locks"),
-                            .stop_fd = signals.fd()};
-  if (Error error = engine_import(engine, import)) {
+  EngineImport import{.archive_fd = opened ? opened.fd() : STDIN_FILENO,
+                      .name = name,
+                      .ports = program.values("publish"),
+                      .tcp = program.has("tcp") || program.has("tcp-established"),
+                      .file_locks = program.has("file-locks")};
+  const Error error = ask(program, engine, [&](int stop_fd) {
+    import.stop_fd = stop_fd;
+    return engine_import(engine, import);
+  });
+  if (error) {
     program.report(error);
     return program.exit_code();
   }
@@ -87,13 +104,13 @@ int import_container(Program& program, const std::vector<std::string>& inputs) {
 
 }  // namespace
 
-int restore_container(Program& program, const std::optional<Directory>& images,
-                      const std::vector<std::string>& inputs) {
+int restore_container(Program& program, const std::optional<Directory>& images, const std::vector<std::string>& inputs,
+                      OwnedDescriptor archive) {
   program.refuse(
       {"set", "on", "config", "no-default-config", "criu", "service", "log", "log-level", "ext-unix-sk", "link-remap",
        "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check"},
       "does not go with --container: its engine asks CRIU");
-  if (!images) return import_container(program, inputs);
+  if (!images) return import_container(program, inputs, std::move(archive));
   if (!images->has("inventory.img")) program.usage("no checkpoint is in " + visible(images->place()));
   program.refuse({"publish"}, "goes with an archive, which makes a new container");
   // An engine gets a path: of the directory that was opened, whatever has that name by now.
@@ -108,13 +125,14 @@ int restore_container(Program& program, const std::optional<Directory>& images,
                      ": only one that does not run is restored into"};
   int tries = 0;
   if (!error) {
-    const SignalDescriptor signals;
-    const EngineRestore restore{.directory = directory,
-                                .name = name_of_checkpoint(directory),
-                                .tcp = program.has("tcp") || program.has("tcp-established"),
-                                .file_locks = program.has("file-locks"),
-                                .stop_fd = signals.fd()};
-    error = engine_restore(container, restore, tries);
+    EngineRestore restore{.directory = directory,
+                          .name = name_of_checkpoint(directory),
+                          .tcp = program.has("tcp") || program.has("tcp-established"),
+                          .file_locks = program.has("file-locks")};
+    error = ask(program, container.engine, [&](int stop_fd) {
+      restore.stop_fd = stop_fd;
+      return engine_restore(container, restore, tries);
+    });
   }
   if (error) {
     program.report(error);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cli/filter.hpp"
+#include "critpipe/control/process.hpp"
 #include "critpipe/input_file.hpp"
 
 namespace critpipe::filters {
@@ -21,7 +22,8 @@ inline constexpr Option container_options_rows[] = {
     Option{0, "tcp", nullptr, "The same as --tcp-established."}.excludes("tcp-close"),
 };
 
-// Requires: the images are trusted; what they say will run. None: the input is an archive.
-int restore_container(Program& program, const std::optional<Directory>& images, const std::vector<std::string>& inputs);
+// Requires: the images are trusted; what they say will run. None: the input is an archive, which may be open already.
+int restore_container(Program& program, const std::optional<Directory>& images, const std::vector<std::string>& inputs,
+                      OwnedDescriptor archive);
 
 }  // namespace critpipe::filters

@@ -10,48 +10,63 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <string>
+#include <string_view>
 
 namespace critpipe::filters {
 
 namespace {
 
-bool write_all(int fd, const char* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t done = write(fd, bytes, size);
+bool write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = write(fd, bytes.data(), bytes.size());
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) return false;
-    bytes += done;
-    size -= static_cast<std::size_t>(done);
+    bytes.remove_prefix(static_cast<std::size_t>(done));
   }
   return true;
 }
 
-// Copies what there is. False: there will be no more.
-bool copy_some(int from, int to) {
-  char block[4096];
-  const ssize_t got = read(from, block, sizeof block);
-  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return true;
-  return got > 0 && write_all(to, block, static_cast<std::size_t>(got));
+// What there is. Nothing: there will be no more.
+std::optional<std::string> read_some(int from) {
+  std::string block(4096, '\0');
+  const ssize_t got = read(from, block.data(), block.size());
+  if (got < 0 && (errno == EINTR || errno == EAGAIN)) return "";
+  if (got <= 0) return std::nullopt;
+  block.resize(static_cast<std::size_t>(got));
+  return block;
 }
 
-// Joins the master's end of a terminal with standard input and output until the child ends. Returns its status.
+// Joins the master's end of a terminal with standard input and output until the child ends. Returns its status. The
+// terminal takes input when the job reads it: nobody else waits for that.
 int relay(int master, pid_t child, bool reads_stdin) {
   const OwnedDescriptor end{static_cast<int>(syscall(SYS_pidfd_open, child, 0))};
+  fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
   bool has_input = !reads_stdin, has_output = true;
+  std::string input;  // that the terminal has not taken yet
   while (true) {
-    pollfd waiting[] = {
-        {end.fd(), POLLIN, 0}, {has_output ? master : -1, POLLIN, 0}, {has_input ? STDIN_FILENO : -1, POLLIN, 0}};
+    const auto wanted = static_cast<short>((has_output ? POLLIN : 0) | (input.empty() ? 0 : POLLOUT));
+    pollfd waiting[] = {{end.fd(), POLLIN, 0},
+                        {wanted ? master : -1, wanted, 0},
+                        {has_input && input.empty() ? STDIN_FILENO : -1, POLLIN, 0}};
     if (poll(waiting, 3, -1) < 0 && errno != EINTR) break;
-    if (waiting[1].revents) {
-      has_output = copy_some(master, STDOUT_FILENO);
+    if (has_output && (waiting[1].revents & ~POLLOUT) != 0) {
+      const auto text = read_some(master);
+      has_output = text && write_all(STDOUT_FILENO, *text);
       continue;  // all of it, even what was written last
     }
-    if (waiting[2].revents && !copy_some(STDIN_FILENO, master)) {
-      has_input = false;
-      constexpr char end_of_file = 4;  // as a terminal says it
-      (void)write_all(master, &end_of_file, 1);
+    if (waiting[1].revents != 0) {
+      const ssize_t done = write(master, input.data(), input.size());
+      if (done > 0) input.erase(0, static_cast<std::size_t>(done));
+      else if (errno != EINTR && errno != EAGAIN) has_input = false, input.clear();
     }
     if (waiting[0].revents) break;
+    if (waiting[2].revents) {
+      auto text = read_some(STDIN_FILENO);
+      has_input = text.has_value();
+      constexpr char end_of_file = 4;  // as a terminal says it
+      input = text ? std::move(*text) : std::string{end_of_file};
+    }
   }
   return wait_for(child);
 }
@@ -61,7 +76,7 @@ int relay(int master, pid_t child, bool reads_stdin) {
 int wait_for(pid_t pid) {
   int status;
   while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR) return 125;
+    if (errno != EINTR) return exit_own_error;
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 

@@ -31,6 +31,10 @@ RestorePlan plan_of(const Program& program, const CriuOptions& options) {
   return plan;
 }
 
+std::string line_of(const Against& one) {
+  return std::string{name_of(one.severity)} + ": " + one.text + (one.advice.empty() ? "" : " (" + one.advice + ")");
+}
+
 }  // namespace
 
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options) {
@@ -47,14 +51,14 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
   for (const CheckedSet& set : images.finish())
     for (const Finding& finding : set.findings) {
       if (finding.rule->name == "unseen") continue;  // it is looked at below
-      all.push_back(
-          {finding.severity, std::string{finding.rule->name}, to_string(finding), std::string{finding.rule->advice}});
+      // It begins with the severity.
+      const std::string text = to_string(finding).substr(name_of(finding.severity).size() + 2);
+      all.push_back({finding.severity, std::string{finding.rule->name}, text, std::string{finding.rule->advice}});
     }
   for (const Error& error : images.errors()) program.report(error);
   for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
     for (const MachineFinding& finding : check_here(set.checkpoint, options))
-      all.push_back({finding.severity, std::string{finding.check},
-                     std::string{name_of(finding.severity)} + ": " + finding.text, finding.advice});
+      all.push_back({finding.severity, std::string{finding.check}, finding.text, finding.advice});
   return all;
 }
 
@@ -75,7 +79,7 @@ int print_findings(Program& program, std::span<const Against> findings) {
           .key("advice")
           .text(one.advice)
           .end('}');
-    else output.write(one.text + (one.advice.empty() ? "" : " (" + one.advice + ")") + "\n");
+    else output.write(line_of(one) + "\n");
   }
   if (program.has("json")) json.end(']').end('}').line_end();
   return program.finish(output);
@@ -83,9 +87,8 @@ int print_findings(Program& program, std::span<const Against> findings) {
 
 bool look_before(Program& program, std::span<const Against> findings) {
   for (const Against& one : findings) {
-    const std::string text = one.text + (one.advice.empty() ? "" : " (" + one.advice + ")");
-    if (one.severity == Severity::error) program.report({.reason = Reason::usage, .name = text});
-    else if (one.severity < Severity::note) program.note(text);
+    if (one.severity == Severity::error) program.report({.reason = Reason::usage, .name = line_of(one)});
+    else if (one.severity < Severity::note) program.note(line_of(one));
   }
   return !program.failed();
 }

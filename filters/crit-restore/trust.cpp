@@ -41,13 +41,20 @@ Trust::Trust(Program& program) : program_{program}, checks_{geteuid() == 0 && !p
 
 void Trust::check(const std::string& input) {
   if (!checks_) return;
-  struct stat status;
-  const int fd = input == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(input.c_str(), O_PATH | O_CLOEXEC);
+  if (input == "-") return check_open(STDIN_FILENO, input);
+  const int fd = open(input.c_str(), O_PATH | O_CLOEXEC);
   if (fd < 0) return;  // reading it says what is wrong
-  const bool is_known = fstat(fd, &status) == 0;
-  if (is_known && S_ISDIR(status.st_mode)) check(fd, input);
-  else if (is_known) judge(input, status);
+  check_open(fd, input);
   close(fd);
+}
+
+void Trust::check_open(int fd, const std::string& name) {
+  struct stat status;
+  if (!checks_ || fstat(fd, &status) != 0) return;
+  // A pipe or a socket that we were given has no name by which others could write to it, whatever its mode says.
+  if (name == "-" && !S_ISREG(status.st_mode)) status.st_mode &= ~static_cast<mode_t>(S_IWGRP | S_IWOTH);
+  if (S_ISDIR(status.st_mode)) check(fd, name);
+  else judge(name, status);
 }
 
 void Trust::check(int directory, const std::string& name) {

@@ -18,6 +18,8 @@ class Trust {
   explicit Trust(Program& program);
   // Both report what is wrong.
   void check(const std::string& input);
+  // The same of one that is open.
+  void check_open(int fd, const std::string& name);
   void check(int directory, const std::string& name);
 
  private:

@@ -8,6 +8,7 @@
 #include "check/checked_images.hpp"
 #include "check/image_checks.hpp"
 #include "memory/join_parents.hpp"
+#include "model/collect.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -38,15 +39,19 @@ std::vector<Directory::Identity> join_parents_among(SetsOf<CheckedImages>& sets)
 
 }  // namespace
 
-std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs) {
-  std::vector<Directory::Identity> parents;
+KnownInputs look_at_directories(std::span<const std::string> inputs) {
+  KnownInputs known;
   for (const std::string& input : inputs) {
     std::error_code none;
     if (input == "-" || !std::filesystem::is_directory(input, none) || is_container_image(input)) continue;
     PageDirectory directory{input};
-    add_parent(directory, parents);
+    add_parent(directory, known.parents);
+    Error error;
+    const auto set = ImageSet::open_input(input, error);
+    const auto is_pagemap = [](const std::string& name) { return name.starts_with("pagemap-"); };
+    if (set && set->has("pstree.img")) known.lack_pages |= std::ranges::none_of(set->members(), is_pagemap);
   }
-  return parents;
+  return known;
 }
 
 struct CheckReader::Work {
@@ -65,8 +70,9 @@ struct CheckReader::Work {
   // Those that are being read.
   SetsOf<CheckedImages>& now() { return parents.empty() ? sets : parents.back().sets; }
   CheckedImages& home_of(const Error& damage);
+  void leave_out_asides();
   void fail(Error error) { keep_error(errors, std::move(error), room_for_errors); }
-  void join_sets(std::span<const Directory::Identity> linked);
+  void join_sets(const KnownInputs& known);
   CheckedImages* parent_in(Parent& parent);
   CheckedImages* join_parents();
 };
@@ -81,9 +87,20 @@ CheckedImages& CheckReader::Work::home_of(const Error& damage) {
   return sets.add({id.checkpoint, {}}, make());
 }
 
-void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
+// What stands beside a directory with images is no set of its own.
+void CheckReader::Work::leave_out_asides() {
+  std::set<std::string_view> with_images;  // inputs
+  for (const auto& set : sets.all())
+    if (set->checkpoint.kind() != SetKind::aside) with_images.insert(set->id.checkpoint);
+  std::set<CheckedImages*> asides;
+  for (const auto& set : sets.all())
+    if (set->checkpoint.kind() == SetKind::aside && with_images.contains(set->id.checkpoint)) asides.insert(set.get());
+  (void)sets.take_out(asides);
+}
+
+void CheckReader::Work::join_sets(const KnownInputs& known) {
   std::vector<Directory::Identity> above = join_parents_among(sets);
-  above.insert(above.end(), linked.begin(), linked.end());
+  above.insert(above.end(), known.parents.begin(), known.parents.end());
   for (const auto& set : sets.all()) {
     const auto own = set->page_directory() ? set->page_directory()->identity() : std::nullopt;
     if (own && std::ranges::find(above, *own) != above.end()) set->is_parent = true;
@@ -91,7 +108,9 @@ void CheckReader::Work::join_sets(std::span<const Directory::Identity> linked) {
   std::set<std::string> with_tree;  // inputs
   for (const auto& set : sets.all())
     if (set->has_tasks()) with_tree.insert(set->id.checkpoint);
-  for (const auto& set : sets.all()) set->has_tree_beside = with_tree.contains(set->id.checkpoint);
+  for (const auto& set : sets.all())
+    set->has_tree_beside =
+        with_tree.contains(set->id.checkpoint) || (known.lack_pages && set->checkpoint.kind() == SetKind::pages);
 }
 
 // The set with pagemaps, if it is the only one.
@@ -161,6 +180,7 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
   set.is_set |= member.in_set;
+  set.checkpoint.note(member.name);
   std::unique_ptr<Sink> model;
   if (set.checkpoint.wants(member.name)) model = set.checkpoint.sink_for(member.name);
   const auto report = [this, place = member.place, id = member.set](Error error) {
@@ -234,9 +254,9 @@ void Findings::damage(const Error& error, bool is_of_parent) {
   const bool is_own = !is_of_parent && error.image.starts_with(images_.place);
   const std::string name = is_own ? error.image.substr(behind) : std::string{};
   const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
-  const bool is_aside = name.starts_with("stats-") || name.starts_with("irmap-cache");
+  const bool is_restored = !is_aside(std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1));
   finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
-  finding.severity = is_aside ? Severity::warning : finding.rule->severity;
+  finding.severity = !is_restored ? Severity::warning : finding.rule->severity;
   finding.image = error.image;
   finding.entry = error.entry;
   Error inner = error;
@@ -260,12 +280,10 @@ void Findings::contradictions() {
 }
 
 void Findings::add_pages(const PagesFault& fault) {
-  std::string rule = "pagemap-";
   const std::string name = fault.image.substr(std::min(fault.image.size(), images_.place.size()));
-  if (fault.name == "size" || fault.name == "claimed" || fault.name == "unclaimed" || fault.name == "parent" ||
-      fault.name == "block" || (fault.name == "missing" && images_.has(name)))
-    rule = "pages-";
-  rule += fault.name;
+  std::string rule = std::string{"pages-"}.append(fault.name);
+  const bool has_no_pagemap = fault.name == "missing" && !images_.has(name);
+  if (has_no_pagemap || !find_rule(rule)) rule = std::string{"pagemap-"}.append(fault.name);
   // What is missing may have stood behind the damage.
   if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
   if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;
@@ -358,22 +376,20 @@ CheckedSet Findings::finish() {
     return left.image != right.image && natural_less(left.image, right.image);
   });
   checked_.id = images_.id;
-  checked_.kind = !images_.is_set                ? "images"
-                  : images_.has_tasks()          ? "checkpoint"
-                  : images_.memories.empty()     ? "images"
-                  : images_.has("inventory.img") ? "pre-dump"
-                                                 : "pages";
+  const SetKind kind = images_.has_tasks() ? SetKind::checkpoint : images_.checkpoint.kind();
+  checked_.kind = name_of(images_.is_set ? kind : SetKind::images);
   return std::move(checked_);
 }
 
 }  // namespace
 
-std::vector<CheckedSet> CheckReader::finish(std::span<const Directory::Identity> linked) {
+std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
+  work_->leave_out_asides();
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
   for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) set->finish();
-  work_->join_sets(linked);
+  work_->join_sets(known);
   const CheckedImages* const child = work_->join_parents();
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);

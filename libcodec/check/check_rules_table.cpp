@@ -1,4 +1,5 @@
 // The list of rules, and what is said of findings.
+#include <algorithm>
 #include <vector>
 
 #include "check/checked_images.hpp"
@@ -31,6 +32,26 @@ const Rule* find_rule(std::string_view name) {
   for (const Rule& rule : all_rules())
     if (rule.name == name) return &rule;
   return nullptr;
+}
+
+std::optional<std::string_view> external_value(std::span<const std::string> given, std::string_view type,
+                                               std::string_view key) {
+  for (std::string_view one : given) {
+    if (!one.starts_with(type)) continue;
+    one.remove_prefix(type.size());
+    if (!one.starts_with('[') || one.substr(1, key.size()) != key) continue;
+    one.remove_prefix(1 + key.size());
+    if (one == "]") return std::string_view{};
+    if (one.starts_with("]:")) return one.substr(2);
+  }
+  return std::nullopt;
+}
+
+bool has_inherited(std::span<const std::string> given, std::string_view key) {
+  return std::ranges::any_of(given, [&](std::string_view one) {
+    const std::size_t colon = one.starts_with("fd[") ? one.find("]:") : std::string_view::npos;
+    return colon != std::string_view::npos && one.substr(colon + 2) == key;
+  });
 }
 
 std::string to_string(const Finding& finding) {

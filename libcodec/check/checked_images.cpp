@@ -13,11 +13,6 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::string_view kinds[] = {
-    "INVENTORY",   "PSTREE",    "FILES", "REMAP_FPATH",    "PIPES_DATA", "FIFO_DATA",  "SK_QUEUES", "TTY_INFO",
-    "TTY_DATA",    "IPCNS_SHM", "MNTS",  "NETNS",          "PIDNS",      "SECCOMP",    "CGROUP",    "FILE_LOCKS",
-    "MEMFD_INODE", "NETDEV",    "STATS", "FILE_LOCKS_OLD", "AUTOFS",     "BPFMAP_DATA"};
-
 Needs needs_of_rules() {
   Needs needs;
   needs.ids = needs.descriptors = needs.mappings = true;
@@ -28,7 +23,7 @@ Needs needs_of_rules() {
 }  // namespace
 
 std::vector<std::string_view> kinds_of_rules() {
-  std::vector<std::string_view> all{std::begin(kinds), std::end(kinds)};
+  std::vector<std::string_view> all{std::begin(listed_kinds), std::end(listed_kinds)};
   for (const FileType& type : all_file_types())
     if (type.kind) all.push_back(type.kind->name);
   return all;
@@ -81,8 +76,8 @@ bool CheckedImages::is_damaged(std::string_view name) const {
 
 bool CheckedImages::has_whole_tree() const { return has("pstree.img") && !is_damaged("pstree.img"); }
 
-Record CheckedImages::first(std::string_view kind, std::uint32_t number) const {
-  const auto all = checkpoint.messages(kind, number);
+Record CheckedImages::first(ListedKind kind, std::uint32_t number) const {
+  const auto all = checkpoint.messages(kind.name, number);
   return all.empty() ? Record{} : Record{*all.front().message, all.front().payload};
 }
 
@@ -123,7 +118,7 @@ void CheckedImages::collect_files() {
   });
   for (const FileType& type : all_file_types())
     if (type.kind)
-      each(type.kind->name, [&](const std::string&, std::uint64_t entry, const Record& record) {
+      each_of(type.kind->name, [&](const std::string&, std::uint64_t entry, const Record& record) {
         add(type.type, type.kind->file, entry, record, record.id("id"));
       });
 }
@@ -156,35 +151,10 @@ void CheckedImages::claim_files() {
   });
 }
 
-// "fd[3]:KEY"; "mnt[KEY]:PATH", or a key by itself.
-bool CheckedImages::is_inherited(std::string_view key) const {
-  for (const std::string& given : plan.inherit_fd) {
-    const std::size_t colon = given.find("]:");
-    if (given == key || (colon != std::string::npos && std::string_view{given}.substr(colon + 2) == key)) return true;
-  }
-  for (const std::string& given : plan.external) {
-    const std::size_t open = given.find('['), close = given.find(']');
-    if (given == key) return true;
-    if (open != std::string::npos && close != std::string::npos && open < close &&
-        std::string_view{given}.substr(open + 1, close - open - 1) == key)
-      return true;
-    const std::size_t colon = given.find("]:");
-    if (colon != std::string::npos && std::string_view{given}.substr(colon + 2) == key) return true;
-  }
-  return false;
-}
-
 // The root of the tree against the CRIU that dumped it.
 void CheckedImages::find_namespaces() {
-  const Record root_ids = first("INVENTORY").inner("root_ids");
-  if (!root_ids || !root_) return;
-  Ids ids;
-  constexpr std::pair<const char*, std::uint32_t Ids::*> fields[] = {
-      {"mnt_ns_id", &Ids::mnt_ns},   {"uts_ns_id", &Ids::uts_ns}, {"ipc_ns_id", &Ids::ipc_ns},
-      {"user_ns_id", &Ids::user_ns}, {"pid_ns_id", &Ids::pid_ns}, {"net_ns_id", &Ids::net_ns},
-      {"time_ns_id", &Ids::time_ns}};
-  for (const auto& [field, member] : fields) ids.*member = root_ids.id(field);
-  own_namespaces_ = differing_namespaces(root_->ids, ids);
+  const auto dumper = checkpoint.ids_of_dumper();
+  if (dumper && root_) own_namespaces_ = differing_namespaces(root_->ids, *dumper);
 }
 
 void CheckedImages::finish() {
@@ -197,15 +167,13 @@ void CheckedImages::finish() {
   for (const Task& task : checkpoint.tasks()) {
     if (!task.in_tree) continue;
     if (!root_) root_ = &task;
-    const auto core = cores.find(task.pid);
-    const bool is_twice = checkpoint.find_task(task.pid) != &task;
-    if (is_twice || core == cores.end() || !core->second.has_task || !task.is_running()) continue;
-    running_.push_back(&task);
-    for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
+  }
+  running_ = checkpoint.running();
+  for (const Task* const task : running_)
+    for (const Descriptor& descriptor : checkpoint.descriptors(*task)) {
       opened_.emplace(descriptor.type, descriptor.file_id);
       opened_ids_.insert(descriptor.file_id);
     }
-  }
   claim_files();
   find_namespaces();
 }

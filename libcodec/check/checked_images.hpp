@@ -42,6 +42,22 @@ struct SeenFile {
   Record record;  // of the type's own message
 };
 
+// The kinds whose entries rules look at, beside those of files.
+constexpr std::string_view listed_kinds[] = {
+    "INVENTORY",   "PSTREE",    "FILES", "REMAP_FPATH",    "PIPES_DATA", "FIFO_DATA",  "SK_QUEUES", "TTY_INFO",
+    "TTY_DATA",    "IPCNS_SHM", "MNTS",  "NETNS",          "PIDNS",      "SECCOMP",    "CGROUP",    "FILE_LOCKS",
+    "MEMFD_INODE", "NETDEV",    "STATS", "FILE_LOCKS_OLD", "AUTOFS",     "BPFMAP_DATA"};
+
+// One of them: a rule about a kind that is not listed would never find anything, and does not compile.
+struct ListedKind {
+  consteval ListedKind(const char* kind) : name{kind} {
+    for (const std::string_view one : listed_kinds)
+      if (one == name) return;
+    throw "this kind is not in listed_kinds";
+  }
+  std::string_view name;
+};
+
 struct SeenGhost {
   std::uint64_t size = 0, bytes = 0;
   bool has_size = false, has_chunks = false;
@@ -125,17 +141,11 @@ class CheckedImages final : public PageStore {
 
   // The entries of a kind with the name of their image and their number in it.
   template <typename Use>
-  void each(std::string_view kind, Use use) const {
-    std::uint64_t entry = 0;
-    std::uint32_t number = 0;
-    for (const ImageMessage& message : checkpoint.messages(kind)) {
-      entry = message.number == number ? entry : 0;
-      number = message.number;
-      use(name_of_image(kind, number), entry++, Record{*message.message, message.payload});
-    }
+  void each(ListedKind kind, Use use) const {
+    each_of(kind.name, use);
   }
   // The first entry of an image of the kind; an empty record: there is none.
-  Record first(std::string_view kind, std::uint32_t number = 0) const;
+  Record first(ListedKind kind, std::uint32_t number = 0) const;
   static std::string name_of_image(std::string_view kind, std::uint32_t number);
 
   const std::vector<SeenFile>& files() const { return files_; }
@@ -148,8 +158,11 @@ class CheckedImages final : public PageStore {
   bool has_segment_inline(std::uint32_t segment) const { return inline_segments_.contains(segment); }
   // Tasks of the tree that are neither dead nor zombies.
   const std::vector<const Task*>& running() const { return running_; }
-  // Will the restore be given it with --inherit-fd or --external?
-  bool is_inherited(std::string_view key) const;
+  // Will the restore be given it with --inherit-fd fd[N]:KEY, or with --external TYPE[KEY]?
+  bool is_inherited(std::string_view key) const { return has_inherited(plan.inherit_fd, key); }
+  bool is_external(std::string_view type, std::string_view key) const {
+    return external_value(plan.external, type, key).has_value();
+  }
   // Does a descriptor, a mapping, a task or another file refer to it? A tun file and its path have one number.
   bool is_claimed(const SeenFile& file) const {
     return opened_ids_.contains(file.id) || is_in_flight(file.id) || claimed_.contains({file.type, file.id});
@@ -167,6 +180,16 @@ class CheckedImages final : public PageStore {
   void close_directory() { directory_.reset(); }
 
  private:
+  template <typename Use>
+  void each_of(std::string_view kind, Use use) const {
+    std::uint64_t entry = 0;
+    std::uint32_t number = 0;
+    for (const ImageMessage& message : checkpoint.messages(kind)) {
+      entry = message.number == number ? entry : 0;
+      number = message.number;
+      use(name_of_image(kind, number), entry++, Record{*message.message, message.payload});
+    }
+  }
   void collect_files();
   void collect_objects();
   void claim_files();

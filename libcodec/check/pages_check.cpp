@@ -20,7 +20,7 @@ constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap h
 
 }  // namespace
 
-void EntryCheck::add(const PageRun& run, std::string_view name, std::string text) {
+void EntryCheck::add(const PageRun& run, PagesFaultName name, std::string text) {
   if (++counts_[name] > enough) return;
   if (counts_[name] == enough) text += "; and so on";
   report_({name, image_, entry_, run.vaddr, std::move(text)});

@@ -29,6 +29,7 @@ class NetlinkCheck final : public RawCheck {
   }
 
   std::string finish() override {
+    if (why_.empty() && magic_ != 0 && need_ == word) return any_ ? "its magic is cut short" : "it is empty";
     if (why_.empty() && any_ && (held_ > 0 || skip_ > 0)) return "a message in it is cut short";
     return why_;
   }

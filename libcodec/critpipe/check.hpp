@@ -61,6 +61,7 @@ struct Finding {
   std::uint64_t entry = Error::nowhere;  // 0-based
   std::string field = {};                // "vmas[3].shmid"; empty: none
   std::string reason = {};               // a sentence without a period; text from images is escaped
+  std::uint32_t pid = 0;                 // of which process, where no image is at fault; 0: of none
 };
 std::string to_string(const Finding& finding);  // one line: "error: core-1.img: entry 0: field: reason [rule]"
 
@@ -74,6 +75,11 @@ struct RestorePlan {
   std::vector<std::string> inherit_fd = {};  // "fd[3]:KEY"
 };
 
+// What such a list gives: the PATH of "TYPE[KEY]:PATH", which may be empty; and whether there is an "fd[N]:KEY".
+std::optional<std::string_view> external_value(std::span<const std::string> given, std::string_view type,
+                                               std::string_view key);
+bool has_inherited(std::span<const std::string> given, std::string_view key);
+
 // A set of images and what was found.
 struct CheckedSet {
   SetId id;
@@ -85,6 +91,14 @@ struct CheckedSet {
 };
 constexpr std::size_t max_findings = 2000;  // that are kept of a set
 constexpr std::size_t max_findings_of_rule = 100;
+
+// What is known of inputs that other readers read.
+struct KnownInputs {
+  std::vector<Directory::Identity> parents = {};  // to which their links lead
+  bool lack_pages = false;                        // one has tasks and no pages: a page server may have got them
+};
+// Looks at those of the inputs that are directories.
+KnownInputs look_at_directories(std::span<const std::string> inputs);
 
 // Reads inputs, each completely, and checks their sets. With SourceOptions::all_members it knows of the link to a
 // parent that an archive holds.
@@ -102,8 +116,8 @@ class CheckReader final : public Decoding {
   // or of the parent that was begun last. Of its images only pagemaps and pages images are looked at.
   void begin_parent(const std::string& input);
   // Call once, after the last input. One for each set but those of begun parents, in the order in which they begin.
-  // `linked`: directories to which other sets have links, as linked_parents() says: they need not be checkpoints.
-  std::vector<CheckedSet> finish(std::span<const Directory::Identity> linked = {});
+  // Parts of a checkpoint whose other parts are `known` need not be one themselves.
+  std::vector<CheckedSet> finish(const KnownInputs& known = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
 
@@ -112,14 +126,23 @@ class CheckReader final : public Decoding {
   std::unique_ptr<Work> work_;
 };
 
-// The parents to which the links of those inputs lead that are directories.
-std::vector<Directory::Identity> linked_parents(std::span<const std::string> inputs);
-
 // The rules of pagemaps, for those who have read them already.
 
-// What is wrong with a pagemap or a pages image. The name is a stable word.
+constexpr std::string_view pages_fault_names[] = {"empty",   "alignment", "flags",   "order",     "overlap",
+                                                  "missing", "size",      "claimed", "unclaimed", "mapping",
+                                                  "owner",   "parent",    "block"};
+// One of them, which are stable words and those of rules: "pagemap-overlap", "pages-size". Others do not compile.
+struct PagesFaultName : std::string_view {
+  consteval PagesFaultName(const char* word) : std::string_view{word} {
+    for (const std::string_view name : pages_fault_names)
+      if (name == word) return;
+    throw "this name is not in pages_fault_names";
+  }
+};
+
+// What is wrong with a pagemap or a pages image.
 struct PagesFault {
-  std::string_view name;  // "overlap"
+  PagesFaultName name;
   std::string image = {};
   std::uint64_t entry = Error::nowhere;
   std::optional<std::uint64_t> vaddr = {};
@@ -137,7 +160,7 @@ class EntryCheck {
   std::uint64_t bits_of_addresses() const { return bits_; }
 
  private:
-  void add(const PageRun& run, std::string_view name, std::string text);
+  void add(const PageRun& run, PagesFaultName name, std::string text);
 
   ReportPages report_;
   std::string image_;

@@ -52,6 +52,16 @@ struct ImageMessage {
 
 class Checkpoint;
 
+// What a set of images is, as far as the names of those tell that were read or noted.
+enum class SetKind : std::uint8_t {
+  checkpoint,  // it has images of tasks
+  pre_dump,    // an inventory, and no tasks: its pages are here or went to a page server
+  pages,       // pagemaps alone, as a page server writes them
+  images,      // neither of them
+  aside        // at most statistics and caches: no set, but what a dump left beside the directory with its images
+};
+std::string_view name_of(SetKind kind);  // "checkpoint", "pre-dump", "pages", "images"
+
 // Internal.
 struct CRITPIPE_INNER Model;
 CRITPIPE_INNER const Model& model_of(const Checkpoint& checkpoint);
@@ -78,6 +88,10 @@ class Checkpoint {
   // In the order of pstree.img. Without that image, the tasks that other images belong to.
   std::span<const Task> tasks() const;
   const Task* find_task(std::uint32_t pid) const;  // null: there is none
+  // Those of the tree that run or are stopped, as their core images say, each pid once.
+  std::vector<const Task*> running() const;
+  // What the CRIU that dumped it was in, as far as the inventory says. Requires: Needs::kinds has "INVENTORY".
+  std::optional<Ids> ids_of_dumper() const;
   struct TreeNode {
     const Task* task;
     std::size_t depth;  // 0: a root
@@ -109,7 +123,9 @@ class Checkpoint {
   std::span<const ImageMessage> messages(std::string_view kind) const;
   std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
 
-  // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it has images of tasks.
+  SetKind kind() const;
+  // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it is a checkpoint, or
+  // nothing tells what it is.
   std::string_view pages_only() const;
   // What is damaged, missing or contradictory: max_kept_errors at the most, behind which one error counts the others.
   std::span<const Error> errors() const;
@@ -152,7 +168,8 @@ class CheckpointReader : public Decoding {
 };
 
 // Which of the sets are checkpoints of their own, in their order: those with a tree of tasks; of an input without any,
-// those with pages, such as pre-dumps, or errors; else all. What a pre-dump has left beside a checkpoint is none.
+// those with pages, such as pre-dumps, or errors; else all. What a pre-dump has left beside a checkpoint is none, and
+// nor is what stands beside the directory with the images.
 std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all);
 
 // Reads one input; "-" is standard input. If it holds several checkpoints, gives the first of checkpoints_among().

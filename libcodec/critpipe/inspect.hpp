@@ -36,6 +36,8 @@ struct InspectedProcess {
   std::size_t depth = 0;  // in the tree
   std::string executable = {};
   bool executable_is_deleted = false;
+  std::string working_directory = {}, root = {};  // empty: not known
+  bool working_directory_is_deleted = false;
   // Nothing: their bytes are not in the checkpoint, or not in reach.
   std::optional<std::vector<std::string>> arguments = {}, environment = {};
   std::uint64_t resident_bytes = 0;  // of the pages that its pagemap lists, wherever their content is
@@ -47,14 +49,16 @@ struct Owner {
   std::uint32_t pid = 0, fd = 0;
 };
 
-// A regular file or memfd that processes have open.
+// What processes have open and is no socket.
 struct InspectedFile {
-  std::string path;
+  std::string path;                          // empty: it has none
+  std::string type;                          // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
+  std::string about = {};                    // what else it is: "eventfd[3]"; empty for regular files and memfds
   bool is_written = false, is_read = false;  // as it was opened
   bool is_deleted = false;
   std::uint32_t flags = 0;
   std::uint64_t position = 0;
-  std::optional<std::uint64_t> size = {};  // nothing: not known
+  std::optional<std::uint64_t> size = {};  // nothing: not known, or of neither of the two
   std::vector<Owner> owners = {};
 };
 
@@ -99,6 +103,12 @@ struct Attention {
   std::string_view code;  // "writable-executable"
   std::string text;       // for people; escaped where it has names from the checkpoint
   std::vector<std::uint32_t> pids = {};
+  // Of what the text goes on with, and of which processes each is: names of variables. Empty pids: of the container.
+  struct Part {
+    std::string text;
+    std::vector<std::uint32_t> pids = {};
+  };
+  std::vector<Part> parts = {};
 };
 
 // One checkpoint. Pointers and views live as long as it does.
@@ -111,7 +121,8 @@ struct Inspection {
   std::string hostname;                     // of its uts namespace, else of the configuration
   std::optional<Statistics> statistics;     // of the dump
   std::vector<InspectedProcess> processes;  // in the order of the tree
-  std::size_t nr_threads = 0;
+  std::size_t nr_processes = 0;             // the same; of a pre-dump those with pages, also in an overview
+  std::optional<std::size_t> nr_threads;    // nothing: a pre-dump does not say
   std::vector<InspectedFile> files;
   std::vector<InspectedSocket> sockets;
   std::vector<InspectedMount> mounts;
@@ -122,6 +133,8 @@ struct Inspection {
   bool has_parent = false;     // pages are in one
   std::vector<Error> errors;
 
+  // Is there anything to show? Else errors say why there is not.
+  bool has_anything() const;
   // The first of the tree; null: there are no processes.
   const InspectedProcess* root() const { return processes.empty() ? nullptr : &processes.front(); }
   std::string comm_of(std::uint32_t pid) const;  // empty: there is no such process
@@ -200,13 +213,14 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
 // A line of a table.
 struct InspectionRow {
   SetId id;
-  std::string pod_namespace, pod, container, image, engine, created, criu, what;
+  std::string pod_namespace, pod, container, image, engine, created, criu;
+  std::string_view what, remark;  // "pre-dump"; for people, "a pre-dump"
   std::uint64_t size_bytes = 0;
   std::size_t nr_processes = 0;
 };
 InspectionRow row_of(const Inspection& inspection);  // owns what it has of it
-// Sorts by a column: "namespace", "pod", "container", "image", "engine", "created", "size", "processes", "criu",
-// "input". False: there is no such column.
+// Sorts by a column, times by their instants: "namespace", "pod", "container", "image", "engine", "created", "size",
+// "processes", "criu", "input". False: there is no such column.
 bool sort_rows(std::vector<InspectionRow>& rows, std::string_view key);
 void print_table(Output& output, std::span<const InspectionRow> rows);
 

@@ -57,6 +57,7 @@ struct ExploreOptions {
   bool unicode = false;  // draw it with Unicode's line characters instead of ASCII
   SetId set = {};        // JSON: which checkpoint, for the first keys of each object
   BigNumbers big_numbers = BigNumbers::number;
+  JsonWriter* list = nullptr;  // JSON: of several checkpoints, whose one list the caller begins and ends; null: of one
   const Inspection* inspection = nullptr;  // JSON of ps: users, programs, command lines and resident memory, too
 };
 

@@ -106,6 +106,8 @@ struct Socket {
   bool has_queues = false;                              // received and sent are known: see Needs::queues
   std::uint64_t received = 0, sent = 0;                 // bytes that wait to be read, or to be acknowledged
 };
+// Is it a TCP socket that a restore connects again? CRIU takes those of no other protocol for it.
+bool is_connected_tcp(std::uint32_t protocol, std::uint32_t state, std::uint32_t destination_port);
 // "IPV4", "STREAM", "TCP", "LISTEN"; a number without a name as decimal text.
 std::string family_name(std::uint32_t family);
 std::string socket_type_name(std::uint32_t type);

@@ -55,20 +55,42 @@ void Model::note(std::string_view name) {
   has_pagemaps |= name.starts_with("pagemap-");
   has_pages |= is_pages_name(name);
   has_inventory |= tells_of_set(name);
+  has_images |= !is_aside(name);
 }
 
 // A page server writes no inventory.
+SetKind Model::kind() const {
+  if (has_tasks) return SetKind::checkpoint;
+  if (has_inventory) return SetKind::pre_dump;
+  return has_pagemaps ? SetKind::pages : has_images ? SetKind::images : SetKind::aside;
+}
+
 std::string_view Model::pages_only() const {
-  if (has_tasks) return {};
-  if (has_pagemaps)
-    return has_inventory ? "a pre-dump: pages only, no pstree"
-                         : "pages only, no pstree: of a page server or a pre-dump";
-  return has_inventory ? "a pre-dump without its pages, which went to a page server: no pstree" : "";
+  switch (kind()) {
+    case SetKind::pre_dump:
+      return has_pagemaps ? "a pre-dump: pages only, no pstree"
+                          : "a pre-dump without its pages, which went to a page server: no pstree";
+    case SetKind::pages: return "pages only, no pstree: of a page server or a pre-dump";
+    default: return {};
+  }
+}
+
+std::string_view name_of(SetKind kind) {
+  switch (kind) {
+    case SetKind::checkpoint: return "checkpoint";
+    case SetKind::pre_dump: return "pre-dump";
+    case SetKind::pages: return "pages";
+    case SetKind::images:
+    case SetKind::aside: break;
+  }
+  return "images";
 }
 
 bool Checkpoint::wants(std::string_view name) const { return is_needed(model_->needs, name) || tells_of_set(name); }
 
 void Checkpoint::note(std::string_view name) { model_->note(name); }
+
+SetKind Checkpoint::kind() const { return model_->kind(); }
 
 std::string_view Checkpoint::pages_only() const { return model_->pages_only(); }
 
@@ -86,6 +108,25 @@ std::span<const Task> Checkpoint::tasks() const { return model_->tasks; }
 const Task* Checkpoint::find_task(std::uint32_t pid) const {
   const auto found = model_->task_index.find(pid);
   return found == model_->task_index.end() ? nullptr : &model_->tasks[found->second];
+}
+
+std::vector<const Task*> Checkpoint::running() const {
+  std::vector<const Task*> running;
+  for (const Task& task : tasks())
+    if (task.in_tree && task.is_running() && task.state != TaskState::unknown && find_task(task.pid) == &task)
+      running.push_back(&task);
+  return running;
+}
+
+std::optional<Ids> Checkpoint::ids_of_dumper() const {
+  static const Message& inventory = *find_message("inventory_entry");
+  for (const ImageMessage& message : messages("INVENTORY"))
+    if (const auto value = find_value(*inventory.find("root_ids"), inventory, message.payload)) {
+      Ids ids;
+      ids_reader().read(value->bytes, ids);
+      return ids;
+    }
+  return std::nullopt;
 }
 
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.

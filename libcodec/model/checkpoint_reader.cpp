@@ -43,6 +43,14 @@ const Checkpoint* CheckpointReader::begun(const SetId& id) const {
 
 namespace {
 
+// The inputs that have a set with more than what stands beside images.
+std::set<std::string_view> inputs_with_images(std::span<const SetCheckpoint> all) {
+  std::set<std::string_view> inputs;
+  for (const SetCheckpoint& found : all)
+    if (found.checkpoint.kind() != SetKind::aside) inputs.insert(found.id.checkpoint);
+  return inputs;
+}
+
 bool is_only_noted(const Needs& needs, std::string_view name) {
   return !is_needed(needs, name) && (tells_of_set(name) || name.starts_with("pagemap-"));
 }
@@ -97,12 +105,15 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   Checkpoint& home = (best == all.end() ? all.front() : *best).checkpoint;
   *work_->room_for_errors += work_->errors_without_set.size();
   for (const Error& error : work_->errors_without_set) home.report(error);
+  const std::set<std::string_view> with_images = inputs_with_images(all);
   for (SetCheckpoint& found : all) {
     const auto directory = work_->directories.find(found.id);
     if (directory != work_->directories.end() && work_->with_tasks.contains(directory->second))
       found.checkpoint.model_->has_tasks = true;
     const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
-    found.checkpoint.finish(found.place, found.is_set && !may_lack);
+    const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
+    found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);
+    if (is_aside) continue;
     const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
     if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
     found.checkpoint.report({.reason = Reason::no_bytes,
@@ -114,7 +125,9 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
 
 std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all) {
   enum Rank : std::uint8_t { other, pages, tree };
-  const auto rank_of = [](const SetCheckpoint& set) {
+  const std::set<std::string_view> with_images = inputs_with_images(all);
+  const auto rank_of = [&](const SetCheckpoint& set) {
+    if (set.checkpoint.kind() == SetKind::aside && with_images.contains(set.id.checkpoint)) return other;
     const bool has_something = !set.checkpoint.pages_only().empty() || !set.checkpoint.errors().empty();
     // Tasks that no tree names are those of a set whose tree is missing.
     const bool has_tasks = set.has_tree() || (set.checkpoint.pages_only().empty() && !set.checkpoint.tasks().empty());

@@ -54,6 +54,14 @@ bool is_needed(const Needs& needs, std::string_view name);
 // Is it an image that says what a set is by being there? It is not read.
 inline bool tells_of_set(std::string_view name) { return name == "inventory.img"; }
 
+// Is it what CRIU writes for nobody's restore, and engines put elsewhere than the images?
+inline bool is_aside(std::string_view name) { return name.starts_with("stats-") || name.starts_with("irmap-cache"); }
+
+// Of task_kobj_ids_entry.
+template <typename Record>
+class MessageReader;
+const MessageReader<Ids>& ids_reader();
+
 // The number in "core-12.img", or in "tcp-stream-1f.img"; 0 where there is none.
 std::uint32_t number_in(std::string_view name);
 

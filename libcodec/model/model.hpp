@@ -73,8 +73,9 @@ struct Model {
   std::vector<Error> errors;
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);
   std::vector<Error> contradictions;  // while filling: errors whose images are named without their directory
-  // What of a set is there: images of tasks, pagemaps, pages images as far as it was told of them, the inventory.
-  bool has_tasks = false, has_pagemaps = false, has_pages = false, has_inventory = false;
+  // What of a set is there: pstree or core images, pagemaps, pages images as far as it was told of them, the inventory,
+  // anything but statistics and caches.
+  bool has_tasks = false, has_pagemaps = false, has_pages = false, has_inventory = false, has_images = false;
   bool is_whole = true;                  // false: what is missing may have stood behind the end of an input
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
@@ -89,7 +90,8 @@ struct Model {
   bool has_image(std::string_view name) const { return seen.contains(std::string{name}); }
   // An image is there, whether it is read or not.
   void note(std::string_view name);
-  // See Checkpoint::pages_only().
+  // As Checkpoint has them.
+  SetKind kind() const;
   std::string_view pages_only() const;
 };
 

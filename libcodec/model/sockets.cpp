@@ -114,6 +114,11 @@ std::optional<Socket> Checkpoint::socket_of(const File& file) const {
   return socket;
 }
 
+bool is_connected_tcp(std::uint32_t protocol, std::uint32_t state, std::uint32_t destination_port) {
+  constexpr std::uint32_t closed = 7, listens = 10;
+  return protocol == tcp && destination_port != 0 && state != closed && state != listens;
+}
+
 std::string family_name(std::uint32_t family) { return name_in(families, family); }
 std::string socket_type_name(std::uint32_t type) { return name_in(socket_types, type); }
 std::string socket_state_name(std::uint32_t state) { return name_in(states, state); }

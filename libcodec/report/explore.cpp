@@ -62,8 +62,8 @@ Needs needs_of(Explorer explorer, const ExploreOptions& options) {
 }
 
 Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, const ExploreOptions& options) {
-  Exploring exploring{
-      checkpoint, options, output, {output, options.form == ExploreOptions::Form::json, options.big_numbers}};
+  JsonWriter own{output, options.form == ExploreOptions::Form::json, options.big_numbers};
+  Exploring exploring{checkpoint, options, output, options.list ? *options.list : own};
   row_of(explorer).explore(exploring);
   return output.step();
 }

@@ -91,14 +91,14 @@ void put_task(Exploring& exploring, const Task& task) {
 
 void explore_fds(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
-  if (document) exploring.json.begin('[');
+  if (document) exploring.begin_list();
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
     if (exploring.is_text()) print_files(exploring, task);
     else if (exploring.is_lines()) put_lines(exploring, task);
     else put_task(exploring, task);
   }
-  if (document) exploring.json.end(']').line_end();
+  if (document) exploring.end_list();
 }
 
 }  // namespace critpipe

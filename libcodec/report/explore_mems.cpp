@@ -112,7 +112,7 @@ void explore_mems(Exploring& exploring) {
       if (task.is_running()) print_mappings(exploring, task, numbers);
     return;
   }
-  if (!exploring.is_lines()) exploring.json.begin('[');
+  if (!exploring.is_lines()) exploring.begin_list();
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running() || !task.has_memory) continue;
     if (!exploring.is_lines()) {
@@ -125,7 +125,7 @@ void explore_mems(Exploring& exploring) {
       exploring.end_line();
     }
   }
-  if (!exploring.is_lines()) exploring.json.end(']').line_end();
+  if (!exploring.is_lines()) exploring.end_list();
 }
 
 }  // namespace critpipe

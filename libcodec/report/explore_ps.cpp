@@ -185,7 +185,8 @@ void put_document(Exploring& exploring, const Branches& branches) {
   JsonWriter& json = exploring.json;
   std::size_t nr_roots = 0;
   for (const auto& branch : branches) nr_roots += branch.depth == 0;
-  if (nr_roots != 1) json.begin('[');
+  const bool is_alone = nr_roots == 1 && !exploring.options.list;
+  if (!is_alone) exploring.begin_list();
   for (std::size_t i = 0; i < branches.size(); ++i) {
     const std::size_t depth = branches[i].depth;
     put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task, inspected_at(exploring, i));
@@ -197,8 +198,8 @@ void put_document(Exploring& exploring, const Branches& branches) {
     json.end('}');
     for (std::size_t level = depth; level > next; --level) json.end(']').end('}');
   }
-  if (nr_roots != 1) json.end(']');
-  json.line_end();
+  if (is_alone) json.line_end();
+  else exploring.end_list();
 }
 
 }  // namespace

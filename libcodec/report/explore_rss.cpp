@@ -156,7 +156,7 @@ void put_task(Exploring& exploring, const Task& task) {
 
 void explore_rss(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
-  if (document) exploring.json.begin('[');
+  if (document) exploring.begin_list();
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
     if (document) {
@@ -175,7 +175,7 @@ void explore_rss(Exploring& exploring) {
       exploring.end_line();
     }
   }
-  if (document) exploring.json.end(']').line_end();
+  if (document) exploring.end_list();
 }
 
 }  // namespace critpipe

@@ -180,14 +180,14 @@ void explore_sk(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
   std::size_t nr_rows = 0;
   const UnixOwners owners = exploring.is_text() ? UnixOwners{} : UnixOwners{exploring.checkpoint};
-  if (document) exploring.json.begin('[');
+  if (document) exploring.begin_list();
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
     if (exploring.is_text()) print_task(exploring, task, nr_rows);
     else if (exploring.is_lines()) put_lines(exploring, owners, task);
     else put_task(exploring, owners, task);
   }
-  if (document) exploring.json.end(']').line_end();
+  if (document) exploring.end_list();
   if (exploring.is_text() && nr_rows == 0 && exploring.has_head(0)) print_header(exploring);
 }
 

@@ -15,7 +15,7 @@ struct Exploring {
   const Checkpoint& checkpoint;
   const ExploreOptions& options;
   Output& output;
-  JsonWriter json;
+  JsonWriter& json;
 
   bool is_text() const { return options.form == ExploreOptions::Form::text; }
   bool is_lines() const { return options.form == ExploreOptions::Form::lines; }
@@ -32,6 +32,13 @@ struct Exploring {
     return at;
   }
   void end_line() { json.end('}').line_end(); }
+  // Around the elements of a document that is a list.
+  void begin_list() {
+    if (!options.list) json.begin('[');
+  }
+  void end_list() {
+    if (!options.list) json.end(']').line_end();
+  }
 };
 
 using Explore = void(Exploring& exploring);

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "critpipe/container.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -22,7 +23,7 @@ void each_file_above(const std::string& directory,
     if (std::string_view{name} == "config.json" && text.find("\"ociVersion\"") == std::string::npos) return;
     if (!error) use(file, name, text);
   };
-  const bool is_in_container = path.filename() == "checkpoint";
+  const bool is_in_container = is_images_directory(path.filename().string());
   const auto above = is_in_container ? path.parent_path() : path;
   if (is_in_container)
     for (const char* name : {"spec.dump", "config.dump", "status.dump", "network.status", "config.json"})

@@ -1,7 +1,9 @@
 // What deserves a look.
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <span>
+#include <unordered_map>
 
 #include "report/explorers.hpp"
 #include "report/inspection_work.hpp"
@@ -23,9 +25,8 @@ struct Found {
 class Attentions {
  public:
   Found& at(std::string_view code, const std::string& what) {
-    for (Found& found : all_)
-      if (found.code == code && found.what == what) return found;
-    return all_.emplace_back(Found{code, what});
+    const auto [known, is_new] = places_.try_emplace(std::string{code} + ' ' + what, all_.size());
+    return is_new ? all_.emplace_back(Found{code, what}) : all_[known->second];
   }
   void add(std::string_view code, const std::string& what, std::uint32_t pid, std::uint64_t bytes = 0) {
     Found& found = at(code, what);
@@ -46,7 +47,16 @@ class Attentions {
 
  private:
   std::vector<Found> all_;
+  std::unordered_map<std::string, std::size_t> places_;  // in all_, by code and what
 };
+
+// The user namespaces that are not those of the CRIU that dumped them.
+std::set<std::uint32_t> own_user_namespaces(const Inspection& inspection) {
+  std::set<std::uint32_t> own;
+  for (const InspectedNamespace& one : inspection.namespaces)
+    if (one.kind == "user" && one.is_hosts && !*one.is_hosts) own.insert(one.id);
+  return own;
+}
 
 void look_at_mappings(const Inspection& inspection, const Task& task, Attentions& all) {
   constexpr std::uint32_t write = 2, execute = 4;
@@ -62,7 +72,7 @@ void look_at_mappings(const Inspection& inspection, const Task& task, Attentions
   }
 }
 
-void look_at_rights(const Inspection& inspection, const Task& task, Attentions& all) {
+void look_at_rights(const Task& task, bool is_container, const std::set<std::uint32_t>& own_users, Attentions& all) {
   const Credentials& own = task.credentials;
   if (!own.is_known) return;
   if (own.uid != own.euid || own.uid != own.suid)
@@ -74,11 +84,7 @@ void look_at_rights(const Inspection& inspection, const Task& task, Attentions& 
   for (const std::string_view name : {"sys_admin", "sys_ptrace", "sys_module", "bpf", "net_admin", "dac_read_search"})
     if (has_capability(own.effective, name) && own.euid != 0)
       all.add("capability", "not root, but has " + std::string{name}, task.pid);
-  const bool is_container = inspection.container.is_known();
-  const auto ns = std::ranges::find_if(inspection.namespaces, [&](const InspectedNamespace& one) {
-    return one.kind == "user" && one.id == task.ids.user_ns;
-  });
-  const bool is_hosts = ns == inspection.namespaces.end() || ns->is_hosts.value_or(true);
+  const bool is_hosts = !own_users.contains(task.ids.user_ns);
   if (own.euid == 0 && is_container && is_hosts && task.ids.user_ns != 0)
     all.add("host-root", "root is root of the host, too: no user namespace of its own", task.pid);
   if (has_capability(own.effective, "sys_ptrace") && own.euid == 0 && is_container)
@@ -89,13 +95,24 @@ void look_at_rights(const Inspection& inspection, const Task& task, Attentions& 
 
 }  // namespace
 
+bool is_container(const Inspection& inspection) {
+  const auto has_own = [&](std::string_view kind) {
+    return std::ranges::any_of(inspection.namespaces, [&](const InspectedNamespace& one) {
+      return one.kind == kind && one.is_hosts && !*one.is_hosts;
+    });
+  };
+  return inspection.container.is_known() || (has_own("pid") && has_own("mnt"));
+}
+
 void inspect_attention(Inspection& inspection) {
   Attentions all;
+  const bool in_container = is_container(inspection);
+  const std::set<std::uint32_t> own_users = own_user_namespaces(inspection);
   std::map<std::string, std::set<std::uint32_t>> secrets;
   for (const InspectedProcess& process : inspection.processes) {
     const Task& task = *process.task;
     look_at_mappings(inspection, task, all);
-    look_at_rights(inspection, task, all);
+    look_at_rights(task, in_container, own_users, all);
     const bool is_memfd = process.executable.starts_with("/memfd:") || process.executable.starts_with("memfd:");
     if (process.executable_is_deleted)
       all.add("deleted-executable", "runs a deleted file: " + visible(process.executable), task.pid);
@@ -111,11 +128,29 @@ void inspect_attention(Inspection& inspection) {
   Attention attention{"secrets", "environment has what looks like secrets:", {}};
   std::set<std::uint32_t> pids;
   for (const auto& [name, owners] : secrets) {
-    attention.text += " " + name;
+    attention.parts.push_back({name, {owners.begin(), owners.end()}});
     pids.insert(owners.begin(), owners.end());
   }
   attention.pids = {pids.begin(), pids.end()};
   inspection.attention.push_back(std::move(attention));
+}
+
+std::optional<Attention> chosen_of(const Attention& attention, const std::vector<std::uint32_t>& pids) {
+  const auto only_chosen = [&](const std::vector<std::uint32_t>& all) {
+    std::vector<std::uint32_t> chosen;
+    std::ranges::copy_if(all, std::back_inserter(chosen), [&](std::uint32_t pid) { return is_chosen(pids, pid); });
+    return chosen;
+  };
+  Attention chosen{attention.code, attention.text, only_chosen(attention.pids)};
+  for (const Attention::Part& part : attention.parts) {
+    const bool is_of_none = part.pids.empty();
+    if (!is_of_none && only_chosen(part.pids).empty()) continue;
+    chosen.parts.push_back(part);
+    chosen.text += " " + part.text;
+  }
+  if (!attention.parts.empty() ? chosen.parts.empty() : !attention.pids.empty() && chosen.pids.empty())
+    return std::nullopt;
+  return chosen;
 }
 
 std::string capability_names(std::uint64_t set) {

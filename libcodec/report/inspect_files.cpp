@@ -24,14 +24,23 @@ void each_descriptor(const Inspection& inspection, Use use) {
   }
 }
 
-InspectedFile file_of(const Checkpoint& checkpoint, const File& file) {
-  InspectedFile found{.path = checkpoint.path_of(file), .is_deleted = checkpoint.is_deleted(file)};
-  found.flags = static_cast<std::uint32_t>(number_of(file, "flags"));
+bool has_field(const File& file, std::string_view field) { return file.message->find(field) != nullptr; }
+
+InspectedFile file_of(const Exploring& exploring, const File& file) {
+  const Checkpoint& checkpoint = exploring.checkpoint;
+  InspectedFile found{.path = checkpoint.path_of(file), .type = lower(std::string{type_name(file.type)})};
+  found.is_deleted = checkpoint.is_deleted(file);
+  const bool is_plain = file.type == type_reg || file.type == type_memfd;
+  if (!is_plain) found.about = detailed_text(exploring, file.type, file.id);
+  if (has_field(file, "flags")) {
+    found.flags = static_cast<std::uint32_t>(number_of(file, "flags"));
+    const std::uint32_t access = found.flags & access_mask;
+    const bool is_opened = !(found.flags & path_only);
+    found.is_written = is_opened && (access == write_only || access == read_write);
+    found.is_read = is_opened && access != write_only;
+  }
+  if (!is_plain) return found;
   found.position = number_of(file, "pos");
-  const std::uint32_t access = found.flags & access_mask;
-  const bool is_opened = !(found.flags & path_only);
-  found.is_written = is_opened && (access == write_only || access == read_write);
-  found.is_read = is_opened && access != write_only;
   if (file.type == type_memfd) {
     const auto inode = model_of(checkpoint).memfds.find(number_of(file, "inode_id"));
     if (inode != model_of(checkpoint).memfds.end()) found.size = inode->second.size;
@@ -45,13 +54,16 @@ InspectedFile file_of(const Checkpoint& checkpoint, const File& file) {
 
 void inspect_files(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
+  StringOutput none;
+  JsonWriter unused{none, false};
+  const ExploreOptions plain{.form = ExploreOptions::Form::json};
+  const Exploring exploring{checkpoint, plain, none, unused};
   std::unordered_map<std::uint64_t, std::size_t> known;
   each_descriptor(inspection, [&](const Task& task, const Descriptor& descriptor) {
-    if (descriptor.type != type_reg && descriptor.type != type_memfd) return;
     const File* file = checkpoint.find_file(descriptor.type, descriptor.file_id);
-    if (!file) return;
+    if (!file || checkpoint.socket_of(*file)) return;
     const auto [at, added] = known.try_emplace(key_of(descriptor), inspection.files.size());
-    if (added) inspection.files.push_back(file_of(checkpoint, *file));
+    if (added) inspection.files.push_back(file_of(exploring, *file));
     inspection.files[at->second].owners.push_back({task.pid, descriptor.fd});
   });
 }
@@ -149,12 +161,13 @@ std::string address_text(const InspectedSocket& inspected, bool is_peer) {
   }
 }
 
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
 std::string protocol_text(const InspectedSocket& inspected) {
-  const auto lower = [](std::string text) {
-    std::ranges::transform(text, text.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return text;
-  };
   const Socket& socket = inspected.socket;
   switch (inspected.type) {
     case type_unix: return "unix " + lower(socket_type_name(socket.type));

@@ -29,11 +29,20 @@ void inspect_processes(Inspection& inspection) {
       process.executable = checkpoint.path_of(*file);
       process.executable_is_deleted = checkpoint.is_deleted(*file);
     }
+    if (task->has_directories) {
+      if (const File* file = checkpoint.directory(task->cwd_id)) {
+        process.working_directory = checkpoint.path_of(*file);
+        process.working_directory_is_deleted = checkpoint.is_deleted(*file);
+      }
+      if (const File* file = checkpoint.directory(task->root_id)) process.root = checkpoint.path_of(*file);
+    }
     add_pages(process, page_size_of(checkpoint, *task));
     // Of a zombie, the images list no more threads than itself.
-    inspection.nr_threads += task->is_running() ? task->threads.size() : 0;
+    if (task->in_tree)
+      inspection.nr_threads = inspection.nr_threads.value_or(0) + (task->is_running() ? task->threads.size() : 0);
     inspection.processes.push_back(std::move(process));
   }
+  inspection.nr_processes = inspection.processes.size();
 }
 
 void read_texts(Inspection& inspection, InspectedSet& set) {

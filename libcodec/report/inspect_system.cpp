@@ -1,5 +1,6 @@
 // What processes of an inspection live in: memory by kind, mounts, namespaces; and what the dump took.
 #include <algorithm>
+#include <unordered_map>
 
 #include "model/message_reader.hpp"
 #include "model/namespace_kinds.hpp"
@@ -106,6 +107,8 @@ std::string type_of(const Mount& mount) {
 
 void inspect_mounts(Inspection& inspection) {
   constexpr std::uint32_t read_only = 1;
+  std::unordered_map<std::string_view, const ContainerMount*> asked;  // by destination, the first
+  for (const ContainerMount& mount : inspection.container.mounts) asked.try_emplace(mount.destination, &mount);
   for (const ImageMessage& message : inspection.checkpoint->messages("MNTS")) {
     Mount mount;
     mount_reader().read(message.payload, mount);
@@ -117,8 +120,8 @@ void inspect_mounts(Inspection& inspection) {
     const std::string_view path = mount.mountpoint;
     found.mountpoint =
         path == "." || path.empty() ? std::string_view{"/"} : path.substr(path.starts_with("./") ? 1 : 0);
-    const auto asked = std::ranges::find(inspection.container.mounts, found.mountpoint, &ContainerMount::destination);
-    if (asked != inspection.container.mounts.end() && asked->source.starts_with('/')) found.host_source = asked->source;
+    const auto from = asked.find(found.mountpoint);
+    if (from != asked.end() && from->second->source.starts_with('/')) found.host_source = from->second->source;
     inspection.mounts.push_back(std::move(found));
   }
   // Images have the newest mount first.
@@ -129,16 +132,12 @@ void inspect_mounts(Inspection& inspection) {
 
 void inspect_namespaces(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
-  static const Message &inventory = *find_message("inventory_entry"), &ids = *find_message("task_kobj_ids_entry");
-  std::optional<Bytes> of_host;
-  for (const ImageMessage& message : checkpoint.messages("INVENTORY"))
-    if (const auto value = find_value(*inventory.find("root_ids"), inventory, message.payload)) of_host = value->bytes;
+  const Ids of_host = checkpoint.ids_of_dumper().value_or(Ids{});
   for (const NamespaceKind& kind : namespace_kinds()) {
     std::map<std::uint32_t, std::size_t> counts;
     for (const InspectedProcess& process : inspection.processes)
       if (const std::uint32_t id = process.task->ids.*kind.id; id != 0) ++counts[id];
-    const std::string field = std::string{kind.kind} + "_ns_id";
-    const std::uint64_t host = of_host ? integer_or(*ids.find(field), ids, *of_host, 0) : 0;
+    const std::uint32_t host = of_host.*kind.id;
     for (const auto& [id, count] : counts) {
       InspectedNamespace found{.kind = kind.kind, .id = id, .nr_processes = count};
       if (host != 0) found.is_hosts = host == id;
@@ -160,10 +159,10 @@ void inspect_namespaces(Inspection& inspection) {
   if (inspection.hostname.empty() && is_hosts) inspection.hostname = inspection.container.host;
 }
 
-void inspect_statistics(Inspection& inspection) {
+void inspect_statistics(Inspection& inspection, const Checkpoint& checkpoint) {
   static const Message& stats = *find_message("stats_entry");
   static const Field& dump = *stats.find("dump");
-  for (const ImageMessage& message : inspection.checkpoint->messages("STATS")) {
+  for (const ImageMessage& message : checkpoint.messages("STATS")) {
     const auto value = find_value(dump, stats, message.payload);
     if (!value) continue;
     Statistics found{.set = inspection.id, .of = Statistics::Of::dump, .page_size = inspection.checkpoint->page_size()};

@@ -4,6 +4,7 @@
 
 #include "base/path_names.hpp"
 #include "pages/page_content.hpp"
+#include "model/collect.hpp"
 #include "source/nested_place.hpp"
 
 namespace critpipe {
@@ -21,6 +22,12 @@ bool is_of_container_image(const Member& member) {
 }
 
 }  // namespace
+
+void InspectedSet::note(const Member& member) {
+  has_images |= member.is_image && !is_aside(member.name);
+  const auto memory = member.is_image ? memory_of_name(member.name) : std::nullopt;
+  nr_pagemaps += memory && !memory->shmem;
+}
 
 void InspectedSet::count(const Member& member, std::uint64_t size) {
   const std::string_view name = member.name;

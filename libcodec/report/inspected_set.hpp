@@ -20,6 +20,8 @@ class InspectedSet final : public PageStore {
   SetId id;
   std::string place;
   std::size_t source = 0;            // 0: the input; 1 and more: one of the parents that were given
+  bool has_images = false;           // beside statistics
+  std::size_t nr_pagemaps = 0;       // of processes
   const InputFile* input = nullptr;  // for images that are read by position; null: there are none
   InspectedSizes sizes = {};
   std::string directory = {};                                          // its path, if it is files of a directory
@@ -32,6 +34,8 @@ class InspectedSet final : public PageStore {
   void note_pages(std::uint64_t pages_id) { pages_ids_.insert(pages_id); }
   bool has_pages(std::uint64_t pages_id) const { return pages_ids_.contains(pages_id); }
   bool has_pages() const { return !pages_ids_.empty(); }
+  // What members say by being there.
+  void note(const Member& member);
   // Adds bytes of a member to the sizes.
   void count(const Member& member, std::uint64_t size);
   InspectedSizes all_sizes() const;  // when all members came

@@ -257,7 +257,7 @@ void Checkpointctl::put() {
 
 void put_checkpointctl(JsonWriter& json, Output& output, const Inspection& inspection, const InspectionJson& options) {
   const ExploreOptions plain{.form = ExploreOptions::Form::json};
-  const Exploring exploring{*inspection.checkpoint, plain, output, {output, true}};
+  const Exploring exploring{*inspection.checkpoint, plain, output, json};
   Checkpointctl{json, exploring, inspection, options}.put();
 }
 

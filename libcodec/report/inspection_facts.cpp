@@ -16,8 +16,9 @@ void put_known(JsonWriter& json, const char* key, std::uint64_t number) {
 }
 
 std::string_view what_it_is(const Inspection& inspection) {
-  if (inspection.container.is_known()) return "container";
-  return inspection.processes.empty() && !inspection.checkpoint->pages_only().empty() ? "pages" : "processes";
+  const SetKind kind = inspection.checkpoint->kind();
+  if (kind == SetKind::pre_dump || kind == SetKind::pages) return name_of(kind);
+  return inspection.container.is_known() ? "container" : "processes";
 }
 
 namespace {
@@ -137,7 +138,7 @@ void put_process(JsonWriter& json, const InspectedProcess& process, bool environ
   const Task& task = *process.task;
   json.key("pid").number(task.pid);
   if (task.in_tree) json.key("ppid").number(task.ppid).key("pgid").number(task.pgid).key("sid").number(task.sid);
-  put_name(json, "comm", task.comm);
+  if (task.state != TaskState::unknown || !task.comm.empty()) put_name(json, "comm", task.comm);
   json.key("state").text(name_of(task.state));
   if (!task.is_running()) json.key("exit").text(exit_text(task));
   if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
@@ -145,12 +146,20 @@ void put_process(JsonWriter& json, const InspectedProcess& process, bool environ
     put_name(json, "executable", process.executable);
     json.key("executable_deleted").boolean(process.executable_is_deleted);
   }
+  if (!process.working_directory.empty()) {
+    put_name(json, "working_directory", process.working_directory);
+    json.key("working_directory_deleted").boolean(process.working_directory_is_deleted);
+  }
+  put_known(json, "root", process.root);
   if (process.arguments) put_names(json, "command", *process.arguments);
-  if (task.credentials.is_known) put_credentials(json, task.credentials);
-  json.key("seccomp").text(seccomp_text(task.credentials));
+  if (task.credentials.is_known) {
+    put_credentials(json, task.credentials);
+    json.key("seccomp").text(seccomp_text(task.credentials));
+  }
   if (task.has_pagemap)
     json.key("resident_bytes").number(process.resident_bytes).key("stored_bytes").number(process.stored_bytes);
-  json.key("nr_threads").number(static_cast<std::uint32_t>(task.is_running() ? task.threads.size() : 0));
+  if (task.in_tree)
+    json.key("nr_threads").number(static_cast<std::uint32_t>(task.is_running() ? task.threads.size() : 0));
   if (environment && process.environment) put_names(json, "environment", *process.environment);
 }
 
@@ -166,13 +175,7 @@ void put_owners(JsonWriter& json, const char* key, const Inspection& inspection,
 
 void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
   const Socket& socket = inspected.socket;
-  const auto lower = [](std::string text) {
-    std::ranges::transform(text, text.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return text;
-  };
-  std::string family = lower(family_name(socket.family));
-  json.key("family").text(family);
+  json.key("family").text(lower(family_name(socket.family)));
   if (socket.type != 0) json.key("type").text(lower(socket_type_name(socket.type)));
   if (inspected.type != type_unix) json.key("protocol").text(lower(protocol_name(socket.family, socket.protocol)));
   if (socket.state != 0) json.key("state").text(lower(socket_state_name(socket.state)));
@@ -190,10 +193,14 @@ void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
 }
 
 void put_file(JsonWriter& json, const InspectedFile& file) {
-  put_name(json, "path", file.path);
+  const bool is_plain = file.about.empty();
+  json.key("type").text(file.type);
+  put_known(json, "path", file.path);
+  put_known(json, "about", file.about);
   json.key("deleted").boolean(file.is_deleted);
   json.key("readable").boolean(file.is_read).key("writable").boolean(file.is_written);
-  json.key("flags").number(file.flags).key("position").number(file.position);
+  json.key("flags").number(file.flags);
+  if (is_plain) json.key("position").number(file.position);
   if (file.size) json.key("size_bytes").number(*file.size);
 }
 

@@ -22,6 +22,6 @@ void put_namespace(JsonWriter& json, const InspectedNamespace& ns);
 void put_owners(JsonWriter& json, const char* key, const Inspection& inspection, const std::vector<Owner>& owners);
 // An element of the array that checkpointctl prints.
 void put_checkpointctl(JsonWriter& json, Output& output, const Inspection& inspection, const InspectionJson& options);
-std::string_view what_it_is(const Inspection& inspection);  // "container", "processes", "pages"
+std::string_view what_it_is(const Inspection& inspection);  // "container", "processes", "pre-dump", "pages"
 
 }  // namespace critpipe

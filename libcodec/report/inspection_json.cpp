@@ -15,6 +15,17 @@ void put_all(JsonWriter& json, const char* key, const Items& items, Put put) {
   json.end(']');
 }
 
+void put_attention(JsonWriter& json, const Attention& attention) {
+  json.key("code").text(attention.code).key("text").text(attention.text);
+  put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+}
+
+void put_counts(JsonWriter& json, const Inspection& all) {
+  json.key("nr_processes").number(static_cast<std::uint32_t>(all.nr_processes));
+  if (all.nr_threads) json.key("nr_threads").number(static_cast<std::uint32_t>(*all.nr_threads));
+  json.key("nr_parents").number(static_cast<std::uint32_t>(all.nr_parents));
+}
+
 class Document {
  public:
   Document(JsonWriter& json, const Inspection& inspection, const InspectionJson& options)
@@ -27,25 +38,31 @@ class Document {
     return std::ranges::any_of(owners, [&](const Owner& owner) { return is_shown(owner.pid); });
   }
   void processes();
+  void threads(const Task& task);
 
   JsonWriter& json_;
   const Inspection& all_;
   const InspectionJson& options_;
 };
 
+void Document::threads(const Task& task) {
+  json_.key("threads").begin('[');
+  for (const Thread& thread : task.threads) {
+    if (!task.is_running()) break;
+    json_.begin('{').key("tid").number(thread.tid);
+    put_known(json_, "comm", thread.comm);
+    json_.end('}');
+  }
+  json_.end(']');
+}
+
 void Document::processes() {
   put_all(json_, "processes", all_.processes, [&](const InspectedProcess& process) {
     const Task& task = *process.task;
     if (!is_shown(task.pid)) return;
     put_process(json_.begin('{'), process, options_.environment);
-    json_.key("threads").begin('[');
-    for (const Thread& thread : task.threads) {
-      if (!task.is_running()) break;
-      json_.begin('{').key("tid").number(thread.tid);
-      put_known(json_, "comm", thread.comm);
-      json_.end('}');
-    }
-    json_.end(']').end('}');
+    if (task.in_tree) threads(task);
+    json_.end('}');
   });
 }
 
@@ -66,9 +83,7 @@ void Document::put() {
     put_statistics(json_.key("statistics").begin('{'), *all_.statistics);
     json_.end('}');
   }
-  json_.key("nr_processes").number(static_cast<std::uint32_t>(all_.processes.size()));
-  json_.key("nr_threads").number(static_cast<std::uint32_t>(all_.nr_threads));
-  json_.key("nr_parents").number(static_cast<std::uint32_t>(all_.nr_parents));
+  put_counts(json_, all_);
   processes();
   put_all(json_, "sockets", all_.sockets, [&](const InspectedSocket& socket) {
     if (!is_shown(socket.owners)) return;
@@ -92,8 +107,9 @@ void Document::put() {
     json_.end('}');
   });
   put_all(json_, "attention", all_.attention, [&](const Attention& attention) {
-    json_.begin('{').key("code").text(attention.code).key("text").text(attention.text);
-    put_all(json_, "pids", attention.pids, [&](std::uint32_t pid) { json_.number(pid); });
+    const auto chosen = chosen_of(attention, options_.pids);
+    if (!chosen) return;
+    put_attention(json_.begin('{'), *chosen);
     json_.end('}');
   });
   put_all(json_, "errors", all_.errors, [&](const Error& error) { json_.text(to_string(error)); });
@@ -141,9 +157,7 @@ void put_checkpoint(JsonWriter& json, const Inspection& all) {
   json.key("page_size").number(static_cast<std::uint32_t>(all.checkpoint->page_size()));
   put_sizes(json, all.sizes);
   if (all.statistics) put_statistics(json, *all.statistics);
-  json.key("nr_processes").number(static_cast<std::uint32_t>(all.processes.size()));
-  json.key("nr_threads").number(static_cast<std::uint32_t>(all.nr_threads));
-  json.key("nr_parents").number(static_cast<std::uint32_t>(all.nr_parents));
+  put_counts(json, all);
   json.key("nr_errors").number(static_cast<std::uint32_t>(all.errors.size()));
 }
 
@@ -205,9 +219,9 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
     lines.end();
   }
   for (const Attention& attention : inspection.attention) {
-    JsonWriter& json = lines.begin("attention");
-    json.key("code").text(attention.code).key("text").text(attention.text);
-    put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+    const auto chosen = chosen_of(attention, options.pids);
+    if (!chosen) continue;
+    put_attention(lines.begin("attention"), *chosen);
     lines.end();
   }
 }

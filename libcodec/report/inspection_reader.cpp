@@ -72,6 +72,7 @@ struct InspectionReader::Work final : Receiver {
   std::vector<Inspection> finish();
   void say_why_empty(Inspection& inspection);
   Inspection inspect(SetCheckpoint& found);
+  void take_what_stands_above(Inspection& inspection);
 
   std::string input;
   InspectOptions options;
@@ -80,7 +81,7 @@ struct InspectionReader::Work final : Receiver {
   std::vector<Source> sources;  // the first is the input
   std::size_t nr_read = 0;      // of them
   SetsOf<InspectedSet> sets;
-  std::size_t nr_joined = 0;  // sets, with those that were there then
+  std::size_t nr_with_images = 0, nr_joined = 0;  // of the sets: in all, and when they were joined
   std::map<std::uint64_t, Open> open;
   std::vector<Error> errors;
   std::uint64_t room_for_tails = all_tails_bytes;
@@ -114,10 +115,10 @@ const AddressSpace* InspectionReader::Work::space_of(const SetId& id, std::uint3
 
 // Who is whose parent, as far as their members have come.
 void InspectionReader::Work::join_sets() {
-  if (std::exchange(nr_joined, sets.size()) == sets.size()) return;
+  if (std::exchange(nr_joined, nr_with_images) == nr_with_images) return;
   const std::vector<InspectedSet*> parents = sets.parents();
   for (std::size_t i = 0; i < parents.size(); ++i) {
-    if (!parents[i]) continue;
+    if (!parents[i] || !sets.all()[i]->has_images) continue;
     sets.all()[i]->give_parent(*parents[i]);
     parents[i]->child = sets.all()[i].get();
   }
@@ -200,6 +201,9 @@ Step InspectionReader::Work::begin(const Member& member) {
     row.add(member);
   }
   has_image |= member.is_image;
+  const bool had_images = set.has_images;
+  set.note(member);
+  nr_with_images += set.has_images && !had_images;
   if (member.size != Member::unknown) set.count(member, member.size);
   const Open& now = open.insert_or_assign(member.id, opened(member)).first->second;
   return now.use == Open::Use::image ? checkpoints.begin(member) : Step::go;
@@ -333,12 +337,13 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   const std::uint64_t size = set.input ? set.input->size() : InputFile::unknown;
   if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
   inspect_processes(inspection);
+  if (options.overview && inspection.processes.empty()) inspection.nr_processes = set.nr_pagemaps;
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())
     if (error.reason != Reason::no_tree && !(is_cut_short && error.reason == Reason::missing_image))
       inspection.errors.push_back(error);
   if (options.overview) return inspection;
-  inspect_statistics(inspection);
+  inspect_statistics(inspection, *inspection.checkpoint);
   inspect_memory(inspection);
   inspect_files(inspection);
   inspect_sockets(inspection);
@@ -346,6 +351,22 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   inspect_namespaces(inspection);
   inspect_missing(inspection, set);
   return inspection;
+}
+
+// Engines put statistics and files beside the directory of a pre-dump, where no images are.
+void InspectionReader::Work::take_what_stands_above(Inspection& inspection) {
+  const Generation generation = generation_of(inspection.id.set);
+  const InspectedSet* const above =
+      generation.number > 0 ? sets.find({inspection.id.checkpoint, std::string{generation.base}}) : nullptr;
+  if (!above || above->has_images) return;
+  InspectedSizes& sizes = inspection.sizes;
+  sizes.total += above->sizes.total;
+  sizes.images += above->sizes.images;
+  sizes.directory += above->sizes.directory;
+  sizes.root_difference += above->sizes.root_difference;
+  sizes.shared_files += above->sizes.shared_files;
+  sizes.volumes += above->sizes.volumes;
+  if (above->checkpoint && !inspection.statistics) inspect_statistics(inspection, *above->checkpoint);
 }
 
 // Who asks for images alone is told what is there instead.
@@ -403,6 +424,7 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   for (Inspection& inspection : shown) {
     ids.push_back(inspection.id);
     InspectedSet& set = *sets.find(inspection.id);
+    if (!set.child) take_what_stands_above(inspection);
     if (options.overview) continue;
     for (PageStore* at = set.parent(); at; at = at->parent()) ++inspection.nr_parents;
     read_texts(inspection, set);
@@ -413,7 +435,8 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   if (is_empty) say_why_empty(shown.front());
   for (Error& error : errors) shown.front().errors.push_back(std::move(error));
   for (Inspection& parent : parents)
-    if (sets.find(parent.id)->source > 0) std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
+    if (sets.find(parent.id)->source > 0 || parent.checkpoint->kind() == SetKind::aside)
+      std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
   return shown;
 }
 
@@ -426,6 +449,10 @@ InspectionReader::~InspectionReader() = default;
 std::vector<Inspection> InspectionReader::read() {
   work_->read_all();
   return work_->finish();
+}
+
+bool Inspection::has_anything() const {
+  return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
 }
 
 bool InspectedSocket::is_listening() const {

@@ -37,6 +37,9 @@ class Report {
   void line(const std::string& text);
   void field(const char* label, const std::string& text);
   void fact(const char* label, std::string text);  // goes on in a second line where it is too long
+  // Text for a line with a label, which ends with the option that prints it whole where it is too long.
+  std::string fitted(const std::string& text, const char* option) const;
+  std::vector<Attention> shown_attention() const;
   void rest(std::size_t left, const char* option, std::size_t indent = label_columns);
   void head(const char* title) {
     if (!is_brief()) output_.write(std::string{"\n"} + title + "\n");

@@ -71,8 +71,9 @@ void Report::processes() {
   const std::vector<std::string> branches = branches_of(all_.processes, options_.unicode);
   std::size_t most = is_brief() ? limits_.processes : all_.processes.size(), shown = 0, left = 0;
   if (most + 1 == all_.processes.size()) ++most;
+  const std::string of = options_.pids.empty() ? "" : std::to_string(options_.pids.size()) + " of ";
   line(padded("    pid user     s  thr  resident  ", 0) +
-       (all_.processes.size() == 1 ? "command" : "command (" + plural_processes(all_) + ")"));
+       (all_.processes.size() == 1 ? "command" : "command (" + of + plural_processes(all_) + ")"));
   for (std::size_t i = 0; i < all_.processes.size(); ++i) {
     if (!is_chosen(options_.pids, all_.processes[i].task->pid)) continue;
     if (shown == most) {
@@ -91,10 +92,8 @@ void Report::processes() {
 }
 
 std::string Report::socket_row(const InspectedSocket& socket) const {
-  std::string state = socket.socket.state == 0 ? "" : socket_state_name(socket.socket.state);
-  std::ranges::transform(state, state.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c == '_' ? '-' : c;
-  });
+  std::string state = socket.socket.state == 0 ? "" : lower(socket_state_name(socket.socket.state));
+  std::ranges::replace(state, '_', '-');
   const std::string local = visible(address_text(socket, false)), peer = visible(address_text(socket, true));
   std::string text = protocol_text(socket) + " ";
   const std::string owners = owners_text(socket.owners);
@@ -151,8 +150,8 @@ void Report::sockets() {
 namespace {
 
 std::string file_row(const InspectedFile& file, const std::string& owners) {
-  std::string text = file.is_written ? file.is_read ? "rw " : "w  " : "r  ";
-  text += visible(file.path);
+  std::string text = file.is_written ? file.is_read ? "rw " : "w  " : file.is_read ? "r  " : "-  ";
+  text += visible(file.about.empty() ? file.path : file.about);
   if (file.is_deleted) text += " (deleted)";
   if (file.size) text += ", " + size_text(*file.size);
   if (file.position > 0) text += ", at " + with_commas(file.position);
@@ -163,7 +162,8 @@ std::string file_row(const InspectedFile& file, const std::string& owners) {
 
 bool Report::is_shown(const InspectedFile& file) const {
   const bool is_device = file.path == "/dev/null" || file.path == "/dev/zero";
-  return is_shown(file.owners) && (!is_brief() || ((file.is_written || file.is_deleted) && !is_device));
+  const bool is_notable = (file.is_written || file.is_deleted) && file.about.empty() && !is_device;
+  return is_shown(file.owners) && (!is_brief() || is_notable);
 }
 
 void Report::files() {
@@ -207,7 +207,7 @@ void Report::mounts() {
     }
     if (!from_host.empty()) text += "; from the host: " + from_host;
     else text += ": --mounts";
-    return field("mounts", text);
+    return field("mounts", fitted(text, "--mounts"));
   }
   head("mounts");
   const auto may_be_own = [](const auto& ns) { return ns.kind == "mnt" && !ns.is_hosts.value_or(false); };
@@ -259,13 +259,23 @@ void Report::statistics() {
 void Report::configuration() {
   const Container& container = all_.container;
   head("configuration");
+  if (!container.is_known()) return line("  none: no engine has left any");
   const auto put = [&](const char* label, const std::string& text) {
     if (!text.empty()) line("  " + padded(label, 20) + " " + visible(text));
   };
+  put("name", container.name);
   put("id", container.id);
+  put("image", container.image);
   put("image id", container.image_id);
+  put("engine", container.engine);
+  put("engine version", container.engine_version);
+  put("runtime", container.runtime);
   put("runtime version", container.runtime_version);
+  put("created", container.created);
   put("started", container.started);
+  put("dumped", container.dumped);
+  put("pod", container.pod);
+  put("pod namespace", container.pod_namespace);
   put("pod id", container.pod_id);
   put("pod uid", container.pod_uid);
   put("distribution", container.distribution);

@@ -4,7 +4,9 @@
 
 #include "base/path_names.hpp"
 #include "report/explorers.hpp"
-#include "report/inspection_work.hpp"
+#include "report/inspection_facts.hpp"
+#include "report/inspection_report.hpp"
+#include "report/instants.hpp"
 
 namespace critpipe {
 
@@ -25,13 +27,14 @@ constexpr Column columns[] = {
     {"container", "CONTAINER", [](const InspectionRow& row) { return or_dash(row.container); }},
     {"image", "IMAGE", [](const InspectionRow& row) { return or_dash(row.image); }},
     {"engine", "ENGINE", [](const InspectionRow& row) { return or_dash(row.engine); }},
-    {"created", "CREATED",
-     [](const InspectionRow& row) { return or_dash(row.created.substr(0, row.created.find('.'))); }},
+    {"created", "CREATED", [](const InspectionRow& row) { return or_dash(utc_text(row.created)); }},
     {"size", "SIZE", [](const InspectionRow& row) { return size_text(row.size_bytes); }, true},
     {"processes", "PROCS", [](const InspectionRow& row) { return std::to_string(row.nr_processes); }, true},
     {"criu", "CRIU", [](const InspectionRow& row) { return or_dash(row.criu); }},
     {"input", "CHECKPOINT",
-     [](const InspectionRow& row) { return visible(row.id.text()) + (row.what.empty() ? "" : ": " + row.what); }},
+     [](const InspectionRow& row) {
+       return visible(row.id.text()) + (row.remark.empty() ? "" : ": " + std::string{row.remark});
+     }},
 };
 
 constexpr std::size_t widest = 48;
@@ -50,9 +53,10 @@ InspectionRow row_of(const Inspection& inspection) {
   row.created = container.created;
   row.criu = container.criu_version;
   row.size_bytes = inspection.sizes.input > 0 ? inspection.sizes.input : inspection.sizes.total;
-  row.nr_processes = inspection.processes.size();
+  row.nr_processes = inspection.nr_processes;
+  row.what = what_it_is(inspection);
   const std::string_view pages_only = inspection.checkpoint->pages_only();
-  row.what = pages_only.substr(0, pages_only.find(':'));
+  row.remark = pages_only.substr(0, pages_only.find(':'));
   return row;
 }
 
@@ -63,6 +67,7 @@ bool sort_rows(std::vector<InspectionRow>& rows, std::string_view key) {
   std::ranges::stable_sort(rows, [&](const InspectionRow& left, const InspectionRow& right) {
     if (key == "size") return left.size_bytes > right.size_bytes;
     if (key == "processes") return left.nr_processes > right.nr_processes;
+    if (key == "created") return is_before(left.created, right.created);
     return natural_less(text(left), text(right));
   });
   return true;
@@ -76,7 +81,7 @@ void print_table(Output& output, std::span<const InspectionRow> rows) {
     is_empty[c] = true;
     for (const InspectionRow& row : rows) {
       const std::string text = columns[c].text(row);
-      widths[c] = std::max(widths[c], std::min(widest, text.size()));
+      widths[c] = std::max(widths[c], std::min(widest, width_of(text)));
       is_empty[c] &= text == "-";
     }
   }
@@ -85,7 +90,7 @@ void print_table(Output& output, std::span<const InspectionRow> rows) {
     for (std::size_t c = 0; c < std::size(columns); ++c) {
       if (is_empty[c] && columns[c].key != "container") continue;
       const std::string text = text_of(columns[c]);
-      const std::string blanks(widths[c] - std::min(widths[c], text.size()), ' ');
+      const std::string blanks(widths[c] - std::min(widths[c], width_of(text)), ' ');
       line += (line.empty() ? "" : "  ") + (columns[c].is_right ? blanks + text : text + blanks);
     }
     line.erase(line.find_last_not_of(' ') + 1);

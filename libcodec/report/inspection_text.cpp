@@ -1,6 +1,7 @@
 // An inspection as people read it.
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "model/namespace_kinds.hpp"
 #include "report/explorers.hpp"
@@ -87,14 +88,18 @@ std::size_t break_of(std::string_view text, std::size_t room) {
 
 }  // namespace
 
+std::string Report::fitted(const std::string& text, const char* option) const {
+  const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
+  if (!is_brief() || !options_.is_cut || width_of(text) <= room) return text;
+  const std::string hint = std::string{": "} + option;
+  return cut(text, room - std::min(room, hint.size())) + hint;
+}
+
 void Report::fact(const char* label, std::string text) {
-  for (bool is_first = true; !text.empty(); is_first = false) {
-    const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
-    std::size_t end = text.size();
-    if (is_first && options_.is_cut && width_of(text) > room) end = break_of(text, room);
-    field(is_first ? label : "", text.substr(0, end));
-    text.erase(0, std::min(end + 1, text.size()));
-  }
+  const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
+  const std::size_t end = options_.is_cut && width_of(text) > room ? break_of(text, room) : text.size();
+  field(label, text.substr(0, end));
+  if (end < text.size()) field("", fitted(text.substr(end + 1), "--summary"));
 }
 
 void Report::rest(std::size_t left, const char* option, std::size_t indent) {
@@ -110,7 +115,8 @@ std::string Report::owners_text(const std::vector<Owner>& owners) const {
     if (owner.pid == last) continue;
     last = owner.pid;
     if (++count > most && options_.is_cut) continue;
-    text += (text.empty() ? "" : ", ") + visible(all_.comm_of(owner.pid)) + " " + std::to_string(owner.pid);
+    const std::string comm = visible(all_.comm_of(owner.pid));
+    text += (text.empty() ? "" : ", ") + comm + (comm.empty() ? "" : " ") + std::to_string(owner.pid);
   }
   if (count > most && options_.is_cut) text += format(", +%zu", count - most);
   return text;
@@ -122,7 +128,7 @@ bool Report::is_shown(const std::vector<Owner>& owners) const {
 
 std::string plural_processes(const Inspection& all) {
   std::string text = counted(all.processes.size(), "process", "processes");
-  if (all.nr_threads > all.processes.size()) text += ", " + counted(all.nr_threads, "thread");
+  if (all.nr_threads && *all.nr_threads > all.processes.size()) text += ", " + counted(*all.nr_threads, "thread");
   return text;
 }
 
@@ -169,7 +175,7 @@ void Report::container() {
     if (!container.id.empty()) text += "; id " + visible(container.id.substr(0, 12));
     fact("engine", text);
   }
-  std::string text = all_.hostname.empty() ? "" : "name " + visible(all_.hostname);
+  std::string text = all_.hostname.empty() ? "" : "hostname " + visible(all_.hostname);
   const auto add = [&](const std::string& part) {
     if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
   };
@@ -178,10 +184,7 @@ void Report::container() {
   if (!container.host.empty() && container.host != all_.hostname) add("on " + visible(container.host));
   if (!container.kernel.empty()) add("kernel " + visible(container.kernel));
   if (const auto* root = all_.root(); root && !root->task->machine.empty()) {
-    std::string machine{root->task->machine};
-    std::ranges::transform(machine, machine.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    add(machine);
+    add(lower(std::string{root->task->machine}));
   }
   if (!text.empty()) fact("host", text);
 }
@@ -246,6 +249,7 @@ void Report::namespaces() {
 void Report::rights() {
   // Processes with the same rights share a line.
   std::vector<std::pair<std::string, std::vector<const InspectedProcess*>>> groups;
+  std::unordered_map<std::string, std::size_t> group_of;
   for (const InspectedProcess& process : all_.processes) {
     const Credentials& own = process.task->credentials;
     if (!own.is_known || !process.task->is_running() || !is_chosen(options_.pids, process.task->pid)) continue;
@@ -262,9 +266,9 @@ void Report::rights() {
     std::string text = "capabilities " + names + "; seccomp " + seccomp_text(own);
     if (own.no_new_privileges) text += "; no new privileges";
     if (!own.lsm_profile.empty()) text += "; " + visible(own.lsm_profile);
-    const auto known = std::ranges::find(groups, text, &decltype(groups)::value_type::first);
-    if (known != groups.end()) known->second.push_back(&process);
-    else groups.push_back({text, {&process}});
+    const auto [known, is_new] = group_of.try_emplace(text, groups.size());
+    if (is_new) groups.push_back({std::move(text), {}});
+    groups[known->second].second.push_back(&process);
   }
   std::size_t most = is_brief() ? 2 : groups.size();
   for (std::size_t i = 0; i < std::min(most, groups.size()); ++i) {
@@ -279,13 +283,21 @@ void Report::rights() {
   rest(groups.size() - std::min(most, groups.size()), "--summary");
 }
 
+std::vector<Attention> Report::shown_attention() const {
+  std::vector<Attention> shown;
+  for (const Attention& one : all_.attention)
+    if (auto chosen = chosen_of(one, options_.pids)) shown.push_back(std::move(*chosen));
+  return shown;
+}
+
 void Report::attention() {
-  if (all_.attention.empty()) return;
+  const std::vector<Attention> all = shown_attention();
+  if (all.empty()) return;
   if (!is_brief()) head("attention");
-  std::size_t most = is_brief() ? limits_.attention : all_.attention.size();
-  if (most + 1 == all_.attention.size()) ++most;
-  for (std::size_t i = 0; i < std::min(most, all_.attention.size()); ++i) {
-    const Attention& one = all_.attention[i];
+  std::size_t most = is_brief() ? limits_.attention : all.size();
+  if (most + 1 == all.size()) ++most;
+  for (std::size_t i = 0; i < std::min(most, all.size()); ++i) {
+    const Attention& one = all[i];
     std::string text = one.text;
     if (!one.pids.empty() && one.pids.size() < all_.processes.size()) {
       text += " (";
@@ -293,9 +305,9 @@ void Report::attention() {
         text += (p == 0 ? "" : ", ") + visible(all_.comm_of(one.pids[p])) + format(" %u", one.pids[p]);
       text += one.pids.size() > 3 ? format(", +%zu)", one.pids.size() - 3) : ")";
     }
-    field(is_brief() ? (i == 0 ? "attention" : "") : " ", text);
+    field(is_brief() ? (i == 0 ? "attention" : "") : " ", fitted(text, "--summary"));
   }
-  rest(all_.attention.size() - std::min(most, all_.attention.size()), "--summary");
+  rest(all.size() - std::min(most, all.size()), "--summary");
 }
 
 void Report::summary() {
@@ -319,7 +331,7 @@ void Report::fit(std::size_t used) {
   Part parts[] = {{&limits_.processes, all_.processes.size(), 3},
                   {&limits_.sockets, shown_sockets().size(), 2},
                   {&limits_.files, count(all_.files), 1},
-                  {&limits_.attention, all_.attention.size(), 2}};
+                  {&limits_.attention, shown_attention().size(), 2}};
   for (;;) {
     std::size_t rows = used;
     Part* longest = nullptr;

@@ -107,7 +107,7 @@ Error ImageSet::Work::list(const SourceOptions& with) {
   for (const DirectoryList::Entry& entry : all.entries)
     if (entry.below == is_below) members.push_back(entry.name);
   if (!is_below || error) return error;
-  directory = directory.below(usual_directory, error);
+  directory = directory.below(all.images, error);
   place = directory.place();
   return error;
 }

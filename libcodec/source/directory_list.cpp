@@ -39,10 +39,6 @@ DirectoryStream open_stream(int at, const char* path, int flags) {
   return DirectoryStream{stream};
 }
 
-std::string name_below(const DirectoryList::Entry& entry) {
-  return entry.below ? std::string{usual_directory} + "/" + entry.name : entry.name;
-}
-
 // Adds the names of one directory; false: errno says why not.
 bool list(DirectoryStream stream, bool below, const SourceOptions& options,
           std::vector<DirectoryList::Entry>& entries) {
@@ -97,7 +93,7 @@ void DirectoryList::bound(std::uint64_t max_bytes) {
   for (std::size_t i = 0; i < entries.size(); ++i) {
     Entry& entry = entries[i];
     struct stat status;
-    const std::string path = name_below(entry);
+    const std::string path = path_of(entry);
     const bool is_file =
         fstatat(directory.fd(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode);
     const std::uint64_t size = is_file ? static_cast<std::uint64_t>(status.st_size) : 0;
@@ -154,7 +150,7 @@ std::vector<std::string> layers_in(const Directory& directory, Error& error) {
 bool DirectoryList::enter(const SourceOptions& options) {
   if (last_part(*options.set) == usual_directory) return false;
   SourceOptions all = options;
-  all.set.reset();
+  all.set = std::string{};
   Error error;
   DirectoryList in{directory.below(*options.set, error)};
   if (error || in.read(all) || std::ranges::none_of(in.entries, &Entry::is_image)) return false;
@@ -164,16 +160,35 @@ bool DirectoryList::enter(const SourceOptions& options) {
   return true;
 }
 
+// Statistics stand beside the images' directory.
+bool DirectoryList::has_images() const {
+  return std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
+}
+
+// A level below, if there are none here: in the usual directory, or else in that of a pre-dump, which is a set of that
+// name.
+Error DirectoryList::list_images(const SourceOptions& options) {
+  for (const std::string_view name : {usual_directory, earlier_directory}) {
+    const bool is_earlier = name == earlier_directory;
+    if (has_images() || (is_earlier && (options.set || !images.empty()))) break;
+    const std::size_t before = entries.size();
+    if (!list(open_stream(directory.fd(), std::string{name}.c_str(), O_NOFOLLOW), true, options, entries)) {
+      if (errno == ENOENT || errno == ENOTDIR) continue;
+      return system_error(Reason::io_read, directory.place_of(name), errno);
+    }
+    if (entries.size() == before) continue;
+    images = name;
+    if (is_earlier) below = name;
+  }
+  return {};
+}
+
 Error DirectoryList::read(const SourceOptions& options) {
   if (options.set && !options.set->empty() && enter(options)) return {};
   const std::string& place = directory.place();
   if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
     return system_error(Reason::io_read, place, errno);
-  const bool has_set = std::ranges::any_of(entries, [](const Entry& entry) { return entry.name.ends_with(".img"); });
-  if (!has_set &&
-      !list(open_stream(directory.fd(), std::string{usual_directory}.c_str(), O_NOFOLLOW), true, options, entries) &&
-      errno != ENOENT && errno != ENOTDIR)
-    return system_error(Reason::io_read, directory.place_of(usual_directory), errno);
+  if (Error error = list_images(options)) return error;
   const bool is_container = std::ranges::any_of(entries, [](const Entry& entry) {
     return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump");
   });
@@ -200,7 +215,7 @@ namespace {
 
 Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& entry, Member& member,
                       Receiver& receiver) {
-  const std::string name = name_below(entry);
+  const std::string name = list.path_of(entry);
   member.place = member.set_place + entry.name;
   char text[max_name_bytes + 1];
   const ssize_t size = readlinkat(list.directory.fd(), name.c_str(), text, sizeof text);
@@ -225,12 +240,12 @@ Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, st
   member.set = list.set;
   member.id = id;
   member.in_set = true;
-  member.directory = entry.below ? list.directory.place_of(usual_directory) : list.directory.place();
+  member.directory = entry.below ? list.directory.place_of(list.images) : list.directory.place();
   member.set_place = member.directory + (member.directory.ends_with('/') ? "" : "/");
   member.is_image = entry.is_image;
   if (entry.is_parent_link) return read_parent_link(list, entry, member, receiver);
   Error error;
-  InputFile file = list.directory.open(name_below(entry), error);
+  InputFile file = list.directory.open(list.path_of(entry), error);
   if (error) {
     member.place = error.image;
     receiver.fail(&member, error);

@@ -5,11 +5,12 @@
 
 namespace critpipe {
 
-// What is in it. An unpacked container checkpoint has its images in a directory `checkpoint`, beside other files.
+// What is in it. An unpacked container checkpoint has its images in a directory `checkpoint`, beside other files; an
+// unpacked pre-dump of one, in `pre-checkpoint`.
 struct DirectoryList {
   struct Entry {
     std::string name;
-    bool below;  // in the directory `checkpoint`
+    bool below;  // in the directory with the images
     bool is_image;
     bool is_parent_link = false;
     MemberBound bound = {};
@@ -20,14 +21,19 @@ struct DirectoryList {
   std::vector<std::string> layers = {};  // files that may be the layers of a container image; then there are no images
   Error layers_fault = {};               // there may be more of them
   std::string prefix = {};               // before the paths of members, with its slash
-  std::string below = {};                // the directory that SourceOptions::set named, and that `directory` became
+  std::string below = {};                // the set: the directory that SourceOptions::set named and that `directory`
+                                         // became, or `pre-checkpoint`
+  std::string images = {};               // the directory with the images, where it is not `directory` itself
   std::shared_ptr<const SetId> set = {};
 
   // Fills the entries.
   Error read(const SourceOptions& options);
+  std::string path_of(const Entry& entry) const { return entry.below ? images + "/" + entry.name : entry.name; }
 
  private:
   bool enter(const SourceOptions& options);
+  bool has_images() const;
+  Error list_images(const SourceOptions& options);
   void bound(std::uint64_t max_bytes);
 };
 

@@ -139,8 +139,10 @@ Step read_text(std::string_view text, Member& member, Receiver& receiver) {
 }
 
 void FirstNames::add(std::string_view name) {
-  constexpr std::size_t most = 5, longest = 80;
-  if (++count_ <= most) names_.emplace_back(name.substr(0, longest));
+  constexpr std::size_t most = 5, longest = 250;
+  if (++count_ > most) return;
+  names_.emplace_back(name.substr(0, longest));
+  if (name.size() > longest) names_.back() += "...";
 }
 
 std::string FirstNames::text() const {

@@ -112,10 +112,13 @@ std::vector<MachineFinding> check_criu(const std::string& program) {
     if (got.error && got.error.reason != Reason::criu_failed) return findings;
     const OwnedDescriptor log{openat(work.fd(), "check.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (got.error) answer = log ? first_error_of(log.fd()).first : got.message;
-    if (got.error && answer.empty()) answer = "it does not say why";
+    if (got.error && answer.empty()) answer = got.error.name;
     last.write(answer);
   }
-  if (!answer.empty())
+  if (answer.find("CAP_SYS_ADMIN") != std::string::npos)
+    findings.push_back({Severity::error, "criu-check", 0, "CRIU may not do its work: " + visible(answer),
+                        "run as root, or give criu that capability: setcap cap_checkpoint_restore+eip"});
+  else if (!answer.empty())
     findings.push_back({Severity::warning, "criu-check", 0, "criu check says of this kernel: " + visible(answer),
                         "if the dump fails, use a CRIU as new as the kernel"});
   return findings;

@@ -19,22 +19,6 @@ void each_value(const Message& message, Bytes payload, std::string_view name, Us
     if (fields.value().field == wanted) use(fields.value());
 }
 
-Ids ids_of(const Message& message, Bytes payload) {
-  const auto id = [&](std::string_view name) {
-    return static_cast<std::uint32_t>(entry_number(message, payload, name));
-  };
-  Ids ids;
-  ids.pid_ns = id("pid_ns_id");
-  ids.net_ns = id("net_ns_id");
-  ids.ipc_ns = id("ipc_ns_id");
-  ids.uts_ns = id("uts_ns_id");
-  ids.mnt_ns = id("mnt_ns_id");
-  ids.user_ns = id("user_ns_id");
-  ids.cgroup_ns = id("cgroup_ns_id");
-  ids.time_ns = id("time_ns_id");
-  return ids;
-}
-
 }  // namespace
 
 std::uint64_t entry_number(const Message& message, Bytes payload, std::string_view name, std::uint64_t otherwise) {
@@ -98,11 +82,12 @@ HereLook::HereLook(const Checkpoint& checkpoint, const CriuOptions& options)
   for (const Task& task : checkpoint.tasks()) {
     if (!task.in_tree) continue;
     if (!root_) root_ = &task;
-    if (task.is_running()) running_.push_back(&task);
   }
+  running_ = checkpoint.running();
+  dumped_by_ = checkpoint.ids_of_dumper().value_or(Ids{});
   for (const ImageMessage& inventory : checkpoint.messages("INVENTORY"))
-    for (const EntryPart& one : entry_parts(*inventory.message, inventory.payload, "root_ids"))
-      dumped_by_ = ids_of(*one.message, one.payload);
+    closes_connections_ |= entry_number(*inventory.message, inventory.payload, "tcp_close") != 0;
+  closes_connections_ |= options.is_on("tcp_close");
   collect_files();
 }
 
@@ -112,10 +97,8 @@ bool HereLook::brings(std::uint32_t Ids::*space) const {
 }
 
 std::optional<std::string> HereLook::external_value(std::string_view type, std::string_view key) const {
-  const std::string begin = std::string{type}.append("[").append(key).append("]:");
-  for (const std::string& one : external)
-    if (one.starts_with(begin)) return one.substr(begin.size());
-  return std::nullopt;
+  const auto value = critpipe::external_value(external, type, key);
+  return value ? std::optional{std::string{*value}} : std::nullopt;
 }
 
 void HereLook::collect_files() {

@@ -72,13 +72,16 @@ std::string build_id_of(int path_fd) {
                                        : build_id_in<Elf32_Ehdr, Elf32_Phdr>(file.fd(), size);
 }
 
+OwnedDescriptor open_root(const HereLook& look) {
+  std::string root = look.options.text("root");
+  if (root.empty()) root = "/";
+  return OwnedDescriptor{open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+}
+
 // Which files are on this machine where the images name them.
 class Places {
  public:
-  explicit Places(HereLook& look) : look_{look} {
-    std::string root = look.options.text("root");
-    if (root.empty()) root = "/";
-    root_ = OwnedDescriptor{open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)};
+  explicit Places(HereLook& look) : look_{look}, root_{open_root(look)} {
     for (const ImageMessage& mount : look.checkpoint.messages("MNTS")) {
       const auto id = static_cast<std::uint32_t>(entry_number(*mount.message, mount.payload, "mnt_id"));
       mounts_[id] = {entry_text(*mount.message, mount.payload, "mountpoint"),
@@ -93,13 +96,18 @@ class Places {
   bool has_root() const { return static_cast<bool>(root_); }
   int root() const { return root_.fd(); }
 
-  // Where a file of the images is to be looked for, below root(). Nothing: the restore makes it, or the mount that it
-  // is on; or it is not known where that comes from.
+  // False: the restore makes the file, or is given it.
+  bool is_to_be_here(const File& file) const {
+    const std::string path = look_.checkpoint.path_of(file);
+    if (!path.starts_with('/') || carried_.contains(file.id)) return false;
+    return std::find(look_.inherited.begin(), look_.inherited.end(), path.substr(1)) == look_.inherited.end();
+  }
+
+  // Where a file of the images is to be looked for, below root(). Nothing: it is not to be here, or the restore makes
+  // the mount that it is on, or it is not known where that comes from.
   std::optional<std::string> place_of(const File& file) const {
     const std::string path = look_.checkpoint.path_of(file);
-    if (!path.starts_with('/') || carried_.contains(file.id)) return std::nullopt;
-    if (std::find(look_.inherited.begin(), look_.inherited.end(), path.substr(1)) != look_.inherited.end())
-      return std::nullopt;
+    if (!is_to_be_here(file)) return std::nullopt;
     if (mounts_.empty()) return path;
     // In a mount namespace of its own, paths mean something else here, but for those on its root below --root.
     const auto mount = mounts_.find(static_cast<std::uint32_t>(entry_number(*file.message, file.payload, "mnt_id")));
@@ -140,31 +148,44 @@ bool is_of_process(std::string_view path) {
   return path.starts_with(proc) && path.size() > proc.size() && path[proc.size()] >= '0' && path[proc.size()] <= '9';
 }
 
-// Calls `use` with each file that is to be here, and with what is there: null if nothing is.
-template <typename Use>
-void each_place(HereLook& look, Use use) {
-  const Places places{look};
-  if (!places.has_root()) return;
-  std::set<std::string> seen;
+// Looks for each file that is to be here, and says of how many it does not know where they are to be.
+void look_for_files(HereLook& look, const Places& places) {
+  std::vector<HereLook::PlacedFile>& placed = look.placed.emplace();
+  std::size_t nr_elsewhere = 0;
   for (const HereLook::UsedFile& used : look.files()) {
     if (!is_regular(*used.file)) continue;
-    const auto place = places.place_of(*used.file);
+    const auto place = places.has_root() ? places.place_of(*used.file) : std::nullopt;
+    nr_elsewhere += !place && places.is_to_be_here(*used.file);
     if (!place || is_of_process(*place)) continue;
     const OwnedDescriptor there = open_within(places.root(), *place);
     struct stat status;
     const bool is_there = there && fstat(there.fd(), &status) == 0;
-    use(used, *place, there.fd(), is_there ? &status : nullptr);
+    placed.push_back({&used, *place, is_there ? std::optional{status} : std::nullopt});
   }
+  if (nr_elsewhere > 0)
+    look.find(Severity::note,
+              "not looked at: whether " + std::to_string(nr_elsewhere) +
+                  " files are there with their sizes: they are on mounts of the tree's own",
+              look.options.has("root") ? "" : "--root DIR says where those of its root are");
 }
 
+// Calls `use` with each file that is to be here, and with what is there: null if nothing is.
+template <typename Use>
+void each_place(HereLook& look, Use use) {
+  if (!look.placed) return;
+  for (const HereLook::PlacedFile& one : *look.placed) use(*one.used, one.path, one.there ? &*one.there : nullptr);
+}
+
+// The first of the checks of files.
 void check_there(HereLook& look) {
+  const Places places{look};
+  look_for_files(look, places);
   std::set<std::string> seen;
-  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, int, const struct stat* status) {
+  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, const struct stat* status) {
     if (!status && seen.insert(path).second)
       look.find(Severity::error, "the file " + visible(path) + " is not here; " + text_of(*used.by) + " uses it",
                 "put it there", used.by->pid);
   });
-  const Places places{look};
   for (const HereLook::UsedFile& used : look.files()) {
     const std::string link = is_regular(*used.file) ? places.link_of(*used.file) : std::string{};
     if (link.empty() || open_within(places.root(), link) || !seen.insert(link).second) continue;
@@ -177,7 +198,7 @@ void check_there(HereLook& look) {
 
 void check_sizes(HereLook& look) {
   std::set<std::string> seen;
-  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, int, const struct stat* status) {
+  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, const struct stat* status) {
     const Field* const field = used.file->message->find("size");
     const auto size = field ? find_value(*field, *used.file->message, used.file->payload) : std::nullopt;
     if (!status || !size || !S_ISREG(status->st_mode)) return;
@@ -196,7 +217,7 @@ void check_modes(HereLook& look) {
   const bool skips = look.options.is_on("skip_file_rwx_check");
   constexpr mode_t permissions = 0777;
   std::set<std::string> seen;
-  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, int, const struct stat* status) {
+  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, const struct stat* status) {
     const auto had = static_cast<mode_t>(entry_number(*used.file->message, used.file->payload, "mode"));
     if (!status || had == 0) return;
     const mode_t differs = (had ^ status->st_mode) & ~(skips ? permissions : 0);
@@ -210,8 +231,9 @@ void check_modes(HereLook& look) {
 }
 
 void check_build_ids(HereLook& look) {
+  const OwnedDescriptor root = open_root(look);
   std::set<std::string> seen;
-  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, int there, const struct stat* status) {
+  each_place(look, [&](const HereLook::UsedFile& used, const std::string& path, const struct stat* status) {
     const auto words = entry_numbers(*used.file->message, used.file->payload, "build_id");
     const Field* const size = used.file->message->find("size");
     const auto had_size = size ? find_value(*size, *used.file->message, used.file->payload) : std::nullopt;
@@ -219,7 +241,7 @@ void check_build_ids(HereLook& look) {
     if (!status || words.empty() || !had_size || had_size->integer != static_cast<std::uint64_t>(status->st_size))
       return;
     if (!seen.insert(path).second) return;
-    const std::string here = build_id_of(there);
+    const std::string here = build_id_of(open_within(root.fd(), path).fd());
     std::string had{reinterpret_cast<const char*>(words.data()), words.size() * sizeof words[0]};
     if (here.empty() || (had.size() - here.size() < sizeof words[0] && had.starts_with(here))) return;
     look.find(Severity::error, "the file " + visible(path) + " is another build than the one that was in use",

@@ -1,6 +1,8 @@
 // A check of a restore on this machine is one function and one row.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,10 +34,12 @@ class HereLook {
   std::vector<std::string> inherited;  // keys
 
   const Task* root() const { return root_; }  // null: the images have no tree
-  // The tasks of the tree that are neither dead nor zombies.
+  // As Checkpoint::running().
   const std::vector<const Task*>& running() const { return running_; }
   // Does the tree bring a namespace of its own? "net", "user", ... as in Ids.
   bool brings(std::uint32_t Ids::*space) const;
+  // Are connections left out, as the dump or the restore was told?
+  bool closes_connections() const { return closes_connections_; }
   // The value for a KEY in --external TYPE[KEY]:VALUE.
   std::optional<std::string> external_value(std::string_view type, std::string_view key) const;
 
@@ -45,6 +49,14 @@ class HereLook {
     const Task* by;
   };
   const std::vector<UsedFile>& files() const { return files_; }
+
+  // A regular file that is to be here, and what is here: nothing if nothing is. Looked up once for all checks.
+  struct PlacedFile {
+    const UsedFile* used;
+    std::string path;  // below root
+    std::optional<struct stat> there;
+  };
+  std::optional<std::vector<PlacedFile>> placed = {};
 
   void find(Severity severity, std::string text, std::string advice = {}, std::uint32_t pid = 0);
 
@@ -56,6 +68,7 @@ class HereLook {
 
   const Task* root_ = nullptr;
   std::vector<const Task*> running_;
+  bool closes_connections_ = false;
   Ids dumped_by_;  // those of the CRIU that dumped it
   std::vector<UsedFile> files_;
 };

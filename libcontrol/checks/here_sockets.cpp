@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "checks/here_look.hpp"
@@ -77,8 +78,8 @@ int try_address(const InetSocket& one, std::uint32_t port) {
 
 // Is it restored with its connection?
 bool is_connected(const HereLook& look, const InetSocket& one) {
-  constexpr std::uint32_t closed = 7;
-  return one.is_tcp() && one.socket.state != listens && one.socket.state != closed && !look.options.is_on("tcp_close");
+  const Socket& socket = one.socket;
+  return !look.closes_connections() && is_connected_tcp(socket.protocol, socket.state, socket.destination_port);
 }
 
 bool needs_address(const HereLook& look, const InetSocket& one) {
@@ -87,7 +88,12 @@ bool needs_address(const HereLook& look, const InetSocket& one) {
 }
 
 void check_addresses(HereLook& look) {
-  if (look.brings(&Ids::net_ns)) return;
+  if (look.brings(&Ids::net_ns)) {
+    if (const std::size_t count = inet_sockets(look).size(); count > 0)
+      look.find(Severity::note, "not looked at: whether the addresses of " + std::to_string(count) +
+                                    " sockets are there and free: the tree has a network of its own");
+    return;
+  }
   std::set<std::string> seen;
   for (const InetSocket& one : inet_sockets(look)) {
     if (!needs_address(look, one) || !seen.insert(one.socket.source).second) continue;
@@ -129,14 +135,15 @@ void check_ports(HereLook& look) {
 
 void check_connections(HereLook& look) {
   if (look.brings(&Ids::net_ns)) return;
-  std::vector<TcpSocket> here;
+  std::optional<std::set<std::pair<std::string, std::string>>> here;  // both ends of each
   for (const InetSocket& one : inet_sockets(look)) {
     if (!is_connected(look, one) || one.socket.state != established) continue;
-    if (here.empty()) here = tcp_sockets_of(getpid());
-    const bool is_taken = std::any_of(here.begin(), here.end(), [&](const TcpSocket& other) {
-      return other.local == one.source() && other.remote == one.destination() && other.inode != 0;
-    });
-    if (is_taken)
+    if (!here) {
+      here.emplace();
+      for (TcpSocket& other : tcp_sockets_of(getpid()))
+        if (other.inode != 0) here->emplace(std::move(other.local), std::move(other.remote));
+    }
+    if (here->contains({one.source(), one.destination()}))
       look.find(Severity::error,
                 "the connection from " + visible(one.source()) + " to " + visible(one.destination()) + " of " +
                     text_of(*one.by) + " is alive here",
@@ -147,16 +154,16 @@ void check_connections(HereLook& look) {
 // Abstract names belong to the network namespace.
 void check_names(HereLook& look) {
   if (look.brings(&Ids::net_ns)) return;
-  std::map<std::uint64_t, UnixSocket> here;
+  std::optional<std::set<std::pair<std::string, int>>> here;  // names and types
   for (const HereLook::UsedFile& used : look.files()) {
     const auto socket = look.checkpoint.socket_of(*used.file);
     if (!socket || socket->family != AF_UNIX || socket->source.empty() || socket->source[0] != '\0') continue;
-    if (here.empty()) here = unix_sockets_of(getpid());
     // An accepted socket has the name of the one that listens.
-    const bool is_taken = std::any_of(here.begin(), here.end(), [&](const auto& other) {
-      return other.second.name == socket->source && other.second.type == static_cast<int>(socket->type);
-    });
-    if (is_taken)
+    if (!here) {
+      here.emplace();
+      for (auto& [inode, other] : unix_sockets_of(getpid())) here->emplace(std::move(other.name), other.type);
+    }
+    if (here->contains({socket->source, static_cast<int>(socket->type)}))
       look.find(Severity::error,
                 "the name @" + visible(socket->source.substr(1)) + " of a unix socket of " + text_of(*used.by) +
                     " is taken here",

@@ -6,10 +6,40 @@ namespace critpipe {
 
 namespace {
 
-void stop(JobEnd& end) {
-  end.stopped = true;
-  if (!end.error) end.error = {.reason = Reason::criu_failed, .name = "stopped"};
-}
+constexpr int stop_patience = 30000;  // milliseconds in which CRIU lets go of a tree
+
+// Who may stop a job: until an answer after which the tree is CRIU's to kill, or to let run.
+class Stop {
+ public:
+  Stop(int fd, JobEnd& end) : fd_{fd}, end_{end} {}
+
+  int poll_fd() const { return is_too_late_ || end_.stopped ? -1 : fd_; }
+  void obey() {
+    end_.stopped = true;
+    if (!end_.error) end_.error = {.reason = Reason::criu_failed, .name = "stopped"};
+  }
+  // A stop that came while the event was being looked at turns the answer into a no.
+  CriuReply answer(const CriuNotify& notify, CriuNotification& event) {
+    CriuReply reply = notify ? notify(event) : CriuReply{};
+    if (has_come()) {
+      obey();
+      reply.success = false;
+    }
+    const bool is_last_word = event.event == CriuEvent::post_dump || event.event == CriuEvent::post_restore;
+    is_too_late_ = is_too_late_ || (is_last_word && reply.success);
+    return reply;
+  }
+
+ private:
+  bool has_come() const {
+    pollfd waiting{poll_fd(), POLLIN, 0};
+    return poll(&waiting, 1, 0) > 0;
+  }
+
+  int fd_;
+  JobEnd& end_;
+  bool is_too_late_ = false;
+};
 
 }  // namespace
 
@@ -23,12 +53,12 @@ void explain(int log_fd, JobEnd& end) {
 void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int stop_fd, const CriuNotify& notify,
               JobEnd& end) {
   end.error = criu.begin(request, &options, true);
-  bool given_up = false;  // the tree is CRIU's to kill: it is too late to stop
+  Stop stop{stop_fd, end};
   while (!end.error) {
-    pollfd waiting[] = {{criu.poll_fd(), POLLIN, 0}, {given_up ? -1 : stop_fd, POLLIN, 0}};
+    pollfd waiting[] = {{criu.poll_fd(), POLLIN, 0}, {stop.poll_fd(), POLLIN, 0}};
     poll(waiting, 2, -1);
     if (waiting[1].revents) {
-      stop(end);
+      stop.obey();
       break;
     }
     CriuNotification notification;
@@ -41,65 +71,67 @@ void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int s
         return;
       case Criu::State::notified: break;
     }
-    const CriuReply reply = notify ? notify(notification) : CriuReply{};
-    given_up = given_up || (notification.event == CriuEvent::post_dump && reply.success);
-    end.error = criu.reply(reply);
+    const CriuReply reply = stop.answer(notify, notification);
+    if (!end.stopped) end.error = criu.reply(reply);
   }
-  (void)criu.cleanup();
+  if (end.stopped) end.still_at_work = criu.leave(stop_patience);
+  else (void)criu.cleanup();
 }
 
 void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNotify& notify,
             const std::function<bool()>& is_safe, JobEnd& end) {
   CriuNotification held;
-  bool holds = false, given_up = false;
-  while (true) {
-    const bool streams = !streamer.is_done() && !end.error;
+  bool holds = false;
+  Stop stop{stop_fd, end};
+  while (!end.error) {
+    const bool streams = !streamer.is_done();
     pollfd waiting[] = {{criu.child().pidfd(), POLLIN, 0},
                         {criu.events_fd(), POLLIN, 0},
                         {streams ? streamer.poll_fd() : -1, POLLIN, 0},
-                        {given_up || end.stopped ? -1 : stop_fd, POLLIN, 0}};
+                        {stop.poll_fd(), POLLIN, 0}};
     poll(waiting, 4, -1);
-    if (waiting[3].revents) stop(end);
-    if (streams && waiting[2].revents && !end.error) end.error = streamer.step();
-    if (end.error) {
-      streamer.stop();
-      (void)streamer.step();  // closes CRIU's pipes, on which it may wait
-      criu.hang_up();
-      return;
-    }
+    if (waiting[3].revents) stop.obey();
+    else if (streams && waiting[2].revents) end.error = streamer.step();
+    if (end.error) break;
     CriuNotification notification;
     const bool is_event = !holds && criu.next(notification);
     if (is_event) {
       holds = notification.event == CriuEvent::post_dump;
       if (holds) held = std::move(notification);
-      else criu.reply(!notify || notify(notification).success);
+      else criu.reply(stop.answer(notify, notification).success);
     }
     if (holds && is_safe()) {
-      given_up = !notify || notify(held).success;
-      criu.reply(given_up);
+      criu.reply(stop.answer(notify, held).success);
       holds = false;
     }
-    if (waiting[0].revents && !is_event) return;
+    if (waiting[0].revents && !is_event && !end.error) return;
   }
+  streamer.stop();
+  (void)streamer.step();  // closes CRIU's pipes, on which it may wait
+  criu.hang_up();
 }
 
 void follow(ScriptedCriu& criu, int stop_fd, const CriuNotify& notify, JobEnd& end) {
+  Stop stop{stop_fd, end};
   while (true) {
-    pollfd waiting[] = {
-        {criu.child().pidfd(), POLLIN, 0}, {criu.events_fd(), POLLIN, 0}, {end.stopped ? -1 : stop_fd, POLLIN, 0}};
+    pollfd waiting[] = {{criu.child().pidfd(), POLLIN, 0}, {criu.events_fd(), POLLIN, 0}, {stop.poll_fd(), POLLIN, 0}};
     poll(waiting, 3, -1);
-    if (waiting[2].revents) {
-      stop(end);
-      criu.hang_up();
-    }
+    if (waiting[2].revents) stop.obey();
     CriuNotification notification;
-    if (criu.next(notification)) criu.reply(!notify || notify(notification).success);
-    if (waiting[0].revents) return;
+    if (!end.stopped && criu.next(notification)) criu.reply(stop.answer(notify, notification).success);
+    if (end.stopped) criu.hang_up();
+    if (waiting[0].revents || end.stopped) return;
   }
 }
 
 void finish_following(ScriptedCriu& criu, int log_fd, JobEnd& end) {
-  const int status = criu.child().wait();
+  int status = 0;
+  if (!end.stopped) {
+    status = criu.child().wait();
+  } else if (!criu.child().wait_for(stop_patience, status)) {
+    end.still_at_work = criu.child().pid();
+    return criu.child().let_go();
+  }
   const Error error = criu.end(status, log_fd);
   // That CRIU has gone too early is explained by its own words.
   if (!end.error || (end.error.reason == Reason::incomplete_checkpoint && error)) end.error = error;

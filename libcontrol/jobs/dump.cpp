@@ -41,6 +41,8 @@ JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapt
   follow(criu, capture, setup.stop_fd, notify, is_safe, end);
   const OwnedDescriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
   finish_following(criu, log.fd(), end);
+  if (!end.error && !capture.has_all_images())
+    end.error = {.reason = Reason::incomplete_checkpoint, .name = "CRIU has ended without a dump"};
   return end;
 }
 

@@ -17,13 +17,26 @@ std::optional<ProcStat> stat_of(pid_t pid) {
   return text ? parse_stat(*text) : std::nullopt;
 }
 
+// Why a pid cannot be held: a thread has a number, too.
+Error no_process(pid_t pid, int number) {
+  const std::string name = "process " + std::to_string(pid);
+  const ProcDirectory directory{pid};
+  const auto status = directory ? directory.read("status") : std::nullopt;
+  const auto leader = status ? line_value(*status, "Tgid:") : std::nullopt;
+  const auto leader_pid = leader ? leading_number(*leader) : std::nullopt;
+  Error error = system_error(Reason::io_open, name, number == EINVAL ? ESRCH : number);
+  if (leader_pid && static_cast<pid_t>(*leader_pid) != pid)
+    error.name = "it is a thread of process " + std::to_string(*leader_pid);
+  return error;
+}
+
 }  // namespace
 
 HeldProcess HeldProcess::open(pid_t pid, Error& error) {
   HeldProcess process;
   const int pidfd = pid > 0 ? static_cast<int>(syscall(SYS_pidfd_open, pid, 0)) : (errno = ESRCH, -1);
   if (pidfd < 0) {
-    error = system_error(Reason::io_open, "process " + std::to_string(pid), errno == EINVAL ? ESRCH : errno);
+    error = no_process(pid, errno);
     return process;
   }
   OwnedDescriptor held{pidfd};

@@ -145,6 +145,12 @@ Error Criu::cleanup() {
   return {.reason = Reason::criu_failed, .name = ended_text(status)};
 }
 
+pid_t Criu::leave(int milliseconds) {
+  inner_->prepared = false;
+  inner_->busy = false;
+  return inner_->worker.is_open() ? inner_->worker.leave(milliseconds) : 0;
+}
+
 Error Criu::begin(CriuRequest request, const CriuOptions* options, bool notify) {
   if (inner_->busy) return {.reason = Reason::usage, .name = "a call to CRIU is still under way"};
   if (Error error = inner_->open()) return error;
@@ -176,6 +182,10 @@ Criu::State Criu::advance(CriuNotification& notification, CriuAnswer& answer) {
     return State::notified;
   }
   answer = read_answer(inner_->request, std::move(payload));
+  // As long as CRIU has no log, it prints.
+  if (const std::string said = last_line(inner_->worker.printed());
+      answer.error.reason == Reason::criu_failed && answer.message.empty() && answer.cr_errno == 0 && !said.empty())
+    answer.error.name = visible(said);
   inner_->busy = false;
   const bool pre_dumped = inner_->request == CriuRequest::pre_dump && !answer.error;
   inner_->expendable = pre_dumped;

@@ -71,18 +71,14 @@ bool is_harmless(const std::string& line) {
 CriuLogError first_error_of(int log_fd) {
   CriuLogError error;
   std::deque<std::string> before;
-  bool is_final = false;  // the error stops CRIU, as far as can be told
   LineReader reader{log_fd};
   for (std::string line; reader.next(line);) {
-    if (line.find("finished successfully") != std::string::npos) {
-      error = {};
-      is_final = false;
-    }
-    if (is_final) continue;
+    // It has gone on after whatever it called an error before.
+    if (line.find("finished successfully") != std::string::npos) error = {};
+    if (!error.first.empty()) continue;
     line = without_time(line);
     if (line.find("Error (") != std::string::npos) {
-      is_final = !is_harmless(line);
-      if (!is_final && !error.first.empty()) continue;
+      if (is_harmless(line)) continue;
       error.first = line;
       error.before.assign(before.begin(), before.end());
     }

@@ -80,12 +80,16 @@ Worker::Got Worker::receive(std::string& message, OwnedDescriptor& descriptor) {
   // MSG_PEEK with MSG_TRUNC tells the length of a datagram that is there, so nothing is allocated by a claim.
   ssize_t size;
   char byte;
-  do size = recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-  while (size < 0 && errno == EINTR);
-  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-    // A worker that has ended says nothing more, even if somebody else still has its socket.
+  for (bool has_ended = false;;) {
+    do size = recv(socket_.fd(), &byte, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+    while (size < 0 && errno == EINTR);
+    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) break;
+    // A worker that has ended says nothing more, even if somebody else still has its socket. What it said last may have
+    // come since we looked.
+    if (has_ended) return Got::end;
     pollfd ended = {child_.pidfd(), POLLIN, 0};
-    return child_.is_running() && poll(&ended, 1, 0) > 0 ? Got::end : Got::nothing;
+    if (!child_.is_running() || poll(&ended, 1, 0) <= 0) return Got::nothing;
+    has_ended = true;
   }
   if (size <= 0) return Got::end;
   message.resize(static_cast<std::size_t>(size));
@@ -118,6 +122,15 @@ int Worker::close() {
   socket_.reset();
   epoll_.reset();
   return child_.is_running() ? child_.wait() : 0;
+}
+
+pid_t Worker::leave(int milliseconds) {
+  socket_.reset();
+  epoll_.reset();
+  int status = 0;
+  if (!child_.is_running() || child_.wait_for(milliseconds, status)) return 0;
+  child_.let_go();
+  return child_.pid();
 }
 
 std::string Worker::printed() const {

@@ -25,6 +25,8 @@ class Worker {
   Got receive(std::string& message, OwnedDescriptor& descriptor);
   // Closes the socket and waits for the child; its status, 0 for a service.
   int close();
+  // Hangs up. A worker that has not ended in that time is left alone: its pid; 0: it has ended.
+  pid_t leave(int milliseconds);
   // The end of what the child printed.
   std::string printed() const;
 

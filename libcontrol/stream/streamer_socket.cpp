@@ -32,6 +32,18 @@ bool may_talk_to_us(int connection) {
   return peer.uid == 0 || peer.uid == geteuid();
 }
 
+// Who made it may have gone. A socket of another type is refused otherwise by one that lives, which sees nothing of it.
+bool is_listened_to(const sockaddr_un& address) {
+  const OwnedDescriptor peer{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)};
+  return connect(peer.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == EPROTOTYPE;
+}
+
+Error fault_in_use(const std::string& path) {
+  Error error{Reason::io_open, path};
+  error.name = "another image streamer waits there";
+  return error;
+}
+
 }  // namespace
 
 StreamerSocket::~StreamerSocket() { close(); }
@@ -44,7 +56,10 @@ void StreamerSocket::close() {
 }
 
 void StreamerSocket::unlink_name() {
-  if (directory_) unlinkat(directory_.fd(), name_, 0);
+  // Somebody may have replaced it.
+  struct stat status;
+  if (directory_ && fstatat(directory_.fd(), name_, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_ino == inode_)
+    unlinkat(directory_.fd(), name_, 0);
   directory_.reset();
 }
 
@@ -59,10 +74,13 @@ Error StreamerSocket::listen(const std::string& directory) {
   sockaddr_un address{AF_UNIX, {}};
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   struct stat status;
-  if (fstatat(where.fd(), name_, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode))
+  if (fstatat(where.fd(), name_, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode)) {
+    if (is_listened_to(address)) return fault_in_use(directory + "/" + name_);
     unlinkat(where.fd(), name_, 0);
+  }
   if (bind(listening.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return fault(directory + "/" + name_);
+  if (fstatat(where.fd(), name_, &status, AT_SYMLINK_NOFOLLOW) == 0) inode_ = status.st_ino;
   directory_ = std::move(where);
   if (::listen(listening.fd(), 1) != 0) return fault(directory + "/" + name_);
   listening_ = std::move(listening);

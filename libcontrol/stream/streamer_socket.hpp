@@ -52,6 +52,7 @@ class StreamerSocket {
 
   const char* name_;
   OwnedDescriptor directory_;  // where the name is, as long as it is
+  std::uint64_t inode_ = 0;    // of the socket that has it
   OwnedDescriptor listening_, connection_;
   OwnedDescriptor pipe_;
   bool wants_pipe_ = false;

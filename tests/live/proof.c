@@ -1,7 +1,9 @@
 // proof: a program that knows what its state must be and says, when it gets USR1, whether it still is. It writes `report`
 // in its directory: a line "wrong: ..." for what is not as it was, then "end".
 //
-//   proof [tree N | memory MIB | shared | unlinked | lock | exit]
+//   proof [tree N | memory MIB | shared | unlinked | lock | exit | rounds MIB]
+//
+// With rounds, it writes the number of the round into every page, again and again.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
@@ -44,6 +46,10 @@ static void* count(void* unused) {
 
 static void fill(void) {
   for (size_t i = 0; i < nr_pages; ++i) memcpy(pages + i * 4096 + i % 4088, &i, sizeof i);
+}
+static void write_rounds(void) {
+  for (unsigned round = 0;; ++round)
+    for (size_t i = 0; i < nr_pages; ++i) sprintf((char*)pages + i * 4096, "round %08u;", round);
 }
 static int is_filled(void) {
   for (size_t i = 0; i < nr_pages; ++i)
@@ -97,7 +103,8 @@ int main(int argc, char** argv) {
   sigaction(SIGUSR1, &action, NULL);
   action.sa_handler = on_usr2;
   sigaction(SIGUSR2, &action, NULL);
-  nr_pages = strcmp(what, "memory") == 0 ? (size_t)number << 8 : 256;
+  const int has_size = strcmp(what, "memory") == 0 || strcmp(what, "rounds") == 0;
+  nr_pages = has_size ? (size_t)number << 8 : 256;
   pages = mmap(NULL, nr_pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   counters = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   fill();
@@ -126,6 +133,7 @@ int main(int argc, char** argv) {
   pthread_t thread;
   pthread_create(&thread, NULL, count, NULL);
   close(open("ready", O_WRONLY | O_CREAT, 0600));
+  if (strcmp(what, "rounds") == 0) write_rounds();
   while (!told_to_exit) {
     usleep(10000);
     if (asked) {

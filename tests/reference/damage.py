@@ -261,7 +261,7 @@ def check_rules():
             cases += file.read()
     for rule in listed["rules"]:
         name = rule["rule"]
-        if not ONLY and rule["severity"] in ("error", "loss"):
+        if not ONLY and rule.get("severity") in ("error", "loss"):
             check(f"rule {name}", name in rules or re.search(rf"^(error|loss|warning): .*\[{name}\]$", cases, re.MULTILINE),
                   "no damage touches it, and no case")
 

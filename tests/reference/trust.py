@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 OTHER = 12345
 problems = []
@@ -29,6 +30,30 @@ def expect(bin_dir, what, name, why, *words):
         problems.append(f"{what}: exit {code}: {errors.strip()}")
     elif refused and (name not in errors or why not in errors or len(errors.splitlines()) != 1):
         problems.append(f"{what}: does not say that {why} of {name}: {errors.strip()}")
+
+
+def swap(bin_dir):
+    """A name that leads to one file and to another in turn: what is read is what was judged."""
+    with open("evil", "w", encoding="utf-8") as file:
+        file.write("no images")
+    os.chown("evil", OTHER, OTHER)
+    os.symlink("good.tar", "name")
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            for target in ("evil", "good.tar"):
+                os.symlink(target, "next")
+                os.rename("next", "name")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    told = [restore(bin_dir, "name")[1] for _ in range(80)]
+    stop.set()
+    thread.join()
+    for errors in told:
+        if "--trust does" not in errors and "CRIU" not in errors:
+            problems.append(f"what was read is not what was judged: {errors.strip()}")
 
 
 def main():
@@ -74,8 +99,10 @@ def main():
         fresh()
         subprocess.run(["tar", "cf", "a.tar", "-C", "d", "checkpoint"], check=True)
         expect(bin_dir, "an archive of root", None, "", "a.tar")
+        shutil.copy("a.tar", "good.tar")
         os.chown("a.tar", OTHER, 0)
         expect(bin_dir, "an archive of another", "a.tar", "belongs to the user", "a.tar")
+        swap(bin_dir)
     for problem in problems:
         print(problem)
     print(f"trust: {len(problems)} problems")

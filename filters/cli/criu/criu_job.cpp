@@ -1,6 +1,8 @@
 #include "cli/criu/criu_job.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
@@ -19,7 +21,12 @@ CriuOptions criu_options(Program& program, std::span<const NamedOption> named, C
       assign(row.option, std::string{row.field} + "=" + (value.empty() ? "true" : value));
   if (const auto file = program.value("config")) assign("config", "config_file=" + *file);
   if (const auto level = program.value("log-level")) assign("log-level", "log_level=" + *level);
-  for (const std::string& assignment : program.values("set")) assign("set", assignment);
+  set_options(program, options);
+  const std::pair<const char*, const char*> against[] = {{"leave_running", "leave_stopped"},
+                                                         {"tcp_established", "tcp_close"}};
+  for (const auto& [one, other] : against)
+    if (options.is_on(one) && options.is_on(other))
+      program.usage(std::string{one} + " and " + other + " exclude each other");
   return options;
 }
 
@@ -47,20 +54,58 @@ EventCommands::EventCommands(Program& program) : program_{program} {
   }
 }
 
-bool EventCommands::run(const CriuNotification& event) const {
+namespace {
+
+// Waits for the end of a command. Whoever stops us ends it, and what it has started. Returns its status.
+int wait_for_command(Child& child, int stop_fd) {
+  pollfd waiting[] = {{child.pidfd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+  while (poll(waiting, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (waiting[0].revents) return child.wait();
+  constexpr int patience = 2000;  // milliseconds
+  int status = -1;
+  kill(-child.pid(), SIGTERM);  // its session
+  if (child.wait_for(patience, status)) return status;
+  kill(-child.pid(), SIGKILL);
+  return child.wait();
+}
+
+}  // namespace
+
+bool EventCommands::run(const CriuNotification& event) {
+  if (event.pid > 0) pid_ = event.pid;
+  bool goes_on = true;
   for (const Row& row : rows_) {
-    if (row.event != event.name) continue;
+    if (!goes_on || row.event != event.name) continue;
     Child child;
     ChildOptions options{.output = STDERR_FILENO};
-    options.environment = {"CRTOOLS_SCRIPT_ACTION=" + row.event, "CRTOOLS_INIT_PID=" + std::to_string(event.pid)};
+    options.new_session = true;
+    options.environment = {"CRTOOLS_SCRIPT_ACTION=" + row.event,
+                           "CRTOOLS_INIT_PID=" + (pid_ > 0 ? std::to_string(pid_) : "")};
     Error error = child.start({"/bin/sh", "-c", row.command}, options);
-    const int status = error ? -1 : child.wait();
-    if (status == 0) continue;
-    if (!error) error = {.reason = Reason::criu_failed, .name = "the command of --on " + row.event + " failed"};
-    program_.report(error);
-    return false;
+    if (!error && wait_for_command(child, stop_fd_) != 0)
+      error = {.reason = Reason::usage, .name = "the command of --on " + row.event + " failed"};
+    if (!error) continue;
+    goes_on = false;
+    pollfd stop{stop_fd_, POLLIN, 0};
+    if (is_late_) late_.push_back(error);
+    else if (poll(&stop, 1, 0) <= 0) program_.report(error);
   }
-  return true;
+  // What happens to the tree is then decided, and CRIU does not ask any more.
+  const bool decides = event.event == CriuEvent::post_dump || event.event == CriuEvent::post_restore;
+  if (decides && goes_on) {
+    is_late_ = true;
+    stop_fd_ = -1;
+  }
+  return goes_on;
+}
+
+void EventCommands::report_late(const std::string& state) {
+  for (Error& error : late_) {
+    error.name += ": " + state;
+    program_.report(error);
+  }
+  late_.clear();
 }
 
 namespace {
@@ -90,12 +135,29 @@ std::string copy_log(Program& program, int directory, const char* log_name, bool
 
 }  // namespace
 
+bool is_of_criu(const Error& error) {
+  switch (error.reason) {
+    case Reason::no_criu:
+    case Reason::bad_answer:
+    case Reason::criu_failed:
+    case Reason::bad_request:
+    case Reason::incomplete_checkpoint: return true;
+    default: return false;
+  }
+}
+
 void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name) {
-  const std::string kept = copy_log(program, directory, log_name, true);
-  program.report(end.error);
+  // Of what was stopped, or failed on our side, CRIU's log knows nothing.
+  const bool explains = !end.stopped && is_of_criu(end.error);
+  const std::string kept = copy_log(program, directory, log_name, explains);
+  if (!end.stopped) program.report(end.error);
   const std::string first = visible(end.log.first);
-  if (!first.empty() && end.error.name.find(first) == std::string::npos) program.note("CRIU's first error: " + first);
+  if (explains && !first.empty() && end.error.name.find(first) == std::string::npos)
+    program.note("CRIU's first error: " + first);
   if (!kept.empty()) program.note("CRIU's log is in " + visible(kept));
+  if (end.still_at_work)
+    program.note("CRIU does not end: process " + std::to_string(end.still_at_work) +
+                 " has the tree until it does (kill -KILL may be the tree's end)");
 }
 
 void keep_log(Program& program, int directory, const char* log_name) {
@@ -105,7 +167,7 @@ void keep_log(Program& program, int directory, const char* log_name) {
 void print_criu_options(Output& output) {
   output.write("option\tby RPC into a directory\twith an image stream\n");
   for (const CriuOptionRow& row : criu_option_rows()) {
-    const bool is_ours = row.refused.starts_with("critpipe");
+    const bool is_ours = row.is_ours();
     std::string line{row.field};
     line += is_ours ? "\tset by critpipe\t" : "\tyes\t";
     if (is_ours) line += "set by critpipe";

@@ -18,11 +18,16 @@ CriuOptions criu_options(Program& program, std::span<const NamedOption> named, C
 // As --criu, --service and --no-default-config say.
 CriuSetup criu_setup(Program& program);
 
-// --on EVENT=COMMAND: a shell runs COMMAND, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID in its environment.
+// --on EVENT=COMMAND: a shell runs COMMAND, in a session of its own, with CRTOOLS_SCRIPT_ACTION and CRTOOLS_INIT_PID in
+// its environment; the pid is empty as long as it is not known.
 class EventCommands {
  public:
   explicit EventCommands(Program& program);
-  bool run(const CriuNotification& event) const;  // false: one of them failed
+  void set_pid(pid_t pid) { pid_ = pid; }   // of the root task
+  void set_stop(int fd) { stop_fd_ = fd; }  // readable: commands that run are ended, until post-dump or post-restore
+  bool run(const CriuNotification& event);  // false: one of them failed, which is reported
+  // A command that fails later changes nothing; it is reported here, with what has become of the tree.
+  void report_late(const std::string& state);
 
  private:
   struct Row {
@@ -30,10 +35,16 @@ class EventCommands {
   };
   Program& program_;
   std::vector<Row> rows_;
+  pid_t pid_ = 0;
+  int stop_fd_ = -1;
+  bool is_late_ = false;
+  std::vector<Error> late_;
 };
 
-// A job has failed: what, CRIU's first error line, and where its log is. The log is copied to --log FILE, or else to a
-// new file in $TMPDIR.
+bool is_of_criu(const Error& error);  // it is CRIU that has failed
+
+// A job has failed: what; and if it was CRIU, its first error line, and where its log is. The log is copied to --log
+// FILE, or else to a new file in $TMPDIR. Of a job that was stopped nothing is said.
 void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name);
 // The same of a job that went well: the log goes to --log FILE, if that is given.
 void keep_log(Program& program, int directory, const char* log_name);
@@ -43,7 +54,8 @@ void print_criu_options(Output& output);
 
 inline constexpr Option criu_job_options[] = {
     {0, "set", "NAME=VALUE", "Set an option of CRIU by its name in criu_opts (--list-options); may be repeated."},
-    {0, "on", "EVENT=COMMAND", "Run COMMAND in a shell on EVENT; if it fails, so does CRIU. May be repeated."},
+    {0, "on", "EVENT=COMMAND",
+     "Run COMMAND in a shell on EVENT; if it fails, so does CRIU, as long as it can. May be repeated."},
     {0, "config", "FILE", "Have CRIU read this configuration file.", Option::files},
     {0, "no-default-config", nullptr, "Have CRIU's command line read no default configuration file."},
     criu_row,

@@ -1,8 +1,14 @@
 #include "cli/criu/criu_program.hpp"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 namespace critpipe::filters {
 
@@ -12,6 +18,33 @@ std::unique_ptr<Criu> make_criu(const Program& program) {
   auto criu = std::make_unique<Criu>(criu_program(program));
   if (const auto socket = program.value("service")) criu->set_service(*socket);
   return criu;
+}
+
+void set_options(Program& program, CriuOptions& options) {
+  for (const std::string& assignment : program.values("set")) {
+    const std::string_view field = std::string_view{assignment}.substr(0, assignment.find_first_of(".="));
+    for (const CriuOptionRow& row : criu_option_rows())
+      if (row.field == field && row.is_ours()) program.usage("--set: " + std::string{field} + " is set by critpipe");
+    if (field == "pid") program.usage("--set: the pid is set by critpipe");
+    if (Error error = options.assign(assignment)) program.usage("--set: " + error.name);
+  }
+}
+
+void check_files(Program& program, const CriuOptions& options) {
+  const std::string config = options.text("config_file");
+  if (!config.empty() && access(config.c_str(), R_OK) != 0)
+    program.report(system_error(Reason::io_open, config, errno));
+  const auto path = program.value("log");
+  if (!path) return;
+  const OwnedDescriptor file{open(path->c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600)};
+  if (!file) program.report(system_error(Reason::io_write, *path, errno));
+}
+
+WorkDirectory::WorkDirectory(Error& error) {
+  cleanup_ = std::make_unique<SignalCleanup>([&] {
+    directory_ = PrivateDirectory{error};
+    return SignalCleanup::Made{directory_.path()};
+  });
 }
 
 struct SignalDescriptor::Masks {
@@ -30,11 +63,25 @@ SignalDescriptor::SignalDescriptor() : masks_{std::make_unique<Masks>()} {
   fd_ = OwnedDescriptor{signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK)};
 }
 
-SignalDescriptor::~SignalDescriptor() { pthread_sigmask(SIG_SETMASK, &masks_->before, nullptr); }
+SignalDescriptor::~SignalDescriptor() {
+  while (take() != 0) {
+  }
+  pthread_sigmask(SIG_SETMASK, &masks_->before, nullptr);
+}
+
+bool SignalDescriptor::has_come() const {
+  pollfd waiting{fd_.fd(), POLLIN, 0};
+  return poll(&waiting, 1, 0) > 0;
+}
 
 int SignalDescriptor::take() {
   signalfd_siginfo info;
   return read(fd_.fd(), &info, sizeof info) == static_cast<ssize_t>(sizeof info) ? static_cast<int>(info.ssi_signo) : 0;
+}
+
+std::string name_of_signal(int number) {
+  const char* name = sigabbrev_np(number);
+  return name ? std::string{"SIG"} + name : "signal " + std::to_string(number);
 }
 
 void end_by_signal(int number) {

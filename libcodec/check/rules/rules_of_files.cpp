@@ -1,5 +1,8 @@
 // Descriptors, directories, and what stands in for files.
 #include <algorithm>
+#include <deque>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
@@ -180,7 +183,7 @@ void find_pipe_ends(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_pipe_data(const CheckedImages& set, const Reporter& report) {
-  const auto look = [&](const char* kind, std::uint32_t type) {
+  const auto look = [&](ListedKind kind, std::uint32_t type) {
     std::set<std::uint32_t> ids;
     for (const SeenFile& file : set.files())
       if (file.type == type) ids.insert(file.record.id("pipe_id"));
@@ -195,27 +198,70 @@ void find_pipe_data(const CheckedImages& set, const Reporter& report) {
   look("FIFO_DATA", type_fifo);
 }
 
+// The descriptors of a table, in order.
+using Table = std::vector<std::uint32_t>;
+
+// Which tables an epoll is in, by its id. Each table is held once, however many epolls are in it.
+struct EpollTables {
+  explicit EpollTables(const CheckedImages& set) {
+    each_table(set, [&](const Task& task, const std::string&) {
+      Table& table = all.emplace_back();
+      for (const Descriptor& descriptor : set.checkpoint.descriptors(task)) {
+        table.push_back(descriptor.fd);
+        if (descriptor.type == type_epoll) of_epoll[descriptor.file_id].push_back(&table);
+      }
+      std::ranges::sort(table);
+    });
+  }
+  std::deque<Table> all;
+  std::unordered_map<std::uint32_t, std::vector<const Table*>> of_epoll;
+};
+
+// The descriptors in any of the tables. Looking for few is cheaper than joining large ones, and the other way round.
+class AnyTable {
+ public:
+  AnyTable(const std::vector<const Table*>& tables, std::uint64_t nr_lookups) : tables_{tables} {
+    std::uint64_t size = 0;
+    for (const Table* const table : tables) size += table->size();
+    if (size >= tables.size() * nr_lookups) return;
+    for (const Table* const table : tables) joined_.insert(table->begin(), table->end());
+    is_joined_ = true;
+  }
+  bool has(std::uint32_t fd) const {
+    if (is_joined_) return joined_.contains(fd);
+    return std::ranges::any_of(tables_, [&](const Table* table) { return std::ranges::binary_search(*table, fd); });
+  }
+
+ private:
+  const std::vector<const Table*>& tables_;
+  std::unordered_set<std::uint32_t> joined_ = {};
+  bool is_joined_ = false;
+};
+
 // A process with the epoll has the descriptor, too.
 void find_watched(const CheckedImages& set, const Reporter& report) {
-  std::map<std::uint32_t, std::set<std::uint32_t>> tables;  // of an epoll's id: the union of descriptors
-  for (const Task* const task : set.running()) {
-    std::set<std::uint32_t> own;
-    std::vector<std::uint32_t> epolls;
-    for (const Descriptor& descriptor : set.checkpoint.descriptors(*task)) {
-      own.insert(descriptor.fd);
-      if (descriptor.type == type_epoll) epolls.push_back(descriptor.file_id);
-    }
-    for (const std::uint32_t id : epolls) tables[id].insert(own.begin(), own.end());
-  }
+  const EpollTables epolls{set};
   for (const SeenFile& file : set.files()) {
-    const auto table = file.type == type_epoll ? tables.find(file.id) : tables.end();
-    if (table == tables.end()) continue;
+    const auto tables = file.type == type_epoll ? epolls.of_epoll.find(file.id) : epolls.of_epoll.end();
+    if (tables == epolls.of_epoll.end()) continue;
+    std::uint64_t nr_targets = 0;
+    file.record.each("tfd", [&](const Record&) { ++nr_targets; });
+    if (nr_targets == 0) continue;
+    const AnyTable any{tables->second, nr_targets};
     file.record.each("tfd", [&](const Record& target) {
-      if (!table->second.contains(target.id("tfd")))
+      if (!any.has(target.id("tfd")))
         report({std::string{file.image}, file.entry, "epfd.tfd.tfd"},
                sentence("it waits for descriptor %u, which no task that has it has open", target.id("tfd")));
     });
   }
+}
+
+// CRIU takes the inner one for the file's, and looks for what descriptors name.
+void find_two_ids(const CheckedImages& set, const Reporter& report) {
+  for (const SeenFile& file : set.files())
+    if (file.image == "files.img" && file.record.has("id") && file.record.id("id") != file.id)
+      report({std::string{file.image}, file.entry, "id"},
+             sentence("its entry calls it %u, and the file in it %u", file.id, file.record.id("id")));
 }
 
 void find_external(const CheckedImages& set, const Reporter& report) {
@@ -274,6 +320,8 @@ constexpr RuleRow rows[] = {
     {{"descriptors-missing", Severity::loss, "A task has no table of descriptors.",
       "Copy the fdinfo image again, or dump again: CRIU restores the task with nothing open."},
      find_missing_tables},
+    {{"file-ids", Severity::error, "A file has two numbers.", "Take files.img from the dump as it was written."},
+     find_two_ids},
     {{"descriptor-file", Severity::error, "A descriptor refers to a file that is not in the images.",
       "Take files.img and the fdinfo image from the same dump."},
      find_unknown_files},

@@ -249,6 +249,22 @@ constexpr RuleRow rows[] = {
      find_statistics},
 };
 
+constexpr bool is_rule_of(std::string_view rule, std::string_view fault) {
+  for (const std::string_view prefix : {"pages-", "pagemap-"})
+    if (rule.starts_with(prefix) && rule.substr(prefix.size()) == fault) return true;
+  return false;
+}
+
+constexpr bool has_all_faults() {
+  for (const std::string_view fault : pages_fault_names) {
+    bool has_rule = false;
+    for (const RuleRow& row : rows) has_rule |= is_rule_of(row.rule.name, fault);
+    if (!has_rule) return false;
+  }
+  return true;
+}
+static_assert(has_all_faults(), "a PagesFault has no rule");
+
 }  // namespace
 
 std::span<const RuleRow> memory_rules() { return rows; }

@@ -28,30 +28,28 @@ void find_missing_mounts(const CheckedImages& set, const Reporter& report) {
   }
 }
 
-struct Mounts {
-  std::map<std::uint32_t, std::uint32_t> parents;  // by mount
-  std::uint64_t roots = 0;
-};
+// The parents of mounts, by image and mount.
+using Parents = std::map<std::string, std::map<std::uint32_t, std::uint32_t>>;
 
-std::map<std::string, Mounts> mounts_of(const CheckedImages& set) {
-  std::map<std::string, Mounts> all;
+Parents parents_of_mounts(const CheckedImages& set) {
+  Parents all;
   set.each("MNTS", [&](const std::string& image, std::uint64_t, const Record& mount) {
-    all[image].parents.emplace(mount.id("mnt_id"), mount.id("parent_mnt_id"));
+    all[image].emplace(mount.id("mnt_id"), mount.id("parent_mnt_id"));
   });
   return all;
 }
 
 // The parent of a namespace's root is the root itself, or outside.
 void find_parents(const CheckedImages& set, const Reporter& report) {
-  const std::map<std::string, Mounts> all = mounts_of(set);
-  for (const auto& [image, mounts] : all) {
+  const Parents all = parents_of_mounts(set);
+  for (const auto& [image, parents] : all) {
     if (set.is_damaged(image)) continue;
     std::uint64_t roots = 0;
-    for (const auto& [id, parent] : mounts.parents) roots += parent == id || !mounts.parents.contains(parent);
-    if (roots == 0 && !mounts.parents.empty()) report({image}, "none of its mounts is the root");
+    for (const auto& [id, parent] : parents) roots += parent == id || !parents.contains(parent);
+    if (roots == 0 && !parents.empty()) report({image}, "none of its mounts is the root");
   }
   set.each("MNTS", [&](const std::string& image, std::uint64_t entry, const Record& mount) {
-    const auto& parents = all.at(image).parents;
+    const auto& parents = all.at(image);
     const std::uint32_t parent = mount.id("parent_mnt_id");
     const std::string_view point = mount.text("mountpoint");
     const bool is_root = point == "/" || point == "./" || point == ".";
@@ -71,9 +69,10 @@ void find_twice(const CheckedImages& set, const Reporter& report) {
 
 void find_tmpfs(const CheckedImages& set, const Reporter& report) {
   std::map<std::uint32_t, bool> seen;  // devices: has it been told?
-  std::set<std::uint32_t> outside;     // devices that are mounted from outside
+  std::set<std::uint32_t> outside;     // devices whose root is mounted from outside: what lies below one file is not
   set.each("MNTS", [&](const std::string&, std::uint64_t, const Record& mount) {
-    if (mount.has("ext_key") || mount.number("ext_mount") != 0) outside.insert(mount.id("root_dev"));
+    const bool is_outside = mount.has("ext_key") || mount.number("ext_mount") != 0;
+    if (is_outside && mount.text("root") == "/") outside.insert(mount.id("root_dev"));
   });
   set.each("MNTS", [&](const std::string& image, std::uint64_t entry, const Record& mount) {
     const std::uint32_t device = mount.id("root_dev");
@@ -108,11 +107,11 @@ void find_autofs(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_external_mounts(const CheckedImages& set, const Reporter& report) {
-  const bool gives_all = set.is_inherited("");  // mnt[]
+  const bool gives_all = set.is_external("mnt", "");
   set.each("MNTS", [&](const std::string& image, std::uint64_t entry, const Record& mount) {
     std::string_view key = mount.text("ext_key");
     if (key.empty() && mount.number("ext_mount") != 0) key = mount.text("root");
-    if (key.empty() || set.is_inherited(key) || (key == automatic && gives_all)) return;
+    if (key.empty() || set.is_external("mnt", key) || (key == automatic && gives_all)) return;
     const std::string option = key == automatic ? "mnt[]" : "mnt[" + visible(key) + "]:PATH";
     report.need({image, entry, mount.has("ext_key") ? "ext_key" : "ext_mount"},
                 quoted(mount.text("mountpoint")) + " is mounted from outside: the restore needs --external " + option);

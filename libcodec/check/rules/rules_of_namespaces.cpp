@@ -27,10 +27,6 @@ void find_nested(const CheckedImages& set, const Reporter& report) {
   }
 }
 
-bool is_external(const CheckedImages& set, std::string_view kind, std::uint32_t id) {
-  return set.first(kind, id).has("ext_key");
-}
-
 void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   const Task* const root = set.root_task();
   if (!root || set.is_cut) return;
@@ -54,7 +50,7 @@ void find_missing_network(const CheckedImages& set, const Reporter& report) {
     const std::string settings = CheckedImages::name_of_image("NETNS", id);
     const bool has_devices = set.has(devices), has_settings = set.has(settings);
     const std::string addresses = CheckedImages::name_of_image("IFADDR", id);
-    if (id == 0 || is_external(set, "NETNS", id)) continue;
+    if (id == 0 || set.first("NETNS", id).has("ext_key")) continue;
     if (has_settings && !has_devices && set.has(addresses))
       report({devices}, "this image is missing: the devices will not be there");
     if (has_devices && !has_settings && set.has_time_namespaces())
@@ -93,7 +89,7 @@ void find_sockets(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_external(const CheckedImages& set, const Reporter& report) {
-  const auto look = [&](const char* kind, const char* what) {
+  const auto look = [&](ListedKind kind, const char* what) {
     set.each(kind, [&](const std::string& image, std::uint64_t entry, const Record& record) {
       const std::string_view key = record.text("ext_key");
       if (record.has("ext_key") && !set.is_inherited(key))

@@ -8,7 +8,6 @@ namespace critpipe {
 namespace {
 
 constexpr std::uint32_t external_flag = 1;  // USK_EXTERN
-constexpr std::uint32_t tcp = 6, tcp_close_state = 7, tcp_listen = 10;
 
 void find_peers(const CheckedImages& set, const Reporter& report) {
   if (set.lacks_files(type_unix)) return;
@@ -34,9 +33,8 @@ void find_external_sockets(const CheckedImages& set, const Reporter& report) {
 }
 
 bool is_connected(const SeenFile& file) {
-  const std::uint32_t state = file.record.id("state");
-  return file.type == type_inet && file.record.number("proto") == tcp && file.record.number("dst_port") != 0 &&
-         state != tcp_close_state && state != tcp_listen;
+  return file.type == type_inet &&
+         is_connected_tcp(file.record.id("proto"), file.record.id("state"), file.record.id("dst_port"));
 }
 
 void find_connections(const CheckedImages& set, const Reporter& report) {
@@ -48,8 +46,8 @@ void find_connections(const CheckedImages& set, const Reporter& report) {
   if (first)
     report.need(
         {std::string{first->image}, first->entry, "isk.state"},
-        sentence("%llu TCP sockets are connected: the restore needs --tcp-established, or --tcp-close to drop them",
-                 static_cast<unsigned long long>(count)));
+        sentence("%llu TCP socket%s connected: the restore needs --tcp-established, or --tcp-close to drop %s",
+                 static_cast<unsigned long long>(count), count == 1 ? " is" : "s are", count == 1 ? "it" : "them"));
 }
 
 void find_streams(const CheckedImages& set, const Reporter& report) {

@@ -7,8 +7,6 @@
 
 namespace critpipe {
 
-namespace {
-
 const MessageReader<Ids>& ids_reader() {
   static const MessageReader<Ids> reader{"task_kobj_ids_entry",
                                          {{"vm_id", put<&Ids::vm>},
@@ -25,6 +23,8 @@ const MessageReader<Ids>& ids_reader() {
                                           {"time_ns_id", put<&Ids::time_ns>}}};
   return reader;
 }
+
+namespace {
 
 struct TaskCore {
   std::uint32_t state = 0, exit_code = 0, stop_signal = 0, seccomp_mode = 0;

@@ -14,6 +14,12 @@ namespace {
 
 bool is_image(OpenedInput& opened) { return is_raw_name(opened.name) || is_image_head(opened.reader->peek(4)); }
 
+// What is no image is an input like any other: a damaged archive keeps its own name.
+std::string checkpoint_of(OpenedInput& opened) {
+  const bool is_lone_image = is_image_name(opened.name) || is_image(opened);
+  return is_lone_image ? opened.called.directory() : opened.called.checkpoint();
+}
+
 Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   OpenedInput& image = inputs.front();
   Receiver& receiver = delivery.receiver;
@@ -28,7 +34,7 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   member.path = image.path;
   member.place = image.place;
   member.set_place = image.place.substr(0, image.place.size() - image.name.size());
-  member.set = std::make_shared<const SetId>(SetId{image.called.directory(), {}});
+  member.set = std::make_shared<const SetId>(SetId{checkpoint_of(image), {}});
   member.id = delivery.next_id;
   member.size = image.size;
   if (image.file.is_open()) {

@@ -141,6 +141,9 @@ class Criu {
   [[nodiscard]] Error prepare();
   // Ends the worker. Reasons: criu_failed, where its status is not 0.
   Error cleanup();
+  // Hangs up on the worker in the midst of a call. One that has not ended in that time is left alone, since its death
+  // could be that of a tree: returns its pid; else 0.
+  pid_t leave(int milliseconds);
   int worker_pidfd() const;  // -1: there is none
 
   // One request, with its notifications. Without `notify` CRIU sends none.

@@ -32,6 +32,8 @@ struct CriuOptionRow {
   std::string_view flag;     // "--shell-job"; empty: it has none
   std::string_view refused;  // why it does not go into a stream; empty: it does
   std::string_view about;    // what the text of the value is, where it is not the value itself: "fd[N]:KEY"
+  // A job sets it itself: dump_into() and its like.
+  bool is_ours() const { return refused.starts_with("critpipe"); }
 };
 
 // All fields of criu_opts in the order of their numbers.

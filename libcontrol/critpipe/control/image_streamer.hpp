@@ -49,9 +49,9 @@ class StreamerEnd {
   StreamerEnd(const StreamerEnd&) = delete;
   StreamerEnd& operator=(const StreamerEnd&) = delete;
 
-  // Makes the socket in this directory, of any length of path, and replaces one that was left there. Only processes of
-  // root and of our user may connect. Its name is removed when CRIU has connected, and with the object. Reasons:
-  // io_open.
+  // Makes the socket in this directory, of any length of path, and replaces one that was left there by who has gone.
+  // Only processes of root and of our user may connect. Its name is removed when CRIU has connected, and with the
+  // object. Reasons: io_open.
   [[nodiscard]] Error listen(const std::string& directory);
   // CRIU's path to the socket as it will spell it, if `directory` is its --images-dir; CRIU cuts longer ones than
   // max_path, and cannot connect.

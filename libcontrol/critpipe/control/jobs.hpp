@@ -15,6 +15,9 @@
 // RPC; into a stream and out of one, which RPC cannot do, by its command line, with a script that stands for
 // notifications.
 //
+// `stop_fd` is looked at while CRIU is waited for, and again when `notify` has returned: what came meanwhile makes the
+// answer a no. After a yes to post-dump, or to post-restore, it is too late, and it is not looked at any more.
+//
 // Nothing here installs signal handlers. Each call uses objects of its own; any thread may make one.
 #pragma once
 
@@ -34,7 +37,7 @@ struct CriuSetup {
   std::string service = {};             // the socket of a CRIU that runs as a service; not for streams
   std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
   std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
-  int stop_fd = -1;                                         // readable: give up, and let the tree live
+  int stop_fd = -1;                                         // readable: give up, and let the tree live; see below
   int terminal = -1;                                        // that of our session, which a restored shell job joins
 };
 
@@ -42,12 +45,18 @@ struct JobEnd {
   Error error = {};       // reasons: no_criu, bad_answer, criu_failed; and those of what the images went to
   CriuLogError log = {};  // what CRIU's log says of it
   bool stopped = false;   // because stop_fd was readable
-  pid_t pid = 0;          // of the root task that was restored: a child of this process, but for a service
+  // CRIU has not ended half a minute after it was stopped, and was left alone: it has the tree until it sees that.
+  pid_t still_at_work = 0;
+  pid_t pid = 0;  // of the root task that was restored: a child of this process, but for a service
 };
 
 // What CRIU's log is called, in its working directory.
 constexpr const char* dump_log_name = "dump.log";
 constexpr const char* restore_log_name = "restore.log";
+
+// Do the configuration files that CRIU reads by itself, or with config_file, let the tree live after a dump? Nothing
+// else says so. An ImageCapture must make copies then. In doubt: true.
+bool config_lets_live(const CriuSetup& setup, const CriuOptions& options);
 
 // Dumps into an open directory, by RPC. The log and stats-dump are there, too.
 JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_fd, const CriuNotify& notify,

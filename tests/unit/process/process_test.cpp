@@ -9,6 +9,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <thread>
 
 #include "critpipe/control/process.hpp"
 #include "process/proc_text.hpp"
@@ -88,6 +90,22 @@ TEST(HeldProcess, IsAliveUntilItEnds) {
   EXPECT_FALSE(held.is_alive());
   (void)HeldProcess::open(child.pid(), error);
   EXPECT_EQ(error.reason, Reason::io_open);
+}
+
+TEST(HeldProcess, AThreadHasANumberAndIsNoProcess) {
+  pid_t number = 0;
+  std::mutex mutex;
+  std::unique_lock lock{mutex};
+  std::thread thread{[&] {
+    __atomic_store_n(&number, gettid(), __ATOMIC_SEQ_CST);
+    const std::lock_guard until_the_end{mutex};
+  }};
+  while (__atomic_load_n(&number, __ATOMIC_SEQ_CST) == 0) usleep(1000);
+  Error error;
+  (void)HeldProcess::open(number, error);
+  EXPECT_EQ(error.name, "it is a thread of process " + std::to_string(getpid()));
+  lock.unlock();
+  thread.join();
 }
 
 TEST(PrivateDirectory, IsForUsAloneAndGoesWithAllThatIsInIt) {

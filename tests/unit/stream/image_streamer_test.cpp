@@ -291,17 +291,27 @@ class StreamerSockets : public ::testing::Test {
 TEST_F(StreamerSockets, AreForTheirOwnerAndGoAway) {
   const std::string name = path_ + "/streamer-capture.sock";
   {
-    ImageCapture left;
-    EXPECT_FALSE(left.listen(path_));
-    struct stat status;
-    ASSERT_EQ(lstat(name.c_str(), &status), 0);
-    EXPECT_TRUE(S_ISSOCK(status.st_mode));
-    EXPECT_EQ(status.st_mode & 0777, 0600U);
-    ImageCapture again;  // replaces what was left there
-    EXPECT_FALSE(again.listen(path_));
-    OwnedDescriptor peer{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     sockaddr_un address{AF_UNIX, {}};
     name.copy(address.sun_path, sizeof address.sun_path - 1);
+    {
+      ImageCapture first;
+      EXPECT_FALSE(first.listen(path_));
+      struct stat status;
+      ASSERT_EQ(lstat(name.c_str(), &status), 0);
+      EXPECT_TRUE(S_ISSOCK(status.st_mode));
+      EXPECT_EQ(status.st_mode & 0777, 0600U);
+      ImageCapture second;
+      EXPECT_EQ(second.listen(path_).name, "another image streamer waits there");
+      EXPECT_FALSE(first.step());  // and sees nothing of it
+      EXPECT_FALSE(first.is_connected());
+      const OwnedDescriptor gone{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+      std::filesystem::remove(name);
+      ASSERT_EQ(bind(gone.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    }
+    EXPECT_TRUE(std::filesystem::exists(name));  // it was not the first one's any more
+    ImageCapture again;                          // replaces what was left there
+    EXPECT_FALSE(again.listen(path_));
+    OwnedDescriptor peer{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     EXPECT_EQ(::connect(peer.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     EXPECT_FALSE(again.is_connected());
     EXPECT_FALSE(again.step());

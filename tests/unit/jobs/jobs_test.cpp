@@ -1,0 +1,115 @@
+// Jobs that are stopped, by a service that a test plays; what CRIU's configuration files say.
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "critpipe/control/jobs.hpp"
+#include "unit/rpc/fake_service.hpp"
+
+namespace critpipe {
+namespace {
+
+namespace pb = ::critpipe::oracle;
+using tests::FakeService;
+
+struct Stopped {
+  JobEnd end;
+  std::vector<bool> replies;  // that the service got
+};
+
+// One event; while it is looked at, or before, or after the answer, somebody asks for the job to be stopped.
+enum class When : std::uint8_t { in_event, after_answer };
+Stopped stop_at(pb::criu_req_type type, const std::string& event, When when) {
+  Error error;
+  OwnedDescriptor stop, stops;
+  EXPECT_TRUE(pipe_pair(stop, stops, error));
+  const auto ask = [&] { EXPECT_EQ(write(stops.fd(), "!", 1), 1); };
+  Stopped result;
+  {
+    FakeService service{[&](const pb::criu_req& request, const FakeService::Send& send) {
+      if (request.type() == type) return send(tests::event_of(event), -1), true;
+      result.replies.push_back(request.notify_success());
+      if (when == When::after_answer) ask();
+      usleep(50000);
+      send(tests::answer_of(type, request.notify_success()), -1);
+      return true;
+    }};
+    const OwnedDescriptor directory{open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    const CriuSetup setup{.service = service.path(), .stop_fd = stop.fd()};
+    const auto notify = [&](CriuNotification&) {
+      if (when == When::in_event) ask();
+      return CriuReply{};
+    };
+    const PrivateDirectory work{error};
+    result.end = type == pb::DUMP ? dump_into(setup, {}, directory.fd(), notify)
+                                  : restore_from(setup, {}, directory.fd(), work, notify);
+  }
+  return result;
+}
+
+TEST(Jobs, AStopWhileAnEventIsLookedAtIsObeyed) {
+  for (const auto& [type, event] :
+       {std::pair{pb::DUMP, "pre-dump"}, std::pair{pb::DUMP, "post-dump"}, std::pair{pb::RESTORE, "post-restore"}}) {
+    const Stopped stopped = stop_at(type, event, When::in_event);
+    EXPECT_TRUE(stopped.end.stopped) << event;
+    EXPECT_TRUE(stopped.end.error) << event;
+    for (const bool success : stopped.replies) EXPECT_FALSE(success) << event;
+  }
+}
+
+TEST(Jobs, AStopBehindTheLastWordIsTooLate) {
+  for (const auto& [type, event] : {std::pair{pb::DUMP, "post-dump"}, std::pair{pb::RESTORE, "post-restore"}}) {
+    const Stopped stopped = stop_at(type, event, When::after_answer);
+    EXPECT_FALSE(stopped.end.stopped) << event;
+    EXPECT_FALSE(stopped.end.error) << event << to_string(stopped.end.error);
+  }
+  EXPECT_TRUE(stop_at(pb::DUMP, "pre-dump", When::after_answer).end.stopped);
+}
+
+class ConfigFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    unsetenv("CRIU_CONFIG_FILE");
+    ASSERT_EQ(setenv("HOME", directory_.path().c_str(), 1), 0);
+  }
+  bool says(const std::string& text) {
+    const std::string path = directory_.path() + "/conf";
+    std::ofstream{path} << text;
+    CriuOptions options;
+    EXPECT_FALSE(options.set("config_file", path));
+    return config_lets_live({}, options);
+  }
+  Error error_;
+  PrivateDirectory directory_{error_};
+};
+
+TEST_F(ConfigFiles, MayLetTheTreeLive) {
+  EXPECT_FALSE(says(""));
+  EXPECT_FALSE(says("tcp-established\n# leave-running\nghost-limit 4M\n"));
+  EXPECT_TRUE(says("tcp-established\n  leave-running # yes\n"));
+  EXPECT_TRUE(says("leave-stopped"));
+  EXPECT_TRUE(says("leave-r\n"));
+  EXPECT_TRUE(says("log-file x -R\n"));
+  EXPECT_FALSE(says("leave-running-not\n"));
+}
+
+TEST_F(ConfigFiles, AreReadWhereCriuReadsThem) {
+  ASSERT_EQ(mkdir((directory_.path() + "/.criu").c_str(), 0700), 0);
+  std::ofstream{directory_.path() + "/.criu/default.conf"} << "leave-running\n";
+  EXPECT_TRUE(config_lets_live({}, {}));
+  EXPECT_FALSE(config_lets_live({.words = {"--no-default-config"}}, {}));
+  EXPECT_FALSE(says("tcp-close"));  // in place of the default ones
+  const std::string other = directory_.path() + "/other";
+  std::ofstream{other} << "leave-running\n";
+  ASSERT_EQ(setenv("CRIU_CONFIG_FILE", other.c_str(), 1), 0);
+  EXPECT_TRUE(config_lets_live({.words = {"--no-default-config"}}, {}));
+  unsetenv("CRIU_CONFIG_FILE");
+}
+
+}  // namespace
+}  // namespace critpipe
