@@ -34,7 +34,7 @@ struct DirectoryDump {
 
 // Runs CRIU. `make_safe` is called before the tree is given up, and says so if it fails; of a tree that stays, when
 // CRIU has ended. `finish`: what is left to be done then, before anything is said of CRIU.
-DirectoryDump run_job(Program& program, DumpJob& job, const SignalDescriptor& signals, const HiddenDirectory& directory,
+DirectoryDump run_job(Program& program, DumpJob& job, const SignalDescriptor& signals, HiddenDirectory& directory,
                       const std::function<bool()>& make_safe, const std::function<void()>& finish) {
   DirectoryDump dump;
   bool was_tried = false;
@@ -49,9 +49,16 @@ DirectoryDump run_job(Program& program, DumpJob& job, const SignalDescriptor& si
   job.commands.set_stop(signals.fd());
   const JobEnd end = dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
   dump.is_stopped = end.stopped;
-  if (!end.error && !was_tried) make();
+  // A CRIU that has ended without asking may have taken the tree with it.
+  const bool was_not_asked = !end.error && !was_tried;
+  if (was_not_asked) make();
   const bool has_failed = was_tried && !dump.is_safe;
-  if (has_failed) dump.is_stopped |= signals.has_come();
+  if (has_failed && was_not_asked && !job.stays) {
+    directory.keep();
+    program.note("the images are in " + visible(directory.path()));
+  } else if (has_failed) {
+    dump.is_stopped |= signals.has_come();
+  }
   keep_log(program, directory.fd(), dump_log_name);
   if (dump.is_safe && !end.stopped) finish();
   if (end.error && !has_failed) report_failure(program, end, directory.fd(), dump_log_name);
