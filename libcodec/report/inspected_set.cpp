@@ -44,6 +44,15 @@ void InspectedSet::count(const Member& member, std::uint64_t size) {
   else if (member.path.find("volumes/") != std::string::npos && name.ends_with(".tar")) sizes.volumes += size;
 }
 
+void add_files(InspectedSizes& sizes, const InspectedSizes& others) {
+  sizes.total += others.total;
+  sizes.images += others.images;
+  sizes.directory += others.directory;
+  sizes.root_difference += others.root_difference;
+  sizes.shared_files += others.shared_files;
+  sizes.volumes += others.volumes;
+}
+
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
   return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
 }
