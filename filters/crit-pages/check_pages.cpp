@@ -18,29 +18,43 @@ class Findings {
   Findings(Program& program, Output& output)
       : output_{output}, json_{output, false, big_numbers_of(program)}, as_json_{program.has("json")} {}
 
-  void add(const SetId& set, const PagesFault& fault);
+  void add(const SetId& set, const PagesFault& fault) {
+    add(set, fault.name, fault.image, fault.entry, fault.vaddr, fault.text);
+  }
+  void add_damage(const SetId& set, const Error& error);
   std::uint64_t count() const { return count_; }
 
  private:
+  void add(const SetId& set, std::string_view name, const std::string& image, std::uint64_t entry,
+           std::optional<std::uint64_t> vaddr, const std::string& text);
+
   Output& output_;
   JsonWriter json_;
   bool as_json_;
   std::uint64_t count_ = 0;
 };
 
-void Findings::add(const SetId& set, const PagesFault& fault) {
+void Findings::add(const SetId& set, std::string_view name, const std::string& image, std::uint64_t entry,
+                   std::optional<std::uint64_t> vaddr, const std::string& text) {
   ++count_;
   if (!as_json_) {
-    std::string line = visible(fault.image) + ": ";
-    if (fault.entry != Error::nowhere) line += formatted("entry %llu: ", static_cast<unsigned long long>(fault.entry));
-    if (fault.vaddr) line += formatted("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr));
-    output_.write(line + fault.text + '\n');
+    std::string line = visible(image) + ": ";
+    if (entry != Error::nowhere) line += formatted("entry %llu: ", static_cast<unsigned long long>(entry));
+    if (vaddr) line += formatted("0x%llx: ", static_cast<unsigned long long>(*vaddr));
+    output_.write(line + text + '\n');
     return;
   }
-  put_set(json_.begin('{'), set).key("finding").text(fault.name).key("image").text(fault.image);
-  if (fault.entry != Error::nowhere) json_.key("entry").number(fault.entry);
-  if (fault.vaddr) json_.key("vaddr").number(*fault.vaddr);
-  json_.key("text").text(fault.text).end('}').line_end();
+  put_set(json_.begin('{'), set).key("finding").text(name).key("image").text(image);
+  if (entry != Error::nowhere) json_.key("entry").number(entry);
+  if (vaddr) json_.key("vaddr").number(*vaddr);
+  json_.key("text").text(text).end('}').line_end();
+}
+
+void Findings::add_damage(const SetId& set, const Error& error) {
+  Error inner = error;
+  inner.image.clear();
+  inner.entry = Error::nowhere;
+  add(set, "damaged", error.image, error.entry, {}, to_string(inner));
 }
 
 // Which image of a parent holds the stretch, and how many pages are there.
@@ -116,11 +130,7 @@ int run(Program& program) {
     if (error.reason == Reason::no_parent && !program.has("parent")) return;
     const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
     if (no_input || fault_of(error.reason) != Fault::data) return program.report(error);
-    Error inner = error;
-    inner.image.clear();
-    inner.entry = Error::nowhere;
-    findings.add(error.set ? *error.set : SetId{{}, {}, true},
-                 {"damaged", error.image, error.entry, {}, to_string(inner)});
+    findings.add_damage(error.set ? *error.set : SetId{{}, {}, true}, error);
   };
   SurveyedInputs surveyed{program, {.runs = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {

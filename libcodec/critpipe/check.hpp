@@ -133,6 +133,7 @@ constexpr std::string_view pages_fault_names[] = {"empty",   "alignment", "flags
                                                   "owner",   "parent",    "block"};
 // One of them, which are stable words and those of rules: "pagemap-overlap", "pages-size". Others do not compile.
 struct PagesFaultName : std::string_view {
+  // Of a literal.
   consteval PagesFaultName(const char* word) : std::string_view{word} {
     for (const std::string_view name : pages_fault_names)
       if (name == word) return;

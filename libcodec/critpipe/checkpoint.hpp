@@ -123,7 +123,7 @@ class Checkpoint {
   std::span<const ImageMessage> messages(std::string_view kind) const;
   std::span<const ImageMessage> messages(std::string_view kind, std::uint32_t number) const;
 
-  SetKind kind() const;
+  SetKind kind() const;  // of the images that came so far
   // What a set is that has nothing but pages: "a pre-dump: pages only, no pstree". Empty: it is a checkpoint, or
   // nothing tells what it is.
   std::string_view pages_only() const;

@@ -105,6 +105,11 @@ Ends ends_of(const std::vector<InspectedSocket>& sockets) {
 
 }  // namespace
 
+bool InspectedSocket::is_listening() const {
+  constexpr std::uint32_t listen = 10;
+  return socket.state == listen;
+}
+
 void inspect_sockets(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
   std::vector<InspectedSocket>& sockets = inspection.sockets;

@@ -21,6 +21,15 @@ void add_pages(InspectedProcess& process, std::uint64_t page_size) {
 
 }  // namespace
 
+bool Inspection::has_anything() const {
+  return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
+}
+
+std::string Inspection::comm_of(std::uint32_t pid) const {
+  const Task* task = checkpoint->find_task(pid);
+  return task ? task->comm : std::string{};
+}
+
 void inspect_processes(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
   for (const auto& [task, depth] : checkpoint.tree()) {

@@ -52,6 +52,15 @@ InspectedSizes InspectedSet::all_sizes() const {
   return all;
 }
 
+void add_files(InspectedSizes& sizes, const InspectedSizes& others) {
+  sizes.total += others.total;
+  sizes.images += others.images;
+  sizes.directory += others.directory;
+  sizes.root_difference += others.root_difference;
+  sizes.shared_files += others.shared_files;
+  sizes.volumes += others.volumes;
+}
+
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
   return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
 }

@@ -58,6 +58,9 @@ class InspectedSet final : public PageStore {
   Pagemap pagemap_;  // of last_
 };
 
+// Adds the files of a set without images to the sizes of the one that they belong to.
+void add_files(InspectedSizes& sizes, const InspectedSizes& others);
+
 // The page size of a process, or else that of the checkpoint.
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task);
 

@@ -359,13 +359,7 @@ void InspectionReader::Work::take_what_stands_above(Inspection& inspection) {
   const InspectedSet* const above =
       generation.number > 0 ? sets.find({inspection.id.checkpoint, std::string{generation.base}}) : nullptr;
   if (!above || above->has_images) return;
-  InspectedSizes& sizes = inspection.sizes;
-  sizes.total += above->sizes.total;
-  sizes.images += above->sizes.images;
-  sizes.directory += above->sizes.directory;
-  sizes.root_difference += above->sizes.root_difference;
-  sizes.shared_files += above->sizes.shared_files;
-  sizes.volumes += above->sizes.volumes;
+  add_files(inspection.sizes, above->sizes);
   if (above->checkpoint && !inspection.statistics) inspect_statistics(inspection, *above->checkpoint);
 }
 
@@ -449,20 +443,6 @@ InspectionReader::~InspectionReader() = default;
 std::vector<Inspection> InspectionReader::read() {
   work_->read_all();
   return work_->finish();
-}
-
-bool Inspection::has_anything() const {
-  return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
-}
-
-bool InspectedSocket::is_listening() const {
-  constexpr std::uint32_t listen = 10;
-  return socket.state == listen;
-}
-
-std::string Inspection::comm_of(std::uint32_t pid) const {
-  const Task* task = checkpoint->find_task(pid);
-  return task ? task->comm : std::string{};
 }
 
 }  // namespace critpipe

@@ -267,7 +267,7 @@ Step InputSearch::finish(SearchedSet& set) {
   MemoryOwners owners{set.id, set.checkpoint, work_.options, set.sharers};
   work_.use.add(set.checkpoint);
   if (!set.pages.empty()) work_.use.add_pages_image();
-  else if (set.in_set && set.pagemaps.empty()) work_.use.add_without_memory(set.id);
+  else if (set.in_set && set.pagemaps.all().empty()) work_.use.add_without_memory(set.id);
   if (set.in_set)
     work_.report_missing(set.checkpoint, set.place, [&](MemoryId memory) { return set.pagemaps.contains(memory); });
   for (Pagemap& pagemap : set.pagemaps.all())

@@ -23,10 +23,10 @@ Error no_process(pid_t pid, int number) {
   const ProcDirectory directory{pid};
   const auto status = directory ? directory.read("status") : std::nullopt;
   const auto leader = status ? line_value(*status, "Tgid:") : std::nullopt;
-  const auto leader_pid = leader ? leading_number(*leader) : std::nullopt;
+  const std::uint64_t leader_pid = leader ? leading_number(*leader).value_or(0) : 0;
   Error error = system_error(Reason::io_open, name, number == EINVAL ? ESRCH : number);
-  if (leader_pid && static_cast<pid_t>(*leader_pid) != pid)
-    error.name = "it is a thread of process " + std::to_string(*leader_pid);
+  if (leader_pid != 0 && static_cast<pid_t>(leader_pid) != pid)
+    error.name = "it is a thread of process " + std::to_string(leader_pid);
   return error;
 }
 

@@ -22,11 +22,11 @@ std::unique_ptr<Criu> make_criu(const Program& program) {
 
 void set_options(Program& program, CriuOptions& options) {
   for (const std::string& assignment : program.values("set")) {
+    if (Error error = options.assign(assignment)) program.usage("--set: " + error.name);
     const std::string_view field = std::string_view{assignment}.substr(0, assignment.find_first_of(".="));
     for (const CriuOptionRow& row : criu_option_rows())
       if (row.field == field && row.is_ours()) program.usage("--set: " + std::string{field} + " is set by critpipe");
     if (field == "pid") program.usage("--set: the pid is set by critpipe");
-    if (Error error = options.assign(assignment)) program.usage("--set: " + error.name);
   }
 }
 
