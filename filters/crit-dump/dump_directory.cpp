@@ -123,8 +123,10 @@ DirectoryDump run_job(Program& program, DumpJob& job, SignalDescriptor& signals,
                       const DirectoryUse& use) {
   job.setup.stop_fd = signals.fd();
   job.commands.set_stop(signals.fd());
-  return job.by_engine ? run_engine(program, job, signals, directory, use)
-                       : run_criu(program, job, signals, directory, use);
+  DirectoryDump dump = job.by_engine ? run_engine(program, job, signals, directory, use)
+                                     : run_criu(program, job, signals, directory, use);
+  if (dump.is_given_up && !dump.is_safe) program.note("the images are in " + visible(directory.path()));
+  return dump;
 }
 
 }  // namespace
