@@ -170,7 +170,7 @@ bool CheckReader::wants(std::string_view path) {
 }
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
-  if (!wants(member.path)) return nullptr;
+  if (member.in_set && !wants(member.path)) return nullptr;
   if (!work_->parents.empty() && !member.is_image) return parent_link_sink(work_->now(), member);
   CheckedImages& set = work_->now().of(member, [this] { return work_->make(); });
   if (!member.is_image) {

@@ -1,5 +1,4 @@
 #include "check/checked_images.hpp"
-#include "model/namespace_kinds.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -8,6 +7,8 @@
 #include "check/check_text.hpp"
 #include "model/collect.hpp"
 #include "model/file_types.hpp"
+#include "model/model.hpp"
+#include "model/namespace_kinds.hpp"
 
 namespace critpipe {
 
@@ -159,9 +160,7 @@ void CheckedImages::find_namespaces() {
 
 void CheckedImages::finish() {
   checkpoint.finish(place, false);
-  for (const auto& [name, image] : images)
-    has_tasks_ |=
-        name == "pstree.img" || name.starts_with("core-") || name.starts_with("mm-") || name.starts_with("ids-");
+  has_tasks_ = std::ranges::any_of(images, [](const auto& one) { return is_of_tasks(one.first); });
   collect_files();
   collect_objects();
   for (const Task& task : checkpoint.tasks()) {

@@ -59,6 +59,7 @@ struct InspectionReader::Work final : Receiver {
 
   void read_all();
   InspectedSet& set_of(const Member& member);
+  std::string path_of(const Member& member) const;
   Open opened(const Member& member);
   CapturedImage* capture(const Member& member, std::uint64_t pages_id);
   bool want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image);
@@ -181,12 +182,17 @@ CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64
   return &image;
 }
 
+// Sources are read by calls of their own, and may have the same paths.
+std::string InspectionReader::Work::path_of(const Member& member) const {
+  return nr_read == 0 ? member.path : std::to_string(nr_read) + "/" + member.path;
+}
+
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
   const auto pages_id = pages_id_of_name(member.name);
   if (pages_id) set_of(member).note_pages(*pages_id);
   if (pages_id) return {.use = Use::pages, .pages = capture(member, *pages_id)};
-  if (member.is_image) return {.use = !member.in_set || checkpoints.wants(member.path) ? Use::image : Use::size};
+  if (member.is_image) return {.use = !member.in_set || checkpoints.wants(path_of(member)) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
   if (!is_container_file(member.name) && !is_blob) return {};
   return {.use = Use::text, .most = member.name == "dump.log" ? max_log_head_bytes : max_container_file_bytes};
@@ -206,7 +212,10 @@ Step InspectionReader::Work::begin(const Member& member) {
   nr_with_images += set.has_images && !had_images;
   if (member.size != Member::unknown) set.count(member, member.size);
   const Open& now = open.insert_or_assign(member.id, opened(member)).first->second;
-  return now.use == Open::Use::image ? checkpoints.begin(member) : Step::go;
+  if (now.use != Open::Use::image) return Step::go;
+  Member named = member;
+  named.path = path_of(member);
+  return checkpoints.begin(named);
 }
 
 bool InspectionReader::Work::needs_bytes(const Member& member) {
@@ -428,9 +437,13 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   for (std::size_t i = 0; i < shown.size(); ++i) shown[i].text_id = texts[i];
   if (is_empty) say_why_empty(shown.front());
   for (Error& error : errors) shown.front().errors.push_back(std::move(error));
-  for (Inspection& parent : parents)
-    if (sets.find(parent.id)->source > 0 || parent.checkpoint->kind() == SetKind::aside)
+  for (Inspection& parent : parents) {
+    const bool is_given = sets.find(parent.id)->source > 0;
+    if (is_given)
+      std::erase_if(parent.errors, [](const Error& error) { return error.reason == Reason::missing_image; });
+    if (is_given || parent.checkpoint->kind() == SetKind::aside)
       std::ranges::move(parent.errors, std::back_inserter(shown.front().errors));
+  }
   return shown;
 }
 
