@@ -30,3 +30,4 @@ number = int(sys.argv[1])
 runs = [message({1: 0x10000000 + 8192 * (number - i), 2: 0, 4: 4, 5: 1}) for i in range(number)]
 member("pagemap-7.img", MAGIC + message({1: 1}) + b"".join(runs))
 member("pages-1.img", b"".join(f"{i:8}".encode() * 512 for i in range(number)))
+sys.stdout.buffer.write(bytes(1024))
