@@ -56,7 +56,7 @@ struct InspectedFile {
   std::string about = {};                    // what else it is: "eventfd[3]"; empty for regular files and memfds
   bool is_written = false, is_read = false;  // as it was opened
   bool is_deleted = false;
-  std::uint32_t flags = 0;
+  std::optional<std::uint32_t> flags = {};  // nothing: no image says how it was opened
   std::uint64_t position = 0;
   std::optional<std::uint64_t> size = {};  // nothing: not known, or of neither of the two
   std::vector<Owner> owners = {};

@@ -63,7 +63,7 @@ bool CheckpointReader::wants(std::string_view path) {
   const std::string_view directory = path.substr(0, path.size() - name.size());
   if (is_of_tasks(name) && !work_->with_tasks.contains(directory)) work_->with_tasks.emplace(directory);
   if (is_needed(work_->needs, name)) return true;
-  return is_only_noted(work_->needs, name) && !work_->noted.contains(directory);
+  return is_only_noted(work_->needs, name) && (tells_of_set(name) || !work_->noted.contains(directory));
 }
 
 // What an image by itself is, its bytes say.

@@ -26,16 +26,26 @@ void each_descriptor(const Inspection& inspection, Use use) {
 
 bool has_field(const File& file, std::string_view field) { return file.message->find(field) != nullptr; }
 
+// What says how the file was opened: of a FIFO the entry of its path, of a pidfd nothing, whose flags are others.
+const File* as_opened(const Checkpoint& checkpoint, const File& file) {
+  const std::string_view type = type_name(file.type);
+  if (type == "PIDFD") return nullptr;
+  if (type != "FIFO") return &file;
+  return checkpoint.find_file(type_reg, static_cast<std::uint32_t>(number_of(file, "regf_id")));
+}
+
 InspectedFile file_of(const Exploring& exploring, const File& file) {
   const Checkpoint& checkpoint = exploring.checkpoint;
   InspectedFile found{.path = checkpoint.path_of(file), .type = lower(std::string{type_name(file.type)})};
   found.is_deleted = checkpoint.is_deleted(file);
   const bool is_plain = file.type == type_reg || file.type == type_memfd;
   if (!is_plain) found.about = detailed_text(exploring, file.type, file.id);
-  if (has_field(file, "flags")) {
-    found.flags = static_cast<std::uint32_t>(number_of(file, "flags"));
-    const std::uint32_t access = found.flags & access_mask;
-    const bool is_opened = !(found.flags & path_only);
+  const File* const opened = as_opened(checkpoint, file);
+  if (opened && has_field(*opened, "flags")) {
+    const auto flags = static_cast<std::uint32_t>(number_of(*opened, "flags"));
+    found.flags = flags;
+    const std::uint32_t access = flags & access_mask;
+    const bool is_opened = !(flags & path_only);
     found.is_written = is_opened && (access == write_only || access == read_write);
     found.is_read = is_opened && access != write_only;
   }

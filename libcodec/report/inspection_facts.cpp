@@ -198,8 +198,10 @@ void put_file(JsonWriter& json, const InspectedFile& file) {
   put_known(json, "path", file.path);
   put_known(json, "about", file.about);
   json.key("deleted").boolean(file.is_deleted);
-  json.key("readable").boolean(file.is_read).key("writable").boolean(file.is_written);
-  json.key("flags").number(file.flags);
+  if (file.flags) {
+    json.key("readable").boolean(file.is_read).key("writable").boolean(file.is_written);
+    json.key("flags").number(*file.flags);
+  }
   if (is_plain) json.key("position").number(file.position);
   if (file.size) json.key("size_bytes").number(*file.size);
 }

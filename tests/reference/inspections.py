@@ -352,11 +352,18 @@ def check_true_rest(place, mine, truth):
                 same(place, f"{pid} fd {fd} inode", sockets[int(fd)].get("inode"), int(one["target"][8:-1]))
             if not file or one["target"].startswith("/memfd:") or one["target"].startswith("/proc"):
                 continue
-            same(place, f"{pid} fd {fd} path", file.get("path"), one["target"].removesuffix(" (deleted)"))
-            same(place, f"{pid} fd {fd} deleted", file["deleted"], one["deleted"])
-            same(place, f"{pid} fd {fd} position", file["position"], one["pos"])
+            target = one["target"].removesuffix(" (deleted)")
+            if file["type"] == "pipe":
+                same(place, f"{pid} fd {fd} pipe", file["about"].replace("[", ":[", 1), target)
+            elif file["type"] in ("reg", "fifo", "tty"):
+                same(place, f"{pid} fd {fd} path", file.get("path"), target)
+                same(place, f"{pid} fd {fd} deleted", file["deleted"], one["deleted"])
+            else:  # "anon_inode:[eventfd]"
+                same(place, f"{pid} fd {fd} path", file.get("path"), None)
+            if file["type"] == "reg":
+                same(place, f"{pid} fd {fd} position", file["position"], one["pos"])
             access = int(one["flags"], 8) & 3
-            same(place, f"{pid} fd {fd} writable", file["writable"], access in (1, 2))
+            same(place, f"{pid} fd {fd} writable", file.get("writable"), None if file["type"] == "pidfd" else access in (1, 2))
     roots = [one for one in truth["processes"] if one["nspid"][-1] == mine["processes"][0]["pid"]]
     if mine["mounts"] and len(roots) == 1 and roots[0].get("mountinfo") and len({m["mount_namespace"] for m in mine["mounts"]}) == 1:
         theirs = sorted(line.split()[4].replace("\\040", " ").replace("\\134", "\\") for line in roots[0]["mountinfo"].splitlines())
