@@ -1,13 +1,49 @@
 // The pagemaps of a set, by their memory and by the pages image that they name. Internal.
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <memory>
-#include <ranges>
+#include <type_traits>
 
 #include "critpipe/pages.hpp"
 
 namespace critpipe {
+
+// The pagemaps in a part of a map, in the order of its keys.
+template <class At>
+class PagemapRange {
+ public:
+  class Iterator {
+   public:
+    using value_type = Pagemap;
+    using difference_type = std::ptrdiff_t;
+    Iterator() = default;
+    explicit Iterator(At at) : at_{at} {}
+    Pagemap& operator*() const {
+      if constexpr (std::is_pointer_v<typename std::iterator_traits<At>::value_type::second_type>) return *at_->second;
+      else return at_->second;
+    }
+    Iterator& operator++() {
+      ++at_;
+      return *this;
+    }
+    Iterator operator++(int) { return Iterator{at_++}; }
+    bool operator==(const Iterator&) const = default;
+
+   private:
+    At at_ = {};
+  };
+
+  PagemapRange(At begin, At end) : begin_{begin}, end_{end} {}
+  Iterator begin() const { return Iterator{begin_}; }
+  Iterator end() const { return Iterator{end_}; }
+  bool empty() const { return begin_ == end_; }
+  bool has_several() const { return !empty() && std::next(begin_) != end_; }
+
+ private:
+  At begin_, end_;
+};
 
 // Pagemaps by the pages image that they name, so that nobody looks through all of them for one image. Those that are in
 // it must stay where they are.
@@ -22,11 +58,10 @@ class PagemapIndex {
   // Those that name the image, by memory.
   auto of(std::uint64_t pages_id) const {
     const auto end = pages_id == ~std::uint64_t{0} ? named_.end() : named_.lower_bound({pages_id + 1, {}});
-    return std::ranges::subrange{named_.lower_bound({pages_id, {}}), end} | std::views::values |
-           std::views::transform([](Pagemap* pagemap) -> Pagemap& { return *pagemap; });
+    return PagemapRange{named_.lower_bound({pages_id, {}}), end};
   }
   bool has_any(std::uint64_t pages_id) const { return !of(pages_id).empty(); }
-  bool has_several(std::uint64_t pages_id) const { return !(of(pages_id) | std::views::drop(1)).empty(); }
+  bool has_several(std::uint64_t pages_id) const { return of(pages_id).has_several(); }
 
   // How the image is stored, as the first pagemap says that tells its blocks; null: plain, or none says it, or as the
   // error says, with the pagemap's name. Reasons: bad_blocks.
@@ -51,7 +86,7 @@ class Pagemaps {
   void erase(MemoryId memory);
 
   const PagemapIndex& index() const { return index_; }
-  auto all() { return all_ | std::views::values; }  // by memory
+  auto all() { return PagemapRange{all_.begin(), all_.end()}; }  // by memory
 
  private:
   class Loader;
