@@ -20,19 +20,28 @@ namespace fs = std::filesystem;
 // Archives are unpacked where more than that would have to wait for its place.
 constexpr std::uint64_t held_bytes = 16 << 20;
 
-// Which sets of an archive or a stream have a parent?
-class SetsWithLink final : public Receiver {
+// Which sets with memory are in an archive or a stream, and which have a link to a parent?
+class SetsInInput final : public Receiver {
  public:
-  std::set<std::string> names;
+  std::vector<SetId> sets;
+  std::set<std::string> linked;
 
-  bool wants(std::string_view path) override { return path == "parent" || path.ends_with("/parent"); }
+  bool wants(std::string_view path) override {
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    return name == "parent" || name.starts_with("pagemap-");
+  }
   Step begin(const Member& member) override {
-    if (is_parent_link(member)) names.insert(member.set->set);
+    const SetId& id = *member.set;
+    if (is_parent_link(member)) linked.insert(id.set);
+    else if (member.is_image && known_.insert(id.set).second) sets.push_back(id);
     return Step::go;
   }
   Step bytes(const Member&, Bytes) override { return Step::go; }
   Step end(const Member&) override { return Step::go; }
   void fail(const Member*, const Error&) override {}  // said by who reads the images
+
+ private:
+  std::set<std::string> known_;
 };
 
 std::string names_of(const std::vector<StoredSet>& sets) {
@@ -130,22 +139,27 @@ bool Repack::open_base() {
 }
 
 bool Repack::refuse_child(const std::string& set, const std::string& child) {
-  return fail(set, "it is the parent of " + visible(child) +
+  return fail(set, "it is the parent of " + (child.empty() ? "the set at the top" : visible(child)) +
                        ", which would not fit to what is made of it: repack that one with --flatten");
 }
 
-// The same in the input, where --set chose this one.
+// The same in the input, where --set chose this one: parents are known by their names, or by links.
 bool Repack::refuse_children_in_input() {
   SourceOptions options = source_options(program_);
   options.set.reset();
   options.parents = true;
   options.stdin_offset = stdin_offset_;
-  SetsWithLink linked;
-  (void)critpipe::read_input(inputs_.front(), linked, options);
-  for (const std::string& name : linked.names) {
+  SetsInInput input;
+  (void)critpipe::read_input(inputs_.front(), input, options);
+  const std::string chosen = inputs_.front() + ":" + set_.id->set;
+  const std::vector<std::size_t> parents = parents_among(input.sets);
+  for (std::size_t i = 0; i < parents.size(); ++i)
+    if (parents[i] < parents.size() && input.sets[parents[i]].set == set_.id->set)
+      return refuse_child(chosen, input.sets[i].set);
+  for (const std::string& name : input.linked) {
     options.set = name;
     if (name != set_.id->set && std::ranges::count(linked_sets({inputs_.front()}, options), set_.id->set) > 0)
-      return refuse_child(inputs_.front() + ":" + set_.id->set, name);
+      return refuse_child(chosen, name);
   }
   return true;
 }
