@@ -1,6 +1,6 @@
 """How long does the dump of a container of 1 GiB into a tar.zst take? podman container checkpoint -e, criu alone, zstd alone
 
-A real criu, podman and runc, in the lab that tools/test-live --containers makes (root is needed). LAB names it.
+A real criu, podman and runc, in the lab that tools/test-live containers makes (root is needed). LAB names it.
 """
 import os
 import pathlib
@@ -14,7 +14,7 @@ import place
 def run(case):
     lab = pathlib.Path(os.environ.get("LAB", "/var/lib/critpipe-lab"))
     if os.geteuid() != 0 or not (lab / "trixie" / "opt" / "criu").exists():
-        case.miss("root, and the lab that tools/test-live --containers makes")
+        case.miss("root, and the lab that tools/test-live containers makes")
         return
     share = lab / "share" / "bench"
     shutil.rmtree(share, ignore_errors=True)
