@@ -1,6 +1,7 @@
 // crit-check: is a checkpoint whole and consistent, and what would its restore need?
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "cli/filter.hpp"
 #include "cli/input_lists.hpp"
@@ -106,9 +107,9 @@ class Document {
     json_.begin('{').key("schema").number(1u).key("findings").begin('[');
   }
   void add(CheckedSet&& set) {
-    for (const Finding& finding : set.findings)
+    const auto findings = std::exchange(set.findings, std::vector<Finding>{});  // with their memory
+    for (const Finding& finding : findings)
       if (finding.severity <= level_) print_finding(json_, set.id, finding);
-    set.findings = {};
     sets_.push_back(std::move(set));
   }
   void end() {

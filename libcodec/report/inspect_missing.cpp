@@ -32,10 +32,22 @@ class MissingOfReport {
 };
 
 void MissingOfReport::look_at_pages(const Task& task) {
-  const bool any_stored = std::ranges::any_of(task.pagemap, &PageRun::is_present);
-  if (task.has_pagemap) want(pages_name(task.pages_id), !any_stored || set_.has_pages(task.pages_id));
-  // Where there is no pagemap at all, the pages are elsewhere, unless there is a pages image.
-  else if (task.is_running() && !model_.has_pagemaps && set_.has_pages()) want_read(pagemap_name({false, task.pid}));
+  if (!task.has_pagemap) {
+    // Where there is no pagemap at all, the pages are elsewhere, unless there is a pages image.
+    const bool are_here = !model_.has_pagemaps && !set_.pages().empty();
+    if (task.is_running() && are_here) want_read(pagemap_name({false, task.pid}));
+    return;
+  }
+  Pagemap pagemap;
+  pagemap.layout = task.page_layout;
+  for (const PageRun& run : task.pagemap)
+    if (run.is_present()) pagemap.nr_present += run.nr_pages;
+  const std::string name = pages_name(task.pages_id);
+  const auto found = set_.pages().find(task.pages_id);
+  const std::uint64_t page_size = page_size_of(*inspection_.checkpoint, task);
+  if (found == set_.pages().end()) want(name, pagemap.nr_present == 0);
+  else if (found->second < pagemap.stored(page_size).bytes && named_.insert(name).second)
+    keep_error(inspection_.errors, pagemap.cut({found->second}, set_.place + name, page_size), room_);
 }
 
 void MissingOfReport::find() {

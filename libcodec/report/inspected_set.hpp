@@ -4,7 +4,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -30,10 +29,9 @@ class InspectedSet final : public PageStore {
   InspectedSet* child = nullptr;                                       // whose parent it is
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
 
-  // Which pages images there are.
-  void note_pages(std::uint64_t pages_id) { pages_ids_.insert(pages_id); }
-  bool has_pages(std::uint64_t pages_id) const { return pages_ids_.contains(pages_id); }
-  bool has_pages() const { return !pages_ids_.empty(); }
+  // Which pages images there are, and their bytes, or Member::unknown.
+  void note_pages(std::uint64_t pages_id, std::uint64_t bytes) { pages_.try_emplace(pages_id, bytes); }
+  const std::map<std::uint64_t, std::uint64_t>& pages() const { return pages_; }
   // What members say by being there.
   void note(const Member& member);
   // Adds bytes of a member to the sizes.
@@ -49,7 +47,7 @@ class InspectedSet final : public PageStore {
   bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
   bool read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
 
-  std::set<std::uint64_t> pages_ids_;
+  std::map<std::uint64_t, std::uint64_t> pages_;
   // Statistics beside the images are in their directory, but not those above the usual one.
   std::uint64_t statistics_ = 0;  // bytes
   bool has_usual_directory_ = false;
