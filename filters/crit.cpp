@@ -246,7 +246,7 @@ constexpr Example examples[] = {
     {"crit encode -i FILE [-o FILE]", "JSON as an image"},
     {"crit show [--nopl] FILE", "an image in readable form"},
     {"crit info FILE", "magic and number of entries"},
-    {"crit compress DIR, crit decompress DIR", "pages in LZ4 blocks, and back"},
+    {"crit compress DIR", "pages in LZ4 blocks; crit decompress stores them plain"},
     {"crit x DIR ps|fds|mems|rss|sk", "tasks, descriptors, mappings, memory, sockets"},
     {"crit NAME ...", "runs crit-NAME: cat, grep, pages, ..."},
 };
