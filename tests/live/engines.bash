@@ -139,6 +139,14 @@ start() {  # ENGINE KIND: container count
     "${ctr[@]}" run -d "${options[@]}" "docker.io/library/$image:latest" count sh -c "$(command_of "$2")" </dev/null ;;
   esac >/dev/null && if [ "$2" = server ]; then wait_until pid; else wait_until counts "$2"; fi
 }
+# The next podman container would take those of version 2 that others have left into its images, and its restore would make
+# all of them anew below its own: each round would double them.
+remove_cgroups() {
+  mkdir -p /run/cgroup2
+  mount -t cgroup2 cgroup2 /run/cgroup2 2>/dev/null || return 0
+  find /run/cgroup2 -depth -type d -path '*/libpod_parent*' -exec rmdir {} + 2>/dev/null
+  umount /run/cgroup2
+}
 remove() {  # ENGINE
   case $1 in
   docker*) docker rm -f count ;;
@@ -147,6 +155,7 @@ remove() {  # ENGINE
   containerd) "${ctr[@]}" tasks kill -s KILL count; sleep 0.3; "${ctr[@]}" tasks rm -f count; "${ctr[@]}" containers rm count ;;
   esac >/dev/null 2>&1
   rm -rf "$work/dumps"
+  remove_cgroups
   # What an engine has restored and forgotten.
   local left
   for left in $(pgrep -x 'sh|python3|nginx|sleep'); do
