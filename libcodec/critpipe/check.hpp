@@ -134,9 +134,9 @@ constexpr std::string_view pages_fault_names[] = {"empty",   "alignment", "flags
 // One of them, which are stable words and those of rules: "pagemap-overlap", "pages-size". Others do not compile.
 struct PagesFaultName : std::string_view {
 #if defined(__clang__) && __clang_major__ < 17  // which ends with a crash where a class has a consteval constructor
-  constexpr PagesFaultName(const char* word) : std::string_view{word} {}
+  constexpr PagesFaultName(const char* word) : std::string_view{word} {}  // one of pages_fault_names
 #else
-  consteval PagesFaultName(const char* word) : std::string_view{word} {
+  consteval PagesFaultName(const char* word) : std::string_view{word} {  // one of pages_fault_names
     for (const std::string_view name : pages_fault_names)
       if (name == word) return;
     throw "this name is not in pages_fault_names";

@@ -21,6 +21,18 @@ void add_pages(InspectedProcess& process, std::uint64_t page_size) {
 
 }  // namespace
 
+Needs needs_of(const InspectOptions& options) {
+  if (options.overview) return {.kinds = {"INVENTORY"}};
+  return {.ids = true,
+          .threads = true,
+          .descriptors = true,
+          .mappings = true,
+          .pagemaps = true,
+          .credentials = true,
+          .queues = true,
+          .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
+}
+
 bool Inspection::has_anything() const {
   return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
 }

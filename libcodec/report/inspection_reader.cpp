@@ -13,22 +13,6 @@
 
 namespace critpipe {
 
-namespace {
-
-Needs needs_of(const InspectOptions& options) {
-  if (options.overview) return {.kinds = {"INVENTORY"}};
-  return {.ids = true,
-          .threads = true,
-          .descriptors = true,
-          .mappings = true,
-          .pagemaps = true,
-          .credentials = true,
-          .queues = true,
-          .kinds = {"STATS", "UTSNS", "INVENTORY", "MNTS", "SHMEM_PAGEMAP", "SECCOMP"}};
-}
-
-}  // namespace
-
 struct InspectionReader::Work final : Receiver {
   Work(std::string named, InspectOptions with)
       : input{std::move(named)}, options{std::move(with)}, checkpoints{needs_of(options), options.limits} {}

@@ -6,6 +6,7 @@
 
 namespace critpipe {
 
+Needs needs_of(const InspectOptions& options);  // of images
 void inspect_processes(Inspection& inspection);
 void read_texts(Inspection& inspection, InspectedSet& set);  // command lines and environments
 void inspect_memory(Inspection& inspection);                 // sizes of pages by what is mapped
@@ -15,7 +16,7 @@ void inspect_mounts(Inspection& inspection);
 void inspect_namespaces(Inspection& inspection);
 void inspect_missing(Inspection& inspection, const InspectedSet& set);  // after the namespaces
 void inspect_statistics(Inspection& inspection,
-                         const Checkpoint& found);  // in the images of one that is set aside, too
+                        const Checkpoint& found);  // in the images of one that is set aside, too
 void inspect_attention(Inspection& inspection);
 
 // "chown net_admin", "all", "none"; in the order of their numbers.
