@@ -132,7 +132,7 @@ bool Repack::advance(std::size_t part) {
 bool Repack::begin_memory(std::size_t number) {
   if (current_ && !end_memory()) return false;
   const Memory& memory = memories_[number];
-  current_.emplace().memory = number;
+  current_ = Current{.memory = number};
   const Task* const task =
       memory.id.shmem ? nullptr : set_.checkpoint->find_task(static_cast<std::uint32_t>(memory.id.id));
   if (task) current_->mappings = MappingIndex{task->memory.mappings};
