@@ -72,13 +72,8 @@ void print_list_json(Output& output, const std::vector<RunningContainer>& all,
   JsonWriter json{output, true};
   json.begin('{').key("schema").number(1u).key("containers").begin('[');
   for (const RunningContainer& one : all) {
-    json.begin('{').key("engine").text(one.engine);
-    put_name(json, "id", one.id);
-    put_name(json, "name", one.name);
-    put_name(json, "image", one.image);
-    json.key("state").text(one.state);
-    if (one.pid) json.key("pid").number(static_cast<unsigned>(one.pid));
-    put_name(json, "runtime", one.runtime);
+    json.begin('{');
+    put_container_name(json, one);
     json.key("created").text(one.created).end('}');
   }
   json.end(']').key("engines").begin('[');

@@ -34,17 +34,7 @@ constexpr Option rows[] = {
     page_size_row,
 };
 constexpr Option out_rows[] = {
-    format_row,
-    stream_row,
-    Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
-        .excludes("output zstd stream"),
-    Option{'f', "force", nullptr,
-           "Write into a directory that is not empty, and replace its files; or into a file that others may read."}
-        .needs("into|output"),
-    zstd_row,
-    threads_row,
-    output_row,
-    sync_row.needs("output|into"),
+    format_row, stream_row, into_row, force_into_row, zstd_row, threads_row, output_row, sync_row.needs("output|into"),
 };
 constexpr Option in_rows[] = {set_row, max_entry_row, max_size_row};
 constexpr Options groups[] = {rows, out_rows, in_rows};

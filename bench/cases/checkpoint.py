@@ -3,41 +3,19 @@
 A real criu, in the lab that tools/test-live makes (root is needed). LAB and LAB_SUITE name it.
 """
 import os
-import pathlib
-import shutil
-import statistics
-import subprocess
 
-import place
+import lab
 
 
 def run(case):
-    lab = pathlib.Path(os.environ.get("LAB", "/var/lib/critpipe-lab"))
-    if os.geteuid() != 0 or not (lab / os.environ.get("LAB_SUITE", "trixie") / ".ready").exists():
+    if os.geteuid() != 0 or not (lab.path / os.environ.get("LAB_SUITE", "trixie") / ".ready").exists():
         case.miss("root, and the lab that tools/test-live makes")
         return
-    share = lab / "share" / "bench"
-    shutil.rmtree(share, ignore_errors=True)
-    for folder in ("bin", "lib"):
-        (share / folder).mkdir(parents=True)
-    for name in ("crit-dump", "crit-restore", "crit-criu", "crit-cat"):
-        shutil.copy(case.program(name), share / "bin")
-    for path in place.libraries(case.program("crit-dump")):
-        shutil.copy(path, share / "lib")
-    for path in ("bench/tools/discard_dump.c", "bench/tools/used.c", "bench/tools/big.c",
-                 "bench/tools/checkpoint-speed", "tests/live/proof.c"):
-        shutil.copy(place.top / path, share)
     rounds = 2 if case.quick else 7
     size = case.size(1024, 64)
-    finished = subprocess.run([place.top / "tests/live/lab", "run", "bash", "/share/bench/checkpoint-speed", str(size),
-                               str(rounds)], check=False, capture_output=True, text=True)
-    if finished.returncode != 0:
-        raise RuntimeError(finished.stderr[-2000:])
-    rows = {}
-    for line in finished.stdout.splitlines():
-        name, *numbers = line.split()
-        rows.setdefault(name, []).append([int(number) for number in numbers])
-    medians = {name: [statistics.median(column) for column in zip(*values)] for name, values in rows.items()}
+    medians = lab.medians(case, "checkpoint-speed", ["crit-dump", "crit-restore", "crit-criu", "crit-cat"],
+                          ["bench/tools/discard_dump.c", "bench/tools/used.c", "bench/tools/big.c", "tests/live/proof.c"],
+                          size, rounds)
     time = {name: values[0] / 1e6 for name, values in medians.items() if values}
     case.figures(f"{size} MiB, median of {rounds}", ["what", "seconds", "processor", "peak MiB"],
                  [[name, *[f"{value / 1e6:.4f}" for value in values[:2]], *[f"{value / 1024:.1f}" for value in values[2:]]]
@@ -56,4 +34,3 @@ def run(case):
     case.target("crit-dump --check of 50 tasks, milliseconds", time["check"] * 1e3, 50, at_least=False)
     for name in ("dump", "buffer"):
         case.target(f"peak memory of {name} (32 MiB)", medians[name][2] * 1024, 32 << 20, "B", at_least=False)
-    shutil.rmtree(share)

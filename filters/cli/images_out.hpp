@@ -95,17 +95,21 @@ inline constexpr Option format_row =
     Option{0, "format", "FORM", "Write an image stream, a directory or an archive: stream, dir or tar."}
         .excludes("stream")
         .one_of("stream dir tar");
+inline constexpr Option into_row =
+    Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
+        .excludes("output zstd stream");
+inline constexpr Option force_into_row =
+    Option{'f', "force", nullptr,
+           "Write into a directory that is not empty, and replace its files; or into a file that others may read."}
+        .needs("into|output");
 inline constexpr Option zstd_row{0, "zstd", "[=LEVEL]", "Compress the output with zstd (LEVEL 3)."};
 inline constexpr Option threads_row =
     Option{0, "threads", "N", "Compress on N threads (one a processor)."}.needs("zstd|output");
 inline constexpr Option images_out_options[] = {
     format_row,
     stream_row,
-    Option{0, "into", "DIR", "Write the images as files into DIR, which is new or empty.", Option::directories}
-        .excludes("output zstd stream"),
-    Option{'f', "force", nullptr,
-           "Write into a directory that is not empty, and replace its files; or into a file that others may read."}
-        .needs("into|output"),
+    into_row,
+    force_into_row,
     Option{0, "partial", nullptr, "Keep the complete images when others are not."}.needs("into|output"),
     Option{0, "parents", nullptr, "Pass on the parents of an incremental checkpoint, too."}.excludes("no-parents"),
     {0, "no-parents", nullptr, "Leave out parents, and the links to them."},

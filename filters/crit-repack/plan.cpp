@@ -1,7 +1,6 @@
 // --plan: what compression would save, and what it would cost, as samples show.
 #include <algorithm>
 #include <chrono>
-#include <lz4.h>
 
 #include "cli/inputs.hpp"
 #include "crit-repack/repack.hpp"
@@ -109,27 +108,22 @@ void Samples::add(Group& group, const Stretch& part) {
   if (!group.is_sampled) take(0);
 }
 
-// LZ4 as the writer uses it, there and back.
+// A block as the writer stores it, there and back.
 class Trial {
  public:
   std::size_t stored(Bytes content, int acceleration) {
-    if (is_zero(content)) return 0;
-    packed_.resize(content.size() - content.size() / 8);
-    const int size =
-        LZ4_compress_fast(reinterpret_cast<const char*>(content.data()), packed_.data(),
-                          static_cast<int>(content.size()), static_cast<int>(packed_.size()), acceleration);
-    if (size <= 0) return content.size();
+    const Bytes stored = pack_block(content, room_, acceleration);
+    if (stored.empty() || stored.size() == content.size()) return stored.size();
     plain_.resize(content.size());
     const auto begin = std::chrono::steady_clock::now();
-    (void)decode_block(std::as_bytes(std::span{packed_}).first(static_cast<std::size_t>(size)), plain_);
+    (void)decode_block(stored, plain_);
     seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return static_cast<std::size_t>(size);
+    return stored.size();
   }
   double seconds() const { return seconds_; }
 
  private:
-  std::vector<char> packed_;
-  std::vector<std::byte> plain_;
+  std::vector<std::byte> room_, plain_;
   double seconds_ = 0;
 };
 

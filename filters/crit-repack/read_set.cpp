@@ -168,8 +168,8 @@ bool Repack::refuse_children_in_input() {
 bool Repack::refuse_children() {
   if (directory().empty()) return !program_.has("set") || refuse_children_in_input();
   std::error_code fault;
-  const fs::path own = directory().empty() ? fs::path{} : fs::canonical(directory(), fault);
-  if (fault || own.empty()) return true;
+  const fs::path own = fs::canonical(directory(), fault);
+  if (fault) return true;
   const auto is_child = [&own](const fs::path& directory) {
     std::error_code none;
     const fs::path link = directory / "parent";

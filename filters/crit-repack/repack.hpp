@@ -23,7 +23,6 @@ namespace critpipe::filters {
 
 constexpr std::uint64_t default_block_bytes = 256 << 10;
 
-bool is_zero(Bytes bytes);
 // Are these pages never compressed?
 bool is_huge(const Mapping* mapping);
 

@@ -25,11 +25,6 @@ unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
 
 }  // namespace
 
-bool is_zero(Bytes bytes) {
-  return bytes.empty() ||
-         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
-
 bool is_huge(const Mapping* mapping) {
   return mapping && ((mapping->flags & map_hugetlb) || (mapping->status & status_hugetlb));
 }

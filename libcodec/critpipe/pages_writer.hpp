@@ -24,6 +24,13 @@
 #pragma GCC visibility push(default)
 namespace critpipe {
 
+// Are all of them 0?
+bool is_zero(Bytes bytes);
+
+// What a block is stored as: nothing if it is zeros, LZ4 if that saves an eighth, or else as it is. A view of `room`,
+// which grows to hold it, or of the content. `acceleration` is that of PagesWriter::Options.
+Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration);
+
 class PagesWriter {
  public:
   // How pages are stored, and which release is to read them.
@@ -70,7 +77,7 @@ class PagesWriter {
   void put(Bytes bytes);
   void add_blocks(Bytes pages);
   void submit();
-  void write(Block& block);
+  void write_block(Bytes stored);
   void write_waiting(std::size_t most);  // until no more blocks than that wait
   void write_entry(const PageRun& run, Store store);
   std::unique_ptr<Block> new_block();

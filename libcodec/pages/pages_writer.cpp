@@ -36,49 +36,35 @@ void append_entry(std::string& out, std::string_view payload) {
   out += payload;
 }
 
+}  // namespace
+
 bool is_zero(Bytes bytes) {
   return bytes.empty() ||
          (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-// LZ4's tables.
-struct State {
-  std::vector<char> bytes = std::vector<char>(static_cast<std::size_t>(LZ4_sizeofState()));
-};
-
-}  // namespace
+Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration) {
+  if (is_zero(content)) return {};
+  const std::size_t most = content.size() - content.size() / 8;
+  if (room.size() < most) room.resize(most);
+  const int size =
+      LZ4_compress_fast(reinterpret_cast<const char*>(content.data()), reinterpret_cast<char*>(room.data()),
+                        static_cast<int>(content.size()), static_cast<int>(most), acceleration);
+  return size > 0 ? Bytes{room}.first(static_cast<std::size_t>(size)) : content;
+}
 
 struct PagesWriter::Block {
-  std::vector<std::byte> content;
-  std::string packed;
-  std::size_t packed_size = 0;  // 0: zeros, or stored as it is
-  bool is_zeros = false;
+  std::vector<std::byte> content, room;
+  Bytes stored = {};       // of one of them
   bool is_packed = false;  // a worker is done with it
-
-  void pack(Bytes bytes, State& state, int acceleration) {
-    is_zeros = is_zero(bytes);
-    packed_size = 0;
-    if (is_zeros) return;
-    const std::size_t most = bytes.size() - bytes.size() / 8;
-    if (packed.size() < most) packed.resize(most);
-    const int size =
-        LZ4_compress_fast_extState(state.bytes.data(), reinterpret_cast<const char*>(bytes.data()), packed.data(),
-                                   static_cast<int>(bytes.size()), static_cast<int>(most), acceleration);
-    packed_size = size > 0 ? static_cast<std::size_t>(size) : 0;
-  }
-  Bytes stored(Bytes plain) const {
-    if (is_zeros) return {};
-    return packed_size > 0 ? std::as_bytes(std::span{packed}).first(packed_size) : plain;
-  }
 };
 
 // Threads that compress, and nothing else.
 class PagesWriter::Workers {
  public:
   Workers(unsigned count, int acceleration) : acceleration_{acceleration} {
-    states_.resize(count);
-    for (State& state : states_) try {
-        threads_.emplace_back([this, &state] { work(state); });
+    while (threads_.size() < count) try {
+        threads_.emplace_back([this] { work(); });
       } catch (const std::system_error&) {
         break;  // with those that there are
       }
@@ -92,7 +78,6 @@ class PagesWriter::Workers {
     for (std::thread& thread : threads_) thread.join();
   }
   std::size_t count() const { return threads_.size(); }
-  State& own_state() { return own_; }
 
   void add(Block& block) {
     block.is_packed = false;
@@ -110,7 +95,7 @@ class PagesWriter::Workers {
   }
 
  private:
-  void work(State& state) {
+  void work() {
     std::unique_lock lock{mutex_};
     for (;;) {
       work_.wait(lock, [this] { return is_over_ || !todo_.empty(); });
@@ -118,7 +103,7 @@ class PagesWriter::Workers {
       Block& block = *todo_.front();
       todo_.pop_front();
       lock.unlock();
-      block.pack(block.content, state, acceleration_);
+      block.stored = pack_block(block.content, block.room, acceleration_);
       lock.lock();
       block.is_packed = true;
       done_.notify_one();
@@ -126,8 +111,6 @@ class PagesWriter::Workers {
   }
 
   int acceleration_;
-  std::vector<State> states_;
-  State own_;
   std::mutex mutex_;
   std::condition_variable work_, done_;
   std::deque<Block*> todo_;
@@ -155,8 +138,7 @@ void PagesWriter::put(Bytes bytes) {
   stored_bytes_ += bytes.size();
 }
 
-void PagesWriter::write(Block& block) {
-  const Bytes stored = block.stored(block.content);
+void PagesWriter::write_block(Bytes stored) {
   sizes_.push_back(static_cast<std::uint32_t>(stored.size()));
   put(stored);
 }
@@ -169,7 +151,7 @@ void PagesWriter::write_waiting(std::size_t most) {
     } else {
       if (nr_waiting_ <= most && !workers_->is_packed(*first.block)) return;
       workers_->wait(*first.block);
-      write(*first.block);
+      write_block(first.block->stored);
       spare_.push_back(std::move(first.block));
       --nr_waiting_;
     }
@@ -182,13 +164,12 @@ void PagesWriter::submit() {
   if (!block_ || block_->content.empty()) return;
   ++nr_blocks_;
   if (workers_->count() == 0) {
-    block_->pack(block_->content, workers_->own_state(), options_.acceleration);
-    write(*block_);
+    write_block(pack_block(block_->content, block_->room, options_.acceleration));
     block_->content.clear();
     return;
   }
   // A worker allocates nothing.
-  if (block_->packed.size() < options_.block_bytes) block_->packed.resize(options_.block_bytes);
+  if (block_->room.size() < options_.block_bytes) block_->room.resize(options_.block_bytes);
   workers_->add(*block_);
   waiting_.push_back({std::move(block_)});
   ++nr_waiting_;
@@ -201,11 +182,8 @@ void PagesWriter::add_blocks(Bytes pages) {
     std::vector<std::byte>& content = block_->content;
     if (content.empty() && pages.size() >= options_.block_bytes && workers_->count() == 0) {  // without a copy
       const Bytes here = pages.first(options_.block_bytes);
-      block_->pack(here, workers_->own_state(), options_.acceleration);
-      const Bytes stored = block_->stored(here);
-      sizes_.push_back(static_cast<std::uint32_t>(stored.size()));
+      write_block(pack_block(here, block_->room, options_.acceleration));
       ++nr_blocks_;
-      put(stored);
       pages = pages.subspan(here.size());
       continue;
     }

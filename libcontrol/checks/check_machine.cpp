@@ -129,18 +129,12 @@ void check_labels(DumpLook& look) {
   }
 }
 
-std::optional<ProcStat> stat_of(pid_t pid) {
-  const ProcDirectory directory{pid};
-  const auto text = directory ? directory.read("stat") : std::nullopt;
-  return text ? parse_stat(*text) : std::nullopt;
-}
-
 // Is it of the tree: has the tree, perhaps, started it since it was read?
 bool is_of_tree(const TreeFacts& tree, pid_t pid) {
   constexpr int most_parents = 1 << 10;
   for (int nr = 0; nr < most_parents && pid > 0; ++nr) {
     if (tree.pids.contains(pid)) return true;
-    const auto stat = stat_of(pid);
+    const auto stat = ProcDirectory{pid}.stat();
     if (!stat) return false;
     pid = static_cast<pid_t>(stat->parent);
   }
@@ -159,7 +153,7 @@ void check_freezer(DumpLook& look) {
   const auto look_at = [&](pid_t pid, const fs::path& directory) {
     // Where a parent ends while it is asked for, the child has another one the next time.
     if (is_of_tree(look.tree, pid) || is_of_tree(look.tree, pid)) return;
-    const auto stat = stat_of(pid);
+    const auto stat = ProcDirectory{pid}.stat();
     if (!stat) return;  // it has ended
     look.find(Severity::loss, nullptr,
               "process " + std::to_string(pid) + " (" + visible(stat->name) + ") is in the cgroup " +

@@ -26,10 +26,8 @@ void check_ourselves(DumpLook& look) {
       return look.find(Severity::error, nullptr,
                        "this program is in the tree that is to be dumped, as process " + std::to_string(pid),
                        "run it from outside of the tree");
-    const ProcDirectory directory{pid};
-    const auto stat = directory ? directory.read("stat") : std::nullopt;
-    const auto parsed = stat ? parse_stat(*stat) : std::nullopt;
-    pid = parsed ? static_cast<pid_t>(parsed->parent) : 0;
+    const auto stat = ProcDirectory{pid}.stat();
+    pid = stat ? static_cast<pid_t>(stat->parent) : 0;
   }
 }
 

@@ -19,14 +19,13 @@ bool has_own_pids(const HereLook& look) {
 
 void check_pid(HereLook& look, const Task& task, std::uint32_t tid) {
   const ProcDirectory taken{static_cast<pid_t>(tid)};
-  const auto stat = taken ? taken.read("stat") : std::nullopt;
-  const auto parsed = stat ? parse_stat(*stat) : std::nullopt;
-  if (!parsed) return;
+  const auto stat = taken.stat();
+  if (!stat) return;
   // /proc knows threads by their tids, too.
   const auto leader = leading_number(line_value(taken.read("status").value_or(""), "Tgid:").value_or("")).value_or(tid);
-  std::string holder = visible(parsed->name);
+  std::string holder = visible(stat->name);
   if (leader != tid) holder += ", a thread of process " + std::to_string(leader);
-  if (parsed->state == 'Z') holder += ", a zombie";
+  if (stat->state == 'Z') holder += ", a zombie";
   look.find(Severity::error,
             (tid == task.pid ? "the pid " : "the tid ") + std::to_string(tid) + " is taken here by " + holder,
             "end that process, or restore in a pid namespace of its own (unshare -pf --mount-proc)", task.pid);

@@ -145,12 +145,11 @@ TreeFacts read_tree(const HeldProcess& root) {
   for (std::size_t at = 0; at < waiting.size() && at < most_tasks; ++at) {
     const pid_t pid = waiting[at];
     const ProcDirectory directory{pid};
-    const auto stat = directory ? directory.read("stat") : std::nullopt;
-    const auto parsed = stat ? parse_stat(*stat) : std::nullopt;
-    if (!parsed || !tree.pids.insert(pid).second) continue;
+    const auto stat = directory.stat();
+    if (!stat || !tree.pids.insert(pid).second) continue;
     TaskFacts task;
     task.pid = pid;
-    task.stat = *parsed;
+    task.stat = *stat;
     task.status = directory.read("status").value_or("");
     task.cgroups = directory.read("cgroup").value_or("");
     task.label = directory.read("attr/current", 4096);

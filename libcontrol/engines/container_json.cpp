@@ -37,7 +37,7 @@ void put_mounts(JsonWriter& json, const RunningContainer& container) {
 
 }  // namespace
 
-void put_container(JsonWriter& json, const RunningContainer& container) {
+void put_container_name(JsonWriter& json, const RunningContainer& container) {
   json.key("engine").text(container.engine);
   put_name(json, "id", container.id);
   put_name(json, "name", container.name);
@@ -45,6 +45,10 @@ void put_container(JsonWriter& json, const RunningContainer& container) {
   json.key("state").text(container.state);
   if (container.pid) json.key("pid").number(static_cast<unsigned>(container.pid));
   put_name(json, "runtime", container.runtime);
+}
+
+void put_container(JsonWriter& json, const RunningContainer& container) {
+  put_container_name(json, container);
   put_name(json, "where", container.where);
   json.key("created").text(container.created).key("terminal").boolean(container.has_terminal);
   put_name(json, "rootfs", container.root);

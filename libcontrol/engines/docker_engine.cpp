@@ -33,10 +33,6 @@ std::vector<std::string> sockets() {
   return all;
 }
 
-HttpAnswer ask(const std::string& socket, const std::string& path) {
-  return http_call({.socket = socket, .path = path});
-}
-
 std::string container_path(const RunningContainer& container, const std::string& rest) {
   return std::string{api} + "/containers/" + http_escaped(container.id) + rest;
 }
@@ -52,19 +48,19 @@ std::string bundle_of(const std::string& id) {
 
 void list_socket(const std::string& socket, const ContainerQuery& query, EngineAnswer& answer,
                  std::vector<RunningContainer>& found) {
-  const HttpAnswer ping = ask(socket, "/_ping");
+  const HttpAnswer ping = http_get(socket, "/_ping");
   if (ping.headers.contains("libpod-api-version")) return;  // podman's, under docker's name
   answer.is_here = true;
   answer.error = ping.refusal(socket);
   if (answer.error) return;
-  answer.version = JsonAnswer{ask(socket, "/version").body}.text({"Version"});
-  const HttpAnswer list = ask(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
+  answer.version = JsonAnswer{http_get(socket, "/version").body}.text({"Version"});
+  const HttpAnswer list = http_get(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
   answer.error = list.refusal(socket);
   if (answer.error) return;
   JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
     RunningContainer container;
     container.id = one.text({"Id"});
-    const HttpAnswer inspection = ask(socket, container_path(container, "/json"));
+    const HttpAnswer inspection = http_get(socket, container_path(container, "/json"));
     if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
     read_inspection(JsonAnswer{inspection.body}, container);
     container.engine = who;
@@ -81,7 +77,7 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
 
 std::size_t nr_checkpoints(const RunningContainer& container) {
   std::size_t count = 0;
-  JsonAnswer{ask(container.where, container_path(container, "/checkpoints")).body}.each(
+  JsonAnswer{http_get(container.where, container_path(container, "/checkpoints")).body}.each(
       {}, [&](const JsonAnswer&) { ++count; });
   return count;
 }
@@ -99,7 +95,7 @@ bool are_configured(bool tcp, bool file_locks) {
 }
 
 MachineFinding against(const RunningContainer& container, const DumpWish& wish) {
-  const HttpAnswer ping = ask(container.where, "/_ping");
+  const HttpAnswer ping = http_get(container.where, "/_ping");
   const auto experimental = ping.headers.find("docker-experimental");
   if (experimental == ping.headers.end() || experimental->second != "true") return trouble("docker-experimental");
   if (wish.pre_dump) return trouble("docker-pre-dump");
@@ -113,7 +109,7 @@ MachineFinding against(const RunningContainer& container, const DumpWish& wish) 
 
 // The daemon keeps what belongs to a container together.
 std::string home_of(const RunningContainer& container) {
-  const HttpAnswer inspection = ask(container.where, container_path(container, "/json"));
+  const HttpAnswer inspection = http_get(container.where, container_path(container, "/json"));
   const std::string hosts = JsonAnswer{inspection.body}.text({"HostsPath"});
   const std::string log = JsonAnswer{inspection.body}.text({"LogPath"});
   const std::string& path = hosts.empty() ? log : hosts;
@@ -165,14 +161,9 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
 }
 
 Error changes(const RunningContainer& container, RootChanges& changes) {
-  const HttpAnswer answer = ask(container.where, container_path(container, "/changes"));
+  const HttpAnswer answer = http_get(container.where, container_path(container, "/changes"));
   if (Error error = answer.refusal(std::string{who})) return error;
-  changes.is_known = true;
-  constexpr std::int64_t deleted = 2;
-  JsonAnswer{answer.body}.each({}, [&](const JsonAnswer& one) {
-    auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
-    list.push_back(one.text({"Path"}));
-  });
+  read_changes(JsonAnswer{answer.body}, changes);
   return {};
 }
 

@@ -28,6 +28,8 @@ constexpr std::size_t most_containers = 4096;
 
 // What docker and podman say of a container, which is nearly the same.
 void read_inspection(const JsonAnswer& json, RunningContainer& container);
+// And of its root file system.
+void read_changes(const JsonAnswer& json, RootChanges& changes);
 // What the machine says of it: namespaces, cgroups, mounts.
 void read_machine(RunningContainer& container);
 // Is the process of that pid the one that began then? `start_time` 0: it is filled in.

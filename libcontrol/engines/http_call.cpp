@@ -191,6 +191,10 @@ Error HttpAnswer::refusal(const std::string& who) const {
   return {.reason = Reason::usage, .image = who, .name = visible(text)};
 }
 
+HttpAnswer http_get(const std::string& socket, const std::string& path) {
+  return http_call({.socket = socket, .path = path});
+}
+
 std::string http_escaped(std::string_view text) {
   constexpr char digits[] = "0123456789ABCDEF";
   std::string all;

@@ -28,6 +28,7 @@ struct HttpAnswer {
 };
 
 HttpAnswer http_call(const HttpRequest& request);
+HttpAnswer http_get(const std::string& socket, const std::string& path);
 
 // One part of a path: what is not a letter, digit or one of -_.~ is escaped.
 std::string http_escaped(std::string_view text);

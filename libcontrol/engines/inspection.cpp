@@ -50,4 +50,13 @@ void read_inspection(const JsonAnswer& json, RunningContainer& container) {
   read_networks(json, container);
 }
 
+void read_changes(const JsonAnswer& json, RootChanges& changes) {
+  changes.is_known = true;
+  constexpr std::int64_t deleted = 2;
+  json.each({}, [&](const JsonAnswer& one) {
+    auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
+    list.push_back(one.text({"Path"}));
+  });
+}
+
 }  // namespace critpipe

@@ -109,9 +109,7 @@ void read_namespaces(const ProcDirectory& directory, const JsonAnswer& spec, Run
 
 bool is_process(pid_t pid, std::uint64_t& start_time) {
   if (pid <= 0) return false;
-  const ProcDirectory directory{pid};
-  const auto text = directory ? directory.read("stat") : std::nullopt;
-  const auto stat = text ? parse_stat(*text) : std::nullopt;
+  const auto stat = ProcDirectory{pid}.stat();
   if (!stat || stat->state == 'Z' || (start_time && start_time != stat->start_time)) return false;
   start_time = stat->start_time;
   return true;

@@ -19,10 +19,6 @@ namespace {
 constexpr std::string_view who = "podman";
 constexpr const char* api = "/v4.0.0/libpod";
 
-HttpAnswer ask(const std::string& socket, const std::string& path) {
-  return http_call({.socket = socket, .path = path});
-}
-
 // `podman system service` on a socket of our own; it ends with this process.
 class OwnService {
  public:
@@ -37,7 +33,7 @@ class OwnService {
     if (service_.start({"podman", "system", "service", "--time=0", "unix://" + socket}, how)) return;
     constexpr int most_tries = 100;
     for (int tries = 0, status; tries < most_tries && !service_.wait_for(50, status); ++tries)
-      if (ask(socket, "/_ping").status == 200) {
+      if (http_get(socket, "/_ping").status == 200) {
         socket_ = socket;
         return;
       }
@@ -66,7 +62,7 @@ std::string find_socket(EngineAnswer& answer) {
   all.emplace_back("/run/podman/podman.sock");
   if (const char* runtime = getenv("XDG_RUNTIME_DIR")) all.push_back(std::string{runtime} + "/podman/podman.sock");
   for (const std::string& socket : all)
-    if (access(socket.c_str(), F_OK) == 0 && ask(socket, "/_ping").headers.contains("libpod-api-version"))
+    if (access(socket.c_str(), F_OK) == 0 && http_get(socket, "/_ping").headers.contains("libpod-api-version"))
       return socket;
   if (!has_program("podman") || !was_used()) return {};
   answer.is_here = true;
@@ -84,14 +80,14 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
   const std::string socket = find_socket(answer);
   if (socket.empty()) return;
   answer.is_here = true;
-  answer.version = ask(socket, "/_ping").headers["libpod-api-version"];
-  const HttpAnswer list = ask(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
+  answer.version = http_get(socket, "/_ping").headers["libpod-api-version"];
+  const HttpAnswer list = http_get(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
   answer.error = list.refusal(socket);
   if (answer.error) return;
   JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
     RunningContainer container;
     container.id = one.text({"Id"});
-    const HttpAnswer inspection = ask(socket, container_path(container, "/json"));
+    const HttpAnswer inspection = http_get(socket, container_path(container, "/json"));
     if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
     read_inspection(JsonAnswer{inspection.body}, container);
     container.engine = who;
@@ -194,14 +190,9 @@ Error import(const EngineImport& import) {
 }
 
 Error changes(const RunningContainer& container, RootChanges& changes) {
-  const HttpAnswer answer = ask(container.where, container_path(container, "/changes"));
+  const HttpAnswer answer = http_get(container.where, container_path(container, "/changes"));
   if (Error error = answer.refusal(std::string{who})) return error;
-  changes.is_known = true;
-  constexpr std::int64_t deleted = 2;
-  JsonAnswer{answer.body}.each({}, [&](const JsonAnswer& one) {
-    auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
-    list.push_back(one.text({"Path"}));
-  });
+  read_changes(JsonAnswer{answer.body}, changes);
   return {};
 }
 

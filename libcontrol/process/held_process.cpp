@@ -11,12 +11,6 @@ namespace critpipe {
 
 namespace {
 
-std::optional<ProcStat> stat_of(pid_t pid) {
-  const ProcDirectory directory{pid};
-  const auto text = directory ? directory.read("stat") : std::nullopt;
-  return text ? parse_stat(*text) : std::nullopt;
-}
-
 // Why a pid cannot be held: a thread has a number, too.
 Error no_process(pid_t pid, int number) {
   const std::string name = "process " + std::to_string(pid);
@@ -41,7 +35,7 @@ HeldProcess HeldProcess::open(pid_t pid, Error& error) {
   }
   OwnedDescriptor held{pidfd};
   // The pid was this process's from before the time is read until after it.
-  const auto stat = stat_of(pid);
+  const auto stat = ProcDirectory{pid}.stat();
   pollfd ended = {held.fd(), POLLIN, 0};
   if (!stat || poll(&ended, 1, 0) != 0) {
     error = system_error(Reason::io_open, "process " + std::to_string(pid), ESRCH);

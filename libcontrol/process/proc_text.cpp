@@ -115,4 +115,9 @@ std::optional<ProcStat> parse_stat(std::string_view text) {
   return stat;
 }
 
+std::optional<ProcStat> ProcDirectory::stat() const {
+  const auto text = *this ? read("stat") : std::nullopt;
+  return text ? parse_stat(*text) : std::nullopt;
+}
+
 }  // namespace critpipe

@@ -13,6 +13,15 @@
 
 namespace critpipe {
 
+// Fields of /proc/PID/stat. The name, which may hold parentheses and blanks, is left out of them.
+struct ProcStat {
+  std::string name;
+  char state = '?';
+  std::int64_t parent = 0, group = 0, session = 0, terminal = 0, terminal_group = 0;
+  std::uint64_t start_time = 0;  // clock ticks since boot
+};
+std::optional<ProcStat> parse_stat(std::string_view text);
+
 // An open directory of /proc. It belongs to one process: when that is gone, all reads fail.
 class ProcDirectory {
  public:
@@ -26,19 +35,11 @@ class ProcDirectory {
   std::optional<std::string> link(const char* name) const;  // where a link leads
   // The names that are numbers, ascending.
   std::vector<std::uint64_t> numbers() const;
+  std::optional<ProcStat> stat() const;  // of the process or thread. Nothing: it is gone
 
  private:
   OwnedDescriptor fd_;
 };
-
-// Fields of /proc/PID/stat. The name, which may hold parentheses and blanks, is left out of them.
-struct ProcStat {
-  std::string name;
-  char state = '?';
-  std::int64_t parent = 0, group = 0, session = 0, terminal = 0, terminal_group = 0;
-  std::uint64_t start_time = 0;  // clock ticks since boot
-};
-std::optional<ProcStat> parse_stat(std::string_view text);
 
 // The rest of the line that begins with `key`, without blanks around it: of status, fdinfo. Nothing: there is none.
 std::optional<std::string_view> line_value(std::string_view text, std::string_view key);

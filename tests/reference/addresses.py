@@ -17,14 +17,13 @@ import random
 import re
 import resource
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from wire import varint
+from wire import PAGEMAP, entry
 
 PROGRAMS, SHARE = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
 PAGE, TOP = 4096, 1 << 64
@@ -32,13 +31,8 @@ PARENT, LAZY, PRESENT = 1, 2, 4
 SECONDS, OUTPUT, MEMORY = 20, 64 << 20, 4 << 30
 
 
-def entry(*fields):
-    message = b"".join(varint(number << 3) + varint(value) for number, value in fields)
-    return struct.pack("<I", len(message)) + message
-
-
 def pagemap(runs, pages_id=1):
-    image = struct.pack("<II", 0x54564319, 0x56084025) + entry((1, pages_id))
+    image = PAGEMAP + entry((1, pages_id))
     for vaddr, pages, flags in runs:
         image += entry((1, vaddr), (2, 0), (4, flags), (5, pages))
     return image

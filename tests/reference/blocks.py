@@ -25,31 +25,28 @@ import wire
 PAGE, PARENT, PRESENT, ALIGNED = 4096, 1, 4, 8
 
 
+def read_length(block, at, length):
+    """The four bits, and the bytes that follow where they are all set; and the offset behind those."""
+    more = 255 if length == 15 else 0
+    while more == 255:
+        more = block[at]
+        length, at = length + more, at + 1
+    return length, at
+
+
 def unlz4(block, size):
     out, at = bytearray(), 0
     while at < len(block):
         token = block[at]
         at += 1
-        length = token >> 4
-        if length == 15:
-            while True:
-                length += block[at]
-                at += 1
-                if block[at - 1] != 255:
-                    break
+        length, at = read_length(block, at, token >> 4)
         out += block[at:at + length]
         at += length
         if at == len(block):
             break
         offset, = struct.unpack_from("<H", block, at)
         at += 2
-        length = token & 15
-        if length == 15:
-            while True:
-                length += block[at]
-                at += 1
-                if block[at - 1] != 255:
-                    break
+        length, at = read_length(block, at, token & 15)
         start = len(out) - offset
         for i in range(length + 4):
             out.append(out[start + i])
@@ -283,13 +280,7 @@ class Tester(pages.Tester):
             self.checks += len(memory)
 
     def flatten(self, memories, folder, work):
-        folders = [os.path.join(work, str(level)) for level in (1, 2, 3)]
-        for level, target in enumerate(folders):
-            shutil.copytree(folder, target, ignore=shutil.ignore_patterns("pages-*", "pagemap-*"))
-            if level:
-                os.symlink(f"../{level}", os.path.join(target, "parent"))
-            for memory in memories:
-                pages.write_level(memory, target, level)
+        folders = pages.write_chain(memories, folder, work)
         self.call("crit-repack", "--decompress", folders[1], "--into", os.path.join(work, "no"), exits=2)
         want = read_set(folder)
         for options in ([folders[2]], ["--compress", folders[2]], [*folders[::-1]]):

@@ -20,20 +20,15 @@ BIN = os.path.abspath(sys.argv[1])
 TOJSON, FROMJSON = BIN + "/crit-tojson", BIN + "/crit-fromjson"
 
 
-def entry(*fields):
-    message = b"".join(wire.varint(number << 3) + wire.varint(value) for number, value in fields)
-    return struct.pack("<I", len(message)) + message
-
-
 def pagemap(pages_id, count):
-    out = struct.pack("<II", 0x54564319, 0x56084025) + entry((1, pages_id))
-    return out + b"".join(entry((1, 0x7F0000000000 + i * 8192), (2, 1), (4, 4)) for i in range(count))
+    out = wire.PAGEMAP + wire.entry((1, pages_id))
+    return out + b"".join(wire.entry((1, 0x7F0000000000 + i * 8192), (2, 1), (4, 4)) for i in range(count))
 
 
 def extras(size, count):
     """Pipe data: a message with a length, then so many bytes."""
     out = struct.pack("<II", 0x54564319, 0x56453709)
-    return out + b"".join(entry((1, i), (2, size)) + bytes([i + 65]) * size for i in range(count))
+    return out + b"".join(wire.entry((1, i), (2, size)) + bytes([i + 65]) * size for i in range(count))
 
 
 def interleave(files, piece):

@@ -161,13 +161,7 @@ class Tester:
 
     def chain(self, memories, folder, work):
         """3 -> 2 -> 1: the whole, every second run of it in the parent, and of those again every second."""
-        folders = [os.path.join(work, str(level)) for level in (1, 2, 3)]
-        for level, target in enumerate(folders):
-            shutil.copytree(folder, target, ignore=shutil.ignore_patterns("pages-*", "pagemap-*"))
-            if level:
-                os.symlink(f"../{level}", os.path.join(target, "parent"))
-            for memory in memories:
-                write_level(memory, target, level)
+        folders = write_chain(memories, folder, work)
         for target in folders[1:]:
             self.same(self.run("--check", target).decode(), "", f"--check of a chain of {folder}")
             self.run("--diff", folder, target)
@@ -203,6 +197,18 @@ def varint_bytes(number, value):
         out.append(value & 0x7f | 0x80)
         value >>= 7
     return bytes(out) + bytes([value])
+
+
+def write_chain(memories, folder, work):
+    """1, 2 and 3 in that directory, each the parent of the next."""
+    folders = [os.path.join(work, str(level)) for level in (1, 2, 3)]
+    for level, target in enumerate(folders):
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("pages-*", "pagemap-*"))
+        if level:
+            os.symlink(f"../{level}", os.path.join(target, "parent"))
+        for memory in memories:
+            write_level(memory, target, level)
+    return folders
 
 
 def write_level(memory, target, level, counts=5):

@@ -23,10 +23,8 @@ import threading
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import wire
-from wire import varint
 
 PAGE = 4096
-PAGEMAP_HEAD = (0x54564319, 0x56084025)
 PRESENT, PARENT = 4, 1
 SHARED_MEMORY = 1 << 8 | 1 << 10       # VMA_ANON_SHARED, VMA_AREA_SYSVIPC
 MEMFD, MAP_SHARED = 1 << 14, 1
@@ -45,14 +43,6 @@ def expect(what, want, have):
 
 
 # Images, read and written by hand.
-
-def message(*fields):
-    return b"".join(varint(number << 3) + varint(value) for number, value in fields)
-
-
-def image(*entries):
-    return struct.pack("<II", *PAGEMAP_HEAD) + b"".join(struct.pack("<I", len(entry)) + entry for entry in entries)
-
 
 def fields_of(payload):
     """Numbers by number; of strings and messages all."""
@@ -227,9 +217,9 @@ def planted(folder, pages_of_parent):
 
 
 def write_set(folder, base, entries, page):
-    pagemap = [message((1, 1))] + [message((1, base + first * PAGE), (2, nr), (4, flags)) for first, nr, flags in entries]
+    runs = [wire.entry((1, base + first * PAGE), (2, nr), (4, flags)) for first, nr, flags in entries]
     with open(f"{folder}/pagemap-7.img", "wb") as file:
-        file.write(image(*pagemap))
+        file.write(wire.PAGEMAP + wire.entry((1, 1)) + b"".join(runs))
     with open(f"{folder}/pages-1.img", "wb") as file:
         file.write(b"".join(page(first, nr) for first, nr, flags in entries if flags & PRESENT))
 

@@ -1,4 +1,8 @@
-"""Protobuf messages as bytes, written from the description of the format alone: numbers and strings, no more."""
+"""Protobuf messages as bytes, written from the description of the format alone: numbers and strings, no more. And images of
+them."""
+import struct
+
+PAGEMAP = struct.pack("<II", 0x54564319, 0x56084025)  # what such an image begins with
 
 
 class Malformed(Exception):
@@ -12,6 +16,17 @@ def varint(number):
         number >>= 7
     out.append(number)
     return bytes(out)
+
+
+def message(*numbers):
+    """Of fields that are numbers: (field, value)."""
+    return b"".join(varint(field << 3) + varint(value) for field, value in numbers)
+
+
+def entry(*numbers):
+    """The same as an entry of an image."""
+    payload = message(*numbers)
+    return struct.pack("<I", len(payload)) + payload
 
 
 def read_varint(data, at):

@@ -38,6 +38,15 @@ inline std::string framed(std::string_view payload) {
   return word(static_cast<std::uint32_t>(payload.size())) + std::string{payload};
 }
 
+// An entry of a message, from JSON with ' for ".
+inline std::string entry(std::string_view message, std::string json) {
+  std::ranges::replace(json, '\'', '"');
+  std::string payload;
+  const Error error = encode_message(*find_message(message), json, payload);
+  EXPECT_FALSE(error) << to_string(error);
+  return framed(payload);
+}
+
 inline std::string framed(const google::protobuf::Message& message) {
   return framed(message.SerializePartialAsString());
 }

@@ -106,6 +106,8 @@ std::vector<RunningContainer> list_containers(const ContainerQuery& query, std::
 // asked.
 [[nodiscard]] Error find_container(std::string_view name, const ContainerQuery& query, RunningContainer& container);
 
+// Members of a JSON object that say which container it is: "engine", "id", "name", "image", "state", "pid", "runtime".
+void put_container_name(JsonWriter& json, const RunningContainer& container);
 // Members of a JSON object that say all of that: "engine", "id", "name", "runtime", "mounts", ...
 void put_container(JsonWriter& json, const RunningContainer& container);
 // The OCI spec in its bundle, as JSON; empty: there is none.

@@ -16,14 +16,6 @@ void put(const fs::path& path, const std::string& bytes) {
   std::ofstream{path, std::ios::binary} << bytes;
 }
 
-std::string entry(std::string_view message, std::string json) {
-  std::ranges::replace(json, '\'', '"');
-  std::string payload;
-  const Error error = encode_message(*find_message(message), json, payload);
-  EXPECT_FALSE(error) << to_string(error);
-  return framed(payload);
-}
-
 std::string run(std::uint64_t vaddr, int pages, int flags) {
   return entry("pagemap_entry", "{'vaddr': " + std::to_string(vaddr) + ", 'compat_nr_pages': " + std::to_string(pages) +
                                     ", 'flags': " + std::to_string(flags) + "}");

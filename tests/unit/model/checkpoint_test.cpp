@@ -19,15 +19,6 @@ constexpr Explorer explorers[] = {Explorer::ps, Explorer::fds, Explorer::mems, E
 const Needs everything{
     .ids = true, .threads = true, .descriptors = true, .mappings = true, .pagemaps = true, .queues = true};
 
-// An entry of a message, from JSON with ' for ".
-std::string entry(std::string_view message, std::string json) {
-  std::ranges::replace(json, '\'', '"');
-  std::string payload;
-  const Error error = encode_message(*find_message(message), json, payload);
-  EXPECT_FALSE(error) << to_string(error);
-  return framed(payload);
-}
-
 std::string text(std::uint64_t number) { return std::to_string(number); }
 
 std::string task_entry(std::uint64_t pid, std::uint64_t parent) {

@@ -10,14 +10,6 @@ namespace {
 
 using namespace testing;
 
-std::string entry(std::string_view message, std::string json) {
-  std::ranges::replace(json, '\'', '"');
-  std::string payload;
-  const Error error = encode_message(*find_message(message), json, payload);
-  EXPECT_FALSE(error) << to_string(error);
-  return framed(payload);
-}
-
 class PagemapsTest : public ::testing::Test {
  protected:
   // Loads what names the image; `more`: entries behind the head.

@@ -1,31 +1,10 @@
 # An archive with a process that maps N shared objects, the last of which has a page. The images pstree.img and mm-1.img are
 # there; "mm" as the second argument: the text of the latter.
+import os
 import sys
 
-MAGIC = b"\x19\x43\x56\x54\x25\x40\x08\x56"
-HEADER = bytearray(512)
-HEADER[100:107], HEADER[148:156], HEADER[156:157], HEADER[257:265] = b"0000644", b" " * 8, b"0", b"ustar\x0000"
-
-
-def varint(value):
-    out = b""
-    while value > 127:
-        out, value = out + bytes([value & 127 | 128]), value >> 7
-    return out + bytes([value])
-
-
-def message(fields):
-    payload = b"".join(bytes([8 * field]) + varint(value) for field, value in fields.items())
-    return len(payload).to_bytes(4, "little") + payload
-
-
-def member(name, data):
-    header = HEADER[:]
-    header[0:len(name)] = name.encode()
-    header[124:135] = b"%011o" % len(data)
-    header[148:156] = b"%06o\0 " % sum(header)
-    sys.stdout.buffer.write(bytes(header) + data + bytes(-len(data) % 512))
-
+sys.path.insert(0, os.path.join(os.environ["TESTS"], "reference"))
+from image_archive import end, member, pagemap, pages, run
 
 number = int(sys.argv[1])
 if sys.argv[2:] == ["mm"]:
@@ -38,9 +17,9 @@ if sys.argv[2:] == ["mm"]:
 for name in ("pstree.img", "mm-1.img"):
     with open(name, "rb") as file:
         member(name, file.read())
-member("pagemap-1.img", MAGIC + message({1: number + 1}))
+pagemap(1, number + 1)
 for i in range(1, number + 1):
     is_last = i == number
-    member(f"pagemap-shmem-{i}.img", MAGIC + message({1: i}) + message({1: 0, 2: 0, 4: 4, 5: int(is_last)}))
-    member(f"pages-{i}.img", b"hello".ljust(4096, b".") if is_last else b"")
-sys.stdout.buffer.write(bytes(1024))
+    pagemap(f"shmem-{i}", i, run(0, int(is_last)))
+    pages(i, b"hello".ljust(4096, b".") if is_last else b"")
+end()
