@@ -1,7 +1,6 @@
 #include "crit-dump/root_difference.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,27 +14,16 @@ namespace critpipe::filters {
 namespace {
 
 Error write_text(int fd, std::string_view text, const char* name) {
-  while (!text.empty()) {
-    const ssize_t wrote = write(fd, text.data(), text.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return system_error(Reason::io_write, name, errno);
-    text.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return {};
+  FileOutput output{fd, name};
+  output.write(text);
+  (void)output.flush();
+  return output.error();
 }
 
 OwnedDescriptor new_file(int directory, const char* name, Error& error) {
   OwnedDescriptor file{openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   if (!file) error = system_error(Reason::io_write, name, errno);
   return file;
-}
-
-// False: `stop_fd` became readable before.
-bool has_ended(const Child& child, int stop_fd) {
-  pollfd waiting[] = {{child.pidfd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-  while (poll(waiting, 2, -1) < 0 && errno == EINTR) {
-  }
-  return waiting[0].revents != 0;
 }
 
 // tar keeps owners, modes, times and extended attributes, and follows no link. Names go to it one after the other, each
@@ -56,7 +44,7 @@ Error pack(const std::string& root, const std::vector<std::string>& paths, int o
     error = tar.start({"tar", "--create", "--file=-", "--directory=" + root, "--no-recursion", "--numeric-owner",
                        "--xattrs", "--xattrs-include=*", "--null", "--verbatim-files-from", "--files-from=-"},
                       how);
-  if (!error && !has_ended(tar, stop_fd)) tar.signal(SIGKILL);
+  if (!error && !tar.ends_before(stop_fd)) tar.signal(SIGKILL);
   if (!error && tar.wait() != 0)
     error = {.reason = Reason::usage, .image = "rootfs-diff.tar", .name = "tar cannot read all of " + visible(root)};
   return error;

@@ -59,19 +59,17 @@ Error spool_input(const std::string& input) {
   const std::string directory = temporary_directory();
   const int to = open_without_name(directory);
   if (to < 0) return system_error(Reason::io_write, directory, errno);
+  FileOutput output{to, directory};
   std::vector<char> block(1 << 20);
   for (;;) {
     const ssize_t got = ::read(from, block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(Reason::io_read, input, errno);
     if (got == 0) break;
-    for (ssize_t done = 0; done < got;) {
-      const ssize_t written = ::write(to, block.data() + done, static_cast<std::size_t>(got - done));
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return system_error(Reason::io_write, directory, errno);
-      done += written;
-    }
+    output.write({block.data(), static_cast<std::size_t>(got)});
+    if (output.step() == Step::stop) return output.error();
   }
+  if (output.flush() == Step::stop) return output.error();
   if (::lseek(to, 0, SEEK_SET) != 0 || ::dup2(to, STDIN_FILENO) < 0) return system_error(Reason::io_read, input, errno);
   ::close(to);
   if (from != STDIN_FILENO) ::close(from);

@@ -4,8 +4,9 @@
 #include <condition_variable>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
+
+#include "base/start_thread.hpp"
 
 namespace critpipe {
 
@@ -27,11 +28,8 @@ class ReadAhead {
  public:
   ReadAhead(const std::vector<MemoryWork::Piece>& pieces, unsigned nr_threads)
       : pieces_{pieces}, ring_(std::min<std::size_t>(most_ahead, std::size_t{2} * nr_threads)) {
-    for (unsigned i = 0; i < nr_threads; ++i) try {
-        threads_.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {
-        break;  // with those that there are
-      }
+    while (threads_.size() < nr_threads && start_thread(threads_, [this] { work(); })) {
+    }
   }
   ~ReadAhead() {
     {

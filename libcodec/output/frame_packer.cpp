@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <new>
-#include <system_error>
 #include <zstd.h>
+
+#include "base/start_thread.hpp"
 
 namespace critpipe {
 
@@ -41,19 +42,9 @@ void FramePacker::begin(std::unique_ptr<PackedFrame> frame) {
     const std::lock_guard lock{mutex_};
     frames_.push_back(std::move(frame));
   }
-  if (threads_ > 1 && frames_.size() > workers_.size() + 1 && workers_.size() + 1 < threads_) (void)start_worker();
+  if (threads_ > 1 && frames_.size() > workers_.size() + 1 && workers_.size() + 1 < threads_)
+    (void)start_thread(workers_, [this] { work(); });
   begun_.notify_one();
-}
-
-// False: the system starts no more threads; those that run do the work.
-bool FramePacker::start_worker() {
-  try {
-    workers_.emplace_back([this] { work(); });
-    return true;
-  } catch (const std::system_error&) {
-  } catch (const std::bad_alloc&) {
-  }
-  return false;
 }
 
 // Requires: the mutex is locked.

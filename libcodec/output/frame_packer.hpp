@@ -43,7 +43,6 @@ class FramePacker {
 
  private:
   class Context;
-  bool start_worker();
   void work();
   void pack(PackedFrame& frame, Context& context) const;
   PackedFrame* take_waiting();

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <lz4.h>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
+#include "base/start_thread.hpp"
 #include "critpipe/fields.hpp"
 #include "critpipe/schema.hpp"
 
@@ -63,11 +63,8 @@ struct PagesWriter::Block {
 class PagesWriter::Workers {
  public:
   Workers(unsigned count, int acceleration) : acceleration_{acceleration} {
-    while (threads_.size() < count) try {
-        threads_.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {
-        break;  // with those that there are
-      }
+    while (threads_.size() < count && start_thread(threads_, [this] { work(); })) {
+    }
   }
   ~Workers() {
     {

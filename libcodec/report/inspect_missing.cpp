@@ -38,10 +38,7 @@ void MissingOfReport::look_at_pages(const Task& task) {
     if (task.is_running() && are_here) want_read(pagemap_name({false, task.pid}));
     return;
   }
-  Pagemap pagemap;
-  pagemap.layout = task.page_layout;
-  for (const PageRun& run : task.pagemap)
-    if (run.is_present()) pagemap.nr_present += run.nr_pages;
+  const Pagemap pagemap{.memory = {}, .nr_present = nr_present_pages(task), .runs = {}, .layout = task.page_layout};
   const std::string name = pages_name(task.pages_id);
   const auto found = set_.pages().find(task.pages_id);
   const std::uint64_t page_size = page_size_of(*inspection_.checkpoint, task);

@@ -65,6 +65,13 @@ std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
   return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
 }
 
+std::uint64_t nr_present_pages(const Task& task) {
+  std::uint64_t nr_pages = 0;
+  for (const PageRun& run : task.pagemap)
+    if (run.is_present()) nr_pages += run.nr_pages;
+  return nr_pages;
+}
+
 // The checkpoint has read them.
 const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (memory.shmem) return nullptr;
@@ -73,7 +80,11 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (!task || !task->has_pagemap) return nullptr;
   if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
   last_ = memory;
-  pagemap_ = {.memory = memory, .pages_id = task->pages_id, .runs = task->pagemap, .layout = task->page_layout};
+  pagemap_ = {.memory = memory,
+              .pages_id = task->pages_id,
+              .nr_present = nr_present_pages(*task),
+              .runs = task->pagemap,
+              .layout = task->page_layout};
   pagemap_.seal();
   return &pagemap_;
 }

@@ -61,5 +61,6 @@ void add_files(InspectedSizes& sizes, const InspectedSizes& others);
 
 // The page size of a process, or else that of the checkpoint.
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task);
+std::uint64_t nr_present_pages(const Task& task);  // in its pages image
 
 }  // namespace critpipe

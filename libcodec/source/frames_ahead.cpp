@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <new>
-#include <system_error>
+
+#include "base/start_thread.hpp"
 
 namespace critpipe {
 
@@ -52,17 +53,9 @@ void FramesAhead::add(const ZstdFrame& frame) {
     const std::lock_guard lock{mutex_};
     slots_.push_back(std::move(slot));
   }
-  if (workers_.size() + 1 < nr_threads_ && workers_.size() < slots_.size()) start_worker();
+  if (workers_.size() + 1 < nr_threads_ && workers_.size() < slots_.size())
+    (void)start_thread(workers_, [this] { work(); });
   added_.notify_one();
-}
-
-// Where the system starts no more threads, those that run do the work.
-void FramesAhead::start_worker() {
-  try {
-    workers_.emplace_back([this] { work(); });
-  } catch (const std::system_error&) {
-  } catch (const std::bad_alloc&) {
-  }
 }
 
 // Requires: the mutex is locked.

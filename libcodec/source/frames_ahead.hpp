@@ -40,7 +40,6 @@ class FramesAhead {
     bool is_done() const { return state == State::good || state == State::bad; }
   };
   class Room;
-  void start_worker();
   void work();
   Slot* take_waiting();
   Slot::State unpack(Slot& slot, Room& room) const;

@@ -184,4 +184,11 @@ bool Child::wait_for(int milliseconds, int& status) {
   return true;
 }
 
+bool Child::ends_before(int stop_fd) const {
+  pollfd waiting[] = {{pidfd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+  while (poll(waiting, 2, -1) < 0 && errno == EINTR) {
+  }
+  return waiting[0].revents != 0;
+}
+
 }  // namespace critpipe

@@ -58,10 +58,7 @@ namespace {
 
 // Waits for the end of a command. Whoever stops us ends it, and what it has started. Returns its status.
 int wait_for_command(Child& child, int stop_fd) {
-  pollfd waiting[] = {{child.pidfd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-  while (poll(waiting, 2, -1) < 0 && errno == EINTR) {
-  }
-  if (waiting[0].revents) return child.wait();
+  if (child.ends_before(stop_fd)) return child.wait();
   constexpr int patience = 2000;  // milliseconds
   int status = -1;
   kill(-child.pid(), SIGTERM);  // its session

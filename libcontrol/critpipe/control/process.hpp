@@ -81,6 +81,7 @@ class Child {
   void signal(int number) const;                 // nothing happens if it has ended
   int wait();                                    // its status, as of waitpid(); -1: there is none
   bool wait_for(int milliseconds, int& status);  // false: it still runs
+  bool ends_before(int stop_fd) const;           // waits; false: the descriptor is readable, and it still runs
   void let_go() { pidfd_.reset(); }              // it is nobody's any more: not killed, not waited for
 
  private:
