@@ -18,7 +18,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::string_view who = "docker";
-constexpr const char* api = "/v1.41";  // of docker 20.10, which knows all that is asked here
+constexpr ContainerApi http_api{who, "/v1.41"};  // of docker 20.10, which knows all that is asked here
 
 std::vector<std::string> sockets() {
   std::vector<std::string> all;
@@ -31,10 +31,6 @@ std::vector<std::string> sockets() {
   all.emplace_back("/var/run/docker.sock");
   if (const char* runtime = getenv("XDG_RUNTIME_DIR")) all.push_back(std::string{runtime} + "/docker.sock");
   return all;
-}
-
-std::string container_path(const RunningContainer& container, const std::string& rest) {
-  return std::string{api} + "/containers/" + http_escaped(container.id) + rest;
 }
 
 // Where the daemon's containerd keeps the bundle.
@@ -54,20 +50,9 @@ void list_socket(const std::string& socket, const ContainerQuery& query, EngineA
   answer.error = ping.refusal(socket);
   if (answer.error) return;
   answer.version = JsonAnswer{http_get(socket, "/version").body}.text({"Version"});
-  const HttpAnswer list = http_get(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
-  answer.error = list.refusal(socket);
-  if (answer.error) return;
-  JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
-    RunningContainer container;
-    container.id = one.text({"Id"});
-    const HttpAnswer inspection = http_get(socket, container_path(container, "/json"));
-    if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
-    read_inspection(JsonAnswer{inspection.body}, container);
-    container.engine = who;
-    container.where = socket;
-    container.bundle = bundle_of(container.id);
-    found.push_back(std::move(container));
-  });
+  list_containers(http_api, socket, query, answer, found);
+  for (RunningContainer& container : found)
+    if (container.engine == who) container.bundle = bundle_of(container.id);
 }
 
 void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<RunningContainer>& found) {
@@ -77,7 +62,7 @@ void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<Running
 
 std::size_t nr_checkpoints(const RunningContainer& container) {
   std::size_t count = 0;
-  JsonAnswer{http_get(container.where, container_path(container, "/checkpoints")).body}.each(
+  JsonAnswer{http_get(container.where, container_path(http_api, container, "/checkpoints")).body}.each(
       {}, [&](const JsonAnswer&) { ++count; });
   return count;
 }
@@ -109,7 +94,7 @@ MachineFinding against(const RunningContainer& container, const DumpWish& wish) 
 
 // The daemon keeps what belongs to a container together.
 std::string home_of(const RunningContainer& container) {
-  const HttpAnswer inspection = http_get(container.where, container_path(container, "/json"));
+  const HttpAnswer inspection = http_get(container.where, container_path(http_api, container, "/json"));
   const std::string hosts = JsonAnswer{inspection.body}.text({"HostsPath"});
   const std::string log = JsonAnswer{inspection.body}.text({"LogPath"});
   const std::string& path = hosts.empty() ? log : hosts;
@@ -117,7 +102,8 @@ std::string home_of(const RunningContainer& container) {
 }
 
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
-  HttpRequest request{.socket = container.where, .method = "POST", .path = container_path(container, "/checkpoints")};
+  HttpRequest request{
+      .socket = container.where, .method = "POST", .path = container_path(http_api, container, "/checkpoints")};
   request.body = "{\"CheckpointID\": " + json_string(dump.name) +
                  ", \"Exit\": " + (dump.wish.leave_running ? "false" : "true") + "}";
   request.timeout = 0;
@@ -150,7 +136,7 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   std::string name;
   if (Error error = put_checkpoint(home, restore, name)) return error;
   HttpRequest request{.socket = container.where, .method = "POST"};
-  request.path = container_path(container, "/start?checkpoint=" + http_escaped(name));
+  request.path = container_path(http_api, container, "/start?checkpoint=" + http_escaped(name));
   request.timeout = 0;
   request.stop_fd = restore.stop_fd;
   constexpr int most_tries = 3;
@@ -161,10 +147,7 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
 }
 
 Error changes(const RunningContainer& container, RootChanges& changes) {
-  const HttpAnswer answer = http_get(container.where, container_path(container, "/changes"));
-  if (Error error = answer.refusal(std::string{who})) return error;
-  read_changes(JsonAnswer{answer.body}, changes);
-  return {};
+  return read_changes(http_api, container, changes);
 }
 
 }  // namespace

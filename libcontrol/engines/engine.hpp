@@ -28,8 +28,14 @@ constexpr std::size_t most_containers = 4096;
 
 // What docker and podman say of a container, which is nearly the same.
 void read_inspection(const JsonAnswer& json, RunningContainer& container);
-// And of its root file system.
-void read_changes(const JsonAnswer& json, RootChanges& changes);
+// docker's API, or libpod's, which is nearly the same: who answers, and what its paths begin with.
+struct ContainerApi {
+  std::string_view who, base;
+};
+std::string container_path(const ContainerApi& api, const RunningContainer& container, std::string_view rest);
+void list_containers(const ContainerApi& api, const std::string& socket, const ContainerQuery& query,
+                     EngineAnswer& answer, std::vector<RunningContainer>& found);
+[[nodiscard]] Error read_changes(const ContainerApi& api, const RunningContainer& container, RootChanges& changes);
 // What the machine says of it: namespaces, cgroups, mounts.
 void read_machine(RunningContainer& container);
 // Is the process of that pid the one that began then? `start_time` 0: it is filled in.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engines/engine.hpp"
+#include "engines/http_call.hpp"
 
 namespace critpipe {
 
@@ -50,13 +51,38 @@ void read_inspection(const JsonAnswer& json, RunningContainer& container) {
   read_networks(json, container);
 }
 
-void read_changes(const JsonAnswer& json, RootChanges& changes) {
+std::string container_path(const ContainerApi& api, const RunningContainer& container, std::string_view rest) {
+  return std::string{api.base}.append("/containers/").append(http_escaped(container.id)).append(rest);
+}
+
+void list_containers(const ContainerApi& api, const std::string& socket, const ContainerQuery& query,
+                     EngineAnswer& answer, std::vector<RunningContainer>& found) {
+  const HttpAnswer list =
+      http_get(socket, std::string{api.base} + "/containers/json?all=" + (query.all ? "true" : "false"));
+  answer.error = list.refusal(socket);
+  if (answer.error) return;
+  JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
+    RunningContainer container;
+    container.id = one.text({"Id"});
+    const HttpAnswer inspection = http_get(socket, container_path(api, container, "/json"));
+    if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
+    read_inspection(JsonAnswer{inspection.body}, container);
+    container.engine = api.who;
+    container.where = socket;
+    found.push_back(std::move(container));
+  });
+}
+
+Error read_changes(const ContainerApi& api, const RunningContainer& container, RootChanges& changes) {
+  const HttpAnswer answer = http_get(container.where, container_path(api, container, "/changes"));
+  if (Error error = answer.refusal(std::string{api.who})) return error;
   changes.is_known = true;
   constexpr std::int64_t deleted = 2;
-  json.each({}, [&](const JsonAnswer& one) {
+  JsonAnswer{answer.body}.each({}, [&](const JsonAnswer& one) {
     auto& list = one.number({"Kind"}) == deleted ? changes.deleted : changes.changed;
     list.push_back(one.text({"Path"}));
   });
+  return {};
 }
 
 }  // namespace critpipe

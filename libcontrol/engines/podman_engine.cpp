@@ -17,7 +17,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::string_view who = "podman";
-constexpr const char* api = "/v4.0.0/libpod";
+constexpr ContainerApi http_api{who, "/v4.0.0/libpod"};
 
 // `podman system service` on a socket of our own; it ends with this process.
 class OwnService {
@@ -72,28 +72,12 @@ std::string find_socket(EngineAnswer& answer) {
   return service.socket();
 }
 
-std::string container_path(const RunningContainer& container, const std::string& rest) {
-  return std::string{api} + "/containers/" + http_escaped(container.id) + rest;
-}
-
 void list(const ContainerQuery& query, EngineAnswer& answer, std::vector<RunningContainer>& found) {
   const std::string socket = find_socket(answer);
   if (socket.empty()) return;
   answer.is_here = true;
   answer.version = http_get(socket, "/_ping").headers["libpod-api-version"];
-  const HttpAnswer list = http_get(socket, std::string{api} + "/containers/json?all=" + (query.all ? "true" : "false"));
-  answer.error = list.refusal(socket);
-  if (answer.error) return;
-  JsonAnswer{list.body}.each({}, [&](const JsonAnswer& one) {
-    RunningContainer container;
-    container.id = one.text({"Id"});
-    const HttpAnswer inspection = http_get(socket, container_path(container, "/json"));
-    if (inspection.error || inspection.status != 200 || found.size() >= most_containers) return;  // it is gone
-    read_inspection(JsonAnswer{inspection.body}, container);
-    container.engine = who;
-    container.where = socket;
-    found.push_back(std::move(container));
-  });
+  list_containers(http_api, socket, query, answer, found);
 }
 
 MachineFinding against(const RunningContainer&, const DumpWish& wish) {
@@ -110,10 +94,11 @@ std::string query_text(std::initializer_list<std::pair<const char*, bool>> switc
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
   HttpRequest request{.socket = container.where, .method = "POST"};
   const bool exports = dump.archive_fd >= 0;
-  request.path = container_path(container, "/checkpoint" + query_text({{exports ? "export" : "keep", true},
-                                                                       {"leaveRunning", dump.wish.leave_running},
-                                                                       {"tcpEstablished", dump.wish.tcp},
-                                                                       {"fileLocks", dump.wish.file_locks}}));
+  request.path = container_path(http_api, container,
+                                "/checkpoint" + query_text({{exports ? "export" : "keep", true},
+                                                            {"leaveRunning", dump.wish.leave_running},
+                                                            {"tcpEstablished", dump.wish.tcp},
+                                                            {"fileLocks", dump.wish.file_locks}}));
   request.timeout = 0;
   request.stop_fd = dump.stop_fd;
   request.output_fd = dump.archive_fd;
@@ -158,7 +143,7 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   if (Error error = keep_addresses(container, restore.directory)) return error;
   HttpRequest request{.socket = container.where, .method = "POST"};
   request.path = container_path(
-      container,
+      http_api, container,
       "/restore" + query_text({{"keep", true}, {"tcpEstablished", restore.tcp}, {"fileLocks", restore.file_locks}}));
   request.timeout = 0;
   request.stop_fd = restore.stop_fd;
@@ -173,7 +158,7 @@ Error import(const EngineImport& import) {
   if (socket.empty()) return engine_error(who, "it is not here, or was never used");
   HttpRequest request{.socket = socket, .method = "POST"};
   // Connections end without the address; and two containers cannot have the same one.
-  request.path = std::string{api} + "/containers/import/restore" +
+  request.path = std::string{http_api.base} + "/containers/import/restore" +
                  query_text({{"import", true},
                              {"tcpEstablished", import.tcp},
                              {"fileLocks", import.file_locks},
@@ -190,10 +175,7 @@ Error import(const EngineImport& import) {
 }
 
 Error changes(const RunningContainer& container, RootChanges& changes) {
-  const HttpAnswer answer = http_get(container.where, container_path(container, "/changes"));
-  if (Error error = answer.refusal(std::string{who})) return error;
-  read_changes(JsonAnswer{answer.body}, changes);
-  return {};
+  return read_changes(http_api, container, changes);
 }
 
 }  // namespace
