@@ -8,7 +8,6 @@
 #include "pages/page_content.hpp"
 #include "report/files_above.hpp"
 #include "report/inspection_work.hpp"
-#include "report/row_facts.hpp"
 #include "set/sets_of.hpp"
 
 namespace critpipe {
@@ -72,8 +71,6 @@ struct InspectionReader::Work final : Receiver {
   std::uint64_t room_for_tails = all_tails_bytes;
   std::uint64_t room_for_texts = kept_text_bytes;
   bool has_image = false;
-  RowFacts row;               // of an overview
-  bool is_cut_short = false;  // the row was known before the end of the archive
 };
 
 InspectedSet& InspectionReader::Work::set_of(const Member& member) {
@@ -184,12 +181,6 @@ InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member
 
 Step InspectionReader::Work::begin(const Member& member) {
   InspectedSet& set = set_of(member);
-  // Of a pipe the size is only known at its end.
-  if (options.overview && set.input && set.input->size() > 0 && member.directory.empty()) {
-    is_cut_short = row.is_known_before(member);
-    if (is_cut_short) return Step::stop;
-    row.add(member);
-  }
   has_image |= member.is_image;
   const bool had_images = set.has_images;
   set.note(member);
@@ -333,8 +324,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   if (options.overview && inspection.processes.empty()) inspection.nr_processes = set.nr_pagemaps;
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())
-    if (error.reason != Reason::no_tree && !(is_cut_short && error.reason == Reason::missing_image))
-      inspection.errors.push_back(error);
+    if (error.reason != Reason::no_tree) inspection.errors.push_back(error);
   if (options.overview) return inspection;
   inspect_statistics(inspection, *inspection.checkpoint);
   inspect_memory(inspection);
