@@ -21,7 +21,7 @@ class Stop {
   // A stop that came while the event was being looked at turns the answer into a no.
   CriuReply answer(const CriuNotify& notify, CriuNotification& event) {
     CriuReply reply = notify ? notify(event) : CriuReply{};
-    if (has_come()) {
+    if (!reply.is_final && has_come()) {
       obey();
       reply.success = false;
     }

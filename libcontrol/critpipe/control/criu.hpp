@@ -89,6 +89,7 @@ struct CriuNotification {
 struct CriuReply {
   bool success = true;
   std::vector<std::string> external = {};  // to query-ext-files
+  bool is_final = false;                   // a job's stop_fd does not change it any more
 };
 using CriuNotify = std::function<CriuReply(CriuNotification&)>;
 
