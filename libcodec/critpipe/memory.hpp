@@ -147,6 +147,7 @@ Needs needs_of_memory();
 struct PartsWanted {
   std::string place;                                   // of the set: before the names of its images
   bool names = false;                                  // what is mapped, and how it is called
+  bool comms = false;                                  // what tasks are called
   std::function<bool(MemoryId)> has_pagemap = {};      // is it there? Empty: pages are not asked for
   std::function<bool(std::uint32_t pid)> pids = {};    // of which processes; empty: all
   std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
@@ -215,6 +216,7 @@ struct MemoryOptions {
   // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
   // another order than theirs, or again. Null: they are read as often as it takes.
   std::shared_ptr<const InputFile> spool = {};
+  bool comms = false;                                      // what they are called is asked for
 };
 
 // A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the

@@ -279,8 +279,11 @@ void MemoryWork::report_missing(const MemorySet& set) {
   if (is_empty && !options.pids && std::ranges::any_of(sources.front().sets.all(), has_memory))
     report({Reason::no_pagemaps, set.name});
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
-  const PartsWanted wanted{
-      .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};
+  const PartsWanted wanted{.place = set.place,
+                           .comms = options.comms,
+                           .has_pagemap = has_pagemap,
+                           .pids = options.pids,
+                           .selects = options.wanted};
   for (const Error& error : missing_parts(set.checkpoint, wanted)) report(error);
 }
 

@@ -19,6 +19,19 @@ void add_pages(InspectedProcess& process, std::uint64_t page_size) {
   process.stored_bytes = bytes_of_pages(stored, page_size);
 }
 
+// Where texts reach out of what is mapped, the images contradict each other.
+void report_unmapped(Inspection& inspection, const Task& task, TextPlace place) {
+  const MappingIndex mappings{task.memory.mappings};
+  std::uint64_t at = place.begin;
+  while (at < place.end && mappings.at(at)) at = mappings.at(at)->end;
+  if (at >= place.end || mappings.all().empty()) return;
+  const auto next = mappings.from(at);
+  const std::uint64_t end = next == mappings.all().end() ? place.end : std::min(place.end, (*next)->start);
+  inspection.errors.push_back({.reason = Reason::no_bytes,
+                               .image = inspection.id.text(),
+                               .name = format("0x%lx-0x%lx of process %u are in no mapping", at, end, task.pid)});
+}
+
 }  // namespace
 
 Needs needs_of(const InspectOptions& options) {
@@ -81,13 +94,17 @@ void read_texts(Inspection& inspection, InspectedSet& set) {
       return true;
     };
     const std::uint64_t own_end = std::clamp(space.arg_end, arguments.begin, arguments.end);
-    if (has_room(arguments) && set.read(task, {arguments.begin, own_end}, bytes)) {
+    const TextPlace own{arguments.begin, own_end};
+    if (has_room(arguments) && set.read(task, own, bytes)) {
       std::string behind;  // where a title may go on
       if (!set.read(task, {own_end, arguments.end}, behind)) behind.clear();
       process.arguments = strings_in(bytes, behind);
     }
+    } else {
+      report_unmapped(inspection, task, own);
     if (has_room(environment) && set.read(task, environment, bytes)) process.environment = strings_in(bytes);
   }
+    else report_unmapped(inspection, task, environment);
 }
 
 std::string command_line(const InspectedProcess& process) {

@@ -171,7 +171,10 @@ std::string InspectionReader::Work::path_of(const Member& member) const {
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
   const auto pages_id = pages_id_of_name(member.name);
-  if (pages_id) set_of(member).note_pages(*pages_id, member.size);
+  if (pages_id) {
+    set_of(member).note_pages(*pages_id, member.size);
+    (void)checkpoints.wants(path_of(member));  // so that it knows of them
+  }
   if (pages_id) return {.use = Use::pages, .pages = capture(member, *pages_id)};
   if (member.is_image) return {.use = !member.in_set || checkpoints.wants(path_of(member)) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
