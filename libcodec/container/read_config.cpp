@@ -53,8 +53,9 @@ std::string criu_version(const std::string& text) {
   const auto [at, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc{} || at != end || number < 10000) return text;
   const unsigned minor = number / 100 % 100, sublevel = number % 100;
-  return std::to_string(number / 10000) + "." + std::to_string(minor) +
-         (sublevel == 0 ? "" : "." + std::to_string(sublevel));
+  std::string version = std::to_string(number / 10000) + "." + std::to_string(minor);
+  if (sublevel != 0) version.append(1, '.').append(std::to_string(sublevel));
+  return version;
 }
 
 struct AnnotationRow {
