@@ -108,6 +108,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.runs = needs.runs;
   options.places = needs.places;
   options.contents = needs.facts || needs.contents;
+  options.check_blocks = needs.blocks;
   options.keep_facts = needs.facts;
   options.on_runs = needs.on_runs;
   options.limits = limits_of(program);
@@ -280,6 +281,7 @@ CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds n
   options.source = source_options(program);
   options.parents = program.values("parent");
   options.comms = needs.comms;
+  options.content = needs.content;
   options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   if (!chosen.all()) options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};

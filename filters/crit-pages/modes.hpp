@@ -74,6 +74,7 @@ struct SurveyNeeds {
   bool shared = false;    // shared objects even with --pid: the processes map them
   bool parents = false;   // pages that are in a parent are asked for, too: it must have them
   bool names = true;      // of mappings and tasks
+  bool blocks = false;    // compressed pages are decoded
   bool whole = true;      // an image that is asked for and not there is an error
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<void(const Error&)> report = {};  // in place of the usual one
@@ -117,6 +118,7 @@ class SurveyedInputs {
 struct MemoryNeeds {
   bool comms = false;  // what processes are called
   CheckpointMemory::Report report = {};
+  MemoryOptions::Content content = MemoryOptions::Content::all;
 };
 CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds needs);
 // False: there is none, which is reported.

@@ -34,7 +34,7 @@ Error settle(PipePacker* packer, PipeBuffer& buffer, std::uint64_t written, bool
 int run(std::uint64_t most, bool packs) {
   Error error;
   std::unique_ptr<PipePacker> packer;  // ends when nobody reads: it is destroyed behind the buffer
-  PipeBuffer buffer{STDOUT_FILENO, "standard output", most, error};
+  PipeBuffer buffer{STDOUT_FILENO, "standard output", most, 1 << 20, error};
   if (packs && !error)
     packer = std::make_unique<PipePacker>(
         buffer.fd(), [](Output& below) { return std::make_unique<ZstdOutput>(below, 3, 2); }, error);
