@@ -13,6 +13,7 @@
 #include "crit-dump/dump_target.hpp"
 #include "crit-dump/pipe_buffer.hpp"
 #include "crit-dump/pipe_packer.hpp"
+#include "crit-dump/tree_memory.hpp"
 
 namespace critpipe::filters {
 
@@ -44,13 +45,14 @@ Error wait_for_reader(int stop_fd) {
 // Standard output; in front of it memory (--buffer), in front of that a compressor (--zstd).
 class Way {
  public:
-  Way(Program& program, ImageCapture& capture) : capture_{capture}, syncs_{!program.has("no-sync")} {
+  Way(Program& program, ImageCapture& capture, pid_t root) : capture_{capture}, syncs_{!program.has("no-sync")} {
     constexpr std::uint64_t default_size = 4 << 20;
     int fd = STDOUT_FILENO;
     const auto size = program.value("buffer");
     if (size || program.has("zstd")) {
-      buffer_.emplace(fd, output_name, size == "all" ? PipeBuffer::everything : program.number("buffer", default_size),
-                      error_);
+      const bool all = size == "all";
+      buffer_.emplace(fd, output_name, all ? PipeBuffer::everything : program.number("buffer", default_size),
+                      all ? tree_memory(root) : 0, error_);
       fd = buffer_->fd();
     }
     if (program.has("zstd") && !error_) {
@@ -177,7 +179,7 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     if (error) return program.report(error);
     const bool is_direct = !program.has("buffer") && !program.has("zstd");
     ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
-    Way way{program, capture};
+    Way way{program, capture, job.root.pid()};
     if (way.error()) return program.report(way.error());
     job.setup.stop_fd = signals.fd();
     job.commands.set_stop(signals.fd());

@@ -39,7 +39,8 @@ struct CriuSetup {
   std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
   std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
   int stop_fd = -1;                                         // readable: give up, and let the tree live; see below
-  int terminal = -1;                                        // that of our session, which a restored shell job joins
+  int patience = -1;  // of a dump: milliseconds in which CRIU must have begun it, or is killed; -1: for ever
+  int terminal = -1;  // that of our session, which a restored shell job joins
 };
 
 struct JobEnd {
