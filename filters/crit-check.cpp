@@ -143,11 +143,17 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
   return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
+// What is not here may be as good as the rest.
+bool lacks_pages(const CheckedSet& set) {
+  return std::ranges::any_of(set.findings, [](const Finding& one) { return one.rule->name == "pages-elsewhere"; });
+}
+
 std::string verdict_of(const CheckedSet& set) {
   std::string text = visible(set.text) + ": ";
   text += set.nr_errors > 0          ? "it can't be restored as it is: "
           : set.nr_unread > 0        ? "not all of it could be read: "
           : set.nr_losses > 0        ? "a restore will lack something: "
+          : lacks_pages(set)         ? "no fault found in what is here: "
           : set.kind == "checkpoint" ? "whole: "
                                      : "no fault found: ";
   text += counted(set.nr_errors, "error", "errors") + ", " + counted(set.nr_losses, "loss", "losses") + ", ";

@@ -64,6 +64,7 @@ struct CheckReader::Work {
   RestorePlan plan;
   GivenKeys keys{RestorePlan{}};
   SetsOf<CheckedImages> sets;
+  EngineFiles beside;           // of the sets
   std::vector<Parent> parents;  // that were given, the nearest first
   std::vector<Error> errors, damages, damages_of_parents;
   std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
@@ -168,6 +169,7 @@ void CheckReader::begin_parent(const std::string& input) { work_->parents.push_b
 bool CheckReader::wants(std::string_view path) {
   const std::string_view name = last_part(path);
   if (name == "parent") return true;
+  if (work_->parents.empty() && EngineFiles::knows(name)) return true;
   const bool has_pages = memory_of_name(name) || is_pages_name(name);
   return is_image_name(path) && (work_->parents.empty() || has_pages);
 }
@@ -175,10 +177,12 @@ bool CheckReader::wants(std::string_view path) {
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   if (member.in_set && !wants(member.path)) return nullptr;
   if (!work_->parents.empty() && !member.is_image) return parent_link_sink(work_->now(), member);
+  if (!member.is_image && member.name != "parent")
+    return EngineFiles::knows(member.name) ? work_->beside.sink_for(member) : nullptr;
   CheckedImages& set = work_->now().of(member, [this] { return work_->make(); });
   if (!member.is_image) {
     set.has_link = true;
-    return nullptr;
+    return parent_link_sink(work_->sets, member);
   }
   if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
     set.directory = set.place.substr(0, set.place.size() - 1);
@@ -213,6 +217,7 @@ class Findings {
   explicit Findings(CheckedImages& images) : images_{images} {}
   void damage(const Error& error, bool is_of_parent = false);
   void contradictions();
+  void blocks();
   void pages();
   void rules();
   CheckedSet finish();
@@ -231,7 +236,7 @@ class Findings {
 
 void Findings::add(Finding&& finding) {
   // Of a parent only what its child needs is an error, and that is found there.
-  if (images_.is_parent && !images_.has_tasks() && finding.severity < Severity::warning)
+  if (images_.is_parent && !images_.has_tasks() && finding.severity == Severity::error)
     finding.severity = Severity::warning;
   switch (finding.severity) {
     case Severity::error: ++checked_.nr_errors; break;
@@ -292,7 +297,11 @@ void Findings::add_pages(const PagesFault& fault) {
   if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
   if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;
   std::string reason = fault.vaddr ? sentence("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr)) : "";
-  const std::optional<Severity> severity = fault.is_tolerated ? std::optional{Severity::warning} : std::nullopt;
+  std::optional<Severity> severity;
+  if (fault.is_tolerated) severity = rule == "pages-size" ? Severity::loss : Severity::warning;
+  // Pages of nobody are lost where a pagemap may be. The tasks of a tree have theirs, or lack them by other rules.
+  if (rule == "pages-unclaimed" && images_.has_tasks()) severity = Severity::warning;
+  if (rule == "pagemap-owner") severity = images_.severity_of_strangers();
   add(rule, {name, fault.entry, fault.entry == Error::nowhere ? "" : "vaddr"}, reason + fault.text, severity);
 }
 
@@ -357,9 +366,22 @@ PagesView view_of(CheckedImages& images) {
   return view;
 }
 
+// How blocks fit to pages is known only when the size of pages is.
+void Findings::blocks() {
+  for (auto& [id, memory] : images_.memories) {
+    Error error;
+    (void)memory.pagemap.blocks(images_.page_size(), error);
+    if (!error) continue;
+    error.image = images_.place + pagemap_name(id);
+    memory.is_damaged = true;
+    damage(error);
+  }
+}
+
 void Findings::pages() {
   const auto report = [this](const PagesFault& fault) { add_pages(fault); };
   for (const PagesFault& fault : images_.early_faults) add_pages(fault);
+  if (images_.has_circle && !images_.memories.empty()) add("parent-link", {"parent"}, "parents form a circle");
   parents_of_directory();
   // A page server has them: another rule.
   if (!images_.memories.empty() || !images_.pages.empty()) check_pages(view_of(images_), report);
@@ -392,7 +414,11 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
   for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
-  for (const auto& set : work_->sets.all()) set->finish();
+  for (const auto& set : work_->sets.all()) {
+    set->has_circle = work_->sets.is_in_circle(set->id);
+    set->beside = work_->beside.of(set->id);
+    set->finish();
+  }
   work_->join_sets(known);
   const CheckedImages* const child = work_->join_parents();
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
@@ -406,13 +432,14 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     if (&images == child)
       for (const Error& damage : work_->damages_of_parents) findings.damage(damage, true);
     findings.contradictions();
+    findings.blocks();
     findings.pages();
     findings.rules();
+    work_->keys.look_at(images);
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
     for (const Error& error : work_->errors)
       checked.back().nr_unread += error.set && (*error.set == images.id ||
-    work_->keys.look_at(images);
                                                 (error.set->is_input && error.set->checkpoint == images.id.checkpoint));
     images.close_directory();
   }

@@ -9,6 +9,7 @@
 #include "model/file_types.hpp"
 #include "model/model.hpp"
 #include "model/namespace_kinds.hpp"
+#include "source/set_places.hpp"
 
 namespace critpipe {
 
@@ -57,6 +58,7 @@ void Reporter::operator()(FaultPlace place, std::string reason, Severity severit
   finding.severity = severity;
   finding.image = images_.place + place.image;
   if (place.image.empty() && (finding.image.ends_with('/') || finding.image.ends_with(':'))) finding.image.pop_back();
+  if (!place.beside.empty()) finding.image = images_.place_of(place.beside);
   finding.entry = place.entry;
   finding.field = std::move(place.field);
   finding.reason = std::move(reason);
@@ -65,6 +67,15 @@ void Reporter::operator()(FaultPlace place, std::string reason, Severity severit
 
 void Reporter::need(FaultPlace place, std::string reason) const {
   (*this)(std::move(place), std::move(reason), images_.plan.is_complete ? rule_.severity : Severity::warning);
+}
+
+// The directory of the images is one that engines make.
+std::string CheckedImages::place_of(std::string_view beside) const {
+  std::string_view above = place;
+  if (above.ends_with('/')) above.remove_suffix(1);
+  const std::size_t last = above.find_last_of("/:");
+  const bool is_made = last != above.npos && is_images_directory(above.substr(last + 1));
+  return std::string{is_made ? above.substr(0, last + 1) : std::string_view{place}}.append(beside);
 }
 
 CheckedImages::CheckedImages(const RestorePlan& told) : plan{told}, checkpoint{needs_of_rules()} {}
@@ -141,6 +152,7 @@ void CheckedImages::claim_files() {
   for (const Task* const task : running_) {
     for (const std::uint32_t file : {task->cwd_id, task->root_id, task->memory.exe_id})
       claimed_.emplace(type_reg, file);
+    claimed_.emplace(type_memfd, task->memory.exe_id);
     for (const Mapping& mapping : task->memory.mappings)
       for (const std::uint32_t type : {+type_reg, +type_memfd, +type_packet})
         claimed_.emplace(type, static_cast<std::uint32_t>(mapping.shmid));
@@ -175,6 +187,7 @@ void CheckedImages::finish() {
     }
   claim_files();
   find_namespaces();
+  has_other_dump_ = find_other_dump();
 }
 
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "check/engine_files.hpp"
 #include "check/record.hpp"
 #include "critpipe/check.hpp"
 
@@ -19,17 +20,20 @@ struct SeenImage {
   const Kind* kind = nullptr;  // as its bytes say; null: raw and of no known name, or it could not be read
   std::uint64_t entries = 0;
   std::uint64_t bytes = 0;  // of raw images
+  Head head = Head::none;
   bool is_damaged = false;
   bool is_other_kind = false;  // than its name says: nothing was taken from it
 };
 
-// What rules need of a core image, without its registers.
+// What rules need of a core image.
 struct SeenCore {
   std::uint32_t machine = 0;
   bool has_registers = false, has_task = false, has_thread = false, has_ids = false;
   bool has_creds = false, has_timers = false, has_rlimits = false, has_actions = false;
   std::uint64_t task_cgroups = 0, thread_cgroups = 0;  // ids of sets; 0: none
   std::uint32_t seccomp_mode = 0, seccomp_filter = 0;
+  // Where its code and its stack are; nothing: the machine has them in other fields.
+  std::optional<std::uint64_t> code = {}, stack = {};
   bool has_comm = false;  // of the thread: CRIU 3.14 and later
   std::string lsm_profile = {};
 };
@@ -76,6 +80,7 @@ struct FaultPlace {
   std::string image;  // name within the set; empty: the set
   std::uint64_t entry = Error::nowhere;
   std::string field = {};
+  std::string beside = {};  // a file that stands beside the images, or beside their directory
 };
 
 // Takes the findings of one rule.
@@ -123,12 +128,17 @@ class CheckedImages final : public PageStore {
   std::map<std::uint32_t, SeenCore> cores;
   std::map<MemoryId, SeenMemory> memories;
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
+  std::set<std::uint64_t> decoded_pages;         // pages_ids of images whose blocks were decoded as they came
   std::map<std::uint32_t, SeenGhost> ghosts;
-  std::vector<PagesFault> early_faults;  // of entries of pagemaps
-  bool is_parent = false;                // of a set that was read, too
-  bool has_link = false;                 // to a parent, in an archive that need not hold it
-  bool is_cut = false;                   // the input ends early: what is missing may have stood behind
-  bool has_tree_beside = false;          // another set of the inputs has tasks
+  std::vector<PagesFault> early_faults;       // of entries of pagemaps
+  bool is_parent = false;                     // of a set that was read, too
+  bool has_link = false;                      // to a parent, in an archive that need not hold it
+  bool has_circle = false;                    // the links of an archive lead back to it
+  const EngineFiles::Seen* beside = nullptr;  // null: no engine's files are beside the images
+  bool is_cut = false;                        // the input ends early: what is missing may have stood behind
+  bool has_tree_beside = false;               // another set of the inputs has tasks
+
+  std::string place_of(std::string_view beside) const;  // of a file beside the images
 
   // Joins what was read.
   void finish();
@@ -173,6 +183,9 @@ class CheckedImages final : public PageStore {
   const Task* root_task() const { return root_; }
   // Is the dump of CRIU 3.14 or later?
   bool has_time_namespaces() const { return root_ && root_->ids.time_ns != 0; }
+  // Of what belongs to no task: it is lost, unless there are signs that images of another dump lie among these.
+  Severity severity_of_strangers() const { return has_other_dump_ ? Severity::warning : Severity::loss; }
+  bool has_other_dump() const { return has_other_dump_; }
 
   // PageStore.
   const Pagemap* pagemap(MemoryId memory) override;
@@ -194,8 +207,9 @@ class CheckedImages final : public PageStore {
   void collect_objects();
   void claim_files();
   void find_namespaces();
+  bool find_other_dump() const;
 
-  bool has_tasks_ = false;
+  bool has_tasks_ = false, has_other_dump_ = false;
   std::vector<SeenFile> files_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;

@@ -16,6 +16,14 @@ SeenCore core_of(const Record& core) {
   for (const char* const field :
        {"thread_info", "ti_arm", "ti_aarch64", "ti_ppc64", "ti_s390", "ti_mips", "ti_loongarch64", "ti_riscv64"})
     seen.has_registers |= core.has(field);
+  struct Place {
+    const char *info, *code;
+  };
+  for (const auto& [info, code] : {Place{"thread_info", "ip"}, {"ti_aarch64", "pc"}, {"ti_arm", "pc"}})
+    if (const Record registers = core.inner(info).inner("gpregs")) {
+      seen.code = registers.number(code);
+      seen.stack = registers.number("sp");
+    }
   seen.has_ids = core.has("ids");
   if (const Record task = core.inner("tc")) {
     seen.has_task = true;
@@ -92,6 +100,19 @@ Step PagemapCheck::runs(std::span<const PageRun> runs) {
   return Step::go;
 }
 
+// Decodes compressed pages as they go by.
+class BlocksCheck final : public PagesSink {
+ public:
+  explicit BlocksCheck(std::function<void(const Error&)> report) : report_{std::move(report)} {}
+  void refused(const Error& error) override { report_(error); }
+
+ protected:
+  Step pages(std::uint64_t, Bytes) override { return Step::go; }
+
+ private:
+  std::function<void(const Error&)> report_;
+};
+
 class ImageCheck final : public Sink {
  public:
   ImageCheck(CheckedImages& images, std::string name, std::unique_ptr<Sink> model, ReportDamage report)
@@ -105,6 +126,7 @@ class ImageCheck final : public Sink {
     if (!kind || !kind->is_raw()) return;
     seen_.kind = kind;
     raw_ = make_raw_check(*kind);
+    check_blocks();
   }
 
   Step begin(const Image& image) override;
@@ -124,6 +146,10 @@ class ImageCheck final : public Sink {
 
  private:
   void count_raw(std::uint64_t size);
+  void add_early(const PagesFault& fault) {
+    if (images_.early_faults.size() < 2 * max_findings) images_.early_faults.push_back(fault);
+  }
+  void check_blocks();
 
   CheckedImages& images_;
   SeenImage& seen_;
@@ -132,11 +158,33 @@ class ImageCheck final : public Sink {
   ReportDamage report_;
   std::unique_ptr<PagemapCheck> pagemap_;
   std::unique_ptr<RawCheck> raw_;
+  std::unique_ptr<BlocksCheck> blocks_;
   SeenGhost* ghost_ = nullptr;
 };
 
+// Of archives and streams whose pagemap came before. In directories they are read when all is known.
+void ImageCheck::check_blocks() {
+  const auto pages_id = pages_id_of_name(name_);
+  if (!pages_id || !images_.directory.empty()) return;
+  for (const auto& [id, memory] : images_.memories) {
+    Error error;
+    if (memory.pagemap.pages_id != *pages_id || !memory.pagemap.layout) continue;
+    auto stored = memory.pagemap.blocks(images_.page_size(), error);
+    if (!stored) continue;
+    blocks_ = std::make_unique<BlocksCheck>([this](const Error& damage) {
+      Error inner = damage;
+      inner.image.clear();
+      add_early({"block", images_.place + name_, Error::nowhere, {}, to_string(inner)});
+    });
+    blocks_->stored_as(std::move(stored));
+    images_.decoded_pages.insert(*pages_id);
+    return;
+  }
+}
+
 Step ImageCheck::begin(const Image& image) {
   if (!image.is_raw()) seen_.kind = image.kind;
+  seen_.head = image.head;
   const Kind* const named = kind_of_name(name_);
   if (image.kind && named && named->magic != image.kind->magic) {
     seen_.is_other_kind = true;
@@ -147,9 +195,7 @@ Step ImageCheck::begin(const Image& image) {
   if (memory && is_pagemap) {
     SeenMemory& kept = images_.memories[*memory];
     kept.pagemap.memory = *memory;
-    const auto report = [this](const PagesFault& fault) {
-      if (images_.early_faults.size() < 2 * max_findings) images_.early_faults.push_back(fault);
-    };
+    const auto report = [this](const PagesFault& fault) { add_early(fault); };
     pagemap_ = std::make_unique<PagemapCheck>(kept, EntryCheck{report, images_.place + name_}, report_);
   }
   if (seen_.kind && seen_.kind->name == "GHOST_FILE" && !image.is_raw()) ghost_ = &images_.ghosts[number_of(name_)];
@@ -185,11 +231,12 @@ void ImageCheck::count_raw(std::uint64_t size) {
 Step ImageCheck::raw(Bytes bytes) {
   count_raw(bytes.size());
   if (raw_) raw_->feed(bytes);
+  if (blocks_) (void)blocks_->raw(bytes);
   return Step::go;
 }
 
 Step ImageCheck::pass_over(std::uint64_t size) {
-  if (raw_) return Step::stop;
+  if (raw_ || blocks_) return Step::stop;
   count_raw(size);
   return Step::go;
 }
@@ -202,6 +249,7 @@ Step ImageCheck::end() {
       report_({.reason = Reason::no_bytes, .image = {}, .name = why});
     }
   if (pagemap_) (void)pagemap_->end();
+  if (blocks_) (void)blocks_->end();
   return model_ ? model_->end() : Step::go;
 }
 

@@ -140,6 +140,8 @@ class Decoder {
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
+  // How many bytes the image has, if that is known: a length that leads out of it is damage, and not too large.
+  void expect(std::uint64_t size_bytes) { size_bytes_ = size_bytes; }
   // The next block of the image. Step::stop: the sink returned it, or error() is set; no call may follow.
   // Reasons: those of damaged data and of limits; the error has the offset, the entry and the field.
   Step feed(Bytes block);
@@ -167,6 +169,7 @@ class Decoder {
   bool start_part(const ExtraPart& part);
   bool next_part();
   bool deliver(Step step);
+  void fail_at_length(std::uint64_t length);
   void fail(Reason reason, std::uint64_t offset, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
   const Message& message_of_next() const { return nr_entries_ == 0 ? *image_.kind->first : *image_.kind->later; }
 
@@ -180,6 +183,7 @@ class Decoder {
   bool stopped_ = false;
   std::uint64_t offset_ = 0;
   std::uint64_t nr_entries_ = 0;
+  std::uint64_t size_bytes_ = ~std::uint64_t{0};  // of the image; this: not known
   std::size_t need_ = 4;          // bytes that the next step wants in one piece
   std::vector<std::byte> carry_;  // the beginning of what is not complete yet
   ExtraSizes sizes_;              // of the extra, or of the part after one of its messages

@@ -111,7 +111,7 @@ std::size_t Decoder::take_entries(Bytes block) {
     }
     const std::size_t size = load_u32(block.data() + at);
     if (size > limits_.entry_bytes) {
-      fail(Reason::limit_payload, offset_, limits_.entry_bytes, size);
+      fail_at_length(size);
       break;
     }
     if (block.size() - at - 4 < size) {
@@ -157,6 +157,13 @@ std::size_t Decoder::take_padding(Bytes block) {
   padding_ = 0;
   if (deliver(sink_.padding(taken))) next_part();
   return taken.size();
+}
+
+// Of a message that is over the limit: at an offset, in front of it.
+void Decoder::fail_at_length(std::uint64_t length) {
+  const std::uint64_t begin = offset_ + 4, left = size_bytes_ - std::min(size_bytes_, begin);
+  if (length > left) fail(Reason::cut_payload, begin, length, left);
+  else fail(Reason::limit_payload, offset_, limits_.entry_bytes, length);
 }
 
 bool Decoder::deliver(Step step) {

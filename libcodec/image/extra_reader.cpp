@@ -57,7 +57,7 @@ std::size_t Decoder::take_nested(Bytes block) {
   const Extra& extra = image_.kind->extra;
   const std::size_t size = load_u32(block.data());
   if (size > limits_.entry_bytes) {
-    fail(Reason::limit_payload, offset_, limits_.entry_bytes, size);
+    fail_at_length(size);
     return 0;
   }
   if (block.size() - 4 < size) {

@@ -64,6 +64,17 @@ class SetsOf {
     if (const auto set = set_led_to(link, target)) links_.emplace(*link.set, SetId{link.set->checkpoint, *set});
   }
 
+  // Do links lead from a set to itself, or to those that lead to each other?
+  bool is_in_circle(const SetId& id) const {
+    std::size_t nr_steps = 0;
+    auto at = links_.find(id);
+    while (at != links_.end() && nr_steps <= links_.size()) {
+      at = links_.find(at->second);
+      ++nr_steps;
+    }
+    return at != links_.end();
+  }
+
   // The parent of each, or null, as far as it is in the same input: by its name, or else as a link says. None has
   // itself above it, or more than there are generations.
   std::vector<T*> parents() const {

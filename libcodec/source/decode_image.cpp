@@ -8,8 +8,10 @@ namespace critpipe {
 
 namespace {
 
-Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits, KindOf kind_of) {
+Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits, KindOf kind_of,
+             std::uint64_t size = Member::unknown) {
   Decoder decoder{sink, last_part(place), limits, kind_of};
+  decoder.expect(size);
   for (Bytes bytes = reader.read(); !bytes.empty(); bytes = reader.read())
     if (decoder.feed(bytes) == Step::stop) break;
   Error error = reader.error();
@@ -27,12 +29,14 @@ Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
 
 Error decode_image(InputFile file, Sink& sink, const Limits& limits) {
   const std::string place = file.place();
+  const std::uint64_t size = file.size();
   FileReader reader{std::move(file)};
-  return decode(reader, place, sink, limits, KindOf::both);
+  return decode(reader, place, sink, limits, KindOf::both, size);
 }
 
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits) {
   Decoder decoder{sink, name, limits};
+  decoder.expect(image.size());
   if (decoder.feed(image) == Step::go) (void)decoder.finish();
   return decoder.error();
 }

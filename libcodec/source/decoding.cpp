@@ -28,6 +28,7 @@ struct OpenImage {
   Step begin(const Member& member, const Limits& limits, KindOf kind_of) {
     if (!member.is_image) return sink->begin({name, nullptr, Head::none});
     decoder.emplace(*sink, name, limits, member.in_set ? kind_of : KindOf::bytes);
+    decoder->expect(member.size);
     return Step::go;
   }
   Step feed(Bytes bytes) { return decoder ? decoder->feed(bytes) : sink->raw(bytes); }

@@ -140,6 +140,12 @@ void find_unclaimed_ghosts(const CheckedImages& set, const Reporter& report) {
              "remap-fpath.img does not name it: the unlinked file will be looked for on the disk", severity);
 }
 
+// A unix socket that is there for those that are connected to it.
+bool is_outside(const SeenFile& file) {
+  constexpr std::uint64_t external_flag = 1;  // USK_EXTERN
+  return file.type == type_unix && file.record.number("uflags") & external_flag;
+}
+
 bool has_damaged_table(const CheckedImages& set) {
   for (const Task* const task : set.running()) {
     const std::string name = CheckedImages::name_of_image("FDINFO", task->ids.files);
@@ -148,14 +154,14 @@ bool has_damaged_table(const CheckedImages& set) {
   return false;
 }
 
-// Unix sockets that no task has open are there for those that are connected to them, memfds for mappings. Before
-// CRIU 3.3 a named pipe and its path had one number.
+// The other ends of unix sockets may be outside, and memfds are there for mappings, too. Before CRIU 3.3 a named pipe
+// and its path had one number.
 void find_unclaimed_files(const CheckedImages& set, const Reporter& report) {
   if (!set.has_whole_tree() || set.running().empty() || set.is_cut || has_damaged_table(set)) return;
   for (const auto& [name, image] : set.images)
     if (image.is_damaged || image.is_other_kind) return;
   for (const SeenFile& file : set.files())
-    if (file.image == "files.img" && file.type != type_unix && file.type != type_pipe && file.type != type_memfd &&
+    if (file.image == "files.img" && file.type != type_pipe && file.type != type_memfd && !is_outside(file) &&
         !set.is_claimed(file))
       report({std::string{file.image}, file.entry, "id"},
              sentence("no task has %s open or mapped: a descriptor is missing", file_text(file.type, file.id).c_str()));

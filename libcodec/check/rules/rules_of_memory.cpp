@@ -45,6 +45,60 @@ void find_bad_bounds(const CheckedImages& set, const Reporter& report) {
     }
 }
 
+// The kernel refuses those that are not in order, and those of the page at 0.
+void find_bad_addresses(const CheckedImages& set, const Reporter& report) {
+  struct Pair {
+    const char *begin_name, *end_name;
+    std::uint64_t AddressSpace::*begin, AddressSpace::*end;
+    bool may_be_empty;
+  };
+  using Space = AddressSpace;
+  constexpr Pair pairs[] = {{"mm_start_code", "mm_end_code", &Space::start_code, &Space::end_code, false},
+                            {"mm_start_data", "mm_end_data", &Space::start_data, &Space::end_data, true},
+                            {"mm_start_brk", "mm_brk", &Space::start_brk, &Space::brk, true},
+                            {"mm_arg_start", "mm_arg_end", &Space::arg_start, &Space::arg_end, true},
+                            {"mm_env_start", "mm_env_end", &Space::env_start, &Space::env_end, true}};
+  for (const Task* const task : set.running()) {
+    if (!has_mappings(set, *task)) continue;
+    const Space& space = task->memory;
+    const auto look = [&](const char* field, std::uint64_t address) {
+      if (address < smallest_page)
+        report({mm_name(*task), 0, field}, sentence("0x%llx is in the page at 0", Unsigned{address}));
+    };
+    if (space.start_stack != 0) look("mm_start_stack", space.start_stack);
+    for (const auto& [begin_name, end_name, begin, end, may_be_empty] : pairs) {
+      if (space.*begin == 0 && space.*end == 0) continue;  // nothing was said
+      look(begin_name, space.*begin);
+      look(end_name, space.*end);
+      if (space.*begin > space.*end || (space.*begin == space.*end && !may_be_empty))
+        report({mm_name(*task), 0, end_name},
+               sentence("0x%llx is not behind %s, 0x%llx", Unsigned{space.*end}, begin_name, Unsigned{space.*begin}));
+    }
+  }
+}
+
+// So do a core image of another dump, and those of two tasks that have changed places.
+void find_registers(const CheckedImages& set, const Reporter& report) {
+  for (const Task* const task : set.running()) {
+    if (!has_mappings(set, *task)) continue;
+    const MappingIndex mappings{task->memory.mappings};
+    const auto is_mapped = [&](std::uint64_t address) {
+      return mappings.at(address) || (address > 0 && mappings.at(address - 1));  // a stack may be empty
+    };
+    for (const Thread& thread : task->threads) {
+      const auto core = set.cores.find(thread.tid);
+      if (core == set.cores.end() || !core->second.code || (*core->second.code | *core->second.stack) == 0) continue;
+      const std::string name = CheckedImages::name_of_image("CORE", thread.tid);
+      if (!is_mapped(*core->second.code))
+        report({name, 0}, sentence("thread %u runs at 0x%llx, where task %u has no mapping", thread.tid,
+                                   Unsigned{*core->second.code}, task->pid));
+      else if (!is_mapped(*core->second.stack))
+        report({name, 0}, sentence("thread %u has its stack at 0x%llx, where task %u has no mapping", thread.tid,
+                                   Unsigned{*core->second.stack}, task->pid));
+    }
+  }
+}
+
 // Guards lie in other mappings, and the vsyscall mapping stands last.
 void find_overlaps(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running()) {
@@ -159,12 +213,15 @@ void find_lazy(const CheckedImages& set, const Reporter& report) {
 
 // In an archive whose link leads out of it. In a directory it is another rule.
 void find_parent_elsewhere(const CheckedImages& set, const Reporter& report) {
-  if (!set.directory.empty() || set.has_given_parent() || !set.has_link) return;
+  if (!set.directory.empty() || set.has_given_parent() || !set.has_link || set.has_circle) return;
   for (const auto& [id, memory] : set.memories)
     if (memory.nr_parent > 0)
       report.need({pagemap_name(id)},
                   sentence("%llu pages are in the parent, which is not in here: name it with --parent",
                            Unsigned{memory.nr_parent}));
+  const auto has_pages_there = [](const auto& one) { return one.second.nr_parent > 0; };
+  if (!set.memories.empty() && std::ranges::none_of(set.memories, has_pages_there))
+    report.need({"parent"}, "CRIU opens the parent, which is not in here, though no pages are in it");
 }
 
 // How many pages a dump says that it wrote.
@@ -191,6 +248,13 @@ constexpr RuleRow rows[] = {
     {{"mapping-bounds", Severity::error, "A mapping ends before it begins, or is not whole pages.",
       "Take the mm image from the dump as it was written."},
      find_bad_bounds},
+    {{"mm-addresses", Severity::error,
+      "Addresses of code, data, heap, stack, arguments or environment are out of order.",
+      "Take the mm image from the dump as it was written: the kernel refuses the addresses."},
+     find_bad_addresses},
+    {{"registers-elsewhere", Severity::warning, "A thread runs, or has its stack, where its task has no mapping.",
+      "Look whether the core and mm images are of the same dump: the task would end at once."},
+     find_registers},
     {{"mapping-overlap", Severity::error, "Mappings overlap or are out of order.",
       "Take the mm image from the dump as it was written."},
      find_overlaps},
@@ -222,18 +286,21 @@ constexpr RuleRow rows[] = {
     {{"pagemap-flags", Severity::warning,
       "An entry of a pagemap has flags that are not known, or that contradict each other.",
       "Look whether a newer release of CRIU made the dump."}},
-    {{"pagemap-owner", Severity::warning, "A pagemap is of no task and of no object that is mapped.",
-      "Look whether pstree.img is of the same dump: the memory will not be restored."}},
+    {{"pagemap-owner", Severity::loss, "A pagemap is of no task and of no object that is mapped.",
+      "Take pstree.img from the same dump: the memory will not be restored. Where an earlier dump went to the same "
+      "directory, the pagemap may have been left over."}},
     {{"pages-missing", Severity::error, "The image with the bytes of pages is not there.",
       "Copy the pages image again, or dump again."}},
-    {{"pages-size", Severity::error, "A pages image is smaller than its pagemap says.",
-      "Copy the pages image again: with one that is too short, CRIU fails or hangs."}},
+    {{"pages-size", Severity::error, "A pages image has another size than its pagemap says.",
+      "Copy pages image and pagemap again: with pages that are too short, CRIU fails or hangs; where the pagemap lacks "
+      "an entry, all later pages go to wrong addresses."}},
     {{"pages-block", Severity::error, "A block of compressed pages does not decode.",
       "Copy the pages image again, or dump again."}},
     {{"pages-claimed", Severity::error, "Two pagemaps name the same pages image.",
       "Take the pagemaps from the dump as they were written."}},
-    {{"pages-unclaimed", Severity::warning, "No pagemap names a pages image.",
-      "Look whether a pagemap is missing: the pages will not be restored."}},
+    {{"pages-unclaimed", Severity::loss, "No pagemap names a pages image.",
+      "Look whether a pagemap is missing: the pages will not be restored. Where all tasks have theirs, an earlier dump "
+      "may have left the image."}},
     {{"pages-parent", Severity::error, "Pages should be in the parent, and are not.",
       "Put the directories of the pre-dumps, with their pages, where the links lead; crit-cat --parents packs them."}},
     {{"parent-link", Severity::error, "The link to the parent leads nowhere or in a circle.",

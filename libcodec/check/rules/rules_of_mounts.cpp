@@ -39,6 +39,8 @@ Parents parents_of_mounts(const CheckedImages& set) {
   return all;
 }
 
+bool is_root(std::string_view point) { return point == "/" || point == "./" || point == "."; }
+
 // The parent of a namespace's root is the root itself, or outside.
 void find_parents(const CheckedImages& set, const Reporter& report) {
   const Parents all = parents_of_mounts(set);
@@ -52,10 +54,33 @@ void find_parents(const CheckedImages& set, const Reporter& report) {
     const auto& parents = all.at(image);
     const std::uint32_t parent = mount.id("parent_mnt_id");
     const std::string_view point = mount.text("mountpoint");
-    const bool is_root = point == "/" || point == "./" || point == ".";
-    if (!is_root && !parents.contains(parent) && !set.is_damaged(image))
+    if (!is_root(point) && !parents.contains(parent) && !set.is_damaged(image))
       report({image, entry, "parent_mnt_id"}, sentence("the parent %u of mount %u, %s, is not in the image", parent,
                                                        mount.id("mnt_id"), quoted(point).c_str()));
+  });
+}
+
+// CRIU mounts what it reaches from the root; what is on itself, by however many steps, it never does.
+void find_circles(const CheckedImages& set, const Reporter& report) {
+  const Parents all = parents_of_mounts(set);
+  std::map<std::string_view, std::map<std::uint32_t, std::uint32_t>> walks;  // by image: mount -> the walk that saw it
+  std::uint32_t walk = 0;
+  set.each("MNTS", [&](const std::string& image, std::uint64_t entry, const Record& mount) {
+    const auto found = all.find(image);
+    if (set.is_damaged(image)) return;
+    const auto& [name, parents] = *found;
+    auto& seen = walks[name];
+    std::uint32_t at = mount.id("mnt_id");
+    ++walk;
+    while (parents.contains(at) && seen.try_emplace(at, walk).second) at = parents.at(at);
+    if (!parents.contains(at) || seen.at(at) != walk) return;
+    const bool is_top = parents.at(at) == at && at == mount.id("mnt_id") && is_root(mount.text("mountpoint"));
+    const bool is_tops = parents.at(at) == at && at != mount.id("mnt_id");  // told at that one
+    if (is_tops) seen.erase(at);
+    if (!is_top && !is_tops)
+      report({image, entry, "parent_mnt_id"}, sentence("mount %u, where %s is mounted in the end, is on %s", at,
+                                                       quoted(mount.text("mountpoint")).c_str(),
+                                                       parents.at(at) == at ? "itself" : "a mount that is on it"));
   });
 }
 
@@ -148,6 +173,9 @@ constexpr RuleRow rows[] = {
     {{"mount-parent", Severity::error, "The mount that a mount is on is not in the images.",
       "Take the mountpoints image from the dump as it was written."},
      find_parents},
+    {{"mount-circle", Severity::error, "A mount is on itself, or mounts are on each other.",
+      "Take the mountpoints image from the dump as it was written."},
+     find_circles},
     {{"mount-twice", Severity::error, "A mount stands twice in its namespace.",
       "Take the mountpoints image from the dump as it was written."},
      find_twice},

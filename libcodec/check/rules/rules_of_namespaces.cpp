@@ -9,7 +9,7 @@ namespace critpipe {
 namespace {
 
 constexpr std::uint32_t new_mounts = 0x00020000, new_uts = 0x04000000, new_ipc = 0x08000000, new_user = 0x10000000;
-constexpr std::uint32_t new_net = 0x40000000;
+constexpr std::uint32_t new_net = 0x40000000, new_time = 0x80;
 
 // CRIU makes further mount and network namespaces where the root task has its own.
 void find_nested(const CheckedImages& set, const Reporter& report) {
@@ -38,6 +38,7 @@ void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   want(new_uts, "UTSNS", root->ids.uts_ns, "uts");
   want(new_ipc, "IPC_VAR", root->ids.ipc_ns, "ipc");
   want(new_user, "USERNS", root->ids.user_ns, "user");
+  want(new_time, "TIMENS", root->ids.time_ns, "time");
 }
 
 // CRIU takes a missing image for one of an older release and leaves the network as it is made.
@@ -64,9 +65,23 @@ void find_missing_network(const CheckedImages& set, const Reporter& report) {
   }
 }
 
+// So are those that an engine lets CRIU leave empty, and sets up itself.
+void find_empty_networks(const CheckedImages& set, const Reporter& report) {
+  if (!(set.own_namespaces() & new_net) || set.is_cut) return;
+  std::set<std::uint32_t> ids;
+  for (const Task* const task : set.running()) ids.insert(task->ids.net_ns);
+  for (const std::uint32_t id : ids) {
+    const auto has = [&](const char* kind) { return set.has(CheckedImages::name_of_image(kind, id)); };
+    if (!has("NETNS") && !has("NETDEV") && !has("IFADDR"))
+      report({}, sentence("network namespace %u has no image: an engine sets it up, or its images are lost", id));
+  }
+}
+
+// CRIU passes over missing clocks where the tree has no time namespace of its own.
 void find_missing_clocks(const CheckedImages& set, const Reporter& report) {
   const Task* const root = set.root_task();
   if (!root || set.running().empty() || root->ids.time_ns == 0 || set.is_cut) return;
+  if (set.own_namespaces() & new_time) return;  // another rule
   if (!set.has("timens-0.img") && !set.has(CheckedImages::name_of_image("TIMENS", root->ids.time_ns)))
     report({"timens-0.img"}, "this image is missing: monotonic clocks will jump to those of the machine");
 }
@@ -112,6 +127,9 @@ constexpr RuleRow rows[] = {
     {{"network-missing", Severity::loss, "A part of a network namespace is not there.",
       "Copy the image again, or set up the network after the restore."},
      find_missing_network},
+    {{"network-empty", Severity::note, "A network namespace has no image.",
+      "Nothing, where an engine made the dump with --empty-ns; else copy the images of the network again."},
+     find_empty_networks},
     {{"clocks-missing", Severity::loss, "The values of clocks are not there.",
       "Copy the timens image again: programs will see their clocks jump."},
      find_missing_clocks},

@@ -67,6 +67,44 @@ void find_wrong_version(const CheckedImages& set, const Reporter& report) {
     report({"inventory.img", 0, "img_version"}, sentence("version %llu, but pages are compressed", version));
 }
 
+void find_compression(const CheckedImages& set, const Reporter& report) {
+  constexpr std::uint64_t last_mode = 2;
+  const Record inventory = set.first("INVENTORY");
+  const std::uint64_t mode = inventory.number("compress");
+  if (mode > last_mode)
+    report({"inventory.img", 0, "compress"}, sentence("way %llu is not known", static_cast<unsigned long long>(mode)));
+  const bool is_new = inventory.number("img_version") == version_of_blocks;
+  if (inventory && is_new && mode == 0 && has_blocks(set))
+    report({"inventory.img", 0, "compress"}, "it says that no pages are compressed, but some are", Severity::warning);
+}
+
+// CRIU takes the form of all heads from the inventory, whose own is the same in all versions.
+void find_wrong_heads(const CheckedImages& set, const Reporter& report) {
+  const std::uint64_t version = set.first("INVENTORY").number("img_version");
+  if (version < 1 || version > version_of_blocks) return;
+  for (const auto& [name, image] : set.images) {
+    if (name == "inventory.img" || image.head == Head::none || image.head == Head::service) continue;
+    if ((image.head == Head::bare) == (version == 1)) continue;
+    report({name}, sentence("its head is of %s than the image version, %llu", version == 1 ? "a later" : "an earlier",
+                            static_cast<unsigned long long>(version)));
+  }
+}
+
+// Images that development versions and forks write.
+void find_unreleased(const CheckedImages& set, const Reporter& report) {
+  constexpr std::pair<std::string_view, const char*> known[] = {
+      {"luo-metadata.img", "what a live update of the kernel keeps"},
+      {"cuda-gpu-inventory.img", "which GPUs a CUDA program used"}};
+  for (const auto& [name, image] : set.images) {
+    if (name == "cipher.img") report({name}, "the images are encrypted", Severity::error);
+    if (name.starts_with("gpu-cs-") && name.ends_with(".img")) report({name}, "memory of a GPU");
+    if (name.starts_with("pages-") && name.ends_with(".comp.img"))
+      report({name}, "pages in one LZ4 frame, as CRaC's CRIU writes them: lz4 -d makes pages of it");
+    for (const auto& [other, what] : known)
+      if (name == other) report({name}, what);
+  }
+}
+
 // A part of a checkpoint that is beside it in the inputs needs no word.
 void find_pre_dump(const CheckedImages& set, const Reporter& report) {
   if (set.has_tasks() || (set.memories.empty() && !set.has("inventory.img")) || set.is_parent) return;
@@ -85,7 +123,7 @@ void find_lone_images(const CheckedImages& set, const Reporter& report) {
 
 void find_pages_elsewhere(const CheckedImages& set, const Reporter& report) {
   if (!set.running().empty() && set.memories.empty() && set.pages.empty() && !set.is_cut)
-    report({}, "there are no pagemaps and no pages: they went to a page server, or were left out");
+    report.need({}, "there are no pagemaps and no pages: they went to a page server, or were left out");
 }
 
 void find_plugins(const CheckedImages& set, const Reporter& report) {
@@ -98,7 +136,18 @@ void find_plugins(const CheckedImages& set, const Reporter& report) {
   if (!names.empty()) report({"inventory.img", 0, "plugins_entry.plugins"}, "CRIU must find its plugins " + names);
 }
 
+// Blocks that came before their pagemap went by unread.
+void find_unread_blocks(const CheckedImages& set, const Reporter& report) {
+  if (!set.directory.empty()) return;
+  for (const auto& [id, memory] : set.memories) {
+    const std::uint64_t pages_id = memory.pagemap.pages_id;
+    if (memory.is_compressed && set.pages.contains(pages_id) && !set.decoded_pages.contains(pages_id))
+      report({pages_name(pages_id)}, "not looked at: its blocks, since it came before its pagemap");
+  }
+}
+
 void find_unseen(const CheckedImages& set, const Reporter& report) {
+  find_unread_blocks(set, report);
   if (!set.has_tasks()) return;
   std::size_t threads = 0;
   for (const Task& task : set.checkpoint.tasks()) threads += task.threads.size();
@@ -138,6 +187,15 @@ constexpr RuleRow rows[] = {
     {{"inventory-version", Severity::error, "Pages are compressed, and the version of the images is older.",
       "Take the inventory from the dump as it was written."},
      find_wrong_version},
+    {{"inventory-compress", Severity::error, "The inventory says of compressed pages what is not so, or not known.",
+      "Take the inventory from the dump as it was written."},
+     find_compression},
+    {{"image-head", Severity::error, "The head of an image is not of the version that the inventory says.",
+      "Take all images from the same dump."},
+     find_wrong_heads},
+    {{"image-unreleased", Severity::warning, "An image of a kind that no release of CRIU up to 4.2.1 reads.",
+      "Restore with the version of CRIU that dumped it."},
+     find_unreleased},
     {{"needs-newer", Severity::warning, "Releases of CRIU up to 4.2.1 do not read the images.",
       "Restore with a newer one, or after crit-repack --decompress --flatten."},
      find_new_version},
@@ -146,7 +204,7 @@ constexpr RuleRow rows[] = {
      find_pre_dump},
     {{"images-alone", Severity::note, "The images are no set.", "Name the directory or the archive of a checkpoint."},
      find_lone_images},
-    {{"pages-elsewhere", Severity::warning, "A set with tasks has neither pagemaps nor pages.",
+    {{"pages-elsewhere", Severity::error, "A set with tasks has neither pagemaps nor pages.",
       "Put the images of the page server beside the others before a restore."},
      find_pages_elsewhere},
     {{"needs-plugins", Severity::warning, "The dump used plugins, which the restore needs, too.",

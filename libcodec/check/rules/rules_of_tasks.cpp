@@ -127,7 +127,8 @@ void find_strangers(const CheckedImages& set, const Reporter& report) {
     for (const Thread& thread : task.threads) known.insert(thread.tid);
   for (const auto& [tid, core] : set.cores)
     if (!known.contains(tid))
-      report({CheckedImages::name_of_image("CORE", tid)}, sentence("pstree.img has no task or thread %u", tid));
+      report({CheckedImages::name_of_image("CORE", tid)}, sentence("pstree.img has no task or thread %u", tid),
+             set.severity_of_strangers());
 }
 
 // Its leader's terminal and session are those of a shell outside.
@@ -164,8 +165,9 @@ constexpr RuleRow rows[] = {
      find_mixed_machines},
     {{"ids-missing", Severity::error, "A task has no ids image.", "Copy the image again, or dump again."},
      find_missing_ids},
-    {{"core-unclaimed", Severity::warning, "A core image is of no task.",
-      "Look whether pstree.img is of the same dump: the task will not be restored."},
+    {{"core-unclaimed", Severity::loss, "A core image is of no task.",
+      "Take pstree.img from the same dump: the task will not be restored. Where an earlier dump went to the same "
+      "directory, the image may have been left over."},
      find_strangers},
     {{"needs-shell-job", Severity::error, "The tree is not a session of its own.",
       "Give --shell-job to the restore, which then needs a terminal."},

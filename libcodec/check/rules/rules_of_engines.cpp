@@ -1,0 +1,47 @@
+// What the engine of a container wants beside the images.
+#include "check/check_text.hpp"
+#include "check/checked_images.hpp"
+#include "check/engine_files.hpp"
+
+namespace critpipe {
+
+namespace {
+
+constexpr const char* configuration[] = {"config.dump", "spec.dump"};
+
+void find_unreadable(const CheckedImages& set, const Reporter& report) {
+  if (!set.beside) return;
+  for (const auto& [name, why] : set.beside->unreadable) report({.image = {}, .beside = name}, why);
+}
+
+// Where there are no images of tasks, it is a part of a checkpoint, or what stands beside many.
+void find_missing(const CheckedImages& set, const Reporter& report) {
+  if (!set.beside || !set.has_tasks() || set.is_cut) return;
+  for (const char* const name : configuration)
+    if (!set.beside->has(name))
+      report({.image = {}, .beside = name}, "it is missing: the engine that made the checkpoint does not restore it");
+}
+
+void find_no_difference(const CheckedImages& set, const Reporter& report) {
+  if (!set.beside || !set.has_tasks() || set.is_cut || set.beside->has("rootfs-diff.tar")) return;
+  report({.image = {}, .beside = "rootfs-diff.tar"},
+         "it is not there: the container changed no file, or its files were left out or are lost");
+}
+
+constexpr RuleRow rows[] = {
+    {{"engine-unreadable", Severity::loss, "The configuration of the container can't be read.",
+      "Copy it again: the images alone can be restored, but not by the engine."},
+     find_unreadable},
+    {{"engine-missing", Severity::warning, "The configuration of the container is not there.",
+      "Copy it again: the images alone can be restored, but not by the engine."},
+     find_missing},
+    {{"engine-files", Severity::note, "The files that the container changed are not there.",
+      "Nothing, where it changed none or --ignore-rootfs was given; else copy rootfs-diff.tar again."},
+     find_no_difference},
+};
+
+}  // namespace
+
+std::span<const RuleRow> engines_rules() { return rows; }
+
+}  // namespace critpipe
