@@ -39,10 +39,8 @@ void put_row(JsonWriter& json, const InspectionRow& row) {
   put("created", row.created);
   put("criu_version", row.criu);
   json.key("what").text(row.what);
-  json.key("size_bytes")
-      .number(row.size_bytes)
-      .key("nr_processes")
-      .number(static_cast<std::uint32_t>(row.nr_processes));
+  if (row.size_bytes) json.key("size_bytes").number(*row.size_bytes);
+  if (row.nr_processes) json.key("nr_processes").number(static_cast<std::uint32_t>(*row.nr_processes));
   json.end('}');
 }
 

@@ -87,6 +87,7 @@ struct InspectedNamespace {           // a namespace, and which processes are in
 // Bytes. What is not known is 0.
 struct InspectedSizes {
   std::uint64_t input = 0;                                  // the file of an archive as it is
+  bool is_of_pipe = false;                                  // an overview has not read all of it
   std::uint64_t total = 0;                                  // of all files of the set, unpacked
   std::uint64_t images = 0;                                 // of its images
   std::uint64_t pages = 0;                                  // of memory in pages images
@@ -122,6 +123,7 @@ struct Inspection {
   std::optional<Statistics> statistics;     // of the dump
   std::vector<InspectedProcess> processes;  // in the order of the tree
   std::size_t nr_processes = 0;             // the same; of a pre-dump those with pages, also in an overview
+  bool knows_processes() const;             // false: nr_processes says nothing, as of a pre-dump without pages
   std::optional<std::size_t> nr_threads;    // nothing: a pre-dump does not say
   std::vector<InspectedFile> files;
   std::vector<InspectedSocket> sockets;
@@ -216,8 +218,8 @@ struct InspectionRow {
   std::string text_id;
   std::string pod_namespace, pod, container, image, engine, created, criu;
   std::string_view what, remark;  // "pre-dump"; for people, "a pre-dump"
-  std::uint64_t size_bytes = 0;
-  std::size_t nr_processes = 0;
+  std::optional<std::uint64_t> size_bytes;  // nothing: a pipe, which was read as far as was needed
+  std::optional<std::size_t> nr_processes;  // nothing: a pre-dump whose pages went elsewhere
 };
 InspectionRow row_of(const Inspection& inspection);  // owns what it has of it
 // Sorts by a column, times by their instants: "namespace", "pod", "container", "image", "engine", "created", "size",

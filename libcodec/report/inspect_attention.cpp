@@ -65,6 +65,11 @@ void look_at_mappings(const Inspection& inspection, const Task& task, Attentions
     if (!(mapping.prot & execute)) continue;
     const std::uint64_t size = mapping.end - std::min(mapping.start, mapping.end);
     const Kind kind = mapping.kind();
+    const File* const file =
+        mapping.has_file() && kind != Kind::memfd ? inspection.checkpoint->file_of(mapping) : nullptr;
+    if (file && file->id != task.memory.exe_id && inspection.checkpoint->is_deleted(*file))
+      all.add("deleted-code", "runs code of a deleted file, " + visible(inspection.checkpoint->name_of(mapping)),
+              task.pid, size);
     if (mapping.prot & write && !mapping.is_shared() && kind != Kind::vsyscall)
       all.add("writable-executable", "private memory both writable and executable", task.pid, size);
     if (kind == Kind::memfd)
@@ -87,9 +92,11 @@ void look_at_rights(const Task& task, bool is_container, const std::set<std::uin
   const bool is_hosts = !own_users.contains(task.ids.user_ns);
   if (own.euid == 0 && is_container && is_hosts && task.ids.user_ns != 0)
     all.add("host-root", "root is root of the host, too: no user namespace of its own", task.pid);
-  if (has_capability(own.effective, "sys_ptrace") && own.euid == 0 && is_container)
+  // Within a user namespace of its own, it has them over that one only.
+  if (!is_hosts || own.euid != 0 || !is_container) return;
+  if (has_capability(own.effective, "sys_ptrace"))
     all.add("ptrace", "may trace other processes (sys_ptrace)", task.pid);
-  if (has_capability(own.effective, "sys_admin") && own.euid == 0 && is_container)
+  if (has_capability(own.effective, "sys_admin"))
     all.add("privileged", "has sys_admin, which is nearly all of root", task.pid);
 }
 

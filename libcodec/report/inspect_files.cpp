@@ -153,7 +153,7 @@ void inspect_sockets(Inspection& inspection) {
     }
   }
   if (nr_without == 0) return;
-  Error error{Reason::limit_json, inspection.text_id};
+  Error error{Reason::limit_json, inspection.id.checkpoint};
   error.name = "who has the other ends of sockets, " + std::to_string(nr_without) + " of which are left out,";
   error.want = max_peers * sizeof(Owner);
   inspection.errors.push_back(std::move(error));

@@ -44,6 +44,9 @@ class Checkpointctl {
   void descriptors();
   void sockets();
   void socket(const Socket& socket, std::uint32_t type);
+  void port(const char* key, std::uint32_t number) {
+    if (number != 0) json_.key(key).number(number);
+  }
   void mounts();
 
   JsonWriter& json_;
@@ -199,9 +202,9 @@ void Checkpointctl::socket(const Socket& socket, std::uint32_t type) {
   if (is_inet) {
     if (socket.state != 0) json_.key("state").text(socket_state_name(socket.state));
     put_known(json_, "src", socket.source);
-    put_known(json_, "src_port", socket.source_port);
+    port("src_port", socket.source_port);
     put_known(json_, "dst", socket.destination);
-    put_known(json_, "dst_port", socket.destination_port);
+    port("dst_port", socket.destination_port);
     json_.key("send_buf").text(gocrit_size_text(socket.send_buffer));
     json_.key("recv_buf").text(gocrit_size_text(socket.receive_buffer));
   }

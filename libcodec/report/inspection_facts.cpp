@@ -53,6 +53,7 @@ void put_credentials(JsonWriter& json, const Credentials& own) {
   json.end(']');
   put_capabilities(json, "capabilities", own.effective);
   put_capabilities(json, "capabilities_permitted", own.permitted);
+  put_capabilities(json, "capabilities_inheritable", own.inheritable);
   put_capabilities(json, "capabilities_bounding", own.bounding);
   json.key("no_new_privileges").boolean(own.no_new_privileges);
   put_known(json, "lsm_profile", own.lsm_profile);
@@ -194,7 +195,7 @@ void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
 
 void put_file(JsonWriter& json, const InspectedFile& file) {
   const bool is_plain = file.about.empty();
-  json.key("type").text(file.type);
+  json.key("fd_type").text(file.type);
   put_known(json, "path", file.path);
   put_known(json, "about", file.about);
   json.key("deleted").boolean(file.is_deleted);
@@ -208,7 +209,7 @@ void put_file(JsonWriter& json, const InspectedFile& file) {
 
 void put_mount(JsonWriter& json, const InspectedMount& mount) {
   put_name(json, "mountpoint", mount.mountpoint);
-  put_name(json, "type", mount.type);
+  put_name(json, "filesystem", mount.type);
   put_name(json, "source", mount.source);
   put_name(json, "root", mount.root);
   put_known(json, "host_source", mount.host_source);
@@ -219,7 +220,7 @@ void put_mount(JsonWriter& json, const InspectedMount& mount) {
 
 void put_namespace(JsonWriter& json, const InspectedNamespace& ns) {
   json.key("kind").text(ns.kind).key("id").number(ns.id);
-  if (ns.is_hosts) json.key("host").boolean(*ns.is_hosts);
+  if (ns.is_hosts) json.key("of_host").boolean(*ns.is_hosts);
   json.key("nr_processes").number(static_cast<std::uint32_t>(ns.nr_processes));
 }
 

@@ -21,7 +21,7 @@ void put_attention(JsonWriter& json, const Attention& attention) {
 }
 
 void put_counts(JsonWriter& json, const Inspection& all) {
-  json.key("nr_processes").number(static_cast<std::uint32_t>(all.nr_processes));
+  if (all.knows_processes()) json.key("nr_processes").number(static_cast<std::uint32_t>(all.nr_processes));
   if (all.nr_threads) json.key("nr_threads").number(static_cast<std::uint32_t>(*all.nr_threads));
   json.key("nr_parents").number(static_cast<std::uint32_t>(all.nr_parents));
 }

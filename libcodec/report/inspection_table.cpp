@@ -28,8 +28,9 @@ constexpr Column columns[] = {
     {"image", "IMAGE", [](const InspectionRow& row) { return or_dash(row.image); }},
     {"engine", "ENGINE", [](const InspectionRow& row) { return or_dash(row.engine); }},
     {"created", "CREATED", [](const InspectionRow& row) { return or_dash(utc_text(row.created)); }},
-    {"size", "SIZE", [](const InspectionRow& row) { return size_text(row.size_bytes); }, true},
-    {"processes", "PROCS", [](const InspectionRow& row) { return std::to_string(row.nr_processes); }, true},
+    {"size", "SIZE", [](const InspectionRow& row) { return row.size_bytes ? size_text(*row.size_bytes) : "-"; }, true},
+    {"processes", "PROCS",
+     [](const InspectionRow& row) { return row.nr_processes ? std::to_string(*row.nr_processes) : "-"; }, true},
     {"criu", "CRIU", [](const InspectionRow& row) { return or_dash(row.criu); }},
     {"input", "CHECKPOINT",
      [](const InspectionRow& row) {
@@ -53,8 +54,9 @@ InspectionRow row_of(const Inspection& inspection) {
   row.engine = container.engine;
   row.created = container.created;
   row.criu = container.criu_version;
-  row.size_bytes = inspection.sizes.input > 0 ? inspection.sizes.input : inspection.sizes.total;
-  row.nr_processes = inspection.nr_processes;
+  if (!inspection.sizes.is_of_pipe)
+    row.size_bytes = inspection.sizes.input > 0 ? inspection.sizes.input : inspection.sizes.total;
+  if (inspection.knows_processes()) row.nr_processes = inspection.nr_processes;
   row.what = what_it_is(inspection);
   const std::string_view pages_only = inspection.checkpoint->pages_only();
   row.remark = pages_only.substr(0, pages_only.find(':'));

@@ -168,10 +168,10 @@ void Report::container() {
   const Container& container = all_.container;
   if (!container.image.empty()) fact("image", visible(container.image));
   if (container.is_known()) {
-    std::string text = visible(container.engine);
+    std::string text = container.engine.empty() ? "?" : visible(container.engine);
     if (!container.engine_version.empty()) text += " " + visible(container.engine_version);
-    if (!container.runtime.empty()) text += (text.empty() ? "" : ", ") + visible(container.runtime);
-    if (!container.criu_version.empty()) text += (text.empty() ? "" : ", ") + criu_text(container);
+    if (!container.runtime.empty()) text += ", " + visible(container.runtime);
+    if (!container.criu_version.empty()) text += ", " + criu_text(container);
     if (!container.id.empty()) text += "; id " + visible(container.id.substr(0, 12));
     fact("engine", text);
   }
