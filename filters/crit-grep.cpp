@@ -231,7 +231,11 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
 Error parse(Program& program, Expression& expression) {
   if (const auto pattern = program.value("any"))
     return expression.parse_any(*pattern, {program.has("ignore-case"), program.has("fixed-strings")});
-  return expression.parse(program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR"));
+  const std::string text = program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR");
+  const Error error = expression.parse(text);
+  if (error && access(text.c_str(), F_OK) == 0)
+    program.usage(text + " is an input; the expression goes before it: crit-grep 'reg.name =~ /log/' " + text);
+  return error;
 }
 
 std::size_t nr_before_inputs(const Program& program) {

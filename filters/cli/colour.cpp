@@ -16,6 +16,10 @@ bool is_number(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E';
 }
 
+bool is_alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+constexpr std::string_view word_ends = " \t\n:", hexadecimal = "0123456789abcdef-";
+
 }  // namespace
 
 bool wants_colour(Program& program, int fd) {
@@ -89,13 +93,15 @@ bool ColourOutput::drain(const char* bytes, std::size_t size) {
 
 bool ColourTableOutput::drain(const char* bytes, std::size_t size) {
   line_.clear();
-  for (const char c : std::string_view{bytes, size}) {
-    const bool is_blank = c == ' ' || c == '\t';
-    if (in_ == In::margin && !is_blank && c != '\n') {
-      line_ += (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ? number_colour : key_colour;
+  const std::string_view text{bytes, size};
+  for (std::size_t at = 0; at < size; ++at) {
+    const char c = text[at];
+    if (in_ == In::margin && is_alphanumeric(c)) {
+      const std::string_view word = text.substr(at, text.find_first_of(word_ends, at) - at);
+      line_ += word.find_first_not_of(hexadecimal) == word.npos ? number_colour : key_colour;
       in_ = In::word;
     }
-    if (in_ == In::word && (is_blank || c == ':' || c == '\n')) {
+    if (in_ == In::word && word_ends.find(c) != word_ends.npos) {
       line_ += no_colour;
       in_ = In::rest;
     }

@@ -38,7 +38,7 @@ class ColourOutput final : public Output {
   bool escaped_ = false;
 };
 
-// Colours the first word of each line of a table: a number, or the name of a column.
+// Colours the first word of each line of a table, behind blanks and lines of a tree: a number, or a name.
 class ColourTableOutput final : public Output {
  public:
   explicit ColourTableOutput(Output& below) : below_{below} {}

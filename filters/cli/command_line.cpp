@@ -78,7 +78,8 @@ std::optional<Option> option_named(const Filter& row, std::string_view name) {
 
 // "; did you mean --list?": the option of which this begins most, else one with a letter or two between.
 std::string nearest_option(const Filter& row, const std::string& word) {
-  const std::string given = word.substr(0, word.find('='));
+  std::string given = word.substr(0, word.find('='));
+  if (given.starts_with('-') && !given.starts_with("--") && given.size() > 3) given.insert(0, "-");  // -list
   if (!given.starts_with("--")) return {};
   std::string best;
   std::size_t least = std::max<std::size_t>((given.size() - 2) / 3, 1) + 1;
@@ -91,6 +92,24 @@ std::string nearest_option(const Filter& row, const std::string& word) {
     best = name;
   });
   return best.empty() ? best : "; did you mean " + best + "?";
+}
+
+// "-o (--output)" where only the letter was typed.
+std::string as_typed(const Filter& row, const std::vector<std::string>& words, std::string_view option) {
+  std::string text{option};
+  if (!option.starts_with("--") || std::ranges::find(words, option) != words.end()) return text;
+  const auto found = option_named(row, option.substr(2));
+  return found && found->letter ? std::string{"-"} + found->letter + " (" + text + ")" : text;
+}
+
+// The word of which unknown letters are left: -list, of which -l is an option.
+std::string whole_word(const std::vector<std::string>& words, const std::string& rest) {
+  const auto is_whole = [&rest](const std::string& word) {
+    return word.starts_with('-') && !word.starts_with("--") && word.size() > std::max<std::size_t>(rest.size(), 3) &&
+           word.ends_with(rest.substr(1));
+  };
+  const auto found = rest.starts_with("--") ? words.end() : std::ranges::find_if(words, is_whole);
+  return found == words.end() ? rest : *found;
 }
 
 [[noreturn]] void print_and_exit(const Filter& row, const std::string& text) {
@@ -249,11 +268,12 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     app.parse(reversed);
   } catch (const CLI::ExtrasError&) {
     for (const std::string& word : app.remaining())
-      if (word.size() > 1 && word[0] == '-') program.usage("no option " + unmarked(word) + nearest_option(row, word));
+      if (word.size() > 1 && word[0] == '-')
+        program.usage("no option " + unmarked(whole_word(words, word)) + nearest_option(row, whole_word(words, word)));
     program.usage("too many arguments");
   } catch (const CLI::ArgumentMismatch& error) {
-    const std::string_view option = error.what();
-    program.usage(std::string{option.substr(0, option.find(':'))} + " takes a value");
+    const std::string_view text = error.what();
+    program.usage(as_typed(row, words, text.substr(0, text.find(':'))) + " takes a value");
   } catch (const CLI::ParseError& error) {
     program.usage(error.what());
   }

@@ -26,11 +26,25 @@ class Parser {
     if (scan_.at_end()) return fault(1, "the expression is empty");
     if (Error error = clause_until_end(clause)) return error;
     if (scan_.at_end()) return {};
-    return fault(scan_.column(), "nothing more is expected here: " + std::string{scan_.what_is_here()} +
-                                     (scan_.next_is("=") && !scan_.next_is("==") ? " (equality is ==)" : ""));
+    return fault(scan_.column(), "nothing more is expected here: " + std::string{scan_.what_is_here()} + hint());
   }
 
  private:
+  // For what other languages write.
+  std::string hint() {
+    constexpr std::pair<std::string_view, const char*> written[] = {
+        {"==", ""},
+        {"=>", " (at least is >=)"},
+        {"=<", " (at most is <=)"},
+        {"=", " (equality is ==)"},
+        {"and", " (and is &&)"},
+        {"or", " (or is ||)"},
+        {"|", " (or is ||)"},
+    };
+    for (const auto& [word, text] : written)
+      if (scan_.next_is(word)) return text;
+    return {};
+  }
   Error clause_until_end(Clause& clause) {
     Clause* outer = clause_;
     clause_ = &clause;
@@ -89,7 +103,7 @@ Error Parser::unary(std::unique_ptr<Node>& node) {
   while (scan_.accept("!")) negated = !negated;
   if (scan_.accept("(")) {
     if (Error error = either(node)) return error;
-    if (!scan_.accept(")")) return fault(scan_.column(), "a ) is missing here");
+    if (!scan_.accept(")")) return fault(scan_.column(), "a ) is missing here" + hint());
     if (!negated)
       if (Error error = compared_parentheses(*node)) return error;
     for (const Sign& sign : signs)
@@ -182,7 +196,7 @@ Error Parser::test(std::unique_ptr<Node>& node) {
     return error;
   }
   if (!begins_comparison())
-    return fault(scan_.column(), "an operator is missing before " + std::string{scan_.what_is_here()});
+    return fault(scan_.column(), "an operator is missing before " + std::string{scan_.what_is_here()} + hint());
   if (clause_->tests.size() == max_tests) return fault(test.column, "more than 64 tests");
   node = std::make_unique<Node>();
   node->test = clause_->tests.size();
