@@ -74,6 +74,25 @@ std::string Exploring::shown(std::string_view name) const {
 
 JsonWriter& Exploring::begin_line() { return put_set(json.begin('{'), options.set); }
 
+std::string shell_text(std::span<const std::string> words) {
+  const auto is_plain = [](char c) {
+    const bool is_alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return is_alphanumeric || std::string_view{"%+,-./:=@_"}.find(c) != std::string_view::npos;
+  };
+  std::string text;
+  for (const std::string& word : words) {
+    if (&word != words.data()) text += ' ';
+    if (!word.empty() && std::ranges::all_of(word, is_plain)) {
+      text += word;
+      continue;
+    }
+    text += '\'';
+    for (const char c : word) text += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    text += '\'';
+  }
+  return text;
+}
+
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string text;
   for (const std::string_view part : parts) text += part;

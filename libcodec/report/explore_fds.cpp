@@ -35,7 +35,8 @@ void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
   if (exploring.checkpoint.is_deleted(*file)) json.key("deleted").boolean(true);
   if (type != type_reg && type != type_pipe && type != type_unix)
     put_name(json, "about", detailed_text(exploring, type, id));
-  if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
+  if (exploring.options.detail)
+    exploring.put_nested("file", [&](JsonWriter& inside) { inside.message(*file->message, file->payload); });
 }
 
 void put_descriptor(Exploring& exploring, const Descriptor& descriptor) {

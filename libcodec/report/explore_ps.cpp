@@ -15,13 +15,22 @@ constexpr std::size_t deepest_indent = 64;
 
 struct IdRow {
   const char* name;
+  const char* column;
   std::uint32_t Ids::*id;
 };
 constexpr IdRow id_rows[] = {
-    {"vm", &Ids::vm},           {"files", &Ids::files},         {"fs", &Ids::fs},
-    {"sighand", &Ids::sighand}, {"pid_ns", &Ids::pid_ns},       {"net_ns", &Ids::net_ns},
-    {"ipc_ns", &Ids::ipc_ns},   {"uts_ns", &Ids::uts_ns},       {"mnt_ns", &Ids::mnt_ns},
-    {"user_ns", &Ids::user_ns}, {"cgroup_ns", &Ids::cgroup_ns}, {"time_ns", &Ids::time_ns},
+    {"vm", "vm_id", &Ids::vm},
+    {"files", "files_id", &Ids::files},
+    {"fs", "fs_id", &Ids::fs},
+    {"sighand", "sighand_id", &Ids::sighand},
+    {"pid_ns", "pid_ns", &Ids::pid_ns},
+    {"net_ns", "net_ns", &Ids::net_ns},
+    {"ipc_ns", "ipc_ns", &Ids::ipc_ns},
+    {"uts_ns", "uts_ns", &Ids::uts_ns},
+    {"mnt_ns", "mnt_ns", &Ids::mnt_ns},
+    {"user_ns", "user_ns", &Ids::user_ns},
+    {"cgroup_ns", "cgroup_ns", &Ids::cgroup_ns},
+    {"time_ns", "time_ns", &Ids::time_ns},
 };
 constexpr std::uint32_t Ids::*shown_ids[] = {&Ids::pid_ns, &Ids::net_ns, &Ids::mnt_ns, &Ids::user_ns};
 
@@ -136,7 +145,7 @@ void print_tree(const Exploring& exploring, const Branches& branches) {
 }
 
 void put_threads(JsonWriter& json, const Task& task) {
-  json.key("threads").begin('[');
+  json.begin('[');
   for (const Thread& thread : task.threads) {
     json.begin('{').key("tid").number(thread.tid);
     if (!thread.comm.empty()) put_name(json, "comm", thread.comm);
@@ -146,18 +155,31 @@ void put_threads(JsonWriter& json, const Task& task) {
 }
 
 // What more than the images of the tree says.
-void put_inspected(JsonWriter& json, const InspectedProcess& found) {
+void put_inspected(const Exploring& exploring, const InspectedProcess& found) {
+  JsonWriter& json = exploring.json;
   const Task& task = *found.task;
   if (task.credentials.is_known) json.key("uid").number(task.credentials.uid).key("euid").number(task.credentials.euid);
   if (!found.executable.empty()) {
     put_name(json, "executable", found.executable);
     json.key("executable_deleted").boolean(found.executable_is_deleted);
   }
-  if (found.arguments) put_names(json, "command", *found.arguments);
+  if (found.arguments && exploring.is_lines()) put_name(json, "command", shell_text(*found.arguments));
+  else if (found.arguments) put_names(json, "command", *found.arguments);
   if (task.has_pagemap) json.key("resident_bytes").number(found.resident_bytes);
 }
 
-void put_task(JsonWriter& json, const Task& task, const InspectedProcess* inspected) {
+// In a line each is a column of its own.
+void put_ids(const Exploring& exploring, const Ids& ids) {
+  JsonWriter& json = exploring.json;
+  if (!exploring.is_lines()) json.key("ids").begin('{');
+  for (const IdRow& row : id_rows)
+    if (ids.*row.id != 0) json.key(exploring.is_lines() ? row.column : row.name).number(ids.*row.id);
+  if (!exploring.is_lines()) json.end('}');
+}
+
+// In the object that is open.
+void put_task(Exploring& exploring, const Task& task, const InspectedProcess* inspected) {
+  JsonWriter& json = exploring.json;
   json.key("pid").number(task.pid);
   if (task.in_tree) json.key("pgid").number(task.pgid).key("sid").number(task.sid);
   if (has_name(task)) put_name(json, "comm", task.comm);
@@ -166,12 +188,9 @@ void put_task(JsonWriter& json, const Task& task, const InspectedProcess* inspec
   if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));
   if (task.stop_signal != 0) json.key("stop_signal").text(signal_name(task, task.stop_signal));
   if (!task.machine.empty()) json.key("machine").text(task.machine);
-  if (task.in_tree) put_threads(json, task);
-  if (inspected) put_inspected(json, *inspected);
-  json.key("ids").begin('{');
-  for (const IdRow& row : id_rows)
-    if (task.ids.*row.id != 0) json.key(row.name).number(task.ids.*row.id);
-  json.end('}');
+  if (task.in_tree) exploring.put_nested("threads", [&](JsonWriter& list) { put_threads(list, task); });
+  if (inspected) put_inspected(exploring, *inspected);
+  put_ids(exploring, task.ids);
 }
 
 // Both are in the order of the tree.
@@ -189,7 +208,9 @@ void put_document(Exploring& exploring, const Branches& branches) {
   if (!is_alone) exploring.begin_list();
   for (std::size_t i = 0; i < branches.size(); ++i) {
     const std::size_t depth = branches[i].depth;
-    put_task(depth == 0 ? exploring.begin_line() : json.begin('{'), *branches[i].task, inspected_at(exploring, i));
+    if (depth == 0) exploring.begin_line();
+    else json.begin('{');
+    put_task(exploring, *branches[i].task, inspected_at(exploring, i));
     const std::size_t next = i + 1 < branches.size() ? branches[i + 1].depth : 0;
     if (i + 1 < branches.size() && next > depth) {
       json.key("children").begin('[');
@@ -208,7 +229,8 @@ void explore_ps(Exploring& exploring) {
   const Branches branches = exploring.checkpoint.tree();
   if (exploring.is_lines()) {
     for (std::size_t i = 0; i < branches.size(); ++i) {
-      put_task(exploring.begin_line(), *branches[i].task, inspected_at(exploring, i));
+      exploring.begin_line();
+      put_task(exploring, *branches[i].task, inspected_at(exploring, i));
       exploring.end_line();
     }
   } else if (!exploring.is_text()) {

@@ -100,11 +100,32 @@ void print_run(const Exploring& exploring, TaskRuns& runs, const PageRun& run) {
 }
 
 void put_flags(JsonWriter& json, const PageRun& run) {
-  json.key("flags").begin('[');
+  json.begin('[');
   if (run.is_present()) json.text("present");
   if (run.is_parent()) json.text("parent");
   if (run.is_lazy()) json.text("lazy");
   json.end(']');
+}
+
+// Returns the name of the last that is shown and has one.
+std::string put_mappings(JsonWriter& json, const Exploring& exploring, TaskRuns& runs,
+                         std::span<const Mapping> mappings) {
+  std::string resource;
+  json.begin('[');
+  for (const Mapping& mapping : mappings) {
+    json.begin('{').key("addr");
+    if (&mapping == runs.shown && !exploring.is_lines()) {
+      json.text("~");
+    } else {
+      json.hex(mapping.start).key("pages").number(runs.pages_of(mapping));
+      const std::string name = name_text(exploring, mapping, "unknown");
+      if (!name.empty()) resource = name;
+      runs.shown = &mapping;
+    }
+    json.end('}');
+  }
+  json.end(']');
+  return resource;
 }
 
 // The keys of go-criu leave out what is zero or empty. `resource` is that of the last mapping that is shown.
@@ -114,26 +135,12 @@ void put_run(Exploring& exploring, TaskRuns& runs, const PageRun& run) {
   if (run.nr_pages != 0) json.key("phy_pages").number(run.nr_pages);
   const auto mappings = runs.overlaps.of(run);
   std::string resource;
-  if (!mappings.empty()) {
-    json.key("vmas").begin('[');
-    for (const Mapping& mapping : mappings) {
-      json.begin('{').key("addr");
-      if (&mapping == runs.shown && !exploring.is_lines()) {
-        json.text("~");
-      } else {
-        json.hex(mapping.start).key("pages").number(runs.pages_of(mapping));
-        const std::string name = name_text(exploring, mapping, "unknown");
-        if (!name.empty()) resource = name;
-        runs.shown = &mapping;
-      }
-      json.end('}');
-    }
-    json.end(']');
-  }
+  if (!mappings.empty())
+    exploring.put_nested("vmas", [&](JsonWriter& list) { resource = put_mappings(list, exploring, runs, mappings); });
   if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
   json.key("bytes").number(bytes_of_pages(run.nr_pages, runs.page_size));
-  put_flags(json, run);
+  exploring.put_nested("flags", [&](JsonWriter& list) { put_flags(list, run); });
 }
 
 void put_task(Exploring& exploring, const Task& task) {

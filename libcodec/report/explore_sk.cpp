@@ -139,7 +139,8 @@ void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor
     json.key("protocol_name").text(protocol_name(socket.family, socket.protocol));
   if (descriptor.type == type_netlink)
     json.key("port_id").number(socket.source_port).key("peer_port_id").number(socket.destination_port);
-  if (exploring.options.detail) json.key("file").message(*file->message, file->payload);
+  if (exploring.options.detail)
+    exploring.put_nested("file", [&](JsonWriter& inside) { inside.message(*file->message, file->payload); });
 }
 
 void put_task(Exploring& exploring, const UnixOwners& owners, const Task& task) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdarg>
+#include <span>
 #include <string>
 
 #include "critpipe/json.hpp"
@@ -12,6 +13,8 @@ namespace critpipe {
 
 // A question that is being answered: what is asked, of what, and where the answer goes.
 struct Exploring {
+  static constexpr std::size_t nested_bytes = 256;  // of a text that may be one of millions
+
   const Checkpoint& checkpoint;
   const ExploreOptions& options;
   Output& output;
@@ -32,6 +35,16 @@ struct Exploring {
     return at;
   }
   void end_line() { json.end('}').line_end(); }
+  // A key whose value is a list or an object, which `put` writes. A line is a row of columns: there it is JSON in a
+  // text.
+  template <typename Put>
+  void put_nested(std::string_view key, Put put) {
+    if (!is_lines()) return (void)put(json.key(key));
+    StringOutput text{nested_bytes};
+    JsonWriter inside{text, false, options.big_numbers};
+    put(inside);
+    json.key(key).text(text.take());
+  }
   // Around the elements of a document that is a list.
   void begin_list() {
     if (!options.list) json.begin('[');
@@ -44,6 +57,8 @@ struct Exploring {
 using Explore = void(Exploring& exploring);
 Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 
+// Words as a shell takes them.
+std::string shell_text(std::span<const std::string> words);
 std::string joined(std::initializer_list<std::string_view> parts);
 void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);

@@ -203,6 +203,7 @@ class Checker:
         sets = collections.defaultdict(list)
         for line in listed.stdout.splitlines():
             task = json.loads(line)
+            task["threads"] = json.loads(task.get("threads", "[]"))
             sets[task["set"]].append(task)
         if not sets:
             self.problem(source.name, "no tasks")
@@ -291,9 +292,9 @@ class Checker:
     def check_namespaces(self, where, source, processes, tasks):
         for ours, theirs in (("pid_ns", "pid"), ("net_ns", "net"), ("ipc_ns", "ipc"), ("uts_ns", "uts"), ("mnt_ns", "mnt"),
                              ("user_ns", "user"), ("cgroup_ns", "cgroup"), ("time_ns", "time")):
-            known = [pid for pid, task in sorted(tasks.items()) if task.get("ids", {}).get(ours) and processes[pid].told["state"][0] != "Z"]
+            known = [pid for pid, task in sorted(tasks.items()) if task.get(ours) and processes[pid].told["state"][0] != "Z"]
             self.same(where, "namespaces that are shared", sharing((pid, processes[pid].told["ns"][theirs]) for pid in known),
-                      sharing((pid, tasks[pid]["ids"][ours]) for pid in known), Place(source))
+                      sharing((pid, tasks[pid][ours]) for pid in known), Place(source))
 
     def check_task(self, where, source, process, task, outer):
         place = Place(source, process)
@@ -334,7 +335,7 @@ class Checker:
     def check_file(self, where, told, one, place):
         place.about = one["fd_type"]
         same = lambda figure, theirs, ours: self.same(where, figure, theirs, ours, place)
-        target, file, flags = told["target"], one.get("file", {}), int(told["flags"], 8)
+        target, file, flags = told["target"], json.loads(one.get("file", "{}")), int(told["flags"], 8)
         same("close on exec", bool(flags & CLOEXEC), bool(one["flags"]))
         if "flags" in file and one["fd_type"] not in ("EVENTPOLL",):
             same("flags of a file", flags & ~CLOEXEC & ~LARGEFILE, file["flags"] & ~CLOEXEC & ~LARGEFILE)

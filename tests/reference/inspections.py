@@ -322,7 +322,7 @@ def check_mounts(place, mine, root):
         point = words[4].replace("\\040", " ").replace("\\134", "\\")
         theirs.setdefault(point, []).append((words[words.index("-") + 1], "ro" in words[5].split(",")))
     for mount in mine["mounts"]:
-        ours.setdefault(mount["mountpoint"], []).append((mount["type"], mount["read_only"]))
+        ours.setdefault(mount["mountpoint"], []).append((mount["filesystem"], mount["read_only"]))
     for point, wanted in theirs.items():
         # CRIU does not say what is mounted from outside, nor the type of a file system that it has no number for.
         known = [(kind or other[0], read_only) for (kind, read_only), other in zip(sorted(ours.get(point, [])), sorted(wanted))]
@@ -353,24 +353,24 @@ def check_true_rest(place, mine, truth):
             if not file or one["target"].startswith("/memfd:") or one["target"].startswith("/proc"):
                 continue
             target = one["target"].removesuffix(" (deleted)")
-            if file["type"] == "pipe":
+            if file["fd_type"] == "pipe":
                 same(place, f"{pid} fd {fd} pipe", file["about"].replace("[", ":[", 1), target)
-            elif file["type"] in ("reg", "fifo", "tty"):
+            elif file["fd_type"] in ("reg", "fifo", "tty"):
                 same(place, f"{pid} fd {fd} path", file.get("path"), target)
                 same(place, f"{pid} fd {fd} deleted", file["deleted"], one["deleted"])
             else:  # "anon_inode:[eventfd]"
                 same(place, f"{pid} fd {fd} path", file.get("path"), None)
-            if file["type"] == "reg":
+            if file["fd_type"] == "reg":
                 same(place, f"{pid} fd {fd} position", file["position"], one["pos"])
             access = int(one["flags"], 8) & 3
-            same(place, f"{pid} fd {fd} writable", file.get("writable"), None if file["type"] == "pidfd" else access in (1, 2))
+            same(place, f"{pid} fd {fd} writable", file.get("writable"), None if file["fd_type"] == "pidfd" else access in (1, 2))
     roots = [one for one in truth["processes"] if one["nspid"][-1] == mine["processes"][0]["pid"]]
     if mine["mounts"] and len(roots) == 1 and roots[0].get("mountinfo") and len({m["mount_namespace"] for m in mine["mounts"]}) == 1:
         theirs = sorted(line.split()[4].replace("\\040", " ").replace("\\134", "\\") for line in roots[0]["mountinfo"].splitlines())
         same(place, "mounts", sorted(one["mountpoint"] for one in mine["mounts"]), theirs)
         check_mounts(place, mine, roots[0])
         names = truth.get("uts", {})
-        is_own = any(one["kind"] == "uts" and not one.get("host") for one in mine["namespaces"])
+        is_own = any(one["kind"] == "uts" and not one.get("of_host") for one in mine["namespaces"])
         if roots[0]["ns"]["uts"] in names and (is_own or "hostname" in mine):
             same(place, "hostname", mine.get("hostname"), names[roots[0]["ns"]["uts"]])
 

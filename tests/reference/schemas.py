@@ -7,6 +7,7 @@ usage: schemas.py BIN CHECKPOINTS SCHEMAS
    installed for it, and has no key that the schema does not name.
 2. The lines of one kind, over all checkpoints, have in each key one type beside null: a table of SQL needs no cast. With
    --big-numbers=text the keys of 64 bits are text in all lines. They are loaded into SQLite and come out as they went in.
+   Lines of crit-x have no lists and objects, and records of several kinds share a key only if it has one type.
 An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints. A schema
 names its forms in its anyOf.
 """
@@ -136,6 +137,20 @@ def check_columns(what, rows):
             fail(what, f"SQLite changes the column {key}")
 
 
+def check_records(program, schema):
+    """Of lines that are records of several kinds, which may not all occur here, the schema says the types of columns."""
+    for form in schema["$defs"].values():
+        types = {}
+        for record in form.get("anyOf", []):
+            shape = schema["$defs"].get(record.get("$ref", "").removeprefix("#/$defs/"), {})
+            if "record" in shape.get("properties", {}):
+                for key, inner in shape["properties"].items():
+                    types.setdefault(key, set()).add(inner.get("type", inner.get("$ref", "text")) if key != "record" else "text")
+        for key, found in types.items():
+            if len(found) > 1:
+                fail(f"schemas/{program}.json", f"the column {key} has {sorted(found)}")
+
+
 def main():
     os.environ["PATH"] = os.path.abspath(BIN) + ":" + os.environ["PATH"]
     schemas = {}
@@ -161,7 +176,10 @@ def main():
                 fail(what, wrong)
         if is_lines and form != "member":
             check_columns(what, rows)
+            if program == "crit-x" and (nested := [key for row in rows for key, value in row.items() if isinstance(value, (dict, list))]):
+                fail(what, f"{nested[0]} is no column")
     for program, schema in schemas.items():
+        check_records(program, schema)
         for one in schema["anyOf"]:
             form = one["$ref"].removeprefix("#/$defs/")
             if program in {job[0] for job in LINES} and (program, form) not in printed:
