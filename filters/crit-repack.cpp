@@ -74,13 +74,18 @@ int Repack::run() {
   if (!open()) return exit_error;
   if (program_.has("plan")) return say_plan();
   images_ = images_out(program_);
+  images_->set_parents_hint("--flatten, with the parent named behind the input, takes its pages in");
   pass_on();
-  if (failed_ || !link_parent() || !store() || !edited("stats-dump") || !edited("inventory.img")) failed_ = true;
+  if (failed_ || !refuse_first_version() || !link_parent() || !store() || !edited("stats-dump") ||
+      !edited("inventory.img"))
+    failed_ = true;
   chosen_.report(program_);
   const std::uint64_t dropped = process_.dropped + shared_.dropped;
   if (chosen_.leaves_out_any() && !failed_)
     program_.note(std::to_string(dropped) + " pages are left out: a restore gets zeros there, or what a file has");
-  return images_->commit();
+  const int code = images_->commit();
+  if (code == exit_done) drop_old_link();
+  return code;
 }
 
 namespace {

@@ -159,12 +159,12 @@ Step ImagesOut::settle_missing(const MemberPlace& link, const std::string& text)
     return Step::go;
   }
   if (parents_ != Parents::pass && !target_->refuses_parents()) {
-    program_.note(visible(what) + ": the parent is not passed on (--parents does that)");
+    program_.note(visible(what) + ": the parent is not passed on (" +
+                  (parents_hint_.empty() ? "--parents does that" : parents_hint_) + ")");
     return Step::go;
   }
-  error.name = parents_ == Parents::pass
-                   ? "the parent is not here"
-                   : "the parent is not passed on: --parents does that, --no-parents leaves it out";
+  const std::string hint = parents_hint_.empty() ? "--parents does that, --no-parents leaves it out" : parents_hint_;
+  error.name = parents_ == Parents::pass ? "the parent is not here" : "the parent is not passed on: " + hint;
   program_.report(error);
   target_->spoil();
   return Step::stop;

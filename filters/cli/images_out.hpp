@@ -58,6 +58,8 @@ class ImagesOut {
   Step write_held() { return target_->write_held(); }               // what has come so far is written
   std::uint64_t most_held() const { return target_->most_held(); }  // but for so many bytes
 
+  // What to do about a parent that is not passed on, for a program without --parents.
+  void set_parents_hint(std::string hint) { parents_hint_ = std::move(hint); }
   Parents parents() const { return parents_; }
   // Is a set refused whose parent is not among the members? Then it is not worth reading on.
   bool refuses_parents() const { return parents_ == Parents::unsaid && target_->refuses_parents(); }
@@ -82,6 +84,7 @@ class ImagesOut {
   Program& program_;
   std::unique_ptr<ImagesTarget> target_;
   Parents parents_;
+  std::string parents_hint_ = {};
   std::list<ParentLink> open_links_;
   std::map<std::string, SetParents> sets_;  // by base
   std::set<std::string> linked_;            // directories with their link, or whose missing link was reported

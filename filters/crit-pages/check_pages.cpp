@@ -90,7 +90,9 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
     if (entry != entries.end()) one.address_bits = entry->second.bits_of_addresses();
     one.is_named = memory.named;
     one.is_alone = memory.alone;
-    one.is_complete = memory.complete;
+    // Behind a damaged block nothing was counted.
+    const SurveyedPages* const image = set.image_of(memory);
+    one.is_complete = memory.complete && (!image || image->complete || !image->blocks);
     one.is_compressed = memory.compressed;
     view.memories.push_back(std::move(one));
   }
@@ -132,7 +134,8 @@ int run(Program& program) {
     if (no_input || fault_of(error.reason) != Fault::data) return program.report(error);
     findings.add_damage(error.set ? *error.set : SetId{{}, {}, true}, error);
   };
-  SurveyedInputs surveyed{program, {.runs = true, .whole = false, .on_runs = on_runs, .report = report}};
+  SurveyedInputs surveyed{program,
+                          {.runs = true, .blocks = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {
     check_pages(view_of(surveyed, *set, entries), [&](const PagesFault& fault) { findings.add(set->id, fault); });
     check_links(findings, *set);

@@ -63,6 +63,10 @@ class Repack::PassOn::Keep final : public ImageSink {
 class Repack::PassOn::LookAtForm final : public Sink {
  public:
   explicit LookAtForm(PagemapForm& form) : form_{form} {}
+  Step begin(const Image& image) override {
+    form_.head = image.head;
+    return Step::go;
+  }
   Step entry(const Entry& entry) override {
     if (entry.index == 0) return Step::go;
     static const Field& compat = *entry.message->find("compat_nr_pages");
@@ -79,6 +83,14 @@ class Repack::PassOn::LookAtForm final : public Sink {
   PagemapForm& form_;
 };
 
+// The old image of one that was replaced?
+bool is_bak(std::string_view name) {
+  constexpr std::string_view suffix = ".bak";
+  if (!name.ends_with(suffix)) return false;
+  name.remove_suffix(suffix.size());
+  return name == "inventory.img" || memory_of_name(name) || pages_id_of_name(name);
+}
+
 bool Repack::PassOn::is_parent(const Member& member) const {
   const Generation own = generation_of(repack_.set_.id->set), other = generation_of(member.set->set);
   return own.base == other.base && other.number > own.number;
@@ -94,6 +106,7 @@ std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
   if (is_parent_link(member)) {
     all.has_link_ = true;
     const bool is_new = all.resolves() || !all.directory().empty();
+    all.writes_link_ |= !is_new;
     return passes && !is_new ? std::make_unique<One>(*all.images_, member) : nullptr;
   }
   if (member.name == "inventory.img" || member.name == "stats-dump") {
@@ -105,6 +118,11 @@ std::unique_ptr<Sink> Repack::PassOn::sink_for(const Member& member) {
       return std::make_unique<LookAtForm>(all.forms_[*memory]);
   } else if (const auto pages_id = pages_id_of_name(member.name)) {
     if (std::ranges::find(all.set_.pages_ids, *pages_id) != all.set_.pages_ids.end()) return nullptr;
+  }
+  if (passes && is_bak(member.name)) {
+    if (!std::exchange(all.leaves_baks_, true))
+      all.program_.note(visible(member.place) + ": what crit compress kept is left out");
+    return nullptr;
   }
   return passes ? std::make_unique<One>(*all.images_, member) : nullptr;
 }
@@ -130,21 +148,48 @@ void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
   entry.payload = std::move(kept);
 }
 
-constexpr std::int64_t version_of_plain = 2, version_of_blocks = 3;
+std::int64_t version_in(StoredImage& inventory) {
+  return inventory.entries.empty() ? 0 : inventory.entries.front().integer("img_version");
+}
 
 }  // namespace
 
-// Is the new parent compressed, or has it such a parent?
-bool Repack::is_base_new() {
-  if (!base_ || !refers_) return false;
+// Is any parent compressed that the new set refers to?
+bool Repack::is_compressed_above() {
+  if (options_.flatten || (base_ && !refers_)) return false;
+  for (PageStore* above = base_ ? base_.get() : set_.store->parent(); above; above = above->parent()) {
+    StoredImage inventory;
+    PageDirectory* const directory = above->page_directory();
+    if (directory && !inventory.load(directory->path() + "/inventory.img") && !inventory.entries.empty() &&
+        inventory.entries.front().integer("compress") != 0)
+      return true;
+    for (const MemoryId memory : set_.memories) {
+      const Pagemap* const pagemap = above->pagemap(memory);
+      if (pagemap && pagemap->layout) return true;
+      if (directory) directory->forget(memory);
+    }
+  }
+  return false;
+}
+
+// Nobody knows how a parent that is not here is stored.
+bool Repack::keeps_version() { return !resolves() && (has_link_ || refers_) && !set_.store->parent(); }
+
+// A release that reads blocks wants other heads than those of the first version.
+bool Repack::refuse_first_version() {
+  if (options_.block_bytes == 0) return true;
+  const auto kept = kept_.find("inventory.img");
+  const std::string place = std::string{set_.place} + "inventory.img";
+  if (kept == kept_.end()) return fail({Reason::missing_image, place});
   StoredImage inventory;
-  if (inventory.load(base_->path() + "/inventory.img") || inventory.entries.empty()) return false;
-  return inventory.entries.front().integer("img_version") == version_of_blocks;
+  if (inventory.load(std::as_bytes(std::span{kept->second}), "inventory.img")) return true;  // said by edited()
+  return version_in(inventory) != version_of_heads ||
+         fail(place, "a set of the first image version, which no release that reads compressed pages restores");
 }
 
 bool Repack::edit_inventory(StoredImage& image) {
   StoredEntry& entry = image.entries.front();
-  const bool was_compressed = entry.integer("compress") != 0;
+  const bool is_marked = entry.integer("img_version") == version_of_blocks;
   remove_fields(entry, 15, 16);
   Error error;
   if (has_blocks_) {
@@ -152,10 +197,12 @@ bool Repack::edit_inventory(StoredImage& image) {
     if (!error) error = entry.set("compress", 1);
     const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : default_block_bytes;
     if (!error) error = entry.set("compress_block_size", block_bytes);
-  } else if (is_base_new()) {
+  } else if (is_compressed_above()) {
     error = entry.set("img_version", version_of_blocks);
-  } else if (was_compressed && (resolves() || (!refers_ && !has_link_))) {
-    error = entry.set("img_version", version_of_plain);
+  } else if (is_marked && !keeps_version()) {
+    // A pre-dump, which has no tasks and so no ids of namespaces, says no version.
+    const bool is_predump = !value_at(*entry.message, entry.bytes(), "root_ids").value;
+    error = entry.set("img_version", is_predump ? 0 : version_of_plain);
   }
   return error ? fail(error) : true;
 }
@@ -164,7 +211,9 @@ bool Repack::edit_statistics(StoredImage& image) {
   StoredEntry& entry = image.entries.front();
   Error error = entry.set("dump.pages_written", process_.written);
   if (!error) error = entry.set("dump.pages_skipped_parent", process_.in_parent);
-  if (error || shared_.written + shared_.in_parent == 0) return error ? fail(error) : true;
+  const bool has_shared = value_at(*entry.message, entry.bytes(), "dump.shpages_written").value.has_value();
+  const bool any_shared = has_shared || shared_.written + shared_.in_parent > 0;
+  if (error || !any_shared) return error ? fail(error) : true;
   error = entry.set("dump.shpages_written", shared_.written);
   if (!error) error = entry.set("dump.shpages_skipped_parent", shared_.in_parent);
   return error ? fail(error) : true;

@@ -118,7 +118,41 @@ bool Repack::open() {
   if (!set_.checkpoint->pages_only().empty())
     program_.note(visible(inputs_.front()) +
                   ": without tasks it is the parent of another set, which fits to the old one only");
-  return open_base() && refuse_children();
+  return open_base() && refuse_lost_parent() && refuse_children() && refuse_target();
+}
+
+// A link that leads nowhere would lead nowhere in the output.
+bool Repack::refuse_lost_parent() {
+  PageDirectory* const holder = set_.store->page_directory();
+  if (!holder || resolves() || !holder->has_parent_link() || holder->linked_parent()) return true;
+  return fail(directory() + "/parent", "it leads to no directory with images");
+}
+
+std::string Repack::target() const {
+  if (program_.has("into")) return *program_.value("into");
+  return program_.value("format") == "dir" ? program_.value("output").value_or("") : "";
+}
+
+// What is written over a parent would take away what the others refer to.
+bool Repack::refuse_target() {
+  std::error_code none;
+  const std::string into = target();
+  if (into.empty() || !fs::is_directory(into, none)) return true;
+  for (PageStore* first : {set_.store->parent(), static_cast<PageStore*>(base_.get())})
+    for (PageStore* above = first; above; above = above->parent())
+      if (above->page_directory() && fs::equivalent(above->page_directory()->path(), into, none))
+        return fail(into,
+                    first == base_.get() && base_ ? "what is written refers to it" : "it is a parent of the input");
+  return refuse_child_of(into);
+}
+
+// A file of that name would be replaced, too.
+void Repack::drop_old_link() {
+  const std::string into = target();
+  if (into.empty() || writes_link_) return;
+  std::error_code none;
+  const fs::path link = fs::path{into} / member("parent");
+  if (fs::is_symlink(link, none)) fs::remove(link, none);
 }
 
 bool Repack::open_base() {
@@ -162,22 +196,33 @@ bool Repack::refuse_children_in_input() {
   return true;
 }
 
+namespace {
+
+bool has_parent(const fs::path& directory, const fs::path& parent) {
+  std::error_code none;
+  const fs::path link = directory / "parent";
+  return fs::is_symlink(link, none) && fs::canonical(link, none) == parent && !none;
+}
+
+}  // namespace
+
 // A set beside it whose link leads here would lose what it refers to, were it given this set in place of the old one.
 bool Repack::refuse_children() {
   if (directory().empty()) return !program_.has("set") || refuse_children_in_input();
   std::error_code fault;
   const fs::path own = fs::canonical(directory(), fault);
   if (fault) return true;
-  const auto is_child = [&own](const fs::path& directory) {
-    std::error_code none;
-    const fs::path link = directory / "parent";
-    return fs::is_symlink(link, none) && fs::canonical(link, none) == own && !none;
-  };
   for (auto input = inputs_.begin() + 1; input != inputs_.end(); ++input)
-    if (is_child(*input))
+    if (has_parent(*input, own))
       return fail(*input, "its parent is " + visible(inputs_.front()) + ": name the newest set first");
+  return refuse_child_of(directory());
+}
+
+bool Repack::refuse_child_of(const std::string& directory) {
+  std::error_code fault;
+  const fs::path own = fs::canonical(directory, fault);
   for (fs::directory_iterator next{own.parent_path(), fault}, end; !fault && next != end; next.increment(fault))
-    if (is_child(next->path())) return refuse_child(directory(), next->path().filename().string());
+    if (has_parent(next->path(), own)) return refuse_child(directory, next->path().filename().string());
   return true;
 }
 
@@ -186,7 +231,7 @@ bool Repack::link_parent() {
   const bool keeps_link = !options_.flatten && !directory().empty() && has_link_;
   if (!base_ && !keeps_link) return true;
   const std::string path = base_ ? base_->path() : directory() + "/parent";
-  const bool is_written_as_files = program_.has("into") || program_.value("format") == "dir";
+  const bool is_written_as_files = !target().empty();
   if (!base_ && !is_written_as_files) {
     constexpr const char* why = "only a directory can refer to this parent: --flatten takes its pages in";
     if (images_->refuses_parents()) return fail(path, why);
@@ -196,12 +241,12 @@ bool Repack::link_parent() {
   std::error_code fault;
   const fs::path parent = fs::canonical(path, fault);
   if (fault) return fail(path, "it leads to no directory");
+  writes_link_ = true;
   if (!is_written_as_files) {
     images_->lead_out(member(""), "../" + parent.filename().string());
     return true;
   }
-  const std::string into = program_.value(program_.has("into") ? "into" : "output").value_or("");
-  images_->lead_out(member(""), parent.lexically_relative(fs::weakly_canonical(into, fault)).string());
+  images_->lead_out(member(""), parent.lexically_relative(fs::weakly_canonical(target(), fault)).string());
   return true;
 }
 

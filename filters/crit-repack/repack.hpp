@@ -22,6 +22,7 @@
 namespace critpipe::filters {
 
 constexpr std::uint64_t default_block_bytes = 256 << 10;
+constexpr std::int64_t version_of_heads = 1, version_of_plain = 2, version_of_blocks = 3;  // of an inventory
 
 // Are these pages never compressed?
 bool is_huge(const Mapping* mapping);
@@ -71,6 +72,12 @@ class Repack {
   bool refuse_children();
   bool refuse_children_in_input();
   bool refuse_child(const std::string& set, const std::string& child);
+  bool refuse_child_of(const std::string& directory);
+  bool refuse_target();
+  bool refuse_lost_parent();
+  bool refuse_first_version();
+  std::string target() const;  // the directory that is written; empty: something else
+  void drop_old_link();
   bool resolves() const { return options_.flatten || base_; }  // references to parents
   std::string directory() const;                               // of the input; empty: it is none
   std::string member(const std::string& name) const;           // as it is called in the output
@@ -79,6 +86,7 @@ class Repack {
 
   bool store();
   bool collect(std::size_t memory);
+  bool check_size(std::size_t memory, const Pagemap& pagemap);
   bool collect_run(std::size_t memory, const PageRun& run);
   bool write_parts();
   bool advance(std::size_t part);
@@ -93,7 +101,8 @@ class Repack {
   bool edited(const char* name);
   bool edit_inventory(StoredImage& image);
   bool edit_statistics(StoredImage& image);
-  bool is_base_new();
+  bool keeps_version();
+  bool is_compressed_above();
   int say_plan();
   bool fail(Error error) {
     program_.report(error);
@@ -115,8 +124,9 @@ class Repack {
   std::unique_ptr<PageDirectory> base_;  // of --rebase
   ChosenMappings chosen_;
   std::unique_ptr<ImagesOut> images_;
-  bool has_link_ = false;
+  bool has_link_ = false, writes_link_ = false, leaves_baks_ = false;
   struct PagemapForm {
+    Head head = Head::common;
     bool old_counts = true;  // as before CRIU 4.2
     bool no_flags = true;    // as before CRIU 3.5
   };
@@ -125,6 +135,7 @@ class Repack {
   std::map<std::string, std::string, std::less<>> paths_;  // what they are called in the output
 
   std::vector<Memory> memories_;
+  std::uint64_t content_bytes_ = 0;  // of all pages that are stored
   std::vector<Part> parts_;
   std::size_t next_part_ = 0;
   std::uint64_t done_bytes_ = 0;  // of that part
@@ -141,6 +152,8 @@ class Repack {
   int rewrite();
   bool rewrite_directory();
   bool is_compressed();
+  bool is_marked_in_vain();
+  bool refuse_old_baks();
   void note_pages(const Memory& memory, const PagesWriter& writer);
   void open_old(Memory& memory);
   void keep_identity(Output* output, const InputFile& old, const std::string& name);

@@ -1,5 +1,6 @@
 // A directory whose pages are replaced, as crit compress does it.
 #include <fcntl.h>
+#include <filesystem>
 
 #include "crit-repack/repack.hpp"
 
@@ -32,10 +33,11 @@ bool Repack::rewrite_directory() {
   if (!failed_ && !kept_.contains("inventory.img"))
     return fail({Reason::missing_image, std::string{set_.place} + "inventory.img"});
   if (failed_) return false;
-  if (is_compressed() != options_.decompress) {
+  if (is_compressed() != options_.decompress && !is_marked_in_vain()) {
     say("C" + where + (options_.decompress ? " is already decompressed" : " is already compressed"));
     return true;
   }
+  if (!refuse_first_version() || !refuse_old_baks()) return false;
   say((options_.decompress ? "Decompressing c" : "Compressing c") + where);
   PageDirectory& holder = *set_.store->page_directory();
   const std::string suffix = program_.has("no-bak") ? "" : ".bak";
@@ -52,6 +54,33 @@ bool Repack::is_compressed() {
   StoredImage inventory;
   if (inventory.load(std::as_bytes(std::span{kept_["inventory.img"]}), "inventory.img")) return set_.is_compressed;
   return set_.is_compressed || (!inventory.entries.empty() && inventory.entries.front().integer("compress") != 0);
+}
+
+// Of a set without blocks whose parents have none any more, releases up to 4.2.1 would refuse the version.
+bool Repack::is_marked_in_vain() {
+  StoredImage inventory;
+  if (!options_.decompress || inventory.load(std::as_bytes(std::span{kept_["inventory.img"]}), "inventory.img"))
+    return false;
+  return !inventory.entries.empty() && inventory.entries.front().integer("img_version") == version_of_blocks &&
+         !keeps_version() && !is_compressed_above();
+}
+
+bool Repack::refuse_old_baks() {
+  if (program_.has("no-bak")) return true;
+  std::vector<std::string> names{"inventory.img"};
+  for (std::size_t i = 0; i < set_.memories.size(); ++i) {
+    names.push_back(pagemap_name(set_.memories[i]));
+    names.push_back(pages_name(set_.pages_ids[i]));
+  }
+  for (const std::string& name : names) {
+    const std::string path = directory() + "/" + name + ".bak";
+    std::error_code none;
+    if (!std::filesystem::exists(std::filesystem::symlink_status(path, none))) continue;
+    const bool is_crit = program_.name() == "crit";
+    return fail(path, std::string{"kept before, and not replaced: remove it, or keep none ("} +
+                          (is_crit ? "--in-place)" : "--no-bak)"));
+  }
+  return true;
 }
 
 void Repack::note_pages(const Memory& memory, const PagesWriter& writer) {

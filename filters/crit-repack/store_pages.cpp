@@ -52,14 +52,39 @@ bool Repack::collect(std::size_t memory) {
   if (!pagemap) return fail({Reason::missing_image, std::string{set_.place} + pagemap_name(id)});
   memories_.push_back(
       {id, pagemap->pages_id, pagemap->stored(set_.page_size).bytes, static_cast<bool>(pagemap->layout)});
+  if (!check_size(memory, *pagemap)) return false;
   if (program_.has("rewrite")) open_old(memories_.back());
   const std::vector<PageRun> runs = pagemap->runs;
   if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
   return std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); });
 }
 
+// What the pagemap does not tell would be lost. One that is too short is found when it is read.
+bool Repack::check_size(std::size_t memory, const Pagemap& pagemap) {
+  const std::uint64_t wanted = pagemap.stored(set_.page_size).bytes, there = set_.pages_bytes[memory];
+  if (there != Member::unknown && there > wanted)
+    return fail(std::string{set_.place} + pages_name(pagemap.pages_id),
+                std::to_string(there) + " bytes, but the entries of " + pagemap_name(pagemap.memory) + " make up " +
+                    std::to_string(wanted) + ": is another --page-size wanted?");
+  const std::uint64_t most = source_options(program_).max_bytes;
+  content_bytes_ += std::min(bytes_of_pages(pagemap.nr_present, set_.page_size), ~std::uint64_t{0} - content_bytes_);
+  if (content_bytes_ > most && pagemap.layout)
+    return fail({Reason::limit_size, std::string{set_.place} + pages_name(pagemap.pages_id), Error::nowhere,
+                 Error::nowhere, most});
+  return true;
+}
+
 bool Repack::collect_run(std::size_t memory, const PageRun& run) {
+  const auto fault = [&](const char* why) {
+    char address[32];
+    std::snprintf(address, sizeof address, "0x%llx: ", static_cast<unsigned long long>(run.vaddr));
+    return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]), address + std::string{why});
+  };
+  if (run.is_parent() && run.is_present()) return fault("present, and in the parent");
   const bool is_kept_there = run.is_parent() && !resolves();
+  const bool leads_out = directory().empty() && (has_link_ || program_.has("plan"));
+  if (is_kept_there && !set_.store->parent() && !leads_out)
+    return fault("pages are in a parent, and there is none here");
   if (is_kept_there || (!run.is_parent() && !run.is_present())) {
     parts_.push_back({memory, false, !resolves(), run, {}});
     return true;
@@ -145,7 +170,8 @@ bool Repack::begin_memory(std::size_t number) {
                                      .acceleration = static_cast<int>(program_.number("acceleration", 1)),
                                      .threads = jobs_of(program_),
                                      .no_flags = forms_[memory.id].no_flags,
-                                     .old_counts = forms_[memory.id].old_counts};
+                                     .old_counts = forms_[memory.id].old_counts,
+                                     .bare_head = forms_[memory.id].head == Head::bare};
   current_->writer = std::make_unique<PagesWriter>(*current_->pages, options);
   return true;
 }

@@ -117,7 +117,7 @@ class Fields {
     if (wire == Wire::varint) {
       value_.integer = number;
       value_.bytes = {};
-      value_.field = field && field->tag == tag ? field : nullptr;
+      value_.field = field && (field->tag == tag || field->packed) ? field : nullptr;
       return true;
     }
     value_.integer = 0;

@@ -79,18 +79,20 @@ struct Field {
   Type type;
   Show show;
   bool repeated;
+  bool packed;                // written as one value, which holds all of the list
   bool required;              // CRIU has written it in every release since 1.0
   std::uint8_t required_bit;  // place in Message::required
+  Wire value_wire;
   std::uint16_t type_index;   // of the message or the enum
   std::uint16_t names_index;  // of the flag or dictionary names
-  std::uint16_t tag;          // number << 3 | wire type
+  std::uint16_t tag;          // number << 3 | wire type, as CRIU writes it
   std::uint32_t number;
 
   std::string_view name() const { return {key + 3, static_cast<std::size_t>(key_size - 6)}; }  // of the .proto
-  const Message& message() const;                           // Requires: type == Type::message
-  std::span<const Name> enum_values() const;                // Requires: type == Type::enumeration
-  std::span<const Name> names() const;                      // Requires: show is flags or dict
-  Wire wire() const { return static_cast<Wire>(tag & 7); }  // of a value by itself, not packed
+  const Message& message() const;             // Requires: type == Type::message
+  std::span<const Name> enum_values() const;  // Requires: type == Type::enumeration
+  std::span<const Name> names() const;        // Requires: show is flags or dict
+  Wire wire() const { return value_wire; }    // of a value by itself, not packed
   bool may_be_packed() const { return repeated && wire() != Wire::bytes; }
   // Has it 64 bits, which readers of JSON that know doubles only cannot hold?
   bool is_big() const {

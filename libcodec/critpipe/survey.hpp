@@ -181,6 +181,7 @@ struct SurveyOptions {
   bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
+  bool check_blocks = false;    // decode compressed pages of archives and streams
   bool keep_facts = false;      // of each page
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   std::uint64_t budget_bytes = ~std::uint64_t{0};  // of memory for distinct pages

@@ -11,6 +11,7 @@ Plan::Slot::Way way_of(const Plan::Slot& slot) {
   const Field& field = *slot.field;
   const auto is_address = [](const Check& check) { return check.kind == Check::Kind::address; };
   if (field.wire() == Wire::bytes) return Way::bytes;
+  if (field.packed) return Way::packed;
   if (field.wire() != Wire::varint) return Way::fixed;
   if (std::ranges::any_of(slot.checks, is_address)) return Way::address;
   const bool zigzag = field.type == Type::sint32 || field.type == Type::sint64;

@@ -56,7 +56,7 @@ struct Check {
 
 struct Plan {
   struct Slot {
-    enum class Way : std::uint8_t { one_range, integers, address, bytes, fixed };
+    enum class Way : std::uint8_t { one_range, integers, packed, address, bytes, fixed };
     std::uint32_t tag = 0;
     Way way = Way::bytes;
     bool repeated = false;

@@ -125,6 +125,11 @@ const std::byte* test_value(const Plan::Slot& slot, const std::byte* at, const s
   switch (slot.way) {
     case Plan::Slot::Way::one_range:
     case Plan::Slot::Way::integers: test_integer(slot, trusted_varint(at, end), bits); return at;
+    case Plan::Slot::Way::packed: {
+      const auto size = static_cast<std::size_t>(trusted_varint(at, end));
+      for (const std::byte* const last = at + size; at != last;) test_integer(slot, trusted_varint(at, end), bits);
+      return at;
+    }
     case Plan::Slot::Way::address: test_address(slot, at, end, bits); return at;
     case Plan::Slot::Way::bytes: {
       const auto size = static_cast<std::size_t>(trusted_varint(at, end));

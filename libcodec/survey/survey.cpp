@@ -104,7 +104,7 @@ class StreamedPages final : public PagesSink {
       : work_{work}, state_{set.state()}, image_{image}, contents_{contents} {}
 
   Step pass_over(std::uint64_t size) override {
-    if (contents_ && !image_.on_disk) return Step::stop;
+    if ((contents_ || (has_blocks() && work_.options.check_blocks)) && !image_.on_disk) return Step::stop;
     image_.size_bytes = image_.content_bytes = size;
     passed_over_ = true;
     return Step::go;
@@ -299,7 +299,7 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
   source.parents = true;
   source.parent_sets = linked_sets(inputs, options);
   const Step step = read_inputs(inputs, *this, source);
-  if (step == Step::go && work_->options.contents) read_again(inputs, source);
+  if (step == Step::go && (work_->options.contents || work_->options.check_blocks)) read_again(inputs, source);
   work_->finish(options.set);
   return work_->sets.all();
 }

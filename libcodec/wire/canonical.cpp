@@ -44,7 +44,7 @@ std::uint64_t shortest(Type type, std::uint64_t wire) {
 }
 
 void append_value(std::string& out, const Value& value) {
-  append_tag(out, value.number, value.wire);
+  if (!value.field || !value.field->packed) append_tag(out, value.number, value.wire);
   switch (value.wire) {
     case Wire::varint:
       append_varint(out, value.field ? shortest(value.field->type, value.integer) : value.integer);
@@ -125,6 +125,7 @@ void append_message(Rope& out, const Field& field, Bytes payload, std::string* o
   out.splice(std::move(inside));
 }
 
+// Of a list in one value, what belongs to each of its values.
 void append_packed(Rope& out, const Value& packed) {
   const std::byte* at = packed.bytes.data();
   const std::byte* end = at + packed.bytes.size();
@@ -266,6 +267,10 @@ Rope rewrite(const Message& message, Bytes payload, std::string* owner) {
   for (FieldText& text : texts.in_order()) {
     const Field& field = *text.field;
     unknown.append_below(out, message, field.number);
+    if (field.packed && text.rope.size() > 0) {
+      append_tag(out.tail(), field.number, Wire::bytes);
+      append_varint(out.tail(), text.rope.size());
+    }
     if (field.type != Type::message || field.repeated) {
       out.splice(std::move(text.rope));
       continue;

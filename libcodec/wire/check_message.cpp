@@ -64,7 +64,7 @@ bool Checker::length(const Field* field, const std::byte*& at, const std::byte* 
 }
 
 bool Checker::packed(const Field& field, const std::byte* at, const std::byte* end) {
-  result.canonical = false;
+  if (!field.packed || at == end) result.canonical = false;
   const auto size = static_cast<std::uint64_t>(end - at);
   const std::byte* start = at;
   switch (field.wire()) {
@@ -72,8 +72,10 @@ bool Checker::packed(const Field& field, const std::byte* at, const std::byte* e
     case Wire::fixed64: return size % 8 == 0 || fail(Reason::bad_packed, start, &field, size);
     default: break;
   }
-  for (std::uint64_t ignored; at != end;)
-    if (!varint(at, end, ignored)) return fail(Reason::bad_packed, start, &field, size);
+  for (std::uint64_t number; at != end;) {
+    if (!varint(at, end, number)) return fail(Reason::bad_packed, start, &field, size);
+    if (!clean_integer(field.type, number)) result.canonical = false;
+  }
   return true;
 }
 
@@ -178,10 +180,12 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
       }
     } else {
       seen |= std::uint64_t{field->required} << field->required_bit;
+      if (field->packed) result.canonical = false;
       if (!value(*field, at, end, depth)) return false;
     }
-    // Ascending; the same number again only where it is a list.
-    if (number <= last && (number < last || field != last_field || (field && !field->repeated))) [[unlikely]]
+    // Ascending; the same number again only where it is a list, and not one in a single value.
+    const bool is_once = field && (!field->repeated || field->packed);
+    if (number <= last && (number < last || field != last_field || is_once)) [[unlikely]]
       result.canonical = false;
     last = number;
     last_field = field;

@@ -71,7 +71,7 @@ bool clean_message(const Message& message, const std::byte* at, const std::byte*
     const std::uint32_t tag = clean_tag(at, end);  // 0 is that of no field
     for (;; ++field) {
       if (field == fields_end) return false;
-      if (field->tag == tag) break;
+      if (field->tag == tag && !field->packed) break;
       if (field->required) return false;
     }
     if (!clean_value(*field, at, end, depth, before)) return false;

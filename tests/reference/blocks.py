@@ -400,10 +400,107 @@ class Tester(pages.Tester):
                     self.same(done.returncode, 2, f"{name} {arguments[0]}")
 
 
+    def edges(self):
+        """Small sets: what is rewritten is all there or refused, and damage is found in every form."""
+        with tempfile.TemporaryDirectory() as work:
+            os.chdir(work)
+            chance = random.Random(3)
+            image = lambda *entries: self.call("crit-fromjson", data=json.dumps(entries[0]).encode())
+
+            def put(folder, name, magic, *entries):
+                os.makedirs(folder, exist_ok=True)
+                open(os.path.join(folder, name), "wb").write(image({"magic": magic, "entries": entries}))
+
+            def files(folder):
+                return {name: open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))
+                        if not os.path.islink(os.path.join(folder, name))}
+
+            def pagemap(folder, *runs, flags=4):
+                put(folder, "pagemap-5.img", "PAGEMAP", {"pages_id": 1},
+                    *({"vaddr": vaddr, "compat_nr_pages": 0, "flags": flags, "nr_pages": count} for vaddr, count in runs))
+
+            # A pre-dump with pages of 64 KiB, which only the size of the image tells.
+            put("p64", "inventory.img", "INVENTORY", {"img_version": 0})
+            pagemap("p64", (0x10000, 3), (0x100000, 70))
+            content = b"".join(bytes([i]) * 65536 for i in range(73))
+            open("p64/pages-1.img", "wb").write(content)
+            want = files("p64")
+            self.call("crit", "compress", "--in-place", "p64")
+            self.same(len(files("p64")["pages-1.img"]) < len(content) // 50, True, "64K compressed")
+            self.call("crit", "decompress", "--in-place", "p64")
+            self.same(files("p64") == want, True, "64K and back")
+            open("p64/pages-1.img", "ab").write(bytes(4096))
+            want = files("p64")
+            self.call("crit", "compress", "--in-place", "p64", exits=1)
+            self.call("crit-repack", "--drop-zero", "p64", "--into", "none", exits=2)
+            self.same((files("p64") == want, os.path.exists("none")), (True, False), "longer than its pagemap says")
+
+            # Pages that no block makes smaller are plain again, behind the border of a page.
+            put("raw", "inventory.img", "INVENTORY", {"img_version": 2})
+            pagemap("raw", (0x10000, 1), (0x20000, 1))
+            open("raw/pages-1.img", "wb").write(b"a" * 4096 + chance.randbytes(4096))
+            self.call("crit-repack", "--compress", "raw", "--into", "packed")
+            lines = self.call("crit-tojson", "packed/pagemap-5.img").decode()
+            self.same(("_wire" in lines, lines.count("block_sizes"), '"flags": 12' in lines), (False, 1, True), lines)
+            self.same(self.call("crit-fromjson", data=lines.encode()), files("packed")["pagemap-5.img"], "packed list")
+            self.same(read_set("packed"), read_set("raw"), "blocks as they are")
+
+            # A damaged block, in a directory, an archive and a stream.
+            packed = bytearray(files("packed")["pages-1.img"])
+            packed[0:4] = b"\xff" * 4
+            open("packed/pages-1.img", "wb").write(packed)
+            names = ["inventory.img", "pagemap-5.img", "pages-1.img"]
+            subprocess.run(["tar", "-C", "packed", "-cf", "packed.tar", *names], check=True)
+            subprocess.run(["tar", "-C", "packed", "-cf", "turned.tar", *names[::-1]], check=True)
+            open("packed.str", "wb").write(self.call("crit-cat", "--stream", "packed"))
+            for source in ("packed", "packed.tar", "packed.str"):
+                for program, *options in (["crit-check"], ["crit-pages", "--check"]):
+                    found = self.call(program, *options, source, exits=1)
+                    self.same(b"damaged" in found, True, f"{program} {source}: {found}")
+            self.same(b"damaged" in self.call("crit-pages", "--check", "turned.tar", exits=1), True, "pages first")
+            self.same(b"not looked at: its blocks" in self.call("crit-check", "turned.tar", exits=1), True, "pages first")
+
+            # Addresses of 32-bit x86, with and without their sign.
+            put("x32", "inventory.img", "INVENTORY", {"img_version": 2})
+            pagemap("x32", (0xffffffffff7f0000, 2))
+            open("x32/pages-1.img", "wb").write(bytes(8192))
+            self.same(b"0xff7f0000" in self.call("crit-pages", "--list", "x32"), True, "sign-extended")
+
+            # Pages of a parent that is not here, and pages that are in two places.
+            put("lost", "inventory.img", "INVENTORY", {"img_version": 2})
+            pagemap("lost", (0x10000, 1), flags=1)
+            open("lost/pages-1.img", "wb").write(b"")
+            for options in (["crit-repack", "--decompress"], ["crit-repack", "--drop-zero"]):
+                self.call(*options, "lost", "--into", "none", exits=2)
+            self.call("crit", "compress", "lost", exits=1)
+            pagemap("lost", (0x10000, 1), flags=5)
+            open("lost/pages-1.img", "wb").write(bytes(4096))
+            self.call("crit-repack", "--decompress", "lost", "--into", "none", exits=2)
+            self.same(os.path.exists("none"), False, "nothing is written")
+
+            # A list of a block for each page takes little more memory than its bytes.
+            count = 4 << 20
+            head = number(1, 0x1000000) + number(2, 0) + number(4, 4) + number(5, count)
+            entries = entry(number(1, 1)) + entry(head + blob(6, blob(1, bytes(count)) + number(2, 0) + number(3, 1)))
+            os.mkdir("many")
+            open("many/pagemap-5.img", "wb").write(pages.MAGICS + entries)
+            open("many/pages-1.img", "wb").write(b"")
+            for options in (["--summary"], ["--check"]):
+                done = subprocess.run(["/usr/bin/env", "python3", "-c", "import resource, subprocess, sys; "
+                                       "subprocess.run(sys.argv[1:]); "
+                                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
+                                       os.path.join(self.programs, "crit-pages"), *options, "many"],
+                                      capture_output=True, text=True, check=True)
+                peak = int(done.stdout.split()[-1])
+                self.same(peak < (16 << 10) + 6 * (count >> 10), True, f"{options} of {count} blocks takes {peak} KiB")
+            os.chdir("/")
+
+
 def main():
-    programs, *roots = sys.argv[1:]
+    programs, *roots = (os.path.abspath(path) for path in sys.argv[1:])
     tester = Tester(programs)
     tester.hostile()
+    tester.edges()
     for root in roots:
         for folder, _, files in sorted(os.walk(root)):
             if not any(name.startswith("pagemap-") for name in files):

@@ -224,7 +224,7 @@ Cursor FastEncoder<notes>::long_value(Cursor cursor, const Field& field, int dep
 
 template <bool notes>
 Cursor FastEncoder<notes>::list(Cursor cursor, const Field& field, int depth) const {
-  if (*cursor.at != '[') return refused;
+  if (*cursor.at != '[' || field.packed) return refused;
   for (++cursor.at;; cursor.at += 2) {
     cursor = value(cursor, field, depth);
     if (!cursor.at) return refused;

@@ -153,6 +153,24 @@ bool MessageEncoder::list(const Field& field, ondemand::value& value, const char
   if (*at != '[') return wrong(field, at, "wants a list");
   ondemand::array array;
   if (const auto error = value.get_array().get(array)) return json_error(error, at);
+  return field.packed ? packed(field, array, at, depth) : elements(field, array, at, depth);
+}
+
+// All in one value.
+bool MessageEncoder::packed(const Field& field, ondemand::array& array, const char* at, int depth) {
+  constexpr std::size_t usual_size = 100;
+  const std::size_t begin = out_.size();
+  tag(field, Wire::bytes);
+  const std::size_t opened = out_.open_length(usual_size);
+  is_packed_ = true;
+  const bool good = elements(field, array, at, depth);
+  is_packed_ = false;
+  if (out_.size() == opened) out_.truncate(begin);
+  else out_.close_length(opened, usual_size);
+  return good;
+}
+
+bool MessageEncoder::elements(const Field& field, ondemand::array& array, const char* at, int depth) {
   for (auto item : array) {
     ondemand::value element;
     if (const auto error = std::move(item).get(element)) return json_error(error, at);

@@ -80,6 +80,8 @@ class MessageEncoder {
   bool old_pagemap(const Message& message, std::size_t begin);
 
   bool list(const Field& field, ondemand::value& value, const char* at, int depth);
+  bool packed(const Field& field, ondemand::array& array, const char* at, int depth);
+  bool elements(const Field& field, ondemand::array& array, const char* at, int depth);
   bool one(const Field& field, ondemand::value& value, std::string_view token, int depth);
   bool nested(const Field& field, ondemand::value& value, const char* at, int depth);
   bool addresses(const Field& field, std::string_view token);
@@ -105,7 +107,9 @@ class MessageEncoder {
 
   bool number_fault(const Field& field, NumberFault fault, std::string_view text, const char* at);
   bool wrong(const Field& field, const char* at, std::string_view what);
-  void tag(const Field& field, Wire wire) { out_.varint(tag_of(field.number, wire)); }
+  void tag(const Field& field, Wire wire) {
+    if (!is_packed_) out_.varint(tag_of(field.number, wire));
+  }
   // The text of a string token; a view into the token or into scratch_.
   bool unescape(std::string_view token, std::string_view& text);
 
@@ -115,6 +119,7 @@ class MessageEncoder {
   const Message* in_ = nullptr;  // whose fields are being read, for errors
   bool has_unknown_ = false;
   bool is_go_ = false;
+  bool is_packed_ = false;  // values without tags
   std::string scratch_;
   std::string name_scratch_;
 };

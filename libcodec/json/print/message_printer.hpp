@@ -68,6 +68,7 @@ class Printer {
 
  private:
   char* value(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
+  char* packed(char* at, const Field& field, const std::byte*& from, int depth, bool hex);
   char* integer(char* at, const Field& field, std::uint64_t wire, bool hex);
   char* bare_integer(char* at, const Field& field, std::uint64_t wire, bool hex);
   char* addresses(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth);
@@ -138,13 +139,26 @@ char* Printer<human, indent, big_as_text>::members(char* at, const Message& mess
       }
     }
     const bool number = (field->type == Type::uint64 && !big_as_text) || field->type == Type::uint32;
-    if (!human && number) [[likely]]
-      at = put_decimal(at, trusted_varint(from, end));
+    if (field->packed) at = packed(at, *field, from, depth + 1, hex);
+    else if (!human && number) [[likely]] at = put_decimal(at, trusted_varint(from, end));
     else at = value(at, *field, from, depth + in_list, hex);
   }
   if (in_list) at = close_list(output_.more(at, member_room), depth);
   if (unknown) at = unknown_members(at, message, payload, depth, first);
   is_first = first;
+  return at;
+}
+
+// All values of a list.
+template <bool human, bool indent, bool big_as_text>
+char* Printer<human, indent, big_as_text>::packed(char* at, const Field& field, const std::byte*& from, int depth,
+                                                  bool hex) {
+  const auto size = static_cast<std::size_t>(trusted_varint(from));
+  for (const std::byte* const end = from + size; from != end;) {
+    at = value(at, field, from, depth, hex);
+    if (from == end) break;
+    at = next(output_.more(at, member_room), depth);
+  }
   return at;
 }
 

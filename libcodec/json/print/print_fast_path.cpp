@@ -68,7 +68,7 @@ char* FastPrinter::object(char* at, const Message& message, const std::byte* fro
     const std::uint32_t tag = clean_tag(from, end);
     for (;; ++field) {
       if (field == fields_end) return nullptr;
-      if (field->tag == tag) break;
+      if (field->tag == tag && !field->packed) break;
       if (field->required) return nullptr;
     }
     if (at > limit_) return nullptr;

@@ -171,23 +171,34 @@ Look look_of(const pb::FieldDescriptor& field) {
   return {};
 }
 
-// What stands before a value on the wire, where it is written one by one.
+// Of a value by itself.
+critpipe::Wire wire_of(const pb::FieldDescriptor& field) {
+  using critpipe::Wire;
+  switch (field.type()) {
+    case pb::FieldDescriptor::TYPE_FIXED64:
+    case pb::FieldDescriptor::TYPE_SFIXED64:
+    case pb::FieldDescriptor::TYPE_DOUBLE: return Wire::fixed64;
+    case pb::FieldDescriptor::TYPE_STRING:
+    case pb::FieldDescriptor::TYPE_BYTES:
+    case pb::FieldDescriptor::TYPE_MESSAGE: return Wire::bytes;
+    case pb::FieldDescriptor::TYPE_FIXED32:
+    case pb::FieldDescriptor::TYPE_SFIXED32:
+    case pb::FieldDescriptor::TYPE_FLOAT: return Wire::fixed32;
+    default: return Wire::varint;
+  }
+}
+
+const char* wire_name(critpipe::Wire wire) {
+  constexpr const char* names[] = {"varint", "fixed64", "bytes", "group", "group_end", "fixed32"};
+  return names[static_cast<std::size_t>(wire)];
+}
+
+// What stands before a value on the wire.
 std::uint32_t tag_of(const pb::FieldDescriptor& field) {
-  const auto wire = [&]() -> std::uint32_t {
-    switch (field.type()) {
-      case pb::FieldDescriptor::TYPE_FIXED64:
-      case pb::FieldDescriptor::TYPE_SFIXED64:
-      case pb::FieldDescriptor::TYPE_DOUBLE: return 1;
-      case pb::FieldDescriptor::TYPE_STRING:
-      case pb::FieldDescriptor::TYPE_BYTES:
-      case pb::FieldDescriptor::TYPE_MESSAGE: return 2;
-      case pb::FieldDescriptor::TYPE_FIXED32:
-      case pb::FieldDescriptor::TYPE_SFIXED32:
-      case pb::FieldDescriptor::TYPE_FLOAT: return 5;
-      default: return 0;
-    }
-  };
-  return static_cast<std::uint32_t>(field.number()) << 3 | wire();
+  if (field.is_packed() && wire_of(field) != critpipe::Wire::varint)
+    fail(field.full_name() + ": only varints are packed");
+  const auto wire = field.is_packed() ? critpipe::Wire::bytes : wire_of(field);
+  return static_cast<std::uint32_t>(field.number()) << 3 | static_cast<std::uint32_t>(wire);
 }
 
 std::size_t type_index(const Schema& schema, const pb::FieldDescriptor& field) {
@@ -203,9 +214,9 @@ void write_field(std::ostream& out, const Schema& schema, const pb::FieldDescrip
   if (key_size >= critpipe::Field::key_room) fail(field.full_name() + ": name does not fit Field::key_room");
   const Look look = look_of(field);
   out << "  {\", \\\"" << field.name() << "\\\": \", " << key_size << ", Type::" << type_name(field)
-      << ", Show::" << look.show << ", " << word(field.is_repeated()) << ", " << word(is_required(field)) << ", "
-      << required_bit << ", " << type_index(schema, field) << ", " << look.names << ", " << tag_of(field) << ", "
-      << field.number() << "},\n";
+      << ", Show::" << look.show << ", " << word(field.is_repeated()) << ", " << word(field.is_packed()) << ", "
+      << word(is_required(field)) << ", " << required_bit << ", Wire::" << wire_name(wire_of(field)) << ", "
+      << type_index(schema, field) << ", " << look.names << ", " << tag_of(field) << ", " << field.number() << "},\n";
 }
 
 // The required bits in the order of their fields; fills in the mask of the message.

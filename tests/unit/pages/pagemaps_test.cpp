@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "unit/testing.hpp"
+#include "pages/page_blocks.hpp"
 #include "pages/page_content.hpp"
 #include "pages/pagemaps.hpp"
 
@@ -81,6 +82,32 @@ TEST_F(PagemapsTest, OneOfThemTellsTheBlocks) {
   EXPECT_EQ(pagemaps_.index().blocks_of(3, 4096, error), nullptr);
   load({false, 2}, 3);
   EXPECT_EQ(pagemaps_.index().blocks_of(4, 4096, error), nullptr);
+}
+
+// Each block is found, whatever stands before it.
+TEST(BlockSizes, AreSummedUpToAnyOfThem) {
+  BlockSizes sizes;
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < 300; ++i) sizes.append(i * i);
+  EXPECT_EQ(sizes.count(), 300u);
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    EXPECT_EQ(sizes[i], i * i);
+    EXPECT_EQ(sizes.sum_before(i), sum);
+    sum += i * i;
+  }
+  EXPECT_EQ(sizes.sum(), sum);
+  EXPECT_EQ(sizes.sum_before(300), sum);
+  std::uint64_t some = 0;
+  sizes.each(100, 3, [&](std::uint32_t size) { some += size; });
+  EXPECT_EQ(some, 10000u + 10201 + 10404);
+}
+
+// Addresses of 32-bit x86 may be sign-extended.
+TEST_F(PagemapsTest, SignsOfAddressesAreLeftOut) {
+  load({false, 2}, 4, entry("pagemap_entry", "{'vaddr': 18446744073692774400, 'compat_nr_pages': 1}"));
+  load({false, 3}, 5, entry("pagemap_entry", "{'vaddr': 140737488347136, 'compat_nr_pages': 1}"));
+  EXPECT_EQ(pagemaps_.find({false, 2})->runs.at(0).vaddr, 0xff000000u);
+  EXPECT_EQ(pagemaps_.find({false, 3})->runs.at(0).vaddr, 0x7ffffffff000u);
 }
 
 using Parts = std::vector<std::pair<std::uint64_t, std::uint64_t>>;

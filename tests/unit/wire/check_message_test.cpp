@@ -94,6 +94,9 @@ TEST(Check, WhatIsCanonical) {
       {"timeval", "08 ffffffffffffffffff01 10 01", true},  // 64 bits, negative
       {"pstree_entry", "08 01 10 00 18 01 20 01 28 01 28 02", true},
       {"pstree_entry", "08 01 10 00 18 01 20 01 2a 02 01 02", false},
+      {"pagemap_blocks", "0a 02 01 02 10 03 18 01", true},  // written packed
+      {"pagemap_blocks", "0a 01 01 0a 01 02 10 03 18 01", false},
+      {"pagemap_blocks", "08 01 08 02 10 03 18 01", false},
   };
   for (const auto& row : rows) {
     if (!find_message(row.message)) continue;
