@@ -1,4 +1,6 @@
 // Namespaces but for mounts.
+#include <algorithm>
+
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/namespace_kinds.hpp"
@@ -65,15 +67,18 @@ void find_missing_network(const CheckedImages& set, const Reporter& report) {
   }
 }
 
-// So are those that an engine lets CRIU leave empty, and sets up itself.
+// An engine lets CRIU leave out the network, and sets it up itself; then there is no image of any.
 void find_empty_networks(const CheckedImages& set, const Reporter& report) {
   if (!(set.own_namespaces() & new_net) || set.is_cut) return;
   std::set<std::uint32_t> ids;
   for (const Task* const task : set.running()) ids.insert(task->ids.net_ns);
+  const bool has_any = std::ranges::any_of(
+      set.images, [](const auto& one) { return one.first.starts_with("netns-") || one.first.starts_with("netdev-"); });
   for (const std::uint32_t id : ids) {
     const auto has = [&](const char* kind) { return set.has(CheckedImages::name_of_image(kind, id)); };
-    if (!has("NETNS") && !has("NETDEV") && !has("IFADDR"))
-      report({}, sentence("network namespace %u has no image: an engine sets it up, or its images are lost", id));
+    if (has("NETNS") || has("NETDEV") || has("IFADDR")) continue;
+    if (has_any) report({}, sentence("network namespace %u has no image, and another has", id), Severity::loss);
+    else report({}, sentence("network namespace %u has no image: an engine sets it up, or its images are lost", id));
   }
 }
 
