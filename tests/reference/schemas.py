@@ -145,7 +145,7 @@ def check_records(program, schema):
             shape = schema["$defs"].get(record.get("$ref", "").removeprefix("#/$defs/"), {})
             if "record" in shape.get("properties", {}):
                 for key, inner in shape["properties"].items():
-                    types.setdefault(key, set()).add(inner.get("type", inner.get("$ref", "text")) if key != "record" else "text")
+                    types.setdefault(key, set()).add(inner.get("type", inner.get("$ref", "string")))
         for key, found in types.items():
             if len(found) > 1:
                 fail(f"schemas/{program}.json", f"the column {key} has {sorted(found)}")
