@@ -4,8 +4,9 @@
 usage: damage.py BIN FOLDER [SET...]
 
 FOLDER holds directories of checkpoints, with their images in checkpoint/ or at the top. Of each set, one image after the other
-is deleted, cut short, emptied, replaced by an image of another kind, and loses or repeats an entry; and every reference from one
-image to another is bent. Each time crit-check must say that a restore will fail or lack something; what it can't see, or what
+is deleted, cut short, emptied, replaced by an image of another kind, and loses or repeats an entry; all images of a kind are
+deleted; images of two tasks change places; what is in a list is taken out of it; mounts and tasks are put on each other; pages
+images grow; and every reference from one image to another is bent. Each time crit-check must say that a restore will fail or lack something; what it can't see, or what
 CRIU doesn't mind, is in TOLERATED, with the reason, and then there must be no finding of that kind, so that the table can't grow
 stale. All JSON fits its schema, and each rule has found something, here or in a case of crit-check.
 """
@@ -49,10 +50,21 @@ TOLERATED = [
     ("entry", r"(FDINFO|FILES|REMAP_FPATH|TTY_INFO)", "another descriptor has the file, or no task needs it"),
     ("entry", r"PAGEMAP", "a page that is not stored is zero"),
     ("entry|twice", r"GHOST_FILE", "what no chunk has is a hole, and two chunks of one place are one"),
+    ("kind", r"(PIPES_DATA|FIFO_DATA|SK_QUEUES|TTY_DATA|FILE_LOCKS\w*|CGROUP|APPARMOR|BPFMAP_DATA|STATS|IRMAP_CACHE|CPUINFO|IP6?TABLES|"
+     r"NFTABLES|NETNF_\w+|IPCNS_SHM|IPCNS_MSG|IPCNS_SEM|AUTOFS|BINFMT_MISC)", "a set without them looks like one that never had any"),
+    ("kind", r"SECCOMP", "no task has a filter: CRIU restores it"),
+    ("kind", r"network", "an engine that sets up the network itself has CRIU leave these out: a note says so"),
+    ("kind", r"memory", "they may be with a page server: a warning says so, and with --exact an error"),
+    ("exchange", r"(CORE|FS|IDS|MM)", "what the images of one task say may as well be the other's"),
+    ("member", r"(MM|FILES|INVENTORY|CGROUP|SECCOMP|MNTS|TIMENS|NETDEV|SK_QUEUES)", "nothing says how many there are"),
 ]
 # Tolerated in some cases and found in others: either is right.
 EITHER = {("entry", "FDINFO"), ("entry", "FILES"), ("entry", "PSTREE"), ("twice", "PSTREE"), ("entry", "MNTS"), ("twice", "MNTS"),
           ("entry", "PAGEMAP"), ("twice", "FILES"), ("entry", "REMAP_FPATH"), ("entry", "TTY_INFO"), ("empty", "FDINFO"),
+          ("exchange", "MM"), ("exchange", "CORE"), ("exchange", "FS"), ("exchange", "IDS"), ("exchange", "PAGEMAP"),
+          ("member", "MM"), ("member", "FILES"), ("member", "SECCOMP"), ("member", "CGROUP"), ("member", "SK_QUEUES"),
+          ("kind", "SECCOMP"), ("kind", "CGROUP"), ("kind", "IPCNS_SHM"), ("kind", "SK_QUEUES"), ("kind", "BPFMAP_DATA"),
+          ("kind", "TTY_DATA"), ("kind", "AUTOFS"), ("entry", "UNIXSK"), ("kind", "TCP_STREAM"), ("kind", "GHOST_FILE"),
           ("entry", "IPCNS_SHM"), ("twice", "IPCNS_SHM"), ("cut", "GHOST_FILE"), ("delete", "SECCOMP"), ("delete", "CGROUP"),
           ("bend", "PAGEMAP"), ("bend", "PIPES_DATA"),      # of no pages, of a pipe that is empty
           ("empty", "CGROUP"), ("delete", "IPCNS_SHM"), ("empty", "IPCNS_SHM"), ("delete", "SK_QUEUES"), ("empty", "SK_QUEUES")}
@@ -105,11 +117,11 @@ class Damages:
             fail(f"{self.name}: --json", fault)
         check(f"{self.name}: --lines", [json.loads(line) for line in lines.stdout.splitlines()] == document["findings"])
 
-    def judge(self, damage, name, about=""):
+    def judge(self, damage, name, about="", kind=None):
         """The set is damaged: is it found?"""
         code, findings, said = crit_check(self.folder)
         what = f"{self.name}: {damage} {name} {about}".rstrip()
-        kind = (self.json.get(name) or {}).get("magic", "")
+        kind = kind or (self.json.get(name) or {}).get("magic", "")
         why = next((why for word, image, why in TOLERATED if re.fullmatch(word, damage) and
                     (re.fullmatch(image, name) or re.fullmatch(image, kind))), None)
         rules.update(finding["rule"] for finding in findings)
@@ -139,6 +151,89 @@ class Damages:
         document = json.loads(json.dumps(self.json[name]))
         if change(document["entries"]) is not False:
             self.with_image(damage, name, from_json(document), about)
+
+    def with_all(self, damage, about, changes, kind):
+        """Several images at once: name -> bytes, or None."""
+        for name, data in changes.items():
+            if data is None:
+                os.unlink(os.path.join(self.folder, name))
+            else:
+                self.write(name, data)
+        self.judge(damage, min(changes), about, kind)
+        for name in changes:
+            self.write(name, self.bytes[name])
+
+    def kinds(self):
+        """All images of a kind are gone, or all of the memory, or of the network."""
+        groups = {}
+        for name in self.images:
+            word = re.sub(r"-?[0-9a-f]*(\.tar\.gz)?(\.img)?$", "", name)
+            kind = (self.json[name] or {}).get("magic") or word.upper().replace("-", "_")
+            groups.setdefault(kind, set()).add(name)
+        groups["memory"] = {name for name in self.images if re.match(r"pagemap-|pages-", name)}
+        groups["network"] = {name for name in self.images if re.match(r"net(ns|dev)-|ifaddr|route|rule|ip6?tables|nftables", name)}
+        for kind, names in groups.items():
+            if names:
+                self.with_all("kind", kind, dict.fromkeys(names), kind)
+
+    def exchanges(self):
+        """Two tasks have each other's images."""
+        for word in ("core", "mm", "fs", "ids", "pagemap"):
+            names = [name for name in self.images if re.fullmatch(word + r"-\d+\.img", name)]
+            for one, other in zip(names, names[1:]):
+                if self.bytes[one] != self.bytes[other]:
+                    self.with_all("exchange", f"{one} {other}", {one: self.bytes[other], other: self.bytes[one]},
+                                  self.json[one]["magic"])
+
+    def members(self):
+        """Something is taken out of a list within an entry."""
+        for name, document in self.json.items():
+            for i, entry in enumerate(document["entries"] if document else []):
+                for path in lists_in(entry):
+                    def take(copy, i=i, path=path):
+                        owner, key = value_at([copy[i]], (0, *path))
+                        owner[key].pop()
+                    if document["magic"] in TAKEN and path[-1] in TAKEN[document["magic"]]:
+                        self.with_json("member", name, take, f"{i} {path}")
+
+    def circles(self):
+        """Parents are children of their children."""
+        for name, document in self.json.items():
+            magic = document["magic"] if document else ""
+            own, above = {"MNTS": ("mnt_id", "parent_mnt_id"), "PSTREE": ("pid", "ppid")}.get(magic, ("", ""))
+            for i, entry in enumerate(document["entries"] if own else []):
+                for j, child in enumerate(document["entries"]):
+                    is_root = magic == "PSTREE" and entry[above] == 0
+                    if child[above] == entry[own] and i != j and not is_root:
+                        self.with_json("circle", name, lambda copy, i=i, to=child[own]: copy[i].update({above: to}), f"{i} {j}")
+                        break
+                is_top = magic == "MNTS" and entry["mountpoint"] in ("/", "./", ".")
+                if magic == "MNTS" and not is_top:
+                    self.with_json("circle", name, lambda copy, i=i: copy[i].update({above: copy[i][own]}), f"{i} itself")
+
+    def growth(self):
+        for name in self.images:
+            if name.startswith("pages-"):
+                self.with_image("grow", name, self.bytes[name] + bytes(4096))
+
+    def spaces(self):
+        """Addresses that the kernel refuses."""
+        for name, document in self.json.items():
+            if not document or document["magic"] != "MM":
+                continue
+            for begin, end in (("mm_start_code", "mm_end_code"), ("mm_start_brk", "mm_brk"), ("mm_arg_start", "mm_arg_end")):
+                entry = document["entries"][0]
+                if entry[begin] != entry[end]:
+                    swapped = {begin: entry[end], end: entry[begin]}
+                    self.with_json("order", name, lambda copy, swapped=swapped: copy[0].update(swapped), begin)
+                self.with_json("order", name, lambda copy, begin=begin: copy[0].update({begin: "0x1"}), begin + " 1")
+
+    def lengths(self):
+        """The length of the first entry leads far out of the image."""
+        for name, document in self.json.items():
+            if document and document["entries"] and not name.startswith(("stats-", "irmap")):
+                at = 4 if name == "inventory.img" else 8
+                self.with_image("length", name, self.bytes[name][:at] + b"\xff\xff\xff\xff" + self.bytes[name][at + 4:])
 
     def whole_images(self):
         for name in self.images:
@@ -198,6 +293,13 @@ def places_of(value, path):
     return [(path[0], *rest) for rest in places_of(below, path[1:])]
 
 
+def lists_in(value, path=()):
+    """The paths of lists that are not empty."""
+    if isinstance(value, dict):
+        return [found for key, below in value.items() for found in lists_in(below, (*path, key))]
+    return [path] if isinstance(value, list) and value else []
+
+
 def value_at(entries, place):
     owner = entries
     for step in place[:-1]:
@@ -217,6 +319,10 @@ def of_file(owner, key):
     """Has the mapping a file, and no shared object by another name?"""
     return bool(owner["status"] & 0b11000000)
 
+
+# What is taken out of which lists.
+TAKEN = {"PSTREE": {"threads"}, "MM": {"vmas"}, "FILES": {"tfd"}, "SECCOMP": {"seccomp_filters"}, "CGROUP": {"sets"},
+         "SK_QUEUES": {"scm"}}
 
 # Image, field, and whether it is a reference there.
 REFERENCES = [
@@ -285,6 +391,9 @@ def main():
             damages.whole_images()
             damages.entries()
             damages.references()
+            for damage in (damages.kinds, damages.exchanges, damages.members, damages.circles, damages.growth, damages.spaces,
+                           damages.lengths):
+                damage()
             shutil.rmtree(copy)
     check_rules()
     check("damages", counts["found"] > 100, counts)

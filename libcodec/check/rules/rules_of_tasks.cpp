@@ -61,6 +61,20 @@ void find_twice(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+// CRIU takes what the restored task begins with from the thread of the same id.
+void find_no_leaders(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree()) return;
+  each_task(set, [&](std::uint64_t entry, const Record& record) {
+    const std::uint32_t pid = record.id("pid");
+    const Task* const task = set.checkpoint.find_task(pid);
+    const auto core = set.cores.find(pid);
+    if (!task || !task->is_running() || core == set.cores.end() || !core->second.has_task) return;
+    bool has_leader = false;
+    record.each_number("threads", [&](std::uint64_t tid) { has_leader |= tid == pid; });
+    if (!has_leader) report({"pstree.img", entry, "threads"}, sentence("task %u is not among its own threads", pid));
+  });
+}
+
 void find_missing_cores(const CheckedImages& set, const Reporter& report) {
   if (!set.has("pstree.img")) return;
   each_task(set, [&](std::uint64_t entry, const Record& task) {
@@ -149,6 +163,9 @@ constexpr RuleRow rows[] = {
     {{"thread-twice", Severity::error, "A thread stands twice in the tree.",
       "Take pstree.img from the dump as it was written."},
      find_twice},
+    {{"thread-missing", Severity::error, "A task is not among its threads.",
+      "Take pstree.img from the dump as it was written."},
+     find_no_leaders},
     {{"parent-unknown", Severity::error, "A task's parent is not in the tree.",
       "Take pstree.img from the dump as it was written."},
      find_unknown_parent},
