@@ -201,7 +201,8 @@ bool Repack::edit_inventory(StoredImage& image) {
     error = entry.set("img_version", version_of_blocks);
   } else if (is_marked && !keeps_version()) {
     // A pre-dump, which has no tasks and so no ids of namespaces, says no version.
-    const bool is_predump = !value_at(*entry.message, entry.bytes(), "root_ids").value;
+    const bool is_predump =
+        !set_.checkpoint->pages_only().empty() && !value_at(*entry.message, entry.bytes(), "root_ids").value;
     error = entry.set("img_version", is_predump ? 0 : version_of_plain);
   }
   return error ? fail(error) : true;
