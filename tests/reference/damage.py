@@ -189,6 +189,9 @@ class Damages:
         """Something is taken out of a list within an entry."""
         for name, document in self.json.items():
             for i, entry in enumerate(document["entries"] if document else []):
+                core = (self.json.get(f"core-{entry['pid']}.img") if document["magic"] == "PSTREE" else None) or document
+                if document["magic"] == "PSTREE" and "thread_core" not in core["entries"][0]:
+                    continue        # a zombie: nobody reads its list
                 for path in lists_in(entry):
                     def take(copy, i=i, path=path):
                         owner, key = value_at([copy[i]], (0, *path))
