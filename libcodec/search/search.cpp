@@ -26,6 +26,7 @@ class Search::Machine {
   Step feed(Bytes bytes);
   Step end();
   const Error& error() const { return error_; }
+  std::uint64_t reported_to() const;
   std::optional<std::size_t> reach_into_zeros() const {
     if (compiled_.matches_zeros) return std::nullopt;
     return static_cast<std::size_t>(compiled_.widest) + context_ + 1;
@@ -56,8 +57,10 @@ class Search::Machine {
   void reset(OpenStream& open, match_event_handler note);
   Step slice(Bytes bytes);
   void scan(OpenStream& open, Bytes bytes);
+  void scan_windows(std::size_t block);
   void scan_literal(Bytes bytes);
   void find_literal(Bytes bytes, std::uint64_t base);
+  void scan_literals(Bytes bytes);
   void rescan(OpenStream& open, std::uint64_t from);
   void settle(bool last);
   Step emit(bool last);
@@ -79,6 +82,8 @@ class Search::Machine {
   bool open_ = false;
   bool stopped_ = false;
   std::optional<LiteralFinder> literal_;  // in place of streams
+  std::optional<SearchWindows> windows_;  // for streams
+  std::uint64_t scanned_to_ = 0;          // by streams
   std::vector<OpenStream> streams_;
   std::vector<std::uint64_t> behind_;  // of fixed patterns
   std::vector<BoundedTracker> bounded_;
@@ -90,7 +95,7 @@ class Search::Machine {
     std::vector<std::byte> bytes;
   };
   std::map<std::pair<std::uint64_t, std::size_t>, MatchStart> starts_;  // of matches that began long ago
-  std::vector<std::byte> before_, shown_, after_;
+  std::vector<std::byte> before_, shown_, after_, scanned_;
 };
 
 namespace {
@@ -116,6 +121,7 @@ Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context
       behind_(compiled.patterns.size()),
       place_of_(compiled.patterns.size()) {
   if (compiled.is_one_literal()) literal_.emplace(compiled.patterns.front().bytes);
+  if (compiled.needed) windows_.emplace(*compiled.needed);
   for (std::size_t i = 0; i < compiled.patterns.size(); ++i) {
     if (compiled.patterns[i].kind != Pattern::Kind::bounded) continue;
     place_of_[i] = bounded_.size();
@@ -179,6 +185,7 @@ void Search::Machine::begin(std::uint64_t address) {
   address_ = address;
   const std::uint64_t start = recent_.begin();
   for (OpenStream& open : streams_) open.base = start;
+  if (windows_) windows_->restart();
 }
 
 // After a failure, or an exception, the streams are in no state to go on.
@@ -213,13 +220,52 @@ Step Search::Machine::feed(Bytes bytes) {
 Step Search::Machine::slice(Bytes bytes) {
   recent_.open(bytes);
   if (literal_) scan_literal(bytes);
-  for (OpenStream& open : streams_) scan(open, bytes);
+  if (compiled_.literals) scan_literals(bytes);
+  if (windows_) {
+    scan_windows(bytes.size());
+  } else {
+    scanned_to_ = recent_.end();
+    for (OpenStream& open : streams_) scan(open, bytes);
+  }
   settle(false);
   const Step step = emit(false);
   const std::size_t keep = bytes_to_keep();
   if (recent_.end() > keep) keep_starts(recent_.end() - keep);
   recent_.close(keep);
   return step;
+}
+
+void Search::Machine::scan_windows(std::size_t block) {
+  for (const auto& piece : windows_->next(recent_, block)) {
+    scanned_to_ = piece.to;
+    for (OpenStream& open : streams_) {
+      if (piece.begins) {
+        reset(open, nullptr);
+        open.base = piece.from;
+      }
+      if (piece.from < piece.to) scan(open, recent_.view(piece.from, piece.to, scanned_));
+      if (piece.ends) reset(open, note_of(open));
+      open.took = false;
+    }
+  }
+}
+
+void Search::Machine::scan_literals(Bytes bytes) {
+  const auto find = [this](Bytes part, std::uint64_t base) {
+    compiled_.literals->find(part, 0, [&](std::size_t at, std::size_t number) {
+      const std::uint64_t begin = base + at;
+      if (begin < behind_[number]) return;
+      behind_[number] = begin + compiled_.widths[number];
+      matches_.push_back({begin, behind_[number], number});
+    });
+  };
+  const std::uint64_t block = recent_.end() - bytes.size();
+  const std::uint64_t across = compiled_.literals->longest() - 1;
+  if (recent_.first() < block) {
+    const std::uint64_t from = std::max(recent_.first(), block - std::min(block, across));
+    find(recent_.view(from, block + across, shown_), from);
+  }
+  find(bytes, block);
 }
 
 // First what began in the blocks before.
@@ -271,9 +317,10 @@ void Search::Machine::rescan(OpenStream& open, std::uint64_t from) {
     if (sees_neighbours(open) && from > recent_.first()) --from;
     reset(open, nullptr);
     open.base = from;
-    const Bytes bytes = recent_.view(from, recent_.end(), scratch);
+    const Bytes bytes = recent_.view(from, scanned_to_, scratch);
     if (bytes.empty()) return;
     scan_stream(open, bytes);
+    if (windows_ && !windows_->is_open()) reset(open, note_of(open));
     from = open.tracker->behind();
   } while (open.took);
 }
@@ -307,6 +354,11 @@ std::uint64_t Search::Machine::earliest() const {
     if (open.tracker && !open.tracker->candidates().empty())
       first = std::min(first, open.tracker->candidates().front().begin);
   return first;
+}
+
+std::uint64_t Search::Machine::reported_to() const {
+  const std::uint64_t first = waiting_.empty() ? earliest() : std::min(earliest(), waiting_.front().begin);
+  return address_ + (std::max(first, recent_.start()) - recent_.start());
 }
 
 Step Search::Machine::emit(bool last) {
@@ -380,6 +432,7 @@ std::size_t Search::Machine::bytes_to_keep() const {
   std::size_t keep = static_cast<std::size_t>(compiled_.widest);
   if (!bounded_.empty()) keep = 2 * keep + 4;
   if (compiled_.nr_unbounded > 0) keep = std::max(keep, 2 * max_lookahead);
+  if (compiled_.needed) keep += static_cast<std::size_t>(compiled_.needed->texts.before) + compiled_.needed->longest;
   return keep + 2 * context_ + 2;
 }
 
@@ -401,13 +454,14 @@ void Search::Machine::finish() {
 }
 
 Search::Search(const Patterns& patterns, std::size_t context, OnMatch on_match)
-    : machine_{std::make_unique<Machine>(*patterns.compiled_, context, std::move(on_match))} {}
+    : machine_{std::make_unique<Machine>(patterns.compiled(), context, std::move(on_match))} {}
 Search::~Search() = default;
 
 void Search::begin(std::uint64_t address) { machine_->begin(address); }
 Step Search::feed(Bytes bytes) { return machine_->feed(bytes); }
 Step Search::end() { return machine_->end(); }
 std::optional<std::size_t> Search::reach_into_zeros() const { return machine_->reach_into_zeros(); }
+std::uint64_t Search::reported_to() const { return machine_->reported_to(); }
 const Error& Search::error() const { return machine_->error(); }
 
 }  // namespace critpipe
