@@ -44,8 +44,7 @@ constexpr Option rows[] = {
     threads_row,
     force_row.without_letter().needs("output"),
 };
-constexpr Options groups[] = {rows,           fields_options, memory_options,
-                              parallel_options, colour_options, input_options};
+constexpr Options groups[] = {rows, fields_options, memory_options, parallel_options, colour_options, input_options};
 constexpr Example examples[] = {
     {"crit-grep 'reg.name =~ /\\.so/' DIR | crit-tojson --lines", "shared libraries among the open files"},
     {"crit-grep -c 'flags & PE_LAZY' pagemap-1.img", "count lazy entries"},

@@ -280,7 +280,9 @@ Step Tar::read_bytes(Member& member, Data& data, PeekReader& bytes) {
   if (to_.receiver.begin(member) == Step::stop) return Step::stop;
   if (!to_.receiver.needs_bytes(member))
     return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
-  for (std::uint64_t done = 0;;) {
+  const Receiver::Run run = to_.receiver.take_run(member, bytes);
+  if (run.step == Step::stop) return Step::stop;
+  for (std::uint64_t done = run.bytes;;) {
     if (done > 0 && to_.receiver.has_enough(member))
       return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
     const Bytes block = bytes.read();
