@@ -11,6 +11,7 @@
 #include "cli/parallel.hpp"
 #include "crit-grep/grep_memory.hpp"
 #include "crit-grep/list_fields.hpp"
+#include "critpipe/fields.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/image_writer.hpp"
@@ -207,9 +208,18 @@ class ToImages::Image final : public Stage {
     if (!sink_ && open() == Step::stop) return Step::stop;
     return Stage::entry(entry);
   }
+  // One by one, so that a stream is cut where it would be cut without threads.
   Step put_in(std::string_view entries) {
     if (!sink_ && open() == Step::stop) return Step::stop;
-    output_->pass(bytes_of(entries));
+    while (!entries.empty()) {
+      const std::string_view word = entries.substr(0, sizeof(std::uint32_t));
+      const std::string_view payload = entries.substr(word.size(), load_u32(bytes_of(word).data()));
+      output_->mark();
+      output_->write(word);
+      output_->write(payload);
+      output_->release();
+      entries.remove_prefix(word.size() + payload.size());
+    }
     return output_->step();
   }
   Step end() override { return leave(Whole::yes); }

@@ -246,7 +246,7 @@ Workers::Batch Workers::take() {
   const std::size_t most =
       std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_per_piece_, 1), 1, max_batch);
   while (batch.size() < most) {
-    auto piece = pieces_.next();
+    auto piece = pieces_.next_of_many();
     if (!piece) break;
     const bool is_last = piece->is_open();
     batch.push_back(std::move(piece));

@@ -167,9 +167,12 @@ class Pieces {
   explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
   ~Pieces();
   std::unique_ptr<Piece> next();  // null: there are no more
+  // Likewise; but as long as many inputs follow, a directory is one piece, which is opened by who reads it.
+  std::unique_ptr<Piece> next_of_many();
 
  private:
   class CRITPIPE_INNER Queue;
+  class CRITPIPE_INNER Whole;
   std::unique_ptr<Queue> queue_;
 };
 

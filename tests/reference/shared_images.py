@@ -155,7 +155,13 @@ def check_back(top, rng):
         file.write(image)
     options = rng.choice(([], ["--lines"], ["--pretty"], ["--lines", "--pretty"]))
     text = run(["crit-tojson", *options, "pagemap-1.img"], top)[2]
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:      # several images with names: a stream
+        os.makedirs(f"{top}/named", exist_ok=True)
+        for number in (1, 2, 3):
+            with open(f"{top}/named/pagemap-{number}.img", "wb") as file:
+                file.write(pagemap(rng, rng.choice((1000, 1_300_000))))
+        text = run(["crit-tojson", *(word for word in options if word != "--pretty"), "named"], top)[2]
+    elif rng.random() < 0.3:
         text += run(["crit-tojson", *options, "pagemap-1.img"], top)[2]
     for name, damaged in damaged_texts(rng, text):
         what = f"{name} in JSON with {options}"
