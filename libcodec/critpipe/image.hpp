@@ -88,7 +88,7 @@ class Sink {
   virtual Step begin(const Image&) { return Step::go; }  // the head was read
   // The head and so many entries went to another sink.
   virtual Step resume(const Image& image, std::uint64_t /*nr_entries*/) { return begin(image); }
-  virtual Step entry(const Entry&) = 0;                  // a message; its extra follows
+  virtual Step entry(const Entry&) = 0;  // a message; its extra follows
   // The fast path: may take any number of complete entries, size words and payloads, from the front of `unchecked`, and
   // must check them itself. `index` and `offset` are those of the first. What it does not take goes to entry(). Called
   // only for kinds without extra and after the first entry; no close() follows for what it takes.
@@ -156,7 +156,8 @@ class Decoder {
 
   // The image is fed from there on. Requires: nothing was fed, and the kind has no extra.
   Step resume(const ImagePlace& from);
-  // The next block is what stands there: entries in between went elsewhere. Requires: it is between entries, as is what was fed.
+  // The next block is what stands there: entries in between went elsewhere. Requires: it is between entries, as is what
+  // was fed.
   void pass_to(const ImagePlace& place);
   // The next block of the image. Step::stop: the sink returned it, or error() is set; no call may follow.
   // Reasons: those of damaged data and of limits; the error has the offset, the entry and the field.

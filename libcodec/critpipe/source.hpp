@@ -96,12 +96,14 @@ class Receiver {
   virtual std::uint64_t take_file(const Member&) { return 0; }
   // False: pass over the member's bytes without reading them. Called if its size is known.
   virtual bool needs_bytes(const Member&) { return true; }
-  // May read the first bytes of the member itself, on any threads, one at a time; bytes() gets the others.
+  // What take_run() read.
   struct Run {
-    std::uint64_t bytes = 0;  // that it read
+    std::uint64_t bytes = 0;
     Step step = Step::go;
   };
+  // May read the first bytes of the member itself, on any threads, one at a time; bytes() gets the others.
   virtual Run take_run(const Member&, ByteReader&) { return {}; }
+  // The next bytes of the member.
   virtual Step bytes(const Member& member, Bytes bytes) = 0;
   virtual Step end(const Member& member) = 0;  // the member is complete
   // Called after bytes(). True: the receiver needs no more of this member; the rest is passed over if the input can
@@ -249,11 +251,12 @@ class ByteReader {
   virtual Bytes read() = 0;
   // Passes over up to `size` bytes without reading them, and returns how many: 0 if it can't seek.
   virtual std::uint64_t skip(std::uint64_t) { return 0; }
-  // The file that holds the bytes which are still to be read, as they are: any thread may pread() them.
+  // Where in a file bytes stand as they are: any thread may pread() them.
   struct Plain {
     const InputFile* file = nullptr;  // null: there is none
-    std::uint64_t at = 0, size = 0;   // where they are in it
+    std::uint64_t at = 0, size = 0;
   };
+  // The bytes that are still to be read.
   virtual Plain plain() const { return {}; }
   // Compressed bytes that were read so far; unknown: nothing is compressed.
   virtual std::uint64_t packed() const { return Member::unknown; }
