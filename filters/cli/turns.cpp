@@ -20,7 +20,7 @@ void TurnOutput::clear() {
   errors_.clear();
   done_ = stops_ = dropped_ = is_chunk_ = false;
   size_ = 0;
-  image_ = nullptr;
+  image_ = goes_to_ = nullptr;
   failed_.reset();
   selected_.clear();
 }
@@ -87,9 +87,8 @@ void TurnQueue::report(TurnOutput& piece, const Error& error) {
 // Requires: it is done, and has the turn.
 void TurnQueue::write_all(TurnOutput& output) {
   if (output.dropped_) return;
-  if (output.is_chunk_ && output.image_ && output.image_->hands_on()) {
-    const bool goes_on =
-        output.image_->hand_on(output.held_) == Step::go && output.image_->hand_on(output.waiting()) == Step::go;
+  if (SharedImage* const to = output.goes_to_) {
+    const bool goes_on = to->hand_on(output.held_) == Step::go && to->hand_on(output.waiting()) == Step::go;
     output.stops_ = !goes_on;
     return;
   }
@@ -169,6 +168,7 @@ bool TurnQueue::claim(ChunkWork& work) {
   work.output = &add(place_of(*piece));
   work.output->is_chunk_ = true;
   work.output->image_ = work.image;
+  work.output->goes_to_ = work.image->hands_on() ? work.image : nullptr;
   work.output->number_ = work.chunk.number;
   ++piece->nr_chunks_;
   ++nr_chunks_;

@@ -42,11 +42,12 @@ class TurnOutput final : public Output {
   std::string held_;
   std::vector<std::pair<std::size_t, Error>> errors_;  // behind so many bytes of held_
   bool done_ = false;
-  bool stops_ = false;            // nothing behind it is wanted
-  bool dropped_ = false;          // nothing of it is wanted
-  std::size_t size_ = 0;          // that was drained
-  SharedImage* image_ = nullptr;  // of a chunk: of which image; of a piece: the one that is being decoded
-  std::uint64_t number_ = 0;      // of a chunk
+  bool stops_ = false;              // nothing behind it is wanted
+  bool dropped_ = false;            // nothing of it is wanted
+  std::size_t size_ = 0;            // that was drained
+  SharedImage* image_ = nullptr;    // of a chunk: of which image; of a piece: the one that is being decoded
+  SharedImage* goes_to_ = nullptr;  // of a chunk: who gets its text, which lives until it is written; null: the output
+  std::uint64_t number_ = 0;        // of a chunk
   bool is_chunk_ = false;
   std::size_t nr_chunks_ = 0;                                           // of a piece: that are at work
   std::optional<SharedImage::Chunk> failed_ = {};                       // of a piece: the first of them
