@@ -202,6 +202,7 @@ class Checker {
   Here here_;
   SourceOptions source_;
   std::optional<Document> document_;
+  std::optional<std::vector<std::string>> unused_keys_;  // with no input yet; of none
 };
 
 void Checker::check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
@@ -217,6 +218,10 @@ void Checker::check(const std::vector<std::string>& inputs, const std::vector<st
     (void)read_input(parent, reader, of_parents);
   }
   std::vector<CheckedSet> sets = reader.finish(known);
+  const std::vector<std::string> unused = reader.unused_keys();
+  const auto is_used = [&](const std::string& key) { return std::ranges::find(unused, key) == unused.end(); };
+  if (!unused_keys_) unused_keys_ = unused;
+  else std::erase_if(*unused_keys_, is_used);
   here_.add(inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
@@ -236,6 +241,9 @@ void Checker::check_next(const InputName& name, const KnownInputs& known) {
 
 void Checker::finish() {
   if (document_) document_->end();
+  if (output_.flush() == Step::stop) return;
+  for (const std::string& key : unused_keys_.value_or(std::vector<std::string>{}))
+    program_.report({.reason = Reason::usage, .name = visible(key) + ": nothing in the images has this key"});
 }
 
 int run(Program& program) {

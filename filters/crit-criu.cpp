@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cli/criu/criu_job.hpp"
 #include "cli/criu/criu_program.hpp"
 #include "critpipe/image.hpp"
 #include "critpipe/input_file.hpp"
@@ -51,7 +52,7 @@ class Call {
   }
   ~Call() {
     const auto kept = program_.value("log");
-    if (kept && is_ready_) copy_log(*kept);
+    if (kept && is_ready_) (void)copy_log(program_, work().fd(), log_name, *kept);
   }
   CriuOptions& options() { return options_; }
   Criu& criu() { return *criu_; }
@@ -81,17 +82,6 @@ class Call {
   }
 
   const PrivateDirectory& work() const { return **work_; }
-  void copy_log(const std::string& path) {
-    const OwnedDescriptor log{openat(work().fd(), log_name, O_RDONLY | O_CLOEXEC)};
-    if (!log) return;
-    const Error error = replace_file(path, [&](Output& output) {
-      char block[16384];
-      for (ssize_t got; (got = read(log.fd(), block, sizeof block)) > 0;)
-        output.write({block, static_cast<std::size_t>(got)});
-      return Error{};
-    });
-    if (error) program_.report(error);
-  }
 
   Program& program_;
   std::unique_ptr<Criu> criu_;

@@ -49,7 +49,7 @@ constexpr Option tree_rows[] = {
     {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
     {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},
     {0, "network-lock", "METHOD", "Lock the network with iptables, nftables, or skip it."},
-    {0, "timeout", "SECONDS", "Give up if the tree cannot be frozen in that time (10)."},
+    {0, "timeout", "SECONDS", "Give up if CRIU does not begin, or cannot freeze the tree, in that time (10)."},
     Option{0, "track-mem", nullptr, "Track which memory changes, for a next dump that has this one as its parent."}
         .needs("into"),
     Option{0, "parent", "DIR", "Leave out the pages that the dump in DIR has, a directory on the same disk.",
@@ -134,17 +134,19 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
 }
 
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
-std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
+std::vector<MachineFinding> find_all(Program& program, const DumpJob& job, CriuPatience patience) {
   std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
   const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
   if (job.setup.service.empty())
-    for (MachineFinding& finding : check_criu(job.setup.program)) add(std::move(finding));
+    for (MachineFinding& finding : check_criu(job.setup.program, patience)) add(std::move(finding));
   if (const auto parent = program.value("parent"); parent && access((*parent + "/inventory.img").c_str(), F_OK) != 0)
     add({Severity::error, "parent", 0, "there is no dump in the parent " + visible(*parent),
          "--parent takes the directory of an earlier dump or pre-dump"});
   if (!job.options.is_on("track_mem")) return findings;
   std::vector<CriuFeature> features{{"mem_track"}};
-  if (Error error = make_criu(program)->features(features)) program.report(error);
+  const auto criu = make_criu(program);
+  criu->set_patience(patience);
+  if (Error error = criu->features(features)) program.report(error);
   else if (!features[0].available)
     findings.insert(findings.begin(), {Severity::error, "memory-tracking", 0, "the kernel does not track memory",
                                        "dump without --track-mem, --parent and --pre-dump"});
@@ -242,13 +244,18 @@ int run(Program& program) {
     program.report(error);
     return program.exit_code();
   }
-  if (program.has("check")) return print_findings(program, find_all(program, job), pid);
-  if (!program.has("no-check") && !look_before(program, find_all(program, job))) return program.exit_code();
+  SignalDescriptor signals;
+  job.setup.patience = static_cast<int>(std::min<std::uint64_t>(program.number("timeout", 10), 1 << 20)) * 1000;
+  if (const bool only = program.has("check"); only || !program.has("no-check")) {
+    const std::vector<MachineFinding> findings = find_all(program, job, {job.setup.patience, signals.fd()});
+    end_if_stopped(program, signals.take(), "the tree runs on");
+    if (only) return print_findings(program, findings, pid);
+    if (!look_before(program, findings)) return program.exit_code();
+  }
   job.descriptors = descriptors_of(pid);
   check_files(program, job.options);
   if (!program.failed()) container.prepare(job);
   if (program.failed()) return program.exit_code();
-  SignalDescriptor signals;
   if (container.exports()) container.export_archive(job, signals);
   else if (directory) dump_into_directory(program, job, *directory, signals);
   else if (!streams) dump_into_file(program, job, *file, signals);

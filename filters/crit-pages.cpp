@@ -57,11 +57,12 @@ int run(Program& program) {
       if (!chosen) by = option.name;
       chosen = mode;
     }
+  const std::string what = chosen ? std::string{"--"} + by : "the summary, which is what no other mode prints";
   if (!chosen) chosen = modes.front();
   for (const Options rows : groups)
     for (const Option& option : rows)
       if (program.has(option.name) && !takes(*chosen, option.name))
-        program.usage(std::string{"--"} + option.name + " means nothing with --" + by);
+        program.usage(std::string{"--"} + option.name + " means nothing with " + what);
   return chosen->run(program);
 }
 

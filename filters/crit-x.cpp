@@ -1,5 +1,7 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -126,6 +128,46 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
   }
 }
 
+// Inputs that are read together: an archive or a directory by itself, so that no more than one is held; images that are
+// named one by one, and shards of a stream, may be of one set.
+std::vector<std::vector<InputName>> groups_of(const std::vector<std::string>& inputs) {
+  std::vector<std::vector<InputName>> groups;
+  std::optional<std::size_t> others;
+  for (const InputName& name : name_inputs(inputs)) {
+    std::error_code none;
+    const bool is_alone = is_archive_name(name.input) || std::filesystem::is_directory(name.input, none);
+    if (!is_alone && others) {
+      groups[*others].push_back(name);
+      continue;
+    }
+    if (!is_alone) others = groups.size();
+    groups.push_back({name});
+  }
+  return groups;
+}
+
+// Shows the checkpoints of some inputs, which may not be the only ones. Step::stop: nobody reads any more.
+Step show_inputs(Program& program, Output& output, const std::vector<InputName>& names, bool has_others,
+                 Explorer explorer, List& list, ExploreOptions& options) {
+  std::vector<std::string> inputs;
+  for (const InputName& name : names) inputs.push_back(name.input);
+  SourceOptions source = source_options(program);
+  source.names = names;
+  CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
+  (void)read_inputs(inputs, reader, source);
+  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(inputs.front()));
+  std::vector<SetId> ids;
+  for (const SetCheckpoint* found : shown) ids.push_back(found->id);
+  const std::vector<std::string> texts = texts_of(ids);
+  const bool are_several = has_others || shown.size() > 1;
+  if (are_several) list.begin();
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    const std::string heading = are_several ? texts[i] : std::string{};
+    if (show(program, output, *shown[i], heading, explorer, options) == Step::stop) return Step::stop;
+  }
+  return Step::go;
+}
+
 int run(Program& program) {
   std::vector<std::string> inputs = program.arguments();
   const Explorer explorer = take_explorer(program, inputs);
@@ -139,21 +181,12 @@ int run(Program& program) {
     show_processes(program, coloured.output(), inputs, options);
     return destination.commit();
   }
-  CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
-  Pieces pieces{inputs, source_options(program)};
-  while (const auto piece = pieces.next())
-    if (piece->read(reader) == Step::stop) break;
-  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(inputs.front()));
-  std::vector<SetId> ids;
-  for (const SetCheckpoint* found : shown) ids.push_back(found->id);
-  const std::vector<std::string> names = texts_of(ids);
+  const std::vector<std::vector<InputName>> groups = groups_of(inputs);
   {
     List list{coloured.output(), options};
-    if (shown.size() > 1) list.begin();
-    for (std::size_t i = 0; i < shown.size(); ++i) {
-      const std::string heading = shown.size() > 1 ? names[i] : std::string{};
-      if (show(program, coloured.output(), *shown[i], heading, explorer, options) == Step::stop) break;
-    }
+    for (const std::vector<InputName>& names : groups)
+      if (show_inputs(program, coloured.output(), names, groups.size() > 1, explorer, list, options) == Step::stop)
+        break;
   }
   return destination.commit();
 }

@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <unistd.h>
@@ -91,18 +93,19 @@ std::string nearest_option(const Filter& row, const std::string& word) {
   return best.empty() ? best : "; did you mean " + best + "?";
 }
 
-[[noreturn]] void print_and_exit(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::exit(std::fflush(stdout) == 0 ? exit_done : exit_error);
+[[noreturn]] void print_and_exit(const Filter& row, const std::string& text) {
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) std::exit(exit_done);
+  std::fprintf(stderr, "%s: standard output: cannot write: %s\n", row.name, std::strerror(errno));
+  std::exit(exit_error);
 }
 
 void answer_about_itself(const Filter& row, const std::string& word) {
-  if (word == "--help" || word == "-h") print_and_exit(help_text(row));
-  if (word == "--version") print_and_exit(std::string{row.name} + " (critpipe) " CRITPIPE_VERSION "\n");
-  if (word == "--print-manual-options") print_and_exit(manual_options(row));
-  if (word == "--print-bash-completion") print_and_exit(bash_completion(row));
-  if (word == "--print-zsh-completion") print_and_exit(zsh_completion(row));
-  if (word == "--print-fish-completion") print_and_exit(fish_completion(row));
+  if (word == "--help" || word == "-h") print_and_exit(row, help_text(row));
+  if (word == "--version") print_and_exit(row, std::string{row.name} + " (critpipe) " CRITPIPE_VERSION "\n");
+  if (word == "--print-manual-options") print_and_exit(row, manual_options(row));
+  if (word == "--print-bash-completion") print_and_exit(row, bash_completion(row));
+  if (word == "--print-zsh-completion") print_and_exit(row, zsh_completion(row));
+  if (word == "--print-fish-completion") print_and_exit(row, fish_completion(row));
 }
 
 // The name that messages begin with: crit runs other programs under its own.

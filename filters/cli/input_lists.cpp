@@ -140,7 +140,8 @@ void Walk::directory(const std::string& path, int depth, Images images) {
     if (images_below.empty() && !holds_images(all) && has(name, true) && holds_images(entries(prefix + name)))
       images_below = name;
   const bool is_container = !images_below.empty();
-  const bool is_engines = is_container && (has("config.dump", false) || has("spec.dump", false));
+  const bool has_files = has("config.dump", false) || has("spec.dump", false);
+  const bool is_engines = (is_container || holds_images(all)) && has_files;
   const auto is_image = [](const Entry& entry) { return !entry.is_directory && is_image_name(entry.name); };
   if (images == Images::own && (is_container || std::ranges::any_of(all, is_image))) found_.push_back(path);
   for (const Entry& entry : all) {

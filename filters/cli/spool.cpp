@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace critpipe::filters {
@@ -11,16 +10,6 @@ namespace critpipe::filters {
 std::string temporary_directory() {
   const char* const given = std::getenv("TMPDIR");
   return given && *given ? given : "/var/tmp";
-}
-
-int open_without_name(const std::string& directory) {
-  const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return fd;
-  // Some file systems have no files without a name.
-  std::string name = directory + "/.critpipe.XXXXXX";
-  const int named = mkostemp(name.data(), O_CLOEXEC);
-  if (named >= 0) unlink(name.c_str());
-  return named;
 }
 
 Spool::~Spool() {
@@ -56,15 +45,9 @@ Error Spool::append_to_file(Held& held, Bytes bytes) {
     if (Error error = open()) return error;
   if (held.pieces.empty() || held.pieces.back().offset + held.pieces.back().size != end_)
     held.pieces.push_back({end_, 0});
-  while (!bytes.empty()) {
-    const ssize_t done = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(end_));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return system_error(Reason::io_write, directory_ + " (members that wait)", errno);
-    end_ += static_cast<std::uint64_t>(done);
-    held.pieces.back().size += static_cast<std::uint64_t>(done);
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
-  }
-  return {};
+  const Error error = write_at(fd_, end_, bytes, directory_ + " (members that wait)");
+  held.pieces.back().size = end_ - held.pieces.back().offset;
+  return error;
 }
 
 Error Spool::write(const Held& held, const std::string& name, TarWriter& archive) {

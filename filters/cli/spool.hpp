@@ -9,13 +9,12 @@
 #include <vector>
 
 #include "critpipe/image_writer.hpp"
+#include "critpipe/spool.hpp"
 
 namespace critpipe::filters {
 
 // For what need not outlive the program: $TMPDIR or /var/tmp.
 std::string temporary_directory();
-// A new file in the directory, of which nobody else knows; -1: errno says why.
-int open_without_name(const std::string& directory);
 
 class Spool {
  public:

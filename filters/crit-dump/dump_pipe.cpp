@@ -1,7 +1,9 @@
 // Dumps by CRIU's command line through an image stream to standard output.
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,21 +13,46 @@
 #include "crit-dump/dump_target.hpp"
 #include "crit-dump/pipe_buffer.hpp"
 #include "crit-dump/pipe_packer.hpp"
+#include "crit-dump/tree_memory.hpp"
 
 namespace critpipe::filters {
 
 namespace {
 
+constexpr const char* output_name = "standard output";
+
+Error stopped() { return {.reason = Reason::io_write, .image = output_name, .name = "stopped"}; }
+
+bool has_no_reader() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
+}
+
+// Waits until the reader has taken what is in the pipe; one that does not move for a while may have it there.
+Error wait_for_reader(int stop_fd) {
+  constexpr int patience = 2000;  // times a millisecond
+  int most = 0, now = 0;
+  for (int left = patience; left > 0 && ioctl(STDOUT_FILENO, FIONREAD, &now) == 0 && now > 0; --left) {
+    if (now < most) left = patience;
+    most = now;
+    pollfd waiting[] = {{STDOUT_FILENO, 0, 0}, {stop_fd, POLLIN, 0}};
+    if (poll(waiting, 2, 1) <= 0) continue;
+    return waiting[1].revents ? stopped() : system_error(Reason::io_write, output_name, EPIPE);
+  }
+  return {};
+}
+
 // Standard output; in front of it memory (--buffer), in front of that a compressor (--zstd).
 class Way {
  public:
-  Way(Program& program, ImageCapture& capture) : capture_{capture} {
+  Way(Program& program, ImageCapture& capture, pid_t root) : capture_{capture}, syncs_{!program.has("no-sync")} {
     constexpr std::uint64_t default_size = 4 << 20;
     int fd = STDOUT_FILENO;
     const auto size = program.value("buffer");
     if (size || program.has("zstd")) {
-      buffer_.emplace(fd, "standard output",
-                      size == "all" ? PipeBuffer::everything : program.number("buffer", default_size), error_);
+      const bool all = size == "all";
+      buffer_.emplace(fd, output_name, all ? PipeBuffer::everything : program.number("buffer", default_size),
+                      all ? tree_memory(root) : 0, error_);
       fd = buffer_->fd();
     }
     if (program.has("zstd") && !error_) {
@@ -33,7 +60,12 @@ class Way {
           fd, [&program](Output& below) { return packed_output(program, below, true); }, error_);
       fd = packer_->fd();
     }
-    if (!error_) error_ = capture.add_output(fd, "standard output");
+    if (!error_) error_ = capture.add_output(fd, output_name);
+    struct stat status;
+    if (fstat(STDOUT_FILENO, &status) == 0) {
+      is_pipe_ = S_ISFIFO(status.st_mode);
+      is_file_ = S_ISREG(status.st_mode);
+    }
   }
   const Error& error() const { return error_; }
   bool is_direct() const { return !buffer_; }
@@ -41,11 +73,13 @@ class Way {
   // Waits until the images are safe, so that the tree may be given up; or, if it stays, until it may run on without
   // changing what is on its way. `stop_fd`: give up when it is readable.
   Error settle(bool stays, int stop_fd) {
-    if (is_direct()) return {};
     std::uint64_t bytes = capture_.totals()[0].bytes;
-    if (packer_)
-      if (Error error = packer_->settle(bytes, stop_fd, bytes)) return error;
-    return stays ? buffer_->wait_held(bytes, stop_fd) : buffer_->wait_sent(bytes, stop_fd);
+    Error error = packer_ ? packer_->settle(bytes, stop_fd, bytes) : Error{};
+    if (buffer_ && !error) error = stays ? buffer_->wait_held(bytes, stop_fd) : buffer_->wait_sent(bytes, stop_fd);
+    if (stays || error) return error;
+    if (is_pipe_) return wait_for_reader(stop_fd);
+    if (is_file_ && syncs_ && fdatasync(STDOUT_FILENO) != 0) error = system_error(Reason::io_write, output_name, errno);
+    return error;
   }
   Error finish(const std::function<bool()>& stops) {
     Error error = packer_ ? packer_->finish(stops) : Error{};
@@ -56,6 +90,7 @@ class Way {
 
  private:
   ImageCapture& capture_;
+  bool syncs_, is_pipe_ = false, is_file_ = false;
   Error error_;
   std::optional<PipePacker> packer_;  // ends when nobody reads: it is destroyed behind the buffer
   std::optional<PipeBuffer> buffer_;
@@ -80,7 +115,7 @@ class Patience {
     while (!capture.is_done()) {
       pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
       if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
-      if (ends()) return {.reason = Reason::io_write, .image = "standard output", .name = "stopped"};
+      if (ends()) return stopped();
       if (Error error = capture.step()) return error;
     }
     return {};
@@ -101,10 +136,30 @@ Error add_text(ImageCapture& capture, const std::string& name, const std::string
 }
 
 // What CRIU does not stream, but a checkpoint in a directory has.
-Error add_others(ImageCapture& capture, const PrivateDirectory& work, const DumpJob& job) {
+Error add_texts(ImageCapture& capture, const DumpJob& job) {
   Error error = add_text(capture, "descriptors.json", job.descriptors);
   for (const auto& [name, text] : job.files)
     if (!error) error = add_text(capture, name, text);
+  return error;
+}
+
+// Brings the images, and then the end of the stream, to where they are safe, while the tree is frozen: whoever kills us
+// after that leaves a whole checkpoint. The end goes last, on its own: when it is out, the tree is given up.
+Error make_safe(ImageCapture& capture, Way& way, const DumpJob& job, int stop_fd) {
+  Error error = add_texts(capture, job);
+  if (!error) error = way.settle(job.stays, stop_fd);
+  if (!error) capture.end_images();
+  while (!error && !capture.has_end()) {
+    pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
+    if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
+    error = waiting[1].revents ? stopped() : capture.step();
+  }
+  return error ? error : way.settle(job.stays, stop_fd);
+}
+
+// What CRIU writes to the end, or only then.
+Error add_late(ImageCapture& capture, const PrivateDirectory& work) {
+  Error error;
   for (const char* name : {"stats-dump", dump_log_name}) {
     OwnedDescriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (other && !error) error = capture.add_file(name, std::move(other));
@@ -124,32 +179,31 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     if (error) return program.report(error);
     const bool is_direct = !program.has("buffer") && !program.has("zstd");
     ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
-    Way way{program, capture};
+    Way way{program, capture, job.root.pid()};
     if (way.error()) return program.report(way.error());
     job.setup.stop_fd = signals.fd();
     job.commands.set_stop(signals.fd());
     bool is_complete = false;
     const CriuNotify notify = [&](CriuNotification& event) {
       const bool goes_on = job.goes_on(program, event);
-      // The tree is given up only for what the reader has got.
       if (goes_on && event.event == CriuEvent::post_dump && !error) {
-        error = way.settle(job.stays, signals.fd());
+        error = make_safe(capture, way, job, signals.fd());
         is_complete = !error;
       }
-      return CriuReply{.success = goes_on && !error};
+      return CriuReply{.success = goes_on && !error, .is_final = is_complete};
     };
     JobEnd end = dump_stream(job.setup, job.options, capture, *work, notify);
     if (error) end.error = error;
     // If CRIU fails when all images have gone out, and the tree may be gone, they are still worth having.
     if (!end.error || (is_complete && !end.stopped && is_of_criu(end.error))) {
       Patience patience{program, job.stays, signals};
-      error = add_others(capture, *work, job);
+      error = add_late(capture, *work);
       if (!error) error = patience.run(capture);
       if (!error) error = way.finish([&] { return patience.ends(); });
       if (error && signals.has_come()) {
         signal = signals.take();
-        if (!job.stays) state = "the tree is given up, and its images are not complete";
-      } else if (error) {
+        if (!job.stays) state = "the tree is given up; its images are complete, but for stats-dump and the log";
+      } else if (error && !has_no_reader()) {  // who reads images alone may have gone at their end
         program.report(error);
       }
       say_frozen_time(program, work->path());

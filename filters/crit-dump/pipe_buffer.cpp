@@ -32,12 +32,14 @@ void block_sigpipe() {
 
 }  // namespace
 
-PipeBuffer::PipeBuffer(int to, std::string name, std::uint64_t most, Error& error)
+PipeBuffer::PipeBuffer(int to, std::string name, std::uint64_t most, std::uint64_t expected, Error& error)
     : to_{to}, name_{std::move(name)}, most_{std::max<std::uint64_t>(most, most_at_once)} {
   memory_ = OwnedDescriptor{memfd_create("checkpoint", MFD_CLOEXEC)};
   if (!memory_) error = system_error(Reason::io_open, "memory", errno);
   if (error || !pipe_pair(out_, in_, error) || !pipe_pair(stopped_, stop_, error)) return;
   (void)fcntl(in_.fd(), F_SETPIPE_SZ, pipe_bytes);
+  if (const std::uint64_t taken = std::min(expected, most_); taken > 0)
+    (void)fallocate(memory_.fd(), FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(taken));
   struct stat status;
   if (fstat(to, &status) == 0) {
     is_pipe_ = S_ISFIFO(status.st_mode);

@@ -17,8 +17,9 @@ namespace critpipe::filters {
 class PipeBuffer {
  public:
   static constexpr std::uint64_t everything = ~std::uint64_t{0};
-  // Up to `most` bytes wait. Errors call the other descriptor `name`. Reasons: io_open.
-  PipeBuffer(int to, std::string name, std::uint64_t most, Error& error);
+  // Up to `most` bytes wait; about so many are expected, for which memory is taken now: that takes longer than to copy
+  // them. Errors call the other descriptor `name`. Reasons: io_open.
+  PipeBuffer(int to, std::string name, std::uint64_t most, std::uint64_t expected, Error& error);
   ~PipeBuffer();  // what has not gone on is dropped
   PipeBuffer(const PipeBuffer&) = delete;
   PipeBuffer& operator=(const PipeBuffer&) = delete;

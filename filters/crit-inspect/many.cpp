@@ -72,6 +72,7 @@ void print_many(Program& program, Output& output, const std::vector<std::string>
     for (const Error& error : answer.errors) program.report(error);
   }
   if (const auto key = program.value("sort")) (void)sort_rows(rows, *key);
+  if (!program.has("json") && rows.empty() && program.failed()) return;
   if (!program.has("json")) return print_table(output, rows);
   JsonWriter json{output, true, big_numbers_of(program)};
   json.begin('{').key("schema").number(std::uint32_t{1}).key("table").begin('[');

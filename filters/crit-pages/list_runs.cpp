@@ -28,10 +28,6 @@ class Lister {
   void json(const PageRun& run);
   std::uint64_t end_of(const PageRun& run) const { return run.end(set_->page_size); }
   // What a run takes in its image; 0 blocks: its pages are plain.
-  struct Stored {
-    std::uint64_t bytes = 0, blocks = 0;
-  };
-  Stored stored_of(const PageRun& run) const;
   std::uint64_t offset_of(const PageRun& run) const { return memory_->pagemap.offset_of(run, set_->page_size); }
 
   Output& output_;
@@ -64,25 +60,15 @@ void Lister::begin_memory(const SurveyedMemory& memory, bool is_new) {
   output_.write((several_ ? visible(set_->name) + ": " : std::string{}) + memory_text(*set_, memory) + '\n');
 }
 
-Lister::Stored Lister::stored_of(const PageRun& run) const {
-  const PageLayout* const layout = memory_->pagemap.layout.get();
-  if (!layout || !run.is_present()) return {};
-  const auto part = std::ranges::lower_bound(layout->parts, run.page, {}, &PageLayout::Part::page);
-  if (part == layout->parts.end() || part->page != run.page) return {};  // among other plain ones
-  Stored stored{.blocks = layout->nr_blocks(*part)};
-  for (std::uint64_t i = 0; i < stored.blocks; ++i) stored.bytes += layout->block_sizes[part->first_block + i];
-  return stored;
-}
-
 void Lister::text(const PageRun& run) {
   std::string line = formatted("  0x%012llx-0x%012llx %8llu  %-14s", Unsigned{run.vaddr}, Unsigned{end_of(run)},
                                Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
   line += run.is_present() ? formatted("  %s+0x%llx", image_.c_str(), Unsigned{offset_of(run)}) : std::string{"  -"};
-  if (const Stored stored = stored_of(run); stored.blocks > 0)
+  if (const Pagemap::Blocks stored = memory_->pagemap.blocks_of(run); stored.count > 0)
     line += formatted(
         ", %llu bytes (%.0f%%) in %llu block%s", Unsigned{stored.bytes},
         100.0 * static_cast<double>(stored.bytes) / static_cast<double>(bytes_of_pages(run.nr_pages, set_->page_size)),
-        Unsigned{stored.blocks}, stored.blocks == 1 ? "" : "s");
+        Unsigned{stored.count}, stored.count == 1 ? "" : "s");
   if (use_) {
     line += "  " + mapping_text(*set_->checkpoint, *use_->mapping);
   } else if (const Mapping* mapping = mappings_.at(run.vaddr)) {
@@ -104,8 +90,8 @@ void Lister::json(const PageRun& run) {
   json_.key("pages_image");
   if (run.is_present()) json_.text(image_).key("offset").number(offset_of(run));
   else json_.null().key("offset").null();
-  if (const Stored stored = stored_of(run); stored.blocks > 0)
-    json_.key("stored_bytes").number(stored.bytes).key("blocks").number(stored.blocks);
+  if (const Pagemap::Blocks stored = memory_->pagemap.blocks_of(run); stored.count > 0)
+    json_.key("stored_bytes").number(stored.bytes).key("blocks").number(stored.count);
   json_.key("mapping");
   if (use_) {
     json_.begin('{').key("kind").text(name_of(use_->mapping->kind()));

@@ -108,6 +108,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
   options.runs = needs.runs;
   options.places = needs.places;
   options.contents = needs.facts || needs.contents;
+  options.check_blocks = needs.blocks;
   options.keep_facts = needs.facts;
   options.on_runs = needs.on_runs;
   options.limits = limits_of(program);
@@ -156,7 +157,7 @@ void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
   for (const auto& set : *sets_) {
     const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
     if (std::ranges::any_of(set->memories, is_alone)) continue;
-    PartsWanted wanted{.place = set->place, .names = needs.names};
+    PartsWanted wanted{.place = set->place, .names = needs.names, .comms = needs.names};
     if (!chosen_.all()) wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
     wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
     wanted.has_pagemap = [&](MemoryId memory) {
@@ -269,7 +270,8 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
   return pagemap;
 }
 
-CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report) {
+CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds needs) {
+  CheckpointMemory::Report report = std::move(needs.report);
   if (!report) report = [&program](const Error& error) { program.report(error); };
   const Chosen chosen{program};
   MemoryOptions options;
@@ -278,6 +280,8 @@ CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMem
   options.limits = limits_of(program);
   options.source = source_options(program);
   options.parents = program.values("parent");
+  options.comms = needs.comms;
+  options.content = needs.content;
   options.wanted = [&selection](std::string_view name) { return selection.leaves(name); };
   if (!chosen.all()) options.pids = [chosen](std::uint32_t pid) { return chosen({false, pid}); };
   return CheckpointMemory{program.inputs(), options, std::move(report)};

@@ -73,7 +73,8 @@ struct SurveyNeeds {
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them
   bool parents = false;   // pages that are in a parent are asked for, too: it must have them
-  bool names = true;      // of mappings
+  bool names = true;      // of mappings and tasks
+  bool blocks = false;    // compressed pages are decoded
   bool whole = true;      // an image that is asked for and not there is an error
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};
   std::function<void(const Error&)> report = {};  // in place of the usual one
@@ -114,7 +115,12 @@ class SurveyedInputs {
 
 // The memory of the processes of --pid, in the inputs of the command line; what is wrong with it is reported, by the
 // program or as `report` says. Requires: the selection outlives it.
-CheckpointMemory memory_of(Program& program, Selection& selection, CheckpointMemory::Report report = {});
+struct MemoryNeeds {
+  bool comms = false;  // what processes are called
+  CheckpointMemory::Report report = {};
+  MemoryOptions::Content content = MemoryOptions::Content::all;
+};
+CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds needs);
 // False: there is none, which is reported.
 bool has_processes(Program& program, const Selection& selection, const CheckpointMemory& memory);
 bool has_several_sets(std::span<const Process> processes);

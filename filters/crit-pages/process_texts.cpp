@@ -99,7 +99,7 @@ int run(Program& program) {
   Destination destination{program, Destination::Content::memory_text};
   const Absent absent = absent_of(program);
   Selection selection{program};
-  CheckpointMemory memory = memory_of(program, selection);
+  CheckpointMemory memory = memory_of(program, selection, {.comms = true, .content = MemoryOptions::Content::texts});
   const auto processes = memory.processes();
   if (!has_processes(program, selection, memory)) return program.exit_code();
   TextPrinter printer{program, destination, processes};

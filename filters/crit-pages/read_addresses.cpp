@@ -120,7 +120,7 @@ int run(Program& program) {
     if (reported.insert(to_string(error)).second) program.report(error);
   };
   Selection selection{program};
-  CheckpointMemory memory = memory_of(program, selection, report);
+  CheckpointMemory memory = memory_of(program, selection, {.report = report});
   const auto processes = memory.processes();
   if (!has_processes(program, selection, memory)) return program.exit_code();
   if (processes.size() > 1) {

@@ -35,6 +35,7 @@ class Sums {
   void add(SurveyedSet& set, const SurveyedMemory& memory, const Pagemap& pagemap, const Users& users);
   void print_text(Output& output);
   void print_json(JsonWriter& json);
+  bool empty() const { return sums_.empty(); }
 
  private:
   Sum& sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping* mapping, std::uint32_t flags);
@@ -215,7 +216,7 @@ int run(Program& program) {
   if (program.has("json")) {
     JsonWriter json{destination.output(), false, big_numbers_of(program)};
     sums.print_json(json);
-  } else {
+  } else if (!sums.empty() || !program.failed()) {
     sums.print_text(destination.output());
   }
   return destination.commit();

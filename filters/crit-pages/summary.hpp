@@ -16,7 +16,7 @@ struct StoredTotals {
   void add(const SurveyedMemory& memory, std::uint64_t page_size) {
     pages += memory.totals.present;
     bytes += memory.pagemap.stored(page_size).bytes;
-    if (memory.pagemap.layout) blocks += memory.pagemap.layout->block_sizes.size();
+    blocks += memory.pagemap.all_blocks().count;
   }
 };
 inline StoredTotals stored_totals(const SurveyedSet& set) {

@@ -94,7 +94,7 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();
   if (memory.compressed) json_.key("compressed").boolean(true);
-  if (memory.pagemap.layout) number("blocks", memory.pagemap.layout->block_sizes.size());
+  if (memory.pagemap.layout) number("blocks", memory.pagemap.all_blocks().count);
   if (!memory.complete) json_.key("complete").boolean(false);
   if (memory.memory.shmem) {
     json_.key("users").begin('[');

@@ -72,6 +72,8 @@ int run(Program& program) {
   json.end(']');
   script.write(";\n");
   if (script.flush() == Step::stop) return destination.commit();
+  if (program.failed())
+    output.write("document.querySelector(\"header\").append(\"Incomplete: not all of it could be read.\");\n");
   output.write(html_script);
   return destination.commit(Destination::After::any);
 }

@@ -116,7 +116,7 @@ class Trial {
     if (stored.empty() || stored.size() == content.size()) return stored.size();
     plain_.resize(content.size());
     const auto begin = std::chrono::steady_clock::now();
-    (void)decode_block(stored, plain_);
+    (void)unpack_block(stored, plain_);
     seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return stored.size();
   }

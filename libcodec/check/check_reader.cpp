@@ -6,6 +6,7 @@
 #include "base/path_names.hpp"
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
+#include "check/given_keys.hpp"
 #include "check/image_checks.hpp"
 #include "memory/join_parents.hpp"
 #include "model/collect.hpp"
@@ -61,6 +62,7 @@ struct CheckReader::Work {
     bool has_failed = false;  // something in it could not be read
   };
   RestorePlan plan;
+  GivenKeys keys{RestorePlan{}};
   SetsOf<CheckedImages> sets;
   std::vector<Parent> parents;  // that were given, the nearest first
   std::vector<Error> errors, damages, damages_of_parents;
@@ -157,6 +159,7 @@ CheckedImages* CheckReader::Work::join_parents() {
 CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
     : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>()} {
   work_->plan = std::move(plan);
+  work_->keys = GivenKeys{work_->plan};
 }
 CheckReader::~CheckReader() = default;
 
@@ -200,6 +203,7 @@ void CheckReader::report(const Error& error) {
 }
 
 std::span<const Error> CheckReader::errors() const { return work_->errors; }
+std::vector<std::string> CheckReader::unused_keys() const { return work_->keys.unused(); }
 
 namespace {
 
@@ -408,6 +412,7 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     checked.back().text = texts[i];
     for (const Error& error : work_->errors)
       checked.back().nr_unread += error.set && (*error.set == images.id ||
+    work_->keys.look_at(images);
                                                 (error.set->is_input && error.set->checkpoint == images.id.checkpoint));
     images.close_directory();
   }

@@ -57,6 +57,7 @@ class PagesCheck {
   using OneImage = PagesView::OneImage;
 
   void sizes();
+  bool has_owner(const OneMemory& memory) const;
   void size_of(const OneMemory& memory, const OneImage* image);
   void blocks();
   void blocks_of(const OneMemory& memory, const OneImage& image, PageDirectory& directory);
@@ -90,20 +91,32 @@ void PagesCheck::size_of(const OneMemory& memory, const OneImage* image) {
            image->size_bytes > claimed});
 }
 
+bool PagesCheck::has_owner(const OneMemory& memory) const {
+  const auto tasks = view_.checkpoint->tasks();
+  if (memory.id.shmem || std::ranges::none_of(tasks, &Task::in_tree)) return true;
+  const Task* const task = view_.checkpoint->find_task(static_cast<std::uint32_t>(memory.id.id));
+  return task && task->in_tree;
+}
+
 void PagesCheck::sizes() {
   std::map<std::uint64_t, const OneImage*> images;
   for (const OneImage& image : view_.images) images[image.pages_id] = &image;
+  // Those of nobody are of another dump that went to the same directory: its pages have been written over.
   std::map<std::uint64_t, const OneMemory*> claims;
+  for (const OneMemory& memory : view_.memories)
+    if (has_owner(memory)) claims.try_emplace(memory.pages_id, &memory);
   std::set<std::uint64_t> compressed;
   for (const OneMemory& memory : view_.memories) {
     if (memory.is_compressed) compressed.insert(memory.pages_id);
-    const auto [first, added] = claims.try_emplace(memory.pages_id, &memory);
-    if (!added)
+    const OneMemory* const first = claims.try_emplace(memory.pages_id, &memory).first->second;
+    if (first != &memory)
       report_({"claimed",
                memory.place,
                Error::nowhere,
                {},
-               pages_name(memory.pages_id) + " is also that of " + first->second->place});
+               pages_name(memory.pages_id) + " is also that of " + first->place,
+               !has_owner(memory)});
+    if (first != &memory && !has_owner(memory)) continue;
     const auto image = images.find(memory.pages_id);
     size_of(memory, image == images.end() ? nullptr : image->second);
   }
@@ -138,21 +151,14 @@ void PagesCheck::blocks_of(const OneMemory& memory, const OneImage& image, PageD
   Error error;
   const PagesImage* const file =
       pagemap && pagemap->layout ? directory.image(memory.pages_id, view_.page_size, error) : nullptr;
-  const auto placed = file ? pagemap->layout->placed(view_.page_size, error) : nullptr;
-  std::vector<std::byte> content;
-  for (std::uint64_t page = 0; placed && page < file->nr_pages();) {
-    const StoredPages::Block block = placed->block_of(page);
-    page = block.page + block.nr_pages;
-    if (block.is_plain || block.size == 0) continue;
-    content.resize(bytes_of_pages(block.nr_pages, view_.page_size));
-    error = file->read(block.page, 0, content);
-    if (error && error.reason != Reason::cut_pages)
+  if (file)
+    file->check_blocks([&](const Error& damage) {
       report_({"block",
                image.place,
                Error::nowhere,
                {},
-               to_string(Error{error.reason, "", error.offset, Error::nowhere, error.want, error.have})});
-  }
+               to_string(Error{damage.reason, "", damage.offset, Error::nowhere, damage.want, damage.have})});
+    });
   directory.forget(memory.id);
 }
 

@@ -5,11 +5,13 @@
 #include <charconv>
 #include <ctime>
 
-#include "container/json_values.hpp"
+#include "critpipe/json_value.hpp"
 
 namespace critpipe {
 
 namespace {
+
+using Path = JsonValue::Path;
 
 // Time in nanoseconds since 1970 as RFC 3339.
 std::string time_text(std::int64_t nanoseconds) {
@@ -27,14 +29,21 @@ std::string time_text(std::int64_t nanoseconds) {
 // Engines write year 1 where something never happened.
 std::string known_time(std::string text) { return text.starts_with("0001-") ? std::string{} : text; }
 
-std::string number_text(dom::element value) {
-  std::int64_t number = 0;
-  return value.get_int64().get(number) == simdjson::SUCCESS ? std::to_string(number) : std::string{};
+std::string number_text(const JsonValue& value) {
+  const auto number = value.integer();
+  return number ? std::to_string(*number) : std::string{};
 }
 
-void put_texts(dom::element root, Path path, std::map<std::string, std::string>& into) {
-  each_member(root, path,
-              [&](std::string_view key, dom::element value) { into.try_emplace(std::string{key}, text_in(value)); });
+// The first that is not empty.
+std::string first_text_at(const JsonValue& from, std::initializer_list<Path> paths) {
+  for (const Path path : paths)
+    if (std::string text = from.text(path); !text.empty()) return text;
+  return {};
+}
+
+void put_texts(const JsonValue& root, Path path, std::map<std::string, std::string>& into) {
+  root.members(path,
+               [&](std::string_view key, const JsonValue& value) { into.try_emplace(std::string{key}, value.text()); });
 }
 
 // 40201 is 4.2.1.
@@ -44,8 +53,9 @@ std::string criu_version(const std::string& text) {
   const auto [at, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc{} || at != end || number < 10000) return text;
   const unsigned minor = number / 100 % 100, sublevel = number % 100;
-  return std::to_string(number / 10000) + "." + std::to_string(minor) +
-         (sublevel == 0 ? "" : "." + std::to_string(sublevel));
+  std::string version = std::to_string(number / 10000) + "." + std::to_string(minor);
+  if (sublevel != 0) version.append(1, '.').append(std::to_string(sublevel));
+  return version;
 }
 
 struct AnnotationRow {
@@ -126,11 +136,9 @@ void read_annotation(Container& container, std::string_view key, const std::stri
 void read_crio(Container& container) {
   const auto& all = container.annotations;
   const auto metadata = all.find("io.kubernetes.cri-o.Metadata");
-  dom::parser parser;
-  dom::element root;
   const char* why = nullptr;
-  if (metadata != all.end() && parse(parser, metadata->second, root, why))
-    if (std::string name = text_at(root, {"name"}); !name.empty()) container.name = name;
+  const JsonValue root = metadata == all.end() ? JsonValue{} : JsonValue::in(metadata->second, why);
+  if (std::string name = root.text({"name"}); !name.empty()) container.name = name;
   constexpr std::string_view address = "io.kubernetes.cri-o.IP.";
   for (auto at = all.lower_bound(std::string{address}); at != all.end() && at->first.starts_with(address); ++at)
     container.networks.push_back({{}, {}, {at->second}, {}, {}});
@@ -153,76 +161,68 @@ void read_annotations(Container& container) {
   if (container.engine == "cri-o") read_crio(container);
 }
 
-void read_spec(dom::element root, Container& container) {
+void read_spec(const JsonValue& root, Container& container) {
   put_texts(root, {"annotations"}, container.annotations);
   read_annotations(container);
-  put_if_empty(container.hostname, text_at(root, {"hostname"}));
-  container.cgroup_path = text_at(root, {"linux", "cgroupsPath"});
-  container.arguments = texts_at(root, {"process", "args"});
-  container.environment = texts_at(root, {"process", "env"});
-  container.working_directory = text_at(root, {"process", "cwd"});
-  dom::element uid, gid;
-  if (find(root, {"process", "user", "uid"}, uid) && find(root, {"process", "user", "gid"}, gid))
-    container.user = number_text(uid) + ":" + number_text(gid);
-  each_in_list(root, {"mounts"}, [&](dom::element mount) {
-    container.mounts.push_back({text_at(mount, {"destination"}), text_at(mount, {"type"}), text_at(mount, {"source"})});
+  put_if_empty(container.hostname, root.text({"hostname"}));
+  container.cgroup_path = root.text({"linux", "cgroupsPath"});
+  container.arguments = root.texts({"process", "args"});
+  container.environment = root.texts({"process", "env"});
+  container.working_directory = root.text({"process", "cwd"});
+  const JsonValue uid = root.at({"process", "user", "uid"}), gid = root.at({"process", "user", "gid"});
+  if (uid && gid) container.user = number_text(uid) + ":" + number_text(gid);
+  root.each({"mounts"}, [&](const JsonValue& mount) {
+    container.mounts.push_back({mount.text({"destination"}), mount.text({"type"}), mount.text({"source"})});
   });
 }
 
 }  // namespace
 
 bool read_config_dump(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
-  container.id = text_at(root, {"id"});
-  container.name = text_at(root, {"name"});
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
+  container.id = root.text({"id"});
+  container.name = root.text({"name"});
   container.image = first_text_at(root, {{"rootfsImageName"}, {"rootfsImage"}, {"RawImageName"}});
   container.image_id = first_text_at(root, {{"rootfsImageID"}, {"rootfsImageRef"}});
   container.runtime = first_text_at(root, {{"runtime"}, {"ociRuntime"}});
-  container.created = known_time(text_at(root, {"createdTime"}));
-  container.dumped = known_time(text_at(root, {"checkpointedTime"}));
-  container.pod_id = text_at(root, {"pod"});
-  container.user = text_at(root, {"user"});
+  container.created = known_time(root.text({"createdTime"}));
+  container.dumped = known_time(root.text({"checkpointedTime"}));
+  container.pod_id = root.text({"pod"});
+  container.user = root.text({"user"});
   put_texts(root, {"labels"}, container.labels);
   return true;
 }
 
 bool read_runtime_spec(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
   read_spec(root, container);
   return true;
 }
 
 bool read_cri_status(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
   put_texts(root, {"labels"}, container.labels);
   for (const auto& [key, value] : container.labels) read_annotation(container, key, value);
-  put_if_empty(container.name, text_at(root, {"metadata", "name"}));
-  container.id = text_at(root, {"id"});
-  container.image = text_at(root, {"image", "image"});
-  container.image_id = text_at(root, {"image_ref"});
-  dom::element started;
-  std::int64_t nanoseconds = 0;
-  if (find(root, {"started_at"}, started) && started.get_int64().get(nanoseconds) == simdjson::SUCCESS)
-    container.started = time_text(nanoseconds);
+  put_if_empty(container.name, root.text({"metadata", "name"}));
+  container.id = root.text({"id"});
+  container.image = root.text({"image", "image"});
+  container.image_id = root.text({"image_ref"});
+  if (const auto nanoseconds = root.integer({"started_at"})) container.started = time_text(*nanoseconds);
   return true;
 }
 
 bool read_network_status(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
-  each_member(root, {}, [&](std::string_view network, dom::element status) {
-    each_member(status, {"interfaces"}, [&](std::string_view name, dom::element interface) {
-      ContainerNetwork found{std::string{network}, std::string{name}, {}, {}, text_at(interface, {"mac_address"})};
-      each_in_list(interface, {"subnets"}, [&](dom::element subnet) {
-        found.addresses.push_back(text_at(subnet, {"ipnet"}));
-        if (std::string gateway = text_at(subnet, {"gateway"}); !gateway.empty()) found.gateways.push_back(gateway);
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
+  root.members({}, [&](std::string_view network, const JsonValue& status) {
+    status.members({"interfaces"}, [&](std::string_view name, const JsonValue& interface) {
+      ContainerNetwork found{std::string{network}, std::string{name}, {}, {}, interface.text({"mac_address"})};
+      interface.each({"subnets"}, [&](const JsonValue& subnet) {
+        found.addresses.push_back(subnet.text({"ipnet"}));
+        if (std::string gateway = subnet.text({"gateway"}); !gateway.empty()) found.gateways.push_back(gateway);
       });
       container.networks.push_back(std::move(found));
     });
@@ -231,45 +231,42 @@ bool read_network_status(std::string_view text, Container& container, const char
 }
 
 bool read_docker_config(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
   container.engine = "docker";
-  container.id = text_at(root, {"ID"});
-  container.name = text_at(root, {"Name"});
+  container.id = root.text({"ID"});
+  container.name = root.text({"Name"});
   if (container.name.starts_with('/')) container.name.erase(0, 1);
-  container.image = text_at(root, {"Config", "Image"});
-  container.image_id = text_at(root, {"Image"});
-  container.created = known_time(text_at(root, {"Created"}));
-  container.started = known_time(text_at(root, {"State", "StartedAt"}));
-  container.hostname = text_at(root, {"Config", "Hostname"});
-  container.user = text_at(root, {"Config", "User"});
-  container.working_directory = text_at(root, {"Config", "WorkingDir"});
-  if (std::string path = text_at(root, {"Path"}); !path.empty()) container.arguments.push_back(std::move(path));
-  for (std::string& argument : texts_at(root, {"Args"})) container.arguments.push_back(std::move(argument));
-  container.environment = texts_at(root, {"Config", "Env"});
+  container.image = root.text({"Config", "Image"});
+  container.image_id = root.text({"Image"});
+  container.created = known_time(root.text({"Created"}));
+  container.started = known_time(root.text({"State", "StartedAt"}));
+  container.hostname = root.text({"Config", "Hostname"});
+  container.user = root.text({"Config", "User"});
+  container.working_directory = root.text({"Config", "WorkingDir"});
+  if (std::string path = root.text({"Path"}); !path.empty()) container.arguments.push_back(std::move(path));
+  for (std::string& argument : root.texts({"Args"})) container.arguments.push_back(std::move(argument));
+  container.environment = root.texts({"Config", "Env"});
   put_texts(root, {"Config", "Labels"}, container.labels);
-  each_member(root, {"MountPoints"}, [&](std::string_view, dom::element mount) {
-    container.mounts.push_back({text_at(mount, {"Destination"}), text_at(mount, {"Type"}), text_at(mount, {"Source"})});
+  root.members({"MountPoints"}, [&](std::string_view, const JsonValue& mount) {
+    container.mounts.push_back({mount.text({"Destination"}), mount.text({"Type"}), mount.text({"Source"})});
   });
-  each_member(root, {"NetworkSettings", "Networks"}, [&](std::string_view name, dom::element network) {
-    ContainerNetwork found{std::string{name}, {}, {}, {}, text_at(network, {"MacAddress"})};
-    dom::element length;
+  root.members({"NetworkSettings", "Networks"}, [&](std::string_view name, const JsonValue& network) {
+    ContainerNetwork found{std::string{name}, {}, {}, {}, network.text({"MacAddress"})};
     for (const auto& [address, prefix] :
          {std::pair{"IPAddress", "IPPrefixLen"}, {"GlobalIPv6Address", "GlobalIPv6PrefixLen"}})
-      if (std::string ip = text_at(network, {address}); !ip.empty())
-        found.addresses.push_back(find(network, {prefix}, length) ? ip + "/" + number_text(length) : ip);
-    if (std::string gateway = text_at(network, {"Gateway"}); !gateway.empty()) found.gateways.push_back(gateway);
+      if (std::string ip = network.text({address}); !ip.empty())
+        found.addresses.push_back(network.at({prefix}) ? ip + "/" + number_text(network.at({prefix})) : ip);
+    if (std::string gateway = network.text({"Gateway"}); !gateway.empty()) found.gateways.push_back(gateway);
     if (!found.addresses.empty() || !found.mac.empty()) container.networks.push_back(std::move(found));
   });
   return true;
 }
 
 bool read_docker_host_config(std::string_view text, Container& container, const char*& why) {
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
-  container.runtime = text_at(root, {"Runtime"});
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
+  container.runtime = root.text({"Runtime"});
   return true;
 }
 
@@ -284,15 +281,14 @@ bool read_image_annotations(std::string_view text, Container& container, const c
   } else if (!text.starts_with('{')) {
     return true;
   }
-  dom::parser parser;
-  dom::element root;
-  if (!parse(parser, text, root, why)) return false;
+  const JsonValue root = JsonValue::in(text, why);
+  if (!root) return false;
   if (is_any) {
     read_spec(root, container);
     return true;
   }
   put_texts(root, {"annotations"}, container.annotations);
-  each_in_list(root, {"manifests"}, [&](dom::element manifest) {
+  root.each({"manifests"}, [&](const JsonValue& manifest) {
     std::map<std::string, std::string> own;
     put_texts(manifest, {"annotations"}, own);
     for (const char* name_of_image : {"org.opencontainers.image.ref.name", "io.containerd.image.name"})

@@ -120,6 +120,9 @@ class CheckReader final : public Decoding {
   std::vector<CheckedSet> finish(const KnownInputs& known = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;
+  // After finish(): keys of the plan that nothing in the images has, with their options. Those of --external only where
+  // they are of mounts.
+  std::vector<std::string> unused_keys() const;
 
  private:
   struct CRITPIPE_INNER Work;

@@ -213,6 +213,7 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
 // A line of a table.
 struct InspectionRow {
   SetId id;
+  std::string text_id;
   std::string pod_namespace, pod, container, image, engine, created, criu;
   std::string_view what, remark;  // "pre-dump"; for people, "a pre-dump"
   std::uint64_t size_bytes = 0;

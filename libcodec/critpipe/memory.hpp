@@ -147,6 +147,7 @@ Needs needs_of_memory();
 struct PartsWanted {
   std::string place;                                   // of the set: before the names of its images
   bool names = false;                                  // what is mapped, and how it is called
+  bool comms = false;                                  // what tasks are called
   std::function<bool(MemoryId)> has_pagemap = {};      // is it there? Empty: pages are not asked for
   std::function<bool(std::uint32_t pid)> pids = {};    // of which processes; empty: all
   std::function<bool(std::string_view)> selects = {};  // which images may be named; empty: all
@@ -201,9 +202,12 @@ Error lacks_address_space(const Process& process);
 
 // How a CheckpointMemory reads its inputs.
 struct MemoryOptions {
-  // Bytes of pages to hold at most: all of pipes, and of archives what comes before its turn. More than that of a pipe
-  // is limit_held; other inputs are then read again.
+  // Bytes of pages to hold at most: of pipes what may be asked for, and of archives what comes before its turn. More
+  // than that of a pipe is limit_held; other inputs are then read again.
   std::uint64_t held_bytes = std::uint64_t{1} << 30;
+  // What will be read. For texts() alone, all pages of a pipe are held only if they come before the images that tell
+  // where the texts are.
+  enum class Content : std::uint8_t { all, texts } content = Content::all;
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
   // Inputs that the pages of parents are in, the nearest first: directories, archives or streams, with one set of
   // images each. They stand in place of the link `parent`. Requires: the inputs have one set.
@@ -212,6 +216,7 @@ struct MemoryOptions {
   SourceOptions source = {};
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
+  bool comms = false;                                      // what they are called is asked for
   // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
   // another order than theirs, or again. Null: they are read as often as it takes.
   std::shared_ptr<const InputFile> spool = {};
@@ -226,6 +231,8 @@ struct StoredSet {
   PageStore* store = nullptr;                 // its pagemaps and its parents, for visit_stretches()
   std::vector<MemoryId> memories = {};        // with a pagemap, in the order of their pages images
   std::vector<std::uint64_t> pages_ids = {};  // of each of them
+  // Of their images, as they are stored; Member::unknown: not there, or not known.
+  std::vector<std::uint64_t> pages_bytes = {};
   bool is_compressed = false;                 // any of them
   std::uint64_t page_size = smallest_page;
 };
@@ -234,7 +241,7 @@ struct CRITPIPE_INNER MemoryWork;  // internal
 
 // Reads the memory of all processes in inputs of any form. Directories are read by position. Archives and image streams
 // in files are read once by the constructor and again by each read(), which should therefore get many ranges at once.
-// Of pipes, all pages that may be wanted are held in memory. For one thread at a time.
+// Of pipes, all pages that may be asked for are held in memory. For one thread at a time.
 class CheckpointMemory {
  public:
   // What to read, and how.

@@ -10,8 +10,8 @@
 //     2/pagemap-7.img     | 0x2000: 3 pages, present               | 0x5000: 9 pages, in the parent |   -> ../1
 //
 // CRIU has written three forms of entries: up to 3.4 `in_parent` only; then `flags`, which override it; since 4.2 the
-// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Where entries say that their
-// pages are compressed, page_blocks.hpp tells where they are.
+// count is in `nr_pages`, and `compat_nr_pages` is 0. PagemapReader reads all of them. Entries of releases after 4.2
+// may say that their pages are stored in LZ4 blocks. How they are stored only PagesImage and PagesSink know.
 //
 //     struct Lazy : PagemapSink {
 //       std::uint64_t pages = 0;
@@ -38,12 +38,16 @@
 
 #include "critpipe/input_file.hpp"
 #include "critpipe/image.hpp"
-#include "critpipe/page_blocks.hpp"
 
 #pragma GCC visibility push(default)
 namespace critpipe {
 
 struct Member;  // source.hpp
+// How pages are stored; internal.
+class CRITPIPE_INNER HeldPages;
+class CRITPIPE_INNER PageLayout;
+class CRITPIPE_INNER StoredPages;
+class CRITPIPE_INNER BlockFeed;
 
 // Pagemaps with more pages are refused: 32 PiB of the smallest pages. How large the pages are is often known only
 // later, so that every position in the pages of one pagemap must fit with the largest ones, too.
@@ -52,6 +56,7 @@ constexpr std::uint64_t smallest_page = 4096;  // every page size is this times 
 constexpr std::uint64_t largest_page = 1 << 20;
 static_assert(max_pages <= ~std::uint64_t{0} / largest_page);
 constexpr std::uint64_t max_address = ~(smallest_page - 1);  // the end of all ranges of addresses
+constexpr std::uint64_t max_block_bytes = std::uint64_t{4} << 20;  // of pages that are compressed as one
 
 constexpr bool is_page_size(std::uint64_t size) {
   return size >= smallest_page && size <= largest_page && (size & (size - 1)) == 0;
@@ -208,6 +213,7 @@ struct Pagemap {
   std::uint64_t nr_present = 0;
   std::vector<PageRun> runs;
   std::shared_ptr<const PageLayout> layout = {};  // null: plain pages
+  bool is_complete = false;                       // all entries came; said by PagemapLoader
 
   // Sorts the runs by address. Call before at_vaddr().
   void seal();
@@ -216,6 +222,14 @@ struct Pagemap {
   // How many of its pages are whole in a pages image of that size.
   std::uint64_t nr_pages_in(StoredSize size, std::uint64_t page_size) const;
   std::uint64_t offset_of(const PageRun& run, std::uint64_t page_size) const;
+  // What PagesImage and PagesSink are told of its pages image; null: its pages are plain, or error says what is wrong.
+  // Reasons: bad_blocks, with the entry.
+  std::shared_ptr<const StoredPages> blocks(std::uint64_t page_size, Error& error) const;
+  struct Blocks {
+    std::uint64_t count = 0, bytes = 0;  // as they are stored; no blocks: plain pages
+  };
+  Blocks all_blocks() const;
+  Blocks blocks_of(const PageRun& run) const;
   // The error of a pages image of that size, which is too small.
   Error cut(StoredSize size, std::string place, std::uint64_t page_size) const;
   // The run that holds the address, or else the first one behind it; runs.end(): there is none.
@@ -249,15 +263,19 @@ class PagesImage {
   // Takes ownership of the file. Requires: is_page_size(page_size), and the file is regular.
   // `blocks`: how its pages are stored, for the same page size; null: plain.
   PagesImage(InputFile file, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
-  // The same for a part of a file, such as a member of an archive: nothing else of it is read.
+  // The same for a part of a file, such as a member of an archive: nothing else of it is read. Or for what was held of
+  // an image that cannot be read again.
   struct Part {
-    std::shared_ptr<const InputFile> file;
+    std::shared_ptr<const InputFile> file = {};
     std::uint64_t begin = 0, size = 0;  // in bytes
+    std::shared_ptr<const HeldPages> held = {};
+
+    bool is_there() const { return file || held; }
   };
   PagesImage(Part part, std::string place, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});
 
   const std::string& place() const { return place_; }  // for messages
-  int fd() const { return part_.file->fd(); }          // the caller must not close it
+  int fd() const { return part_.file->fd(); }          // the caller must not close it. Requires: it is in a file
   std::uint64_t page_size() const { return page_size_; }
   StoredSize stored() const { return {part_.size}; }  // in the file
   std::uint64_t nr_pages() const;                     // whole ones
@@ -281,6 +299,8 @@ class PagesImage {
   };
   // The first pages from `page` on that are not in a hole of the file. The end may lie past the last page.
   Extent next_extent(std::uint64_t page) const;
+  // Reads all blocks and reports those that are damaged. Reasons: bad_block, io_read.
+  void check_blocks(const std::function<void(const Error&)>& report) const;
   // How many bytes from a position in the content on lie in a hole, as far as `end`; 0: there is data, or no file.
   std::uint64_t hole_at(std::uint64_t position, std::uint64_t end) const;
 
@@ -299,6 +319,8 @@ class PagesImage {
 // does not take a page size, which is often known only later. Derive from it.
 class PagesSink : public Sink {
  public:
+  PagesSink();
+  ~PagesSink() override;
   Step entry(const Entry&) final { return Step::go; }
   Step raw(Bytes block) final;
   Step end() final;

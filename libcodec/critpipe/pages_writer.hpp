@@ -9,8 +9,9 @@
 //
 // What continues the entry before it is joined to it, unless cut() was called between. A block of zeros takes no room;
 // one of which LZ4 saves less than an eighth is stored as it is. Plain entries behind blocks begin at the next page of
-// the file, and say so by a flag. The bytes do not depend on the number of threads. Memory: the pagemap, two blocks,
-// and three more for each further thread. For one thread at a time.
+// the file, and say so by a flag; so do entries that begin with a block as it is. If all blocks are, there is no list
+// of them. The bytes do not depend on the number of threads. Memory: the pagemap, two blocks, and three more for each
+// further thread. For one thread at a time.
 #pragma once
 
 #include <deque>
@@ -30,6 +31,8 @@ bool is_zero(Bytes bytes);
 // What a block is stored as: nothing if it is zeros, LZ4 if that saves an eighth, or else as it is. A view of `room`,
 // which grows to hold it, or of the content. `acceleration` is that of PagesWriter::Options.
 Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration);
+// The way back, which fills `into`. Reasons: bad_block.
+[[nodiscard]] Reason unpack_block(Bytes stored, std::span<std::byte> into);
 
 class PagesWriter {
  public:
@@ -41,6 +44,7 @@ class PagesWriter {
     unsigned threads = 1;           // that compress
     bool no_flags = false;          // as releases up to 3.4, where the flags say no more than these do
     bool old_counts = false;        // count pages where releases before 4.2 look; in entries with blocks, there too
+    bool bare_head = false;         // of the pagemap, as releases up to 1.2
   };
   enum class Store : std::uint8_t { plain, blocks };
 
@@ -75,9 +79,10 @@ class PagesWriter {
   };
 
   void put(Bytes bytes);
+  bool align();  // to the border of a page; false: it was there
   void add_blocks(Bytes pages);
   void submit();
-  void write_block(Bytes stored);
+  void write_block(Bytes stored, std::size_t content_bytes);
   void write_waiting(std::size_t most);  // until no more blocks than that wait
   void write_entry(const PageRun& run, Store store);
   std::unique_ptr<Block> new_block();
@@ -94,6 +99,8 @@ class PagesWriter {
   std::vector<std::unique_ptr<Block>> spare_;
   std::unique_ptr<Workers> workers_;  // null: blocks are compressed as they come
   std::vector<std::uint32_t> sizes_;  // of the entry that is being written
+  bool is_aligned_ = false;           // it begins with a block as it is, behind a gap
+  bool has_packed_ = false;           // it has a block that is not
   std::string entries_;
   std::uint64_t nr_pages_ = 0, stored_bytes_ = 0;
   bool has_blocks_ = false;

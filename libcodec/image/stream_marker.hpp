@@ -4,6 +4,8 @@
 //     marker := size message data          size = u32 little-endian, bytes of the message; below 10 KiB
 //     message: 1 = sequence number; one of 2 = file name, 3 = bytes of data that follow, 4 = file ends, 5 = image ends
 //
+// Behind the end of the image, files that are no part of it may follow, and another end. Others do not read on there.
+//
 // Source of the facts: criu-image-streamer's proto/image.proto, capture, extract.
 #pragma once
 

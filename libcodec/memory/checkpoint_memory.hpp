@@ -7,7 +7,7 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
-#include "memory/held_bytes.hpp"
+#include "pages/held_bytes.hpp"
 #include "pages/pagemaps.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
@@ -20,10 +20,8 @@ struct MemorySet final : PageStore {
   struct Streamed {
     std::string place;
     std::uint64_t seen_bytes = 0;  // of its content have come
-    bool held = false;             // all of them
-    HeldBytes bytes;               // if they are held
     std::uint64_t order = 0;       // in which images come
-    PagesImage::Part part = {};    // of a file, where it can be read by position
+    PagesImage::Part part = {};    // where it can be read by position, if it can
     std::unique_ptr<PagesImage> opened = {};
   };
 
@@ -40,18 +38,24 @@ struct MemorySet final : PageStore {
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
   std::set<MemoryId> memories;
-  Pagemaps pagemaps;  // but those of directories
+  std::optional<bool> has_shared_texts;  // as far as address spaces have come; nothing: it has not been looked for
+  Pagemaps pagemaps;                     // but those of directories
   std::map<std::uint64_t, Streamed> images;
   bool is_parent = false;                                             // of another set in its input
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
 
   const Pagemap* pagemap(MemoryId memory) override;
   // How the pages of an image are stored that is no file; null: plain, or error says what is wrong.
-  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, Error& error) const;
+  std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t with_page_size,
+                                               Error& error) const;
   bool has_part(std::uint64_t pages_id) const;
-  // An image that is a part of a file; null: error says why. Lives as long as the set. Requires: has_part(pages_id).
-  const PagesImage* image(std::uint64_t pages_id, Error& error);
+  // An image that is read by position, with pages of that size; null: error says why. Lives until it is asked for
+  // another size. Requires: has_part(pages_id).
+  const PagesImage* image(std::uint64_t pages_id, std::uint64_t with_page_size, Error& error);
   PageDirectory* page_directory() override { return directory.get(); }
+  std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
+  // Is the first block, if it begins the image of a directory, one of pages of that size?
+  bool decodes_with(const Pagemap& pagemap, std::uint64_t with_page_size) const;
 };
 
 struct MemoryWork {
@@ -64,7 +68,7 @@ struct MemoryWork {
     MemorySet* set = nullptr;  // whose memory it is
     // Where the bytes are: one of them is not null. It or a parent of it.
     PageDirectory* directory = nullptr;
-    MemorySet* archive = nullptr;  // read by position, too
+    MemorySet* archive = nullptr;  // read by position, too, or held
     MemorySet* stream = nullptr;   // they come in the order of the images
     std::uint64_t vaddr = 0;
     std::uint64_t size = 0;
@@ -98,17 +102,18 @@ struct MemoryWork {
   bool from_pipe = false;
   std::deque<Task> unknown;  // of pagemaps without the other images of their task
   std::vector<Process> processes;
-  std::uint64_t held_bytes = 0;
+  std::uint64_t room = options.held_bytes;  // for what is still to be held
   bool over_limit = false;
   CutInputs cut_inputs;
   std::set<std::pair<Reason, std::string>> known;  // errors, and their images
   bool note(const Error& error);                   // is it new?
-  void hold(Bytes bytes, HeldBytes& to);           // as long as options.held_bytes lasts
+  void hold(Bytes bytes, HeldBytes& to);           // as long as there is room
 
   void load();
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
+  std::uint64_t page_size_by_images(MemorySet& set, const Pagemap& pagemap) const;
   void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);

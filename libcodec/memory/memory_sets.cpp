@@ -1,40 +1,59 @@
 // What the inputs of a CheckpointMemory hold: sets, their pagemaps, pages that cannot be read again, and parents.
 #include <algorithm>
+#include <array>
 #include <unistd.h>
 
 #include "base/path_names.hpp"
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
 #include "memory/join_parents.hpp"
+#include "memory/text_places.hpp"
+#include "model/model.hpp"
+#include "critpipe/pages_writer.hpp"
+#include "pages/held_pages.hpp"
+#include "pages/page_blocks.hpp"
 
 namespace critpipe {
 
 namespace {
 
-// Keeps a pages image that cannot be read again.
-class HoldPages final : public PagesSink {
+// Keeps what is wanted of a pages image that cannot be read again.
+class HoldPages final : public Sink {
  public:
-  HoldPages(MemoryWork& work, MemorySet::Streamed& image) : work_{work}, image_{image} {}
+  HoldPages(MemoryWork& work, MemorySet::Streamed& image, std::shared_ptr<HeldPages> held)
+      : work_{work}, image_{image}, held_{std::move(held)} {
+    image_.part.held = held_;
+  }
   Step pass_over(std::uint64_t) override { return Step::stop; }
-
- protected:
-  Step pages(std::uint64_t, Bytes bytes) override {
-    work_.hold(bytes, image_.bytes);
+  Step entry(const Entry&) override { return Step::go; }
+  Step raw(Bytes bytes) override {
+    held_->take(bytes);
+    if (!held_->lacks_room()) return Step::go;
+    work_.over_limit = true;
+    image_.part.held = nullptr;
     return Step::go;
-  }
-  Step done(std::uint64_t size_bytes) override {
-    image_.held = !work_.over_limit;
-    image_.seen_bytes = size_bytes;
-    return Step::go;
-  }
-  void fail(const Error&) override {
-    (void)cut_page();
-    (void)done(image_.bytes.size());
   }
 
  private:
   MemoryWork& work_;
   MemorySet::Streamed& image_;
+  std::shared_ptr<HeldPages> held_;
+};
+
+// How large is a pages image that says it nowhere?
+class CountPages final : public Sink {
+ public:
+  explicit CountPages(std::uint64_t& size) : size_{size} { size_ = 0; }
+  Step pass_over(std::uint64_t size) override {
+    size_ += size;
+    return Step::go;
+  }
+  Step entry(const Entry&) override { return Step::go; }
+  Step raw(Bytes bytes) override { return pass_over(bytes.size()); }
+  void fail(const Error&) override { size_ = Member::unknown; }
+
+ private:
+  std::uint64_t& size_;
 };
 
 // The file that the member is a part of; null: it has no place in one, or too many are open.
@@ -99,6 +118,7 @@ class LoadSets final : public Decoding {
 
  private:
   bool is_held(const MemorySet& set, std::uint64_t pages_id) const;
+  bool want_texts(HeldPages& held, MemorySet& set, std::uint64_t pages_id) const;
 
   MemoryWork& work_;
   MemoryWork::Source& source_;
@@ -111,6 +131,55 @@ bool LoadSets::is_held(const MemorySet& set, std::uint64_t pages_id) const {
            return !pagemap.memory.shmem && work_.options.pids &&
                   !work_.options.pids(static_cast<std::uint32_t>(pagemap.memory.id));
          });
+}
+
+std::array<TextPlace, 2> text_places(const AddressSpace& space) {
+  return {arguments_place(space, max_texts_bytes), environment_place(space, max_texts_bytes)};
+}
+
+// May texts be in shared objects? They may, as long as no address space has come.
+bool may_share_texts(MemorySet& set) {
+  if (set.has_shared_texts) return *set.has_shared_texts;
+  bool is_known = false, is_any = false;
+  for (const auto& [pid, task] : model_of(set.checkpoint).collected) {
+    is_known = is_known || task.has_memory;
+    for (const TextPlace text : text_places(task.memory))
+      is_any = is_any || std::ranges::any_of(task.memory.mappings, [&](const Mapping& mapping) {
+                 const bool is_object = mapping.kind() != Mapping::Kind::file && !mapping.is_anonymous();
+                 return (is_object || mapping.is_shared()) && mapping.start < text.end && text.begin < mapping.end;
+               });
+  }
+  if (is_known) set.has_shared_texts = is_any;
+  return !is_known || is_any;
+}
+
+// Of pages that come behind the images which tell what they are, only command lines and environments, if nothing else
+// is asked for. A set that lacks the address space of a process is the parent of one that has it.
+bool LoadSets::want_texts(HeldPages& held, MemorySet& set, std::uint64_t pages_id) const {
+  if (work_.options.content != MemoryOptions::Content::texts) return false;
+  const auto pagemaps = set.pagemaps.index().of(pages_id);
+  if (pagemaps.empty() || !std::ranges::all_of(pagemaps, &Pagemap::is_complete)) return false;
+  for (const Pagemap& pagemap : pagemaps) {
+    if (pagemap.memory.shmem && may_share_texts(set)) return false;
+    if (pagemap.memory.shmem) continue;
+    bool is_told = false;
+    const auto want = [&](const MemorySet& of) {
+      const AddressSpace* const space = space_of(of.checkpoint, static_cast<std::uint32_t>(pagemap.memory.id));
+      if (!space) return true;
+      is_told = true;
+      const std::uint64_t page_size = of.checkpoint.page_size(work_.options.page_size);
+      return std::ranges::all_of(text_places(*space), [&](TextPlace text) {
+        return held.want(pagemap.runs, pagemap.layout.get(), page_size, text.begin, text.end);
+      });
+    };
+    if (!want(set)) return false;
+    if (is_told && generation_of(set.id.set).number == 0) continue;
+    for (const MemoryWork::Source& source : work_.sources)
+      for (const auto& other : source.sets.all())
+        if (other.get() != &set && !want(*other)) return false;
+    if (!is_told) return false;
+  }
+  return true;
 }
 
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
@@ -129,8 +198,12 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     if (set.directory) return nullptr;
     image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
     if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;
-    if (image.part.file || !is_held(set, *pages_id)) return nullptr;
-    return std::make_unique<HoldPages>(work_, image);
+    if (image.part.file) return nullptr;
+    if (!is_held(set, *pages_id))
+      return member.size == Member::unknown ? std::make_unique<CountPages>(image.part.size) : nullptr;
+    auto held = std::make_shared<HeldPages>(work_.room);
+    if (!want_texts(*held, set, *pages_id)) held->want_all();
+    return std::make_unique<HoldPages>(work_, image, std::move(held));
   }
   if (const Error error = fault_of_pages(member)) report(error);
   if (is_ghost(member.name)) {
@@ -146,6 +219,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
       report(error);
     });
   }
+  if (member.name.starts_with("mm-")) set.has_shared_texts.reset();
   if (set.checkpoint.wants(member.name)) return set.checkpoint.sink_for(member.name);
   // What no name tells is at least an image.
   return member.in_set || kind_of_name(member.name) ? nullptr : std::make_unique<Stage>(nullptr);
@@ -157,25 +231,50 @@ const Pagemap* MemorySet::pagemap(MemoryId memory) {
   return directory ? directory->pagemap(memory) : pagemaps.find(memory);
 }
 
-std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, Error& error) const {
-  auto blocks = pagemaps.index().blocks_of(pages_id, page_size, error);
+std::shared_ptr<const StoredPages> MemorySet::blocks_of(std::uint64_t pages_id, std::uint64_t with_page_size,
+                                                        Error& error) const {
+  auto blocks = pagemaps.index().blocks_of(pages_id, with_page_size, error);
   if (error) error.image = place + error.image;
   return blocks;
 }
 
 bool MemorySet::has_part(std::uint64_t pages_id) const {
   const auto found = images.find(pages_id);
-  return found != images.end() && found->second.part.file;
+  return found != images.end() && found->second.part.is_there();
 }
 
-const PagesImage* MemorySet::image(std::uint64_t pages_id, Error& error) {
+const PagesImage* MemorySet::image(std::uint64_t pages_id, std::uint64_t with_page_size, Error& error) {
   Streamed& image = images.at(pages_id);
-  if (!image.opened) {
-    auto blocks = blocks_of(pages_id, error);
+  if (!image.opened || image.opened->page_size() != with_page_size) {
+    auto blocks = blocks_of(pages_id, with_page_size, error);
     if (error) return nullptr;
-    image.opened = std::make_unique<PagesImage>(image.part, image.place, page_size, std::move(blocks));
+    image.opened = std::make_unique<PagesImage>(image.part, image.place, with_page_size, std::move(blocks));
   }
   return image.opened.get();
+}
+
+std::uint64_t MemorySet::stored_bytes(std::uint64_t pages_id) const {
+  if (!directory) {
+    const auto found = images.find(pages_id);
+    if (found == images.end()) return Member::unknown;
+    return found->second.part.held ? found->second.part.held->size() : found->second.part.size;
+  }
+  Error error;
+  const InputFile file = directory->open(pages_name(pages_id), error);
+  return error ? Member::unknown : file.size();
+}
+
+bool MemorySet::decodes_with(const Pagemap& pagemap, std::uint64_t with_page_size) const {
+  const PageLayout::Part& first = pagemap.layout->parts.front();
+  const std::uint64_t nr_pages = std::min<std::uint64_t>(first.pages_per_block, first.nr_pages);
+  const std::uint64_t decoded = bytes_of_pages(nr_pages, with_page_size);
+  const std::uint32_t size = pagemap.layout->sizes->count() > 0 ? (*pagemap.layout->sizes)[0] : 0;
+  if (!directory || nr_pages == 0 || size == 0 || size > decoded || decoded > max_block_bytes) return false;
+  Error error;
+  const InputFile file = directory->open(pages_name(pagemap.pages_id), error);
+  std::vector<std::byte> stored(size), content(decoded);
+  if (error || file.pread(stored, 0, error) < size) return false;
+  return unpack_block(stored, content) == Reason::none;
 }
 
 // The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
@@ -185,9 +284,10 @@ bool MemoryWork::note(const Error& error) {
 }
 
 void MemoryWork::hold(Bytes bytes, HeldBytes& to) {
-  held_bytes += bytes.size();
-  if (held_bytes > options.held_bytes) over_limit = true;
-  else to.append(bytes);
+  over_limit = over_limit || bytes.size() > room;
+  if (over_limit) return;
+  room -= bytes.size();
+  to.append(bytes);
 }
 
 void MemoryWork::load() {
@@ -279,8 +379,11 @@ void MemoryWork::report_missing(const MemorySet& set) {
   if (is_empty && !options.pids && std::ranges::any_of(sources.front().sets.all(), has_memory))
     report({Reason::no_pagemaps, set.name});
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
-  const PartsWanted wanted{
-      .place = set.place, .has_pagemap = has_pagemap, .pids = options.pids, .selects = options.wanted};
+  const PartsWanted wanted{.place = set.place,
+                           .comms = options.comms,
+                           .has_pagemap = has_pagemap,
+                           .pids = options.pids,
+                           .selects = options.wanted};
   for (const Error& error : missing_parts(set.checkpoint, wanted)) report(error);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "memory/checkpoint_memory.hpp"
+#include "memory/text_places.hpp"
 
 namespace critpipe {
 
@@ -9,9 +10,6 @@ namespace {
 
 using Texts = CheckpointMemory::Texts;
 using Range = CheckpointMemory::Range;
-
-// A list of strings takes its bytes and a std::string for each. Linux allows 6 MiB, with a pointer for each string.
-constexpr std::uint64_t max_texts_bytes = 32 << 20;
 
 // One list, and the ranges that hold it: its own, and where its last string may go on.
 struct ReadList {

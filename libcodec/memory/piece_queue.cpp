@@ -94,9 +94,7 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   const std::uint64_t before = progress.done;
   if (number != next_ && !make_room(number, here.size())) {
     no_room_ = true;
-    if (!work_.from_pipe) return Step::go;
-    error_ = {Reason::limit_held, "", Error::nowhere, Error::nowhere, work_.options.held_bytes};
-    return Step::stop;
+    return Step::go;
   }
   progress.done += here.size();
   if (number == next_) return take_(piece, before, here) == Step::stop ? Step::stop : advance();
@@ -106,10 +104,9 @@ Step PieceQueue::feed_piece(std::size_t number, std::uint64_t offset, Bytes byte
   return Step::go;
 }
 
-// Of pipes nothing comes again.
 bool PieceQueue::make_room(std::size_t number, std::uint64_t size) {
   const std::uint64_t most = work_.options.held_bytes;
-  while (!work_.from_pipe && waiting_bytes_ + size > most && !waiting_.empty() && *waiting_.rbegin() > number) {
+  while (waiting_bytes_ + size > most && !waiting_.empty() && *waiting_.rbegin() > number) {
     Progress& furthest = progress_[*waiting_.rbegin()];
     waiting_bytes_ -= furthest.waiting.size();
     furthest = {};
@@ -196,26 +193,12 @@ std::unique_ptr<Sink> ReadPages::sink_for(const Member& member) {
   if (!pages_id || !set || !queue_.wants(*set, *pages_id)) return nullptr;
   auto sink = std::make_unique<FeedPages>(queue_, *set, *pages_id);
   Error error;
-  sink->stored_as(set->blocks_of(*pages_id, error));
+  sink->stored_as(set->blocks_of(*pages_id, set->page_size, error));
   if (error) {
     queue_.fail(std::move(error));
     return nullptr;
   }
   return sink;
-}
-
-// An image that is held, as it was stored.
-Step feed_held(PieceQueue& queue, MemorySet& set, std::uint64_t pages_id, const HeldBytes& bytes) {
-  FeedPages sink{queue, set, pages_id};
-  Error error;
-  sink.stored_as(set.blocks_of(pages_id, error));
-  if (error) {
-    queue.fail(std::move(error));
-    return Step::stop;
-  }
-  for (const std::vector<std::byte>& piece : bytes.pieces())
-    if (sink.raw(piece) == Step::stop) return Step::stop;
-  return sink.end();
 }
 
 // Why a piece did not come: its image ended before it, or never came.
@@ -244,11 +227,6 @@ Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
 Error MemoryWork::deliver(const std::vector<Piece>& pieces, const TakePiece& take) {
   PieceQueue queue{*this, pieces, take};
   Step step = queue.advance();
-  for (const Source& source : sources)
-    for (const auto& set : source.sets.all())
-      for (auto& [pages_id, image] : set->images)
-        if (step == Step::go && image.held && queue.wants(*set, pages_id))
-          step = feed_held(queue, *set, pages_id, image.bytes);
   if (!from_pipe) {
     do step = read_pages(*this, queue, step);
     while (step == Step::go && queue.begin_again());

@@ -1,8 +1,7 @@
 // Pages images that come in the order of an archive only, unpacked into a file in which they have a position.
 #include <algorithm>
-#include <cerrno>
-#include <unistd.h>
 
+#include "critpipe/spool.hpp"
 #include "memory/checkpoint_memory.hpp"
 
 namespace critpipe {
@@ -71,17 +70,8 @@ std::unique_ptr<Sink> UnpackInput::sink_for(const Member& member) {
 
 Step UnpackInput::append(Bytes bytes) {
   const InputFile& spool = *work_.options.spool;
-  while (!bytes.empty()) {
-    const ssize_t done = ::pwrite(spool.fd(), bytes.data(), bytes.size(), static_cast<off_t>(work_.spooled_bytes));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) {
-      error_ = system_error(Reason::io_write, spool.place(), errno);
-      return Step::stop;
-    }
-    work_.spooled_bytes += static_cast<std::uint64_t>(done);
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
-  }
-  return Step::go;
+  error_ = write_at(spool.fd(), work_.spooled_bytes, bytes, spool.place());
+  return error_ ? Step::stop : Step::go;
 }
 
 // Do they come in the order in which they are wanted?

@@ -16,7 +16,8 @@ bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && che
 struct CheckpointReader::Work {
   const Needs needs;
   std::set<std::string, std::less<>> noted = {};       // directories of paths: a pagemap of theirs was noted
-  std::set<std::string, std::less<>> with_tasks = {};  // of paths that were met, whether or not they are read
+  // Directories of paths that were met, whether or not they are read: with images of tasks, with pages images.
+  std::set<std::string, std::less<>> with_tasks = {}, with_pages = {};
   std::map<SetId, std::string> directories = {};       // of the sets' paths
   SetsOf<SetCheckpoint> sets = {};
   std::set<SetId> in_directories = {};
@@ -62,6 +63,7 @@ bool CheckpointReader::wants(std::string_view path) {
   const std::string_view name = last_part(path);
   const std::string_view directory = path.substr(0, path.size() - name.size());
   if (is_of_tasks(name) && !work_->with_tasks.contains(directory)) work_->with_tasks.emplace(directory);
+  if (is_pages_name(name) && !work_->with_pages.contains(directory)) work_->with_pages.emplace(directory);
   if (is_needed(work_->needs, name)) return true;
   return is_only_noted(work_->needs, name) && (tells_of_set(name) || !work_->noted.contains(directory));
 }
@@ -108,8 +110,10 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   const std::set<std::string_view> with_images = inputs_with_images(all);
   for (SetCheckpoint& found : all) {
     const auto directory = work_->directories.find(found.id);
-    if (directory != work_->directories.end() && work_->with_tasks.contains(directory->second))
-      found.checkpoint.model_->has_tasks = true;
+    if (directory != work_->directories.end()) {
+      found.checkpoint.model_->has_tasks |= work_->with_tasks.contains(directory->second);
+      found.checkpoint.model_->has_pages |= work_->with_pages.contains(directory->second);
+    }
     const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
     const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
     found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);

@@ -1,15 +1,15 @@
 // Blocks of pages: where they are, and what they hold.
-#include "critpipe/page_blocks.hpp"
+#include "pages/page_blocks.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <lz4.h>
 
-#include "critpipe/pages.hpp"
+#include "critpipe/pages_writer.hpp"
 
 namespace critpipe {
 
-Reason decode_block(Bytes stored, std::span<std::byte> into) {
+Reason unpack_block(Bytes stored, std::span<std::byte> into) {
   if (stored.size() > into.size() || into.size() > max_block_bytes) return Reason::bad_block;
   if (stored.empty()) {
     std::ranges::fill(into, std::byte{0});
@@ -23,6 +23,33 @@ Reason decode_block(Bytes stored, std::span<std::byte> into) {
       LZ4_decompress_safe(reinterpret_cast<const char*>(stored.data()), reinterpret_cast<char*>(into.data()),
                           static_cast<int>(stored.size()), static_cast<int>(into.size()));
   return size >= 0 && static_cast<std::size_t>(size) == into.size() ? Reason::none : Reason::bad_block;
+}
+
+void BlockSizes::append(std::uint32_t size) {
+  if (count_ % sum_every == 0) marks_.push_back({sum_, varints_.size()});
+  std::uint64_t rest = size;
+  for (; rest >= 0x80; rest >>= 7) varints_.push_back(static_cast<std::byte>(rest | 0x80));
+  varints_.push_back(static_cast<std::byte>(rest));
+  ++count_;
+  sum_ += size;
+}
+
+void BlockSizes::append(Bytes varints) {
+  for (const std::byte* at = varints.data(); at != varints.data() + varints.size();)
+    append(static_cast<std::uint32_t>(trusted_varint(at)));
+}
+
+BlockSizes::At BlockSizes::at(std::uint64_t block) const {
+  if (block >= count_) return {sum_, varints_.data() + varints_.size(), 0};
+  const Mark& mark = marks_[block / sum_every];
+  At found{mark.sum, varints_.data() + mark.offset, 0};
+  for (std::uint64_t i = block % sum_every;; --i) {
+    const std::byte* next = found.next;
+    found.size = static_cast<std::uint32_t>(trusted_varint(next));
+    if (i == 0) return found;
+    found.sum += found.size;
+    found.next = next;
+  }
 }
 
 namespace {
@@ -41,9 +68,8 @@ std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, E
   auto pages = std::make_shared<StoredPages>();
   pages->page_size_ = page_size;
   pages->parts_ = parts;
-  pages->sizes_ = block_sizes;
-  std::uint64_t at = 0, sum = 0;
-  std::size_t block = 0;
+  pages->sizes_ = sizes;
+  std::uint64_t at = 0;
   for (const Part& part : parts) {
     if (part.aligned) at += (page_size - at % page_size) % page_size;
     pages->offsets_.push_back(at);
@@ -58,31 +84,23 @@ std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, E
       error = bad_part(part, "a block decodes to more than 4 MiB", max_block_bytes, whole);
       return nullptr;
     }
-    for (std::uint64_t i = 0, end = nr_blocks(part); i < end; ++i, ++block) {
-      if (block % StoredPages::sum_every == 0) pages->sums_.push_back(sum);
-      const std::uint64_t decoded = bytes_of_pages(
-          std::min<std::uint64_t>(part.pages_per_block, part.nr_pages - i * part.pages_per_block), page_size);
-      if (block_sizes[block] > decoded) {
-        error = bad_part(part, "a block is larger than its pages", decoded, block_sizes[block]);
-        return nullptr;
-      }
-      at += block_sizes[block];
-      sum += block_sizes[block];
+    std::uint64_t index = 0, decoded = 0, wrong = 0;
+    bool good = true;
+    sizes->each(part.first_block, nr_blocks(part), [&](std::uint32_t size) {
+      const std::uint64_t left = part.nr_pages - index++ * part.pages_per_block;
+      if (!good) return;
+      decoded = bytes_of_pages(std::min<std::uint64_t>(part.pages_per_block, left), page_size);
+      good = size <= decoded;
+      if (!good) wrong = size;
+      at += size;
+    });
+    if (!good) {
+      error = bad_part(part, "a block is larger than its pages", decoded, wrong);
+      return nullptr;
     }
   }
   pages->size_bytes_ = at;
   return placed_ = std::move(pages);
-}
-
-std::uint64_t StoredPages::sum_before(std::uint64_t block) const {
-  if (block / sum_every >= sums_.size()) {  // behind the last one, at a border
-    std::uint64_t sum = sums_.empty() ? 0 : sums_.back();
-    for (std::uint64_t i = sums_.empty() ? 0 : (sums_.size() - 1) * sum_every; i < block; ++i) sum += sizes_[i];
-    return sum;
-  }
-  std::uint64_t sum = sums_[block / sum_every];
-  for (std::uint64_t i = block / sum_every * sum_every; i < block; ++i) sum += sizes_[i];
-  return sum;
 }
 
 StoredPages::Block StoredPages::block_of(std::uint64_t page) const {
@@ -99,7 +117,7 @@ StoredPages::Block StoredPages::block_of(std::uint64_t page) const {
   const std::uint64_t first = part.page + index * part.pages_per_block;
   const std::uint64_t block = part.first_block + index;
   return {first, std::min<std::uint64_t>(part.pages_per_block, part.page + part.nr_pages - first),
-          offsets_[number] + sum_before(block) - sum_before(part.first_block), sizes_[block], false};
+          offsets_[number] + sizes_->sum_before(block) - sizes_->sum_before(part.first_block), (*sizes_)[block], false};
 }
 
 std::uint64_t StoredPages::nr_pages_in(std::uint64_t size_bytes) const {
@@ -119,7 +137,7 @@ void BlockFeed::begin() { block_ = pages_->block_of(page_); }
 
 Step BlockFeed::whole(Bytes stored, const Take& take) {
   content_.resize(block_.nr_pages * pages_->page_size());
-  if (const Reason reason = decode_block(stored, content_); reason != Reason::none) {
+  if (const Reason reason = unpack_block(stored, content_); reason != Reason::none) {
     error_ = {reason, "", block_.offset, Error::nowhere, content_.size(), stored.size()};
     return Step::stop;
   }

@@ -42,6 +42,7 @@ void PagemapLoader::fail(const Error&) {
 
 Step PagemapLoader::end() {
   pagemap_.layout = reader().layout();
+  pagemap_.is_complete = true;
   pagemap_.seal();
   return Step::go;
 }

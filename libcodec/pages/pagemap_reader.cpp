@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "critpipe/fields.hpp"
-#include "critpipe/page_blocks.hpp"
+#include "pages/page_blocks.hpp"
 
 namespace critpipe {
 
@@ -38,6 +38,13 @@ Raw read_slowly(const Message& message, Bytes payload) {
     }
   }
   return raw;
+}
+
+// Addresses of 32-bit x86 may be sign-extended, those of mappings are not. No other process has any that high.
+std::uint64_t address_of(std::uint64_t vaddr, std::uint64_t nr_pages) {
+  constexpr std::uint64_t lowest = 0xffffffff80000000;
+  if (vaddr < lowest || nr_pages > pages_in(0 - vaddr, smallest_page)) return vaddr;
+  return vaddr & 0xffffffff;
 }
 
 constexpr std::size_t max_varint = 8;
@@ -139,43 +146,42 @@ inline bool PagemapReader::place(PageRun& run, std::uint64_t index, std::uint64_
   return true;
 }
 
-PageRun PagemapReader::decoded(const Entry& entry) { return run_of(read_slowly(*entry.message, entry.payload)); }
+PageRun PagemapReader::decoded(const Entry& entry) {
+  PageRun run = run_of(read_slowly(*entry.message, entry.payload));
+  run.vaddr = address_of(run.vaddr, run.nr_pages);
+  return run;
+}
 
 namespace {
 
 // The list of blocks of one entry, in any of the forms that development versions have written.
 struct BlockList {
-  std::vector<std::uint32_t> sizes;
   std::optional<std::uint64_t> total;
   std::uint64_t pages_per_block = 1;
   bool padded = false;
-
-  void add(Bytes packed) {
-    for (const std::byte* at = packed.data(); at != packed.data() + packed.size();)
-      sizes.push_back(static_cast<std::uint32_t>(trusted_varint(at)));
-  }
 };
 
 // CRIU packs sizes; single ones mean the same.
-BlockList blocks_of(const Entry& entry) {
+BlockList read_blocks(const Entry& entry, BlockSizes& sizes) {
   BlockList list;
+  const auto add = [&](const Value& value) {
+    if (value.wire == Wire::bytes) sizes.append(value.bytes);
+    else sizes.append(static_cast<std::uint32_t>(value.integer));
+  };
   for (Fields fields{*entry.message, entry.payload}; fields.next();) {
     const Value& value = fields.value();
     if (value.number == 7 && value.wire == Wire::varint) list.total = value.integer;
     if (value.number == 8 && value.wire == Wire::varint && value.integer != 0)
       list.pages_per_block = static_cast<std::uint32_t>(value.integer);
     if (value.number != 6 || !value.field) continue;
-    if (value.wire == Wire::varint) list.sizes.push_back(static_cast<std::uint32_t>(value.integer));
-    if (value.wire != Wire::bytes) continue;
     if (value.field->type != Type::message) {
-      list.add(value.bytes);
+      add(value);
       continue;
     }
     for (Fields inner{value.field->message(), value.bytes}; inner.next();) {
       const Value& part = inner.value();
       if (!part.field) continue;
-      if (part.number == 1 && part.wire == Wire::bytes) list.add(part.bytes);
-      else if (part.number == 1) list.sizes.push_back(static_cast<std::uint32_t>(part.integer));
+      if (part.number == 1) add(part);
       else if (part.number == 2) list.total = part.integer;
       else if (part.number == 3) list.pages_per_block = static_cast<std::uint32_t>(part.integer);
       else if (part.number == 4) list.padded = part.integer != 0;
@@ -193,23 +199,23 @@ bool PagemapReader::lay_out(const Entry& entry, const PageRun& run) {
     error_.name = why;
     return false;
   };
-  BlockList list = blocks_of(entry);
+  BlockSizes& sizes = *layout_->sizes;
+  const std::uint64_t first = sizes.count(), sum_before = sizes.sum();
+  const BlockList list = read_blocks(entry, sizes);
+  const std::uint64_t have = sizes.count() - first, sum = sizes.sum() - sum_before;
   if (list.padded) {
     error_ = {Reason::limit_padded_blocks, "", entry.offset, entry.index};
     return false;
   }
-  if (!run.is_present()) return wrong("blocks of pages that are not present", 0, list.sizes.size());
-  if (list.sizes.empty()) return wrong("a list without blocks", 1, 0);
+  if (!run.is_present()) return wrong("blocks of pages that are not present", 0, have);
+  if (have == 0) return wrong("a list without blocks", 1, 0);
   if (list.pages_per_block == 0) return wrong("blocks without pages", 1, 0);
   const std::uint64_t count = run.nr_pages / list.pages_per_block + (run.nr_pages % list.pages_per_block != 0);
-  if (list.sizes.size() != count) return wrong("the number of blocks", count, list.sizes.size());
-  std::uint64_t sum = 0;
-  for (const std::uint32_t size : list.sizes) sum += size;
+  if (have != count) return wrong("the number of blocks", count, have);
   if (list.total && *list.total != sum) return wrong("the sum of the blocks", *list.total, sum);
-  layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->block_sizes.size(),
+  layout_->parts.push_back({run.page, run.nr_pages, entry.index, first,
                             static_cast<std::uint32_t>(list.pages_per_block),
                             (run.flags & PageRun::payload_aligned) != 0});
-  layout_->block_sizes.insert(layout_->block_sizes.end(), list.sizes.begin(), list.sizes.end());
   return true;
 }
 
@@ -225,6 +231,7 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
   }
   const Raw raw = read_slowly(*entry.message, entry.payload);
   run = run_of(raw);
+  run.vaddr = address_of(run.vaddr, run.nr_pages);
   has_compressed_ |= raw.compressed != 0;
   if (!place(run, entry.index, entry.offset)) return false;
   if (places_ == Places::ignored || (raw.compressed == 0 && !layout_)) return true;
@@ -235,7 +242,7 @@ bool PagemapReader::next(const Entry& entry, PageRun& run) {
   if (raw.compressed != 0) return lay_out(entry, run);
   if (!run.is_present() || run.nr_pages == 0) return true;
   const bool aligned = (run.flags & PageRun::payload_aligned) != 0;
-  layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->block_sizes.size(), 0, aligned});
+  layout_->parts.push_back({run.page, run.nr_pages, entry.index, layout_->sizes->count(), 0, aligned});
   return true;
 }
 

@@ -13,7 +13,7 @@ std::shared_ptr<const StoredPages> PagemapIndex::blocks_of(std::uint64_t pages_i
   const auto first = with_blocks_.lower_bound({pages_id, {}});
   if (first == with_blocks_.end() || first->first.first != pages_id) return nullptr;
   const Pagemap& pagemap = *first->second;
-  auto placed = pagemap.layout->placed(page_size, error);
+  auto placed = pagemap.blocks(page_size, error);
   if (error) error.image = pagemap_name(pagemap.memory);
   return placed;
 }

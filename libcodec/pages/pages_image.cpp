@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "critpipe/pages_writer.hpp"
+#include "pages/held_pages.hpp"
+#include "pages/page_blocks.hpp"
 #include "pages/page_content.hpp"
 
 namespace critpipe {
@@ -20,15 +23,32 @@ Error StoredSize::cut(std::string place, std::uint64_t nr_pages, std::uint64_t p
   return {Reason::cut_pages, std::move(place), bytes, Error::nowhere, of(nr_pages, page_size).bytes, bytes};
 }
 
+std::shared_ptr<const StoredPages> Pagemap::blocks(std::uint64_t page_size, Error& error) const {
+  return layout ? layout->placed(page_size, error) : nullptr;
+}
+
+Pagemap::Blocks Pagemap::all_blocks() const {
+  if (!layout) return {};
+  return {layout->sizes->count(), layout->sizes->sum()};
+}
+
+Pagemap::Blocks Pagemap::blocks_of(const PageRun& run) const {
+  if (!layout || !run.is_present()) return {};
+  const auto part = std::ranges::lower_bound(layout->parts, run.page, {}, &PageLayout::Part::page);
+  if (part == layout->parts.end() || part->page != run.page) return {};  // among other plain ones
+  const std::uint64_t count = layout->nr_blocks(*part);
+  return {count, layout->sizes->sum_before(part->first_block + count) - layout->sizes->sum_before(part->first_block)};
+}
+
 StoredSize Pagemap::stored(std::uint64_t page_size) const {
   Error error;
-  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  const auto placed = blocks(page_size, error);
   return placed ? StoredSize{placed->size_bytes()} : StoredSize::of(nr_present, page_size);
 }
 
 std::uint64_t Pagemap::nr_pages_in(StoredSize size, std::uint64_t page_size) const {
   Error error;
-  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  const auto placed = blocks(page_size, error);
   return placed ? placed->nr_pages_in(size.bytes) : size.nr_pages(page_size);
 }
 
@@ -38,7 +58,7 @@ Error Pagemap::cut(StoredSize size, std::string place, std::uint64_t page_size) 
 
 std::uint64_t Pagemap::offset_of(const PageRun& run, std::uint64_t page_size) const {
   Error error;
-  const auto placed = layout ? layout->placed(page_size, error) : nullptr;
+  const auto placed = blocks(page_size, error);
   return placed ? placed->block_of(run.page).offset : StoredSize::of(run.page, page_size).bytes;
 }
 
@@ -78,7 +98,9 @@ PagesImage::PagesImage(Part part, std::string place, std::uint64_t page_size, st
       place_{std::move(place)},
       page_size_{page_size},
       blocks_{std::move(blocks)},
-      number_{blocks_ ? next_number() : 0} {}
+      number_{blocks_ ? next_number() : 0} {
+  if (part_.held) part_.size = part_.held->size();
+}
 
 std::uint64_t PagesImage::nr_pages() const {
   if (!blocks_) return stored().nr_pages(page_size_);
@@ -139,7 +161,7 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
         last.content.resize(length);
       }
       const Reason reason =
-          decode_block(last.stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
+          unpack_block(last.stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
       if (reason != Reason::none) return {reason, "", block.offset, Error::nowhere, length, block.size};
       if (!directly) {
         last.image = number;
@@ -169,6 +191,7 @@ bool visit_stored(const StoredPages* blocks, std::uint64_t position, std::uint64
 
 Error PagesImage::read_some(std::uint64_t position, std::span<std::byte> into, std::size_t& done) const {
   const ReadStored read = [this](std::span<std::byte> stored, std::uint64_t offset, Error& error) {
+    if (part_.held) return part_.held->read(stored, offset, error);
     if (is_whole_) return part_.file->pread(stored, offset, error);
     if (offset >= part_.size) return std::size_t{0};
     return part_.file->pread(stored.first(std::min(stored.size(), part_.size - offset)), part_.begin + offset, error);
@@ -218,6 +241,21 @@ std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) con
   const std::uint64_t data = page > end / page_size ? end : std::min(end, page * page_size);
   return data > position ? data - position : 0;
 }
+
+void PagesImage::check_blocks(const std::function<void(const Error&)>& report) const {
+  std::vector<std::byte> content;
+  for (std::uint64_t page = 0; blocks_ && page < blocks_->nr_pages_in(part_.size);) {
+    const StoredPages::Block block = blocks_->block_of(page);
+    page = block.page + block.nr_pages;
+    if (block.is_plain || block.size == 0) continue;
+    content.resize(bytes_of_pages(block.nr_pages, blocks_->page_size()));
+    const Error error = read_content(content_position(block.page, blocks_->page_size()), content);
+    if (error && error.reason != Reason::cut_pages) report(error);
+  }
+}
+
+PagesSink::PagesSink() = default;
+PagesSink::~PagesSink() = default;
 
 void PagesSink::stored_as(std::shared_ptr<const StoredPages> blocks) {
   blocks_ = blocks ? std::make_unique<BlockFeed>(std::move(blocks)) : nullptr;

@@ -135,7 +135,18 @@ void PagesWriter::put(Bytes bytes) {
   stored_bytes_ += bytes.size();
 }
 
-void PagesWriter::write_block(Bytes stored) {
+bool PagesWriter::align() {
+  const std::uint64_t over = stored_bytes_ % options_.page_size;
+  if (over == 0) return false;
+  const std::vector<std::byte> gap(options_.page_size - over);
+  put(gap);
+  return true;
+}
+
+void PagesWriter::write_block(Bytes stored, std::size_t content_bytes) {
+  const bool is_packed = stored.size() < content_bytes;
+  if (sizes_.empty() && !is_packed) is_aligned_ = align();
+  has_packed_ |= is_packed;
   sizes_.push_back(static_cast<std::uint32_t>(stored.size()));
   put(stored);
 }
@@ -148,7 +159,7 @@ void PagesWriter::write_waiting(std::size_t most) {
     } else {
       if (nr_waiting_ <= most && !workers_->is_packed(*first.block)) return;
       workers_->wait(*first.block);
-      write_block(first.block->stored);
+      write_block(first.block->stored, first.block->content.size());
       spare_.push_back(std::move(first.block));
       --nr_waiting_;
     }
@@ -161,7 +172,7 @@ void PagesWriter::submit() {
   if (!block_ || block_->content.empty()) return;
   ++nr_blocks_;
   if (workers_->count() == 0) {
-    write_block(pack_block(block_->content, block_->room, options_.acceleration));
+    write_block(pack_block(block_->content, block_->room, options_.acceleration), block_->content.size());
     block_->content.clear();
     return;
   }
@@ -179,7 +190,7 @@ void PagesWriter::add_blocks(Bytes pages) {
     std::vector<std::byte>& content = block_->content;
     if (content.empty() && pages.size() >= options_.block_bytes && workers_->count() == 0) {  // without a copy
       const Bytes here = pages.first(options_.block_bytes);
-      write_block(pack_block(here, block_->room, options_.acceleration));
+      write_block(pack_block(here, block_->room, options_.acceleration), here.size());
       ++nr_blocks_;
       pages = pages.subspan(here.size());
       continue;
@@ -192,13 +203,14 @@ void PagesWriter::add_blocks(Bytes pages) {
 }
 
 void PagesWriter::write_entry(const PageRun& run, Store store) {
-  const bool in_blocks = store == Store::blocks && run.is_present();
+  const bool in_blocks = store == Store::blocks && run.is_present() && has_packed_;
+  const std::uint32_t flags = run.flags | (is_aligned_ ? +PageRun::payload_aligned : 0u);
   const bool counts_old = options_.old_counts && run.nr_pages <= 0xffffffff;
   std::string payload;
   append_number(payload, 1, run.vaddr);
   append_number(payload, 2, counts_old ? run.nr_pages : 0);
-  const bool no_flags = options_.no_flags && (run.flags == PageRun::present || run.flags == PageRun::parent);
-  if (!no_flags) append_number(payload, 4, run.flags);
+  const bool no_flags = options_.no_flags && (flags == PageRun::present || flags == PageRun::parent);
+  if (!no_flags) append_number(payload, 4, flags);
   else if (run.is_parent()) append_number(payload, 3, 1);
   if (!counts_old || in_blocks) append_number(payload, 5, run.nr_pages);
   if (in_blocks) {
@@ -212,9 +224,10 @@ void PagesWriter::write_entry(const PageRun& run, Store store) {
     append_number(blocks, 2, total);
     append_number(blocks, 3, pages_in(options_.block_bytes, options_.page_size));
     append_bytes(payload, 6, blocks);
-    sizes_.clear();
     has_blocks_ = true;
   }
+  sizes_.clear();
+  is_aligned_ = has_packed_ = false;
   append_entry(entries_, payload);
 }
 
@@ -239,11 +252,7 @@ Step PagesWriter::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Byt
     store_ = store;
     is_open_ = true;
     if (store == Store::plain) write_waiting(0);
-    if (store == Store::plain && stored_bytes_ % options_.page_size != 0) {
-      run_.flags |= PageRun::payload_aligned;
-      const std::vector<std::byte> gap(options_.page_size - stored_bytes_ % options_.page_size);
-      put(gap);
-    }
+    if (store == Store::plain && align()) run_.flags |= PageRun::payload_aligned;
   }
   const std::uint64_t count = pages_in(pages.size(), options_.page_size);
   run_.nr_pages += count;
@@ -275,7 +284,7 @@ Step PagesWriter::finish() {
 
 Step PagesWriter::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
   std::string head, payload;
-  append_word(head, common_magic);
+  if (!options_.bare_head) append_word(head, common_magic);
   append_word(head, kind_of_name("pagemap-1.img")->magic);
   append_number(payload, 1, pages_id);
   append_entry(head, payload);

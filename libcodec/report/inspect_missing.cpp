@@ -32,12 +32,7 @@ class MissingOfReport {
 };
 
 void MissingOfReport::look_at_pages(const Task& task) {
-  if (!task.has_pagemap) {
-    // Where there is no pagemap at all, the pages are elsewhere, unless there is a pages image.
-    const bool are_here = !model_.has_pagemaps && !set_.pages().empty();
-    if (task.is_running() && are_here) want_read(pagemap_name({false, task.pid}));
-    return;
-  }
+  if (!task.has_pagemap) return;
   const Pagemap pagemap{.memory = {}, .nr_present = nr_present_pages(task), .runs = {}, .layout = task.page_layout};
   const std::string name = pages_name(task.pages_id);
   const auto found = set_.pages().find(task.pages_id);

@@ -19,6 +19,19 @@ void add_pages(InspectedProcess& process, std::uint64_t page_size) {
   process.stored_bytes = bytes_of_pages(stored, page_size);
 }
 
+// Where texts reach out of what is mapped, the images contradict each other.
+void report_unmapped(Inspection& inspection, const Task& task, TextPlace place) {
+  const MappingIndex mappings{task.memory.mappings};
+  std::uint64_t at = place.begin;
+  while (at < place.end && mappings.at(at)) at = mappings.at(at)->end;
+  if (at >= place.end || mappings.all().empty()) return;
+  const auto next = mappings.from(at);
+  const std::uint64_t end = next == mappings.all().end() ? place.end : std::min(place.end, (*next)->start);
+  inspection.errors.push_back({.reason = Reason::no_bytes,
+                               .image = inspection.id.text(),
+                               .name = format("0x%lx-0x%lx of process %u are in no mapping", at, end, task.pid)});
+}
+
 }  // namespace
 
 Needs needs_of(const InspectOptions& options) {
@@ -36,6 +49,8 @@ Needs needs_of(const InspectOptions& options) {
 bool Inspection::has_anything() const {
   return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
 }
+
+bool Inspection::knows_processes() const { return nr_processes > 0 || checkpoint->pages_only().empty(); }
 
 std::string Inspection::comm_of(std::uint32_t pid) const {
   const Task* task = checkpoint->find_task(pid);
@@ -73,7 +88,8 @@ void read_texts(Inspection& inspection, InspectedSet& set) {
     if (!task.has_memory || !task.has_pagemap) continue;
     const AddressSpace& space = task.memory;
     std::string bytes;
-    const TextPlace arguments = arguments_place(space), environment = environment_place(space);
+    const TextPlace arguments = arguments_place(space, longest_text),
+                    environment = environment_place(space, longest_text);
     const auto has_room = [&](TextPlace place) {
       const std::uint64_t size = place.end - place.begin;
       if (size > room) return false;
@@ -81,12 +97,16 @@ void read_texts(Inspection& inspection, InspectedSet& set) {
       return true;
     };
     const std::uint64_t own_end = std::clamp(space.arg_end, arguments.begin, arguments.end);
-    if (has_room(arguments) && set.read(task, {arguments.begin, own_end}, bytes)) {
+    const TextPlace own{arguments.begin, own_end};
+    if (has_room(arguments) && set.read(task, own, bytes)) {
       std::string behind;  // where a title may go on
       if (!set.read(task, {own_end, arguments.end}, behind)) behind.clear();
       process.arguments = strings_in(bytes, behind);
+    } else {
+      report_unmapped(inspection, task, own);
     }
     if (has_room(environment) && set.read(task, environment, bytes)) process.environment = strings_in(bytes);
+    else report_unmapped(inspection, task, environment);
   }
 }
 
@@ -101,6 +121,20 @@ std::string command_line(const InspectedProcess& process) {
   return text.empty() ? name : text;
 }
 
+namespace {
+
+// "postgres://user:word@host/"
+bool has_password(std::string_view value) {
+  const std::size_t scheme = value.find("://");
+  if (scheme == value.npos) return false;
+  const std::string_view place = value.substr(scheme + 3, value.find('/', scheme + 3) - scheme - 3);
+  const std::size_t at = place.rfind('@'), colon = place.find(':');
+  return at != place.npos && colon != place.npos && colon + 1 < at;
+}
+
+}  // namespace
+
+// The manual has the words.
 bool looks_secret(std::string_view variable) {
   std::string name{variable.substr(0, variable.find('='))};
   if (name.size() == variable.size()) return false;
@@ -108,9 +142,14 @@ bool looks_secret(std::string_view variable) {
                          [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   for (const char c : name)
     if (!(c == '_' || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))) return false;
-  constexpr std::string_view words[] = {"PASSWORD", "PASSWD", "PASSPHRASE",  "SECRET",     "TOKEN", "CREDENTIAL",
-                                        "API_KEY",  "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "_PWD",  "_PASS"};
-  return std::ranges::any_of(words, [&](std::string_view word) { return name.find(word) != name.npos; });
+  constexpr std::string_view words[] = {"PASSWORD",   "PASSWD",         "PASSPHRASE",  "SECRET", "TOKEN",
+                                        "CREDENTIAL", "API_KEY",        "APIKEY",      "_PASS",  "PRIVATE_KEY",
+                                        "ACCESS_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "COOKIE", "CONNECTION_STRING"};
+  constexpr std::string_view ends[] = {"_PWD", "_AUTH", "_PAT", "JWT", "_DSN"};
+  if (name.find("TOKENIZER") != name.npos) return false;
+  return std::ranges::any_of(words, [&](std::string_view word) { return name.find(word) != name.npos; }) ||
+         std::ranges::any_of(ends, [&](std::string_view end) { return name.ends_with(end); }) ||
+         has_password(variable.substr(name.size() + 1));
 }
 
 bool is_chosen(const std::vector<std::uint32_t>& pids, std::uint32_t pid) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/path_names.hpp"
-#include "pages/page_content.hpp"
 #include "model/collect.hpp"
 #include "source/nested_place.hpp"
 
@@ -99,23 +98,18 @@ bool InspectedSet::read_stored(const Stretch& stretch, std::uint64_t page_size, 
                                std::span<std::byte> into) {
   PageStore& holder = ancestor(stretch.level);
   if (PageDirectory* const files = holder.page_directory()) return !files->read(stretch, page_size, skip, into);
-  return static_cast<InspectedSet&>(holder).read_captured(stretch, page_size, skip, into);
+  return static_cast<InspectedSet&>(holder).read_part(stretch, page_size, skip, into);
 }
 
-bool InspectedSet::read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
-                                 std::span<std::byte> into) {
-  const auto image = images.find(stretch.pages_id);
-  if (image == images.end() || stretch.page >= max_pages) return false;
+bool InspectedSet::read_part(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,
+                             std::span<std::byte> into) {
+  const auto part = images.find(stretch.pages_id);
+  if (part == images.end() || !part->second.is_there() || stretch.page >= max_pages) return false;
   const Pagemap* const own = pagemap(stretch.memory);
-  std::shared_ptr<const StoredPages> pages;
-  if (Error error; own && own->layout && !(pages = own->layout->placed(page_size, error))) return false;
-  const auto read_stored = [&](std::span<std::byte> stored, std::uint64_t offset, Error&) {
-    return image->second.read(input, offset, stored);
-  };
-  std::size_t done = 0;
-  const std::uint64_t position = content_position(stretch.page, page_size, skip);
-  const Error error = read_content(pages.get(), 0, position, into, read_stored, done);
-  return !error && done == into.size();
+  Error error;
+  auto blocks = own ? own->blocks(page_size, error) : nullptr;
+  if (error) return false;
+  return !PagesImage{part->second, place, page_size, std::move(blocks)}.read(stretch.page, skip, into);
 }
 
 namespace {

@@ -9,22 +9,28 @@
 
 #include "critpipe/inspect.hpp"
 #include "critpipe/memory.hpp"
-#include "report/captured_pages.hpp"
+#include "memory/text_places.hpp"
 
 namespace critpipe {
 
-// One set. Its pages are in a directory, or where they were captured.
+// What may be kept of one checkpoint's memory.
+constexpr std::uint64_t kept_text_bytes = 8 << 20;    // of all command lines and environments
+constexpr std::uint64_t longest_text = 256 << 10;     // of one
+constexpr std::uint64_t kept_tail_bytes = 256 << 10;  // of a pages image whose pagemap has not come
+constexpr std::uint64_t all_tails_bytes = 4 << 20;
+
+// One set. Its pages are in a directory, in the input's file, or what was kept of them.
 class InspectedSet final : public PageStore {
  public:
   SetId id;
   std::string place;
-  std::size_t source = 0;            // 0: the input; 1 and more: one of the parents that were given
-  bool has_images = false;           // beside statistics
-  std::size_t nr_pagemaps = 0;       // of processes
-  const InputFile* input = nullptr;  // for images that are read by position; null: there are none
+  std::size_t source = 0;                       // 0: the input; 1 and more: one of the parents that were given
+  bool has_images = false;                      // beside statistics
+  std::size_t nr_pagemaps = 0;                  // of processes
+  std::shared_ptr<const InputFile> input = {};  // for images that are read by position; null: there are none
   InspectedSizes sizes = {};
   std::string directory = {};                                          // its path, if it is files of a directory
-  std::map<std::uint64_t, CapturedImage> images = {};                  // of pages, if it is in no directory
+  std::map<std::uint64_t, PagesImage::Part> images = {};               // of pages, if it is in no directory
   std::unordered_map<std::uint64_t, std::uint32_t> pid_of_pages = {};  // by the id of pages images, as far as known
   InspectedSet* child = nullptr;                                       // whose parent it is
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
@@ -45,7 +51,7 @@ class InspectedSet final : public PageStore {
 
  private:
   bool read_stored(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
-  bool read_captured(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
+  bool read_part(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
 
   std::map<std::uint64_t, std::uint64_t> pages_;
   // Statistics beside the images are in their directory, but not those above the usual one.

@@ -1,14 +1,14 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/path_names.hpp"
 #include "model/model.hpp"
-#include "pages/page_content.hpp"
+#include "pages/held_pages.hpp"
 #include "report/files_above.hpp"
 #include "report/inspection_work.hpp"
-#include "report/row_facts.hpp"
 #include "set/sets_of.hpp"
 
 namespace critpipe {
@@ -30,14 +30,15 @@ struct InspectionReader::Work final : Receiver {
   struct Open {
     enum class Use : std::uint8_t { size, image, text, pages } use = Use::size;
     std::string text = {};
-    std::size_t most = 0;  // bytes of the text
-    CapturedImage* pages = nullptr;
+    std::size_t most = 0;        // bytes of the text
+    HeldPages* pages = nullptr;  // null: nothing of them is kept
   };
 
   // An input, or a parent that was given.
   struct Source {
     std::string name;
-    InputFile file = {};  // of an archive, for images that are read by position
+    std::shared_ptr<const InputFile> file = {};  // of an archive, for images that are read by position
+    bool is_pipe = false;
     bool has_failed = false;
   };
 
@@ -45,10 +46,8 @@ struct InspectionReader::Work final : Receiver {
   InspectedSet& set_of(const Member& member);
   std::string path_of(const Member& member) const;
   Open opened(const Member& member);
-  CapturedImage* capture(const Member& member, std::uint64_t pages_id);
-  bool want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image);
-  const AddressSpace* space_of(const SetId& id, std::uint32_t pid) const;
-  void want_place(const Task& task, const AddressSpace& space, TextPlace place, CapturedImage& image);
+  HeldPages* capture(const Member& member, std::uint64_t pages_id);
+  bool want_texts(const Member& member, std::uint64_t pages_id, HeldPages& held);
   void add_text(const SetId& id, const std::string& place, std::string_view name, std::string_view text);
   void look_above(const SetId& id, const std::string& directory);
   void join_sets();
@@ -72,15 +71,13 @@ struct InspectionReader::Work final : Receiver {
   std::uint64_t room_for_tails = all_tails_bytes;
   std::uint64_t room_for_texts = kept_text_bytes;
   bool has_image = false;
-  RowFacts row;               // of an overview
-  bool is_cut_short = false;  // the row was known before the end of the archive
 };
 
 InspectedSet& InspectionReader::Work::set_of(const Member& member) {
   InspectedSet& set = sets.of(member, [this] {
     auto made = std::make_unique<InspectedSet>();
     made->source = nr_read;
-    if (sources[nr_read].file.is_open()) made->input = &sources[nr_read].file;
+    made->input = sources[nr_read].file;
     return made;
   });
   // Configuration and statistics may stand one directory above the images.
@@ -88,14 +85,6 @@ InspectedSet& InspectionReader::Work::set_of(const Member& member) {
   set.place = set.directory = member.set_place;
   if (set.directory.ends_with('/')) set.directory.pop_back();
   return set;
-}
-
-const AddressSpace* InspectionReader::Work::space_of(const SetId& id, std::uint32_t pid) const {
-  const Checkpoint* checkpoint = checkpoints.begun(id);
-  if (!checkpoint) return nullptr;
-  const auto& collected = model_of(*checkpoint).collected;
-  const auto task = collected.find(pid);
-  return task == collected.end() || !task->second.has_memory ? nullptr : &task->second.memory;
 }
 
 // Who is whose parent, as far as their members have come.
@@ -111,7 +100,7 @@ void InspectionReader::Work::join_sets() {
 
 // Where command lines are in a pages image, if its pagemap and the address space have come. Those of a pre-dump are
 // those of the dump beside it.
-bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t pages_id, CapturedImage& image) {
+bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t pages_id, HeldPages& held) {
   const Checkpoint* checkpoint = checkpoints.begun(*member.set);
   if (!checkpoint) return false;
   const Model& model = model_of(*checkpoint);
@@ -124,46 +113,33 @@ bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t page
   if (known == pids.end()) return false;
   join_sets();
   const AddressSpace* space = nullptr;
-  for (const InspectedSet* at = &set; at && !space; at = at->child) space = space_of(at->id, known->second);
+  for (const InspectedSet* at = &set; at && !space; at = at->child)
+    if (const Checkpoint* const filled = checkpoints.begun(at->id)) space = space_of(*filled, known->second);
   if (!space) return false;
-  for (const TextPlace place : {arguments_place(*space), environment_place(*space)})
-    want_place(model.collected.at(known->second), *space, place, image);
+  const Task& task = model.collected.at(known->second);
+  const std::uint64_t page_size = space->page_size ? space->page_size : smallest_page;
+  for (const TextPlace text : {arguments_place(*space, longest_text), environment_place(*space, longest_text)})
+    (void)held.want(task.pagemap, task.page_layout.get(), page_size, text.begin, text.end);
   return true;
 }
 
-// A pagemap may claim the same addresses again and again.
-void InspectionReader::Work::want_place(const Task& task, const AddressSpace& space, TextPlace place,
-                                        CapturedImage& image) {
-  const std::uint64_t page_size = space.page_size ? space.page_size : smallest_page;
-  std::uint64_t left = place.end - place.begin;
-  Error error;
-  const auto pages = task.page_layout ? task.page_layout->placed(page_size, error) : nullptr;
-  if (task.page_layout && !pages) return;
-  const auto want = [&](std::uint64_t offset, std::uint64_t size) {
-    if (size > room_for_texts) return false;
-    room_for_texts -= size;
-    image.want(offset, offset + size);
-    return true;
-  };
-  for (const PageRun& run : task.pagemap) {
-    const std::uint64_t begin = std::max(run.vaddr, place.begin), end = std::min(run.end(page_size), place.end);
-    if (!run.is_present() || begin >= end || end - begin > left || run.page >= max_pages) continue;
-    const PlacedBytes bytes = PlacedBytes::of(run.page, run.vaddr, page_size, begin, end);
-    if (!visit_stored(pages.get(), bytes.position, bytes.size, want)) return;
-    left -= end - begin;
-  }
-}
-
-CapturedImage* InspectionReader::Work::capture(const Member& member, std::uint64_t pages_id) {
+HeldPages* InspectionReader::Work::capture(const Member& member, std::uint64_t pages_id) {
   InspectedSet& set = set_of(member);
   if (!set.directory.empty() || options.overview || !member.in_set) return nullptr;
-  CapturedImage& image = set.images[pages_id];
-  const std::uint64_t begin = options.source.stdin_offset;
-  image.at = member.at;
-  if (sources[nr_read].name == "-" && image.at != Member::unknown && begin != Member::unknown) image.at += begin;
-  if (image.at != Member::unknown) image.size = member.size;
-  if (image.at == Member::unknown && !want_texts(member, pages_id, image)) image.want_tail();
-  return &image;
+  PagesImage::Part& part = set.images[pages_id] = {};
+  if (member.at != Member::unknown) {
+    const std::uint64_t begin = options.source.stdin_offset;
+    part = {.file = set.input, .begin = member.at, .size = member.size};
+    if (sources[nr_read].name == "-" && begin != Member::unknown) part.begin += begin;
+    return nullptr;
+  }
+  auto held = std::make_shared<HeldPages>(room_for_texts);
+  if (!want_texts(member, pages_id, *held)) {
+    held = std::make_shared<HeldPages>(room_for_tails);
+    held->want_end(kept_tail_bytes);
+  }
+  part.held = held;
+  return held.get();
 }
 
 // Sources are read by calls of their own, and may have the same paths.
@@ -174,7 +150,10 @@ std::string InspectionReader::Work::path_of(const Member& member) const {
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
   const auto pages_id = pages_id_of_name(member.name);
-  if (pages_id) set_of(member).note_pages(*pages_id, member.size);
+  if (pages_id) {
+    set_of(member).note_pages(*pages_id, member.size);
+    (void)checkpoints.wants(path_of(member));  // so that it knows of them
+  }
   if (pages_id) return {.use = Use::pages, .pages = capture(member, *pages_id)};
   if (member.is_image) return {.use = !member.in_set || checkpoints.wants(path_of(member)) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
@@ -184,12 +163,6 @@ InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member
 
 Step InspectionReader::Work::begin(const Member& member) {
   InspectedSet& set = set_of(member);
-  // Of a pipe the size is only known at its end.
-  if (options.overview && set.input && set.input->size() > 0 && member.directory.empty()) {
-    is_cut_short = row.is_known_before(member);
-    if (is_cut_short) return Step::stop;
-    row.add(member);
-  }
   has_image |= member.is_image;
   const bool had_images = set.has_images;
   set.note(member);
@@ -207,7 +180,7 @@ bool InspectionReader::Work::needs_bytes(const Member& member) {
   switch (now.use) {
     case Open::Use::image: return checkpoints.needs_bytes(member);
     case Open::Use::text: return true;
-    case Open::Use::pages: return now.pages && now.pages->at == Member::unknown && !now.pages->has_enough();
+    case Open::Use::pages: return now.pages && !now.pages->has_enough();
     case Open::Use::size: break;
   }
   return false;
@@ -217,7 +190,7 @@ Step InspectionReader::Work::bytes(const Member& member, Bytes bytes) {
   Open& now = open[member.id];
   if (member.size == Member::unknown) set_of(member).count(member, bytes.size());
   if (now.use == Open::Use::image) return checkpoints.bytes(member, bytes);
-  if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes, room_for_tails);
+  if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes);
   if (now.use == Open::Use::text) {
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     now.text += text.substr(0, now.most - std::min(now.most, now.text.size()));
@@ -330,11 +303,11 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   const std::uint64_t size = set.input ? set.input->size() : InputFile::unknown;
   if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
   inspect_processes(inspection);
+  inspection.sizes.is_of_pipe = options.overview && sources[set.source].is_pipe;
   if (options.overview && inspection.processes.empty()) inspection.nr_processes = set.nr_pagemaps;
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())
-    if (error.reason != Reason::no_tree && !(is_cut_short && error.reason == Reason::missing_image))
-      inspection.errors.push_back(error);
+    if (error.reason != Reason::no_tree) inspection.errors.push_back(error);
   if (options.overview) return inspection;
   inspect_statistics(inspection, *inspection.checkpoint);
   inspect_memory(inspection);
@@ -381,8 +354,11 @@ void InspectionReader::Work::read_all() {
     Source& now = sources[nr_read];
     struct stat status;
     Error none;  // what is wrong with it, read_input() says
-    if (now.name == "-") now.file = InputFile{dup(STDIN_FILENO), now.name};
-    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) now.file = InputFile::at(now.name, none);
+    InputFile file;
+    if (now.name == "-") file = InputFile{dup(STDIN_FILENO), now.name};
+    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) file = InputFile::at(now.name, none);
+    now.is_pipe = file.is_open() ? file.size() == InputFile::unknown : !std::filesystem::is_directory(now.name);
+    if (file.is_open()) now.file = std::make_shared<const InputFile>(std::move(file));
     if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);
     source.set.reset();  // the one that is asked for is in the input

@@ -33,7 +33,7 @@ constexpr Column columns[] = {
     {"criu", "CRIU", [](const InspectionRow& row) { return or_dash(row.criu); }},
     {"input", "CHECKPOINT",
      [](const InspectionRow& row) {
-       return visible(row.id.text()) + (row.remark.empty() ? "" : ": " + std::string{row.remark});
+       return visible(row.text_id) + (row.remark.empty() ? "" : ": " + std::string{row.remark});
      }},
 };
 
@@ -45,6 +45,7 @@ InspectionRow row_of(const Inspection& inspection) {
   const Container& container = inspection.container;
   InspectionRow row;
   row.id = inspection.id;
+  row.text_id = inspection.text_id;
   row.pod_namespace = container.pod_namespace;
   row.pod = container.pod;
   row.container = container.name;

@@ -190,6 +190,16 @@ void StatisticsReader::finish(std::string_view input) {
   std::vector<Statistics>& all = work_->statistics;
   std::size_t& first = work_->first;
   if (first == all.size() && !work_->has_failed) report({Reason::no_statistics, std::string{input}});
+  // Engines put those of a set into its directory, or into the one above.
+  const auto has_some = [&](const SetId& set) {
+    return std::ranges::any_of(all.begin() + static_cast<std::ptrdiff_t>(first), all.end(), [&](const Statistics& one) {
+      const std::string& place = one.set.set;
+      return set.set == place || place.empty() || set.set.starts_with(place + "/");
+    });
+  };
+  if (first < all.size() && !work_->has_failed)
+    for (const auto& [set, size] : work_->sets)
+      if (!has_some(set)) report({Reason::no_statistics, set.text()});
   work_->has_failed = false;
   const std::uint64_t unknown = work_->default_page_size;
   for (; first < all.size(); ++first) {

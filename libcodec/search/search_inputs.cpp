@@ -146,10 +146,9 @@ void InputSearch::check_size(const SearchedPages& pages, const std::vector<Place
   for (const PlacedBytes& extent : extents) claimed = std::max(claimed, extent.end());
   if (pages.is_damaged) return;
   const StoredSize there{pages.seen_bytes};
-  if (pagemap.layout) {
-    Error error;  // which is reported with the pagemap
-    const auto blocks = pagemap.layout->placed(page_size, error);
-    if (blocks && content_position(blocks->nr_pages_in(there.bytes), page_size) < claimed)
+  if (pagemap.layout) {  // faults of which are reported with the pagemap
+    if (Error error; pagemap.blocks(page_size, error) &&
+                     content_position(pagemap.nr_pages_in(there, page_size), page_size) < claimed)
       work_.on_error(pagemap.cut(there, pages.place, page_size));
     return;
   }

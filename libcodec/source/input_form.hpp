@@ -56,10 +56,9 @@ struct Delivery {
   std::string prefix;  // before the paths of members, with its slash; empty where the input is the only one
   SetIds ids;
   std::uint64_t next_id;
-  NestedPlace nested = {};       // where the archive that is read stands in the input
-  std::string first_layer = {};  // in short, of those with images
-  NameSet names = {};            // of members
-  bool has_set = false;          // the one that the options ask for
+  NestedPlace nested = {};  // where the archive that is read stands in the input
+  NameSet names = {};       // of members
+  bool has_set = false;     // the one that the options ask for
   bool has_all_sets = true;
   std::size_t nr_members = 0;
   bool has_image = false;

@@ -61,7 +61,8 @@ std::string short_layer_name(std::string_view path) {
     const std::string_view digits = digest.substr(digest.find(':') + 1);
     if (is_digest(digits)) return std::string{digits.substr(0, fewest_digits)};
   }
-  return std::string{last_part(path)};
+  const std::string_view last = last_part(path), directory = last_part(directory_part(path));
+  return std::string{last == "layer.tar" && !directory.empty() ? directory : last.substr(0, last.find('.'))};
 }
 
 NestedPlace::Role NestedPlace::role_of(std::string_view name, bool is_directory) {

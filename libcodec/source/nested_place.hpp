@@ -20,7 +20,8 @@ namespace critpipe {
 // Has a layer of a container image such a name within it?
 bool is_layer_name(std::string_view name);
 
-// What the layer is called in short: as many digits of its digest as engines show, or its name.
+// What the layer is called in short: as many digits of its digest as engines show; else its directory, or its name
+// without what tells how it is packed.
 std::string short_layer_name(std::string_view path);
 
 // Where in the input an archive is that is read.
@@ -34,7 +35,8 @@ struct NestedPlace {
   };
   bool in_layer = false;
   bool is_another = false;  // the layer is of another checkpoint: an image of the same name was there before
-  // Of a layer behind one with images, which is a checkpoint of its own: before the names of its sets. Else empty.
+  // Before the names of a layer's sets: one pass cannot know whether another layer will have images, and in which order
+  // they stand must not matter. Empty outside of layers.
   std::string own_set = {};
   std::set<std::string, std::less<>> checkpoints = {};  // directories of the layer that hold images
 

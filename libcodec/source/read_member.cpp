@@ -103,12 +103,9 @@ Step Delivery::read_layer(std::vector<OpenedInput>& layer, std::string_view path
   if (opened.form == &image_form) return Step::go;
   std::string above = std::exchange(place, opened.place);
   nested.in_layer = true;
-  const bool is_first = !has_image;
-  std::string name = short_layer_name(path);
-  if (!is_first && name != first_layer) nested.own_set = name;
+  nested.own_set = short_layer_name(path);
   const Step step = opened.form->read(layer, *this);
   nested = {};
-  if (is_first && has_image) first_layer = std::move(name);
   place = std::move(above);
   return step;
 }

@@ -104,7 +104,7 @@ void SurveyWork::finish(SurveyedSet& set) {
   for (auto& [id, memory] : set.memories) {
     set.totals.add(memory.totals);
     Error error;
-    if (memory.pagemap.layout && !memory.pagemap.layout->placed(set.page_size, error)) {
+    if (!memory.pagemap.blocks(set.page_size, error) && error) {
       memory.complete = false;
       error.image = memory.place;
       report_in(set, std::move(error));

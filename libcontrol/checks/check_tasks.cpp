@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
+#include <string>
 
 #include "checks/check_row.hpp"
 
@@ -84,6 +86,7 @@ void check_session(DumpLook& look) {
 
 void check_frozen(DumpLook& look) {
   if (look.options.has("freeze_cgroup")) return;
+  std::set<std::string> seen;
   for (const TaskFacts& task : look.tree.tasks)
     for (const std::string_view line : lines_of(task.cgroups)) {
       const std::size_t first = line.find(':'), second = line.find(':', first + 1);
@@ -92,6 +95,7 @@ void check_frozen(DumpLook& look) {
       if (!is_second && line.substr(first + 1, second - first - 1) != "freezer") continue;
       const std::string path =
           std::string{is_second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/freezer"}.append(line.substr(second + 1));
+      if (!seen.insert(path).second) continue;
       std::string frozen;
       if (FILE* opened = fopen((path + (is_second ? "/cgroup.freeze" : "/freezer.state")).c_str(), "re")) {
         char text[32];

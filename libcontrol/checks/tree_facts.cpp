@@ -54,18 +54,23 @@ void read_fds(const ProcDirectory& directory, TaskFacts& task) {
   }
 }
 
-void read_threads(const ProcDirectory& directory, TaskFacts& task) {
+// Their children are added to `children`.
+void read_threads(const ProcDirectory& directory, TaskFacts& task, std::vector<pid_t>& children) {
   const ProcDirectory list{directory, "task"};
   if (!list) return;
   for (const std::uint64_t tid : list.numbers()) {
     const ProcDirectory one{list, std::to_string(tid).c_str()};
-    const std::string status = one ? one.read("status").value_or("") : "";
+    const bool is_leader = static_cast<pid_t>(tid) == task.pid;
+    const std::string status = is_leader ? task.status : one ? one.read("status").value_or("") : "";
     const auto state = line_value(status, "State:");
     const auto tracer = line_value(status, "TracerPid:");
     ThreadFacts thread{.tid = static_cast<pid_t>(tid)};
     if (state && !state->empty()) thread.state = state->front();
     if (tracer) thread.tracer = static_cast<pid_t>(leading_number(*tracer).value_or(0));
     task.threads.push_back(thread);
+    const std::string its_children = one ? one.read("children").value_or("") : "";
+    for (const std::string_view word : words_of(its_children))
+      if (const auto pid = leading_number(word)) children.push_back(static_cast<pid_t>(*pid));
   }
 }
 
@@ -92,17 +97,6 @@ std::string without_escapes(std::string_view text) {
     if (value) at += digits;
   }
   return plain;
-}
-
-std::vector<pid_t> children_of(const ProcDirectory& directory) {
-  std::vector<pid_t> found;
-  const ProcDirectory list{directory, "task"};
-  for (const std::uint64_t tid : list ? list.numbers() : std::vector<std::uint64_t>{}) {
-    const std::string text = list.read((std::to_string(tid) + "/children").c_str()).value_or("");
-    for (const std::string_view word : words_of(text))
-      if (const auto pid = leading_number(word)) found.push_back(static_cast<pid_t>(*pid));
-  }
-  return found;
 }
 
 }  // namespace
@@ -154,14 +148,12 @@ TreeFacts read_tree(const HeldProcess& root) {
     task.cgroups = directory.read("cgroup").value_or("");
     task.label = directory.read("attr/current", 4096);
     task.namespaces = namespaces_of(directory);
-    read_threads(directory, task);
+    read_threads(directory, task, waiting);
     read_fds(directory, task);
     read_mappings(directory, task);
     for (const FdFacts& fd : task.fds)
       if (S_ISSOCK(fd.file.st_mode)) tree.sockets.insert(fd.inode());
     if (tree.tasks.empty()) tree.mounts = parse_mounts(directory.read("mountinfo").value_or(""));
-    const std::vector<pid_t> children = children_of(directory);
-    waiting.insert(waiting.end(), children.begin(), children.end());
     tree.tasks.push_back(std::move(task));
   }
   return tree;

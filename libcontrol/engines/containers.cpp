@@ -191,7 +191,8 @@ std::vector<MachineFinding> check_container(const RunningContainer& container, c
   const HeldProcess process = HeldProcess::open(container.pid, error);
   if (error || process.start_time() != container.start_time) return {trouble("container-ended", container.name)};
   findings = check_before_dump(process, options);
-  for (MachineFinding& finding : check_criu(criu_program)) findings.push_back(std::move(finding));
+  for (MachineFinding& finding : check_criu(criu_program, {.milliseconds = 10000}))
+    findings.push_back(std::move(finding));
   std::ranges::stable_sort(findings, {}, &MachineFinding::severity);
   return findings;
 }

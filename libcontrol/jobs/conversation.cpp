@@ -1,12 +1,17 @@
 #include "jobs/conversation.hpp"
 
 #include <poll.h>
+#include <signal.h>
 
 namespace critpipe {
 
 namespace {
 
 constexpr int stop_patience = 30000;  // milliseconds in which CRIU lets go of a tree
+
+std::string silence(int milliseconds) {
+  return "it has not begun within " + std::to_string(milliseconds / 1000) + " s";
+}
 
 // Who may stop a job: until an answer after which the tree is CRIU's to kill, or to let run.
 class Stop {
@@ -21,7 +26,7 @@ class Stop {
   // A stop that came while the event was being looked at turns the answer into a no.
   CriuReply answer(const CriuNotify& notify, CriuNotification& event) {
     CriuReply reply = notify ? notify(event) : CriuReply{};
-    if (has_come()) {
+    if (!reply.is_final && has_come()) {
       obey();
       reply.success = false;
     }
@@ -50,13 +55,17 @@ void explain(int log_fd, JobEnd& end) {
     end.error.name = visible(end.log.first);
 }
 
-void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int stop_fd, const CriuNotify& notify,
-              JobEnd& end) {
+void converse(Criu& criu, CriuRequest request, const CriuOptions& options, const CriuSetup& setup,
+              const CriuNotify& notify, JobEnd& end) {
   end.error = criu.begin(request, &options, true);
-  Stop stop{stop_fd, end};
+  Stop stop{setup.stop_fd, end};
+  bool has_begun = false;  // before its first event, CRIU has not touched the tree
   while (!end.error) {
     pollfd waiting[] = {{criu.poll_fd(), POLLIN, 0}, {stop.poll_fd(), POLLIN, 0}};
-    poll(waiting, 2, -1);
+    if (poll(waiting, 2, has_begun ? -1 : setup.patience) == 0) {
+      end.error = criu.give_up(silence(setup.patience));
+      return;
+    }
     if (waiting[1].revents) {
       stop.obey();
       break;
@@ -71,30 +80,37 @@ void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int s
         return;
       case Criu::State::notified: break;
     }
+    has_begun = true;
     const CriuReply reply = stop.answer(notify, notification);
     if (!end.stopped) end.error = criu.reply(reply);
   }
-  if (end.stopped) end.still_at_work = criu.leave(stop_patience);
+  if (end.stopped && !has_begun) (void)criu.give_up("");
+  else if (end.stopped) end.still_at_work = criu.leave(stop_patience);
   else (void)criu.cleanup();
 }
 
-void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNotify& notify,
+void follow(ScriptedCriu& criu, StreamerEnd& streamer, const CriuSetup& setup, const CriuNotify& notify,
             const std::function<bool()>& is_safe, JobEnd& end) {
   CriuNotification held;
   bool holds = false;
-  Stop stop{stop_fd, end};
+  Stop stop{setup.stop_fd, end};
+  bool has_begun = false;
   while (!end.error) {
     const bool streams = !streamer.is_done();
     pollfd waiting[] = {{criu.child().pidfd(), POLLIN, 0},
                         {criu.events_fd(), POLLIN, 0},
                         {streams ? streamer.poll_fd() : -1, POLLIN, 0},
                         {stop.poll_fd(), POLLIN, 0}};
-    poll(waiting, 4, -1);
+    if (poll(waiting, 4, has_begun ? -1 : setup.patience) == 0) {
+      end.error = {.reason = Reason::criu_failed, .name = silence(setup.patience)};
+      break;
+    }
     if (waiting[3].revents) stop.obey();
     else if (streams && waiting[2].revents) end.error = streamer.step();
     if (end.error) break;
     CriuNotification notification;
     const bool is_event = !holds && criu.next(notification);
+    has_begun |= is_event || streamer.is_connected();
     if (is_event) {
       holds = notification.event == CriuEvent::post_dump;
       if (holds) held = std::move(notification);
@@ -106,6 +122,7 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNo
     }
     if (waiting[0].revents && !is_event && !end.error) return;
   }
+  if (!has_begun) criu.child().signal(SIGKILL);
   streamer.stop();
   (void)streamer.step();  // closes CRIU's pipes, on which it may wait
   criu.hang_up();

@@ -12,11 +12,11 @@ namespace critpipe {
 void explain(int log_fd, JobEnd& end);
 
 // One request by RPC until its answer. When it is stopped, CRIU is hung up on.
-void converse(Criu& criu, CriuRequest request, const CriuOptions& options, int stop_fd, const CriuNotify& notify,
-              JobEnd& end);
+void converse(Criu& criu, CriuRequest request, const CriuOptions& options, const CriuSetup& setup,
+              const CriuNotify& notify, JobEnd& end);
 
 // CRIU's command line until it ends. The event post-dump is passed on once `is_safe` says so.
-void follow(ScriptedCriu& criu, StreamerEnd& streamer, int stop_fd, const CriuNotify& notify,
+void follow(ScriptedCriu& criu, StreamerEnd& streamer, const CriuSetup& setup, const CriuNotify& notify,
             const std::function<bool()>& is_safe, JobEnd& end);
 // The same without a stream.
 void follow(ScriptedCriu& criu, int stop_fd, const CriuNotify& notify, JobEnd& end);

@@ -19,7 +19,7 @@ JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_
   if (end.error) return end;
   Criu criu{setup.program};
   if (!setup.service.empty()) criu.set_service(setup.service);
-  converse(criu, request, all, setup.stop_fd, notify, end);
+  converse(criu, request, all, setup, notify, end);
   const OwnedDescriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   explain(log.fd(), end);
   return end;
@@ -38,7 +38,7 @@ JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapt
   if (!end.error) end.error = criu.start(setup, words);
   if (end.error) return end;
   const auto is_safe = [&] { return capture.has_all_images(); };
-  follow(criu, capture, setup.stop_fd, notify, is_safe, end);
+  follow(criu, capture, setup, notify, is_safe, end);
   const OwnedDescriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
   finish_following(criu, log.fd(), end);
   if (!end.error && !capture.has_all_images())

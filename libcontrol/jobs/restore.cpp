@@ -109,7 +109,7 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
     Criu criu{setup.program};
     if (!setup.service.empty()) criu.set_service(setup.service);
     for (const auto& [key, fd] : setup.inherited) criu.inherit(key, fd);
-    converse(criu, CriuRequest::restore, all, setup.stop_fd, notify, end);
+    converse(criu, CriuRequest::restore, all, setup, notify, end);
     const OwnedDescriptor log{openat(work.fd(), all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     explain(log.fd(), end);
   }
@@ -130,7 +130,7 @@ JobEnd restore_stream(const CriuSetup& setup, const CriuOptions& options, ImageS
   if (!end.error) end.error = criu.start(setup, words);
   if (end.error) return end;
   follow(
-      criu, server, setup.stop_fd, notify, [] { return true; }, end);
+      criu, server, setup, notify, [] { return true; }, end);
   conclude(criu, work, end);
   return end;
 }

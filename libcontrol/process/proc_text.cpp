@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,16 +22,13 @@ std::optional<std::string> ProcDirectory::read(const char* name, std::size_t mos
   const OwnedDescriptor file{openat(fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (!file) return std::nullopt;
   std::string text;
+  char block[16 << 10];
   while (text.size() < most) {
-    const std::size_t room = std::min<std::size_t>(most - text.size(), 64 << 10);
-    const std::size_t size = text.size();
-    text.resize(size + room);
-    ssize_t got;
-    do got = ::read(file.fd(), text.data() + size, room);
-    while (got < 0 && errno == EINTR);
-    text.resize(size + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const ssize_t got = ::read(file.fd(), block, std::min(most - text.size(), sizeof block));
+    if (got < 0 && errno == EINTR) continue;
     if (got < 0) return std::nullopt;
     if (got == 0) break;
+    text.append(block, static_cast<std::size_t>(got));
   }
   return text;
 }
@@ -44,12 +42,15 @@ std::optional<std::string> ProcDirectory::link(const char* name) const {
 
 std::vector<std::uint64_t> ProcDirectory::numbers() const {
   std::vector<std::uint64_t> found;
-  const int copy = openat(fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  DIR* directory = copy >= 0 ? fdopendir(copy) : nullptr;
-  if (!directory) return found;
-  while (const dirent* entry = readdir(directory))
-    if (const auto number = leading_number(entry->d_name)) found.push_back(*number);
-  closedir(directory);
+  // There are many, and each is read once: the library's way would open and ask for every one of them again.
+  alignas(dirent64) char block[16 << 10];
+  if (lseek(fd(), 0, SEEK_SET) != 0) return found;
+  for (long got; (got = syscall(SYS_getdents64, fd(), block, sizeof block)) > 0;)
+    for (const char* at = block; at < block + got;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(at);
+      if (const auto number = leading_number(entry->d_name)) found.push_back(*number);
+      at += entry->d_reclen;
+    }
   std::sort(found.begin(), found.end());
   return found;
 }

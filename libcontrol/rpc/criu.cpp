@@ -7,7 +7,9 @@
 #include <cerrno>
 
 #include "critpipe/json.hpp"
+#include "process/proc_text.hpp"
 #include "rpc/answer.hpp"
+#include "rpc/remembered_answer.hpp"
 #include "rpc/rpc_messages.hpp"
 #include "rpc/worker.hpp"
 
@@ -66,6 +68,7 @@ struct Criu::Inner {
   std::vector<std::pair<std::string, int>> inherited;
   std::vector<int> kept;
   bool prepared = false;
+  CriuPatience patience;
 
   Worker worker;
   CriuRequest request = CriuRequest::version;
@@ -93,8 +96,26 @@ struct Criu::Inner {
     return {.reason = Reason::no_criu, .name = std::move(text)};
   }
 
+  // Until there is something to be received. False: this was given up, as `answer` says.
+  bool wait(CriuAnswer& answer);
+
   std::string request_with(const CriuOptions* options, bool notify) const;
 };
+
+bool Criu::Inner::wait(CriuAnswer& answer) {
+  pollfd waiting[] = {{worker.poll_fd(), POLLIN, 0}, {patience.stop_fd, POLLIN, 0}};
+  const int ready = poll(waiting, 2, patience.milliseconds);
+  const bool is_stopped = ready > 0 && waiting[1].revents != 0;
+  if (!is_stopped && ready != 0) return true;
+  worker.kill();
+  worker.close();
+  busy = false;
+  answer.gave_up = true;
+  const std::string limit = std::to_string(patience.milliseconds / 1000);
+  answer.error = {.reason = Reason::no_criu,
+                  .name = is_stopped ? "stopped" : "CRIU has not answered for " + limit + " s"};
+  return false;
+}
 
 std::string Criu::Inner::request_with(const CriuOptions* options, bool notify) const {
   const Message& message = message_of(RpcMessage::request);
@@ -124,6 +145,15 @@ Criu::Criu(std::string program) : inner_{std::make_unique<Inner>()} { inner_->pr
 Criu::~Criu() { inner_->worker.close(); }
 
 void Criu::set_program(std::string path) { inner_->program = std::move(path); }
+void Criu::set_patience(CriuPatience patience) { inner_->patience = patience; }
+
+Error Criu::give_up(const std::string& why) {
+  inner_->worker.kill();
+  inner_->worker.close();
+  inner_->busy = false;
+  return {.reason = Reason::criu_failed, .name = why};
+}
+
 void Criu::set_service(std::string socket_path) { inner_->service = std::move(socket_path); }
 void Criu::inherit(std::string key, int fd) { inner_->inherited.emplace_back(std::move(key), fd); }
 void Criu::keep(int fd) { inner_->kept.push_back(fd); }
@@ -219,8 +249,7 @@ CriuAnswer Criu::call(CriuRequest request, const CriuOptions* options, const Cri
     const State state = advance(notification, answer);
     if (state == State::answered) return answer;
     if (state == State::waiting) {
-      pollfd readable = {poll_fd(), POLLIN, 0};
-      poll(&readable, 1, -1);
+      if (!inner_->wait(answer)) return answer;
       continue;
     }
     answer.error = reply(notify ? notify(notification) : CriuReply{});
@@ -228,9 +257,33 @@ CriuAnswer Criu::call(CriuRequest request, const CriuOptions* options, const Cri
   }
 }
 
+namespace {
+
+// "4 1 1\nGITID\nNAME\n"
+std::string text_of(const CriuVersion& version) {
+  return std::to_string(version.major) + " " + std::to_string(version.minor) + " " + std::to_string(version.sublevel) +
+         "\n" + version.git_id + "\n" + version.name + "\n";
+}
+
+bool parse_version(const std::string& text, CriuVersion& version) {
+  const std::vector<std::string_view> lines = lines_of(text);
+  const std::vector<std::string_view> numbers = words_of(lines.empty() ? "" : lines[0]);
+  if (lines.size() != 3 || numbers.size() != 3) return false;
+  const auto number = [&](std::size_t at) { return static_cast<int>(leading_number(numbers[at]).value_or(0)); };
+  version = {number(0), number(1), number(2), std::string{lines[1]}, std::string{lines[2]}};
+  return true;
+}
+
+}  // namespace
+
 Error Criu::version(CriuVersion& version) {
+  const std::string path = inner_->service.empty() ? path_of_program(inner_->program) : "";
+  const RememberedAnswer last{path, "version", RememberedAnswer::Of::program};
+  std::string text;
+  if (last.read(text) && parse_version(text, version)) return {};
   const CriuAnswer answer = call(CriuRequest::version, nullptr);
   version = answer.version;
+  if (!answer.error) last.write(text_of(version));
   return answer.error;
 }
 
@@ -283,8 +336,7 @@ CriuAnswer Criu::finish(const std::string& request) {
   while (advance(notification, answer) != State::answered) {
     if (!notification.name.empty() && (answer.error = reply({}))) return answer;
     notification = {};
-    pollfd readable = {poll_fd(), POLLIN, 0};
-    poll(&readable, 1, -1);
+    if (!inner_->wait(answer)) return answer;
   }
   return answer;
 }

@@ -1,6 +1,7 @@
 // Whom we talk to: a child `criu swrk N`, or a service behind a socket. Messages in, messages out.
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class Worker {
   [[nodiscard]] Error send(const std::string& message);
   // Does not wait. `descriptor`: the first that came with it; others are closed.
   Got receive(std::string& message, OwnedDescriptor& descriptor);
+  void kill() { child_.signal(SIGKILL); }
   // Closes the socket and waits for the child; its status, 0 for a service.
   int close();
   // Hangs up. A worker that has not ended in that time is left alone: its pid; 0: it has ended.

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "critpipe/image_writer.hpp"
+#include "critpipe/spool.hpp"
 #include "stream/sigpipe_guard.hpp"
 
 namespace critpipe {
@@ -31,12 +32,13 @@ Error HeldImages::Store::append(HeldImage& image, Bytes bytes, const std::string
     Extent& extent = image.extents.back();
     const auto piece =
         bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), extent.room - extent.size)));
-    const ssize_t done = pwrite(file.fd(), piece.data(), piece.size(), static_cast<off_t>(extent.offset + extent.size));
-    if (done < 0 && errno == EINTR) continue;
-    if (done <= 0) return system_error(Reason::io_write, name, done < 0 ? errno : ENOSPC);
-    extent.size += static_cast<std::uint64_t>(done);
-    image.size += static_cast<std::uint64_t>(done);
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
+    const std::uint64_t begin = extent.offset + extent.size;
+    std::uint64_t at = begin;
+    const Error error = write_at(file.fd(), at, piece, name);
+    extent.size += at - begin;
+    image.size += at - begin;
+    if (error) return error;
+    bytes = bytes.subspan(piece.size());
   }
   return {};
 }
@@ -84,8 +86,7 @@ void HeldImages::Store::free(const Extent& extent) const {
 }
 
 HeldImages::HeldImages(const std::string& spool) : store_{std::make_unique<Store>()} {
-  const int fd = spool.empty() ? memfd_create("critpipe-images", MFD_CLOEXEC)
-                               : open(spool.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  const int fd = spool.empty() ? memfd_create("critpipe-images", MFD_CLOEXEC) : open_without_name(spool);
   store_->file = OwnedDescriptor{fd};
   if (fd < 0) store_->error = system_error(Reason::io_open, spool.empty() ? "memfd" : spool, errno);
 }

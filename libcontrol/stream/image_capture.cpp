@@ -77,7 +77,7 @@ struct ImageCapture::Capture final : StreamerEnd::State {
   Error on_closed() override { return {}; }
   Error on_event(std::uint64_t key, std::uint32_t what) override;
   Error work(bool& more) override;
-  bool has_ended() override { return is_finished && shards_are_idle(); }
+  bool has_ended() override { return is_finished && shards_are_idle() && (will_end || !options.waits_for_end); }
   Error on_stop() override { return named_error(Reason::incomplete_checkpoint, "CRIU", "its dump was stopped"); }
   void release() override;
 
@@ -102,7 +102,8 @@ struct ImageCapture::Capture final : StreamerEnd::State {
   bool has_started = false;
   bool has_last = false;  // is complete
   bool has_first_only = true;
-  bool will_end = false;
+  bool wants_mark = false;   // the end may be put
+  bool will_end = false;     // and nothing follows it
   bool is_finished = false;  // the stream has its end, as soon as the outputs have taken it
 };
 
@@ -115,6 +116,7 @@ Error ImageCapture::Capture::check_name(const std::string& name) {
 }
 
 Error ImageCapture::Capture::on_request(const std::string& name) {
+  if (is_finished) return named_error(Reason::bad_request, name, "it comes behind the last image");
   if (Error error = check_name(name)) return error;
   if (nr_of_criu == max_open_members) return named_error(Reason::limit_members, name, visible(name));
   ++nr_images;
@@ -149,6 +151,7 @@ Error ImageCapture::Capture::add(const std::string& name, OwnedDescriptor file, 
     events.wake();
   }
   nr_of_criu += is_of_criu ? 1 : 0;
+  is_finished = false;
   inputs.emplace(id, std::move(input));
   return {};
 }
@@ -236,12 +239,14 @@ Error ImageCapture::Capture::work(bool& more) {
 }
 
 Error ImageCapture::Capture::try_to_finish() {
-  if (is_finished || !has_closed || nr_of_criu > 0) return {};
+  // While post-dump is answered, CRIU has sent its last image and keeps its connection.
+  const bool is_all = has_closed || (has_last && options.waits_for_end);
+  if (is_finished || !is_all || nr_of_criu > 0) return {};
   if (!has_last && (nr_images == 0 || !has_first_only))
     return named_error(Reason::incomplete_checkpoint, "CRIU",
                        nr_images == 0 ? "CRIU has gone without sending an image"
                                       : "CRIU has gone before inventory.img, its last image");
-  if (!inputs.empty() || (options.waits_for_end && !will_end)) return {};
+  if (!inputs.empty() || (options.waits_for_end && !wants_mark)) return {};
   Shard* const shard = free_shard();
   if (!shard) return {};
   is_finished = true;
@@ -281,12 +286,18 @@ Error ImageCapture::add_file(const std::string& name, OwnedDescriptor file) {
 
 void ImageCapture::end() {
   capture().will_end = true;
+  end_images();
+}
+
+void ImageCapture::end_images() {
+  capture().wants_mark = true;
   capture().events.wake();
 }
 
+bool ImageCapture::has_end() const { return capture().is_finished && capture().shards_are_idle(); }
+
 bool ImageCapture::has_all_images() const {
   const Capture& from = capture();
-  // While post-dump is answered, CRIU has sent its last image and keeps its connection.
   return (from.has_closed || from.has_last) && from.nr_of_criu == 0 && from.shards_are_idle();
 }
 

@@ -2,8 +2,8 @@
 //
 // Input: a byte for the pieces, a byte with the length of the pagemap in units of 16 bytes, the pagemap, the pages
 // image.
-#include "critpipe/pages.hpp"
 #include "fuzz/fuzz.hpp"
+#include "pages/held_pages.hpp"
 
 namespace critpipe {
 namespace {
@@ -16,44 +16,42 @@ struct Content {
   bool operator==(const Content&) const = default;
 };
 
-Content fed(std::shared_ptr<const StoredPages> pages, Bytes image, std::uint64_t seed) {
+// As a stream.
+class Stream final : public PagesSink {
+ public:
   Content content;
-  BlockFeed feed{std::move(pages)};
-  const auto take = [&](Bytes bytes) {
+
+ protected:
+  void refused(const Error&) override { content.is_damaged = true; }
+  Step pages(std::uint64_t first, Bytes bytes) override {
+    require(content_position(first, smallest_page) == content.bytes.size());
     content.bytes.insert(content.bytes.end(), bytes.begin(), bytes.end());
     return Step::go;
-  };
-  (void)feed.feed({}, take);
-  in_pieces(image, seed, [&](Bytes piece) { return feed.feed(piece, take) == Step::go; });
-  content.is_damaged = static_cast<bool>(feed.error());
-  return content;
+  }
+};
+
+Content streamed(std::shared_ptr<const StoredPages> blocks, Bytes image, std::uint64_t seed) {
+  Stream stream;
+  stream.stored_as(std::move(blocks));
+  bool goes_on = true;
+  in_pieces(image, seed, [&](Bytes piece) { return goes_on = stream.raw(piece) == Step::go; });
+  if (goes_on) (void)stream.end();
+  stream.content.bytes.resize(stream.content.bytes.size() / page_size * page_size);
+  return stream.content;
 }
 
-// By position, block after block.
-Content read(const StoredPages& pages, Bytes image) {
+// By position, `at_once` pages at a time.
+Content read(const PagesImage& image, std::uint64_t at_once) {
   Content content;
-  for (std::uint64_t page = 0; page < pages.nr_pages();) {
-    const StoredPages::Block block = pages.block_of(page);
-    require(block.nr_pages > 0 && block.page <= page && page < block.page + block.nr_pages);
-    require(block.offset + block.size <= pages.size_bytes());
-    if (block.offset > image.size() && block.size > 0) return content;
-    const Bytes there = image.subspan(std::min<std::size_t>(block.offset, image.size()));
-    const Bytes stored = there.first(std::min<std::size_t>(there.size(), block.size));
-    page = block.page + block.nr_pages;
-    if (block.is_plain) {
-      content.bytes.insert(content.bytes.end(), stored.begin(), stored.end());
-      if (stored.size() < block.size) return content;
-      continue;
-    }
-    if (stored.size() < block.size) return content;
-    std::vector<std::byte> decoded(block.nr_pages * page_size);
-    if (decode_block(stored, decoded) != Reason::none) {
-      content.is_damaged = true;
-      return content;
-    }
-    content.bytes.insert(content.bytes.end(), decoded.begin(), decoded.end());
+  for (;;) {
+    std::vector<std::byte> pages(bytes_of_pages(at_once, page_size));
+    std::uint64_t nr_read = 0;
+    const Error error = image.read_pages(pages_in(content.bytes.size(), page_size), pages, nr_read);
+    pages.resize(bytes_of_pages(nr_read, page_size));
+    content.bytes.insert(content.bytes.end(), pages.begin(), pages.end());
+    content.is_damaged = static_cast<bool>(error);
+    if (error || nr_read < at_once) return content;
   }
-  return content;
 }
 
 void run(Bytes input) {
@@ -66,15 +64,23 @@ void run(Bytes input) {
   (void)decoder.finish();
   if (!pagemap.layout) return;
   Error error;
-  const auto pages = pagemap.layout->placed(page_size, error);
-  require(static_cast<bool>(pages) != static_cast<bool>(error));
-  if (!pages || pages->nr_pages() > 4096) return;
+  const auto blocks = pagemap.blocks(page_size, error);
+  require(static_cast<bool>(blocks) != static_cast<bool>(error));
+  if (!blocks || pagemap.nr_present > 4096) return;
   const Bytes image = input.subspan(size);
-  const Content whole = fed(pages, image, 0);
-  require(whole == fed(pages, image, seed + 1));
-  const Content read_by_position = read(*pages, image);
-  require(read_by_position.is_damaged == whole.is_damaged && read_by_position.bytes == whole.bytes);
-  if (!whole.is_damaged) require(pages_in(whole.bytes.size(), page_size) == pages->nr_pages_in(image.size()));
+  const Content whole = streamed(blocks, image, 0);
+  require(whole == streamed(blocks, image, seed + 1));
+  std::uint64_t room = image.size();
+  const auto held = std::make_shared<HeldPages>(room);
+  held->want_all();
+  in_pieces(image, seed, [&](Bytes piece) {
+    held->take(piece);
+    return true;
+  });
+  const PagesImage by_position{{.held = held}, "pages-1.img", page_size, blocks};
+  require(read(by_position, seed % 7 + 1) == whole);
+  if (!whole.is_damaged)
+    require(pages_in(whole.bytes.size(), page_size) == pagemap.nr_pages_in({image.size()}, page_size));
 }
 
 }  // namespace

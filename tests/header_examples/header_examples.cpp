@@ -19,14 +19,15 @@
 #include "critpipe/input_file.hpp"
 #include "critpipe/inspect.hpp"
 #include "critpipe/json.hpp"
+#include "critpipe/json_value.hpp"
 #include "critpipe/match.hpp"
 #include "critpipe/memory.hpp"
 #include "critpipe/output.hpp"
-#include "critpipe/page_blocks.hpp"
 #include "critpipe/pages_writer.hpp"
 #include "critpipe/report.hpp"
 #include "critpipe/search.hpp"
 #include "critpipe/set.hpp"
+#include "critpipe/spool.hpp"
 #include "critpipe/source.hpp"
 #include "critpipe/stored_image.hpp"
 #include "critpipe/survey.hpp"
@@ -153,6 +154,28 @@ TEST_F(HeaderExamples, Json) {
   EXPECT_EQ(bytes_in("fs-12.img"), bytes_in("dump/fs-12.img"));
 }
 
+TEST_F(HeaderExamples, JsonValue) {
+  std::string all;
+  const auto example = [&]() -> Error {
+#include "json_value.1.inc"
+    all = types;
+    return {};
+  };
+  EXPECT_FALSE(example());
+  EXPECT_EQ(all, "7 bind proc");
+}
+
+TEST_F(HeaderExamples, Spool) {
+  const std::vector<std::byte> bytes(5000, std::byte{7});
+  const auto example = [&]() -> Error {
+#include "spool.1.inc"
+    EXPECT_EQ(end, bytes.size());
+    close(file);
+    return {};
+  };
+  EXPECT_FALSE(example());
+}
+
 TEST_F(HeaderExamples, StoredImage) {
   const auto change = [&]() -> Error {
 #include "stored_image.1.inc"
@@ -209,21 +232,6 @@ TEST_F(HeaderExamples, Pages) {
   const PageRun run{};
   EXPECT_EQ(lazy.runs({&run, 1}), Step::go);
   EXPECT_EQ(lazy.pages, 0u);
-}
-
-TEST_F(HeaderExamples, PageBlocks) {
-  auto layout = std::make_shared<PageLayout>();
-  layout->parts.push_back({.nr_pages = 1, .pages_per_block = 1});
-  layout->block_sizes.push_back(0);
-  Pagemap pagemap;
-  pagemap.layout = layout;
-  const PageRun run{};
-  std::vector<std::byte> content(4096, std::byte{1});
-  const auto bytes_at = [](std::uint64_t, std::uint64_t) { return Bytes{}; };
-  Error error;
-#include "page_blocks.1.inc"
-  EXPECT_FALSE(error);
-  EXPECT_EQ(content.back(), std::byte{0});
 }
 
 TEST_F(HeaderExamples, PagesWriter) {

@@ -19,6 +19,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 
 sys.dont_write_bytecode = True
@@ -89,7 +90,12 @@ BASES = {
     "crit-repack": (("--compress",), ("--flatten",)),
     "crit-pages": ((), ("--at", "0:64"), ("--contents",)),
     "crit-x": tuple((word,) for word in ("ps", "fds", "mems", "rss", "sk")),
+    "crit-restore": ((),),
 }
+# Of a program that acts, what only looks at its input.
+LOOKING = {"crit-restore": [("--check", *more) for more in (
+    (), ("--json",), ("--shell-job", "--tcp-established", "--file-locks", "--ext-unix-sk"), ("--tcp-close", "--root=/"),
+    ("--external=mnt[a]:/b",), ("--inherit=/a=0",), ("--set-name=",))]}
 # What no program needs: it tells restores about the machine, and how the dump went.
 NOT_NOTICED = ("inventory.img missing", "inventory.img of another kind")
 # Which programs read an image for what it means: each says that it is of another kind, in some mode at least.
@@ -103,14 +109,17 @@ READERS = {
     "fs-7.img": ("crit-x", "crit-inspect"),
     "stats-dump": ("crit-stats", "crit-inspect"),
 }
-# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others. crit-container, crit-criu, crit-dump and
-# crit-restore act on processes, through CRIU, which reads the sets; crit-stream needs CRIU's socket.
-OTHERS = ("crit", "crit-container", "crit-fromjson", "crit-criu", "crit-dump", "crit-restore", "crit-stream")
+# Not of an image set: crit-fromjson gets what crit-tojson prints, and crit calls the others. crit-container, crit-criu and crit-dump
+# act on processes, through CRIU, which reads the sets; crit-stream needs CRIU's socket.
+OTHERS = ("crit", "crit-container", "crit-fromjson", "crit-criu", "crit-dump", "crit-stream")
 INPUTS_OF = {"--diff": 2}
 
 
 def modes_of(program):
     """The command lines that --help has rows for, each with the words that stand before the inputs."""
+    if program in LOOKING:
+        yield from LOOKING[program]
+        return
     told = subprocess.run([os.path.join(PROGRAMS, program), "--help"], capture_output=True, text=True, check=True).stdout
     options = re.findall(r"^ {2}(?:-\w, |    )--([\w-]+)(\[?=[\w:\[\]]+)?", told, re.M)
     assert options, program
@@ -257,6 +266,10 @@ def odd_sets(scratch, plain):
     for number, (name, runs, mappings) in enumerate(cases):
         directory = os.path.join(scratch, f"c{number}")
         checkpoint(directory, runs, mappings, source.choice((0, 1, 40)))
+        if (number + number // len(RUNS)) % 2:  # of each kind of runs, one is an archive
+            with tarfile.open(directory + ".tar", "w") as archive:
+                archive.add(directory, "checkpoint")
+            directory += ".tar"
         yield Case(name, directory, plain, "")
 
 

@@ -27,6 +27,10 @@ def tar(members):
     return out.getvalue()
 
 
+def gz(data):
+    return gzip.compress(data, mtime=MTIME)
+
+
 def zstd(data):
     return subprocess.run(["zstd", "-qc"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
@@ -42,6 +46,11 @@ def file_system():
                 ("home/user/dump/core-7.img", core), ("root/checkpoint/core-8.img", core),
                 ("srv/save.tar", tar([("checkpoint/core-9.img", core)])),
                 ("stats-monthly", b"1 2 3\n"), ("var/lib/checkpoint/pages-1.img", b"\0" * 4096)])
+
+
+def set_of(stored_layer):
+    """What the sets of a layer are called, by the bytes that it is stored as."""
+    return digest(stored_layer)[:12]
 
 
 def docker_archive(layers):
@@ -64,7 +73,7 @@ def old_docker_archive(layers):
     return tar([("manifest.json", json.dumps([{"Layers": [name for name, _ in members]}]).encode()), *members])
 
 
-def oci_files(layers, packed=gzip.compress):
+def oci_files(layers, packed=gz):
     """The files of an OCI layout: oci-layout, index.json, blobs/sha256/DIGEST."""
     blobs = [packed(layer) for layer in layers]
     manifest = json.dumps({"schemaVersion": 2, "layers": [
@@ -77,7 +86,7 @@ def oci_files(layers, packed=gzip.compress):
     return files
 
 
-def oci_archive(layers, folder="", packed=gzip.compress):
+def oci_archive(layers, folder="", packed=gz):
     return tar((folder + name, content) for name, content in oci_files(layers, packed).items())
 
 

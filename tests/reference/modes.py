@@ -60,6 +60,10 @@ MODES = {
     # How large the input is, which some modes say, is another in each form: see inspections.py.
     "crit-inspect": ["--processes -p {pid} @", "--sockets @", "--files @", "--mounts @", "--memory @",
                      "--stats @", "--config @", "--environment @", "--lines @", "--lines --big-numbers=text @", "--set= --lines @"],
+    "crit-check": ["@", "--severity note @", "--json @", "--lines --severity note @", "--explain @", "-q @", "--exact @", "--set= @",
+                   "--exact --tcp-established --shell-job --ext-unix-sk --file-locks --root / @",
+                   "--exact --tcp-close --lazy-pages @", "--external mnt[x]:/y --inherit-fd fd[3]:/x @"],
+    "crit-restore": ["--check @", "--check --json @", "--check --shell-job --tcp-established --root / @"],
     "crit-repack": ["--compress @", "--compress=16K -j 1 --acceleration 9 @", "--decompress --stream @", "--flatten @", "--rebase other @",
                     "--drop-zero @", "--only-pages flags&MAP_ANON @", "--drop status&VMA_AREA_STACK @", "--set= --compress @",
                     "--compress --page-size 4K --into OUT @"],
@@ -74,12 +78,15 @@ OTHERS = {"--output", "--no-sync", "--force", "--partial", "--max-entry", "--max
           "--no-progress", "--all", "--max-count", "--parent", "--parents", "--no-parents", "--format",
           "--threads", "--zstd", "--context"}
 OTHERS_OF = {"crit-grep": {"--fields"},              # reads no input
+             "crit-check": {"--rules", "--here"},      # of no input; of the machine, as crit-restore --check
              "crit-repack": {"--plan", "--json", "--big-numbers", "--rewrite", "--no-bak"},  # times; a directory
              "crit-inspect": {"--summary", "--json", "--table", "--sort", "--recursive", "--files-from", "--checkpointctl",
                               "--jobs"}}
+# Of a program that acts, what only looks at its input: its other options are none of modes.
+LOOKING = {"crit-restore"}
 # Inputs that are named in a file, or found below a directory.
 for program, words in {"crit-cat": "--list", "crit-tojson": "--lines --only=*.img", "crit-grep": "--lines pid>0", "crit-pages": "--list",
-                       "crit-x": "mems", "crit-stats": "--lines"}.items():
+                       "crit-x": "mems", "crit-stats": "--lines", "crit-check": "--lines"}.items():
     MODES[program] += [f"{words} --files-from list", f"{words} --recursive @"]
 # How a set is written: cases. Other files than images: what an archive has beside them is not in all forms. Matches up to a number: in which order they come
 # depends on the form. Parents: parents.py.
@@ -98,6 +105,8 @@ def options_in_use(program):
 
 def check_table():
     for program, modes in MODES.items():
+        if program in LOOKING:
+            continue
         words = {word.split("=")[0] for mode in modes for word in mode.split()}
         for name, letter in options_in_use(program).items():
             if name not in OTHERS | OTHERS_OF.get(program, set()) and name not in words and letter not in words:
@@ -113,12 +122,13 @@ def files_of(path):
     return files
 
 
-def answer(program, words, folder, stdin=None):
+def answer(program, words, folder, stdin=None, called=""):
     """What it prints or writes, in a form that does not depend on the order of members. stdin: bytes of a pipe; or True: the
-    file ck is standard input."""
+    file ck is standard input. called: its set, in the layer of a container image."""
     global nr_runs
     nr_runs += 1
     out = os.path.join(folder, "OUT")
+    words = [word + called if word == "--set=" else word for word in words]
     command = [f"{BIN}/{program}", *(("-" if word == "@" else word) if stdin else ("ck" if word == "@" else word) for word in words)]
     with open(os.path.join(folder, "ck") if stdin is True else os.devnull, "rb") as file:
         at = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": file}
@@ -146,6 +156,12 @@ def answer(program, words, folder, stdin=None):
     # How a place is written differs from form to form, and so does what standard input is called.
     place = rb"(?:ck|(?<![\w.])-)(?:[:/][^ :\"/]+(?:/[^ :\"/]+)*?)??[:/](?:checkpoint/)?(?=[\w-]+(?:\.[\w.]+)?)"
     texts = [re.sub(place, b"ck:", part) for part in (text, done.stderr)]
+    if called:
+        layer = rb'(?:ck|(?<![\w.])-):[^ :"]*' + called.encode() + rb'[^ :"]*:'
+        texts = [re.sub(layer + rb"(?:checkpoint/)?(?=[\w-]+\.img)", b"ck:", part) for part in texts]
+        texts = [re.sub(layer, b"ck:", part) for part in texts]
+        names = rb'(?<="set": ")' + called.encode() + rb'(?=")|\b' + called.encode() + rb"/| \(" + called.encode() + rb"\)"
+        texts = [re.sub(names, b"", part) for part in texts]
     # The set that --recursive finds is one directory deeper than the input.
     if "--recursive" in words:
         texts = [re.sub(rb'"checkpoint": "ck:checkpoint"', b'"checkpoint": "ck"', part) for part in texts]
@@ -165,32 +181,37 @@ def checkpoint_files(path):
 
 
 def forms_of(path, archive, all_of_them):
-    """(name, bytes of a file or files of a directory, is it to be read from a pipe, or as "file" from standard input)"""
+    """(name, bytes of a file or files of a directory, is it to be read from a pipe, or as "file" from standard input, and what
+    its set is called)"""
     files = checkpoint_files(path)
     pages_first = sorted(files.items(), key=lambda item: "/pages-" not in item[0])
     layer = container_images.tar(sorted(files.items()))
     layers = [container_images.file_system(), layer]
     with open(archive, "rb") as file:
-        yield "archive", file.read(), False
-    yield "pages first, from a pipe", container_images.zstd(container_images.tar(pages_first)), True
-    yield "OCI directory", container_images.oci_files(layers), False
+        yield "archive", file.read(), False, ""
+    yield "pages first, from a pipe", container_images.zstd(container_images.tar(pages_first)), True, ""
+    yield "OCI directory", container_images.oci_files(layers), False, container_images.set_of(container_images.gz(layer))
     pages_last = sorted(files.items(), key=lambda item: "/pages-" in item[0])
-    yield "pages last, as standard input", container_images.tar(pages_last), "file"
+    yield "pages last, as standard input", container_images.tar(pages_last), "file", ""
     if not all_of_them:
         return
-    yield "pages first", container_images.tar(pages_first), False
-    yield "reversed", container_images.tar(sorted(files.items(), reverse=True)), False
+    yield "pages first", container_images.tar(pages_first), False, ""
+    yield "reversed", container_images.tar(sorted(files.items(), reverse=True)), False, ""
     shuffled = sorted(files.items())
     random.Random(7).shuffle(shuffled)
-    yield "shuffled", container_images.tar(shuffled), False
-    yield "seekable tar.zst", seekable_zstd.pack(layer, 100_000), False
-    yield "seekable tar.zst, pages first", seekable_zstd.pack(container_images.tar(pages_first), 1 << 20), False
-    yield "docker-archive", container_images.docker_archive(layers), False
-    yield "docker-archive, from a pipe", container_images.docker_archive(layers[::-1]), True
-    yield "old docker-archive", gzip.compress(container_images.old_docker_archive(layers), 1), False
-    yield "OCI archive", container_images.oci_archive([container_images.tar(pages_first)]), False
-    yield "OCI archive in a folder, from a pipe", container_images.oci_archive(layers, "./image/", container_images.zstd), True
-    yield "docker directory", {container_images.digest(layer): layer, "manifest.json": b"{}", "version": b"1"}, False
+    yield "shuffled", container_images.tar(shuffled), False, ""
+    yield "seekable tar.zst", seekable_zstd.pack(layer, 100_000), False, ""
+    yield "seekable tar.zst, pages first", seekable_zstd.pack(container_images.tar(pages_first), 1 << 20), False, ""
+    plain = container_images.set_of(layer)
+    yield "docker-archive", container_images.docker_archive(layers), False, plain
+    yield "docker-archive, from a pipe", container_images.docker_archive(layers[::-1]), True, plain
+    yield "old docker-archive", gzip.compress(container_images.old_docker_archive(layers), 1), False, plain
+    first = container_images.tar(pages_first)
+    yield "OCI archive", container_images.oci_archive([first]), False, container_images.set_of(container_images.gz(first))
+    packed = container_images.oci_archive(layers, "./image/", container_images.zstd)
+    yield "OCI archive in a folder, from a pipe", packed, True, container_images.set_of(container_images.zstd(layer))
+    docker = {container_images.digest(layer): layer, "manifest.json": b"{}", "version": b"1"}
+    yield "docker directory", docker, False, plain
 
 
 def values_of(folder):
@@ -230,10 +251,12 @@ def one_checkpoint(name, other):
                  for program, rows in MODES.items() for mode in rows]
         wanted = [answer(program, words, reference) for program, words in modes]
         forms = forms_of(path, os.path.join(ARCHIVES, name + ".tar.zst"), name in EVERY_FORM)
-        for number, (form, content, piped) in enumerate(forms, 1):
+        for number, (form, content, piped, called) in enumerate(forms, 1):
             folder = prepare(work, number, content, other)
             for (program, words), want in zip(modes, wanted):
-                got = answer(program, words, folder, True if piped == "file" else content if piped else None)
+                if program in LOOKING and piped:  # what it looks at, it reads twice
+                    continue
+                got = answer(program, words, folder, True if piped == "file" else content if piped else None, called)
                 if got != want:
                     fail(f"{name} as {form}: {program} {' '.join(words)}", first_difference(want, got))
 

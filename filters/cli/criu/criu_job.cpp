@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+
+#include "cli/spool.hpp"
+#include "critpipe/output.hpp"
 
 namespace critpipe::filters {
 
@@ -107,30 +109,31 @@ void EventCommands::report_late(const std::string& state) {
 
 namespace {
 
-bool copy_file(int from, int to) {
-  for (ssize_t got; (got = sendfile(to, from, nullptr, std::size_t{1} << 30)) != 0;)
-    if (got < 0 && errno != EINTR) return false;
-  return true;
-}
-
 // Where the log is kept; empty: it is not.
-std::string copy_log(Program& program, int directory, const char* log_name, bool has_failed) {
-  const OwnedDescriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!log) return "";
-  if (const auto path = program.value("log")) {
-    const OwnedDescriptor file{open(path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-    if (file && copy_file(log.fd(), file.fd())) return *path;
-    program.report(system_error(Reason::io_write, *path, errno));
-    return "";
-  }
+std::string kept_log(Program& program, int directory, const char* log_name, bool has_failed) {
+  if (const auto path = program.value("log")) return copy_log(program, directory, log_name, *path) ? *path : "";
   if (!has_failed) return "";
-  const char* place = getenv("TMPDIR");
-  std::string path = std::string{place && *place ? place : "/tmp"} + "/" + log_name + ".XXXXXX";
+  std::string path = temporary_directory() + "/" + log_name + ".XXXXXX";
   const OwnedDescriptor file{mkostemp(path.data(), O_CLOEXEC)};
-  return file && copy_file(log.fd(), file.fd()) ? path : "";
+  return file && copy_log(program, directory, log_name, path) ? path : "";
 }
 
 }  // namespace
+
+bool copy_log(Program& program, int directory, const char* log_name, const std::string& path) {
+  const OwnedDescriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!log) return false;
+  const Error error = replace_file(path, [&](Output& output) {
+    std::vector<std::byte> block(block_bytes);
+    for (ssize_t got; (got = read(log.fd(), block.data(), block.size())) != 0;) {
+      if (got > 0) output.pass(Bytes{block}.first(static_cast<std::size_t>(got)));
+      else if (errno != EINTR) return system_error(Reason::io_read, log_name, errno);
+    }
+    return Error{};
+  });
+  if (error) program.report(error);
+  return !error;
+}
 
 bool is_of_criu(const Error& error) {
   switch (error.reason) {
@@ -146,7 +149,7 @@ bool is_of_criu(const Error& error) {
 void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name) {
   // Of what was stopped, or failed on our side, CRIU's log knows nothing.
   const bool explains = !end.stopped && is_of_criu(end.error);
-  const std::string kept = copy_log(program, directory, log_name, explains);
+  const std::string kept = kept_log(program, directory, log_name, explains);
   if (!end.stopped) program.report(end.error);
   const std::string first = visible(end.log.first);
   if (explains && !first.empty() && end.error.name.find(first) == std::string::npos)
@@ -158,7 +161,7 @@ void report_failure(Program& program, const JobEnd& end, int directory, const ch
 }
 
 void keep_log(Program& program, int directory, const char* log_name) {
-  (void)copy_log(program, directory, log_name, false);
+  (void)kept_log(program, directory, log_name, false);
 }
 
 void print_criu_options(Output& output) {

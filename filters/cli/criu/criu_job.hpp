@@ -48,6 +48,8 @@ bool is_of_criu(const Error& error);  // it is CRIU that has failed
 void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name);
 // The same of a job that went well: the log goes to --log FILE, if that is given.
 void keep_log(Program& program, int directory, const char* log_name);
+// Copies a log that is there to the file, as a whole or not at all. False: it is not there, or an error was reported.
+bool copy_log(Program& program, int directory, const char* log_name, const std::string& path);
 
 // Every field of criu_opts: how it goes by RPC, into a stream, or why not.
 void print_criu_options(Output& output);

@@ -6,6 +6,7 @@
 
 #include "base/decimal.hpp"
 #include "base/json_escape.hpp"
+#include "base/edit_distance.hpp"
 
 namespace critpipe {
 
@@ -49,22 +50,6 @@ bool append_escape(std::string_view text, std::size_t& at, std::string& out) {
   return true;
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
 
 bool append_unescaped(std::string_view inside, std::string& out, std::size_t& at) {
@@ -104,8 +89,9 @@ bool is_camel_case_of(std::string_view key, std::string_view field_name) {
 void NearNames::offer(std::string_view name) {
   constexpr std::size_t longest = 64;
   if (wanted_.size() > longest || name.size() > longest) return;
-  const std::size_t distance = edit_distance(wanted_, name);
-  if (distance > std::max<std::size_t>(1, std::min(wanted_.size(), name.size()) / 3)) return;
+  const std::size_t most = std::max<std::size_t>(1, std::min(wanted_.size(), name.size()) / 3);
+  const std::size_t distance = edit_distance(wanted_, name, most);
+  if (distance > most) return;
   std::size_t at = nr_names_ < room ? nr_names_++ : room;
   if (at == room && distance >= distances_[room - 1]) return;
   if (at == room) --at;

@@ -29,8 +29,9 @@ void collect_pagemap(Model& model, std::uint32_t pid, const Entry& entry) {
 bool needed(const Needs& needs) { return needs.pagemaps; }
 
 void expect_pagemap(const Model& model, Missing& missing) {
-  const auto has_pages = [](const Task& task) { return task.is_running(); };
-  if (!model.has_pagemaps && std::ranges::any_of(model.tasks, has_pages)) return missing.say(Reason::no_pagemaps);
+  // Where there is neither a pagemap nor a pages image, the pages are elsewhere.
+  const bool are_here = model.has_pagemaps || model.has_pages;
+  if (!are_here && std::ranges::any_of(model.tasks, &Task::is_running)) return missing.say(Reason::no_pagemaps);
   for (const Task& task : model.tasks)
     if (task.is_running()) missing.want("pagemap-", task.pid);
 }

@@ -1,4 +1,7 @@
 // Image streams: markers and data, of one shard or several, in the order of their sequence numbers.
+//
+// Behind the end of the image there may be more files, and an end again: what crit-dump knows only when the tree is
+// gone. They are no part of the image: if they are cut short, it is whole all the same.
 #include <algorithm>
 #include <map>
 #include <poll.h>
@@ -34,6 +37,7 @@ class Stream {
   Lane* lane_with_next();
   Lane* lane_to_read();
   bool read_marker(Lane& lane);
+  void cut(Lane& lane);
   Step take(Lane& lane);
   Step select(const std::string& name);
   Step take_data(Lane& lane);
@@ -45,7 +49,8 @@ class Stream {
   OpenFiles open_;
   OpenFiles::iterator current_ = open_.end();
   std::uint64_t sequence_ = 0;  // of the next marker
-  bool image_ended_ = false;
+  bool image_ended_ = false;    // by the last marker
+  bool is_whole_ = false;       // the image is, whatever comes
   bool failed_ = false;
 };
 
@@ -79,6 +84,16 @@ Stream::Lane* Stream::lane_to_read() {
   return waiting.empty() ? nullptr : waiting.front();
 }
 
+// A shard ends in the middle of something.
+void Stream::cut(Lane& lane) {
+  const Error& error = lane.shard->reader->error();
+  lane.ended = true;
+  if (is_whole_ && (!error || error.reason == Reason::cut_compression)) return;
+  if (error) to_.fail(error);
+  else fail(Reason::cut_stream, sequence_);
+  failed_ = true;
+}
+
 bool Stream::read_marker(Lane& lane) {
   PeekReader& reader = *lane.shard->reader;
   const Bytes size_word = reader.peek(4);
@@ -93,17 +108,16 @@ bool Stream::read_marker(Lane& lane) {
   }
   const Bytes all = reader.peek(4 + size);
   if (all.size() < 4 + size) {
-    if (reader.error()) to_.fail(reader.error());
-    else fail(Reason::cut_stream, sequence_);
-    failed_ = true;
-    return false;
+    cut(lane);
+    return !failed_;
   }
   if (!parse_marker(all.subspan(4, size), lane.next)) {
     fail(Reason::bad_marker, sequence_, size, "of " + std::to_string(size) + " bytes that are no marker");
     return false;
   }
   (void)reader.read_some(4 + size);
-  if (image_ended_) {
+  const bool may_follow = is_whole_ && lane.next.body == Marker::Body::name && !lane.next.name.ends_with(".img");
+  if (image_ended_ && !may_follow) {
     fail(Reason::bad_marker, sequence_, 0, "behind the end of the image");
     return false;
   }
@@ -149,10 +163,7 @@ Step Stream::take_data(Lane& lane) {
     open.member.packed = reader.packed();
     if (to_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
   }
-  if (left == 0) return Step::go;
-  if (reader.error()) to_.fail(reader.error());
-  else fail(Reason::cut_stream, sequence_);
-  failed_ = true;
+  if (left > 0) cut(lane);
   return Step::go;
 }
 
@@ -165,7 +176,7 @@ Step Stream::end_file() {
 }
 
 Step Stream::take(Lane& lane) {
-  lane.has_next = false;
+  lane.has_next = image_ended_ = false;
   ++sequence_;
   using Body = Marker::Body;
   const Body body = lane.next.body;
@@ -178,7 +189,7 @@ Step Stream::take(Lane& lane) {
     case Body::data: return take_data(lane);
     case Body::file_end: return end_file();
     case Body::image_end:
-    case Body::none: image_ended_ = true;
+    case Body::none: image_ended_ = true; is_whole_ = is_whole_ || open_.empty();
   }
   return Step::go;
 }
@@ -198,10 +209,13 @@ Step Stream::read() {
   for (const Lane& lane : lanes_)
     if (lane.has_next) lowest = std::min(lowest, lane.next.sequence);
   if (!failed_ && lowest != Member::unknown) fail(Reason::bad_sequence, sequence_, lowest);
-  else if (!failed_ && !image_ended_) fail(Reason::cut_stream, sequence_);
+  else if (!failed_ && !image_ended_ && !is_whole_) fail(Reason::cut_stream, sequence_);
   else if (!failed_) to_.end();
-  for (auto& [name, open] : open_)
-    if (open.wanted) to_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
+  for (auto& [name, open] : open_) {
+    if (!open.wanted) continue;
+    if (is_whole_ && !failed_) (void)to_.receiver.end(open.member);
+    else to_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
+  }
   return Step::go;
 }
 

@@ -41,9 +41,9 @@ std::span<const CheckRow> dump_checks();
 std::vector<MachineFinding> check_before_dump(const HeldProcess& root, const CriuOptions& options);
 
 // Is this CRIU, a program or a path, fit for this kernel? It is asked (criu check) once for each pair of them; the
-// answer is kept in the runtime directory.
+// answer is kept in the runtime directory. One that does not answer is a finding.
 std::span<const CheckRow> criu_checks();
-std::vector<MachineFinding> check_criu(const std::string& program);
+std::vector<MachineFinding> check_criu(const std::string& program, CriuPatience patience = {});
 
 // What of this machine stands in the way of a restore here: pids and ports that are taken, addresses, files and
 // capabilities that are missing, a processor that lacks instructions. What is wrong with the images themselves is for

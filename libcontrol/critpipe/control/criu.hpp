@@ -89,6 +89,7 @@ struct CriuNotification {
 struct CriuReply {
   bool success = true;
   std::vector<std::string> external = {};  // to query-ext-files
+  bool is_final = false;                   // a job's stop_fd does not change it any more
 };
 using CriuNotify = std::function<CriuReply(CriuNotification&)>;
 
@@ -109,6 +110,7 @@ struct CriuAnswer {
   pid_t pid = 0;             // of the restored root task, or of a page server
   int port = 0;              // of a page server
   int status = 0;            // of wait_pid, as of waitpid()
+  bool gave_up = false;      // of waiting for it: the error says why
   bool restored = false;     // a dump of the caller itself: this is the restored process
   CriuVersion version = {};
   std::string payload = {};  // all of it: a checked criu_resp
@@ -118,6 +120,12 @@ struct CriuAnswer {
 struct CriuFeature {
   std::string name;  // "mem_track": a field of criu_features
   bool available = false;
+};
+
+// How long an answer is waited for.
+struct CriuPatience {
+  int milliseconds = -1;  // -1: for ever
+  int stop_fd = -1;       // readable: not any longer
 };
 
 class Criu {
@@ -135,6 +143,11 @@ class Criu {
   void inherit(std::string key, int fd);
   // Keeps a descriptor open in the worker, under its number.
   void keep(int fd);
+
+  // call() and what asks CRIU give up after that, and kill their worker: not for what may have a tree in its hands.
+  void set_patience(CriuPatience patience);
+  // The same at once, in the midst of a call. The error to be shown.
+  [[nodiscard]] Error give_up(const std::string& why);
 
   // Starts a worker that serves several calls, until cleanup(). Calls that end their worker (all but page servers,
   // cpuinfo, features, version, and pre_dump) have the next call start another one. Reasons: no_criu.

@@ -110,6 +110,12 @@ class ImageCapture final : public StreamerEnd {
   [[nodiscard]] Error add_file(const std::string& name, OwnedDescriptor file);
   // With waits_for_end: nothing will be added any more.
   void end();
+  // With waits_for_end: CRIU's images and what was added so far are a whole checkpoint, and the stream ends as soon as
+  // they have gone out. What is added later follows its end: readers of critpipe read on there, others do not, and if
+  // it is cut short, the checkpoint is whole all the same.
+  void end_images();
+  // All that was announced and added has been accepted by the outputs, and an end behind it.
+  bool has_end() const;
 
   // CRIU is done, and all of its images have been accepted by the outputs. (For waits_for_end; is_done() comes later.)
   // Of a whole dump inventory.img is the last; without it step() returns incomplete_checkpoint.

@@ -16,7 +16,8 @@
 // notifications.
 //
 // `stop_fd` is looked at while CRIU is waited for, and again when `notify` has returned: what came meanwhile makes the
-// answer a no. After a yes to post-dump, or to post-restore, it is too late, and it is not looked at any more.
+// answer a no, unless it is final. After a yes to post-dump, or to post-restore, it is too late, and it is not looked
+// at any more.
 //
 // Nothing here installs signal handlers. Each call uses objects of its own; any thread may make one.
 #pragma once
@@ -38,7 +39,8 @@ struct CriuSetup {
   std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
   std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
   int stop_fd = -1;                                         // readable: give up, and let the tree live; see below
-  int terminal = -1;                                        // that of our session, which a restored shell job joins
+  int patience = -1;  // of a dump: milliseconds in which CRIU must have begun it, or is killed; -1: for ever
+  int terminal = -1;  // that of our session, which a restored shell job joins
 };
 
 struct JobEnd {
@@ -62,8 +64,9 @@ bool config_lets_live(const CriuSetup& setup, const CriuOptions& options);
 JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_fd, const CriuNotify& notify,
                  CriuRequest request = CriuRequest::dump);
 // Dumps into a capture that was made with waits_for_end, by the command line. `work` gets the log and stats-dump.
-// post-dump is passed on to `notify` when all images have been accepted by the outputs of the capture. Afterwards, the
-// caller adds files, calls end() and run(). Reasons of the error: usage, too, for what no stream can have.
+// post-dump is passed on to `notify` when all images have been accepted by the outputs of the capture. There, the
+// caller may end them; afterwards it adds files, calls end() and run(). Reasons of the error: usage, too, for what no
+// stream can have.
 JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapture& capture,
                    const PrivateDirectory& work, const CriuNotify& notify);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
@@ -122,6 +123,38 @@ TEST(ImageCapture, AddsFilesBehindTheLastImage) {
   EXPECT_FALSE(to.capture.run());
   const Stream stream{to.stream()};
   EXPECT_EQ(stream["stats-dump"], "statistics");
+}
+
+// The end may go out while CRIU waits for an answer; what follows it is read on, and may be cut short.
+TEST(ImageCapture, EndsImagesBeforeCriuHasGone) {
+  Capturing to{{.waits_for_end = true}};
+  EXPECT_TRUE(to.criu->dump("inventory.img", "last"));
+  while (!to.capture.has_all_images()) ASSERT_FALSE(to.capture.step());
+  to.capture.end_images();
+  EXPECT_FALSE(to.capture.has_end());
+  while (!to.capture.has_end()) ASSERT_FALSE(to.capture.step());
+  char block[4096];
+  const ssize_t got = read(to.out.read.fd(), block, sizeof block);
+  ASSERT_GT(got, 0);
+  const std::string images(block, static_cast<std::size_t>(got));
+  EXPECT_EQ(Stream{images}["inventory.img"], "last");
+
+  to.criu->go();
+  OwnedDescriptor file{memfd_create("stats", MFD_CLOEXEC)};
+  EXPECT_EQ(write(file.fd(), "statistics", 10), 10);
+  lseek(file.fd(), 0, SEEK_SET);
+  EXPECT_FALSE(to.capture.add_file("stats-dump", std::move(file)));
+  EXPECT_FALSE(to.capture.has_end());
+  to.capture.end();
+  EXPECT_FALSE(to.capture.run());
+  const std::string all = images + to.stream();
+  EXPECT_EQ(Stream{all}["stats-dump"], "statistics");
+  for (std::size_t size = images.size(); size <= all.size(); ++size) {
+    const Stream cut{all.substr(0, size)};
+    EXPECT_FALSE(cut.error);
+    EXPECT_EQ(cut["inventory.img"], "last");
+  }
+  EXPECT_EQ(Stream{images.substr(0, images.size() - 1)}.error.reason, Reason::cut_stream);
 }
 
 TEST(ImageCapture, RefusesNames) {

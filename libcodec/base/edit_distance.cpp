@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "critpipe/match.hpp"
+#include "base/edit_distance.hpp"
 
 namespace critpipe {
 

@@ -3,7 +3,7 @@
 
 #include <numeric>
 
-#include "memory/held_bytes.hpp"
+#include "pages/held_bytes.hpp"
 
 namespace critpipe {
 namespace {

@@ -1,4 +1,4 @@
-// pages: Pages that are stored in LZ4 blocks, as their pagemap lists them.
+// Pages that are stored in LZ4 blocks, as their pagemap lists them. Internal.
 //
 //     pages-PAGES_ID.img   := (pages | blocks)*                    of the present entries, in their order
 //     blocks of an entry   := block*                               each of pages_per_block pages, the last of fewer
@@ -8,11 +8,6 @@
 //
 // A block decodes to at most 4 MiB. An entry with the flag payload_aligned begins at the next border of a page in the
 // file. Sizes come from images: nothing is allocated by what they claim but the room of one block.
-//
-//     if (const auto placed = pagemap.layout->placed(4096, error)) {
-//       const StoredPages::Block block = placed->block_of(run.page);        // where a page is in the file
-//       error.reason = decode_block(bytes_at(block.offset, block.size), content);
-//     }
 //
 // Sources of the facts: the development branch of CRIU after 4.2.1.
 #pragma once
@@ -24,19 +19,45 @@
 #include <span>
 #include <vector>
 
-#include "critpipe/base.hpp"
-#include "critpipe/error.hpp"
-#include "critpipe/image.hpp"
+#include "critpipe/fields.hpp"
+#include "critpipe/pages.hpp"
 
-#pragma GCC visibility push(default)
 namespace critpipe {
 
-constexpr std::uint64_t max_block_bytes = std::uint64_t{4} << 20;  // decoded
+// The sizes of all blocks of a pagemap, in their order: as on the wire, since there may be one for each page, with sums
+// that make any of them be found in some steps.
+class BlockSizes {
+ public:
+  // The numbers of a list, one behind the other, as they stand on the wire. Requires: they are checked.
+  void append(Bytes varints);
+  void append(std::uint32_t size);
+  std::uint64_t count() const { return count_; }
+  std::uint64_t sum() const { return sum_; }
+  std::uint64_t sum_before(std::uint64_t block) const { return at(block).sum; }  // the sum, if it is count()
+  std::uint32_t operator[](std::uint64_t block) const { return at(block).size; }
+  // Calls take(size) for each from `first` on.
+  template <class Take>
+  void each(std::uint64_t first, std::uint64_t nr_blocks, const Take& take) const {
+    const std::byte* next = at(first).next;
+    for (; nr_blocks > 0; --nr_blocks) take(static_cast<std::uint32_t>(trusted_varint(next)));
+  }
 
-// Decodes one block, which fills `into`. Reasons: bad_block.
-[[nodiscard]] Reason decode_block(Bytes stored, std::span<std::byte> into);
+ private:
+  static constexpr std::size_t sum_every = 64;  // blocks
+  struct Mark {
+    std::uint64_t sum, offset;
+  };
+  struct At {
+    std::uint64_t sum;
+    const std::byte* next;
+    std::uint32_t size;
+  };
+  At at(std::uint64_t block) const;
 
-class StoredPages;
+  std::vector<std::byte> varints_;
+  std::vector<Mark> marks_;
+  std::uint64_t count_ = 0, sum_ = 0;
+};
 
 // The present pages of one pagemap, in their order: plain ones, and entries with blocks. Any number of threads may read
 // one that is complete.
@@ -47,12 +68,12 @@ class PageLayout {
     std::uint64_t page = 0;  // number of its first page in the pages image
     std::uint64_t nr_pages = 0;
     std::uint64_t entry = 0;            // of the pagemap
-    std::uint64_t first_block = 0;      // in block_sizes
+    std::uint64_t first_block = 0;      // in sizes
     std::uint32_t pages_per_block = 0;  // 0: plain pages
     bool aligned = false;               // begins where a page begins in the file
   };
   std::vector<Part> parts;
-  std::vector<std::uint32_t> block_sizes;
+  std::shared_ptr<BlockSizes> sizes = std::make_shared<BlockSizes>();
 
   // Never fails: 0 where the pages are plain.
   std::uint64_t nr_blocks(const Part& part) const {
@@ -88,13 +109,10 @@ class StoredPages {
 
  private:
   friend class PageLayout;
-  static constexpr std::size_t sum_every = 64;  // blocks
-  std::uint64_t sum_before(std::uint64_t block) const;
 
   std::vector<PageLayout::Part> parts_;
-  std::vector<std::uint32_t> sizes_;    // of blocks
+  std::shared_ptr<const BlockSizes> sizes_;
   std::vector<std::uint64_t> offsets_;  // of parts
-  std::vector<std::uint64_t> sums_;     // of the sizes before every 64th block
   std::uint64_t page_size_ = 0, nr_pages_ = 0, size_bytes_ = 0, most_pages_ = 0;
 };
 
@@ -106,7 +124,6 @@ class BlockFeed {
   // Step::stop: `take` said so, or error() is set. Bytes behind the last page are passed over. Reasons: bad_block.
   Step feed(Bytes bytes, const Take& take);
   const Error& error() const { return error_; }  // with the offset in the image
-  std::uint64_t fed_bytes() const { return at_; }
 
  private:
   void begin();
@@ -121,4 +138,3 @@ class BlockFeed {
 };
 
 }  // namespace critpipe
-#pragma GCC visibility pop
