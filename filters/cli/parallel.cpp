@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
+// What one thread has read by the time that another has started: a small checkpoint.
+constexpr std::size_t small_pieces = 64, small_bytes = 256 << 10;
 constexpr std::size_t pieces_per_thread = 4, chunks_per_thread = 2;  // that are at work, or wait for their turn
 
 // The first exception of some threads.
@@ -103,10 +105,10 @@ class Workers {
   Limits limits_;
   Selection selection_;
   std::mutex source_;
-  Pieces pieces_;               // for who holds it
-  bool ended_ = false;          // likewise
-  std::size_t nr_batches_ = 0;  // likewise
-  std::atomic<std::size_t> bytes_per_piece_ = batch_bytes;
+  Pieces pieces_;              // for who holds it
+  bool ended_ = false;         // likewise
+  std::size_t nr_pieces_ = 0;  // likewise
+  std::atomic<std::size_t> bytes_per_piece_ = batch_bytes, text_bytes_ = 0;
   std::atomic<bool> any_ = false;
   TurnQueue turns_;
   Failure failure_;
@@ -269,8 +271,8 @@ bool Workers::read_batch() {
     throw;
   }
   ended_ = batch.empty();
-  // A small checkpoint is read before a thread has started.
-  const bool has_more = ++nr_batches_ > 1 && !ended_;
+  nr_pieces_ += batch.size();
+  const bool has_more = !ended_ && (nr_pieces_ > small_pieces || text_bytes_ > small_bytes);
   lock.unlock();
   if (has_more) helpers_.start(1);
   if (batch.empty()) turns_.no_more_pieces();
@@ -284,6 +286,7 @@ bool Workers::read_batch() {
     turns_.end(*output, Step::stop);
     throw;
   }
+  text_bytes_ += size;
   if (!batch.empty()) bytes_per_piece_ = std::max(size / batch.size(), bytes_per_piece_ / 2);
   turns_.end(*output, step);
   return !batch.empty();

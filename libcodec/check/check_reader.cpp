@@ -410,9 +410,9 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     findings.rules();
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    work_->keys.look_at(images);
     for (const Error& error : work_->errors)
       checked.back().nr_unread += error.set && (*error.set == images.id ||
-    work_->keys.look_at(images);
                                                 (error.set->is_input && error.set->checkpoint == images.id.checkpoint));
     images.close_directory();
   }
