@@ -47,8 +47,8 @@ Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader&
   const bool by_range = !wanted.empty() && !options.filter.ranges.empty();
   use.add(memory.id, by_range ? memory.store.pagemap(memory.id) : nullptr, memory.page_size);
   if (wanted.empty()) return Step::go;
-  const auto search = new_search(
-      options.context, [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); });
+  const auto search =
+      new_search(options.context, [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); });
   search::Feeder feeder{*search};
   std::uint64_t nr_missing = 0, nr_lazy = 0;
   bool goes_on = true;

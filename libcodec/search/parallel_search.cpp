@@ -11,7 +11,7 @@ namespace critpipe::search {
 
 namespace {
 
-constexpr std::size_t meeting_bytes = 2 << 10;           // in which two searches are to meet
+constexpr std::size_t meeting_bytes = 2 << 10;             // in which two searches are to meet
 constexpr std::size_t unbounded_meeting_bytes = 16 << 10;  // the same where matches may be long
 
 // False: it lacks memory.
@@ -64,10 +64,11 @@ class ParallelSearch::ChunkSearch {
   void run(SearchChunk& chunk) {
     chunk_ = &chunk;
     chunk.take_before();
-    if (!search_) search_ = std::make_unique<Search>(of_.patterns_, of_.context_, [this](const Match& found) {
-      chunk_->keep(found);
-      return chunk_->is_full ? Step::stop : Step::go;
-    });
+    if (!search_)
+      search_ = std::make_unique<Search>(of_.patterns_, of_.context_, [this](const Match& found) {
+        chunk_->keep(found);
+        return chunk_->is_full ? Step::stop : Step::go;
+      });
     chunk.search(*search_);
     if (chunk.is_full || chunk.error) search_.reset();  // it does not go on
   }

@@ -443,7 +443,8 @@ Step Search::Machine::end() {
 }
 
 void Search::Machine::finish() {
-  for (OpenStream& open : streams_) reset(open, note_of(open));
+  if (!windows_ || windows_->is_open())
+    for (OpenStream& open : streams_) reset(open, note_of(open));
   for (OpenStream& open : streams_) open.took = false;
   settle(true);
   if (!stopped_ && emit(true) == Step::stop) stopped_ = true;

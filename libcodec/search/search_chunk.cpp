@@ -59,7 +59,8 @@ void SearchChunk::leave_out(std::size_t begin, std::size_t end) {
   std::vector<Run> left;
   for (const Run& run : runs_) {
     const std::size_t run_end = run.offset + run.size;
-    if (run.offset < begin) left.push_back({run.offset, std::min(run_end, begin) - run.offset, run.position, run.address});
+    if (run.offset < begin)
+      left.push_back({run.offset, std::min(run_end, begin) - run.offset, run.position, run.address});
     if (run_end > end) {
       const std::size_t from = std::max(run.offset, end);
       left.push_back({from, run_end - from, run.position + (from - run.offset), run.address + (from - run.offset)});

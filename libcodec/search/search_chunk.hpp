@@ -49,14 +49,14 @@ class SearchChunk {
   // What came of it. `is_read` and `is_done` belong to whoever hands chunks between threads.
   bool is_read = false, is_done = false;
   std::vector<Error> read_errors;
-  KeptMatches matches;       // addresses are positions
-  bool is_full = false;      // there were too many of them: they count for nothing
+  KeptMatches matches;   // addresses are positions
+  bool is_full = false;  // there were too many of them: they count for nothing
   bool lacks_memory = false;
   Error error;  // of the engine
 
   const std::vector<Run>& runs() const { return runs_; }
-  bool goes_on() const { return !head_.empty(); }  // does its first run go on with a stretch of the chunk before?
-  Bytes head() const { return head_; }             // bytes before the first run, of the same stretch
+  bool goes_on() const { return !head_.empty(); }    // does its first run go on with a stretch of the chunk before?
+  Bytes head() const { return head_; }               // bytes before the first run, of the same stretch
   bool head_is_all() const { return head_is_all_; }  // does the stretch begin with them?
   std::uint64_t head_position() const { return runs_.front().position - head_.size(); }
   Bytes bytes(const Run& run) const { return {bytes_.get() + run.offset, run.size}; }

@@ -87,9 +87,8 @@ Step PositionReader::finish(Feeder& feeder) {
     Step step = Step::go;
     std::uint64_t size = image->hole_at(at, end);
     if (size > 0) {
-      step = each_part(extent, at, size, [&](std::uint64_t address, std::uint64_t part) {
-        return feeder.feed_zeros(address, part);
-      });
+      step = each_part(extent, at, size,
+                       [&](std::uint64_t address, std::uint64_t part) { return feeder.feed_zeros(address, part); });
     } else {
       size = std::min<std::uint64_t>(end - at, read_bytes);
       step = feeder.search().read(*image, at, static_cast<std::size_t>(size));

@@ -55,7 +55,8 @@ bool SearchWindows::closes(const RecentBytes& recent, std::uint64_t to) {
 void SearchWindows::all_of(const RecentBytes& recent, std::size_t block) {
   --nr_whole_;
   const std::uint64_t begin = recent.end() - block;
-  const std::uint64_t from = is_open_ ? begin : begin_of(begin - std::min<std::uint64_t>(begin, needed_.longest), recent);
+  const std::uint64_t from =
+      is_open_ ? begin : begin_of(begin - std::min<std::uint64_t>(begin, needed_.longest), recent);
   pieces_.push_back({from, recent.end(), !is_open_, false});
   is_open_ = true;
   walked_ = recent.end();

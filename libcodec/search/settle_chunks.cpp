@@ -104,10 +104,9 @@ bool ParallelSearch::meets(const SearchChunk& chunk) {
   const std::uint64_t border = chunk.runs().front().position;
   if (border < needs_after_) return false;
   const std::uint64_t first = chunk.head_position() + (chunk.head_is_all() ? 0 : needs_before_);
-  const auto place = meeting_place(settled_->matches, nr_reported_, chunk,
-                                   {.first = std::max(first, from_),
-                                    .latest = border - needs_after_,
-                                    .seen_to = border});
+  const auto place =
+      meeting_place(settled_->matches, nr_reported_, chunk,
+                    {.first = std::max(first, from_), .latest = border - needs_after_, .seen_to = border});
   if (!place) return false;
   ++nr_met_;
   report_until(*place);

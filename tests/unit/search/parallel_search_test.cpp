@@ -21,7 +21,7 @@ struct Found {
 std::string text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 Found found_of(const Match& match) {
-  return {match.address,        match.length,          match.pattern,
+  return {match.address,         match.length,         match.pattern,
           text_of(match.before), text_of(match.match), text_of(match.after)};
 }
 
@@ -92,8 +92,9 @@ std::vector<Found> found_by_many(const Patterns& patterns, std::size_t context, 
 }
 
 constexpr const char* expressions[] = {
-    "ab", "aba", "aa", "a[ab]{2}b", "a.{1,9}c", "(?i)AB.?c", "\\bab\\b", "^ab", "b$", "[abc]{3,7}", "a(bc|cb){1,3}",
-    "\\x00{3}", "(ab|ba){2,5}?", "c[^c]{0,30}c", "\\x00a", "a+b", "ab[a]*c", "abc.*cba", "ca+?b", "b[^\\x00]+ca",
+    "ab",     "aba", "aa",         "a[ab]{2}b",     "a.{1,9}c", "(?i)AB.?c",     "\\bab\\b",
+    "^ab",    "b$",  "[abc]{3,7}", "a(bc|cb){1,3}", "\\x00{3}", "(ab|ba){2,5}?", "c[^c]{0,30}c",
+    "\\x00a", "a+b", "ab[a]*c",    "abc.*cba",      "ca+?b",    "b[^\\x00]+ca",
 };
 
 }  // namespace
@@ -125,12 +126,13 @@ TEST(ParallelSearch, FindsWhatOneThreadFinds) {
     for (std::size_t i = 0; i < std::min(found.size(), wanted.size()); ++i)
       ASSERT_TRUE(found[i] == wanted[i]) << "round " << round << ", match " << i << ": " << shown << "; "
                                          << found[i].address << '+' << found[i].length << " and " << wanted[i].address
-                                         << '+' << wanted[i].length << ", capacity " << capacity << ", context " << context;
+                                         << '+' << wanted[i].length << ", capacity " << capacity << ", context "
+                                         << context;
     ASSERT_EQ(found.size(), wanted.size()) << "round " << round << ": " << shown << " capacity " << capacity;
     const std::size_t most = 1 + random() % 5;
     const auto first = found_by_many(patterns, context, memory, random(), capacity, nr_met, most);
-    ASSERT_EQ(first, (std::vector<Found>{wanted.begin(), wanted.begin() + static_cast<std::ptrdiff_t>(
-                                                                             std::min(most, wanted.size()))}));
+    ASSERT_EQ(first, (std::vector<Found>{wanted.begin(),
+                                         wanted.begin() + static_cast<std::ptrdiff_t>(std::min(most, wanted.size()))}));
   }
   EXPECT_GT(nr_found, 300u);
   EXPECT_GT(nr_met, 300u);
@@ -143,10 +145,15 @@ TEST(ParallelSearch, ManyMatches) {
   ASSERT_FALSE(patterns.compile());
   const std::string bytes(200'000, 'a');
   std::uint64_t next = 5, nr = 0;
-  ParallelSearch search{patterns, 16, 4, [&](const Match& match) {
+  ParallelSearch search{patterns,
+                        16,
+                        4,
+                        [&](const Match& match) {
                           nr += match.address == next++ ? 1 : 0;
                           return Step::go;
-                        }, {}, 60'000};
+                        },
+                        {},
+                        60'000};
   search.begin(5);
   ASSERT_EQ(search.feed(std::as_bytes(std::span{bytes})), Step::go);
   ASSERT_EQ(search.finish(), Step::go);
