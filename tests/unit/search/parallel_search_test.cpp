@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <tuple>
+
+#include "search/pattern_engine.hpp"
 
 using namespace critpipe;
 using search::FedSearch;
@@ -136,6 +139,45 @@ TEST(ParallelSearch, FindsWhatOneThreadFinds) {
   }
   EXPECT_GT(nr_found, 300u);
   EXPECT_GT(nr_met, 300u);
+}
+
+// Texts that must occur, against the engine alone.
+TEST(SearchWindows, FindWhatTheEngineFinds) {
+  constexpr const char* needy[] = {
+      "abca?b",   "(abc|cab)a{0,3}c", "(?i)abc[^b]{0,9}a", "cab[^\\n]{0,5}?b", "abc+",       "a[bc]{0,4}abc", "bca.*?b",
+      "abc.*cba", "[ab]{2}cab\\x00?", "(?i:cAb)|bcb+a",    "\\x00{2}ab[a-c]",  "abc(?s:.)+c"};
+  std::mt19937 random{11};
+  std::size_t nr_found = 0, nr_needy = 0;
+  for (int round = 0; round < 300; ++round) {
+    Patterns patterns, plain;
+    std::string shown;
+    for (unsigned nr = 1 + random() % 3; nr > 0; --nr) {
+      const PatternText pattern{.text = needy[random() % std::size(needy)], .caseless = random() % 5 == 0};
+      ASSERT_FALSE(patterns.add(pattern));
+      ASSERT_FALSE(plain.add(pattern));
+      shown += pattern.text + "  ";
+    }
+    ASSERT_FALSE(patterns.compile());
+    ASSERT_FALSE(plain.compile());
+    nr_needy += patterns.compiled().needed ? 1 : 0;
+    const_cast<Patterns::Compiled&>(plain.compiled()).needed.reset();
+    const Memory memory = random_memory(random, std::string_view{"abcabcABxyzxyz\0\n", 9 + random() % 7});
+    const unsigned seed = random();
+    auto wanted = found_by_one(plain, 3, memory, seed), found = found_by_one(patterns, 3, memory, seed);
+    const auto order = [](const Found& a, const Found& b) {
+      return std::tie(a.address, a.pattern) < std::tie(b.address, b.pattern);
+    };
+    std::ranges::sort(wanted, order);
+    std::ranges::sort(found, order);
+    nr_found += wanted.size();
+    for (std::size_t i = 0; i < std::min(found.size(), wanted.size()); ++i)
+      ASSERT_TRUE(found[i] == wanted[i]) << "round " << round << ", match " << i << ": " << shown << "; "
+                                         << found[i].address << '+' << found[i].length << " and " << wanted[i].address
+                                         << '+' << wanted[i].length;
+    ASSERT_EQ(found.size(), wanted.size()) << "round " << round << ": " << shown;
+  }
+  EXPECT_GT(nr_found, 300u);
+  EXPECT_GT(nr_needy, 100u);
 }
 
 // More matches than a chunk may keep: they come all the same.
