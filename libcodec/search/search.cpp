@@ -1,10 +1,6 @@
-// The search: blocks through the engine, its reports to trackers, their matches out in order.
-#include <algorithm>
-#include <map>
-#include <optional>
+#include "search/search_machine.hpp"
 
-#include "search/literal_finder.hpp"
-#include "search/match_trackers.hpp"
+#include <algorithm>
 
 namespace critpipe {
 
@@ -14,91 +10,6 @@ namespace {
 
 constexpr std::size_t slice_bytes = 1 << 20;
 constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that begins before them
-
-}  // namespace
-
-class Search::Machine {
- public:
-  Machine(const Patterns::Compiled& compiled, std::size_t context, OnMatch on_match);
-  ~Machine();
-
-  void begin(std::uint64_t address);
-  Step feed(Bytes bytes);
-  Step end();
-  const Error& error() const { return error_; }
-  std::uint64_t reported_to() const;
-  std::optional<std::size_t> reach_into_zeros() const {
-    if (compiled_.matches_zeros) return std::nullopt;
-    return static_cast<std::size_t>(compiled_.widest) + context_ + 1;
-  }
-
- private:
-  struct OpenStream {
-    Machine* machine = nullptr;
-    const Stream* of = nullptr;
-    StreamState state = {};
-    std::uint64_t base = 0;  // position of the stream's first byte
-    std::unique_ptr<UnboundedTracker> tracker = {};
-    bool took = false;  // a lazy pattern's match ended the scan
-  };
-
-  static int note_shared(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static int note_unbounded(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static int note_lazy(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static match_event_handler note_of(const OpenStream& open);
-  bool sees_neighbours(const OpenStream& open) const {
-    return compiled_.patterns[open.of->pattern].traits.sees_neighbours;
-  }
-
-  template <typename Work>
-  Step guarded(Work work);
-  void finish();
-  void scan_stream(OpenStream& open, Bytes bytes);
-  void reset(OpenStream& open, match_event_handler note);
-  Step slice(Bytes bytes);
-  void scan(OpenStream& open, Bytes bytes);
-  void scan_windows(std::size_t block);
-  void scan_literal(Bytes bytes);
-  void find_literal(Bytes bytes, std::uint64_t base);
-  void scan_literals(Bytes bytes);
-  void rescan(OpenStream& open, std::uint64_t from);
-  void settle(bool last);
-  Step emit(bool last);
-  Step show(const MatchSpan& match);
-  void keep_starts(std::uint64_t first);
-  void keep_start(const MatchSpan& match, std::uint64_t first);
-  std::uint64_t earliest() const;
-  std::size_t bytes_to_keep() const;
-
-  const Patterns::Compiled& compiled_;
-  const std::size_t context_;
-  OnMatch on_match_;
-  EngineGuard guard_;
-  Error error_;
-  Scratch scratch_;
-  MatchFinder finder_;
-  RecentBytes recent_;
-  std::uint64_t address_ = 0;  // of the stretch
-  bool open_ = false;
-  bool stopped_ = false;
-  std::optional<LiteralFinder> literal_;  // in place of streams
-  std::optional<SearchWindows> windows_;  // for streams
-  std::uint64_t scanned_to_ = 0;          // by streams
-  std::vector<OpenStream> streams_;
-  std::vector<std::uint64_t> behind_;  // of fixed patterns
-  std::vector<BoundedTracker> bounded_;
-  std::vector<std::size_t> place_of_;  // pattern -> bounded tracker
-  std::vector<MatchSpan> matches_;     // of this slice
-  std::deque<MatchSpan> waiting_;      // for the bytes behind them, and for earlier ones
-  struct MatchStart {
-    Bytes before, match;
-    std::vector<std::byte> bytes;
-  };
-  std::map<std::pair<std::uint64_t, std::size_t>, MatchStart> starts_;  // of matches that began long ago
-  std::vector<std::byte> before_, shown_, after_, scanned_;
-};
-
-namespace {
 
 hs_scratch_t* copy_of(const hs_scratch_t* scratch) {
   hs_scratch_t* copy = nullptr;
