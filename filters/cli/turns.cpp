@@ -107,6 +107,7 @@ void TurnQueue::write_done(Lock& lock) {
     --(first.is_chunk_ ? nr_chunks_ : nr_pieces_);
     first.clear();
     free_.splice(free_.begin(), outputs_, outputs_.begin());
+    changed_.notify_all();  // there is room
   }
 }
 
