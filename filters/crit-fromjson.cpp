@@ -6,6 +6,7 @@
 #include "cli/filter.hpp"
 #include "cli/images_out.hpp"
 #include "cli/inputs.hpp"
+#include "cli/parallel.hpp"
 #include "cli/parent_sets.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/set.hpp"
@@ -19,7 +20,7 @@ constexpr Option rows[] = {
      Option::files},
     Option{0, "link", nullptr, "Make hard links instead of copies."}.needs("into pages-from"),
 };
-constexpr Options groups[] = {images_out_options, rows, limit_options};
+constexpr Options groups[] = {images_out_options, rows, parallel_options, limit_options};
 constexpr Example examples[] = {
     {"crit-tojson fs-1.img | crit-fromjson -o fs-1.img", "decode and encode an image: the same bytes"},
     {"crit-tojson core-1.img | sed 's/old/new/' | crit-fromjson > new.img", "edit an image"},
@@ -271,6 +272,7 @@ Step FromJson::copy(const std::string& name, InputFile& file) {
 void read_json(Program& program, const std::string& input, FromJson& sink) {
   const auto reader = open_bytes(input, source_options(program));
   JsonEncoder encoder{sink, input, limits_of(program)};
+  encoder.use_threads(threads_of(program, "jobs"));
   Step step = Step::go;
   for (Bytes text; step == Step::go && !(text = reader->read()).empty();) step = encoder.feed(text);
   if (step == Step::go && reader->error()) program.report(reader->error());

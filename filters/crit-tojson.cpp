@@ -85,7 +85,7 @@ int run(Program& program) {
   const auto make = [&](Output& output, const ReportError& report) {
     return std::make_unique<ToJson>(program, big_numbers, output, report);
   };
-  read_inputs(program, coloured.output(), make, options);
+  read_inputs(program, coloured.output(), {make, make}, options);
   (void)coloured.output().flush();
   return destination.commit();
 }

@@ -36,6 +36,22 @@ def memory_readers(case, size):
         yield case.runner(f"{label} memparse --search", command, scale=size / part)
 
 
+def threads(case, checkpoint, pages, size):
+    """The same search by one thread and by two, beside two readers of the pages."""
+    command = ["crit-grep", "--memory", "-F", needle, "--json", checkpoint]
+    one, two = (case.output([case.program(command[0]), *command[1:], jobs]) for jobs in ("-j1", "-j2"))
+    case.equal("two threads print what one prints", one, two)
+    half = size // 2 >> 20
+    readers = " & ".join(f"dd if='{pages}' of=/dev/null bs=1M status=none skip={skip} count={half}" for skip in (0, half))
+    rows = case.race("a literal, on threads", [
+        *(case.ours([*command, jobs], name=jobs) for jobs in ("-j1", "-j2")),
+        case.runner("two readers of the pages", ["bash", "-c", f"{readers} & wait"])], size)
+    case.target("a literal: speed of two threads over one", rows["-j1"]["median"] / rows["-j2"]["median"], 1.7, "x")
+    case.target("a literal: two threads, over the time of two readers",
+                rows["-j2"]["median"] / rows["two readers of the pages"]["median"], 1.3, "x", at_least=False)
+    case.memory(rows["-j2"], 24 << 20, "24 MiB")
+
+
 def run(case):
     size = case.size(2 << 30, 32 << 20)
     checkpoint = case.data.memory(size) / "checkpoint"
@@ -44,7 +60,7 @@ def run(case):
     literals = case.data.path("literals.txt")
     literals.write_text("".join(f"{word}\n" for word in [needle, *words_like_names(999)]), encoding="ascii")
     words = "critpipe [a-z]+dle of"
-    questions = {name: ["crit-grep", "--memory", *pattern, "--json", checkpoint]
+    questions = {name: ["crit-grep", "-j1", "--memory", *pattern, "--json", checkpoint]
                  for name, pattern in (("literal", ["-F", needle]), ("expression", [words]),
                                        ("1,000 literals", ["-F", "-f", literals]))}
     for name, (program, *rest) in questions.items():
@@ -55,10 +71,13 @@ def run(case):
                        [*memory_readers(case, size), case.cat(pages)])
     expression, _ = race(case, "a simple expression", questions["expression"], [words, pages], size)
     many, many_rows = race(case, "1,000 literals", questions["1,000 literals"], ["-F", "-f", literals, pages], size)
+    case.target("1,000 literals: share of the speed of one", rows["crit-grep"]["median"] / many_rows["crit-grep"]["median"],
+                0.6, "x")
+    threads(case, checkpoint, pages, size)
     if not share or not expression or not many:
         return
     one = rows["ripgrep, the pages image alone"]["median"]
     case.target("share of ripgrep's speed, literal", share, 0.8, "x")
-    case.target("share of ripgrep's speed, expression", expression, 0.8, "x")
+    case.target("share of ripgrep's speed, expression", expression, 1.0, "x")
     case.target("share of ripgrep's speed on one literal, 1,000 literals", one / many_rows["crit-grep"]["median"], 0.2,
                 "x")

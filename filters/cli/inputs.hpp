@@ -65,6 +65,7 @@ class Selected final : public Receiver {
   }
   std::uint64_t take_file(const Member& member) override { return receiver_.take_file(member); }
   bool needs_bytes(const Member& member) override { return receiver_.needs_bytes(member); }
+  Run take_run(const Member& member, ByteReader& reader) override { return receiver_.take_run(member, reader); }
   Step bytes(const Member& member, Bytes bytes) override { return receiver_.bytes(member, bytes); }
   Step end(const Member& member) override { return receiver_.end(member); }
   bool has_enough(const Member& member) override { return receiver_.has_enough(member); }

@@ -2,197 +2,253 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
+#include <cstring>
 #include <exception>
-#include <list>
 #include <mutex>
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
 
+#include "cli/turns.hpp"
+
 namespace critpipe::filters {
 
 namespace {
 
-constexpr std::size_t held_piece_bytes = 256 << 10;
-constexpr std::size_t held_error_bytes = 512;  // about, with its names
 constexpr std::size_t batch_bytes = 64 << 10;  // of text that a batch is expected to come to
 constexpr std::size_t max_batch = 16;
-constexpr std::size_t pieces_per_thread = 4;  // in the queue of turns
+// What one thread has read by the time that another has started: a small checkpoint.
+constexpr std::size_t small_pieces = 64, small_bytes = 256 << 10;
+constexpr std::size_t pieces_per_thread = 4, chunks_per_thread = 2;  // that are at work, or wait for their turn
 
-class TurnQueue;
-
-// The text of one piece, or of a few small ones.
-class PieceOutput final : public Output {
+// The first exception of some threads.
+class Failure {
  public:
-  explicit PieceOutput(TurnQueue& turns) : Output{block_bytes / 4}, turns_{turns} {}
-  void report(const Error& error);
-
-  std::string held;
-  std::vector<std::pair<std::size_t, Error>> errors;  // behind so many bytes of held
-  bool done = false;
-  bool stops = false;  // nothing behind it is wanted
-  std::size_t size = 0;
-
- private:
-  bool drain(const char* bytes, std::size_t size) override;
-  TurnQueue& turns_;
-};
-
-// The pieces that are being read, in the order of the inputs; the one at the front may write.
-class TurnQueue {
- public:
-  TurnQueue(Program& program, Output& output, std::size_t most) : program_{program}, output_{output}, most_{most} {}
-
-  // Waits for room at the end of the queue; null: nothing more is to be read.
-  PieceOutput* begin();
-  void end(PieceOutput& piece, Step step);
-  bool write(PieceOutput& piece, const char* bytes, std::size_t size);
-  void report(PieceOutput& piece, const Error& error);
-  // Nothing more is written, and all threads come back.
-  void stop();
-  bool is_stopped() const { return stopped_; }  // Requires: no thread is at work
-
- private:
-  using Lock = std::unique_lock<std::mutex>;
-
-  // Must it wait for its turn, since too much is held?
-  bool has_no_room(const PieceOutput& piece, std::size_t more) const {
-    return piece.held.size() + piece.errors.size() * held_error_bytes + more > held_piece_bytes;
+  void keep() {
+    const std::lock_guard lock{mutex_};
+    if (!first_) first_ = std::current_exception();
   }
-  bool is_first(const PieceOutput& piece) const { return &pieces_.front() == &piece; }
-  void write_held(PieceOutput& piece);
-  void wait_for_turn(Lock& lock, const PieceOutput& piece) {
-    changed_.wait(lock, [&] { return stopped_ || is_first(piece); });
+  // Requires: the threads have come back.
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
   }
 
-  Program& program_;
-  Output& output_;
-  std::size_t most_;
+ private:
   std::mutex mutex_;
-  std::condition_variable changed_;
-  std::list<PieceOutput> pieces_;
-  bool stopped_ = false;
+  std::exception_ptr first_;
 };
 
-bool PieceOutput::drain(const char* bytes, std::size_t size) { return turns_.write(*this, bytes, size); }
-
-void PieceOutput::report(const Error& error) {
-  if (flush() == Step::go) turns_.report(*this, error);
-}
-
-PieceOutput* TurnQueue::begin() {
-  Lock lock{mutex_};
-  changed_.wait(lock, [&] { return stopped_ || pieces_.size() < most_; });
-  return stopped_ ? nullptr : &pieces_.emplace_back(*this);
-}
-
-// Requires: the piece has the turn.
-void TurnQueue::write_held(PieceOutput& piece) {
-  std::size_t at = 0;
-  const auto write_to = [&](std::size_t end) {
-    output_.pass(std::as_bytes(std::span{piece.held}.subspan(at, end - at)));
-    at = end;
-  };
-  for (const auto& [offset, error] : piece.errors) {
-    write_to(offset);
-    if (output_.flush() == Step::go) program_.report(error);
+// Threads that are started one by one, as there is work for them.
+class Helpers {
+ public:
+  Helpers(std::size_t most, std::function<void()> work) : most_{most}, work_{std::move(work)} {}
+  void start(std::size_t nr_more) {
+    const std::lock_guard lock{mutex_};
+    for (; nr_more > 0 && threads_.size() < most_; --nr_more) {
+      try {
+        threads_.emplace_back(work_);
+      } catch (const std::system_error&) {
+        most_ = 0;  // the system starts no more: those that run do the work
+      } catch (const std::bad_alloc&) {
+        most_ = 0;
+      }
+    }
   }
-  write_to(piece.held.size());
-  piece.held = {};
-  piece.errors.clear();
-}
-
-bool TurnQueue::write(PieceOutput& piece, const char* bytes, std::size_t size) {
-  piece.size += size;
-  Lock lock{mutex_};
-  if (!is_first(piece) && !has_no_room(piece, size)) {
-    piece.held.append(bytes, size);
-    return !stopped_;
+  void join() {
+    {
+      const std::lock_guard lock{mutex_};
+      most_ = 0;
+    }
+    for (std::thread& thread : threads_) thread.join();
   }
-  wait_for_turn(lock, piece);
-  if (stopped_) return false;
-  lock.unlock();
-  write_held(piece);
-  output_.pass(std::as_bytes(std::span{bytes, size}));
-  return output_.step() == Step::go;
-}
 
-void TurnQueue::report(PieceOutput& piece, const Error& error) {
-  Lock lock{mutex_};
-  piece.errors.emplace_back(piece.held.size(), error);
-  if (!is_first(piece) && !has_no_room(piece, 0)) return;
-  wait_for_turn(lock, piece);
-  if (stopped_) return;
-  lock.unlock();
-  write_held(piece);
-}
-
-void TurnQueue::end(PieceOutput& piece, Step step) {
-  (void)piece.flush();
-  Lock lock{mutex_};
-  piece.done = true;
-  piece.stops = step == Step::stop;
-  const bool has_turn = is_first(piece);
-  while (has_turn && !pieces_.empty() && pieces_.front().done && !stopped_) {
-    PieceOutput& first = pieces_.front();
-    lock.unlock();
-    write_held(first);
-    lock.lock();
-    if (first.stops || output_.step() == Step::stop) stopped_ = true;
-    pieces_.pop_front();
-  }
-  changed_.notify_all();
-}
-
-void TurnQueue::stop() {
-  const Lock lock{mutex_};
-  stopped_ = true;
-  changed_.notify_all();
-}
+ private:
+  std::mutex mutex_;
+  std::size_t most_;
+  std::function<void()> work_;
+  std::vector<std::thread> threads_;
+};
 
 class Workers {
  public:
-  Workers(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options, std::size_t threads)
+  Workers(Program& program, Output& output, const Makers& makers, const SourceOptions& options, std::size_t threads)
       : program_{program},
-        make_{make},
+        makers_{makers},
+        limits_{limits_of(program)},
         selection_{program},
         pieces_{program.inputs(), options},
-        turns_{program, output, threads * pieces_per_thread} {}
+        turns_{program, output, makers.put_in ? 1 : threads * pieces_per_thread, threads * chunks_per_thread},
+        helpers_{threads - 1, [this] { work(); }} {}
 
-  // Reads pieces until there are no more. What is thrown is kept for rethrow(), and the other threads come back.
-  void work() noexcept;
-  void rethrow() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
-  void report_missing() const {
+  // Reads all. What a thread throws is thrown on when the others have come back.
+  void run() {
+    work();
+    helpers_.join();
+    failure_.rethrow();
     if (!turns_.is_stopped()) selection_.report_missing(program_, any_);
   }
 
  private:
-  void read_pieces();
-  Step read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output);
-  std::vector<std::unique_ptr<Piece>> take();
+  friend class Sharing;
+  using Batch = std::vector<std::unique_ptr<Piece>>;
+
+  void work() noexcept;
+  void read_all();
+  bool read_batch();
+  Step read(const Batch& batch, TurnOutput& output);
+  Batch take();
+  void decode(ChunkWork& work);
+  void decode_shared(TurnOutput& piece);
 
   Program& program_;
-  const MakeReceiver& make_;
+  const Makers& makers_;
+  Limits limits_;
   Selection selection_;
   std::mutex source_;
-  Pieces pieces_;
-  std::atomic<std::size_t> bytes_per_piece_ = batch_bytes;
+  Pieces pieces_;              // for who holds it
+  bool ended_ = false;         // likewise
+  std::size_t nr_pieces_ = 0;  // likewise
+  std::atomic<std::size_t> bytes_per_piece_ = batch_bytes, text_bytes_ = 0;
   std::atomic<bool> any_ = false;
-  std::mutex failing_;
-  std::exception_ptr failure_;  // the first
   TurnQueue turns_;
+  Failure failure_;
+  Helpers helpers_;
 };
 
+// The receiver of a piece: hands on what comes, but for large images, whose entries are shared.
+class Sharing final : public Receiver {
+ public:
+  Sharing(Workers& workers, Decoding& receiver, TurnOutput& output)
+      : workers_{workers}, receiver_{receiver}, output_{output} {}
+
+  bool wants(std::string_view path) override { return receiver_.wants(path); }
+  bool wants_alone(std::string_view path) override { return receiver_.wants_alone(path); }
+  Step begin(const Member& member) override {
+    waits_ = workers_.makers_.chunk && may_be_shared(member);
+    return waits_ ? Step::go : receiver_.begin(member);
+  }
+  std::uint64_t take_file(const Member& member) override {
+    return begin_now(member) == Step::go ? receiver_.take_file(member) : 0;
+  }
+  bool needs_bytes(const Member& member) override { return waits_ || receiver_.needs_bytes(member); }
+  Run take_run(const Member& member, ByteReader& reader) override;
+  Step bytes(const Member& member, Bytes bytes) override {
+    return begin_now(member) == Step::go ? receiver_.bytes(member, bytes) : Step::stop;
+  }
+  Step end(const Member& member) override { return begin_now(member) == Step::go ? receiver_.end(member) : Step::stop; }
+  bool has_enough(const Member& member) override { return !waits_ && receiver_.has_enough(member); }
+  void fail(const Member* member, const Error& error) override {
+    if (member) (void)begin_now(*member);
+    receiver_.fail(member, error);
+  }
+
+ private:
+  static bool may_be_shared(const Member& member) {
+    const bool is_small = member.size != Member::unknown && member.size < SharedImage::least_bytes;
+    const Kind* kind = kind_of_name(member.name);
+    return member.is_image && !member.interleaved && !is_small && !(kind && kind->is_raw());
+  }
+  Step begin_now(const Member& member) { return std::exchange(waits_, false) ? receiver_.begin(member) : Step::go; }
+  Run take_shared(const Member& member, SharedImage& image);
+  static std::size_t read_begin(ByteReader& reader, const ByteReader::Plain& plain, ChunkBuffer& buffer);
+
+  Workers& workers_;
+  Decoding& receiver_;
+  TurnOutput& output_;
+  bool waits_ = false;  // the member has begun, and the receiver does not know yet
+};
+
+// Enough to know whether the image is worth it. Of a plain file it stays unread.
+std::size_t Sharing::read_begin(ByteReader& reader, const ByteReader::Plain& plain, ChunkBuffer& buffer) {
+  constexpr std::size_t head_bytes = 8;
+  std::size_t size = 0;
+  if (plain.file) {
+    Error ignored;
+    return plain.size < SharedImage::least_bytes
+               ? 0
+               : plain.file->pread({buffer.room(head_bytes, 0), head_bytes}, plain.at, ignored);
+  }
+  while (size < SharedImage::least_bytes) {
+    const Bytes block = reader.read();
+    if (block.empty()) break;
+    std::memcpy(buffer.room(size + block.size(), size) + size, block.data(), block.size());
+    size += block.size();
+  }
+  return size;
+}
+
+Receiver::Run Sharing::take_run(const Member& member, ByteReader& reader) {
+  if (!waits_) return {};
+  ChunkBuffer buffer;
+  const ByteReader::Plain plain = reader.plain();
+  const std::size_t size = read_begin(reader, plain, buffer);
+  const std::size_t nr_begun = plain.file ? 0 : size;
+  const bool is_large = plain.file ? size > 0 : size >= SharedImage::least_bytes;
+  const auto first = is_large ? receiver_.entries_of(member, {buffer.data(), size}) : std::nullopt;
+  if (!first) {
+    Run run{nr_begun, begin_now(member)};
+    if (run.step == Step::go && nr_begun > 0) run.step = receiver_.bytes(member, {buffer.data(), nr_begun});
+    return run;
+  }
+  SharedImage image{member, reader, *first, workers_.limits_, std::move(buffer), nr_begun};
+  return take_shared(member, image);
+}
+
+// What comes first is decoded here: the sink has begun the image, and goes on behind the chunks.
+Receiver::Run Sharing::take_shared(const Member& member, SharedImage& image) {
+  SharedImage::Chunk begin;
+  Step step = begin_now(member);
+  image.claim(begin);
+  const bool is_filled = image.fill(begin) == SharedImage::Filled::ready;
+  if (step == Step::go && is_filled) step = receiver_.bytes(member, begin.bytes);
+  if (step == Step::stop || receiver_.has_enough(member)) return {image.nr_read(), step};
+  TurnQueue& turns = workers_.turns_;
+  TurnQueue::Shared shared;
+  if (is_filled && image.has_more()) {
+    if (const auto& put_in = workers_.makers_.put_in)
+      image.hand_to([&](std::string_view text) { return put_in(receiver_, text); });
+    turns.share(output_, image);
+    try {
+      workers_.decode_shared(output_);
+    } catch (...) {
+      turns.stop();
+      (void)turns.unshare(output_);
+      throw;
+    }
+    shared = turns.unshare(output_);
+    if (turns.is_stopped()) return {0, Step::stop};
+  }
+  const SharedImage::Rest rest = image.rest(shared.failed ? &*shared.failed : nullptr);
+  if (is_filled) receiver_.pass_to(member, rest.from, shared.nr_selected);
+  if (!rest.bytes.empty()) step = receiver_.bytes(member, rest.bytes);
+  return {rest.taken, step};
+}
+
+void Workers::work() noexcept {
+  try {
+    read_all();
+  } catch (...) {
+    failure_.keep();
+    turns_.stop();
+  }
+}
+
+void Workers::read_all() {
+  ChunkWork chunk;
+  do {
+    do {
+      while (turns_.claim(chunk)) decode(chunk);
+    } while (read_batch());
+  } while (turns_.wait_for_work());
+}
+
 // As many pieces as are expected to come to batch_bytes of text, by those that were read before.
-std::vector<std::unique_ptr<Piece>> Workers::take() {
-  std::vector<std::unique_ptr<Piece>> batch;
+Workers::Batch Workers::take() {
+  Batch batch;
   const std::size_t most =
       std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_per_piece_, 1), 1, max_batch);
   while (batch.size() < most) {
-    auto piece = pieces_.next();
+    auto piece = pieces_.next_of_many();
     if (!piece) break;
     const bool is_last = piece->is_open();
     batch.push_back(std::move(piece));
@@ -201,22 +257,46 @@ std::vector<std::unique_ptr<Piece>> Workers::take() {
   return batch;
 }
 
-void Workers::work() noexcept {
+// False: there are none, or no room.
+bool Workers::read_batch() {
+  // Held while the place is taken, too: pieces get their places in the order of the inputs.
+  std::unique_lock lock{source_};
+  TurnOutput* const output = ended_ ? nullptr : turns_.begin();
+  if (!output) return false;
+  Batch batch;
   try {
-    read_pieces();
+    batch = take();
   } catch (...) {
-    {
-      const std::lock_guard lock{failing_};
-      if (!failure_) failure_ = std::current_exception();
-    }
-    turns_.stop();
+    turns_.end(*output, Step::stop);
+    throw;
   }
+  ended_ = batch.empty();
+  nr_pieces_ += batch.size();
+  const bool has_more = !ended_ && (nr_pieces_ > small_pieces || text_bytes_ > small_bytes);
+  lock.unlock();
+  if (has_more) helpers_.start(1);
+  if (batch.empty()) turns_.no_more_pieces();
+  Step step = Step::stop;
+  std::size_t size = 0;
+  try {
+    step = batch.empty() ? Step::go : read(batch, *output);
+    size = output->size();
+  } catch (...) {
+    turns_.stop();
+    turns_.end(*output, Step::stop);
+    throw;
+  }
+  text_bytes_ += size;
+  if (!batch.empty()) bytes_per_piece_ = std::max(size / batch.size(), bytes_per_piece_ / 2);
+  turns_.end(*output, step);
+  return !batch.empty();
 }
 
 // The receiver is gone before its output is.
-Step Workers::read_batch(const std::vector<std::unique_ptr<Piece>>& batch, PieceOutput& output) {
-  const auto receiver = make_(output, [&](const Error& error) { output.report(error); });
-  Selected selected{selection_, *receiver};
+Step Workers::read(const Batch& batch, TurnOutput& output) {
+  const auto receiver = makers_.piece(output, [&](const Error& error) { output.report(error); });
+  Sharing sharing{*this, *receiver, output};
+  Selected selected{selection_, sharing};
   Step step = Step::go;
   for (const auto& piece : batch)
     if ((step = piece->read(selected)) == Step::stop) break;
@@ -224,68 +304,74 @@ Step Workers::read_batch(const std::vector<std::unique_ptr<Piece>>& batch, Piece
   return step;
 }
 
-void Workers::read_pieces() {
-  for (;;) {
-    // Held while the queue is full, too: pieces get their places in the order of the inputs.
-    std::unique_lock lock{source_};
-    const auto batch = take();
-    PieceOutput* output = batch.empty() ? nullptr : turns_.begin();
-    lock.unlock();
-    if (!output) return;
-    const Step step = read_batch(batch, *output);
-    (void)output->flush();
-    bytes_per_piece_ = std::max(output->size / batch.size(), bytes_per_piece_ / 2);
-    turns_.end(*output, step);
-  }
+void Workers::decode_shared(TurnOutput& piece) {
+  ChunkWork chunk;
+  do {
+    while (turns_.claim(chunk)) decode(chunk);
+  } while (turns_.wait_for_chunk(piece));
 }
 
-bool has_pieces(const std::vector<std::string>& inputs) {
+// What is not good is decoded again, by who has the piece.
+void Workers::decode(ChunkWork& work) {
+  bool good = false;
+  if (work.has_more) helpers_.start(1);
+  try {
+    const SharedImage::Filled filled = work.image->fill(work.chunk);
+    good = filled != SharedImage::Filled::broken;
+    if (filled == SharedImage::Filled::ready) {
+      const Member& member = work.image->member();
+      const auto receiver = makers_.chunk(*work.output, [&](const Error&) { good = false; });
+      Step step = receiver->resume(member, work.chunk.at);
+      if (step == Step::go) step = receiver->bytes(member, work.chunk.bytes);
+      good = good && step == Step::go && !receiver->has_enough(member);
+      work.nr_selected = receiver->nr_selected();
+    }
+  } catch (...) {
+    turns_.end_chunk(work, false);
+    throw;
+  }
+  turns_.end_chunk(work, good);
+}
+
+// Is there nothing that several threads could do?
+bool is_small(const std::vector<std::string>& inputs) {
   struct stat status;
-  return inputs.size() > 1 || (stat(inputs[0].c_str(), &status) == 0 && S_ISDIR(status.st_mode));
+  if (inputs.size() > 1 || inputs[0] == "-" || stat(inputs[0].c_str(), &status) != 0) return false;
+  return S_ISREG(status.st_mode) && static_cast<std::size_t>(status.st_size) < (std::size_t{64} << 10);
 }
 
 }  // namespace
 
 void on_threads(Program& program, std::size_t most, const std::function<void()>& work) {
   const std::size_t threads = std::min<std::size_t>(threads_of(program, "jobs"), std::max<std::size_t>(most, 1));
-  std::mutex failing;
-  std::exception_ptr failure;
+  Failure failure;
   const auto guarded = [&]() noexcept {
     try {
       work();
     } catch (...) {
-      const std::lock_guard lock{failing};
-      if (!failure) failure = std::current_exception();
+      failure.keep();
     }
   };
-  std::vector<std::thread> others;
-  others.reserve(threads);
-  try {
-    for (std::size_t i = 1; i < threads; ++i) others.emplace_back(guarded);
-  } catch (const std::system_error&) {
-    // The system starts no more threads: those that run do the work.
-  } catch (const std::bad_alloc&) {
-  }
+  Helpers helpers{threads - 1, guarded};
+  helpers.start(threads - 1);
   guarded();
-  for (std::thread& thread : others) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  helpers.join();
+  failure.rethrow();
 }
 
-void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options) {
-  const std::size_t threads = threads_of(program, "jobs");
-  if (threads == 1 || !has_pieces(program.inputs())) {
-    const auto receiver = make(output, [&](const Error& error) {
+void read_inputs(Program& program, Output& output, const Makers& makers, const SourceOptions& options) {
+  const std::size_t threads = std::min<std::size_t>(threads_of(program, "jobs"), makers.most_threads);
+  const auto inputs = program.inputs();
+  if (threads == 1 || is_small(inputs)) {
+    const auto receiver = makers.piece(output, [&](const Error& error) {
       if (output.flush() == Step::go) program.report(error);
     });
     (void)read_inputs(program, *receiver, options);
     return;
   }
-  SourceOptions reading = options;  // on all threads as it is
-  reading.threads = 1;
-  Workers workers{program, output, make, reading, threads};
-  on_threads(program, threads, [&] { workers.work(); });
-  workers.rethrow();
-  workers.report_missing();
+  SourceOptions reading = options;  // several inputs: on all threads as it is
+  if (inputs.size() > 1) reading.threads = 1;
+  Workers{program, output, makers, reading, threads}.run();
 }
 
 }  // namespace critpipe::filters

@@ -1,20 +1,10 @@
 // Reads the inputs on several threads and writes what one thread would write, byte for byte.
 //
-// A piece is an input or an image of a directory (critpipe/source.hpp). Pieces are taken from the source and get their
-// place in the queue of turns under one lock, so the queue has them in the order of the inputs. Each thread then reads
-// its piece into a PieceOutput:
-//
-//   - The piece at the front of the queue has the turn. Its text goes straight to the output, and no lock is held while
-//     it is written: nobody but the front writes.
-//   - The text of any other piece is held, up to held_piece_bytes; a thread that has more waits for its turn.
-//   - The front ends: it leaves the queue and writes what the pieces right behind it have ready. The first that is not
-//     done has the turn, and all who wait are woken.
-//   - The queue has room for pieces_per_thread pieces for each thread; whoever finds it full waits, so memory is
-//   bounded.
-//   - An error is a mark in the text of its piece: it is reported when all before it has been written.
-//   - Once the output fails or a piece says Step::stop, nothing more is written and all threads come back.
-//
-// Small pieces are read in batches that count as one piece here, as the turns would cost more than the reading.
+// There is one queue of work. A piece is an input or an image of a directory (critpipe/source.hpp); small ones are read
+// in batches that count as one piece here, as the turns would cost more than the reading. A large image is shared: its
+// chunks are work like pieces, and come first (cli/shared_image.hpp). Whoever has nothing to do takes the first chunk
+// that is there, or else the next pieces; their texts are put in order again by cli/turns.hpp. Threads are started as
+// there is work for them.
 #pragma once
 
 #include <functional>
@@ -25,17 +15,26 @@
 namespace critpipe::filters {
 
 using ReportError = std::function<void(const Error&)>;
-// Makes the receiver of one piece, which writes into the output and reports errors. Called on any thread.
-using MakeReceiver = std::function<std::unique_ptr<Receiver>(Output&, const ReportError&)>;
+// Makes the receiver of one piece, or of a chunk of an image, which writes into the output and reports errors. Called
+// on any thread.
+using MakeReceiver = std::function<std::unique_ptr<Decoding>(Output&, const ReportError&)>;
 
 inline constexpr Option parallel_options[] = {
-    {'j', "jobs", "N", "Read directories and several inputs on N threads (default: one per processor)."},
+    {'j', "jobs", "N", "Read on N threads (default: one per processor)."},
 };
 
 // Calls work() on as many threads as --jobs says, `most` at the most, and returns when all have come back. What it
 // throws is thrown on.
 void on_threads(Program& program, std::size_t most, const std::function<void()>& work);
 
-void read_inputs(Program& program, Output& output, const MakeReceiver& make, const SourceOptions& options);
+struct Makers {
+  MakeReceiver piece;
+  MakeReceiver chunk = {};  // empty: images are not shared
+  std::size_t most_threads = ~0u;
+  // Where receivers of pieces write elsewhere, one after the other, and put in there what chunks have written.
+  std::function<Step(Decoding& piece, std::string_view text)> put_in = {};
+};
+
+void read_inputs(Program& program, Output& output, const Makers& makers, const SourceOptions& options);
 
 }  // namespace critpipe::filters

@@ -331,6 +331,7 @@ int grep_memory(Program& program) {
   options.filter = filter_of(program);
   options.limits = limits_of(program);
   options.names = printer.prints_names();
+  options.nr_threads = threads_of(program, "jobs");
   options.on_set = [&](const SetId& set) { printer.meet(set); };
   MemorySearch search{patterns, options, [&](const MemoryMatch& found) { return printer(found); },
                       [&](const Error& error) {

@@ -438,6 +438,7 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     work_->keys.look_at(images);
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
+    work_->keys.look_at(images);
     for (const Error& error : work_->errors)
       checked.back().nr_unread += error.set && (*error.set == images.id ||
                                                 (error.set->is_input && error.set->checkpoint == images.id.checkpoint));

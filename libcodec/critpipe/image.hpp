@@ -69,15 +69,26 @@ struct ExtraPart {
   static constexpr std::uint64_t unknown = ExtraSizes::unknown;
 };
 
+// Where one decoder goes on with an image that another has read up to there, between two entries.
+struct ImagePlace {
+  const Kind* kind = nullptr;
+  Head head = Head::none;
+  std::uint64_t nr_entries = 0;  // before it
+  std::uint64_t offset = 0;      // in the decoded image
+};
+
 // Receives an image, in calls of this order:
 //     begin (entry (part bytes* padding?)* close)* end      or      begin raw* end      or either of them cut by fail
-// Step::stop ends the image at once, without end(). What a sink throws passes through the decoder.
+// Step::stop ends the image at once, without end(). What a sink throws passes through the decoder. A sink that gets the
+// entries behind the first few of an image gets resume() in place of begin().
 class Sink {
  public:
   using Taken = critpipe::Taken;
   virtual ~Sink() = default;
   virtual Step begin(const Image&) { return Step::go; }  // the head was read
-  virtual Step entry(const Entry&) = 0;                  // a message; its extra follows
+  // The head and so many entries went to another sink.
+  virtual Step resume(const Image& image, std::uint64_t /*nr_entries*/) { return begin(image); }
+  virtual Step entry(const Entry&) = 0;  // a message; its extra follows
   // The fast path: may take any number of complete entries, size words and payloads, from the front of `unchecked`, and
   // must check them itself. `index` and `offset` are those of the first. What it does not take goes to entry(). Called
   // only for kinds without extra and after the first entry; no close() follows for what it takes.
@@ -109,6 +120,9 @@ class Stage : public Sink {
   void hand_to(Sink* next) { next_ = next; }  // from now on
 
   Step begin(const Image& image) override { return next_ ? next_->begin(image) : Step::go; }
+  Step resume(const Image& image, std::uint64_t nr_entries) override {
+    return next_ ? next_->resume(image, nr_entries) : Step::go;
+  }
   Step entry(const Entry& entry) override { return next_ ? next_->entry(entry) : Step::go; }
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override {
     return next_ ? next_->many(unchecked, index, offset) : Taken{};
@@ -142,6 +156,11 @@ class Decoder {
 
   // How many bytes the image has, if that is known: a length that leads out of it is damage, and not too large.
   void expect(std::uint64_t size_bytes) { size_bytes_ = size_bytes; }
+  // The image is fed from there on. Requires: nothing was fed, and the kind has no extra.
+  Step resume(const ImagePlace& from);
+  // The next block is what stands there: entries in between went elsewhere. Requires: it is between entries, as is what
+  // was fed.
+  void pass_to(const ImagePlace& place);
   // The next block of the image. Step::stop: the sink returned it, or error() is set; no call may follow.
   // Reasons: those of damaged data and of limits; the error has the offset, the entry and the field.
   Step feed(Bytes block);

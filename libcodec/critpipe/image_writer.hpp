@@ -39,6 +39,10 @@ class ImageSink : public Sink {
   explicit ImageSink(Output* output, const Slice& slice = {}) : output_{output}, slice_{slice} {}
   void write_to(Output* output) { output_ = output; }
   Step begin(const Image& image) override;
+  Step resume(const Image& image, std::uint64_t) override {
+    kind_ = image.kind;
+    return step();
+  }
   Step entry(const Entry& entry) override;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
   Step part(const ExtraPart& part) override;

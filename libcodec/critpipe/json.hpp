@@ -68,6 +68,7 @@ class JsonSink : public Sink {
   JsonSink(Output& output, const JsonOptions& options);
   ~JsonSink() override;
   Step begin(const Image& image) override;
+  Step resume(const Image& image, std::uint64_t nr_entries) override;
   Step entry(const Entry& entry) override;
   Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
   Step part(const ExtraPart& part) override;
@@ -127,6 +128,9 @@ class JsonEncoder {
  public:
   JsonEncoder(EncodeSink& sink, std::string_view source_name, const Limits& limits = {});
   ~JsonEncoder();
+  // Encodes the entries of large images on so many threads, this one included; the sink is called by this one alone.
+  // What comes out is the same.
+  void use_threads(unsigned threads);
   // The next block of the text, and its end. Step::stop: error() says why, or the sink returned it.
   Step feed(Bytes text);
   Step finish();

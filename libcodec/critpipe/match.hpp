@@ -55,6 +55,8 @@ class Expression {
   // After the input, where no entry gave the answer `wanted`: an error if no image of it is one that the expression
   // asks for, or else for the first test whose field none of them has. None if there was no image.
   Error unanswered(bool wanted = true) const;
+  // What an expression parsed from the same text was asked counts as if this one had been.
+  void add_asked(const Expression& other);
 
  private:
   friend class ImageMatcher;
@@ -117,6 +119,8 @@ class Select final : public Sink {
   Step close() override;
   Step end() override;
   void fail(const Error& error) override;
+  // The next sink gets what comes before the first match, where that was found elsewhere.
+  Step begin_selected();
 
  private:
   struct CRITPIPE_INNER Held;

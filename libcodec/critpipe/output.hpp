@@ -92,6 +92,12 @@ class Output {
   // Writes all of it. False: error_ is set, or nobody reads any more.
   virtual bool drain(const char* bytes, std::size_t size) = 0;
   virtual std::uint64_t move(int, std::uint64_t) { return 0; }
+  // What drain() has not been given yet, and leaving it out.
+  std::string_view waiting() const { return {buffer_.get(), static_cast<std::size_t>(at_ - buffer_.get())}; }
+  void drop_waiting() {
+    at_ = buffer_.get();
+    mark_ = nullptr;
+  }
   Error error_;
 
  private:

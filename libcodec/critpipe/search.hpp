@@ -86,9 +86,9 @@ class Patterns {
   bool see_neighbours() const;
 
   struct CRITPIPE_INNER Compiled;  // internal
+  const Compiled& compiled() const { return *compiled_; }
 
  private:
-  friend class Search;
   bool find_in_zeros() const;
   std::unique_ptr<Compiled> compiled_;
 };
@@ -124,6 +124,8 @@ class Search {
   // So many zeros at each end of a run of zeros are all that a match beside it can reach, and none lies in zeros alone.
   // Nothing: zeros are to be searched like all else.
   std::optional<std::size_t> reach_into_zeros() const;
+  // Every match that begins before this address was reported.
+  std::uint64_t reported_to() const;
   // Why the engine failed. Reasons: no_search.
   const Error& error() const;
 
@@ -159,6 +161,7 @@ struct MemorySearchOptions {
   bool names = true;  // of mappings are asked for: it is an error if the image is missing that has them
   Limits limits = {};
   std::function<void(const SetId&)> on_set = {};  // called when the first image of a set is met, before its matches
+  unsigned nr_threads = 1;  // that search beside the caller's; each takes 1 MiB, and up to 16 MiB for matches
 };
 
 // A match in the memory of a checkpoint. Views, references and pointers live until the callback returns.

@@ -80,8 +80,10 @@ struct Member {
 // The set to which the link `parent` of a set in an archive or a stream leads. Nothing: it leads out of the input.
 std::optional<std::string> set_led_to(const Member& link, std::string_view target);
 
-// Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, bytes*, and end or fail; the
-// calls for several members may be interleaved. Step::stop ends the reading of the input.
+class ByteReader;
+
+// Receives members. The calls for one member are: wants, begin, take_file?, needs_bytes?, take_run?, bytes*, and end or
+// fail; the calls for several members may be interleaved. Step::stop ends the reading of the input.
 class Receiver {
  public:
   virtual ~Receiver() = default;
@@ -94,6 +96,14 @@ class Receiver {
   virtual std::uint64_t take_file(const Member&) { return 0; }
   // False: pass over the member's bytes without reading them. Called if its size is known.
   virtual bool needs_bytes(const Member&) { return true; }
+  // What take_run() read.
+  struct Run {
+    std::uint64_t bytes = 0;
+    Step step = Step::go;
+  };
+  // May read the first bytes of the member itself, on any threads, one at a time; bytes() gets the others.
+  virtual Run take_run(const Member&, ByteReader&) { return {}; }
+  // The next bytes of the member.
   virtual Step bytes(const Member& member, Bytes bytes) = 0;
   virtual Step end(const Member& member) = 0;  // the member is complete
   // Called after bytes(). True: the receiver needs no more of this member; the rest is passed over if the input can
@@ -159,9 +169,12 @@ class Pieces {
   explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
   ~Pieces();
   std::unique_ptr<Piece> next();  // null: there are no more
+  // Likewise; but as long as many inputs follow, a directory is one piece, which is opened by who reads it.
+  std::unique_ptr<Piece> next_of_many();
 
  private:
   class CRITPIPE_INNER Queue;
+  class CRITPIPE_INNER Whole;
   std::unique_ptr<Queue> queue_;
 };
 
@@ -201,6 +214,19 @@ class Decoding : public Receiver {
   // Gets all errors; their image is the member's place, and their set and member say which it is.
   virtual void report(const Error& error) = 0;
 
+  // Where the entries begin of a member that begins with these bytes. Nothing: it is no image, or one whose entries can
+  // only be told apart by decoding them.
+  std::optional<ImagePlace> entries_of(const Member& member, Bytes begin) const;
+  // In place of begin(): another Decoding had the bytes up to there.
+  Step resume(const Member& member, const ImagePlace& from);
+  // The next bytes of the member are those that stand there: others had what is in between, and selected so many
+  // entries of it.
+  void pass_to(const Member& member, const ImagePlace& place, std::uint64_t nr_selected);
+  // What several made of one image belongs to the one that had its begin: how many entries were selected here, ...
+  virtual std::uint64_t nr_selected() const { return 0; }
+  // ... and were elsewhere.
+  virtual void add_selected(std::uint64_t) {}
+
   Step begin(const Member& member) final;
   bool needs_bytes(const Member& member) final;
   Step bytes(const Member& member, Bytes bytes) final;
@@ -212,8 +238,6 @@ class Decoding : public Receiver {
   struct CRITPIPE_INNER OpenImages;
   std::unique_ptr<OpenImages> open_;
 };
-
-class ByteReader;
 
 // Opens one input to be read as bytes, such as text. It is unpacked, unless it is named like a raw image. Errors are in
 // ByteReader::error.
@@ -227,6 +251,13 @@ class ByteReader {
   virtual Bytes read() = 0;
   // Passes over up to `size` bytes without reading them, and returns how many: 0 if it can't seek.
   virtual std::uint64_t skip(std::uint64_t) { return 0; }
+  // Where in a file bytes stand as they are: any thread may pread() them.
+  struct Plain {
+    const InputFile* file = nullptr;  // null: there is none
+    std::uint64_t at = 0, size = 0;
+  };
+  // The bytes that are still to be read.
+  virtual Plain plain() const { return {}; }
   // Compressed bytes that were read so far; unknown: nothing is compressed.
   virtual std::uint64_t packed() const { return Member::unknown; }
   // A descriptor on which poll() can wait for more; -1: read() does not wait long.

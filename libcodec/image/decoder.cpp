@@ -17,6 +17,20 @@ Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits, KindOf
   deliver(sink_.begin(image_));
 }
 
+Step Decoder::resume(const ImagePlace& from) {
+  image_.kind = from.kind;
+  image_.head = from.head;
+  state_ = State::entries;
+  pass_to(from);
+  return deliver(sink_.resume(image_, nr_entries_)) ? Step::go : Step::stop;
+}
+
+void Decoder::pass_to(const ImagePlace& place) {
+  nr_entries_ = place.nr_entries;
+  offset_ = place.offset;
+  need_ = 4;
+}
+
 Step Decoder::feed(Bytes block) {
   while (!stopped_ && !block.empty()) {
     if (carry_.empty()) {

@@ -167,10 +167,21 @@ Error Expression::unanswered(bool wanted) const {
   for (const Test& test : program_->clause.tests) {
     const std::uint64_t bit = bit_of(program_->clause, test);
     if ((program_->answered & bit) || test.regex.texts_only) continue;  // --any names no field
-    return fault(test.column, "no image of the input has a field " + test.written + near_paths(test, program_->seen) +
+    // In one order, whichever image was read first.
+    std::vector<const Message*> seen = program_->seen;
+    std::ranges::sort(seen, {}, &Message::name);
+    return fault(test.column, "no image of the input has a field " + test.written + near_paths(test, seen) +
                                   program_->kinds_with(bit));
   }
   return {};
+}
+
+void Expression::add_asked(const Expression& other) {
+  program_->answered |= other.program_->answered;
+  program_->held |= other.program_->held;
+  for (const bool wanted : {false, true})
+    program_->has_searched[wanted] = program_->has_searched[wanted] || other.program_->has_searched[wanted];
+  for (const Message* message : other.program_->seen) program_->note(message, 0);
 }
 
 struct ImageMatcher::Inner {

@@ -79,14 +79,16 @@ void Select::keep_head(const Entry& entry) {
   if (options_.keep_head && entry.kind->first != entry.kind->later) held_->head.keep(entry);
 }
 
+Step Select::begin_selected() {
+  if (begin_to() == Step::stop) return Step::stop;
+  if (!held_->head.full) return Step::go;
+  held_->head.full = false;
+  return to_->entry(held_->head.entry) == Step::stop ? Step::stop : to_->close();
+}
+
 Step Select::hand_on(const Entry& entry) {
   state_ = State::selected;
-  if (begin_to() == Step::stop) return Step::stop;
-  if (held_->head.full) {
-    held_->head.full = false;
-    if (to_->entry(held_->head.entry) == Step::stop || to_->close() == Step::stop) return Step::stop;
-  }
-  return to_->entry(entry);
+  return begin_selected() == Step::stop ? Step::stop : to_->entry(entry);
 }
 
 // The extra is there, or is known to be missing: now the entry that waits can be judged.

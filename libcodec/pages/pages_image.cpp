@@ -216,6 +216,18 @@ Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std:
   return error;
 }
 
+namespace {
+
+// The first byte from a place in a file on that is in no hole; the largest number: there is none. Where the next hole
+// begins is not asked, as some file systems walk over all data then.
+std::uint64_t next_data(int fd, std::uint64_t offset) {
+  const off_t data = lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
+  if (data >= 0) return static_cast<std::uint64_t>(data);
+  return errno == ENXIO ? ~std::uint64_t{0} : offset;  // a file system without holes
+}
+
+}  // namespace
+
 PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
   constexpr std::uint64_t no_end = ~std::uint64_t{0};
   if (blocks_) {  // blocks of zeros are holes
@@ -225,11 +237,11 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
     return {std::max(begin * parts, page), behind_blocks(*blocks_, begin, false) * parts};
   }
   if (!is_whole_) return {page, no_end};
-  const off_t data = lseek(part_.file->fd(), static_cast<off_t>(StoredSize::of(page, page_size_).bytes), SEEK_DATA);
-  if (data < 0) return errno == ENXIO ? Extent{no_end, no_end} : Extent{page, no_end};  // a file system without holes
-  const off_t hole = lseek(part_.file->fd(), data, SEEK_HOLE);
-  const std::uint64_t begin = pages_in(static_cast<std::uint64_t>(data), page_size_);
-  return {begin, hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
+  const std::uint64_t data = next_data(fd(), StoredSize::of(page, page_size_).bytes);
+  if (data == no_end) return {no_end, no_end};
+  const off_t hole = lseek(fd(), static_cast<off_t>(data), SEEK_HOLE);
+  return {pages_in(data, page_size_),
+          hole < 0 ? no_end : pages_in(static_cast<std::uint64_t>(hole) + page_size_ - 1, page_size_)};
 }
 
 std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
@@ -237,7 +249,9 @@ std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) con
   if (position >= end) return 0;
   const std::uint64_t page_size = blocks_ ? blocks_->page_size() : page_size_;
   const std::uint64_t at = position / page_size;
-  const std::uint64_t page = blocks_ ? behind_blocks(*blocks_, at, true) : next_extent(at).begin;
+  std::uint64_t page = at;
+  if (blocks_) page = behind_blocks(*blocks_, at, true);
+  else if (is_whole_) page = pages_in(next_data(fd(), StoredSize::of(at, page_size_).bytes), page_size_);
   const std::uint64_t data = page > end / page_size ? end : std::min(end, page * page_size);
   return data > position ? data - position : 0;
 }

@@ -62,7 +62,7 @@ struct ImageSearch::Lane {
   std::unique_ptr<MemoryOwners> owners = {};  // null: as it stands
   std::vector<PlacedBytes> extents = {};
   std::size_t next = 0;  // of the extents
-  std::unique_ptr<Search> search = {};
+  std::unique_ptr<FedSearch> search = {};
   std::unique_ptr<Feeder> feeder = {};
   bool has_failed = false;
 
@@ -112,11 +112,10 @@ void ImageSearch::add(const Pagemap& pagemap) {
   auto lane = std::make_unique<Lane>();
   lane->owners = std::make_unique<MemoryOwners>(set_.id, set_.checkpoint, work.options, set_.sharers);
   lane->extents = stored_extents(pagemap, set_.page_size(work.options), lane->owners->wanted(pagemap.memory));
-  lane->search =
-      std::make_unique<Search>(work.patterns, work.options.context,
-                               [&work, owners = lane->owners.get(), memory = pagemap.memory](const Match& found) {
-                                 return owners->report(memory, found, work.on_match);
-                               });
+  lane->search = pass_.work.new_search(
+      work.options.context, [&work, owners = lane->owners.get(), memory = pagemap.memory](const Match& found) {
+        return owners->report(memory, found, work.on_match);
+      });
   lane->feeder = std::make_unique<Feeder>(*lane->search);
   lanes_.push_back(std::move(lane));
 }
@@ -142,7 +141,7 @@ void ImageSearch::add_unplaced() {
     context = std::max(context, around_bytes);
   }
   auto lane = std::make_unique<Lane>();
-  lane->search = std::make_unique<Search>(work.patterns, context, [this](const Match& found) {
+  lane->search = pass_.work.new_search(context, [this](const Match& found) {
     return pass_.is_second ? pass_.report_unclaimed(set_, pages_, found) : wait(found);
   });
   lane->feeder = std::make_unique<Feeder>(*lane->search);
@@ -192,7 +191,7 @@ void ImageSearch::refused(const Error& error) {
 Step ImageSearch::finish() {
   pages_.seen_bytes = std::max(pages_.seen_bytes, stored_bytes());
   for (const auto& lane : lanes_)
-    if (!lane->has_failed && settle(*lane, lane->feeder->end()) == Step::stop) return Step::stop;
+    if (!lane->has_failed && settle(*lane, lane->search->finish()) == Step::stop) return Step::stop;
   return Step::go;
 }
 

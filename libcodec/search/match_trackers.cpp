@@ -127,9 +127,11 @@ void UnboundedTracker::note(std::uint64_t begin, std::uint64_t end) {
     candidates_.push_back({begin, end});
     return;
   }
-  const auto at = std::ranges::lower_bound(candidates_, begin, {}, &Candidate::begin);
-  if (at->begin == begin) at->end = std::max(at->end, end);
-  else candidates_.insert(at, {begin, end});
+  const auto behind = std::ranges::upper_bound(candidates_, begin, {}, &Candidate::begin);
+  const auto at = behind == candidates_.begin() ? behind : std::prev(behind);
+  const bool grows = at != behind && at->begin == begin && end <= at->end + max_lookahead;
+  if (grows) at->end = std::max(at->end, end);
+  else candidates_.insert(behind, {begin, end});
 }
 
 // Candidates that begin inside the last match hide others with the same end that begin behind it. False: too far off.

@@ -254,12 +254,20 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
   return extents;
 }
 
-Step Feeder::feed(std::uint64_t address, Bytes bytes) {
+Step Feeder::go_to(std::uint64_t address, std::uint64_t size) {
   if (open_ && address != next_ && end() == Step::stop) return Step::stop;
   if (!open_) search_.begin(address);
   open_ = true;
-  next_ = address + bytes.size();
-  return search_.feed(bytes);
+  next_ = address + size;
+  return Step::go;
+}
+
+Step Feeder::feed(std::uint64_t address, Bytes bytes) {
+  return go_to(address, bytes.size()) == Step::go ? search_.feed(bytes) : Step::stop;
+}
+
+Step Feeder::feed_read(std::uint64_t address, std::size_t size) {
+  return go_to(address, size) == Step::go ? search_.feed_read(size) : Step::stop;
 }
 
 Step Feeder::feed_zeros(std::uint64_t address, std::uint64_t size) {

@@ -7,6 +7,7 @@
 
 #include "critpipe/checkpoint.hpp"
 #include "critpipe/search.hpp"
+#include "search/fed_search.hpp"
 
 namespace critpipe::search {
 
@@ -77,14 +78,19 @@ std::vector<PlacedBytes> stored_extents(const Pagemap& pagemap, std::uint64_t pa
 // Feeds a search with bytes by address, and ends a stretch where there is a gap.
 class Feeder {
  public:
-  explicit Feeder(Search& search) : search_{search} {}
+  explicit Feeder(FedSearch& search) : search_{search} {}
   Step feed(std::uint64_t address, Bytes bytes);
+  // What FedSearch::read() was told of.
+  Step feed_read(std::uint64_t address, std::size_t size);
   // A hole: what no match can reach is passed over.
   Step feed_zeros(std::uint64_t address, std::uint64_t size);
   Step end();
+  FedSearch& search() { return search_; }
 
  private:
-  Search& search_;
+  Step go_to(std::uint64_t address, std::uint64_t size);
+
+  FedSearch& search_;
   bool open_ = false;
   std::uint64_t next_ = 0;  // address
 };

@@ -47,9 +47,9 @@ Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader&
   const bool by_range = !wanted.empty() && !options.filter.ranges.empty();
   use.add(memory.id, by_range ? memory.store.pagemap(memory.id) : nullptr, memory.page_size);
   if (wanted.empty()) return Step::go;
-  Search search{patterns, options.context,
-                [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); }};
-  search::Feeder feeder{search};
+  const auto search =
+      new_search(options.context, [&](const Match& found) { return memory.owners.report(memory.id, found, on_match); });
+  search::Feeder feeder{*search};
   std::uint64_t nr_missing = 0, nr_lazy = 0;
   bool goes_on = true;
   for (const auto& range : wanted)
@@ -63,8 +63,8 @@ Step MemorySearch::Work::search_stored(const StoredMemory& memory, StoredReader&
                                            const std::uint64_t end = std::min(stretch.end(memory.page_size), range.end);
                                            return begin < end ? reader.take(stretch, begin, end, feeder) : Step::go;
                                          });
-  if (!goes_on || reader.finish(feeder) == Step::stop || feeder.end() == Step::stop)
-    return step_behind(search, memory.place);
+  if (!goes_on || reader.finish(feeder) == Step::stop || search->finish() == Step::stop)
+    return step_behind(*search, memory.place);
   report_lazy(memory.place, nr_lazy);
   if (nr_missing == 0) return Step::go;
   Error error{Reason::unsearched_pages, memory.place};

@@ -37,6 +37,11 @@ struct MemorySearch::Work {
   OnError on_error;
   search::FilterUse use{options.filter};
 
+  std::unique_ptr<search::FedSearch> new_search(std::size_t context, Search::OnMatch on_found) {
+    return search::make_search(patterns, context, options.nr_threads, std::move(on_found),
+                               [this](const Error& error) { report_once(error); });
+  }
+
   // An image that cannot be read is named once, however many pages of it are wanted.
   void report_once(const Error& error);
   std::set<std::pair<Reason, std::string>> reported = {};  // errors, and their images
@@ -47,7 +52,7 @@ struct MemorySearch::Work {
   Step search_directory(const std::string& path, const SourceOptions& source_options);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
-  Step step_behind(const Search& search, const std::string& place) const;
+  Step step_behind(const search::FedSearch& search, const std::string& place) const;
   Step search_with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                            const SourceOptions& source_options);
   // Of sets whose parents are in the same inputs: the memory that has pages in them.

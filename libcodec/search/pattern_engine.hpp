@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "search/pattern_text.hpp"
+#include "search/search_windows.hpp"
 
 namespace critpipe::search {
 
@@ -109,8 +110,13 @@ struct Patterns::Compiled {
   std::size_t nr_unbounded = 0;
   bool matches_zeros = true;  // is there a match in nothing but zeros, or one that may have any number of them?
 
+  std::unique_ptr<search::LiteralSet> literals;   // all of the patterns, in place of the engine
+  std::optional<search::NeededByAll> needed;      // what the engine need not look at otherwise
+  std::optional<search::PatternShape> unbounded;  // of all unbounded patterns together
+
   // One that needs no engine.
   bool is_one_literal() const { return literals_only && patterns.size() == 1 && patterns.front().flags == 0; }
+  void find_shapes();
   Error measure(search::Pattern& pattern);
   Error compile_shared();
   Error compile_exact(std::size_t number);

@@ -180,7 +180,8 @@ Error Patterns::Compiled::compile_stream(std::size_t number) {
 Error Patterns::compile() {
   Compiled& compiled = *compiled_;
   if (compiled.patterns.empty()) return refuse({}, "there is none");
-  if (!compiled.is_one_literal())
+  compiled.find_shapes();
+  if (!compiled.is_one_literal() && !compiled.literals)
     if (Error error = compiled.compile_shared()) return error;
   for (std::size_t i = 0; i < compiled.patterns.size(); ++i) {
     const Pattern& pattern = compiled.patterns[i];

@@ -1,10 +1,6 @@
-// The search: blocks through the engine, its reports to trackers, their matches out in order.
-#include <algorithm>
-#include <map>
-#include <optional>
+#include "search/search_machine.hpp"
 
-#include "search/literal_finder.hpp"
-#include "search/match_trackers.hpp"
+#include <algorithm>
 
 namespace critpipe {
 
@@ -14,86 +10,6 @@ namespace {
 
 constexpr std::size_t slice_bytes = 1 << 20;
 constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that begins before them
-
-}  // namespace
-
-class Search::Machine {
- public:
-  Machine(const Patterns::Compiled& compiled, std::size_t context, OnMatch on_match);
-  ~Machine();
-
-  void begin(std::uint64_t address);
-  Step feed(Bytes bytes);
-  Step end();
-  const Error& error() const { return error_; }
-  std::optional<std::size_t> reach_into_zeros() const {
-    if (compiled_.matches_zeros) return std::nullopt;
-    return static_cast<std::size_t>(compiled_.widest) + context_ + 1;
-  }
-
- private:
-  struct OpenStream {
-    Machine* machine = nullptr;
-    const Stream* of = nullptr;
-    StreamState state = {};
-    std::uint64_t base = 0;  // position of the stream's first byte
-    std::unique_ptr<UnboundedTracker> tracker = {};
-    bool took = false;  // a lazy pattern's match ended the scan
-  };
-
-  static int note_shared(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static int note_unbounded(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static int note_lazy(unsigned id, unsigned long long from, unsigned long long to, unsigned flags, void* open);
-  static match_event_handler note_of(const OpenStream& open);
-  bool sees_neighbours(const OpenStream& open) const {
-    return compiled_.patterns[open.of->pattern].traits.sees_neighbours;
-  }
-
-  template <typename Work>
-  Step guarded(Work work);
-  void finish();
-  void scan_stream(OpenStream& open, Bytes bytes);
-  void reset(OpenStream& open, match_event_handler note);
-  Step slice(Bytes bytes);
-  void scan(OpenStream& open, Bytes bytes);
-  void scan_literal(Bytes bytes);
-  void find_literal(Bytes bytes, std::uint64_t base);
-  void rescan(OpenStream& open, std::uint64_t from);
-  void settle(bool last);
-  Step emit(bool last);
-  Step show(const MatchSpan& match);
-  void keep_starts(std::uint64_t first);
-  void keep_start(const MatchSpan& match, std::uint64_t first);
-  std::uint64_t earliest() const;
-  std::size_t bytes_to_keep() const;
-
-  const Patterns::Compiled& compiled_;
-  const std::size_t context_;
-  OnMatch on_match_;
-  EngineGuard guard_;
-  Error error_;
-  Scratch scratch_;
-  MatchFinder finder_;
-  RecentBytes recent_;
-  std::uint64_t address_ = 0;  // of the stretch
-  bool open_ = false;
-  bool stopped_ = false;
-  std::optional<LiteralFinder> literal_;  // in place of streams
-  std::vector<OpenStream> streams_;
-  std::vector<std::uint64_t> behind_;  // of fixed patterns
-  std::vector<BoundedTracker> bounded_;
-  std::vector<std::size_t> place_of_;  // pattern -> bounded tracker
-  std::vector<MatchSpan> matches_;     // of this slice
-  std::deque<MatchSpan> waiting_;      // for the bytes behind them, and for earlier ones
-  struct MatchStart {
-    Bytes before, match;
-    std::vector<std::byte> bytes;
-  };
-  std::map<std::pair<std::uint64_t, std::size_t>, MatchStart> starts_;  // of matches that began long ago
-  std::vector<std::byte> before_, shown_, after_;
-};
-
-namespace {
 
 hs_scratch_t* copy_of(const hs_scratch_t* scratch) {
   hs_scratch_t* copy = nullptr;
@@ -116,6 +32,7 @@ Search::Machine::Machine(const Patterns::Compiled& compiled, std::size_t context
       behind_(compiled.patterns.size()),
       place_of_(compiled.patterns.size()) {
   if (compiled.is_one_literal()) literal_.emplace(compiled.patterns.front().bytes);
+  if (compiled.needed) windows_.emplace(*compiled.needed);
   for (std::size_t i = 0; i < compiled.patterns.size(); ++i) {
     if (compiled.patterns[i].kind != Pattern::Kind::bounded) continue;
     place_of_[i] = bounded_.size();
@@ -179,6 +96,7 @@ void Search::Machine::begin(std::uint64_t address) {
   address_ = address;
   const std::uint64_t start = recent_.begin();
   for (OpenStream& open : streams_) open.base = start;
+  if (windows_) windows_->restart();
 }
 
 // After a failure, or an exception, the streams are in no state to go on.
@@ -213,13 +131,52 @@ Step Search::Machine::feed(Bytes bytes) {
 Step Search::Machine::slice(Bytes bytes) {
   recent_.open(bytes);
   if (literal_) scan_literal(bytes);
-  for (OpenStream& open : streams_) scan(open, bytes);
+  if (compiled_.literals) scan_literals(bytes);
+  if (windows_) {
+    scan_windows(bytes.size());
+  } else {
+    scanned_to_ = recent_.end();
+    for (OpenStream& open : streams_) scan(open, bytes);
+  }
   settle(false);
   const Step step = emit(false);
   const std::size_t keep = bytes_to_keep();
   if (recent_.end() > keep) keep_starts(recent_.end() - keep);
   recent_.close(keep);
   return step;
+}
+
+void Search::Machine::scan_windows(std::size_t block) {
+  for (const auto& piece : windows_->next(recent_, block)) {
+    scanned_to_ = piece.to;
+    for (OpenStream& open : streams_) {
+      if (piece.begins) {
+        reset(open, nullptr);
+        open.base = piece.from;
+      }
+      if (piece.from < piece.to) scan(open, recent_.view(piece.from, piece.to, scanned_));
+      if (piece.ends) reset(open, note_of(open));
+      open.took = false;
+    }
+  }
+}
+
+void Search::Machine::scan_literals(Bytes bytes) {
+  const auto find = [this](Bytes part, std::uint64_t base) {
+    compiled_.literals->find(part, 0, [&](std::size_t at, std::size_t number) {
+      const std::uint64_t begin = base + at;
+      if (begin < behind_[number]) return;
+      behind_[number] = begin + compiled_.widths[number];
+      matches_.push_back({begin, behind_[number], number});
+    });
+  };
+  const std::uint64_t block = recent_.end() - bytes.size();
+  const std::uint64_t across = compiled_.literals->longest() - 1;
+  if (recent_.first() < block) {
+    const std::uint64_t from = std::max(recent_.first(), block - std::min(block, across));
+    find(recent_.view(from, block + across, shown_), from);
+  }
+  find(bytes, block);
 }
 
 // First what began in the blocks before.
@@ -271,9 +228,10 @@ void Search::Machine::rescan(OpenStream& open, std::uint64_t from) {
     if (sees_neighbours(open) && from > recent_.first()) --from;
     reset(open, nullptr);
     open.base = from;
-    const Bytes bytes = recent_.view(from, recent_.end(), scratch);
+    const Bytes bytes = recent_.view(from, scanned_to_, scratch);
     if (bytes.empty()) return;
     scan_stream(open, bytes);
+    if (windows_ && !windows_->is_open()) reset(open, note_of(open));
     from = open.tracker->behind();
   } while (open.took);
 }
@@ -307,6 +265,11 @@ std::uint64_t Search::Machine::earliest() const {
     if (open.tracker && !open.tracker->candidates().empty())
       first = std::min(first, open.tracker->candidates().front().begin);
   return first;
+}
+
+std::uint64_t Search::Machine::reported_to() const {
+  const std::uint64_t first = waiting_.empty() ? earliest() : std::min(earliest(), waiting_.front().begin);
+  return address_ + (std::max(first, recent_.start()) - recent_.start());
 }
 
 Step Search::Machine::emit(bool last) {
@@ -380,6 +343,7 @@ std::size_t Search::Machine::bytes_to_keep() const {
   std::size_t keep = static_cast<std::size_t>(compiled_.widest);
   if (!bounded_.empty()) keep = 2 * keep + 4;
   if (compiled_.nr_unbounded > 0) keep = std::max(keep, 2 * max_lookahead);
+  if (compiled_.needed) keep += static_cast<std::size_t>(compiled_.needed->texts.before) + compiled_.needed->longest;
   return keep + 2 * context_ + 2;
 }
 
@@ -390,7 +354,8 @@ Step Search::Machine::end() {
 }
 
 void Search::Machine::finish() {
-  for (OpenStream& open : streams_) reset(open, note_of(open));
+  if (!windows_ || windows_->is_open())
+    for (OpenStream& open : streams_) reset(open, note_of(open));
   for (OpenStream& open : streams_) open.took = false;
   settle(true);
   if (!stopped_ && emit(true) == Step::stop) stopped_ = true;
@@ -401,13 +366,14 @@ void Search::Machine::finish() {
 }
 
 Search::Search(const Patterns& patterns, std::size_t context, OnMatch on_match)
-    : machine_{std::make_unique<Machine>(*patterns.compiled_, context, std::move(on_match))} {}
+    : machine_{std::make_unique<Machine>(patterns.compiled(), context, std::move(on_match))} {}
 Search::~Search() = default;
 
 void Search::begin(std::uint64_t address) { machine_->begin(address); }
 Step Search::feed(Bytes bytes) { return machine_->feed(bytes); }
 Step Search::end() { return machine_->end(); }
 std::optional<std::size_t> Search::reach_into_zeros() const { return machine_->reach_into_zeros(); }
+std::uint64_t Search::reported_to() const { return machine_->reported_to(); }
 const Error& Search::error() const { return machine_->error(); }
 
 }  // namespace critpipe

@@ -10,7 +10,8 @@ using namespace search;
 
 namespace {
 
-constexpr std::size_t read_bytes = 1 << 20;
+constexpr std::size_t read_bytes = chunk_bytes;
+constexpr std::size_t most_images = 12;  // that may wait to be read: a PageDirectory keeps 15 open
 
 // Reads by position. What is adjacent in a pages image is read at once, however many runs it is cut into.
 class PositionReader final : public StoredReader {
@@ -22,16 +23,18 @@ class PositionReader final : public StoredReader {
   Step finish(Feeder& feeder) override;
 
  private:
-  static Step feed(Feeder& feeder, std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at,
-                   std::uint64_t size, const std::byte* bytes);
+  const PagesImage* image(Feeder& feeder, Error& error);
+  template <typename Feed>
+  static Step each_part(std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at, std::uint64_t size,
+                        Feed feed);
 
   MemorySearch::Work& work_;
   PageDirectory& directory_;
   std::uint64_t page_size_;
-  std::vector<std::byte> buffer_;
   std::uint32_t level_ = 0;  // of what waits to be read
   std::uint64_t pages_id_ = 0;
   std::vector<PlacedBytes> extents_;
+  std::vector<const PagesImage*> images_;  // that wait to be read
 };
 
 Step PositionReader::take(const Stretch& stretch, std::uint64_t begin, std::uint64_t end, Feeder& feeder) {
@@ -45,44 +48,56 @@ Step PositionReader::take(const Stretch& stretch, std::uint64_t begin, std::uint
   return extent.end() - extents_.front().position >= read_bytes ? finish(feeder) : Step::go;
 }
 
-// The content from a position on, which lies in that extent: `size` bytes, or zeros where they are null.
-Step PositionReader::feed(Feeder& feeder, std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at,
-                          std::uint64_t size, const std::byte* bytes) {
+// Calls feed(address, size) with each part of the content from a position on, which lies in that extent.
+template <typename Feed>
+Step PositionReader::each_part(std::vector<PlacedBytes>::const_iterator& extent, std::uint64_t at, std::uint64_t size,
+                               Feed feed) {
   for (std::uint64_t done = 0; done < size;) {
     const std::uint64_t skip = at + done - extent->position;
     const std::uint64_t piece = std::min(extent->size - skip, size - done);
-    const std::uint64_t address = extent->address + skip;
-    const Step step = bytes ? feeder.feed(address, {bytes + done, static_cast<std::size_t>(piece)})
-                            : feeder.feed_zeros(address, piece);
-    if (step == Step::stop) return Step::stop;
+    if (feed(extent->address + skip, piece) == Step::stop) return Step::stop;
     done += piece;
     if (skip + piece == extent->size) ++extent;
   }
   return Step::go;
 }
 
+const PagesImage* PositionReader::image(Feeder& feeder, Error& error) {
+  const bool is_room = images_.size() < most_images;
+  if (!is_room) {
+    feeder.search().wait_for_reads();
+    images_.clear();
+  }
+  const PagesImage* image = directory_.ancestor(level_).page_directory()->image(pages_id_, page_size_, error);
+  if (image && std::ranges::find(images_, image) == images_.end()) images_.push_back(image);
+  return image;
+}
+
 Step PositionReader::finish(Feeder& feeder) {
-  if (extents_.empty()) return Step::go;
-  buffer_.resize(read_bytes);
-  const std::uint64_t end = extents_.back().end();
+  const std::uint64_t end = extents_.empty() ? 0 : extents_.back().end();
   auto extent = extents_.cbegin();
-  for (std::uint64_t at = extents_.front().position; at < end;) {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(end - at, read_bytes));
+  for (std::uint64_t at = extents_.empty() ? 0 : extents_.front().position; at < end;) {
     Error error;
-    PageDirectory& holder = *directory_.ancestor(level_).page_directory();
-    const PagesImage* image = holder.image(pages_id_, page_size_, error);
-    if (const std::uint64_t hole = image ? image->hole_at(at, end) : 0; hole > 0) {
-      if (feed(feeder, extent, at, hole, nullptr) == Step::stop) return Step::stop;
-      at += hole;
-      continue;
-    }
-    if (image) error = image->read_content(at, {buffer_.data(), size});
+    const PagesImage* image = this->image(feeder, error);
     if (error) {
       work_.report_once(error);
       extents_.clear();
       return feeder.end();
     }
-    if (feed(feeder, extent, at, size, buffer_.data()) == Step::stop) return Step::stop;
+    Step step = Step::go;
+    std::uint64_t size = image->hole_at(at, end);
+    if (size > 0) {
+      step = each_part(extent, at, size,
+                       [&](std::uint64_t address, std::uint64_t part) { return feeder.feed_zeros(address, part); });
+    } else {
+      size = std::min<std::uint64_t>(end - at, read_bytes);
+      step = feeder.search().read(*image, at, static_cast<std::size_t>(size));
+      if (step == Step::go)
+        step = each_part(extent, at, size, [&](std::uint64_t address, std::uint64_t part) {
+          return feeder.feed_read(address, static_cast<std::size_t>(part));
+        });
+    }
+    if (step == Step::stop) return Step::stop;
     at += size;
   }
   extents_.clear();

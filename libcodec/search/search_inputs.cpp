@@ -317,7 +317,7 @@ Step MemorySearch::Work::search_inputs(const std::vector<std::string>& inputs, c
   return Step::go;
 }
 
-Step MemorySearch::Work::step_behind(const Search& search, const std::string& place) const {
+Step MemorySearch::Work::step_behind(const FedSearch& search, const std::string& place) const {
   if (!search.error()) return Step::stop;
   Error error = search.error();
   error.image = place;

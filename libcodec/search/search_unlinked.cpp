@@ -55,8 +55,9 @@ Step MemorySearch::Work::search_unlinked(CheckpointMemory& memory) {
     const std::vector<Range> ranges = within(memory.unlinked(process), owners.wanted(id));
     if (ranges.empty()) continue;
     use.add_stored();
-    Search search{patterns, options.context, [&](const Match& found) { return owners.report(id, found, on_match); }};
-    Feeder feeder{search};
+    const auto search =
+        new_search(options.context, [&](const Match& found) { return owners.report(id, found, on_match); });
+    Feeder feeder{*search};
     std::size_t current = ranges.size();
     std::uint64_t at = 0;
     Step step = Step::go;
@@ -66,8 +67,8 @@ Step MemorySearch::Work::search_unlinked(CheckpointMemory& memory) {
       return step;
     });
     if (error) on_error(error);
-    if (step == Step::go) step = feeder.end();
-    if (step == Step::stop && step_behind(search, std::string{process.name}) == Step::stop) return Step::stop;
+    if (step == Step::go) step = search->finish();
+    if (step == Step::stop && step_behind(*search, std::string{process.name}) == Step::stop) return Step::stop;
   }
   return Step::go;
 }

@@ -38,7 +38,7 @@ Step PiecesReader::finish(Feeder& feeder) {
     error = memories_.deliver(pieces_, [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
       return step = feeder.feed(piece.vaddr + done, bytes);
     });
-  if (step == Step::go) step = feeder.end();
+  if (step == Step::go) step = feeder.search().finish();
   memories_.report_directory(set_);
   if (step == Step::go && error) work_.on_error(error);
   return step;

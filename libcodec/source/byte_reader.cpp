@@ -53,6 +53,17 @@ std::uint64_t FileReader::skip(std::uint64_t size) {
   return step;
 }
 
+ByteReader::Plain FileReader::plain() const {
+  if (!is_regular_ || left_ > file_.size()) return {};
+  return {&file_, file_.size() - left_, left_};
+}
+
+ByteReader::Plain PeekReader::plain() const {
+  const Plain below = below_->plain();
+  if (!below.file || below.at < ready_.size()) return {};
+  return {below.file, below.at - ready_.size(), below.size + ready_.size()};
+}
+
 // Requires: ready_ is empty or in held_.
 bool PeekReader::more() {
   const Bytes block = below_->read();

@@ -25,6 +25,7 @@ class FileReader final : public ByteReader {
   std::uint64_t skip(std::uint64_t size) override;
   int poll_fd() const override { return is_regular_ ? -1 : file_.fd(); }
   bool is_pipe() const override { return file_.is_pipe(); }
+  Plain plain() const override;
 
   int fd() const { return file_.fd(); }
   const InputFile& file() const { return file_; }
@@ -53,6 +54,7 @@ class PeekReader final : public ByteReader {
   // Reads what it cannot pass over. Fewer than `size`: the end, or a fault.
   std::uint64_t skip(std::uint64_t size) override;
   std::uint64_t packed() const override { return below_->packed(); }
+  Plain plain() const override;
   int poll_fd() const override { return ready_.empty() ? below_->poll_fd() : -1; }
   bool is_pipe() const override { return below_->is_pipe(); }
   // That were read or passed over so far; of a compressed input, before it was unpacked.

@@ -1,6 +1,7 @@
 // The pieces of inputs: members of directories, files, shards that belong together.
 #include <algorithm>
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "source/directory_list.hpp"
 #include "source/input_form.hpp"
@@ -140,27 +141,33 @@ class Pieces::Queue {
   Queue(std::vector<std::string> inputs, const SourceOptions& options)
       : inputs_{std::move(inputs)},
         options_{options},
-        names_{options.names.size() == inputs_.size() ? options.names : name_inputs(inputs_)} {
+        names_{options.names.size() == inputs_.size() ? options.names : name_inputs(inputs_)},
+        is_one_{inputs_.size() == 1} {
     options_.names.clear();  // they are copied with every piece
   }
+  // One of several inputs; ids of its members begin with `id`.
+  Queue(InputName name, const SourceOptions& options, std::uint64_t id)
+      : inputs_{name.input}, options_{options}, names_{std::move(name)}, is_one_{false}, nr_pieces_{id}, ids_each_{1} {}
 
   std::unique_ptr<Piece> next();
+  std::unique_ptr<Piece> next_of_many();
 
  private:
   OpenedInput open_next();
   std::unique_ptr<Piece> start(OpenedInput opened);
   std::unique_ptr<Piece> start_directory(OpenedInput opened);
   void join(std::vector<OpenedInput>& inputs);
-  std::uint64_t id() { return ids_a_piece * nr_pieces_++; }
+  std::uint64_t id() { return ids_each_ * nr_pieces_++; }
 
   std::vector<std::string> inputs_;
   SourceOptions options_;
   std::vector<InputName> names_;
+  bool is_one_;
   std::size_t next_input_ = 0;
   std::vector<OpenedInput> waiting_;  // one that was opened to see whether it belongs with the one before
   std::shared_ptr<const DirectoryList> directory_;
   std::size_t next_entry_ = 0;
-  std::uint64_t nr_pieces_ = 0;
+  std::uint64_t nr_pieces_ = 0, ids_each_ = ids_a_piece;
 };
 
 OpenedInput Pieces::Queue::open_next() {
@@ -187,7 +194,7 @@ void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
 
 std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   auto list = std::make_shared<DirectoryList>(DirectoryList{std::move(opened.directory)});
-  if (inputs_.size() > 1) list->prefix = opened.called.prefix() + "/";
+  if (!is_one_) list->prefix = opened.called.prefix() + "/";
   if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
   list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), list->below});
   if (!list->layers.empty())
@@ -218,10 +225,49 @@ std::unique_ptr<Piece> Pieces::Queue::next() {
   return start(open_next());
 }
 
+namespace {
+
+bool is_directory(const std::string& input) {
+  struct stat status;
+  return input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+}  // namespace
+
+// One of many directories. Opening and listing it takes as long as reading the small images of a checkpoint.
+class Pieces::Whole final : public Piece {
+ public:
+  Whole(InputName name, const SourceOptions& options, std::uint64_t id)
+      : name_{std::move(name)}, options_{options}, id_{id} {}
+  bool is_open() const override { return false; }
+  Step read(Receiver& receiver) override {
+    Queue queue{std::move(name_), options_, id_};
+    while (const auto piece = queue.next())
+      if (piece->read(receiver) == Step::stop) return Step::stop;
+    return Step::go;
+  }
+
+ private:
+  InputName name_;
+  SourceOptions options_;
+  std::uint64_t id_;
+};
+
+std::unique_ptr<Piece> Pieces::Queue::next_of_many() {
+  constexpr std::size_t many = 256;
+  const bool is_in_directory = directory_ && next_entry_ < directory_->entries.size();
+  if (is_in_directory || !waiting_.empty() || inputs_.size() - next_input_ <= many ||
+      !is_directory(inputs_[next_input_]))
+    return next();
+  directory_.reset();
+  return std::make_unique<Whole>(names_[next_input_++], options_, id());
+}
+
 Pieces::Pieces(std::vector<std::string> inputs, const SourceOptions& options)
     : queue_{std::make_unique<Queue>(std::move(inputs), options)} {}
 Pieces::~Pieces() = default;
 std::unique_ptr<Piece> Pieces::next() { return queue_->next(); }
+std::unique_ptr<Piece> Pieces::next_of_many() { return queue_->next_of_many(); }
 
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options) {
   Error error;

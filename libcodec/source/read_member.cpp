@@ -156,6 +156,7 @@ bool is_raw_name(std::string_view name) {
 
 Step read_member(ByteReader& reader, Member& member, Receiver& receiver) {
   std::uint64_t unneeded = 0;
+  if (receiver.take_run(member, reader).step == Step::stop) return Step::stop;
   for (;;) {
     const Bytes block = reader.read();
     member.packed = reader.packed();

@@ -112,6 +112,14 @@ Run run_of(Bytes payload) {
 
 }  // namespace
 
+bool Doubts::take_run(const Doubts& run, Bytes first) {
+  if (looks_ == Looks::nowhere) return true;
+  if (looks_ != Looks::at_runs || run_of(first).vaddr < end_) return false;
+  begin_ = run.begin_;
+  end_ = run.end_;
+  return true;
+}
+
 void Doubts::look(const Message& message, Bytes payload, const char* at) {
   if (looks_ == Looks::at_vmas) return vma(message, payload, at);
   if (looks_ == Looks::at_runs) {

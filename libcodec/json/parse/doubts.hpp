@@ -39,6 +39,10 @@ class Doubts {
     end_ = end;
   }
 
+  // The entries of another, of which there are no doubts, follow; the first has this payload. False: not all that would
+  // be seen of them is known.
+  bool take_run(const Doubts& run, Bytes first);
+
   // Those that are new; whoever reports them empties the list.
   std::vector<Doubt>& found() { return found_; }
   // After the last entry: have the numbers been rounded?

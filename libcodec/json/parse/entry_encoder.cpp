@@ -16,6 +16,19 @@ void EntryEncoder::begin_image(const Kind& kind, const Resume& from) {
   incomplete_ = false;
 }
 
+void EntryEncoder::begin_run(const Kind& kind) {
+  doubts_ = {};
+  begin_image(kind, {1, false});
+}
+
+bool EntryEncoder::take_run(const EntryEncoder& run) {
+  if (nr_entries_ == 0 || incomplete_ || run.out_.size() < sizeof(std::uint32_t)) return false;
+  const std::size_t size = load_u32(run.out_.data());
+  if (!doubts_.take_run(run.doubts_, run.out_.from(sizeof(std::uint32_t)).first(size))) return false;
+  nr_entries_ += run.nr_of_run();
+  return true;
+}
+
 bool EntryEncoder::entry(ondemand::object object, const Place& place) {
   continued_ = place.continued;
   extra_at_ = nullptr;

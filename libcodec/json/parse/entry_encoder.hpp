@@ -37,6 +37,12 @@ class EntryEncoder final : private OtherKeys {
   // has raised a doubt or a block is full. Returns where the last ends; null: entry() is to read the first.
   enum class Stand : std::uint8_t { in_list, alone, at_end_of_line };
   const char* small_entries(const char* at, const char* end, Stand stand);
+  // Encodes some entries of an image, of which others encode those before; and takes what came of that, behind its own.
+  // False: it is not as if this one had encoded them.
+  void begin_run(const Kind& kind);
+  bool take_run(const EntryEncoder& run);
+  std::uint64_t nr_of_run() const { return nr_entries_ - 1; }
+  bool has_doubts() { return !doubts_.found().empty(); }
   const Kind& kind() const { return *kind_; }
   std::uint64_t nr_entries() const { return nr_entries_; }
 

@@ -9,7 +9,12 @@ namespace critpipe {
 JsonEncoder::Parser::Parser(EncodeSink& sink, std::string_view source_name, const Limits& limits)
     : sink_{sink}, source_name_{source_name}, limits_{limits} {}
 
-Step JsonEncoder::Parser::feed(Bytes block) {
+void JsonEncoder::Parser::use_threads(unsigned threads) {
+  RunTaker& taker = *this;
+  runs_ = threads > 1 ? std::make_unique<TextRuns>(taker, limits_, threads) : nullptr;
+}
+
+Step JsonEncoder::Parser::feed_text(Bytes block) {
   if (stopped_) return Step::stop;
   reader_.put(block);
   for (std::string_view text; !stopped_ && !(text = reader_.next()).empty();) take(text);
@@ -47,6 +52,7 @@ bool JsonEncoder::Parser::step() {
 }
 
 Step JsonEncoder::Parser::finish() {
+  if (runs_) (void)runs_->finish();
   if (stopped_) return Step::stop;
   reader_.finish();
   for (std::string_view text; !stopped_ && !(text = reader_.next()).empty();) take(text);
@@ -208,6 +214,7 @@ JsonEncoder::JsonEncoder(EncodeSink& sink, std::string_view source_name, const L
 JsonEncoder::~JsonEncoder() = default;
 Step JsonEncoder::feed(Bytes text) { return parser_->feed(text); }
 Step JsonEncoder::finish() { return parser_->finish(); }
+void JsonEncoder::use_threads(unsigned threads) { parser_->use_threads(threads); }
 const Error& JsonEncoder::error() const { return parser_->error(); }
 
 }  // namespace critpipe

@@ -9,16 +9,18 @@
 #include "critpipe/json.hpp"
 #include "json/parse/value_scanner.hpp"
 #include "json/parse/entry_encoder.hpp"
+#include "json/parse/text_runs.hpp"
 #include "json/parse/unicode_reader.hpp"
 #include "json/parse/text_window.hpp"
 #include "base/base64.hpp"
 
 namespace critpipe {
 
-class JsonEncoder::Parser {
+class JsonEncoder::Parser final : private RunTaker {
  public:
   Parser(EncodeSink& sink, std::string_view source_name, const Limits& limits);
-  Step feed(Bytes block);
+  void use_threads(unsigned threads);
+  Step feed(Bytes block) { return runs_ ? runs_->feed(block) : feed_text(block); }
   Step finish();
   const Error& error() const { return error_; }
 
@@ -72,9 +74,15 @@ class JsonEncoder::Parser {
   // its keys need not be read again.
   struct LineForm {
     bool known = false;  // of the line that has just ended
-    std::string before, between;
+    LineWords words;
     std::uint64_t begin = 0, index = 0, index_end = 0, entry = 0, entry_end = 0;  // offsets in the line being read
   };
+
+  Step feed_text(Bytes block) override;
+  RunForm form_of_next() override;
+  bool take_run(TextRun& run) override;
+  bool is_stopped() const override { return stopped_; }
+  bool fits(const TextRun& run) const;
 
   void take(std::string_view text);
   bool step();  // false: wants more text, or has stopped
@@ -167,6 +175,7 @@ class JsonEncoder::Parser {
   Base64Decoder base64_{Base64Decoder::Text::json};
   WireBuffer out_;
   EntryEncoder entry_{out_, limits_};
+  std::unique_ptr<TextRuns> runs_;  // null: there is one thread
 };
 
 }  // namespace critpipe

@@ -17,6 +17,12 @@ class TextWindow {
   // Moves the text: pointers end here, offsets stay.
   void append(std::string_view text, std::uint64_t keep_from);
 
+  // So much text was read elsewhere, behind all that is here.
+  void pass_over(std::uint64_t size) {
+    base_offset_ = end_offset() + size;
+    size_ = 0;
+  }
+
   char* at(std::uint64_t offset) { return base_ + static_cast<std::ptrdiff_t>(offset - base_offset_); }
   std::uint64_t offset_of(const char* at) const { return base_offset_ + static_cast<std::uint64_t>(at - base_); }
   std::uint64_t begin_offset() const { return base_offset_; }

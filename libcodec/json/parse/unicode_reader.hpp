@@ -19,6 +19,8 @@ class UnicodeReader {
   void finish();            // nothing follows the last block
   std::string_view next();  // lives until the next call; empty: the block is used up
   bool is_bad() const { return bad_; }
+  // Would ASCII that comes next go through as it is?
+  bool is_plain() const { return encoding_ == Encoding::utf8 && carry_.empty() && !bad_; }
 
  private:
   enum class Encoding : std::uint8_t { unknown, utf8, utf16_le, utf16_be, utf32_le, utf32_be };

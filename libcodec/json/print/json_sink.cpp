@@ -88,7 +88,7 @@ const std::string& JsonSink::Writer::line_head() {
   return line_head_;
 }
 
-void JsonSink::Writer::begin(const Image& image) {
+void JsonSink::Writer::start(const Image& image) {
   begun_ = true;
   name_ = image.name;
   kind_ = image.kind;
@@ -99,7 +99,17 @@ void JsonSink::Writer::begin(const Image& image) {
   paused_ = false;
   flat_ = !options_.pretty && !big_as_text() && kind_ && !kind_->has_extra();
   line_head_.clear();
+}
+
+void JsonSink::Writer::begin(const Image& image) {
+  start(image);
   open_document();
+}
+
+// What opens the document stands before those entries.
+void JsonSink::Writer::resume(const Image& image, std::uint64_t nr_entries) {
+  start(image);
+  nr_entries_ = nr_entries;
 }
 
 void JsonSink::Writer::open_document() {
@@ -132,7 +142,7 @@ bool JsonSink::Writer::pause() {
   return true;
 }
 
-void JsonSink::Writer::resume() {
+void JsonSink::Writer::reopen() {
   paused_ = false;
   open_document();
 }
@@ -149,7 +159,7 @@ void JsonSink::Writer::put_canonical(const Message& message, Bytes payload, bool
 
 void JsonSink::Writer::entry(const Entry& entry) {
   if (paused_) [[unlikely]]
-    resume();
+    reopen();
   const bool is_line = options_.form == JsonOptions::Form::lines;
   if (flat_ && !is_line && entry.canonical) [[likely]]
     return compact_entry(entry);
@@ -242,7 +252,7 @@ void JsonSink::Writer::close() {
 
 void JsonSink::Writer::end() {
   const bool was_paused = paused_;
-  if (paused_) resume();
+  if (paused_) reopen();
   if (head_ == Head::none) {
     if (options_.raw) {
       close_base64();
@@ -279,7 +289,7 @@ void JsonSink::Writer::fail(const Error& error) {
     ++nr_entries_;
   }
   in_entry_ = false;
-  if (paused_) resume();
+  if (paused_) reopen();
   if (!begun_) {
     // No kind is known, so no document has begun: only a list of documents needs a place for the fault.
     if (options_.form == JsonOptions::Form::document) return;
@@ -303,6 +313,10 @@ JsonSink::~JsonSink() = default;
 
 Step JsonSink::begin(const Image& image) {
   writer_->begin(image);
+  return writer_->step();
+}
+Step JsonSink::resume(const Image& image, std::uint64_t nr_entries) {
+  writer_->resume(image, nr_entries);
   return writer_->step();
 }
 Step JsonSink::entry(const Entry& entry) {

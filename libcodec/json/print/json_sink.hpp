@@ -14,6 +14,7 @@ class JsonSink::Writer {
       : output_{output}, options_{options}, indent_{options.pretty && options.form == JsonOptions::Form::document} {}
 
   void begin(const Image& image);
+  void resume(const Image& image, std::uint64_t nr_entries);
   void entry(const Entry& entry);
   Taken many(Bytes unchecked, std::uint64_t index);
   void part(const ExtraPart& part);
@@ -42,8 +43,9 @@ class JsonSink::Writer {
   template <typename Before, std::size_t size>
   Taken print_many(Bytes unchecked, std::size_t room, Before before, const char (&after)[size]);
   void put_image(std::string_view name);
+  void start(const Image& image);
   void open_document();
-  void resume();
+  void reopen();
   void compact_entry(const Entry& entry);
   void put_canonical(const Message& message, Bytes payload, bool human, int depth, bool whole);
   void put_base64_bytes(Bytes bytes);

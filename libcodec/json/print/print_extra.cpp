@@ -122,7 +122,7 @@ void JsonSink::Writer::close_extra() {
 }
 
 void JsonSink::Writer::raw(Bytes bytes) {
-  if (paused_) resume();
+  if (paused_) reopen();
   raw_bytes_ += bytes.size();
   if (options_.raw) put_base64_bytes(bytes);
 }

@@ -278,11 +278,12 @@ Step Tar::read_file(Member& member, NestedPlace::Role role, std::string_view nam
 Step Tar::read_bytes(Member& member, Data& data, PeekReader& bytes) {
   member.packed = reader_.packed();
   if (to_.receiver.begin(member) == Step::stop) return Step::stop;
-  if (!to_.receiver.needs_bytes(member))
-    return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
-  for (std::uint64_t done = 0;;) {
-    if (done > 0 && to_.receiver.has_enough(member))
-      return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere);
+  const auto skip = [&] { return data.skip_rest() ? to_.receiver.end(member) : fail(member, data, Error::nowhere); };
+  if (!to_.receiver.needs_bytes(member)) return skip();
+  const Receiver::Run run = to_.receiver.take_run(member, bytes);
+  if (run.step == Step::stop) return Step::stop;
+  for (std::uint64_t done = run.bytes;;) {
+    if (done > 0 && to_.receiver.has_enough(member)) return skip();
     const Bytes block = bytes.read();
     if (block.empty()) return data.error() ? fail(member, data, done) : to_.receiver.end(member);
     member.packed = reader_.packed();
@@ -376,8 +377,7 @@ Bytes Tar::Data::zeros(std::uint64_t size) {
   const std::uint64_t most = tar_.most_hole_bytes();
   if (tar_.hole_bytes_ > most || size > most - tar_.hole_bytes_) {
     const std::uint64_t set = tar_.to_.options.max_bytes;
-    error_ = {Reason::limit_size, tar_.to_.place};
-    error_.want = set != Member::unknown ? set : most;
+    error_ = {.reason = Reason::limit_size, .image = tar_.to_.place, .want = set != Member::unknown ? set : most};
     over_limit_ = true;
     return {};
   }
