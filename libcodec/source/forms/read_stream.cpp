@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <poll.h>
+#include <utility>
 
 #include "critpipe/fields.hpp"
 #include "source/input_form.hpp"
@@ -31,6 +32,7 @@ class Stream {
   struct Open {
     Member member;
     bool wanted = false;
+    bool begun = false;
   };
   using OpenFiles = std::map<std::string, Open>;
 
@@ -40,6 +42,7 @@ class Stream {
   void cut(Lane& lane);
   Step take(Lane& lane);
   Step select(const std::string& name);
+  Step begin(Open& open);
   Step take_data(Lane& lane);
   Step end_file();
   void fail(Reason reason, std::uint64_t want = 0, std::uint64_t have = 0, std::string name = {});
@@ -148,7 +151,13 @@ Step Stream::select(const std::string& name) {
   const bool is_link = to_.options.parents && is_parent_link(name);
   const bool is_read = member.is_image || to_.options.all_members || is_link;
   open.wanted = to_.name(member, name) && is_read && to_.wants(member);
-  return open.wanted ? to_.receiver.begin(member) : Step::go;
+  // What follows the image, and is cut before its first byte, was never there.
+  return is_whole_ ? Step::go : begin(open);
+}
+
+Step Stream::begin(Open& open) {
+  if (!open.wanted || std::exchange(open.begun, true)) return Step::go;
+  return to_.receiver.begin(open.member);
 }
 
 Step Stream::take_data(Lane& lane) {
@@ -159,6 +168,7 @@ Step Stream::take_data(Lane& lane) {
   while (left > 0 && open.wanted) {
     const Bytes block = reader.read_some(left);
     if (block.empty()) break;
+    if (begin(open) == Step::stop) return Step::stop;
     left -= block.size();
     open.member.packed = reader.packed();
     if (to_.receiver.bytes(open.member, block) == Step::stop) return Step::stop;
@@ -168,6 +178,7 @@ Step Stream::take_data(Lane& lane) {
 }
 
 Step Stream::end_file() {
+  if (begin(current_->second) == Step::stop) return Step::stop;
   const bool wanted = current_->second.wanted;
   const Member member = std::move(current_->second.member);
   open_.erase(current_);
@@ -212,7 +223,7 @@ Step Stream::read() {
   else if (!failed_ && !image_ended_ && !is_whole_) fail(Reason::cut_stream, sequence_);
   else if (!failed_) to_.end();
   for (auto& [name, open] : open_) {
-    if (!open.wanted) continue;
+    if (!open.wanted || !open.begun) continue;
     if (is_whole_ && !failed_) (void)to_.receiver.end(open.member);
     else to_.receiver.fail(&open.member, named_error(Reason::cut_member, open.member.place, ""));
   }
