@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "check/engine_files.hpp"
+#include "check/files_beside.hpp"
 #include "check/record.hpp"
 #include "critpipe/check.hpp"
 

@@ -217,7 +217,7 @@ struct InspectionRow {
   SetId id;
   std::string text_id;
   std::string pod_namespace, pod, container, image, engine, created, criu;
-  std::string_view what, remark;  // "pre-dump"; for people, "a pre-dump"
+  std::string_view what, remark;            // "pre-dump"; for people, "a pre-dump"
   std::optional<std::uint64_t> size_bytes;  // nothing: a pipe, which was read as far as was needed
   std::optional<std::size_t> nr_processes;  // nothing: a pre-dump whose pages went elsewhere
 };

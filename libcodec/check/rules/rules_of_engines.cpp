@@ -1,7 +1,7 @@
 // What the engine of a container wants beside the images.
 #include "check/check_text.hpp"
 #include "check/checked_images.hpp"
-#include "check/engine_files.hpp"
+#include "check/files_beside.hpp"
 
 namespace critpipe {
 
@@ -36,7 +36,7 @@ constexpr RuleRow rows[] = {
       "Copy it again: the images alone can be restored, but not by the engine."},
      find_missing},
     {{"engine-files", Severity::note, "The files that the container changed are not there.",
-      "Nothing, where it changed none or --ignore-rootfs was given; else copy rootfs-diff.tar again."},
+      "Nothing, where it changed none or they were left out; else copy rootfs-diff.tar again."},
      find_no_difference},
 };
 

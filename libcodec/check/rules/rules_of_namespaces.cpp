@@ -133,7 +133,7 @@ constexpr RuleRow rows[] = {
       "Copy the image again, or set up the network after the restore."},
      find_missing_network},
     {{"network-empty", Severity::note, "A network namespace has no image.",
-      "Nothing, where an engine made the dump with --empty-ns; else copy the images of the network again."},
+      "Nothing, where an engine sets up the network; else copy its images again."},
      find_empty_networks},
     {{"clocks-missing", Severity::loss, "The values of clocks are not there.",
       "Copy the timens image again: programs will see their clocks jump."},

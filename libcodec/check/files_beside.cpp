@@ -1,4 +1,4 @@
-#include "check/engine_files.hpp"
+#include "check/files_beside.hpp"
 
 #include <algorithm>
 
