@@ -87,8 +87,8 @@ bool MessageEncoder::put_integer(const Field& field, Integer value, const char* 
   }
   const std::uint64_t number = value.negative ? std::uint64_t{0} - value.magnitude : value.magnitude;
   const auto zigzag = [&] { return number << 1 ^ (value.negative ? ~std::uint64_t{0} : 0); };
-  std::byte* out =
-      WireBuffer::put_varint(out_.reserve(2 * WireBuffer::varint_room), tag_of(field.number, field.wire()));
+  std::byte* out = out_.reserve(2 * WireBuffer::varint_room);
+  if (!is_packed_) out = WireBuffer::put_varint(out, tag_of(field.number, field.wire()));
   switch (field.type) {
     case Type::fixed32:
     case Type::sfixed32: {
