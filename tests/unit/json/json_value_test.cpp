@@ -19,7 +19,7 @@ void expect_same(const JsonValue& ours, dom::element theirs, const std::string& 
   dom::array list;
   EXPECT_EQ(ours.text(), theirs.get_string().get(text) == simdjson::SUCCESS ? std::string{text} : "") << of;
   EXPECT_EQ(ours.integer().has_value(), theirs.get_int64().get(number) == simdjson::SUCCESS) << of;
-  if (ours.integer()) EXPECT_EQ(*ours.integer(), number) << of;
+  EXPECT_EQ(ours.integer().value_or(number), number) << of;
   EXPECT_EQ(ours.is_true(), theirs.get_bool().get(is_on) == simdjson::SUCCESS && is_on) << of;
   std::vector<JsonValue> elements, values;
   std::vector<std::string> keys;
@@ -55,8 +55,7 @@ bool compare(const std::string& text, Numbers numbers = Numbers::small) {
   const bool is_taken = error == simdjson::SUCCESS;
   const char* why = nullptr;
   const JsonValue ours = JsonValue::in(text, why);
-  if (numbers == Numbers::any && ours && error == simdjson::NUMBER_ERROR)
-    return true;
+  if (numbers == Numbers::any && ours && error == simdjson::NUMBER_ERROR) return true;
   EXPECT_EQ(static_cast<bool>(ours), is_taken) << text << ": " << (why ? why : "taken");
   EXPECT_EQ(why == nullptr, static_cast<bool>(ours));
   if (is_taken && ours) expect_same(ours, theirs, text);
@@ -106,7 +105,7 @@ TEST(JsonValue, AgreesOnDamagedTexts) {
   std::size_t nr_taken = 0;
   for (int i = 0; i < 20000; ++i) {
     std::string text = document;
-    for (unsigned n = random() % 3 + 1; n > 0; --n) {
+    for (std::size_t n = random() % 3 + 1; n > 0; --n) {
       const std::size_t at = random() % text.size();
       switch (random() % 3) {
         case 0: text[at] = letters[random() % letters.size()]; break;

@@ -48,7 +48,7 @@ TEST(LiteralSet, FindsWhatFindFinds) {
     const std::string text = random_text(random, random() % 600, letters);
     std::vector<LiteralSet::Literal> literals;
     const std::size_t least = LiteralSet::shortest + random() % 10;
-    for (unsigned nr = 1 + random() % 12; nr > 0; --nr) {
+    for (std::size_t nr = 1 + random() % 12; nr > 0; --nr) {
       const std::size_t size = least + random() % 6;
       const bool is_there = text.size() > size && random() % 2 == 0;
       literals.push_back(

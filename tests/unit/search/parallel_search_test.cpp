@@ -40,7 +40,7 @@ struct Memory {
 Memory random_memory(std::mt19937& random, std::string_view letters) {
   Memory memory;
   std::uint64_t address = 0x1000;
-  for (unsigned nr = 1 + random() % 4; nr > 0; --nr) {
+  for (std::size_t nr = 1 + random() % 4; nr > 0; --nr) {
     std::string bytes(1 + random() % 3000, '\0');
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       const bool repeats = i > 4 && random() % 3 == 0;
@@ -65,8 +65,8 @@ void feed(Searcher& search, const Memory& memory, std::mt19937 random) {
   }
 }
 
-std::vector<Found> found_by_one(const Patterns& patterns, std::size_t context, const Memory& memory, unsigned seed,
-                                std::size_t most = ~std::size_t{0}) {
+std::vector<Found> found_by_one(const Patterns& patterns, std::size_t context, const Memory& memory,
+                                std::uint_fast32_t seed, std::size_t most = ~std::size_t{0}) {
   std::vector<Found> all;
   Search search{patterns, context, [&](const Match& match) {
                   all.push_back(found_of(match));
@@ -76,8 +76,9 @@ std::vector<Found> found_by_one(const Patterns& patterns, std::size_t context, c
   return all;
 }
 
-std::vector<Found> found_by_many(const Patterns& patterns, std::size_t context, const Memory& memory, unsigned seed,
-                                 std::size_t capacity, std::size_t& nr_met, std::size_t most = ~std::size_t{0}) {
+std::vector<Found> found_by_many(const Patterns& patterns, std::size_t context, const Memory& memory,
+                                 std::uint_fast32_t seed, std::size_t capacity, std::size_t& nr_met,
+                                 std::size_t most = ~std::size_t{0}) {
   std::vector<Found> all;
   ParallelSearch search{patterns,
                         context,
@@ -108,7 +109,7 @@ TEST(ParallelSearch, FindsWhatOneThreadFinds) {
   for (int round = 0; round < 300; ++round) {
     Patterns patterns;
     std::string shown;
-    for (unsigned nr = 1 + random() % 3; nr > 0; --nr) {
+    for (std::size_t nr = 1 + random() % 3; nr > 0; --nr) {
       PatternText pattern{.text = expressions[random() % std::size(expressions)]};
       if (random() % 4 == 0) {
         pattern.text = std::string{"abc\0"}.substr(random() % 3, 1 + random() % 3);
@@ -151,7 +152,7 @@ TEST(SearchWindows, FindWhatTheEngineFinds) {
   for (int round = 0; round < 300; ++round) {
     Patterns patterns, plain;
     std::string shown;
-    for (unsigned nr = 1 + random() % 3; nr > 0; --nr) {
+    for (std::size_t nr = 1 + random() % 3; nr > 0; --nr) {
       const PatternText pattern{.text = needy[random() % std::size(needy)], .caseless = random() % 5 == 0};
       ASSERT_FALSE(patterns.add(pattern));
       ASSERT_FALSE(plain.add(pattern));
@@ -162,7 +163,7 @@ TEST(SearchWindows, FindWhatTheEngineFinds) {
     nr_needy += patterns.compiled().needed ? 1 : 0;
     const_cast<Patterns::Compiled&>(plain.compiled()).needed.reset();
     const Memory memory = random_memory(random, std::string_view{"abcabcABxyzxyz\0\n", 9 + random() % 7});
-    const unsigned seed = random();
+    const std::uint_fast32_t seed = random();
     auto wanted = found_by_one(plain, 3, memory, seed), found = found_by_one(patterns, 3, memory, seed);
     const auto order = [](const Found& a, const Found& b) {
       return std::tie(a.address, a.pattern) < std::tie(b.address, b.pattern);
