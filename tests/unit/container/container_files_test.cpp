@@ -69,11 +69,9 @@ TEST(ContainerFiles, TakeNumbersOfAnySize) {
   for (const char* number : {"9223372036854775807", "-9223372036854775808", "18446744073709551615", "1e999", "-0",
                              "0.0000000000000000001", "123456789012345678"}) {
     const std::string text = std::string{R"({"id": "1", "started_at": )"} + number + "}";
-    const bool is_number = std::string_view{number} != "1e999";  // JSON's reader refuses what no double holds
-    const Container container = read("status.dump", text, is_number ? Reason::none : Reason::bad_json);
-    EXPECT_EQ(container.id, is_number ? "1" : "") << number;
+    EXPECT_EQ(read("status.dump", text).id, "1") << number;
     const std::string spec = std::string{R"({"process": {"user": {"uid": )"} + number + R"(, "gid": 0}}})";
-    (void)read("spec.dump", spec, is_number ? Reason::none : Reason::bad_json);
+    (void)read("spec.dump", spec);
   }
   EXPECT_EQ(read("status.dump", R"({"started_at": 1764151200123456789})").started, "2025-11-26T10:00:00.123456789Z");
   EXPECT_EQ(read("status.dump", R"({"started_at": 9223372036854775807})").started, "2262-04-11T23:47:16.854775807Z");

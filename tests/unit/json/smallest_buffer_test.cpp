@@ -49,6 +49,7 @@ std::string nested(const Message& message, int levels, const Filling& filling) {
       append_varint(out, inside.size());
       out += inside;
     } else if (field.required || (filling.every_field && field.type != Type::message)) {
+      if (field.packed) append_varint(out, field.tag), append_varint(out, 15);  // three values of five bytes
       for (int times = field.repeated ? 3 : 1; times > 0; --times) append_value(out, field, filling);
     }
   }
@@ -58,7 +59,7 @@ std::string nested(const Message& message, int levels, const Filling& filling) {
 
 void append_value(std::string& out, const Field& field, const Filling& filling) {
   constexpr std::uint64_t all_ones = ~std::uint64_t{0};
-  append_varint(out, field.tag);
+  if (!field.packed) append_varint(out, field.tag);
   switch (field.type) {
     case Type::boolean: append_varint(out, 1); break;
     case Type::uint32:
@@ -92,6 +93,8 @@ TEST(SmallestBuffer, NestsToTheLimit) {
   EXPECT_TRUE(check(message, view(nested(message, max_nesting, fillings[3]))).canonical);
   EXPECT_EQ(check(message, view(nested(message, max_nesting, fillings[3]))).reason, Reason::none);
   EXPECT_EQ(check(message, view(nested(message, max_nesting + 1, {}))).reason, Reason::limit_nesting);
+  for (const Message& each : all_messages)
+    EXPECT_TRUE(check(each, view(nested(each, max_nesting, fillings[3]))).canonical) << each.name;
 }
 
 // Keeps what is written to it, through a small buffer.

@@ -105,7 +105,7 @@ TEST(BlockSizes, AreSummedUpToAnyOfThem) {
 // Addresses of 32-bit x86 may be sign-extended.
 TEST_F(PagemapsTest, SignsOfAddressesAreLeftOut) {
   load({false, 2}, 4, entry("pagemap_entry", "{'vaddr': 18446744073692774400, 'compat_nr_pages': 1}"));
-  load({false, 3}, 5, entry("pagemap_entry", "{'vaddr': 140737488347136, 'compat_nr_pages': 1}"));
+  load({false, 3}, 5, entry("pagemap_entry", "{'vaddr': 140737488351232, 'compat_nr_pages': 1}"));
   EXPECT_EQ(pagemaps_.find({false, 2})->runs.at(0).vaddr, 0xff000000u);
   EXPECT_EQ(pagemaps_.find({false, 3})->runs.at(0).vaddr, 0x7ffffffff000u);
 }

@@ -219,7 +219,7 @@ TEST_F(ImageSets, LayersOfAContainerImage) {
   const auto set = open("oci");
   ASSERT_TRUE(set) << to_string(error_);
   EXPECT_FALSE(set->is_directory());
-  EXPECT_EQ(set->id().set, "");
+  EXPECT_EQ(set->id().set, "0123456789ab");
   EXPECT_EQ(set->members(), (Names{"fs-1.img", "pages-1.img"}));
   EXPECT_EQ(read_paths(*set), (Names{"fs-1.img", "pages-1.img"}));
 }

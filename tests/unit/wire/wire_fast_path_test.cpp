@@ -85,7 +85,8 @@ TEST(Clean, LongListsAreWhatTheySeem) {
       for (int round = 0; round < 20; ++round) {
         const auto message = list_message(table.name, field.number, random() % 30, random);
         const std::string payload = message->SerializePartialAsString();
-        try_it(table, payload, message->GetReflection()->GetUnknownFields(*message).empty());
+        // A list in one value goes the slow way.
+        try_it(table, payload, !field.packed && message->GetReflection()->GetUnknownFields(*message).empty());
         for (int change = 0; change < 30 && !payload.empty(); ++change) {
           std::string other = payload;
           other[random() % other.size()] = static_cast<char>(random() % 3 ? random() % 256 : random() % 2 * 128);
