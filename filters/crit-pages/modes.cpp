@@ -157,7 +157,7 @@ void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
   for (const auto& set : *sets_) {
     const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
     if (std::ranges::any_of(set->memories, is_alone)) continue;
-    PartsWanted wanted{.place = set->place, .names = needs.names, .comms = needs.names};
+    PartsWanted wanted{.place = set->place, .names = needs.names, .comms = true};
     if (!chosen_.all()) wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
     wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
     wanted.has_pagemap = [&](MemoryId memory) {

@@ -73,7 +73,7 @@ struct SurveyNeeds {
   bool facts = false;     // and what is known of each is kept
   bool shared = false;    // shared objects even with --pid: the processes map them
   bool parents = false;   // pages that are in a parent are asked for, too: it must have them
-  bool names = true;      // of mappings and tasks
+  bool names = true;      // of mappings
   bool blocks = false;    // compressed pages are decoded
   bool whole = true;      // an image that is asked for and not there is an error
   std::function<Step(const SurveyedMemory&, std::span<const PageRun>)> on_runs = {};

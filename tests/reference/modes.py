@@ -46,7 +46,7 @@ MODES = {
                   "--memory -F PATH= @", "--memory -x PATH= @", "--memory -o PATH=[!-~]* @", "--memory -f patterns @",
                   "--memory --utf16 PATH @", "--memory --hexbytes 7f454c46 @", "--memory -p {pid} [A-Z]{3,9} -c @",
                   "--memory --range {at}:{end} [a-z]{3,9} -c @", "--memory --prot w PATH= @", "--memory --vma heap [a-z]{3,9} -c @",
-                  "--memory --page-size 4K PATH= @", "--memory --vma file=* [a-z]{3,9} -c @",
+                  "--memory --page-size 4K PATH= @", "--memory -j 1 PATH= @", "--memory -j 3 -c [A-Z]{3,9} @", "--memory --vma file=* [a-z]{3,9} -c @",
                   "--memory -c --vma shmem [a-z]{3,9} @", "--memory --vma memfd --json PATH= @"],
     "crit-pages": ["@ --list --json --big-numbers=text", "@", "--summary @", "--summary --json @", "--contents @", "--contents --json @", "--contents -j 1 @",
                    "--list @", "--list --json @", "--by vma @", "--by file @", "--by process @", "--by flags @",
@@ -166,8 +166,10 @@ def answer(program, words, folder, stdin=None, called=""):
     if "--recursive" in words:
         texts = [re.sub(rb'"checkpoint": "ck:checkpoint"', b'"checkpoint": "ck"', part) for part in texts]
     if stdin:
-        texts = [re.sub(rb'"checkpoint": "-"', b'"checkpoint": "ck"', part) for part in texts]
+        texts = [re.sub(rb'"(checkpoint|image)": "-"', rb'"\1": "ck"', part) for part in texts]
         texts = [re.sub(rb'(^|==> |: )-(?=[: (]|$)', rb"\1ck", part, flags=re.M) for part in texts]
+    # What is of no image has the place of the set, which may stand at the top or in its usual directory.
+    texts = [re.sub(rb'\bck:checkpoint(?=[:"])', b"ck", part) for part in texts]
     # So is a table's column as wide as the longest name.
     return [sorted(re.sub(rb" +", b" ", line) for line in part.splitlines()) for part in texts] + [done.returncode]
 

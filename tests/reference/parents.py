@@ -196,6 +196,9 @@ def one_chain(name):
             for (program, words), want, got in zip(modes, wanted, answers(folder, parents, content)):
                 if piped and "--memory 4K" in " ".join(words):
                     continue                # all of a pipe is held, and that is more
+                if form == "OCI directory":  # its layer names the set
+                    got = (sorted(re.sub(rb'"set": "[0-9a-f]{12}"', b'"set": ""', line) for line in got[0]), *got[1:])
+                    want = (sorted(want[0]), *want[1:])
                 if got != want:
                     fail(f"{name}, {form}{' from a pipe' if piped else ''}, parents as {parent_form}: {program} {' '.join(words)}",
                          f"wanted {str(want)[:300]} got {str(got)[:300]}")
