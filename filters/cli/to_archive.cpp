@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "cli/images_target.hpp"
-#include "cli/spool.hpp"
+#include "cli/member_spool.hpp"
 #include "critpipe/image_writer.hpp"
 
 namespace critpipe::filters {

@@ -8,7 +8,7 @@
 
 #include "cli/inputs.hpp"
 #include "cli/parent_sets.hpp"
-#include "cli/spool.hpp"
+#include "cli/member_spool.hpp"
 #include "crit-repack/repack.hpp"
 
 namespace critpipe::filters {

@@ -203,10 +203,10 @@ class Decoder {
   std::uint64_t offset_ = 0;
   std::uint64_t nr_entries_ = 0;
   std::uint64_t size_bytes_ = ~std::uint64_t{0};  // of the image; this: not known
-  std::size_t need_ = 4;          // bytes that the next step wants in one piece
-  std::vector<std::byte> carry_;  // the beginning of what is not complete yet
-  ExtraSizes sizes_;              // of the extra, or of the part after one of its messages
-  std::size_t part_ = 0;          // of the extra: the next one
+  std::size_t need_ = 4;                          // bytes that the next step wants in one piece
+  std::vector<std::byte> carry_;                  // the beginning of what is not complete yet
+  ExtraSizes sizes_;                              // of the extra, or of the part after one of its messages
+  std::size_t part_ = 0;                          // of the extra: the next one
   std::size_t nr_parts_ = 0;
   std::uint64_t left_ = 0;  // bytes of the part that are still to come
   std::uint64_t padding_ = 0;

@@ -233,7 +233,7 @@ struct StoredSet {
   std::vector<std::uint64_t> pages_ids = {};  // of each of them
   // Of their images, as they are stored; Member::unknown: not there, or not known.
   std::vector<std::uint64_t> pages_bytes = {};
-  bool is_compressed = false;                 // any of them
+  bool is_compressed = false;  // any of them
   std::uint64_t page_size = smallest_page;
 };
 

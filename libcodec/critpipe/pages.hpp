@@ -55,9 +55,10 @@ constexpr std::uint64_t max_pages = std::uint64_t{1} << 43;
 constexpr std::uint64_t smallest_page = 4096;  // every page size is this times a power of two
 constexpr std::uint64_t largest_page = 1 << 20;
 static_assert(max_pages <= ~std::uint64_t{0} / largest_page);
-constexpr std::uint64_t max_address = ~(smallest_page - 1);  // the end of all ranges of addresses
+constexpr std::uint64_t max_address = ~(smallest_page - 1);        // the end of all ranges of addresses
 constexpr std::uint64_t max_block_bytes = std::uint64_t{4} << 20;  // of pages that are compressed as one
 
+// A power of two from smallest_page to largest_page.
 constexpr bool is_page_size(std::uint64_t size) {
   return size >= smallest_page && size <= largest_page && (size & (size - 1)) == 0;
 }
@@ -228,8 +229,8 @@ struct Pagemap {
   struct Blocks {
     std::uint64_t count = 0, bytes = 0;  // as they are stored; no blocks: plain pages
   };
-  Blocks all_blocks() const;
-  Blocks blocks_of(const PageRun& run) const;
+  Blocks all_blocks() const;                   // of all runs
+  Blocks blocks_of(const PageRun& run) const;  // those that it begins
   // The error of a pages image of that size, which is too small.
   Error cut(StoredSize size, std::string place, std::uint64_t page_size) const;
   // The run that holds the address, or else the first one behind it; runs.end(): there is none.
@@ -270,6 +271,7 @@ class PagesImage {
     std::uint64_t begin = 0, size = 0;  // in bytes
     std::shared_ptr<const HeldPages> held = {};
 
+    // Is there anything to read from?
     bool is_there() const { return file || held; }
   };
   PagesImage(Part part, std::string place, std::uint64_t page_size, std::shared_ptr<const StoredPages> blocks = {});

@@ -15,10 +15,10 @@ bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && che
 
 struct CheckpointReader::Work {
   const Needs needs;
-  std::set<std::string, std::less<>> noted = {};       // directories of paths: a pagemap of theirs was noted
+  std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
   // Directories of paths that were met, whether or not they are read: with images of tasks, with pages images.
   std::set<std::string, std::less<>> with_tasks = {}, with_pages = {};
-  std::map<SetId, std::string> directories = {};       // of the sets' paths
+  std::map<SetId, std::string> directories = {};  // of the sets' paths
   SetsOf<SetCheckpoint> sets = {};
   std::set<SetId> in_directories = {};
   CutInputs cut = {};

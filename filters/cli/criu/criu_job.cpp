@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 
-#include "cli/spool.hpp"
+#include "cli/member_spool.hpp"
 #include "critpipe/output.hpp"
 
 namespace critpipe::filters {

@@ -1,4 +1,4 @@
-#include "cli/spool.hpp"
+#include "cli/member_spool.hpp"
 
 #include <algorithm>
 #include <cerrno>
