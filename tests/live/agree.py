@@ -53,7 +53,7 @@ def check_tasks(pids):
         want(f"group and session of {pid}", [int(pgid), int(sid)], [task["pgid"], task["sid"]])
         if task["ppid"]:
             want(f"parent of {pid}", int(ppid), task["ppid"])
-        want(f"threads of {pid}", int(rest.split()[17]), len(task["threads"]))
+        want(f"threads of {pid}", int(rest.split()[17]), len(json.loads(task["threads"])))
         if state == "Z":
             want(f"exit code of {pid}", int(rest.split()[49]), task["exit_code"])
         compared["tasks"] += 1
