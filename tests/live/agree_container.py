@@ -40,7 +40,7 @@ def main():
     mounts = {mount["mountpoint"]: mount for mount in inspected["mounts"]}
     for place in ("/", "/proc", "/data"):
         want(f"mount {place}", True, place in mounts)
-    want("type of /data", "tmpfs", mounts["/data"]["type"])
+    want("type of /data", "tmpfs", mounts["/data"]["filesystem"])
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(facts) + 8} facts of the container")
