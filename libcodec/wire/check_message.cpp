@@ -220,6 +220,11 @@ bool check(const Message& message, Bytes payload, Checked& verdict) {
 bool is_draft(const Message& draft, const Message& message, Bytes payload, Checked& verdict) {
   Checked of_draft;
   if (!check(draft, payload, of_draft)) return false;
+  // The same field may be a list there and a message here.
+  if (verdict.reason != Reason::none && verdict.reason != Reason::bad_missing) {
+    verdict = of_draft;
+    return true;
+  }
   for (Fields fields{message, payload}; fields.next();) {
     const Value& value = fields.value();
     const Field* const field = value.field ? nullptr : draft.find(value.number);

@@ -115,7 +115,10 @@ std::string kept_log(Program& program, int directory, const char* log_name, bool
   if (!has_failed) return "";
   std::string path = temporary_directory() + "/" + log_name + ".XXXXXX";
   const OwnedDescriptor file{mkostemp(path.data(), O_CLOEXEC)};
-  return file && copy_log(program, directory, log_name, path) ? path : "";
+  if (!file) return "";
+  if (copy_log(program, directory, log_name, path)) return path;
+  unlink(path.c_str());  // there is no log
+  return "";
 }
 
 }  // namespace
