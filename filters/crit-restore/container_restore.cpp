@@ -1,6 +1,7 @@
 #include "crit-restore/container_restore.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,6 +9,7 @@
 #include <functional>
 
 #include "cli/criu/criu_program.hpp"
+#include "critpipe/container.hpp"
 #include "critpipe/control/containers.hpp"
 
 namespace critpipe::filters {
@@ -73,6 +75,30 @@ Error ask(Program& program, const std::string& engine, const std::function<Error
   end_by_signal(signal);
 }
 
+// What an archive in a file says of the runtime that it was made with; a pipe is the engine's to read.
+std::string runtime_of(int archive) {
+  struct Reader : Receiver {
+    bool wants(std::string_view path) override { return path == "config.dump"; }
+    Step begin(const Member&) override { return Step::go; }
+    Step bytes(const Member&, Bytes bytes) override {
+      text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      return text.size() > max_container_file_bytes ? Step::stop : Step::go;
+    }
+    Step end(const Member& member) override {
+      ContainerFiles files;
+      if (!files.add(*member.set, member.name, text)) runtime = files.of(*member.set).runtime;
+      return Step::stop;
+    }
+    void fail(const Member*, const Error&) override {}
+
+    std::string text, runtime;
+  } reader;
+  struct stat about;
+  if (fstat(archive, &about) != 0 || !S_ISREG(about.st_mode)) return {};
+  (void)read_input("/proc/self/fd/" + std::to_string(archive), reader, {.all_members = true});
+  return reader.runtime;
+}
+
 int import_container(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
   const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
   if (inputs.size() != 1 || is_directory(inputs[0]))
@@ -86,8 +112,10 @@ int import_container(Program& program, const std::vector<std::string>& inputs, O
   if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
     program.usage(engine + " has a container " + visible(name) +
                   " already: an archive makes a new one, of another name");
-  EngineImport import{.archive_fd = opened ? opened.fd() : STDIN_FILENO,
+  const int fd = opened ? opened.fd() : STDIN_FILENO;
+  EngineImport import{.archive_fd = fd,
                       .name = name,
+                      .runtime = runtime_of(fd),
                       .ports = program.values("publish"),
                       .tcp = program.has("tcp") || program.has("tcp-established"),
                       .file_locks = program.has("file-locks")};

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 
 #include "critpipe/json.hpp"
 #include "engines/engine.hpp"
@@ -22,7 +23,8 @@ constexpr ContainerApi http_api{who, "/v4.0.0/libpod"};
 // `podman system service` on a socket of our own; it ends with this process.
 class OwnService {
  public:
-  OwnService() {
+  // Options: those before the command.
+  explicit OwnService(const std::vector<std::string>& options = {}) {
     Error error;
     directory_ = PrivateDirectory{error};
     const OwnedDescriptor null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
@@ -30,7 +32,10 @@ class OwnService {
     const std::string socket = directory_.path() + "/podman.sock";
     ChildOptions how{.output = null.fd(), .error_output = null.fd()};
     how.dies_with_us = true;
-    if (service_.start({"podman", "system", "service", "--time=0", "unix://" + socket}, how)) return;
+    std::vector<std::string> words{"podman"};
+    words.insert(words.end(), options.begin(), options.end());
+    words.insert(words.end(), {"system", "service", "--time=0", "unix://" + socket});
+    if (service_.start(words, how)) return;
     constexpr int most_tries = 100;
     for (int tries = 0, status; tries < most_tries && !service_.wait_for(50, status); ++tries)
       if (http_get(socket, "/_ping").status == 200) {
@@ -151,12 +156,37 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   return http_call(request).refusal(std::string{who});
 }
 
+// A service imports with its own runtime, whatever the archive was made with, and what one has dumped the other does
+// not always restore. The options of one over the same containers that imports with this runtime; none: the service
+// does.
+std::vector<std::string> options_for(const std::string& socket, const std::string& runtime) {
+  const JsonAnswer info{http_get(socket, std::string{http_api.base} + "/info").body};
+  const std::string own = info.text({"host", "ociRuntime", "name"});
+  if (runtime.empty() || own.empty() || own == runtime) return {};
+  std::vector<std::string> options{"--runtime", runtime};
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) options.insert(options.end(), {option, value});
+  };
+  add("--root", info.text({"store", "graphRoot"}));
+  add("--runroot", info.text({"store", "runRoot"}));
+  add("--storage-driver", info.text({"store", "graphDriverName"}));
+  add("--cgroup-manager", info.text({"host", "cgroupManager"}));
+  return options;
+}
+
 Error import(const EngineImport& import) {
   EngineAnswer answer;
   const std::string socket = find_socket(answer);
   if (answer.error) return answer.error;
   if (socket.empty()) return engine_error(who, "it is not here, or was never used");
   HttpRequest request{.socket = socket, .method = "POST"};
+  std::optional<OwnService> service;
+  if (const std::vector<std::string> options = options_for(socket, import.runtime); !options.empty()) {
+    request.socket = service.emplace(options).socket();
+    if (request.socket.empty())
+      return engine_error(who, "its service does not start with " + visible(import.runtime) +
+                                   ", with which the archive was made: podman --runtime says why");
+  }
   // Connections end without the address; and two containers cannot have the same one.
   request.path = std::string{http_api.base} + "/containers/import/restore" +
                  query_text({{"import", true},

@@ -162,6 +162,7 @@ struct EngineRestore {
 struct EngineImport {
   int archive_fd = -1;
   std::string name;                // of the new container
+  std::string runtime;             // that the archive was made with: "runc"; empty: not known
   std::vector<std::string> ports;  // "8080:80": of the machine, of the container
   bool tcp = false, file_locks = false;
   int stop_fd = -1;
