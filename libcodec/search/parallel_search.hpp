@@ -19,7 +19,7 @@ namespace critpipe::search {
 class ParallelSearch final : public FedSearch {
  public:
   ParallelSearch(const Patterns& patterns, std::size_t context, unsigned nr_threads, Search::OnMatch on_match,
-                 OnReadError on_read_error, std::size_t capacity = chunk_bytes);
+                 OnReadError on_read_error, std::size_t capacity = shared_chunk_bytes);
   ~ParallelSearch() override;
 
   void begin(std::uint64_t address) override;

@@ -99,6 +99,8 @@ Step PositionReader::finish(Feeder& feeder) {
     }
     if (step == Step::stop) return Step::stop;
     at += size;
+    // A run may claim far more than the image has: the read that passes its end says so, and there is nothing behind.
+    if (at > bytes_of_pages(image->nr_pages() + 1, page_size_)) break;
   }
   extents_.clear();
   return Step::go;
