@@ -9,7 +9,7 @@
 
 namespace critpipe {
 
-struct CheckedImages;
+class CheckedImages;
 
 class GivenKeys {
  public:
