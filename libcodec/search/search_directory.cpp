@@ -84,6 +84,8 @@ Step PositionReader::finish(Feeder& feeder) {
       extents_.clear();
       return feeder.end();
     }
+    // A run may claim far more than the image has. What is there is searched; one read behind its end says so.
+    const std::uint64_t content_end = std::max(bytes_of_pages(image->nr_pages(), page_size_), image->stored().bytes);
     Step step = Step::go;
     std::uint64_t size = image->hole_at(at, end);
     if (size > 0) {
@@ -91,6 +93,7 @@ Step PositionReader::finish(Feeder& feeder) {
                        [&](std::uint64_t address, std::uint64_t part) { return feeder.feed_zeros(address, part); });
     } else {
       size = std::min<std::uint64_t>(end - at, read_bytes);
+      if (at < content_end) size = std::min(size, content_end - at);
       step = feeder.search().read(*image, at, static_cast<std::size_t>(size));
       if (step == Step::go)
         step = each_part(extent, at, size, [&](std::uint64_t address, std::uint64_t part) {
@@ -99,8 +102,7 @@ Step PositionReader::finish(Feeder& feeder) {
     }
     if (step == Step::stop) return Step::stop;
     at += size;
-    // A run may claim far more than the image has: the read that passes its end says so, and there is nothing behind.
-    if (at > bytes_of_pages(image->nr_pages() + 1, page_size_)) break;
+    if (at > content_end) break;
   }
   extents_.clear();
   return Step::go;
