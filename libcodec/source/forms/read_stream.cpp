@@ -91,7 +91,7 @@ Stream::Lane* Stream::lane_to_read() {
 void Stream::cut(Lane& lane) {
   const Error& error = lane.shard->reader->error();
   lane.ended = true;
-  if (is_whole_ && (!error || error.reason == Reason::cut_compression)) return;
+  if (is_whole_ && !error) return;
   if (error) to_.fail(error);
   else fail(Reason::cut_stream, sequence_);
   failed_ = true;
