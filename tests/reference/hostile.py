@@ -31,6 +31,7 @@ def listed_as(name, kind, size, entries, tail=""):
 
 
 FS_LISTED = listed_as("fs-1.img", "FS", 16, 1)
+LAYER_LISTED = listed_as("layer/fs-1.img", "FS", 16, 1)
 
 
 def member(name, content=b"", **fields):
@@ -94,29 +95,29 @@ ARCHIVES = {
     "a duplicate by another way": (tar(good, member("fs-1.img", FS)),
                                    [":fs-1.img: the name fs-1.img was there before"], FS_LISTED),
     "an archive in an archive": (tar(good, member("inner.tar", tar(good))), [], FS_LISTED),
-    "a layer": (tar(member("layer.tar", tar(good))), [], FS_LISTED),
+    "a layer": (tar(member("layer.tar", tar(good))), [], LAYER_LISTED),
     "a layer of odd names": (tar(member("layer.tar", tar(member("../etc/fs-1.img", FS), member("a\nb", b""),
-                                                         member("x" * 300, b""), good))), [], FS_LISTED),
+                                                         member("x" * 300, b""), good))), [], LAYER_LISTED),
     "a layer whose images lead out": (tar(member("layer.tar", tar(member("../checkpoint/fs-1.img", FS), good))),
                                       [":layer.tar:../checkpoint/fs-1.img: refused for its name: it leads out of its directory"],
-                                      FS_LISTED),
+                                      LAYER_LISTED),
     "a layer with a bad name among images": (tar(member("layer.tar", tar(good, member("checkpoint/fs-\n.img", FS)))),
                                              [":layer.tar:checkpoint/fs-\\x0a.img: refused for its name: it has control characters"],
-                                             FS_LISTED),
+                                             LAYER_LISTED),
     "a layer with a link": (tar(member("layer.tar", tar(good, member("checkpoint/fs-2.img", type=tarfile.SYMTYPE,
                                                                      linkname="/etc/passwd")))),
-                            [":layer.tar:checkpoint/fs-2.img: not a plain file but a link"], FS_LISTED),
-    "a layer in a layer": (tar(member("layer.tar", tar(member("layer.tar", tar(good)), good))), [], FS_LISTED),
+                            [":layer.tar:checkpoint/fs-2.img: not a plain file but a link"], LAYER_LISTED),
+    "a layer in a layer": (tar(member("layer.tar", tar(member("layer.tar", tar(good)), good))), [], LAYER_LISTED),
     "a layer packed too often": (tar(member("layer.tar", zstd(zstd(zstd(zstd(zstd(tar(good)))))))),
                                  [":layer.tar: compressed more than 4 times over"], ""),
     "a layer cut short": (tar(member("layer.tar", tar(good)[:520]), member("checkpoint/fs-2.img", FS)),
                           [":layer.tar:checkpoint/fs-1.img: offset 8: archive cut short"],
-                          listed_as("fs-1.img", "FS", 8, 0, " incomplete") + listed_as("fs-2.img", "FS", 16, 1)),
+                          listed_as("layer/fs-1.img", "FS", 8, 0, " incomplete") + listed_as("fs-2.img", "FS", 16, 1)),
     "cut in a layer": (tar(member("layer.tar", tar(good)))[:1032],
                        [":layer.tar:checkpoint/fs-1.img: offset 8: archive cut short"],
-                       listed_as("fs-1.img", "FS", 8, 0, " incomplete")),
+                       listed_as("layer/fs-1.img", "FS", 8, 0, " incomplete")),
     "an image in two layers": (tar(member("0123456789ab", tar(good)), member("layer.tar", zstd(tar(good)))),
-                               [], FS_LISTED + listed_as("layer.tar/fs-1.img", "FS", 16, 1)),
+                               [], listed_as("0123456789ab/fs-1.img", "FS", 16, 1) + listed_as("layer/fs-1.img", "FS", 16, 1)),
     "no image": (tar(member("config.dump", b"{}")), [": no images in this archive: it holds config.dump"], ""),
     "cut in a member": (tar(good)[:520],
                         [":checkpoint/fs-1.img: offset 8: archive cut short"],
