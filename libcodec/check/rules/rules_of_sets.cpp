@@ -85,8 +85,8 @@ void find_wrong_heads(const CheckedImages& set, const Reporter& report) {
   for (const auto& [name, image] : set.images) {
     if (name == "inventory.img" || image.head == Head::none || image.head == Head::service) continue;
     if ((image.head == Head::bare) == (version == 1)) continue;
-    report({name}, sentence("its head is of %s than the image version, %llu", version == 1 ? "a later" : "an earlier",
-                            static_cast<unsigned long long>(version)));
+    report({name}, sentence("its head is of %s version than %llu, the inventory's",
+                            version == 1 ? "a later" : "an earlier", static_cast<unsigned long long>(version)));
   }
 }
 
