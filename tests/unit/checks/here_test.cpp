@@ -12,6 +12,7 @@
 
 #include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -34,7 +35,6 @@ class HereChecks : public ::testing::Test {
     edit("files.img", "\"src_port\": 8080", "\"src_port\": 0");
     edit("files.img", "\"name\": \"/dev/null\"", "\"name\": \"pipe:/dev/null\"");
   }
-  void TearDown() override { fs::remove_all(directory_); }
 
   fs::path root() const { return directory_ / "root"; }
   fs::path images() const { return directory_ / "images"; }
@@ -77,7 +77,8 @@ class HereChecks : public ::testing::Test {
   }
 
  private:
-  fs::path directory_ = fs::path{::testing::TempDir()} / ("here_checks." + std::to_string(getpid()));
+  const testing::ScratchDirectory scratch_;
+  const fs::path& directory_ = scratch_.path();
 };
 
 TEST_F(HereChecks, NothingWhereAllIsAsItWas) { EXPECT_EQ(look(), ""); }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "unit/scratch_directory.hpp"
 #include "unit/testing.hpp"
 #include "critpipe/stored_image.hpp"
 
@@ -42,14 +43,14 @@ TEST(StoredImage, WritesWhatItRead) {
 TEST(StoredImage, SaysWhatIsWrongAndKeepsWhatCame) {
   StoredImage image;
   EXPECT_EQ(image.load(TEST_CHECKPOINTS "/nowhere.img").reason, Reason::io_open);
-  const std::string path = ::testing::TempDir() + "critpipe-image-file-test.img";
+  const ScratchDirectory scratch;
+  const std::string path = scratch.at("fs-1.img");
   std::ofstream{path, std::ios::binary} << head("FS") + framed(hex("0801 1002")) + word(9) + "x";
   const Error error = image.load(path);
   EXPECT_EQ(error.reason, Reason::cut_payload);
   EXPECT_EQ(error.image, path);
   ASSERT_EQ(image.entries.size(), 1u);
   EXPECT_EQ(image.entries[0].integer("root_id"), 2);
-  std::filesystem::remove(path);
 }
 
 StoredEntry entry_of(std::string_view message, std::string_view json) {
@@ -179,9 +180,8 @@ TEST(ImageJson, SaysWhatIsWrong) {
 }
 
 TEST(StoredImage, IsSavedInPlaceOrNotAtAll) {
-  const std::filesystem::path folder = std::filesystem::path{::testing::TempDir()} / "critpipe-save-test";
-  std::filesystem::create_directory(folder);
-  const std::string path = folder / "fs-1.img", before = head("FS") + framed(hex("0801 1002"));
+  const ScratchDirectory scratch;
+  const std::string path = scratch.at("fs-1.img"), before = head("FS") + framed(hex("0801 1002"));
   std::ofstream{path, std::ios::binary} << before;
   StoredImage image;
   ASSERT_FALSE(image.load(bytes_of(before), "fs-1.img"));
@@ -196,11 +196,10 @@ TEST(StoredImage, IsSavedInPlaceOrNotAtAll) {
   });
   EXPECT_EQ(error.image, "test");
   EXPECT_EQ(content_of(path), head("FS") + framed(hex("0801 1003")));
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{folder}, {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator{scratch.path()}, {}), 1);
   EXPECT_EQ(StoredImage{}.save(path).reason, Reason::raw_image);
-  EXPECT_EQ(image.save(folder / "nowhere" / "fs-1.img").reason, Reason::io_write);
-  EXPECT_FALSE(std::filesystem::exists(folder / "nowhere"));
-  std::filesystem::remove_all(folder);
+  EXPECT_EQ(image.save(scratch.at("nowhere/fs-1.img")).reason, Reason::io_write);
+  EXPECT_FALSE(std::filesystem::exists(scratch.at("nowhere")));
 }
 
 // JSON has every field once, however the payload orders them, and leaves the payload as it is.

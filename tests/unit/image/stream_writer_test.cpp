@@ -8,6 +8,7 @@
 
 #include "critpipe/image_writer.hpp"
 #include "critpipe/output.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -22,19 +23,14 @@ std::string stream_of(int fd, std::uint64_t size, std::uint64_t& moved, Error& e
 class StreamWriters : public ::testing::Test {
  protected:
   StreamWriters() {
-    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
-    fd_ = mkstemp(name.data());
-    name_ = name;
+    fd_ = open(scratch_.at("input").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     EXPECT_EQ(write(fd_, "abcdef", 6), 6);
     lseek(fd_, 0, SEEK_SET);
   }
-  ~StreamWriters() override {
-    close(fd_);
-    unlink(name_.c_str());
-  }
+  ~StreamWriters() override { close(fd_); }
 
+  const testing::ScratchDirectory scratch_;
   int fd_ = -1;
-  std::string name_;
 };
 
 TEST_F(StreamWriters, PassFiles) {
@@ -55,7 +51,7 @@ TEST_F(StreamWriters, AFileThatIsShorterIsFilledUp) {
 }
 
 TEST_F(StreamWriters, AReadErrorIsReported) {
-  const int unreadable = open(name_.c_str(), O_WRONLY);
+  const int unreadable = open(scratch_.at("input").c_str(), O_WRONLY);
   std::uint64_t moved = 1;
   Error error;
   EXPECT_TRUE(stream_of(unreadable, 6, moved, error).ends_with(std::string_view{"\0\0\0\0\0\0", 6}));

@@ -10,6 +10,7 @@
 #include "critpipe/image_writer.hpp"
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -33,12 +34,6 @@ struct Members final : Receiver {
 
 class TarWriters : public ::testing::Test {
  protected:
-  TarWriters() {
-    name_ = ::testing::TempDir() + "critpipe-XXXXXX";
-    close(mkstemp(name_.data()));
-  }
-  ~TarWriters() override { unlink(name_.c_str()); }
-
   Members read(const std::string& archive) {
     std::ofstream{name_, std::ios::binary} << archive;
     Members members;
@@ -55,7 +50,8 @@ class TarWriters : public ::testing::Test {
     EXPECT_EQ(tar_.left(), 0U);
   }
 
-  std::string name_;
+  const testing::ScratchDirectory scratch_;
+  const std::string name_ = scratch_.at("archive.tar");
   StringOutput out_;
   TarWriter tar_{out_};
 };

@@ -1,6 +1,7 @@
 // The memory of processes as bytes: ranges, holes, parents, texts, searches.
 #include <gtest/gtest.h>
 
+#include "unit/scratch_directory.hpp"
 #include "unit/testing.hpp"
 #include "critpipe/memory.hpp"
 #include "critpipe/search.hpp"
@@ -31,7 +32,7 @@ std::string mapping(std::uint64_t start, std::uint64_t end) {
 // 0x10000: here, 0x11000: in the parent, 0x12000: nowhere, 0x13000: lazy; 0x14000: no mapping
 class CheckpointMemoryTest : public ::testing::Test {
  protected:
-  CheckpointMemoryTest() : path_{mkdtemp((::testing::TempDir() + "critpipe-checkpoint-memory-XXXXXX").data())} {
+  CheckpointMemoryTest() {
     put(path_ / "2/pstree.img",
         head("PSTREE") + entry("pstree_entry", "{'pid': 7, 'ppid': 0, 'pgid': 7, 'sid': 7, 'threads': [7]}"));
     put(path_ / "2/mm-7.img",
@@ -48,9 +49,9 @@ class CheckpointMemoryTest : public ::testing::Test {
     put(path_ / "1/pages-3.img", page("old") + page(std::string{"ong\0x", 5}));
     fs::create_directory_symlink("../1", path_ / "2/parent");
   }
-  ~CheckpointMemoryTest() override { fs::remove_all(path_); }
 
-  const fs::path path_;
+  const ScratchDirectory scratch_;
+  const fs::path& path_ = scratch_.path();
 };
 
 // A plain archive is read once: after that its pages have a position in the file, which need not have its name any

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "critpipe/output.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -17,13 +18,6 @@ namespace fs = std::filesystem;
 
 class AtomicFileTest : public ::testing::Test {
  protected:
-  AtomicFileTest() {
-    std::string name = ::testing::TempDir() + "critpipe-atomic-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-  }
-  ~AtomicFileTest() override { fs::remove_all(directory_); }
-
   std::string path(const std::string& name) const { return directory_ / name; }
   void put(const std::string& name, const std::string& text) const { std::ofstream{path(name)} << text; }
   std::string content(const std::string& name) const {
@@ -43,7 +37,8 @@ class AtomicFileTest : public ::testing::Test {
     });
   }
 
-  fs::path directory_;
+  const testing::ScratchDirectory scratch_;
+  const fs::path& directory_ = scratch_.path();
 };
 
 TEST_F(AtomicFileTest, AppearsAtCommit) {

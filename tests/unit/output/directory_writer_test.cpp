@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "critpipe/output.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -18,13 +19,6 @@ namespace fs = std::filesystem;
 
 class DirectoryWriterTest : public ::testing::Test {
  protected:
-  DirectoryWriterTest() {
-    std::string name = ::testing::TempDir() + "critpipe-directory-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    directory_ = name;
-  }
-  ~DirectoryWriterTest() override { fs::remove_all(directory_); }
-
   void put(const std::string& name, const std::string& text) const { std::ofstream{directory_ / name} << text; }
   std::string content(const std::string& name) const {
     std::ifstream in{directory_ / name};
@@ -44,7 +38,8 @@ class DirectoryWriterTest : public ::testing::Test {
     return writer.commit();
   }
 
-  fs::path directory_;
+  const testing::ScratchDirectory scratch_;
+  const fs::path& directory_ = scratch_.path();
 };
 
 TEST_F(DirectoryWriterTest, ReplacesFiles) {

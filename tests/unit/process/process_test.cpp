@@ -14,6 +14,7 @@
 
 #include "critpipe/control/process.hpp"
 #include "process/proc_text.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -110,7 +111,8 @@ TEST(HeldProcess, AThreadHasANumberAndIsNoProcess) {
 
 TEST(PrivateDirectory, IsForUsAloneAndGoesWithAllThatIsInIt) {
   namespace fs = std::filesystem;
-  const fs::path outside = fs::temp_directory_path() / "critpipe-kept";
+  const testing::ScratchDirectory scratch;
+  const fs::path outside = scratch.at("kept");
   std::ofstream{outside} << "kept";
   std::string path;
   {
@@ -124,11 +126,10 @@ TEST(PrivateDirectory, IsForUsAloneAndGoesWithAllThatIsInIt) {
     fs::create_directories(path + "/a/b");
     std::ofstream{path + "/a/b/file"} << "x";
     fs::create_symlink(outside, path + "/link");
-    fs::create_directory_symlink(fs::temp_directory_path(), path + "/a/link");
+    fs::create_directory_symlink(scratch.path(), path + "/a/link");
   }
   EXPECT_FALSE(fs::exists(path));
   EXPECT_TRUE(fs::exists(outside));
-  fs::remove(outside);
 }
 
 TEST(ProcText, NamesMayHoldParenthesesAndBlanks) {

@@ -1,4 +1,5 @@
 #include "rpc/remembered_answer.hpp"
+#include "unit/scratch_directory.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -12,20 +13,15 @@ namespace critpipe {
 namespace {
 
 struct RememberedAnswerTest : ::testing::Test {
-  RememberedAnswerTest() {
-    std::filesystem::create_directories(directory);
-    setenv("XDG_RUNTIME_DIR", directory.c_str(), 1);
-  }
-  ~RememberedAnswerTest() override {
-    unsetenv("XDG_RUNTIME_DIR");
-    std::filesystem::remove_all(directory);
-  }
+  RememberedAnswerTest() { setenv("XDG_RUNTIME_DIR", directory.c_str(), 1); }
+  ~RememberedAnswerTest() override { unsetenv("XDG_RUNTIME_DIR"); }
   std::string program(const std::string& content) const {
     const std::string path = directory + "/program";
     std::ofstream{path} << content;
     return path;
   }
-  const std::string directory = ::testing::TempDir() + "remembered." + std::to_string(getpid());
+  const testing::ScratchDirectory scratch;
+  const std::string directory = scratch.path();
   std::string answer;
 };
 

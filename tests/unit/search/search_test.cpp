@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "unit/scratch_directory.hpp"
 #include "unit/testing.hpp"
 
 // The link sends calls of the library here.
@@ -110,8 +111,6 @@ TEST(Search, StreamsCloseWhereOneCannotBeOpened) {
 class FailingMemorySearch : public ::testing::Test {
  protected:
   FailingMemorySearch() {
-    fs::remove_all(directory_);
-    fs::create_directories(directory_);
     for (int id = 1; id <= 2; ++id) {
       std::string page = "needle" + std::to_string(id);
       page.resize(4096, '.');
@@ -120,7 +119,6 @@ class FailingMemorySearch : public ::testing::Test {
     EXPECT_FALSE(patterns_.add({.text = "needle[0-9]{1,2}"}));
     EXPECT_FALSE(patterns_.compile());
   }
-  ~FailingMemorySearch() override { fs::remove_all(directory_); }
 
   void put(const std::string& name, const std::string& bytes) {
     std::ofstream{directory_ / name, std::ios::binary} << bytes;
@@ -153,7 +151,8 @@ class FailingMemorySearch : public ::testing::Test {
     EXPECT_EQ(matches_, std::vector<std::string>{"needle2"});
   }
 
-  fs::path directory_ = fs::path{::testing::TempDir()} / "critpipe-failing-memory-search";
+  const testing::ScratchDirectory scratch_;
+  const fs::path& directory_ = scratch_.path();
   Patterns patterns_;
   std::vector<std::string> matches_;
   std::vector<Reason> reasons_;

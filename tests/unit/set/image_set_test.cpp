@@ -10,6 +10,7 @@
 
 #include "critpipe/image_writer.hpp"
 #include "critpipe/output.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -19,12 +20,6 @@ using Names = std::vector<std::string>;
 
 class ImageSets : public ::testing::Test {
  protected:
-  ImageSets() {
-    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  ~ImageSets() override { std::filesystem::remove_all(path_); }
-
   std::string at(const std::string& name) const { return (path_ / name).string(); }
   void write(const std::string& name) {
     std::filesystem::create_directories((path_ / name).parent_path());
@@ -41,7 +36,8 @@ class ImageSets : public ::testing::Test {
     return ImageSet::open_input(at(input), error_, options);
   }
 
-  std::filesystem::path path_;
+  const testing::ScratchDirectory scratch_;
+  const std::filesystem::path& path_ = scratch_.path();
   Error error_;
 };
 

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "critpipe/source.hpp"
+#include "unit/scratch_directory.hpp"
 #include "source/byte_reader.hpp"
 #include "source/directory_list.hpp"
 #include "source/name_set.hpp"
@@ -23,12 +24,9 @@ namespace {
 class Directories : public ::testing::Test {
  protected:
   Directories() {
-    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
-    path_ = mkdtemp(name.data());
     std::filesystem::create_directory(path_ / "dump");
     write("dump/fs-1.img", "abcdef");
   }
-  ~Directories() override { std::filesystem::remove_all(path_); }
   void write(const char* name, const char* text) { std::ofstream{path_ / name} << text; }
   std::string at(const char* name) const { return (path_ / name).string(); }
   Reason refusal(const Directory& directory, std::string_view name) const {
@@ -38,7 +36,8 @@ class Directories : public ::testing::Test {
     return error.reason;
   }
 
-  std::filesystem::path path_;
+  const testing::ScratchDirectory scratch_;
+  const std::filesystem::path& path_ = scratch_.path();
 };
 
 std::string text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }

@@ -10,6 +10,7 @@
 #include "critpipe/output.hpp"
 #include "critpipe/source.hpp"
 #include "output/seek_table.hpp"
+#include "unit/scratch_directory.hpp"
 #include "source/zstd_frames.hpp"
 
 namespace critpipe {
@@ -44,14 +45,8 @@ std::string joined(const std::vector<std::string>& parts) {
 
 class ZstdByFrames : public ::testing::Test {
  protected:
-  ZstdByFrames() {
-    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
-    directory_ = mkdtemp(name.data());
-  }
-  ~ZstdByFrames() override { std::filesystem::remove_all(directory_); }
-
   std::string write(std::string_view bytes) {
-    const std::string path = directory_ / "input";
+    const std::string path = scratch_.at("input");
     std::ofstream{path, std::ios::binary} << bytes;
     return path;
   }
@@ -87,7 +82,7 @@ class ZstdByFrames : public ::testing::Test {
     return error;
   }
 
-  std::filesystem::path directory_;
+  const testing::ScratchDirectory scratch_;
 };
 
 const std::vector<std::string> some_parts = {noise(1000, 1),      noise(2 * large, 2), noise(300, 3),
@@ -146,7 +141,7 @@ TEST_F(ZstdByFrames, WhatIsPassedOverIsNotUnpacked) {
   for (const unsigned threads : {1, 3}) {
     SourceOptions options;
     options.threads = threads;
-    const auto all = open_bytes(directory_ / "input", options);
+    const auto all = open_bytes(scratch_.path() / "input", options);
     while (!all->read().empty()) {
     }
     EXPECT_EQ(all->error().reason, Reason::bad_compression) << threads;
@@ -239,7 +234,7 @@ TEST_F(ZstdByFrames, FramesWithoutTable) {
   EXPECT_FALSE(read_everyhow(bytes, content));
   Error error;
   const std::string path = write(bytes);
-  const InputFile file = Directory{directory_, error}.open("input", error);
+  const InputFile file = Directory{scratch_.path(), error}.open("input", error);
   EXPECT_NE(find_zstd_frames(file, 0), nullptr);
   for (std::size_t size = 5; size < bytes.size(); ++size) {
     const std::string cut = write(bytes.substr(0, size));

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "critpipe/image.hpp"
+#include "unit/scratch_directory.hpp"
 #include "unit/stream/criu_player.hpp"
 
 namespace critpipe {
@@ -112,9 +113,9 @@ TEST(ImageCapture, AddsFilesBehindTheLastImage) {
   to.criu->go();
   while (!to.capture.has_all_images()) ASSERT_FALSE(to.capture.step());
   EXPECT_FALSE(to.capture.is_done());
-  const std::string path = ::testing::TempDir() + "stats-dump." + std::to_string(getpid());
+  const testing::ScratchDirectory scratch;
+  const std::string path = scratch.at("stats-dump");
   OwnedDescriptor file{open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  unlink(path.c_str());
   EXPECT_EQ(write(file.fd(), "statistics", 10), 10);
   lseek(file.fd(), 0, SEEK_SET);
   EXPECT_FALSE(to.capture.add_file("stats-dump", std::move(file)));
@@ -313,12 +314,8 @@ TEST(ImageCapture, SharesOutOverPipes) {
 
 class StreamerSockets : public ::testing::Test {
  protected:
-  StreamerSockets() {
-    std::string name = ::testing::TempDir() + "critpipe-XXXXXX";
-    path_ = mkdtemp(name.data());
-  }
-  ~StreamerSockets() override { std::filesystem::remove_all(path_); }
-  std::string path_;
+  const testing::ScratchDirectory scratch_;
+  const std::string path_ = scratch_.path();
 };
 
 TEST_F(StreamerSockets, AreForTheirOwnerAndGoAway) {
