@@ -134,7 +134,8 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
 }
 
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
-std::vector<MachineFinding> find_all(Program& program, const DumpJob& job, CriuPatience patience) {
+std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
+  const CriuPatience patience{job.setup.patience, job.setup.stop_fd};
   std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
   const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
   if (job.setup.service.empty())
@@ -245,9 +246,12 @@ int run(Program& program) {
     return program.exit_code();
   }
   SignalDescriptor signals;
-  job.setup.patience = static_cast<int>(std::min<std::uint64_t>(program.number("timeout", 10), 1 << 20)) * 1000;
+  const auto seconds = static_cast<int>(std::min<std::uint64_t>(job.options.number("timeout", 10), 1 << 20));
+  job.setup.patience = seconds == 0 ? -1 : seconds * 1000;  // as for CRIU: 0 is no limit
+  job.setup.stop_fd = signals.fd();
+  job.commands.set_stop(signals.fd());
   if (const bool only = program.has("check"); only || !program.has("no-check")) {
-    const std::vector<MachineFinding> findings = find_all(program, job, {job.setup.patience, signals.fd()});
+    const std::vector<MachineFinding> findings = find_all(program, job);
     end_if_stopped(program, signals.take(), "the tree runs on");
     if (only) return print_findings(program, findings, pid);
     if (!look_before(program, findings)) return program.exit_code();

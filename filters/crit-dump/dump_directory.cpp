@@ -121,8 +121,6 @@ DirectoryDump run_engine(Program& program, const DumpJob& job, SignalDescriptor&
 
 DirectoryDump run_job(Program& program, DumpJob& job, SignalDescriptor& signals, HiddenDirectory& directory,
                       const DirectoryUse& use) {
-  job.setup.stop_fd = signals.fd();
-  job.commands.set_stop(signals.fd());
   DirectoryDump dump = job.by_engine ? run_engine(program, job, signals, directory, use)
                                      : run_criu(program, job, signals, directory, use);
   if (dump.is_given_up && !dump.is_safe) program.note("the images are in " + visible(directory.path()));

@@ -68,7 +68,6 @@ class Way {
     }
   }
   const Error& error() const { return error_; }
-  bool is_direct() const { return !buffer_; }
 
   // Waits until the images are safe, so that the tree may be given up; or, if it stays, until it may run on without
   // changing what is on its way. `stop_fd`: give up when it is readable.
@@ -96,6 +95,17 @@ class Way {
   std::optional<PipeBuffer> buffer_;
 };
 
+Error step_until(ImageCapture& capture, const SignalDescriptor& signals, const std::function<bool()>& is_done,
+                 const std::function<bool()>& ends) {
+  while (!is_done()) {
+    pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+    if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
+    if (ends()) return stopped();
+    if (Error error = capture.step()) return error;
+  }
+  return {};
+}
+
 // Waits for the reader, until a signal says that this is to be given up. While the tree stays, any signal does; what is
 // left of a tree that is given up goes on, until a second one comes.
 class Patience {
@@ -112,13 +122,8 @@ class Patience {
     return false;
   }
   Error run(ImageCapture& capture) {
-    while (!capture.is_done()) {
-      pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
-      if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
-      if (ends()) return stopped();
-      if (Error error = capture.step()) return error;
-    }
-    return {};
+    return step_until(
+        capture, signals_, [&] { return capture.is_done(); }, [&] { return ends(); });
   }
 
  private:
@@ -145,16 +150,14 @@ Error add_texts(ImageCapture& capture, const DumpJob& job) {
 
 // Brings the images, and then the end of the stream, to where they are safe, while the tree is frozen: whoever kills us
 // after that leaves a whole checkpoint. The end goes last, on its own: when it is out, the tree is given up.
-Error make_safe(ImageCapture& capture, Way& way, const DumpJob& job, int stop_fd) {
+Error make_safe(ImageCapture& capture, Way& way, const DumpJob& job, const SignalDescriptor& signals) {
   Error error = add_texts(capture, job);
-  if (!error) error = way.settle(job.stays, stop_fd);
-  if (!error) capture.end_images();
-  while (!error && !capture.has_end()) {
-    pollfd waiting[] = {{capture.poll_fd(), POLLIN, 0}, {stop_fd, POLLIN, 0}};
-    if (poll(waiting, 2, -1) < 0 && errno != EINTR) return system_error(Reason::io_read, "poll", errno);
-    error = waiting[1].revents ? stopped() : capture.step();
-  }
-  return error ? error : way.settle(job.stays, stop_fd);
+  if (!error) error = way.settle(job.stays, signals.fd());
+  if (error) return error;
+  capture.end_images();
+  error = step_until(
+      capture, signals, [&] { return capture.has_end(); }, [&] { return signals.has_come(); });
+  return error ? error : way.settle(job.stays, signals.fd());
 }
 
 // What CRIU writes to the end, or only then.
@@ -181,13 +184,11 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     ImageCapture capture{{.copies = job.stays && is_direct, .waits_for_end = true}};
     Way way{program, capture, job.root.pid()};
     if (way.error()) return program.report(way.error());
-    job.setup.stop_fd = signals.fd();
-    job.commands.set_stop(signals.fd());
     bool is_complete = false;
     const CriuNotify notify = [&](CriuNotification& event) {
       const bool goes_on = job.goes_on(program, event);
       if (goes_on && event.event == CriuEvent::post_dump && !error) {
-        error = make_safe(capture, way, job, signals.fd());
+        error = make_safe(capture, way, job, signals);
         is_complete = !error;
       }
       return CriuReply{.success = goes_on && !error, .is_final = is_complete};
@@ -197,13 +198,14 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     // If CRIU fails when all images have gone out, and the tree may be gone, they are still worth having.
     if (!end.error || (is_complete && !end.stopped && is_of_criu(end.error))) {
       Patience patience{program, job.stays, signals};
-      error = add_late(capture, *work);
+      if (!is_complete) error = add_texts(capture, job);
+      if (!error) error = add_late(capture, *work);
       if (!error) error = patience.run(capture);
       if (!error) error = way.finish([&] { return patience.ends(); });
       if (error && signals.has_come()) {
         signal = signals.take();
         if (!job.stays) state = "the tree is given up; its images are complete, but for stats-dump and the log";
-      } else if (error && !has_no_reader()) {  // who reads images alone may have gone at their end
+      } else if (error && !(is_complete && has_no_reader())) {  // who reads images alone may have gone at their end
         program.report(error);
       }
       say_frozen_time(program, work->path());

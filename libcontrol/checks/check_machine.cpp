@@ -13,6 +13,7 @@
 #include "checks/capabilities.hpp"
 #include "checks/check_row.hpp"
 #include "checks/socket_facts.hpp"
+#include "process/program_path.hpp"
 
 namespace critpipe {
 
@@ -171,22 +172,11 @@ void check_freezer(DumpLook& look) {
     if (at->is_directory(error)) look_into(at->path());
 }
 
-bool is_in_path(const std::string& program) {
-  const char* path = getenv("PATH");
-  std::string_view rest{path && *path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"};
-  while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
-    if (access((std::string{rest.substr(0, colon)} + "/" + program).c_str(), X_OK) == 0) return true;
-    rest = colon == std::string_view::npos ? std::string_view{} : rest.substr(colon + 1);
-  }
-  return false;
-}
-
 // The network of a tree is locked where it has a namespace of its own or connections.
 void check_lock(DumpLook& look) {
   constexpr std::uint64_t by_default = 0, iptables = 1;
   const std::uint64_t method = look.options.number("network_lock", by_default);
-  if (method > iptables || is_in_path("iptables-restore")) return;
+  if (method > iptables || has_program("iptables-restore")) return;
   bool locks = !look.tree.shares("net");
   if (!locks && look.options.is_on("tcp_established") && !look.tree.sockets.empty())
     for (const TcpSocket& socket : tcp_sockets_of(look.tree.root().pid))

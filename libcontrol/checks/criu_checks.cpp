@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "critpipe/control/checks.hpp"
+#include "process/program_path.hpp"
 #include "rpc/remembered_answer.hpp"
 
 namespace critpipe {

@@ -3,6 +3,7 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
+#include "process/program_path.hpp"
 #include "engines/troubles.hpp"
 
 namespace critpipe {

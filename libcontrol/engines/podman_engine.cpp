@@ -11,6 +11,7 @@
 #include "engines/engine.hpp"
 #include "engines/http_call.hpp"
 #include "engines/run_command.hpp"
+#include "process/program_path.hpp"
 #include "engines/troubles.hpp"
 
 namespace critpipe {
@@ -160,9 +161,10 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
 // not always restore. The options of one over the same containers that imports with this runtime; none: the service
 // does.
 std::vector<std::string> options_for(const std::string& socket, const std::string& runtime) {
+  if (runtime.empty()) return {};
   const JsonAnswer info{http_get(socket, std::string{http_api.base} + "/info").body};
   const std::string own = info.text({"host", "ociRuntime", "name"});
-  if (runtime.empty() || own.empty() || own == runtime) return {};
+  if (own.empty() || own == runtime) return {};
   std::vector<std::string> options{"--runtime", runtime};
   const auto add = [&](const char* option, const std::string& value) {
     if (!value.empty()) options.insert(options.end(), {option, value});

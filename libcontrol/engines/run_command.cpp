@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstdlib>
 
 #include "critpipe/control/process.hpp"
 
@@ -69,18 +68,6 @@ CommandAnswer run_command(const std::vector<std::string>& words, const CommandOp
     answer.error = {.reason = Reason::usage, .image = words[0], .name = std::move(text)};
   }
   return answer;
-}
-
-bool has_program(const std::string& name) {
-  const char* path = getenv("PATH");
-  std::string_view places = path ? path : "";
-  while (!places.empty()) {
-    const std::size_t colon = places.find(':');
-    const std::string place{places.substr(0, colon)};
-    if (!place.empty() && access((place + "/" + name).c_str(), X_OK) == 0) return true;
-    places.remove_prefix(colon == places.npos ? places.size() : colon + 1);
-  }
-  return false;
 }
 
 }  // namespace critpipe

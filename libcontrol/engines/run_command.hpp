@@ -18,7 +18,5 @@ struct CommandAnswer {
 };
 
 CommandAnswer run_command(const std::vector<std::string>& words, const CommandOptions& options = {});
-// Is there such a program in PATH?
-bool has_program(const std::string& name);
 
 }  // namespace critpipe

@@ -9,8 +9,9 @@ namespace {
 
 constexpr int stop_patience = 30000;  // milliseconds in which CRIU lets go of a tree
 
-std::string silence(int milliseconds) {
-  return "it has not begun within " + std::to_string(milliseconds / 1000) + " s";
+Error silence(int milliseconds) {
+  return {.reason = Reason::criu_failed,
+          .name = "it has not begun within " + std::to_string(milliseconds / 1000) + " s"};
 }
 
 // Who may stop a job: until an answer after which the tree is CRIU's to kill, or to let run.
@@ -59,11 +60,13 @@ void converse(Criu& criu, CriuRequest request, const CriuOptions& options, const
               const CriuNotify& notify, JobEnd& end) {
   end.error = criu.begin(request, &options, true);
   Stop stop{setup.stop_fd, end};
-  bool has_begun = false;  // before its first event, CRIU has not touched the tree
+  // Before its first event, CRIU has not touched the tree; a pre-dump has none.
+  bool has_begun = request == CriuRequest::pre_dump || request == CriuRequest::single_pre_dump;
   while (!end.error) {
     pollfd waiting[] = {{criu.poll_fd(), POLLIN, 0}, {stop.poll_fd(), POLLIN, 0}};
     if (poll(waiting, 2, has_begun ? -1 : setup.patience) == 0) {
-      end.error = criu.give_up(silence(setup.patience));
+      criu.give_up();
+      end.error = silence(setup.patience);
       return;
     }
     if (waiting[1].revents) {
@@ -84,7 +87,7 @@ void converse(Criu& criu, CriuRequest request, const CriuOptions& options, const
     const CriuReply reply = stop.answer(notify, notification);
     if (!end.stopped) end.error = criu.reply(reply);
   }
-  if (end.stopped && !has_begun) (void)criu.give_up("");
+  if (end.stopped && !has_begun) criu.give_up();
   else if (end.stopped) end.still_at_work = criu.leave(stop_patience);
   else (void)criu.cleanup();
 }
@@ -102,7 +105,7 @@ void follow(ScriptedCriu& criu, StreamerEnd& streamer, const CriuSetup& setup, c
                         {streams ? streamer.poll_fd() : -1, POLLIN, 0},
                         {stop.poll_fd(), POLLIN, 0}};
     if (poll(waiting, 4, has_begun ? -1 : setup.patience) == 0) {
-      end.error = {.reason = Reason::criu_failed, .name = silence(setup.patience)};
+      end.error = silence(setup.patience);
       break;
     }
     if (waiting[3].revents) stop.obey();

@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "critpipe/control/process.hpp"
+#include "process/program_path.hpp"
 
 namespace critpipe {
 
@@ -23,20 +23,6 @@ struct Exec {
   std::vector<std::string> texts;
   std::vector<char*> environment;
 };
-
-std::vector<std::string> candidates_of(const std::string& program) {
-  if (program.find('/') != std::string::npos) return {program};
-  const char* path = getenv("PATH");
-  std::string directories = path ? path : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  std::vector<std::string> found;
-  for (std::size_t at = 0; at <= directories.size();) {
-    std::size_t end = directories.find(':', at);
-    if (end == std::string::npos) end = directories.size();
-    if (end > at) found.push_back(directories.substr(at, end - at) + '/' + program);
-    at = end + 1;
-  }
-  return found;
-}
 
 Exec prepare(const std::vector<std::string>& command, const ChildOptions& options) {
   Exec exec;

@@ -8,6 +8,7 @@
 
 #include "critpipe/json.hpp"
 #include "process/proc_text.hpp"
+#include "process/program_path.hpp"
 #include "rpc/answer.hpp"
 #include "rpc/remembered_answer.hpp"
 #include "rpc/rpc_messages.hpp"
@@ -96,6 +97,11 @@ struct Criu::Inner {
     return {.reason = Reason::no_criu, .name = std::move(text)};
   }
 
+  void give_up() {
+    worker.kill();
+    worker.close();
+    busy = false;
+  }
   // Until there is something to be received. False: this was given up, as `answer` says.
   bool wait(CriuAnswer& answer);
 
@@ -107,9 +113,7 @@ bool Criu::Inner::wait(CriuAnswer& answer) {
   const int ready = poll(waiting, 2, patience.milliseconds);
   const bool is_stopped = ready > 0 && waiting[1].revents != 0;
   if (!is_stopped && ready != 0) return true;
-  worker.kill();
-  worker.close();
-  busy = false;
+  give_up();
   answer.gave_up = true;
   const std::string limit = std::to_string(patience.milliseconds / 1000);
   answer.error = {.reason = Reason::no_criu,
@@ -147,12 +151,7 @@ Criu::~Criu() { inner_->worker.close(); }
 void Criu::set_program(std::string path) { inner_->program = std::move(path); }
 void Criu::set_patience(CriuPatience patience) { inner_->patience = patience; }
 
-Error Criu::give_up(const std::string& why) {
-  inner_->worker.kill();
-  inner_->worker.close();
-  inner_->busy = false;
-  return {.reason = Reason::criu_failed, .name = why};
-}
+void Criu::give_up() { inner_->give_up(); }
 
 void Criu::set_service(std::string socket_path) { inner_->service = std::move(socket_path); }
 void Criu::inherit(std::string key, int fd) { inner_->inherited.emplace_back(std::move(key), fd); }

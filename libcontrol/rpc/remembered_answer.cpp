@@ -25,19 +25,6 @@ bool is_binary(const std::string& program) {
 
 }  // namespace
 
-std::string path_of_program(const std::string& program) {
-  if (program.find('/') != std::string::npos) return program;
-  const char* path = getenv("PATH");
-  std::string_view rest{path && *path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"};
-  while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
-    std::string one = std::string{rest.substr(0, colon)} + "/" + program;
-    if (access(one.c_str(), X_OK) == 0) return one;
-    rest = colon == std::string_view::npos ? std::string_view{} : rest.substr(colon + 1);
-  }
-  return {};
-}
-
 std::string runtime_directory() {
   const char* directory = getenv("XDG_RUNTIME_DIR");
   return directory && *directory ? directory : "/run";

@@ -6,8 +6,6 @@
 
 namespace critpipe {
 
-// Where a program is that PATH finds; itself if it has a slash; empty: nowhere.
-std::string path_of_program(const std::string& program);
 // $XDG_RUNTIME_DIR or /run
 std::string runtime_directory();
 

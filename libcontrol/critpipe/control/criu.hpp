@@ -146,8 +146,8 @@ class Criu {
 
   // call() and what asks CRIU give up after that, and kill their worker: not for what may have a tree in its hands.
   void set_patience(CriuPatience patience);
-  // The same at once, in the midst of a call. The error to be shown.
-  [[nodiscard]] Error give_up(const std::string& why);
+  // The same at once, in the midst of a call.
+  void give_up();
 
   // Starts a worker that serves several calls, until cleanup(). Calls that end their worker (all but page servers,
   // cpuinfo, features, version, and pre_dump) have the next call start another one. Reasons: no_criu.
