@@ -56,13 +56,15 @@ KnownInputs look_at_directories(std::span<const std::string> inputs) {
 }
 
 struct CheckReader::Work {
+  explicit Work(RestorePlan told) : plan{std::move(told)}, keys{plan} {}
+
   struct Parent {
     std::string input;
     SetsOf<CheckedImages> sets = {};
     bool has_failed = false;  // something in it could not be read
   };
   RestorePlan plan;
-  GivenKeys keys{RestorePlan{}};
+  GivenKeys keys;
   SetsOf<CheckedImages> sets;
   EngineFiles beside;           // of the sets
   std::vector<Parent> parents;  // that were given, the nearest first
@@ -158,10 +160,7 @@ CheckedImages* CheckReader::Work::join_parents() {
 }
 
 CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
-    : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>()} {
-  work_->plan = std::move(plan);
-  work_->keys = GivenKeys{work_->plan};
-}
+    : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>(std::move(plan))} {}
 CheckReader::~CheckReader() = default;
 
 void CheckReader::begin_parent(const std::string& input) { work_->parents.push_back({input}); }
@@ -413,8 +412,8 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
   work_->leave_out_asides();
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
-  for (const auto& set : work_->sets.all()) set->is_cut = cut.may_lack(set->id, !set->directory.empty());
   for (const auto& set : work_->sets.all()) {
+    set->is_cut = cut.may_lack(set->id, !set->directory.empty());
     set->has_circle = work_->sets.is_in_circle(set->id);
     set->beside = work_->beside.of(set->id);
     set->finish();
@@ -438,7 +437,6 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     work_->keys.look_at(images);
     checked.push_back(findings.finish());
     checked.back().text = texts[i];
-    work_->keys.look_at(images);
     for (const Error& error : work_->errors)
       checked.back().nr_unread += error.set && (*error.set == images.id ||
                                                 (error.set->is_input && error.set->checkpoint == images.id.checkpoint));

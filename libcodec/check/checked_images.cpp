@@ -88,6 +88,12 @@ bool CheckedImages::is_damaged(std::string_view name) const {
 
 bool CheckedImages::has_whole_tree() const { return has("pstree.img") && !is_damaged("pstree.img"); }
 
+bool CheckedImages::knows_all() const {
+  if (!has_whole_tree() || running().empty() || is_cut) return false;
+  return std::ranges::none_of(images,
+                              [](const auto& one) { return one.second.is_damaged || one.second.is_other_kind; });
+}
+
 Record CheckedImages::first(ListedKind kind, std::uint32_t number) const {
   const auto all = checkpoint.messages(kind.name, number);
   return all.empty() ? Record{} : Record{*all.front().message, all.front().payload};

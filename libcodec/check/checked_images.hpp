@@ -147,6 +147,7 @@ class CheckedImages final : public PageStore {
   bool is_damaged(std::string_view name) const;
   bool has_tasks() const { return has_tasks_; }  // pstree.img, or images of tasks
   bool has_whole_tree() const;                   // pstree.img, undamaged
+  bool knows_all() const;                        // what all tasks have: then what nobody claims is nobody's
   std::uint64_t page_size() const { return checkpoint.page_size(); }
 
   // The entries of a kind with the name of their image and their number in it.
@@ -185,7 +186,6 @@ class CheckedImages final : public PageStore {
   bool has_time_namespaces() const { return root_ && root_->ids.time_ns != 0; }
   // Of what belongs to no task: it is lost, unless there are signs that images of another dump lie among these.
   Severity severity_of_strangers() const { return has_other_dump_ ? Severity::warning : Severity::loss; }
-  bool has_other_dump() const { return has_other_dump_; }
 
   // PageStore.
   const Pagemap* pagemap(MemoryId memory) override;

@@ -14,19 +14,17 @@ class CheckedImages;
 class GivenKeys {
  public:
   explicit GivenKeys(const RestorePlan& plan);
-  GivenKeys(GivenKeys&&) = default;
-  GivenKeys& operator=(GivenKeys&&) = default;
   void look_at(const CheckedImages& set);
   std::vector<std::string> unused() const;  // as they were given, with their option
 
  private:
   struct Key {
-    std::string option, given;
-    // "mnt" and "data" of mnt[data]:/srv; of an inherited descriptor "fd" and its key; empty: it has none.
-    std::string_view type, key;
+    bool is_external;
+    std::string given;
     bool is_used = false;
   };
-  void use(std::string_view type, std::string_view key);
+  void use_mount(std::string_view key);
+  void use_file(std::string_view key);
 
   std::vector<Key> keys_;
 };

@@ -1,6 +1,5 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
-#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,12 +148,11 @@ std::string InspectionReader::Work::path_of(const Member& member) const {
 
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
-  const auto pages_id = pages_id_of_name(member.name);
-  if (pages_id) {
+  if (const auto pages_id = pages_id_of_name(member.name)) {
     set_of(member).note_pages(*pages_id, member.size);
     (void)checkpoints.wants(path_of(member));  // so that it knows of them
+    return {.use = Use::pages, .pages = capture(member, *pages_id)};
   }
-  if (pages_id) return {.use = Use::pages, .pages = capture(member, *pages_id)};
   if (member.is_image) return {.use = !member.in_set || checkpoints.wants(path_of(member)) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
   if (!is_container_file(member.name) && !is_blob) return {};
@@ -352,12 +350,12 @@ void InspectionReader::Work::read_all() {
   SourceOptions source = options.source;
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
-    struct stat status;
+    struct stat status = {};
     Error none;  // what is wrong with it, read_input() says
     InputFile file;
     if (now.name == "-") file = InputFile{dup(STDIN_FILENO), now.name};
     else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) file = InputFile::at(now.name, none);
-    now.is_pipe = file.is_open() ? file.size() == InputFile::unknown : !std::filesystem::is_directory(now.name);
+    now.is_pipe = file.is_open() ? file.size() == InputFile::unknown : !S_ISDIR(status.st_mode);
     if (file.is_open()) now.file = std::make_shared<const InputFile>(std::move(file));
     if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
     (void)read_input(now.name, *this, source);

@@ -1,6 +1,5 @@
 // What belongs to nothing: an image that is there for a task, a namespace or a mount which the other images don't have.
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <span>
 
@@ -64,10 +63,10 @@ std::optional<Numbers> numbers_of(const CheckedImages& set, const Owner& owner) 
   if (owner.others) numbers = owner.others(set);
   if (!owner.id) {
     for (const Task& task : set.checkpoint.tasks())
-      if (task.in_tree)
+      if (task.in_tree) {
+        numbers.insert(task.pid);
         for (const Thread& thread : task.threads) numbers.insert(thread.tid);
-    for (const Task& task : set.checkpoint.tasks())
-      if (task.in_tree) numbers.insert(task.pid);
+      }
     return numbers;
   }
   for (const Task* const task : set.running()) {
@@ -87,14 +86,8 @@ bool is_of_this_dump(const CheckedImages& set, std::uint32_t table) {
   });
 }
 
-bool knows_all(const CheckedImages& set) {
-  if (!set.has_whole_tree() || set.running().empty() || set.is_cut) return false;
-  return std::ranges::none_of(set.images,
-                              [](const auto& one) { return one.second.is_damaged || one.second.is_other_kind; });
-}
-
 void find_lone_images(const CheckedImages& set, const Reporter& report) {
-  if (!knows_all(set)) return;
+  if (!set.knows_all()) return;
   std::map<std::string_view, const Owner*> by_kind;
   std::map<const Owner*, std::optional<Numbers>> numbers;
   for (const Owner& owner : owners) {
@@ -117,7 +110,7 @@ void find_lone_images(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_lone_contents(const CheckedImages& set, const Reporter& report) {
-  if (!knows_all(set)) return;
+  if (!set.knows_all()) return;
   Numbers devices, mounts;
   set.each("MNTS", [&](const std::string&, std::uint64_t, const Record& mount) {
     devices.insert(mount.id("root_dev"));

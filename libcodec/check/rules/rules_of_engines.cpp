@@ -1,5 +1,4 @@
 // What the engine of a container wants beside the images.
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "check/files_beside.hpp"
 
@@ -7,23 +6,24 @@ namespace critpipe {
 
 namespace {
 
-constexpr const char* configuration[] = {"config.dump", "spec.dump"};
+// Where there are no images of tasks, it is a part of a checkpoint, or what stands beside many.
+bool lacks(const CheckedImages& set, const std::string& name) {
+  return set.beside && set.has_tasks() && !set.is_cut && !set.beside->has(name);
+}
 
 void find_unreadable(const CheckedImages& set, const Reporter& report) {
   if (!set.beside) return;
   for (const auto& [name, why] : set.beside->unreadable) report({.image = {}, .beside = name}, why);
 }
 
-// Where there are no images of tasks, it is a part of a checkpoint, or what stands beside many.
 void find_missing(const CheckedImages& set, const Reporter& report) {
-  if (!set.beside || !set.has_tasks() || set.is_cut) return;
-  for (const char* const name : configuration)
-    if (!set.beside->has(name))
+  for (const char* const name : {"config.dump", "spec.dump"})
+    if (lacks(set, name))
       report({.image = {}, .beside = name}, "it is missing: the engine that made the checkpoint does not restore it");
 }
 
 void find_no_difference(const CheckedImages& set, const Reporter& report) {
-  if (!set.beside || !set.has_tasks() || set.is_cut || set.beside->has("rootfs-diff.tar")) return;
+  if (!lacks(set, "rootfs-diff.tar")) return;
   report({.image = {}, .beside = "rootfs-diff.tar"},
          "it is not there: the container changed no file, or its files were left out or are lost");
 }

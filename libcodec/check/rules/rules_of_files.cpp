@@ -157,9 +157,7 @@ bool has_damaged_table(const CheckedImages& set) {
 // The other ends of unix sockets may be outside, and memfds are there for mappings, too. Before CRIU 3.3 a named pipe
 // and its path had one number.
 void find_unclaimed_files(const CheckedImages& set, const Reporter& report) {
-  if (!set.has_whole_tree() || set.running().empty() || set.is_cut || has_damaged_table(set)) return;
-  for (const auto& [name, image] : set.images)
-    if (image.is_damaged || image.is_other_kind) return;
+  if (!set.knows_all()) return;
   for (const SeenFile& file : set.files())
     if (file.image == "files.img" && file.type != type_pipe && file.type != type_memfd && !is_outside(file) &&
         !set.is_claimed(file))

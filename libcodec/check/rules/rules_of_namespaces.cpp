@@ -43,17 +43,23 @@ void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   want(new_time, "TIMENS", root->ids.time_ns, "time");
 }
 
+// The network namespaces of the tree's own; none where they are not known.
+std::set<std::uint32_t> own_networks(const CheckedImages& set) {
+  std::set<std::uint32_t> ids;
+  if (!(set.own_namespaces() & new_net) || set.is_cut) return ids;
+  for (const Task* const task : set.running())
+    if (task->ids.net_ns != 0) ids.insert(task->ids.net_ns);
+  return ids;
+}
+
 // CRIU takes a missing image for one of an older release and leaves the network as it is made.
 void find_missing_network(const CheckedImages& set, const Reporter& report) {
-  if (!(set.own_namespaces() & new_net) || set.is_cut) return;
-  std::set<std::uint32_t> ids;
-  for (const Task* const task : set.running()) ids.insert(task->ids.net_ns);
-  for (const std::uint32_t id : ids) {
+  for (const std::uint32_t id : own_networks(set)) {
     const std::string devices = CheckedImages::name_of_image("NETDEV", id);
     const std::string settings = CheckedImages::name_of_image("NETNS", id);
     const bool has_devices = set.has(devices), has_settings = set.has(settings);
     const std::string addresses = CheckedImages::name_of_image("IFADDR", id);
-    if (id == 0 || set.first("NETNS", id).has("ext_key")) continue;
+    if (set.first("NETNS", id).has("ext_key")) continue;
     if (has_settings && !has_devices && set.has(addresses))
       report({devices}, "this image is missing: the devices will not be there");
     if (has_devices && !has_settings && set.has_time_namespaces())
@@ -69,12 +75,9 @@ void find_missing_network(const CheckedImages& set, const Reporter& report) {
 
 // An engine lets CRIU leave out the network, and sets it up itself; then there is no image of any.
 void find_empty_networks(const CheckedImages& set, const Reporter& report) {
-  if (!(set.own_namespaces() & new_net) || set.is_cut) return;
-  std::set<std::uint32_t> ids;
-  for (const Task* const task : set.running()) ids.insert(task->ids.net_ns);
   const bool has_any = std::ranges::any_of(
       set.images, [](const auto& one) { return one.first.starts_with("netns-") || one.first.starts_with("netdev-"); });
-  for (const std::uint32_t id : ids) {
+  for (const std::uint32_t id : own_networks(set)) {
     const auto has = [&](const char* kind) { return set.has(CheckedImages::name_of_image(kind, id)); };
     if (has("NETNS") || has("NETDEV") || has("IFADDR")) continue;
     if (has_any) report({}, sentence("network namespace %u has no image, and another has", id), Severity::loss);
