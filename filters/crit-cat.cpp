@@ -322,7 +322,7 @@ class List::Count final : public Sink {
   Count(List& list, const Member& member) : list_{list}, path_{member.path}, set_{member.set} {}
   Step begin(const Image& image) override {
     image_ = image;
-    bytes_ = image.is_raw() ? 0 : image.head == Head::bare ? 4 : 8;
+    bytes_ = image.head_bytes();
     return Step::go;
   }
   Step entry(const Entry& entry) override {

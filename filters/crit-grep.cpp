@@ -76,7 +76,10 @@ class Expressions {
     } else {
       text_ = program.take_argument("the expression is missing: crit-grep 'reg.name =~ /log/' DIR");
     }
-    return parse(first_);
+    auto first = std::make_unique<Expression>();
+    if (Error error = parse(*first)) return error;
+    free_.push_back(std::move(first));
+    return {};
   }
   const std::string& text() const { return text_; }
   std::unique_ptr<Expression> take() {
@@ -98,8 +101,9 @@ class Expressions {
   }
   // Requires: all are back.
   Error unanswered(bool wanted) {
-    for (const auto& expression : free_) first_.add_asked(*expression);
-    return first_.unanswered(wanted);
+    Expression& all = *free_.front();
+    for (const auto& expression : free_) all.add_asked(*expression);
+    return all.unanswered(wanted);
   }
 
  private:
@@ -110,7 +114,6 @@ class Expressions {
   bool is_pattern_ = false;
   std::string text_;
   Expression::AnyText how_;
-  Expression first_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Expression>> free_;
 };

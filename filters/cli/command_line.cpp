@@ -267,9 +267,11 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
     app.parse(reversed);
   } catch (const CLI::ExtrasError&) {
-    for (const std::string& word : app.remaining())
-      if (word.size() > 1 && word[0] == '-')
-        program.usage("no option " + unmarked(whole_word(words, word)) + nearest_option(row, whole_word(words, word)));
+    for (const std::string& word : app.remaining()) {
+      if (word.size() < 2 || word[0] != '-') continue;
+      const std::string whole{whole_word(words, word)};
+      program.usage("no option " + unmarked(whole) + nearest_option(row, whole));
+    }
     program.usage("too many arguments");
   } catch (const CLI::ArgumentMismatch& error) {
     const std::string_view text = error.what();

@@ -27,7 +27,6 @@ class Lister {
   void text(const PageRun& run);
   void json(const PageRun& run);
   std::uint64_t end_of(const PageRun& run) const { return run.end(set_->page_size); }
-  // What a run takes in its image; 0 blocks: its pages are plain.
   std::uint64_t offset_of(const PageRun& run) const { return memory_->pagemap.offset_of(run, set_->page_size); }
 
   Output& output_;

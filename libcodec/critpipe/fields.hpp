@@ -117,12 +117,12 @@ class Fields {
     if (wire == Wire::varint) {
       value_.integer = number;
       value_.bytes = {};
-      value_.field = field && (field->tag == tag || field->packed) ? field : nullptr;
+      value_.field = field && field->wire() == wire ? field : nullptr;
       return true;
     }
     value_.integer = 0;
     value_.bytes = {at_, static_cast<std::size_t>(number)};
-    value_.field = field && (field->tag == tag || field->may_be_packed()) ? field : nullptr;
+    value_.field = field && (field->wire() == wire || field->may_be_packed()) ? field : nullptr;
     at_ += number;
     return true;
   }
@@ -170,9 +170,10 @@ ExtraSizes nested_sizes(const Extra& extra, Bytes payload);
 // Appends the shortest varint of the value.
 void append_varint(std::string& out, std::uint64_t value);
 
-// The message as CRIU would write it: ascending field numbers, shortest varints, nothing packed, repeated occurrences
-// of a single message merged. Unknown fields are kept and sorted by number. Requires: the payload was checked. Takes
-// linear time; memory stays below four times the larger of payload and result, plus some KiB for each level of nesting.
+// The message as CRIU would write it: ascending field numbers, shortest varints, lists packed where CRIU packs them,
+// repeated occurrences of a single message merged. Unknown fields are kept and sorted by number. Requires: the payload
+// was checked. Takes linear time; memory stays below four times the larger of payload and result, plus some KiB for
+// each level of nesting.
 std::string canonical(const Message& message, Bytes payload);
 
 // The result of check().

@@ -44,6 +44,7 @@ struct Image {
   Head head = Head::none;
 
   bool is_raw() const { return head == Head::none; }  // bytes of something else: there are no entries
+  unsigned head_bytes() const { return is_raw() ? 0 : head == Head::bare ? 4 : 8; }
 };
 
 // A message and its position. Views live until the sink returns.

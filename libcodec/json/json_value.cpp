@@ -4,24 +4,23 @@
 #include <charconv>
 
 #include "base/json_escape.hpp"
+#include "json/parse/json_number.hpp"
 #include "json/parse/json_text.hpp"
+#include "json/parse/value_scanner.hpp"
 
 namespace critpipe {
 
 namespace {
 
 constexpr std::size_t max_brackets = 1024;
-constexpr std::string_view blanks = " \t\n\r";
-
 void pass_blanks(std::string_view text, std::size_t& at) {
-  at = std::min(text.find_first_not_of(blanks, at), text.size());
+  while (at < text.size() && is_json_blank(text[at])) ++at;
 }
 
 // Behind the string at text[at], which is a quote. npos: it has no end.
 std::size_t string_end(std::string_view text, std::size_t at) {
-  for (++at; (at = text.find_first_of("\"\\", at)) != text.npos; at += 2)
-    if (text[at] == '"') return at + 1;
-  return text.npos;
+  const char* const end = find_string_end(text.data() + at + 1, text.data() + text.size());
+  return end ? static_cast<std::size_t>(end - text.data()) : text.npos;
 }
 
 std::string unescaped(std::string_view string) {
@@ -29,32 +28,6 @@ std::string unescaped(std::string_view string) {
   std::size_t at = 0;
   (void)append_unescaped(string.substr(1, string.size() - 2), out, at);
   return out;
-}
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-std::size_t pass_digits(std::string_view word, std::size_t at) {
-  while (at < word.size() && is_digit(word[at])) ++at;
-  return at;
-}
-
-// -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?
-bool is_number(std::string_view word) {
-  std::size_t at = word.starts_with('-');
-  const std::size_t digits = at;
-  at = pass_digits(word, at);
-  if (at == digits || (word[digits] == '0' && at > digits + 1)) return false;
-  if (at < word.size() && word[at] == '.') {
-    const std::size_t begin = ++at;
-    if ((at = pass_digits(word, at)) == begin) return false;
-  }
-  if (at < word.size() && (word[at] == 'e' || word[at] == 'E')) {
-    ++at;
-    at += at < word.size() && (word[at] == '+' || word[at] == '-');
-    const std::size_t begin = at;
-    if ((at = pass_digits(word, at)) == begin) return false;
-  }
-  return at == word.size();
 }
 
 std::size_t word_end(std::string_view text, std::size_t at) {
@@ -67,8 +40,7 @@ std::size_t value_end(std::string_view text, std::size_t at) {
   do {
     const char c = text[at];
     if (c == '"') at = string_end(text, at);
-    else if (c == '{' || c == '[' || c == '}' || c == ']' || c == ',' || c == ':' || blanks.find(c) != blanks.npos)
-      ++at;
+    else if (c == '{' || c == '[' || c == '}' || c == ']' || c == ',' || c == ':' || is_json_blank(c)) ++at;
     else at = word_end(text, at);
     if (c == '{' || c == '[') ++depth;
     else if (c == '}' || c == ']') --depth;
@@ -119,8 +91,10 @@ bool Check::string() {
 bool Check::word() {
   const std::string_view word = text_.substr(at_, word_end(text_, at_) - at_);
   at_ += word.size();
+  bool is_float = false;
   if (word.empty()) return wrong(structure);
-  return word == "true" || word == "false" || word == "null" || is_number(word) || wrong("a word is no value of JSON");
+  return word == "true" || word == "false" || word == "null" || is_json_number(word, is_float) ||
+         wrong("a word is no value of JSON");
 }
 
 // Behind the bracket that opens.
@@ -159,8 +133,7 @@ const char* Check::fault() {
 JsonValue JsonValue::in(std::string_view text, const char*& why) {
   why = Check{text}.fault();
   if (why) return {};
-  const std::size_t begin = text.find_first_not_of(blanks), last = text.find_last_not_of(blanks);
-  return JsonValue{text.substr(begin, last + 1 - begin)};
+  return JsonValue{trim_json(text)};
 }
 
 // Calls use(key, value) for each element of what the bracket opens, with the key as it stands, until it says stop.

@@ -96,7 +96,7 @@ LiteralSet::LiteralSet(std::vector<Literal> literals) : pass_over_{best_way()}, 
       char bytes[longest_piece] = {};
       std::memcpy(bytes, literals_[number].text.data() + offset, piece_size);
       const std::uint32_t value = value_at(bytes);
-      const std::uint32_t bit = (value * 0x9e3779b1u) >> shift_;
+      const std::uint32_t bit = bit_of(value);
       bits_[bit / 32] |= 1u << (bit % 32);
       std::uint32_t& slot = slots_[slot_of(value)];
       pieces_.push_back({value, static_cast<std::uint32_t>(number), static_cast<std::uint32_t>(offset), slot});

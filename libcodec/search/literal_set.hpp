@@ -56,9 +56,10 @@ class LiteralSet {
 
   std::uint32_t value_at(const char* place) const;
   bool may_be(std::uint32_t value) const {
-    const std::uint32_t bit = (value * 0x9e3779b1u) >> shift_;
+    const std::uint32_t bit = bit_of(value);
     return (bits_[bit / 32] >> (bit % 32) & 1) != 0;
   }
+  std::uint32_t bit_of(std::uint32_t value) const { return (value * 0x9e3779b1u) >> shift_; }
   std::size_t slot_of(std::uint32_t value) const { return (value * 0x85ebca6bu) >> slot_shift_; }
   bool is_at(const Literal& literal, const char* place) const;
   template <typename Hit>

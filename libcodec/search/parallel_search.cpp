@@ -90,7 +90,6 @@ void ParallelSearch::work() noexcept {
     lock.unlock();
     const bool was_read = attempt([&] { chunk.read(); });
     lock.lock();
-    chunk.lacks_memory = !was_read;
     chunk.is_read = true;
     came_.notify_all();
     came_.wait(lock, [&] { return is_over_ || !chunk.before() || chunk.before()->is_read; });
@@ -156,11 +155,12 @@ void ParallelSearch::wait_for_reads() {
 }
 
 // On to a thread; if there is none, it is searched here and now.
-void ParallelSearch::send() {
+void ParallelSearch::send(bool is_last) {
   ChunkPtr chunk = std::move(filling_);
   position_ = chunk->end();
   last_ = chunk.get();
-  if (threads_.size() < nr_threads_) (void)start_thread(threads_, [this] { work(); });
+  const bool is_all = is_last && threads_.empty();  // little is searched at once
+  if (!is_all && threads_.size() < nr_threads_) (void)start_thread(threads_, [this] { work(); });
   if (threads_.empty()) {
     chunk->read();
     chunk->take_before();
@@ -191,19 +191,8 @@ void ParallelSearch::settle_front() {
   settle(std::move(chunk));
 }
 
-// Little is searched at once.
 Step ParallelSearch::finish() {
-  if (filling_ && !filling_->is_empty() && step_ == Step::go) {
-    if (threads_.empty()) {
-      filling_->read();
-      filling_->take_before();
-      filling_->is_full = true;
-      position_ = filling_->end();
-      settle(std::move(filling_));
-    } else {
-      send();
-    }
-  }
+  if (filling_ && !filling_->is_empty() && step_ == Step::go) send(true);
   while (!in_order_.empty() && step_ == Step::go) settle_front();
   if (step_ == Step::go) end_stretch();
   last_ = nullptr;

@@ -45,7 +45,7 @@ class ParallelSearch final : public FedSearch {
 
   // The caller's thread. To fill chunks:
   SearchChunk& filling();
-  void send();
+  void send(bool is_last = false);
   // What came of the next chunk:
   void settle_front();
   void settle(ChunkPtr chunk);
@@ -59,14 +59,18 @@ class ParallelSearch final : public FedSearch {
   void begin_alone(std::uint64_t position, std::uint64_t address);
   void feed_alone(Bytes bytes);
   void end_alone();
+  void went_alone(Step step);
   Step found_alone(const Match& found);
   void report_alone(std::uint64_t end);
-  bool meets_alone(const SearchChunk& chunk);
+  void meet_alone(const SearchChunk& chunk);
 
   struct Between {                        // where two searches may meet
     std::uint64_t first = 0, latest = 0;  // positions
     std::uint64_t seen_to = 0;            // of the bytes that the first one has seen
   };
+  std::uint64_t first_meeting(const SearchChunk& chunk) const {
+    return chunk.head_position() + (chunk.head_is_all() ? 0 : needs_before_);
+  }
   std::optional<std::uint64_t> meeting_place(const KeptMatches& left, std::size_t from, const SearchChunk& right,
                                              Between between) const;
   bool is_left_behind(const SearchChunk& chunk, std::uint64_t place, std::uint64_t seen_to) const;

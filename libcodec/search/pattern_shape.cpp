@@ -399,10 +399,7 @@ Part ShapeParser::bracket() {
   if (!inverts) return one_of(set);
   if (unsure) return fail();
   if (flags_.caseless) set = one_of(set).all;
-  Part part = one_of({});
-  part.all = ~set;
-  part.exact->front() = ~set;
-  return part;
+  return one_of(~set);
 }
 
 }  // namespace

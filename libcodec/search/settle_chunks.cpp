@@ -103,10 +103,9 @@ bool ParallelSearch::meets(const SearchChunk& chunk) {
   if (chunk.is_full) return false;
   const std::uint64_t border = chunk.runs().front().position;
   if (border < needs_after_) return false;
-  const std::uint64_t first = chunk.head_position() + (chunk.head_is_all() ? 0 : needs_before_);
-  const auto place =
-      meeting_place(settled_->matches, nr_reported_, chunk,
-                    {.first = std::max(first, from_), .latest = border - needs_after_, .seen_to = border});
+  const auto place = meeting_place(
+      settled_->matches, nr_reported_, chunk,
+      {.first = std::max(first_meeting(chunk), from_), .latest = border - needs_after_, .seen_to = border});
   if (!place) return false;
   ++nr_met_;
   report_until(*place);
@@ -137,20 +136,20 @@ void ParallelSearch::begin_alone(std::uint64_t position, std::uint64_t address) 
 void ParallelSearch::feed_alone(Bytes bytes) {
   report_alone(everything);
   found_too_many_ = false;
-  if (step_ == Step::go && alone_.feed(bytes) == Step::stop) {
-    step_ = Step::stop;
-    error_ = alone_.error();
-  }
+  if (step_ == Step::go) went_alone(alone_.feed(bytes));
 }
 
 void ParallelSearch::end_alone() {
   report_alone(everything);
   is_alone_ = false;
-  if (step_ == Step::go && alone_.end() == Step::stop) {
-    step_ = Step::stop;
-    error_ = alone_.error();
-  }
+  if (step_ == Step::go) went_alone(alone_.end());
   report_alone(everything);
+}
+
+void ParallelSearch::went_alone(Step step) {
+  if (step == Step::go) return;
+  step_ = step;
+  error_ = alone_.error();
 }
 
 Step ParallelSearch::found_alone(const Match& found) {
@@ -186,30 +185,26 @@ void ParallelSearch::search_alone(const SearchChunk& chunk, std::size_t first_ru
 void ParallelSearch::go_on_alone(const SearchChunk& chunk) {
   feed_alone(chunk.bytes(chunk.runs().front()));
   if (step_ == Step::stop) return;
-  if (chunk.runs().size() > 1 && chunk.is_full) return search_alone(chunk, 1);
-  if (chunk.runs().size() > 1) {
-    end_alone();
-    take(chunk, chunk.runs()[1].position);
-  } else {
-    (void)meets_alone(chunk);
-  }
+  if (chunk.runs().size() == 1) return meet_alone(chunk);
+  if (chunk.is_full) return search_alone(chunk, 1);
+  end_alone();
+  take(chunk, chunk.runs()[1].position);
 }
 
-bool ParallelSearch::meets_alone(const SearchChunk& chunk) {
-  if (chunk.is_full || found_too_many_) return false;
+void ParallelSearch::meet_alone(const SearchChunk& chunk) {
+  if (chunk.is_full || found_too_many_) return;
   const SearchChunk::Run& run = chunk.runs().front();
-  const std::uint64_t first = chunk.head_position() + (chunk.head_is_all() ? 0 : needs_before_);
-  const auto place = meeting_place(
-      found_, 0, chunk,
-      {.first = std::max(first, alone_end_), .latest = alone_.reported_to(), .seen_to = run.position + run.size});
-  if (!place) return false;
+  const auto place = meeting_place(found_, 0, chunk,
+                                   {.first = std::max(first_meeting(chunk), alone_end_),
+                                    .latest = alone_.reported_to(),
+                                    .seen_to = run.position + run.size});
+  if (!place) return;
   ++nr_met_;
   report_alone(*place);
   is_alone_ = false;
   alone_from_ = everything;
   (void)alone_.end();
   take(chunk, *place);
-  return true;
 }
 
 }  // namespace critpipe::search

@@ -87,22 +87,19 @@ struct HeadOnly final : Sink {
 }  // namespace
 
 std::optional<ImagePlace> Decoding::entries_of(const Member& member, Bytes begin) const {
-  if (!member.is_image || is_raw_name(member.path)) return std::nullopt;
+  if (!member.is_image) return std::nullopt;
   HeadOnly sink;
   Decoder decoder{sink, member.path, open_->limits, member.in_set ? open_->kind_of : KindOf::bytes};
   (void)decoder.feed(begin);
   const Image& image = decoder.image();
   if (decoder.error() || image.is_raw() || image.kind->has_extra()) return std::nullopt;
-  return ImagePlace{image.kind, image.head, 0, image.head == Head::bare ? 4u : 8u};
+  return ImagePlace{image.kind, image.head, 0, image.head_bytes()};
 }
 
 Step Decoding::resume(const Member& member, const ImagePlace& from) {
-  auto sink = sink_for(member);
-  if (!sink) return Step::go;
-  open_->images.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
-  OpenImage& open = *open_->images.back();
-  (void)open.begin(member, open_->limits, open_->kind_of);
-  return open.decoder ? open.decoder->resume(from) : Step::go;
+  (void)begin(member);
+  OpenImage* const open = open_->find(member);
+  return open && open->decoder ? open->decoder->resume(from) : Step::go;
 }
 
 void Decoding::pass_to(const Member& member, const ImagePlace& place, std::uint64_t nr_selected) {

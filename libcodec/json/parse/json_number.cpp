@@ -37,7 +37,16 @@ NumberFault parse_digits(std::string_view text, int base, std::uint64_t& out) {
   return too_large ? NumberFault::too_large : NumberFault::none;
 }
 
-// The grammar of JSON numbers; says whether there is a fraction or an exponent.
+NumberFault integer_of_double(double value, Integer& out) {
+  constexpr double exact = 9007199254740992.0;  // 2^53
+  if (std::abs(value) > exact) return NumberFault::rounded;
+  if (std::trunc(value) != value) return NumberFault::fraction;
+  out = {static_cast<std::uint64_t>(std::abs(value)), value < 0};
+  return NumberFault::none;
+}
+
+}  // namespace
+
 bool is_json_number(std::string_view text, bool& is_float) {
   std::size_t at = 0;
   const auto digits = [&] {
@@ -62,16 +71,6 @@ bool is_json_number(std::string_view text, bool& is_float) {
   }
   return at == text.size();
 }
-
-NumberFault integer_of_double(double value, Integer& out) {
-  constexpr double exact = 9007199254740992.0;  // 2^53
-  if (std::abs(value) > exact) return NumberFault::rounded;
-  if (std::trunc(value) != value) return NumberFault::fraction;
-  out = {static_cast<std::uint64_t>(std::abs(value)), value < 0};
-  return NumberFault::none;
-}
-
-}  // namespace
 
 NumberFault parse_json_integer(std::string_view token, Integer& out) {
   const std::string_view text = trim_json(token);

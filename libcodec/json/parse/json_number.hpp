@@ -14,6 +14,9 @@ struct Integer {
 
 enum class NumberFault : std::uint8_t { none, not_a_number, fraction, too_large, rounded };
 
+// Is the text a number as JSON has them, and has it a fraction or an exponent?
+bool is_json_number(std::string_view text, bool& is_float);
+
 // A number token of JSON, with what follows it up to the next token. 1.0 and 1e3 are integers; floats above 2^53 are
 // not, because they have been rounded.
 NumberFault parse_json_integer(std::string_view token, Integer& out);

@@ -52,7 +52,7 @@ bool JsonEncoder::Parser::step() {
 }
 
 Step JsonEncoder::Parser::finish() {
-  if (runs_) (void)runs_->finish();
+  if (runs_) runs_->finish();
   if (stopped_) return Step::stop;
   reader_.finish();
   for (std::string_view text; !stopped_ && !(text = reader_.next()).empty();) take(text);

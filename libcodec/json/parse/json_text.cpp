@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "base/decimal.hpp"
 #include "base/json_escape.hpp"

@@ -32,16 +32,8 @@ bool JsonEncoder::Parser::take_small_lines() {
   const char* const end = window_.end();
   const char* at = window_.at(at_);
   bool taken = false;
-  const auto skip = [&](const std::string& text) {
-    if (static_cast<std::size_t>(end - at) < text.size() || std::memcmp(at, text.data(), text.size()) != 0)
-      return false;
-    at += text.size();
-    return true;
-  };
-  while (out_.size() < block_bytes && skip(line_.words.before)) {
-    std::uint64_t index;
-    at = take_line_index(at, end, index);
-    if (!at || index <= *image_.index || !skip(line_.words.between)) break;
+  std::uint64_t index;
+  while (out_.size() < block_bytes && (at = line_.words.pass(at, end, index)) && index > *image_.index) {
     at = entry_.small_entries(at, end, EntryEncoder::Stand::at_end_of_line);
     if (!at) break;
     image_.index = index;

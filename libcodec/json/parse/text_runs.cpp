@@ -72,10 +72,9 @@ Step TextRuns::feed(Bytes text) {
   return taker_.is_stopped() ? Step::stop : Step::go;
 }
 
-Step TextRuns::finish() {
+void TextRuns::finish() {
   if (next_ && next_->size > 0) push(next_->size);
   take_ready(0);
-  return taker_.is_stopped() ? Step::stop : Step::go;
 }
 
 // Where the last entry begins that the text has the begin of.
@@ -103,7 +102,7 @@ void TextRuns::push(std::size_t size) {
   run->state = form_.kind ? State::waiting : State::done;
   const Lock lock{mutex_};
   if (form_.kind && helpers_.size() + 1 < threads_ && runs_.size() > helpers_.size()) {
-    if (!start_thread_for(helpers_)) threads_ = static_cast<unsigned>(helpers_.size()) + 1;
+    if (!start_thread(helpers_, [this] { work(); })) threads_ = static_cast<unsigned>(helpers_.size()) + 1;
   }
   runs_.push_back(std::move(run));
   changed_.notify_one();
@@ -166,14 +165,9 @@ void TextRuns::work() {
   }
 }
 
-bool TextRuns::start_thread_for(std::vector<std::thread>& threads) {
-  return start_thread(threads, [this] { work(); });
-}
-
 void TextRuns::encode(TextRun& run) const {
   const char* const begin = run.text.get();
   const char* const end = begin + run.size;
-  run.out.truncate(0);
   run.entries->begin_run(*run.form.kind);
   if (run.form.lines) return encode_lines(run, begin, end);
   const char* const after = run.entries->small_entries(begin, end, EntryEncoder::Stand::in_list);
@@ -181,18 +175,10 @@ void TextRuns::encode(TextRun& run) const {
 }
 
 void TextRuns::encode_lines(TextRun& run, const char* at, const char* end) const {
-  const LineWords& words = run.form.words;
-  const auto skip = [&](const std::string& text) {
-    if (static_cast<std::size_t>(end - at) < text.size() || std::memcmp(at, text.data(), text.size()) != 0)
-      return false;
-    at += text.size();
-    return true;
-  };
   for (bool first = true; at != end; first = false) {
     std::uint64_t index;
-    if (!skip(words.before)) return;
-    at = take_line_index(at, end, index);
-    if (!at || (!first && index <= run.last_index) || !skip(words.between)) return;
+    at = run.form.words.pass(at, end, index);
+    if (!at || (!first && index <= run.last_index)) return;
     at = run.entries->small_entries(at, end, EntryEncoder::Stand::at_end_of_line);
     if (!at || end - at < 2 || at[1] != '\n' || run.entries->has_doubts()) return;
     at += 2;  // } and the end of the line

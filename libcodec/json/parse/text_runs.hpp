@@ -7,7 +7,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -17,14 +16,9 @@
 
 #include "critpipe/image.hpp"
 #include "json/parse/entry_encoder.hpp"
+#include "json/parse/line_index.hpp"
 
 namespace critpipe {
-
-// What every line of an image begins with, and has between its index and its entry.
-struct LineWords {
-  std::string before, between;
-  bool operator==(const LineWords&) const = default;
-};
 
 // As what a stretch is encoded.
 struct RunForm {
@@ -63,7 +57,7 @@ class TextRuns {
   TextRuns(RunTaker& taker, const Limits& limits, unsigned threads);
   ~TextRuns();
   Step feed(Bytes text);
-  Step finish();  // all that was fed is taken
+  void finish();  // all that was fed is taken
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -74,7 +68,6 @@ class TextRuns {
   bool encode_one(Lock& lock);
   void encode(TextRun& run) const;
   void encode_lines(TextRun& run, const char* begin, const char* end) const;
-  bool start_thread_for(std::vector<std::thread>& threads);
   void work();
   std::size_t find_cut() const;
   std::unique_ptr<TextRun> new_run();
