@@ -148,11 +148,19 @@ void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
   entry.payload = std::move(kept);
 }
 
-std::int64_t version_in(StoredImage& inventory) {
-  return inventory.entries.empty() ? 0 : inventory.entries.front().integer("img_version");
+// A number of an inventory's; 0: it has none, or cannot be read.
+std::int64_t number_in(const StoredImage& inventory, std::string_view field) {
+  return inventory.entries.empty() ? 0 : inventory.entries.front().integer(field);
 }
 
 }  // namespace
+
+std::int64_t Repack::kept_inventory(std::string_view field) const {
+  const auto kept = kept_.find("inventory.img");
+  StoredImage inventory;
+  if (kept == kept_.end() || inventory.load(std::as_bytes(std::span{kept->second}), kept->first)) return 0;
+  return number_in(inventory, field);
+}
 
 // Is any parent compressed that the new set refers to?
 bool Repack::is_compressed_above() {
@@ -160,8 +168,7 @@ bool Repack::is_compressed_above() {
   for (PageStore* above = base_ ? base_.get() : set_.store->parent(); above; above = above->parent()) {
     StoredImage inventory;
     PageDirectory* const directory = above->page_directory();
-    if (directory && !inventory.load(directory->path() + "/inventory.img") && !inventory.entries.empty() &&
-        inventory.entries.front().integer("compress") != 0)
+    if (directory && !inventory.load(directory->path() + "/inventory.img") && number_in(inventory, "compress") != 0)
       return true;
     for (const MemoryId memory : set_.memories) {
       const Pagemap* const pagemap = above->pagemap(memory);
@@ -178,12 +185,9 @@ bool Repack::keeps_version() { return !resolves() && (has_link_ || refers_) && !
 // A release that reads blocks wants other heads than those of the first version.
 bool Repack::refuse_first_version() {
   if (options_.block_bytes == 0) return true;
-  const auto kept = kept_.find("inventory.img");
   const std::string place = std::string{set_.place} + "inventory.img";
-  if (kept == kept_.end()) return fail({Reason::missing_image, place});
-  StoredImage inventory;
-  if (inventory.load(std::as_bytes(std::span{kept->second}), "inventory.img")) return true;  // said by edited()
-  return version_in(inventory) != version_of_heads ||
+  if (!kept_.contains("inventory.img")) return fail({Reason::missing_image, place});
+  return kept_inventory("img_version") != version_of_heads ||  // of one that cannot be read, edited() says so
          fail(place, "a set of the first image version, which no release that reads compressed pages restores");
 }
 

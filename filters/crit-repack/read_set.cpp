@@ -141,8 +141,7 @@ bool Repack::refuse_target() {
   for (PageStore* first : {set_.store->parent(), static_cast<PageStore*>(base_.get())})
     for (PageStore* above = first; above; above = above->parent())
       if (above->page_directory() && fs::equivalent(above->page_directory()->path(), into, none))
-        return fail(into,
-                    first == base_.get() && base_ ? "what is written refers to it" : "it is a parent of the input");
+        return fail(into, first == base_.get() ? "what is written refers to it" : "it is a parent of the input");
   return refuse_child_of(into);
 }
 

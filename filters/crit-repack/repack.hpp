@@ -151,6 +151,7 @@ class Repack {
   // With --rewrite.
   int rewrite();
   bool rewrite_directory();
+  std::int64_t kept_inventory(std::string_view field) const;  // a number of the inventory to be changed; 0: it has none
   bool is_compressed();
   bool is_marked_in_vain();
   bool refuse_old_baks();

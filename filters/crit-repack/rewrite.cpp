@@ -50,19 +50,12 @@ bool Repack::rewrite_directory() {
 }
 
 // Does the inventory say so, or any pagemap?
-bool Repack::is_compressed() {
-  StoredImage inventory;
-  if (inventory.load(std::as_bytes(std::span{kept_["inventory.img"]}), "inventory.img")) return set_.is_compressed;
-  return set_.is_compressed || (!inventory.entries.empty() && inventory.entries.front().integer("compress") != 0);
-}
+bool Repack::is_compressed() { return set_.is_compressed || kept_inventory("compress") != 0; }
 
 // Of a set without blocks whose parents have none any more, releases up to 4.2.1 would refuse the version.
 bool Repack::is_marked_in_vain() {
-  StoredImage inventory;
-  if (!options_.decompress || inventory.load(std::as_bytes(std::span{kept_["inventory.img"]}), "inventory.img"))
-    return false;
-  return !inventory.entries.empty() && inventory.entries.front().integer("img_version") == version_of_blocks &&
-         !keeps_version() && !is_compressed_above();
+  return options_.decompress && kept_inventory("img_version") == version_of_blocks && !keeps_version() &&
+         !is_compressed_above();
 }
 
 bool Repack::refuse_old_baks() {

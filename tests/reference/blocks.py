@@ -405,11 +405,10 @@ class Tester(pages.Tester):
         with tempfile.TemporaryDirectory() as work:
             os.chdir(work)
             chance = random.Random(3)
-            image = lambda *entries: self.call("crit-fromjson", data=json.dumps(entries[0]).encode())
-
             def put(folder, name, magic, *entries):
                 os.makedirs(folder, exist_ok=True)
-                open(os.path.join(folder, name), "wb").write(image({"magic": magic, "entries": entries}))
+                open(os.path.join(folder, name), "wb").write(
+                    self.call("crit-fromjson", data=json.dumps({"magic": magic, "entries": entries}).encode()))
 
             def files(folder):
                 return {name: open(os.path.join(folder, name), "rb").read() for name in sorted(os.listdir(folder))

@@ -140,12 +140,7 @@ class Damages:
             counts["tolerated"] += 1
 
     def with_image(self, damage, name, data, about=""):
-        if data is None:
-            os.unlink(os.path.join(self.folder, name))
-        else:
-            self.write(name, data)
-        self.judge(damage, name, about)
-        self.write(name, self.bytes[name])
+        self.with_all(damage, about, {name: data}, None)
 
     def with_json(self, damage, name, change, about=""):
         document = json.loads(json.dumps(self.json[name]))
@@ -188,7 +183,8 @@ class Damages:
     def members(self):
         """Something is taken out of a list within an entry."""
         for name, document in self.json.items():
-            for i, entry in enumerate(document["entries"] if document else []):
+            taken = TAKEN.get(document["magic"], ()) if document else ()
+            for i, entry in enumerate(document["entries"] if taken else []):
                 core = (self.json.get(f"core-{entry['pid']}.img") if document["magic"] == "PSTREE" else None) or document
                 if document["magic"] == "PSTREE" and "thread_core" not in core["entries"][0]:
                     continue        # a zombie: nobody reads its list
@@ -196,7 +192,7 @@ class Damages:
                     def take(copy, i=i, path=path):
                         owner, key = value_at([copy[i]], (0, *path))
                         owner[key].pop()
-                    if document["magic"] in TAKEN and path[-1] in TAKEN[document["magic"]]:
+                    if path[-1] in taken:
                         self.with_json("member", name, take, f"{i} {path}")
 
     def circles(self):

@@ -14,18 +14,10 @@ import sys
 import tempfile
 import threading
 
+import wire
+
 THREADS = (2, 3, 7)
-PAGEMAP, COMMON = 0x56084025, 0x54564319
 problems = []
-
-
-def varint(value):
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def entry(payload):
@@ -34,20 +26,20 @@ def entry(payload):
 
 def pagemap(rng, size, huge=()):
     """An image of about `size` bytes; huge: offsets from which on one entry is large, with an unknown field in it."""
-    parts, at, address = [struct.pack("<II", COMMON, PAGEMAP), entry(b"\x08\x01")], 14, 0
+    parts, at, address = [wire.PAGEMAP, entry(b"\x08\x01")], 14, 0
     huge = sorted(huge)
     while at < size:
         pages = rng.choice((1, 1, 1, 5, 300, 70000))
-        payload = b"\x08" + varint(address) + b"\x10" + varint(pages) + b"\x20" + varint(rng.choice((1, 2, 4, 5)))
+        payload = wire.message((1, address), (2, pages), (4, rng.choice((1, 2, 4, 5))))
         if rng.random() < 0.01:
             payload = payload[:-2]          # without flags
         if rng.random() < 0.003:
-            payload = b"\x10" + varint(pages) + b"\x08" + varint(address)       # not as CRIU writes it
+            payload = wire.message((2, pages), (1, address))       # not as CRIU writes it
         if rng.random() < 0.002:
-            payload += b"\x92\x4e" + varint(40) + rng.randbytes(40)             # a field nobody knows
+            payload += b"\x92\x4e" + wire.varint(40) + rng.randbytes(40)             # a field nobody knows
         if huge and at >= huge[0]:
             length = huge.pop(0) % 7 * 300_000 + 90_000
-            payload += b"\x92\x4e" + varint(length) + rng.randbytes(length)
+            payload += b"\x92\x4e" + wire.varint(length) + rng.randbytes(length)
         address += 4096 * rng.randint(1, 1 << 20)
         parts.append(entry(payload))
         at += 4 + len(payload)
