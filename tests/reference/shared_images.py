@@ -188,7 +188,7 @@ def check(top, rng):
                 with open(f"{top}/set/pagemap-{other}.img", "wb") as file:
                     file.write(pagemap(rng, rng.choice((100, 900_000))))
             with open(f"{top}/set/fs-1.img", "wb") as file:
-                file.write(struct.pack("<II", COMMON, 0x51403912) + entry(b"\x08\x01\x10\x02"))
+                file.write(struct.pack("<II", 0x54564319, 0x51403912) + entry(b"\x08\x01\x10\x02"))
             if way == "archive":
                 subprocess.run("tar -cf set.tar set", cwd=top, shell=True, check=True)
             compare(what, command + ["set.tar" if way == "archive" else "set"], top, rng)
