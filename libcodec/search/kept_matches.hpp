@@ -9,7 +9,7 @@ namespace critpipe::search {
 
 class KeptMatches {
  public:
-  static constexpr std::size_t most_bytes = 4 << 20;
+  static constexpr std::size_t most_bytes = 1 << 20;
 
   // False: that is too much, and it was not added.
   bool add(const Match& found) {

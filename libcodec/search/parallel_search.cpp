@@ -53,7 +53,7 @@ ParallelSearch::~ParallelSearch() {
     is_over_ = true;
   }
   sent_.notify_all();
-  came_.notify_all();
+  read_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -91,15 +91,15 @@ void ParallelSearch::work() noexcept {
     const bool was_read = attempt([&] { chunk.read(); });
     lock.lock();
     chunk.is_read = true;
-    came_.notify_all();
-    came_.wait(lock, [&] { return is_over_ || !chunk.before() || chunk.before()->is_read; });
+    read_.notify_all();
+    read_.wait(lock, [&] { return is_over_ || !chunk.before() || chunk.before()->is_read; });
     if (is_over_) return;
     lock.unlock();
     const bool was_searched = was_read && attempt([&] { search.run(chunk); });
     lock.lock();
     chunk.lacks_memory = !was_searched;
     chunk.is_done = true;
-    came_.notify_all();
+    if (&chunk == awaited_) done_.notify_one();
   }
 }
 
@@ -151,7 +151,7 @@ Step ParallelSearch::feed_read(std::size_t size) {
 void ParallelSearch::wait_for_reads() {
   if (filling_ && !filling_->is_empty()) send();
   std::unique_lock lock{mutex_};
-  came_.wait(lock, [this] { return std::ranges::all_of(in_order_, [](const ChunkPtr& one) { return one->is_read; }); });
+  read_.wait(lock, [this] { return std::ranges::all_of(in_order_, [](const ChunkPtr& one) { return one->is_read; }); });
 }
 
 // On to a thread; if there is none, it is searched here and now.
@@ -167,12 +167,14 @@ void ParallelSearch::send(bool is_last) {
     chunk->is_full = true;
     return settle(std::move(chunk));
   }
-  std::unique_lock lock{mutex_};
-  to_do_.push_back(chunk.get());
   in_order_.push_back(std::move(chunk));
+  std::unique_lock lock{mutex_};
+  to_do_.push_back(in_order_.back().get());
   sent_.notify_one();
+  // When all is under way, this thread sleeps for several chunks at a time, not for each.
+  const bool is_enough = in_order_.size() > 2 * std::size_t{nr_threads_};
   while (step_ == Step::go && !in_order_.empty() &&
-         (in_order_.front()->is_done || in_order_.size() > 2 * std::size_t{nr_threads_})) {
+         (in_order_.front()->is_done || (is_enough && in_order_.size() > nr_threads_ + nr_threads_ / 2))) {
     lock.unlock();
     settle_front();
     lock.lock();
@@ -180,13 +182,13 @@ void ParallelSearch::send(bool is_last) {
 }
 
 void ParallelSearch::settle_front() {
-  ChunkPtr chunk;
   {
     std::unique_lock lock{mutex_};
-    came_.wait(lock, [this] { return in_order_.front()->is_done; });
-    chunk = std::move(in_order_.front());
-    in_order_.pop_front();
+    awaited_ = in_order_.front().get();
+    done_.wait(lock, [this] { return awaited_->is_done; });
   }
+  ChunkPtr chunk = std::move(in_order_.front());
+  in_order_.pop_front();
   if (chunk->lacks_memory) throw std::bad_alloc{};
   settle(std::move(chunk));
 }

@@ -110,9 +110,10 @@ class ParallelSearch final : public FedSearch {
   bool found_too_many_ = false;
 
   std::mutex mutex_;
-  std::condition_variable sent_, came_;
+  std::condition_variable sent_, read_, done_;
   std::deque<ChunkPtr> in_order_;  // sent and not settled; the caller's
   std::deque<SearchChunk*> to_do_;
+  const SearchChunk* awaited_ = nullptr;  // by the caller
   bool is_over_ = false;
   std::vector<std::thread> threads_;
 };

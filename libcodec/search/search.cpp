@@ -8,7 +8,7 @@ using namespace search;
 
 namespace {
 
-constexpr std::size_t slice_bytes = 1 << 20;
+constexpr std::size_t slice_bytes = 128 << 10;
 constexpr std::size_t max_waiting = 1 << 16;  // matches that wait for one that begins before them
 
 hs_scratch_t* copy_of(const hs_scratch_t* scratch) {
@@ -140,6 +140,7 @@ Step Search::Machine::slice(Bytes bytes) {
   }
   settle(false);
   const Step step = emit(false);
+  if (step == Step::stop) waiting_.clear();  // nobody asks for them any more
   const std::size_t keep = bytes_to_keep();
   if (recent_.end() > keep) keep_starts(recent_.end() - keep);
   recent_.close(keep);
@@ -312,13 +313,14 @@ Step Search::Machine::show(const MatchSpan& match) {
 void Search::Machine::keep_starts(std::uint64_t first) {
   for (const MatchSpan& match : waiting_) {
     if (match.begin >= first + context_) break;
-    keep_start(match, first);
+    keep_start(match, first, match.end);
   }
   for (const OpenStream& open : streams_) {
     if (!open.tracker) continue;
     for (const auto& candidate : open.tracker->candidates()) {
       if (candidate.begin >= first + context_) break;
-      keep_start({candidate.begin, candidate.end, open.of->pattern}, first);
+      keep_start({candidate.begin, candidate.end, open.of->pattern}, first,
+                 candidate.begin + max_shown);  // it may grow
     }
   }
   std::erase_if(starts_, [&](const auto& row) {
@@ -326,13 +328,13 @@ void Search::Machine::keep_starts(std::uint64_t first) {
   });
 }
 
-void Search::Machine::keep_start(const MatchSpan& match, std::uint64_t first) {
+void Search::Machine::keep_start(const MatchSpan& match, std::uint64_t first, std::uint64_t end) {
   if (match.begin < recent_.first() || match.begin >= first + context_) return;
   const auto [row, is_new] = starts_.try_emplace({match.begin, match.pattern});
   if (!is_new) return;
   const std::uint64_t from =
       std::max({recent_.start(), recent_.first(), match.begin - std::min(match.begin, context_)});
-  const Bytes bytes = recent_.view(from, match.begin + max_shown, shown_);  // it may still grow
+  const Bytes bytes = recent_.view(from, std::min(end, match.begin + max_shown), shown_);
   MatchStart& start = row->second;
   start.bytes.assign(bytes.begin(), bytes.end());
   start.before = Bytes{start.bytes}.first(static_cast<std::size_t>(match.begin - from));

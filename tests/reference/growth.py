@@ -20,6 +20,7 @@ FEW, MANY = 4000, 16000
 # A square would be 16 times. What takes less than this is start-up, and tells nothing.
 MOST, NOTHING = 8, 0.25
 MOST_KIB = 128 << 10
+NR_DENSE = 1500
 
 
 class Images:
@@ -97,6 +98,20 @@ def mounts(images, count):
         json.dump(spec, file)
 
 
+def dense_matches(scratch):
+    """Memory in which nearly every byte matches is searched in no more of ours, by any number of threads."""
+    folder = f"{scratch}/dense"
+    os.mkdir(folder)
+    with open(f"{folder}/pages-1.img", "wb") as file:
+        file.write((b"user=alice word=x \n" * 256)[:4096] * NR_DENSE)
+    pagemap = {"magic": "PAGEMAP", "entries": [{"pages_id": 1}, {"vaddr": 4096, "compat_nr_pages": 0, "flags": 4, "nr_pages": NR_DENSE}]}
+    subprocess.run([f"{BIN}/crit-fromjson", "-o", f"{folder}/pagemap-1.img", "-"], input=json.dumps(pagemap).encode(), check=True)
+    for words in ("-c .", "-c \\w+", "-c -F e", "--json -m 5 .", "-l ."):
+        for threads in (1, 2, 16):
+            _, kib = cost([f"{BIN}/crit-grep", "--memory", f"-j{threads}", *words.split(), folder])
+            check(f"crit-grep --memory -j{threads} {words} of {NR_DENSE} pages: memory", kib < MOST_KIB, f"{kib} KiB")
+
+
 def cost(words):
     """Seconds of a processor, and KiB."""
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
@@ -108,6 +123,7 @@ def cost(words):
 
 def main():
     with tempfile.TemporaryDirectory() as scratch:
+        dense_matches(scratch)
         for things in (epolls, epolls_with_targets, memfds, mounts):
             costs = {}
             for count in (FEW, MANY):
