@@ -4,16 +4,19 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <new>
-#include <system_error>
-#include <thread>
+
+#include "base/start_thread.hpp"
 
 namespace critpipe {
 
 namespace {
 
 constexpr std::size_t read_bytes = 64 << 10;  // with what is computed from it, fits in the second cache
+constexpr std::size_t reads_at_once = 8;      // that a thread takes, and for which another one is worth its start
 constexpr std::uint64_t parts_of_read = pages_in(read_bytes, smallest_page);
 constexpr std::uint64_t parts_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
 static_assert(PageFacts::Chunks::chunk_pages % parts_of_read == 0 && parts_of_read % parts_of_block == 0);
@@ -52,123 +55,228 @@ class Extents {
   std::uint64_t begin_ = 0, end_;
 };
 
-// The reads of one chunk, shared out among threads.
-struct SharedReads {
-  const PagesImage& image;
-  std::uint64_t end;          // of the pages that count, in smallest pages
-  std::uint64_t first_block;  // number of the image's first block for the sample
-  PageFacts::Chunks& facts;
-  std::span<const std::uint64_t> reads;
-  std::size_t at_once = 1;  // reads that one thread takes, so that it decodes a block only once
-  std::atomic<std::size_t> next{0};
-  std::atomic<bool> failed{false};
-  std::mutex mutex{};                      // of what follows
-  Error error{};                           // the first
-  std::vector<std::uint64_t> unsampled{};  // first pages of blocks that a thread had no memory to compress
-  std::atomic<std::uint64_t> short_at{~std::uint64_t{0}};
+// The reads of one chunk of facts.
+struct ChunkReads {
+  std::uint64_t first, end;  // pages
+  PageFact* facts;           // of the first page and all that follow it
+  std::vector<std::uint64_t> pages;
+  // Of the threads, under their lock.
+  std::size_t next = 0, nr_done = 0;
+  std::uint64_t short_at = ~std::uint64_t{0};  // where the file ends
+  Error error = {};                            // the first
 
-  // Until all reads are done. A thread that lacks memory for its buffer leaves them to the others.
-  void work(CompressionSample* sample, Compressors& compressors) noexcept;
-  void fail(Error why);
-  void read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample, Compressors& compressors);
-  // By one thread, after the others have ended and given their memory back.
-  void sample_the_rest(CompressionSample& sample, Compressors& compressors);
+  bool is_done() const { return nr_done == pages.size(); }
+  void give_up(Error why) {
+    if (!error) error = std::move(why);
+    nr_done += pages.size() - std::exchange(next, pages.size());
+  }
 };
 
-void SharedReads::work(CompressionSample* sample, Compressors& compressors) noexcept {
-  std::size_t i = reads.size();
-  try {
-    std::vector<std::byte> bytes(read_bytes);
-    while (!failed && (i = next.fetch_add(at_once)) < reads.size())
-      for (const std::size_t end = std::min(reads.size(), i + at_once); !failed && i < end; ++i)
-        read(reads[i], bytes, sample, compressors);
-  } catch (const std::bad_alloc&) {
-    if (i < reads.size()) fail(system_error(Reason::io_read, image.place(), ENOMEM));
-  }
+// Threads that read chunks, those sent first before the others; the caller's thread where there is none.
+class ScanThreads {
+ public:
+  explicit ScanThreads(const FileScan& scan)
+      : scan_{scan}, at_once_{std::max<std::uint64_t>(reads_at_once, scan.image.nr_pages_at_once() / parts_of_read)} {}
+  ~ScanThreads() { end(); }
+
+  bool is_enough() const { return chunks_.size() >= 3; }  // one is read to its end, one is begun, one is ready for all
+  bool is_empty() const { return chunks_.empty(); }
+  void send(std::unique_ptr<ChunkReads> chunk);
+  std::unique_ptr<ChunkReads> receive();  // the next one, whose facts are there but where it has an error
+  // When all have come: what threads had no memory for.
+  Error end_sample();
+
+ private:
+  void work(CompressionSample* sample) noexcept;
+  void work_here();
+  void take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes, CompressionSample* sample,
+                 Compressors& compressors);
+  Error read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes, std::uint64_t& got);
+  void take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors);
+  ChunkReads* unread() const;
+  void end();
+
+  const FileScan& scan_;
+  const std::size_t at_once_;  // reads that a thread takes: all of a compressed block, so that it is decoded once
+  std::deque<std::unique_ptr<ChunkReads>> chunks_;
+  std::vector<std::thread> threads_;
+  std::deque<CompressionSample> samples_;  // of the threads
+  std::mutex mutex_;                       // of what follows, and of chunks_
+  std::condition_variable sent_, done_;
+  std::size_t nr_working_ = 0;  // threads that have not ended
+  bool is_over_ = false;
+  std::vector<std::uint64_t> unsampled_;  // first pages of blocks that a thread had no memory to compress
+};
+
+ChunkReads* ScanThreads::unread() const {
+  const auto found = std::ranges::find_if(chunks_, [](const auto& chunk) { return chunk->next < chunk->pages.size(); });
+  return found == chunks_.end() ? nullptr : found->get();
 }
 
-void SharedReads::fail(Error why) {
-  const std::scoped_lock lock{mutex};
-  if (!failed.exchange(true)) error = std::move(why);
-}
-
-void SharedReads::read(std::uint64_t first, std::span<std::byte> bytes, CompressionSample* sample,
-                       Compressors& compressors) {
-  const std::uint64_t count = std::min(parts_of_read, end - first);
-  std::uint64_t got = 0;
-  if (Error why = image.read_pages(first, bytes.first(count * smallest_page), got)) fail(std::move(why));
-  if (got < count) {
-    std::uint64_t known = short_at;
-    while (first + got < known && !short_at.compare_exchange_weak(known, first + got)) {
-    }
-  }
-  constexpr std::uint64_t chunk_pages = PageFacts::Chunks::chunk_pages;
-  scan_pages(bytes.first(got * smallest_page), facts.chunk(first / chunk_pages, 0) + first % chunk_pages);
-  for (std::uint64_t part = 0; part < got; part += parts_of_block) {
-    const std::uint64_t block = first_block + (first + part) / parts_of_block;
-    if (!sample || !CompressionSample::takes(block)) continue;
-    try {
-      sample->add(block, bytes.subspan(part * smallest_page, std::min(parts_of_block, got - part) * smallest_page),
-                  compressors);
-    } catch (const std::bad_alloc&) {
-      const std::scoped_lock lock{mutex};
-      unsampled.push_back(first + part);
-    }
-  }
-}
-
-void SharedReads::sample_the_rest(CompressionSample& sample, Compressors& compressors) try {
-  std::vector<std::byte> bytes(CompressionSample::block_bytes);
-  for (const std::uint64_t first : unsampled) {
-    const auto count = std::min({parts_of_block, end - first, short_at - first});
-    std::uint64_t got = 0;
-    if (Error why = image.read_pages(first, std::span{bytes}.first(count * smallest_page), got))
-      return fail(std::move(why));
-    sample.add(first_block + first / parts_of_block, std::span{bytes}.first(got * smallest_page), compressors);
-  }
-} catch (const std::bad_alloc&) {
-  fail(system_error(Reason::io_read, image.place(), ENOMEM));
-}
-
-// With as many threads as there are to be had, at least this one.
-void share_out(SharedReads& reads, std::size_t nr_threads, CompressionSample* sample, Compressors& compressors) {
-  std::vector<CompressionSample> samples(nr_threads - 1);
+void ScanThreads::send(std::unique_ptr<ChunkReads> chunk) {
+  const std::size_t most = std::min<std::size_t>(scan_.nr_threads, chunk->pages.size() / reads_at_once + 1);
   {
-    std::vector<std::jthread> threads;
-    try {
-      for (CompressionSample& own : samples)
-        threads.emplace_back([&] {
-          Compressors its_own;
-          reads.work(sample ? &own : nullptr, its_own);
-        });
-    } catch (const std::system_error&) {
-    } catch (const std::bad_alloc&) {
-    }
-    reads.work(sample, compressors);
+    const std::scoped_lock lock{mutex_};
+    chunks_.push_back(std::move(chunk));
   }
-  if (!reads.failed && reads.next < reads.reads.size())
-    reads.fail(system_error(Reason::io_read, reads.image.place(), ENOMEM));
-  if (!sample) return;
-  if (!reads.failed && !reads.unsampled.empty()) reads.sample_the_rest(*sample, compressors);
-  for (const CompressionSample& own : samples) sample->merge(own);
+  sent_.notify_all();
+  if (most == 1 && threads_.empty()) return;  // it takes less time than a thread does to start
+  while (threads_.size() < most) {
+    CompressionSample* const sample = scan_.sample ? &samples_.emplace_back() : nullptr;
+    const std::scoped_lock lock{mutex_};
+    if (!start_thread(threads_, [this, sample] { work(sample); })) return;
+    ++nr_working_;
+  }
+}
+
+// A thread that lacks memory for its buffer leaves the work to the others.
+void ScanThreads::work(CompressionSample* sample) noexcept {
+  std::unique_lock lock{mutex_, std::defer_lock};
+  try {
+    Compressors compressors;
+    std::vector<std::byte> bytes(read_bytes);
+    lock.lock();
+    for (;;) {
+      sent_.wait(lock, [this] { return is_over_ || unread(); });
+      if (is_over_) break;
+      take_part(lock, bytes, sample, compressors);
+    }
+  } catch (const std::bad_alloc&) {
+    if (!lock.owns_lock()) lock.lock();
+  }
+  --nr_working_;
+  done_.notify_one();
+}
+
+// The lock is held before and after.
+void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes, CompressionSample* sample,
+                            Compressors& compressors) {
+  ChunkReads& chunk = *unread();
+  const std::size_t begin = chunk.next, end = std::min(chunk.pages.size(), begin + at_once_);
+  chunk.next = end;
+  lock.unlock();
+  std::uint64_t short_at = ~std::uint64_t{0};
+  Error error;
+  try {
+    for (std::size_t i = begin; i < end && !error; ++i) {
+      const std::uint64_t page = chunk.pages[i];
+      std::uint64_t got = 0;
+      error = read(chunk, page, bytes, got);
+      if (got < std::min(parts_of_read, chunk.end - page)) short_at = std::min(short_at, page + got);
+      if (sample) take_sample(page, bytes.first(got * smallest_page), *sample, compressors);
+    }
+  } catch (const std::bad_alloc&) {
+    error = system_error(Reason::io_read, scan_.image.place(), ENOMEM);
+  }
+  lock.lock();
+  chunk.short_at = std::min(chunk.short_at, short_at);
+  chunk.nr_done += end - begin;
+  if (error) chunk.give_up(std::move(error));
+  if (chunk.is_done()) done_.notify_one();
+}
+
+Error ScanThreads::read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes, std::uint64_t& got) {
+  const std::uint64_t count = std::min(parts_of_read, chunk.end - page);
+  Error error = scan_.image.read_pages(page, bytes.first(count * smallest_page), got);
+  scan_pages(bytes.first(got * smallest_page), chunk.facts + (page - chunk.first));
+  return error;
+}
+
+void ScanThreads::take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors) {
+  for (; !bytes.empty(); first += parts_of_block) {
+    const std::uint64_t block = scan_.first_block + first / parts_of_block;
+    const Bytes here = bytes.first(std::min(bytes.size(), CompressionSample::block_bytes));
+    bytes = bytes.subspan(here.size());
+    if (!CompressionSample::takes(block)) continue;
+    try {
+      sample.add(block, here, compressors);
+    } catch (const std::bad_alloc&) {
+      const std::scoped_lock lock{mutex_};
+      unsampled_.push_back(first);
+    }
+  }
+}
+
+std::unique_ptr<ChunkReads> ScanThreads::receive() {
+  {
+    std::unique_lock lock{mutex_};
+    done_.wait(lock, [this] { return chunks_.front()->is_done() || nr_working_ == 0; });
+    if (!chunks_.front()->is_done()) {
+      lock.unlock();
+      work_here();
+    }
+  }
+  const std::scoped_lock lock{mutex_};
+  std::unique_ptr<ChunkReads> chunk = std::move(chunks_.front());
+  chunks_.pop_front();
+  return chunk;
+}
+
+void ScanThreads::work_here() try {
+  Compressors unused;
+  std::vector<std::byte> bytes(read_bytes);
+  std::unique_lock lock{mutex_};
+  while (!chunks_.front()->is_done())
+    take_part(lock, bytes, scan_.sample, scan_.compressors ? *scan_.compressors : unused);
+} catch (const std::bad_alloc&) {
+  chunks_.front()->error = system_error(Reason::io_read, scan_.image.place(), ENOMEM);
+}
+
+void ScanThreads::end() {
+  {
+    const std::scoped_lock lock{mutex_};
+    is_over_ = true;
+  }
+  sent_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+Error ScanThreads::end_sample() try {
+  end();  // the others have given their memory back
+  if (!scan_.sample) return {};
+  for (const CompressionSample& sample : samples_) scan_.sample->merge(sample);
+  if (unsampled_.empty()) return {};
+  std::vector<std::byte> bytes(CompressionSample::block_bytes);
+  for (const std::uint64_t first : unsampled_) {
+    const std::uint64_t count = std::min(parts_of_block, scan_.nr_parts - first);
+    std::uint64_t got = 0;
+    if (Error error = scan_.image.read_pages(first, std::span{bytes}.first(count * smallest_page), got)) return error;
+    scan_.sample->add(scan_.first_block + first / parts_of_block, std::span{bytes}.first(got * smallest_page),
+                      *scan_.compressors);
+  }
+  return {};
+} catch (const std::bad_alloc&) {
+  return system_error(Reason::io_read, scan_.image.place(), ENOMEM);
 }
 
 }  // namespace
 
 std::uint64_t FileScan::nr_blocks() const { return (nr_parts + parts_of_block - 1) / parts_of_block; }
 
-Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
-                    const std::function<void(std::uint64_t, std::uint64_t, std::uint64_t)>& ready) {
+// While threads read chunks, this one finds out what is to be read and passes on what has come.
+Error FileScan::run(const std::function<void(std::uint64_t)>& stored, const Ready& ready) {
   // Its length may be mostly a hole.
   const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
   Extents extents{image, nr_stored < nr_parts};
-  Compressors unused;
+  ScanThreads threads{*this};
+  const auto receive = [&]() -> Error {
+    const std::unique_ptr<ChunkReads> chunk = threads.receive();
+    if (chunk->error) return chunk->error;
+    std::uint64_t nr_holes = chunk->end - chunk->first;
+    for (const std::uint64_t page : chunk->pages) nr_holes -= std::min(parts_of_read, chunk->end - page);
+    const std::uint64_t end = std::min(chunk->short_at, chunk->end);
+    ready(chunk->first, end - chunk->first, nr_holes);
+    return end < chunk->end ? StoredSize::of(end, smallest_page).cut(image.place(), nr_parts, smallest_page) : Error{};
+  };
   constexpr std::uint64_t chunk_pages = PageFacts::Chunks::chunk_pages;
   for (std::uint64_t first = 0; first < nr_parts;) {
     // Chunks without data are passed over at once, however many there are.
     const std::uint64_t data = extents.data_from(first);
     const std::uint64_t next = data < nr_parts ? data / chunk_pages * chunk_pages : nr_parts;
+    while (!threads.is_empty() && (next > first || threads.is_enough()))
+      if (Error error = receive()) return error;
     if (next > first) {
       facts.grow(next);
       ready(first, next - first, next - first);
@@ -176,22 +284,14 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored,
       continue;
     }
     const std::uint64_t count = std::min(chunk_pages, nr_parts - first);
-    const auto reads = extents.reads(first, count);
     facts.grow(first + count);
-    (void)facts.chunk(first / chunk_pages, count);
-    SharedReads shared{image, first + count, first_block,
-                       facts, reads,         std::max<std::size_t>(1, image.nr_pages_at_once() / parts_of_read)};
-    share_out(shared, std::min<std::size_t>(nr_threads, reads.size() / 8 + 1), sample,
-              compressors ? *compressors : unused);
-    if (shared.failed) return shared.error;
-    std::uint64_t nr_holes = count;
-    for (const std::uint64_t read : reads) nr_holes -= std::min(parts_of_read, first + count - read);
-    const std::uint64_t end = std::min<std::uint64_t>(shared.short_at, first + count);
-    ready(first, end - first, nr_holes);
-    if (end < first + count) return StoredSize::of(end, smallest_page).cut(image.place(), nr_parts, smallest_page);
+    threads.send(std::make_unique<ChunkReads>(
+        ChunkReads{first, first + count, facts.chunk(first / chunk_pages, count), extents.reads(first, count)}));
     first += count;
   }
-  return {};
+  while (!threads.is_empty())
+    if (Error error = receive()) return error;
+  return threads.end_sample();
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {

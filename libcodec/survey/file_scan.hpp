@@ -22,8 +22,8 @@ struct CRITPIPE_INNER FileScan {
   // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;
   // nr_holes pages among them take no room, of any number at once where all are in a hole. Reasons: io_read,
   // cut_pages.
-  Error run(const std::function<void(std::uint64_t)>& stored,
-            const std::function<void(std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes)>& ready);
+  using Ready = std::function<void(std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes)>;
+  Error run(const std::function<void(std::uint64_t)>& stored, const Ready& ready);
 };
 
 }  // namespace critpipe

@@ -192,7 +192,10 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-Needs SurveyWork::needs() const { return options.mappings ? needs_of_memory() : Needs{}; }
+Needs SurveyWork::needs() const {
+  if (options.parents) return needs_of_parents();
+  return options.mappings ? needs_of_memory() : Needs{};
+}
 
 SurveyedSet& SurveyWork::set_of(const Member& member) {
   return sets.of(member, [&] {
@@ -323,6 +326,8 @@ void SurveyWork::finish(const std::optional<std::string>& chosen) {
 
 SurveyedSet::SurveyedSet() : state_{std::make_unique<State>()} {}
 SurveyedSet::~SurveyedSet() = default;
+
+std::optional<std::uint64_t> SurveyedSet::dump_uptime() { return checkpoint->dump_uptime(); }
 
 PageDirectory* SurveyedSet::page_directory() {
   auto& opened = state_->page_directory;
