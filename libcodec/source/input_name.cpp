@@ -1,8 +1,8 @@
 // How inputs are called: in keys, and before the paths of their members.
 #include <algorithm>
 #include <filesystem>
-#include <map>
-#include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/path_names.hpp"
 #include "critpipe/source.hpp"
@@ -12,7 +12,10 @@ namespace critpipe {
 namespace {
 
 // An absolute path without . and .., links as they are: only what the user named is to be told apart.
-std::string whole_path(const std::string& input) {
+std::string whole_path(const std::string& input, const std::string& here) {
+  const bool is_plain = input.find("//") == input.npos && input.find("/.") == input.npos && !input.starts_with('.');
+  if (is_plain && input.starts_with('/')) return input;
+  if (is_plain && !here.empty()) return here + input;
   std::error_code failed;
   const std::filesystem::path path = std::filesystem::absolute(input, failed);
   return failed ? input : path.lexically_normal().string();
@@ -23,7 +26,7 @@ std::vector<std::size_t> telling_sizes(const std::vector<std::string>& paths) {
   std::vector<std::size_t> sizes;
   for (const std::string& path : paths) sizes.push_back(last_part(path).size());
   for (bool again = true; again;) {
-    std::map<std::string_view, int> uses;
+    std::unordered_map<std::string_view, int> uses;
     const auto end_of = [&](std::size_t i) { return std::string_view{paths[i]}.substr(paths[i].size() - sizes[i]); };
     for (std::size_t i = 0; i < paths.size(); ++i) ++uses[end_of(i)];
     again = false;
@@ -58,13 +61,16 @@ std::string InputName::path() const {
 
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::vector<InputName> names;
-  std::vector<std::string> paths;            // distinct
-  std::map<std::string, std::size_t> known;  // in paths
+  std::vector<std::string> paths;                      // distinct
+  std::unordered_map<std::string, std::size_t> known;  // in paths
   std::vector<std::size_t> path_of_input;
-  std::map<std::string, int> uses, uses_of_path;
-  const std::set<std::string_view> given{inputs.begin(), inputs.end()};
+  using Uses = std::unordered_map<std::string, int>;
+  Uses uses, uses_of_path;
+  const std::unordered_set<std::string_view> given{inputs.begin(), inputs.end()};
+  std::error_code none;
+  const std::string here = (std::filesystem::current_path(none) / "").string();
   // "#2" for the second mention; a number that makes the name of another input is passed over.
-  const auto mark = [&](std::map<std::string, int>& uses_of, const std::string& name) {
+  const auto mark = [&](Uses& uses_of, const std::string& name) {
     int use = ++uses_of[name];
     if (use == 1) return std::string{};
     const auto marked = [&] { return std::string(1, '#') += std::to_string(use); };
@@ -78,7 +84,7 @@ std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
     name.repeated = mark(uses, name.input);
     const std::string_view last = last_part(name.input);
     const bool is_whole = name.input == "-" || (inputs.size() == 1 && last != "." && last != "..");
-    std::string path = is_whole ? name.input : whole_path(name.input);
+    std::string path = is_whole ? name.input : whole_path(name.input, here);
     while (path.size() > 1 && path.back() == '/') path.pop_back();
     name.met = mark(uses_of_path, path);
     const auto [at, is_new] = known.emplace(path, paths.size());

@@ -54,7 +54,8 @@ class Tar {
   std::uint64_t read_bytes_ = 0;  // of the archive, unpacked
   std::uint64_t data_end_ = 0;    // of them: behind the last byte that is not zero, where it was read
   std::uint64_t hole_bytes_ = 0;
-  bool broken_ = false;  // nothing more can or may be read
+  bool has_ended_ = false;  // all of it was read
+  bool broken_ = false;     // nothing more can or may be read
 };
 
 // The bytes of the member that libarchive stands at, its holes as zeros. A listener gets them, too.
@@ -105,6 +106,7 @@ la_ssize_t Tar::next_block(archive* handle, void* self, const void** block) {
     tar.library_->archive_set_error(handle, EIO, "%s", "cannot read");
     return -1;
   }
+  tar.has_ended_ = bytes.empty();
   *block = bytes.data();
   return static_cast<la_ssize_t>(bytes.size());
 }
@@ -159,8 +161,10 @@ Step Tar::read() {
       continue;
     }
     Error error = fault();
-    if (error.reason == Reason::bad_archive)
-      error.offset = static_cast<std::uint64_t>(library_->archive_read_header_position(handle_.get()));
+    const la_int64_t at = library_->archive_read_header_position(handle_.get());
+    // Where the end comes within headers that belong together, libarchive calls it something else, and has no place.
+    if (at < 0 && has_ended_) error.reason = Reason::cut_archive;
+    if (at >= 0 && error.reason == Reason::bad_archive) error.offset = static_cast<std::uint64_t>(at);
     to_.fail(std::move(error));
     return Step::go;
   }
