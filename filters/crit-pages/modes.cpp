@@ -106,6 +106,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
                          Selection& selection) {
   SurveyOptions options;
   options.runs = needs.runs;
+  options.parents = program.has("parent");
   options.places = needs.places;
   options.contents = needs.facts || needs.contents;
   options.check_blocks = needs.blocks;

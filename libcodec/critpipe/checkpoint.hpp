@@ -92,6 +92,8 @@ class Checkpoint {
   std::vector<const Task*> running() const;
   // What the CRIU that dumped it was in, as far as the inventory says. Requires: Needs::kinds has "INVENTORY".
   std::optional<Ids> ids_of_dumper() const;
+  // When it was dumped: microseconds since its machine started. Requires the same.
+  std::optional<std::uint64_t> dump_uptime() const;
   struct TreeNode {
     const Task* task;
     std::size_t depth;  // 0: a root

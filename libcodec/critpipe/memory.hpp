@@ -63,18 +63,21 @@ class PageStore {
   virtual const Pagemap* pagemap(MemoryId memory) = 0;
   // Where its images can be read by position; null: they are in an archive or a stream.
   virtual PageDirectory* page_directory() { return nullptr; }
+  // As Checkpoint::dump_uptime(). Nothing: its inventory is not there, does not tell, or was not read.
+  virtual std::optional<std::uint64_t> dump_uptime();
 
   // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
   // a circle.
   PageStore* parent();
-  // Gives it a parent, which must outlive *this, in place of its link.
-  void give_parent(PageStore& parent) { given_parent_ = &parent; }
+  // Gives it a parent, which must outlive *this, in place of its link or of the one that it was given before.
+  void give_parent(PageStore& parent) { replaced_parent_ = std::exchange(given_parent_, &parent); }
   bool has_given_parent() const { return given_parent_ != nullptr; }
+  PageStore* replaced_parent() const { return replaced_parent_; }  // that was given before; null: none
   // The store itself for level 0, its parent for 1. Requires: there are that many.
   PageStore& ancestor(std::uint32_t level);
 
  private:
-  PageStore* given_parent_ = nullptr;
+  PageStore *given_parent_ = nullptr, *replaced_parent_ = nullptr;
 };
 
 // A directory of images, and its parents. Pagemaps and parents are read on their first use and then kept. What can't be
@@ -92,8 +95,9 @@ class PageDirectory final : public PageStore {
   // Frees a pagemap, here and in all parents.
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
-  bool has_parent_link() const;    // whether or not it leads to a directory
-  PageDirectory* linked_parent();  // null as in parent()
+  std::optional<std::uint64_t> dump_uptime() override;  // reads the inventory
+  bool has_parent_link() const;                         // whether or not it leads to a directory
+  PageDirectory* linked_parent();                       // null as in parent()
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
@@ -125,7 +129,9 @@ bool visit_stretches(PageStore& store, MemoryId memory, std::uint64_t page_size,
                      const VisitStretch& visit);
 
 // Whether given parents, the nearest first, are what the memories of a set ask for. The set's store has them as its
-// ancestors. Reports each that lacks pages (bad_parent) or that nothing is asked of (usage); errors name it.
+// ancestors. Reports each that lacks pages (bad_parent) or that nothing is asked of (usage); errors name it. Wrong
+// parents may have pages at the same addresses: one that is not the parent to which a link leads, or that was dumped
+// after its child, is the only error (usage).
 void check_parents(PageStore& store, std::span<const MemoryId> memories, std::uint64_t page_size,
                    std::span<const std::string> parents, const std::function<void(const Error&)>& report);
 
@@ -140,8 +146,9 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
-// What a Checkpoint reads for those who look at memory.
+// What a Checkpoint reads for those who look at memory, and where parents are given.
 Needs needs_of_memory();
+Needs needs_of_parents();
 
 // What the images of a set are asked for.
 struct PartsWanted {

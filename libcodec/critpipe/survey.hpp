@@ -164,6 +164,7 @@ struct SurveyedSet final : PageStore {
   void forget(MemoryId memory);  // frees the runs, if they can be read again
   // Its errors() are those of parents: the survey reports what is wrong with its own pagemaps.
   PageDirectory* page_directory() override;
+  std::optional<std::uint64_t> dump_uptime() override;  // with SurveyOptions::parents
   // The ancestor of that level, if it was surveyed, too; null: it is a directory that a link leads to.
   SurveyedSet* surveyed(std::uint32_t level) { return dynamic_cast<SurveyedSet*>(&ancestor(level)); }
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
@@ -178,6 +179,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
+  bool parents = false;         // are given: when sets were dumped matters
   bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages

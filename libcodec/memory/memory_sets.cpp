@@ -186,6 +186,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (!member.is_image) return parent_link_sink(source_.sets, member);
   MemorySet& set = source_.sets.of(member, [&] {
     auto made = std::make_unique<MemorySet>();
+    if (work_.has_parents()) made->checkpoint = Checkpoint{needs_of_parents()};
     if (!member.directory.empty())
       made->directory = std::make_unique<PageDirectory>(member.directory, work_.options.limits);
     return made;

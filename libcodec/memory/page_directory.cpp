@@ -34,6 +34,11 @@ PageStore& PageStore::ancestor(std::uint32_t level) {
   return *store;
 }
 
+std::optional<std::uint64_t> PageStore::dump_uptime() {
+  PageDirectory* const directory = page_directory();
+  return directory ? directory->dump_uptime() : std::nullopt;
+}
+
 struct PageDirectory::Work {
   std::shared_ptr<Chain> chain;   // what it shares with its parents
   std::unique_ptr<ImageSet> set;  // null: it can't be opened
@@ -81,6 +86,15 @@ bool PageDirectory::has_parent_link() const { return work_->set && work_->set->h
 std::optional<Directory::Identity> PageDirectory::identity() const {
   if (!work_->set || !work_->set->is_directory()) return std::nullopt;
   return work_->set->identity();
+}
+
+std::optional<std::uint64_t> PageDirectory::dump_uptime() {
+  if (!work_->set || !work_->set->has("inventory.img")) return std::nullopt;
+  Error error;
+  Checkpoint checkpoint{{.kinds = {"INVENTORY"}}};
+  InputFile file = work_->set->open("inventory.img", error);
+  if (!error) error = decode_image(std::move(file), *checkpoint.sink_for("inventory.img"), work_->chain->limits);
+  return error ? std::nullopt : checkpoint.dump_uptime();
 }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {

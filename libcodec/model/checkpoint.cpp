@@ -129,6 +129,14 @@ std::optional<Ids> Checkpoint::ids_of_dumper() const {
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> Checkpoint::dump_uptime() const {
+  static const Message& inventory = *find_message("inventory_entry");
+  for (const ImageMessage& message : messages("INVENTORY"))
+    if (const auto value = find_value(*inventory.find("dump_uptime"), inventory, message.payload))
+      return value->integer;
+  return std::nullopt;
+}
+
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.
 std::vector<Checkpoint::TreeNode> Checkpoint::tree() const {
   const auto& tasks = model_->tasks;

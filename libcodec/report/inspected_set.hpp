@@ -45,6 +45,7 @@ class InspectedSet final : public PageStore {
   InspectedSizes all_sizes() const;  // when all members came
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
+  std::optional<std::uint64_t> dump_uptime() override { return checkpoint ? checkpoint->dump_uptime() : std::nullopt; }
   // Reads what was kept, here or in a parent; holes of anonymous memory are zeros. False: nothing of it is stored, or
   // some of the bytes are not there, or not in reach.
   bool read(const Task& task, TextPlace place, std::string& bytes);
