@@ -16,7 +16,8 @@ struct StoredTotals {
   void add(const SurveyedMemory& memory, std::uint64_t page_size) {
     pages += memory.totals.present;
     bytes += memory.pagemap.stored(page_size).bytes;
-    blocks += memory.pagemap.all_blocks().count;
+    Error refused;
+    if (memory.pagemap.blocks(page_size, refused)) blocks += memory.pagemap.all_blocks().count;
   }
 };
 inline StoredTotals stored_totals(const SurveyedSet& set) {

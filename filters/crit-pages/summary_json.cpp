@@ -94,7 +94,8 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (const SurveyedPages* image = set.image_of(memory)) json_.number(image->size_bytes);
   else json_.null();
   if (memory.compressed) json_.key("compressed").boolean(true);
-  if (memory.pagemap.layout) number("blocks", memory.pagemap.all_blocks().count);
+  Error refused;
+  if (memory.pagemap.blocks(set.page_size, refused)) number("blocks", memory.pagemap.all_blocks().count);
   if (!memory.complete) json_.key("complete").boolean(false);
   if (memory.memory.shmem) {
     json_.key("users").begin('[');

@@ -20,6 +20,7 @@ struct MemorySet final : PageStore {
   struct Streamed {
     std::string place;
     std::uint64_t seen_bytes = 0;  // of its content have come
+    std::uint64_t came_bytes = 0;  // as it is stored
     std::uint64_t order = 0;       // in which images come
     PagesImage::Part part = {};    // where it can be read by position, if it can
     std::unique_ptr<PagesImage> opened = {};
@@ -53,6 +54,7 @@ struct MemorySet final : PageStore {
   // another size. Requires: has_part(pages_id).
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t with_page_size, Error& error);
   PageDirectory* page_directory() override { return directory.get(); }
+  std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
   // Is the first block, if it begins the image of a directory, one of pages of that size?
   bool decodes_with(const Pagemap& pagemap, std::uint64_t with_page_size) const;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "memory/checkpoint_memory.hpp"
+#include "pages/page_blocks.hpp"
 
 namespace critpipe {
 
@@ -157,7 +158,14 @@ class FeedPages final : public PagesSink {
     image_.seen_bytes = content_position(first, smallest_page) + bytes.size();
     return queue_.feed(set_, pages_id_, first, bytes);
   }
-  void fail(const Error&) override { (void)cut_page(); }
+  Step done(std::uint64_t) override {
+    image_.came_bytes = stored_bytes();
+    return Step::go;
+  }
+  void fail(const Error&) override {
+    image_.came_bytes = stored_bytes();
+    (void)cut_page();
+  }
 
  private:
   PieceQueue& queue_;
@@ -207,6 +215,9 @@ Error missing(const Piece& piece) {
   if (image == piece.stream->images.end())
     return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
   const std::uint64_t there = image->second.seen_bytes;
+  Error error;
+  const auto blocks = piece.stream->blocks_of(piece.stretch.pages_id, piece.set->page_size, error);
+  if (blocks) return blocks->cut(image->second.place, there / blocks->page_size(), image->second.came_bytes);
   const std::uint64_t begin = content_position(piece.stretch.page, piece.set->page_size, piece.skip);
   const std::uint64_t have = std::min(piece.size, there - std::min(there, begin));
   return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, have};

@@ -133,6 +133,12 @@ std::uint64_t StoredPages::nr_pages_in(std::uint64_t size_bytes) const {
   return low;
 }
 
+Error StoredPages::cut(std::string place, std::uint64_t page, std::uint64_t size_bytes) const {
+  const Block block = block_of(page);
+  const std::uint64_t have = size_bytes - std::min(size_bytes, block.offset);
+  return {Reason::cut_pages, std::move(place), block.offset, Error::nowhere, block.size, have};
+}
+
 void BlockFeed::begin() { block_ = pages_->block_of(page_); }
 
 Step BlockFeed::whole(Bytes stored, const Take& take) {

@@ -106,6 +106,8 @@ class StoredPages {
   std::uint64_t most_pages() const { return most_pages_; }  // of a block
   // How many of the first pages are whole in a file of that size.
   std::uint64_t nr_pages_in(std::uint64_t size_bytes) const;
+  // A file of that size ends before the page: what its block needs, and has.
+  Error cut(std::string place, std::uint64_t page, std::uint64_t size_bytes) const;
 
  private:
   friend class PageLayout;

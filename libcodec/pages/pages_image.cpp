@@ -28,8 +28,10 @@ std::shared_ptr<const StoredPages> Pagemap::blocks(std::uint64_t page_size, Erro
 }
 
 Pagemap::Blocks Pagemap::all_blocks() const {
-  if (!layout) return {};
-  return {layout->sizes->count(), layout->sizes->sum()};
+  if (!layout || layout->parts.empty()) return {};
+  const PageLayout::Part& last = layout->parts.back();  // behind which may be sizes of an entry that was refused
+  const std::uint64_t count = last.first_block + layout->nr_blocks(last);
+  return {count, layout->sizes->sum_before(count)};
 }
 
 Pagemap::Blocks Pagemap::blocks_of(const PageRun& run) const {
@@ -204,9 +206,10 @@ Error PagesImage::read_some(std::uint64_t position, std::span<std::byte> into, s
 Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into) const {
   std::size_t size = 0;
   Error error = read_some(position, into, size);
-  if (!error && size < into.size())
-    return {Reason::cut_pages, place_, position + size, Error::nowhere, into.size(), size};
-  return error;
+  if (error || size == into.size()) return error;
+  const std::uint64_t at = position + size;
+  if (blocks_) return blocks_->cut(place_, at / blocks_->page_size(), part_.size);
+  return {Reason::cut_pages, place_, at, Error::nowhere, into.size(), size};
 }
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
