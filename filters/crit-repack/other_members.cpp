@@ -69,9 +69,10 @@ class Repack::PassOn::LookAtForm final : public Sink {
   }
   Step entry(const Entry& entry) override {
     if (entry.index == 0) return Step::go;
-    static const Field& compat = *entry.message->find("compat_nr_pages");
-    static const Field& pages = *entry.message->find("nr_pages");
-    static const Field& flags = *entry.message->find("flags");
+    // Development versions had other messages than the releases, and one set may have both.
+    const Field& compat = *entry.message->find("compat_nr_pages");
+    const Field& pages = *entry.message->find("nr_pages");
+    const Field& flags = *entry.message->find("flags");
     if (integer_or(pages, *entry.message, entry.payload, 0) != 0 &&
         integer_or(compat, *entry.message, entry.payload, 0) == 0)
       form_.old_counts = false;

@@ -87,6 +87,8 @@ class Repack {
   bool store();
   bool collect(std::size_t memory);
   bool check_size(std::size_t memory, const Pagemap& pagemap);
+  bool check_entries(PageStore& store, const Pagemap& pagemap, const std::string& place);
+  void report_parents();
   bool collect_run(std::size_t memory, const PageRun& run);
   bool write_parts();
   bool advance(std::size_t part);
@@ -150,6 +152,7 @@ class Repack {
 
   // With --rewrite.
   int rewrite();
+  void say(const std::string& line);
   bool rewrite_directory();
   std::int64_t kept_inventory(std::string_view field) const;  // a number of the inventory to be changed; 0: it has none
   bool is_compressed();
@@ -159,6 +162,7 @@ class Repack {
   void open_old(Memory& memory);
   void keep_identity(Output* output, const InputFile& old, const std::string& name);
   std::vector<std::string> lines_;  // what is said in the end
+  FileOutput output_{1, "standard output", 4096};
 };
 
 // Reads what can be read only once into a file without a name, which then is standard input. Reasons: io_open, io_read,

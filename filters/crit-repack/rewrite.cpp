@@ -10,16 +10,21 @@ namespace {
 
 constexpr int exit_error_of_crit = 1;
 
-void say(const std::string& line) { std::printf("%s\n", line.c_str()); }
-
 }  // namespace
+
+void Repack::say(const std::string& line) {
+  output_.write(line + '\n');
+  (void)output_.flush();
+}
 
 // Called as crit, it speaks as crit.
 int Repack::rewrite() {
   const bool is_crit = program_.name() == "crit";
   const std::string action = options_.decompress ? "decompress" : "compress";
   if (is_crit) program_.introduce_errors("Error: failed to " + action + " checkpoint");
-  const bool good = open() && rewrite_directory();
+  bool good = open() && rewrite_directory();
+  if (good && is_crit) program_.introduce_errors("Error");  // the checkpoint is as it should be
+  if (output_.error()) good = fail(output_.error());
   return good ? exit_done : is_crit ? exit_error_of_crit : exit_error;
 }
 

@@ -21,6 +21,13 @@ bool is_zero_without_pages(const Mapping* mapping) {
   return kind == Mapping::Kind::anon || kind == Mapping::Kind::heap || kind == Mapping::Kind::stack;
 }
 
+// Do pages of another size make up that many bytes?
+bool fits_other_pages(const Pagemap& pagemap, std::uint64_t bytes) {
+  for (std::uint64_t size = smallest_page; size <= largest_page; size *= 2)
+    if (pagemap.stored(size).bytes == bytes) return true;
+  return false;
+}
+
 unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
 
 }  // namespace
@@ -52,7 +59,7 @@ bool Repack::collect(std::size_t memory) {
   if (!pagemap) return fail({Reason::missing_image, std::string{set_.place} + pagemap_name(id)});
   memories_.push_back(
       {id, pagemap->pages_id, pagemap->stored(set_.page_size).bytes, static_cast<bool>(pagemap->layout)});
-  if (!check_size(memory, *pagemap)) return false;
+  if (!check_size(memory, *pagemap) || !check_entries(*set_.store, *pagemap, std::string{set_.place})) return false;
   if (program_.has("rewrite")) open_old(memories_.back());
   const std::vector<PageRun> runs = pagemap->runs;
   if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
@@ -61,17 +68,51 @@ bool Repack::collect(std::size_t memory) {
 
 // What the pagemap does not tell would be lost. One that is too short is found when it is read.
 bool Repack::check_size(std::size_t memory, const Pagemap& pagemap) {
+  Error wrong;
+  (void)pagemap.blocks(set_.page_size, wrong);
+  if (wrong) {
+    wrong.image = std::string{set_.place} + pagemap_name(pagemap.memory);
+    return fail(std::move(wrong));
+  }
   const std::uint64_t wanted = pagemap.stored(set_.page_size).bytes, there = set_.pages_bytes[memory];
   if (there != Member::unknown && there > wanted)
     return fail(std::string{set_.place} + pages_name(pagemap.pages_id),
                 std::to_string(there) + " bytes, but the entries of " + pagemap_name(pagemap.memory) + " make up " +
-                    std::to_string(wanted) + ": is another --page-size wanted?");
+                    std::to_string(wanted) +
+                    (fits_other_pages(pagemap, there) ? ": is another --page-size wanted?" : ""));
   const std::uint64_t most = source_options(program_).max_bytes;
   content_bytes_ += std::min(bytes_of_pages(pagemap.nr_present, set_.page_size), ~std::uint64_t{0} - content_bytes_);
   if (content_bytes_ > most && pagemap.layout)
     return fail({Reason::limit_size, std::string{set_.place} + pages_name(pagemap.pages_id), Error::nowhere,
                  Error::nowhere, most});
   return true;
+}
+
+// Entries that overlap say twice what a page holds.
+bool Repack::check_entries(PageStore& store, const Pagemap& pagemap, const std::string& place) {
+  std::uint64_t end = 0;
+  for (const PageRun& run : pagemap.runs) {
+    const bool overlaps = run.vaddr < end;
+    if (overlaps || run.vaddr % set_.page_size != 0) {
+      char text[80];
+      std::snprintf(text, sizeof text, "0x%llx: %s", static_cast<unsigned long long>(run.vaddr),
+                    overlaps ? "overlaps the entry before it" : "does not begin at a page");
+      return fail(place + pagemap_name(pagemap.memory), text);
+    }
+    end = run.end(set_.page_size);
+  }
+  const auto is_above = [](const PageRun& run) { return run.is_parent(); };
+  PageStore* const above = resolves() && std::ranges::any_of(pagemap.runs, is_above) ? store.parent() : nullptr;
+  const Pagemap* const next = above ? above->pagemap(pagemap.memory) : nullptr;
+  if (!next) return true;
+  return check_entries(*above, *next, above->page_directory() ? above->page_directory()->path() + "/" : "parent: ");
+}
+
+// Why a parent is not there.
+void Repack::report_parents() {
+  for (PageStore* store = set_.store; store; store = store->parent())
+    if (PageDirectory* const directory = store->page_directory())
+      for (const Error& error : directory->new_errors()) (void)fail(error);
 }
 
 bool Repack::collect_run(std::size_t memory, const PageRun& run) {
@@ -81,6 +122,7 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
     return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]), address + std::string{why});
   };
   if (run.is_parent() && run.is_present()) return fault("present, and in the parent");
+  if ((run.flags & PageRun::payload_aligned) && !run.is_present()) return fault("aligned, but not present");
   const bool is_kept_there = run.is_parent() && !resolves();
   const bool leads_out = directory().empty() && (has_link_ || program_.has("plan"));
   if (is_kept_there && !set_.store->parent() && !leads_out)
@@ -95,6 +137,7 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
       *set_.store, id, set_.page_size, run.vaddr, run.end(set_.page_size), [&](const Stretch& stretch) {
         if (stretch.where == Stretch::Where::hole && stretch.level == 0) return Step::go;
         if (stretch.where != Stretch::Where::stored) {
+          report_parents();
           Error error{Reason::no_bytes, std::string{set_.place} + pagemap_name(id)};
           char text[120];
           std::snprintf(text, sizeof text, "%llu pages at 0x%llx should be in a parent that is not here, or lacks them",
