@@ -20,10 +20,10 @@ constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap h
 
 }  // namespace
 
-void EntryCheck::add(const PageRun& run, PagesFaultName name, std::string text) {
+void EntryCheck::add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated) {
   if (++counts_[name] > enough) return;
   if (counts_[name] == enough) text += "; and so on";
-  report_({name, image_, entry_, run.vaddr, std::move(text)});
+  report_({name, image_, entry_, run.vaddr, std::move(text), is_tolerated});
 }
 
 void EntryCheck::runs(std::span<const PageRun> runs) {
@@ -35,7 +35,7 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
     if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
     if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
-    if (run.flags & ~known) add(run, "flags", sentence("flags 0x%x are not known", run.flags & ~known));
+    if (run.flags & ~known) add(run, "flags", sentence("flags 0x%x are not known", run.flags & ~known), true);
     if (entry_ > 1 && run.vaddr < last_vaddr_)
       add(run, "order", sentence("stands behind 0x%llx", Unsigned{last_vaddr_}));
     else if (run.vaddr < end_)

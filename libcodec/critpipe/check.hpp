@@ -167,7 +167,7 @@ class EntryCheck {
   std::uint64_t bits_of_addresses() const { return bits_; }
 
  private:
-  void add(const PageRun& run, PagesFaultName name, std::string text);
+  void add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated = false);
 
   ReportPages report_;
   std::string image_;
