@@ -30,6 +30,8 @@ Error Spool::open() {
   return fd_ < 0 ? system_error(Reason::io_write, directory_, errno) : Error{};
 }
 
+std::string Spool::unnamed_file() const { return "a file without a name in " + directory_; }
+
 Error Spool::append(Held& held, Bytes bytes) {
   held.size += bytes.size();
   if (held.pieces.empty() && bytes.size() <= held_bytes - used_) {
@@ -45,7 +47,7 @@ Error Spool::append_to_file(Held& held, Bytes bytes) {
     if (Error error = open()) return error;
   if (held.pieces.empty() || held.pieces.back().offset + held.pieces.back().size != end_)
     held.pieces.push_back({end_, 0});
-  const Error error = write_at(fd_, end_, bytes, directory_ + " (members that wait)");
+  const Error error = write_at(fd_, end_, bytes, unnamed_file());
   held.pieces.back().size = end_ - held.pieces.back().offset;
   return error;
 }
@@ -62,7 +64,7 @@ Error Spool::write(const Held& held, const std::string& name, TarWriter& archive
       const std::size_t most = std::min<std::uint64_t>(block.size(), piece.size - done);
       const ssize_t got = pread(fd_, block.data(), most, static_cast<off_t>(piece.offset + done));
       if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return system_error(Reason::io_read, directory_ + " (members that wait)", errno);
+      if (got <= 0) return system_error(Reason::io_read, unnamed_file(), errno);
       if (archive.data(Bytes{block}.first(static_cast<std::size_t>(got))) == Step::stop) return {};
       done += static_cast<std::uint64_t>(got);
     }

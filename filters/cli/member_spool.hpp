@@ -46,6 +46,7 @@ class Spool {
  private:
   Error open();
   Error append_to_file(Held& held, Bytes bytes);
+  std::string unnamed_file() const;  // for messages
 
   std::string directory_;
   std::size_t used_ = 0;  // memory of all members
