@@ -145,7 +145,9 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
 
 // What is not here may be as good as the rest.
 bool lacks_pages(const CheckedSet& set) {
-  return std::ranges::any_of(set.findings, [](const Finding& one) { return one.rule->name == "pages-elsewhere"; });
+  return std::ranges::any_of(set.findings, [](const Finding& one) {
+    return one.rule->name == "pages-elsewhere" || one.rule->name == "needs-parent";
+  });
 }
 
 std::string verdict_of(const CheckedSet& set) {
@@ -166,7 +168,10 @@ void print_text(Output& output, const CheckedSet& set, Severity level, bool expl
   std::vector<const Rule*> told;
   for (auto finding = set.findings.begin(); finding != set.findings.end() && finding->severity <= level; ++finding) {
     output.write(to_string(*finding) + "\n");
-    if (std::ranges::find(told, finding->rule) == told.end()) told.push_back(finding->rule);
+    const auto is_told = [&](const Rule* rule) {
+      return rule->name == finding->rule->name && rule->advice == finding->rule->advice;
+    };
+    if (!finding->rule->advice.empty() && std::ranges::none_of(told, is_told)) told.push_back(finding->rule);
     const auto is_other = [&](const Finding& one) {
       return one.rule != finding->rule || one.severity != finding->severity;
     };

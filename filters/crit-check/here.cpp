@@ -26,6 +26,14 @@ std::uint64_t& count_of(CheckedSet& set, Severity severity) {
   return set.nr_notes;
 }
 
+// As the advice of other rules.
+std::string sentence_of(std::string advice) {
+  if (advice.empty()) return advice;
+  advice.front() =
+      advice.front() >= 'a' && advice.front() <= 'z' ? static_cast<char>(advice.front() - 'a' + 'A') : advice.front();
+  return advice.ends_with('.') ? advice : advice + ".";
+}
+
 }  // namespace
 
 Here::Here(Program& program) : program_{program} {
@@ -40,12 +48,20 @@ Here::Here(Program& program) : program_{program} {
     if (const Error error = options_.add("external", key)) program.usage(error.name);
 }
 
+// One of each check, severity and advice.
+const Rule& Here::rule_of(std::string_view check, Severity severity, std::string&& advice) {
+  for (const Told& told : told_)
+    if (told.rule.name == check && told.rule.severity == severity && told.advice == advice) return told.rule;
+  Told& told = told_.emplace_back(Told{std::move(advice), {}});
+  told.rule = {check, severity, {}, told.advice};
+  return told.rule;
+}
+
 void Here::add(CheckedSet& set, const MachineFinding& finding) {
-  Told& told = told_.emplace_back(Told{finding.advice, {}});
-  told.rule = {finding.check, finding.severity, {}, told.advice};
+  const Rule& rule = rule_of(finding.check, finding.severity, sentence_of(finding.advice));
   ++count_of(set, finding.severity);
   if (set.findings.size() >= max_findings) return;
-  set.findings.push_back({.rule = &told.rule,
+  set.findings.push_back({.rule = &rule,
                           .severity = finding.severity,
                           .image = set.text,
                           .reason = finding.text,

@@ -27,6 +27,7 @@ class Here {
     Rule rule;
   };
   void add(CheckedSet& set, const MachineFinding& finding);
+  const Rule& rule_of(std::string_view check, Severity severity, std::string&& advice);
 
   Program& program_;
   CriuOptions options_;

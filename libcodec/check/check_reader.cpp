@@ -17,10 +17,9 @@ namespace critpipe {
 
 namespace {
 
-void add_parent(PageDirectory& directory, std::vector<Directory::Identity>& parents) {
-  const PageDirectory* const parent = directory.linked_parent();
-  const auto identity = parent ? parent->identity() : std::nullopt;
-  if (identity) parents.push_back(*identity);
+void add_parents(PageDirectory& directory, std::vector<Directory::Identity>& parents) {
+  for (PageDirectory* above = directory.linked_parent(); above; above = above->linked_parent())
+    if (const auto identity = above->identity()) parents.push_back(*identity);
 }
 
 // Gives sets of archives and streams their parents in the same input, and returns those to which directories link.
@@ -30,7 +29,7 @@ std::vector<Directory::Identity> join_parents_among(SetsOf<CheckedImages>& sets)
   for (std::size_t i = 0; i < sets.size(); ++i) {
     CheckedImages& set = *sets.all()[i];
     PageDirectory* const directory = set.page_directory();
-    if (directory) add_parent(*directory, above);
+    if (directory) add_parents(*directory, above);
     if (directory || !parents[i]) continue;
     set.give_parent(*parents[i]);
     parents[i]->is_parent = true;
@@ -46,7 +45,7 @@ KnownInputs look_at_directories(std::span<const std::string> inputs) {
     std::error_code none;
     if (input == "-" || !std::filesystem::is_directory(input, none) || is_container_image(input)) continue;
     PageDirectory directory{input};
-    add_parent(directory, known.parents);
+    add_parents(directory, known.parents);
     Error error;
     const auto set = ImageSet::open_input(input, error);
     const auto is_pagemap = [](const std::string& name) { return name.starts_with("pagemap-"); };

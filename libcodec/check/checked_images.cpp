@@ -184,6 +184,8 @@ void CheckedImages::finish() {
   for (const Task& task : checkpoint.tasks()) {
     if (!task.in_tree) continue;
     if (!root_) root_ = &task;
+    pids_.insert({task.pid, task.pgid, task.sid});
+    for (const Thread& thread : task.threads) pids_.insert(thread.tid);
   }
   running_ = checkpoint.running();
   for (const Task* const task : running_)
@@ -194,6 +196,10 @@ void CheckedImages::finish() {
   claim_files();
   find_namespaces();
   has_other_dump_ = find_other_dump();
+}
+
+Severity CheckedImages::severity_of_unknown_pid() const {
+  return own_namespaces() & new_pids ? Severity::error : Severity::warning;
 }
 
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {

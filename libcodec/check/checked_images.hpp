@@ -27,7 +27,7 @@ struct SeenImage {
 
 // What rules need of a core image.
 struct SeenCore {
-  std::uint32_t machine = 0;
+  std::uint32_t machine = 0, state = 0;
   bool has_registers = false, has_task = false, has_thread = false, has_ids = false;
   bool has_creds = false, has_timers = false, has_rlimits = false, has_actions = false;
   std::uint64_t task_cgroups = 0, thread_cgroups = 0;  // ids of sets; 0: none
@@ -36,6 +36,7 @@ struct SeenCore {
   std::optional<std::uint64_t> code = {}, stack = {};
   bool has_comm = false;  // of the thread: CRIU 3.14 and later
   std::string lsm_profile = {};
+  std::vector<std::uint32_t> timer_threads = {};  // whom POSIX timers wake
 };
 
 // A file of files.img, or of an image of its type.
@@ -112,6 +113,8 @@ using CheckRules = std::span<const RuleRow>();
 extern CheckRules* const check_rules[];
 extern const std::size_t nr_check_rules;
 
+constexpr std::uint32_t new_pids = 0x20000000;  // CLONE_NEWPID
+
 class CheckedImages final : public PageStore {
  public:
   explicit CheckedImages(const RestorePlan& plan);
@@ -182,6 +185,10 @@ class CheckedImages final : public PageStore {
   // Namespaces that the root task does not share with the CRIU that dumped it, as CLONE_NEW* bits.
   std::uint32_t own_namespaces() const { return own_namespaces_; }
   const Task* root_task() const { return root_; }
+  // Will there be a task, a thread, a group or a session of that number, as the whole tree has it?
+  bool has_pid(std::uint32_t pid) const { return pids_.contains(pid); }
+  // Who has that number, if none of the tree has? In a pid namespace of the tree's own nobody.
+  Severity severity_of_unknown_pid() const;
   // Is the dump of CRIU 3.14 or later?
   bool has_time_namespaces() const { return root_ && root_->ids.time_ns != 0; }
   // Of what belongs to no task: it is lost, unless there are signs that images of another dump lie among these.
@@ -213,7 +220,7 @@ class CheckedImages final : public PageStore {
   std::vector<SeenFile> files_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
   std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;
-  std::set<std::uint32_t> ids_, opened_ids_, in_flight_, segments_, inline_segments_;
+  std::set<std::uint32_t> ids_, opened_ids_, in_flight_, segments_, inline_segments_, pids_;
   std::vector<const Task*> running_;
   const Task* root_ = nullptr;
   std::uint32_t own_namespaces_ = 0;

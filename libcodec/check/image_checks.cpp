@@ -10,6 +10,8 @@ namespace {
 
 using ReportDamage = std::function<void(Error)>;
 
+constexpr std::uint32_t wakes_thread = 4;  // SIGEV_THREAD_ID
+
 SeenCore core_of(const Record& core) {
   SeenCore seen;
   seen.machine = core.id("mtype");
@@ -27,6 +29,10 @@ SeenCore core_of(const Record& core) {
   seen.has_ids = core.has("ids");
   if (const Record task = core.inner("tc")) {
     seen.has_task = true;
+    seen.state = task.id("task_state");
+    task.inner("timers").each("posix", [&](const Record& timer) {
+      if (timer.id("it_sigev_notify") & wakes_thread) seen.timer_threads.push_back(timer.id("notify_thread_id"));
+    });
     seen.task_cgroups = task.number("cg_set");
     seen.has_timers = task.has("timers");
     seen.has_rlimits = task.has("rlimits");

@@ -1,6 +1,7 @@
 // The fields of one message, by name. Internal.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -22,6 +23,12 @@ class Record {
     return value ? static_cast<std::uint64_t>(as_integer(value->field->type, value->integer)) : otherwise;
   }
   std::uint32_t id(std::string_view field) const { return static_cast<std::uint32_t>(number(field)); }
+  // Has the value of an enumeration a name in the schema? So has one that is not there.
+  bool has_name(std::string_view field) const {
+    const auto value = find(field);
+    return !value || std::ranges::find(value->field->enum_values(), number(field), &Name::value) !=
+                         value->field->enum_values().end();
+  }
   std::string_view text(std::string_view field) const {
     const auto value = find(field);
     if (!value) return {};

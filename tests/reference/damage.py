@@ -314,6 +314,10 @@ def not_zero(owner, key):
     return owner[key] != 0
 
 
+def of_master(owner, key):
+    return owner[key] != 0 and owner["rdev"] == "5:2"
+
+
 def of_file(owner, key):
     """Has the mapping a file, and no shared object by another name?"""
     return bool(owner["status"] & 0b11000000)
@@ -354,6 +358,24 @@ REFERENCES = [
     (r"mountpoints-\d+\.img", "parent_mnt_id", always),
     (r"ipcns-shm-\d+\.img", "desc.id", always),
     (r"filelocks\.img", "pid", always),
+    (r"filelocks\.img", "fd", always),
+    (r"tty-info\.img", "sid", of_master),
+    (r"tty-info\.img", "pgrp", not_zero),
+    (r"ids-\d+\.img", "time_ns_id", always),
+    # Of enumerations, values that CRIU does not know.
+    (r"core-\d+\.img", "mtype", always),
+    (r"core-\d+\.img", "tc.task_state", always),
+    (r"core-\d+\.img", "thread_core.seccomp_mode", always),
+    (r"files\.img", "type", always),
+    (r"files\.img", "isk.family", always),
+    (r"files\.img", "isk.type", always),
+    (r"files\.img", "usk.type", always),
+    (r"files\.img", "tfd.clockid", always),
+    (r"sk-queues\.img", "scm.type", always),
+    (r"filelocks\.img", "flag", always),
+    (r"remap-fpath\.img", "remap_type", always),
+    (r"tty-info\.img", "type", always),
+    (r"netdev-\d+\.img", "type", always),
 ]
 
 

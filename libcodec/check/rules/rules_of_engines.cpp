@@ -1,4 +1,6 @@
 // What the engine of a container wants beside the images.
+#include <algorithm>
+
 #include "check/checked_images.hpp"
 #include "check/files_beside.hpp"
 
@@ -17,9 +19,13 @@ void find_unreadable(const CheckedImages& set, const Reporter& report) {
 }
 
 void find_missing(const CheckedImages& set, const Reporter& report) {
-  for (const char* const name : {"config.dump", "spec.dump"})
+  constexpr const char* names[] = {"config.dump", "spec.dump"};
+  const bool has_one =
+      set.beside && std::ranges::any_of(names, [&](const char* name) { return set.beside->has(name); });
+  for (const char* const name : names)
     if (lacks(set, name))
-      report({.image = {}, .beside = name}, "it is missing: the engine that made the checkpoint does not restore it");
+      report({.image = {}, .beside = name}, "it is missing: the engine that made the checkpoint does not restore it",
+             has_one ? Severity::loss : Severity::warning);
 }
 
 void find_no_difference(const CheckedImages& set, const Reporter& report) {
@@ -32,7 +38,7 @@ constexpr RuleRow rows[] = {
     {{"engine-unreadable", Severity::loss, "The configuration of the container can't be read.",
       "Copy it again: the images alone can be restored, but not by the engine."},
      find_unreadable},
-    {{"engine-missing", Severity::warning, "The configuration of the container is not there.",
+    {{"engine-missing", Severity::loss, "The configuration of the container is not there.",
       "Copy it again: the images alone can be restored, but not by the engine."},
      find_missing},
     {{"engine-files", Severity::note, "The files that the container changed are not there.",

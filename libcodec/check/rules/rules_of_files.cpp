@@ -285,8 +285,9 @@ void find_locks(const CheckedImages& set, const Reporter& report) {
   set.each("FILE_LOCKS", count);
   set.each("FILE_LOCKS_OLD", count);
   if (locks > 0 && !set.plan.file_locks)
-    report.need({image}, sentence("%llu file locks were held: without --file-locks the restore leaves them out",
-                                  static_cast<unsigned long long>(locks)));
+    report.need({image}, sentence("%llu file lock%s held: without --file-locks the restore leaves %s out",
+                                  static_cast<unsigned long long>(locks), locks == 1 ? " was" : "s were",
+                                  locks == 1 ? "it" : "them"));
 }
 
 void find_lock_owners(const CheckedImages& set, const Reporter& report) {
@@ -295,6 +296,38 @@ void find_lock_owners(const CheckedImages& set, const Reporter& report) {
     if (!set.checkpoint.find_task(lock.id("pid")))
       report({image, entry, "pid"}, sentence("task %u, which holds the lock, is not in the tree", lock.id("pid")));
   });
+}
+
+// CRIU takes the lock in the task, by the descriptor.
+void find_locked(const CheckedImages& set, const Reporter& report) {
+  const auto look = [&](const std::string& image, std::uint64_t entry, const Record& lock) {
+    const Task* const task = set.checkpoint.find_task(lock.id("pid"));
+    if (!task || !task->in_tree || set.is_cut) return;  // another rule
+    if (!task->is_running())
+      return report({image, entry, "pid"}, sentence("task %u, which holds the lock, has ended: it is lost", task->pid),
+                    Severity::loss);
+    if (task->ids.files == 0 || set.is_damaged(CheckedImages::name_of_image("FDINFO", task->ids.files))) return;
+    const auto has_fd = [&](const Descriptor& descriptor) { return descriptor.fd == lock.id("fd"); };
+    if (std::ranges::none_of(set.checkpoint.descriptors(*task), has_fd))
+      report({image, entry, "fd"}, sentence("task %u, which holds the lock, has no descriptor %d", task->pid,
+                                            static_cast<int>(lock.id("fd"))));
+  };
+  set.each("FILE_LOCKS", look);
+  set.each("FILE_LOCKS_OLD", look);
+}
+
+// The kernel refuses an owner that it does not know, and tells any other.
+void find_owners(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree()) return;
+  constexpr std::uint32_t groups = 2;  // F_OWNER_PGRP
+  for (const SeenFile& file : set.files()) {
+    const Record owner = file.record.inner("fown");
+    if (owner.id("pid") == 0 || set.has_pid(owner.id("pid"))) continue;
+    report({std::string{file.image}, file.entry, std::string{file_type_of(file.type)->field} + ".fown.pid"},
+           sentence("%s %u, which gets the signals of the file, is not in the tree",
+                    owner.id("pid_type") == groups ? "group" : "task", owner.id("pid")),
+           set.severity_of_unknown_pid());
+  }
 }
 
 void find_no_files(const CheckedImages& set, const Reporter& report) {
@@ -375,6 +408,14 @@ constexpr RuleRow rows[] = {
     {{"lock-owner", Severity::error, "A file lock is held by a task that is not in the tree.",
       "Take filelocks.img and pstree.img from the same dump."},
      find_lock_owners},
+    {{"lock-descriptor", Severity::error, "A file lock is held by a descriptor that its task does not have.",
+      "Take filelocks.img, fdinfo and pstree images from the same dump."},
+     find_locked},
+    {{"signal-owner", Severity::error, "Signals of a file go to a task or a group that is not in the tree.",
+      "Take files.img and pstree.img from the same dump. Where the tree shares its pid namespace, the signals go to "
+      "who "
+      "has that pid then, and without anybody the restore fails."},
+     find_owners},
 };
 
 }  // namespace

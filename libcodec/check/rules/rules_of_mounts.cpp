@@ -158,12 +158,18 @@ void find_files(const CheckedImages& set, const Reporter& report) {
   }
   set.each("MNTS", [&](const std::string&, std::uint64_t, const Record& mount) { known.insert(mount.id("mnt_id")); });
   for (const SeenFile& file : set.files()) {
-    if (file.type != type_reg || !file.record.has("mnt_id") || file.record.number("ext") != 0) continue;
-    const auto mount = static_cast<std::int64_t>(file.record.number("mnt_id"));
-    if (mount >= 0 && !known.contains(static_cast<std::uint32_t>(mount)))
-      report({std::string{file.image}, file.entry, "reg.mnt_id"},
-             sentence("mount %lld, where %s is, is not in the images", static_cast<long long>(mount),
-                      quoted(file.record.text("name")).c_str()));
+    const std::string field = std::string{file_type_of(file.type)->field}.append(".");
+    const auto look = [&](const Record& record, const std::string& where, const std::string& what) {
+      const auto mount = static_cast<std::int64_t>(record.number("mnt_id"));
+      if (record.has("mnt_id") && mount >= 0 && !known.contains(static_cast<std::uint32_t>(mount)))
+        report({std::string{file.image}, file.entry, where + "mnt_id"},
+               sentence("mount %lld, where %s is, is not in the images", static_cast<long long>(mount), what.c_str()));
+    };
+    const std::string_view name = file.record.text("name");
+    const bool has_path = file.type == type_unix && !name.empty() && name.front() != '\0';
+    if ((file.type == type_reg && file.record.number("ext") == 0) || has_path) look(file.record, field, quoted(name));
+    file.record.each(
+        "mark", [&](const Record& mark) { look(mark.inner("me"), field + "mark.me.", "what a fanotify watches"); });
   }
 }
 

@@ -22,11 +22,20 @@ void find_nested(const CheckedImages& set, const Reporter& report) {
     if (task == set.root_task() || !parent || !parent->is_running()) continue;
     const std::uint32_t differing = differing_namespaces(task->ids, parent->ids) & ~allowed;
     for (const NamespaceKind& kind : namespace_kinds())
-      if (differing & kind.bit && kind.bit != 0x80)
+      if (differing & kind.bit)
         report({CheckedImages::name_of_image("IDS", task->pid), 0},
                sentence("task %u is in %s namespace %u, its parent in %u: CRIU can't make that one within the tree",
                         task->pid, kind.name, task->ids.*kind.id, parent->ids.*kind.id));
   }
+}
+
+// CRIU takes the first task of a new pid namespace for its init, unless the namespace comes from outside.
+void find_init(const CheckedImages& set, const Reporter& report) {
+  const Task* const root = set.root_task();
+  if (!root || root->pid == 1 || !(set.own_namespaces() & new_pids)) return;
+  if (!set.first("PIDNS", root->ids.pid_ns).has("ext_key") && !set.is_damaged("inventory.img"))
+    report({"pstree.img", 0, "pid"}, sentence("the root task is %u, and first in pid namespace %u, where CRIU wants 1",
+                                              root->pid, root->ids.pid_ns));
 }
 
 void find_missing_settings(const CheckedImages& set, const Reporter& report) {
@@ -94,13 +103,18 @@ void find_missing_clocks(const CheckedImages& set, const Reporter& report) {
     report({"timens-0.img"}, "this image is missing: monotonic clocks will jump to those of the machine");
 }
 
-void find_sockets(const CheckedImages& set, const Reporter& report) {
-  if (!(set.own_namespaces() & new_net)) return;
+// Those of which a task is, or of which there are images.
+std::set<std::uint32_t> known_networks(const CheckedImages& set) {
   std::set<std::uint32_t> known;
   for (const Task* const task : set.running()) known.insert(task->ids.net_ns);
-  set.each("NETNS", [&](const std::string& image, std::uint64_t, const Record&) { known.insert(number_of(image)); });
   for (const auto& [name, image] : set.images)
     if (name.starts_with("netns-") || name.starts_with("netdev-")) known.insert(number_of(name));
+  return known;
+}
+
+void find_sockets(const CheckedImages& set, const Reporter& report) {
+  if (!(set.own_namespaces() & new_net)) return;
+  const std::set<std::uint32_t> known = known_networks(set);
   for (const SeenFile& file : set.files()) {
     const bool has_namespace =
         file.type == type_inet || file.type == type_packet || file.type == type_netlink || file.type == type_unix;
@@ -109,6 +123,35 @@ void find_sockets(const CheckedImages& set, const Reporter& report) {
       report({std::string{file.image}, file.entry, "ns_id"},
              sentence("network namespace %u, where the socket is, is not in the images", id));
   }
+}
+
+// CRIU opens a namespace in the task that has it. Network namespaces may have no task.
+void find_files(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree() || set.is_cut) return;
+  const std::set<std::uint32_t> networks = known_networks(set);
+  for (const SeenFile& file : set.files()) {
+    if (type_name(file.type) != "NS") continue;
+    const std::uint32_t id = file.record.id("ns_id"), bit = file.record.id("ns_cflag");
+    const auto kind = std::ranges::find(namespace_kinds(), bit, &NamespaceKind::bit);
+    if (kind == namespace_kinds().end() || kind->id == &Ids::cgroup_ns) continue;
+    const auto is_there = [&](const Task* task) { return task->ids.*kind->id == id || task->ids.*kind->id == 0; };
+    if (std::ranges::none_of(set.running(), is_there) && !(bit == new_net && networks.contains(id)))
+      report({std::string{file.image}, file.entry, "nsf.ns_id"},
+             sentence("%s namespace %u, which is open, is of no task", kind->name, id));
+  }
+}
+
+// CRIU gives namespaces the numbers by which they know each other.
+void find_neighbours(const CheckedImages& set, const Reporter& report) {
+  const std::set<std::uint32_t> known = known_networks(set);
+  set.each("NETNS", [&](const std::string& image, std::uint64_t entry, const Record& netns) {
+    netns.each("nsids", [&](const Record& other) {
+      if (!known.contains(other.id("target_ns_id")) && !set.is_cut)
+        report({image, entry, "nsids.target_ns_id"},
+               sentence("network namespace %u, which it knows by a number, is not in the images",
+                        other.id("target_ns_id")));
+    });
+  });
 }
 
 void find_external(const CheckedImages& set, const Reporter& report) {
@@ -129,6 +172,9 @@ constexpr RuleRow rows[] = {
     {{"namespace-nested", Severity::error, "A task is in a namespace that CRIU can't make.",
       "Take the ids images and the inventory from the same dump."},
      find_nested},
+    {{"namespace-init", Severity::error, "The tree has its own pid namespace, and its root is not task 1.",
+      "Take pstree, ids and inventory from the same dump."},
+     find_init},
     {{"namespace-missing", Severity::error, "A namespace of the tree has no image.",
       "Copy the image again, or dump again."},
      find_missing_settings},
@@ -144,6 +190,12 @@ constexpr RuleRow rows[] = {
     {{"socket-namespace", Severity::error, "A socket is in a network namespace that is not in the images.",
       "Take files.img and the network images from the same dump."},
      find_sockets},
+    {{"namespace-open", Severity::error, "A namespace that is open is of no task.",
+      "Take files.img and the ids images from the same dump."},
+     find_files},
+    {{"network-neighbour", Severity::error, "A network namespace knows one that is not in the images.",
+      "Take the netns and ids images from the same dump."},
+     find_neighbours},
     {{"needs-namespace", Severity::error, "A namespace comes from outside.",
       "Give it with --inherit-fd fd[N]:KEY to the restore; engines do so for their own containers."},
      find_external},

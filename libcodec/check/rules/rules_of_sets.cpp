@@ -157,14 +157,18 @@ void find_unseen(const CheckedImages& set, const Reporter& report) {
     sockets += type_name(file.type) == "INETSK";
   }
   for (const auto& [tid, core] : set.cores) profiles += !core.lsm_profile.empty();
-  report({},
-         sentence("not looked at: whether %zu pids are free, and the processor has what the programs use", threads));
+  report({}, sentence("not looked at: whether %zu %s free, and the processor has what the programs use", threads,
+                      threads == 1 ? "pid is" : "pids are"));
   if (regular > 0)
-    report({"files.img"}, sentence("not looked at: whether %zu files are there with their sizes", regular));
+    report({"files.img"},
+           sentence("not looked at: whether %zu file%s there with %s size%s", regular, regular == 1 ? " is" : "s are",
+                    regular == 1 ? "its" : "their", regular == 1 ? "" : "s"));
   if (sockets > 0)
-    report({"files.img"}, sentence("not looked at: whether the addresses of %zu sockets are there and free", sockets));
+    report({"files.img"}, sentence("not looked at: whether the addresses of %zu socket%s are there and free", sockets,
+                                   sockets == 1 ? "" : "s"));
   if (profiles > 0)
-    report({}, sentence("not looked at: whether the security module knows the profiles of %zu threads", profiles));
+    report({}, sentence("not looked at: whether the security module knows the profile%s of %zu thread%s",
+                        profiles == 1 ? "" : "s", profiles, profiles == 1 ? "" : "s"));
 }
 
 constexpr RuleRow rows[] = {

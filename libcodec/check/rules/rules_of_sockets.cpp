@@ -94,6 +94,17 @@ void find_rights(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+// CRIU sends a packet in the name of who sent it.
+void find_senders(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree()) return;
+  set.each("SK_QUEUES", [&](const std::string& image, std::uint64_t entry, const Record& packet) {
+    const std::uint32_t pid = packet.inner("ucred").id("pid");
+    if (pid != 0 && !set.has_pid(pid))
+      report({image, entry, "ucred.pid"}, sentence("task %u, which sent the packet, is not in the tree", pid),
+             set.severity_of_unknown_pid());
+  });
+}
+
 constexpr RuleRow rows[] = {
     {{"unix-peer", Severity::error, "The other end of a unix socket is not in the images.",
       "Take files.img from the dump as it was written."},
@@ -116,6 +127,11 @@ constexpr RuleRow rows[] = {
     {{"queue-rights", Severity::error, "A descriptor in flight is of a file that is not in the images.",
       "Take files.img and sk-queues.img from the same dump."},
      find_rights},
+    {{"queue-sender", Severity::error, "A packet that waits was sent by a task that is not in the tree.",
+      "Take sk-queues.img and pstree.img from the same dump. Where the tree shares its pid namespace, the restore "
+      "fails "
+      "unless somebody has that pid then."},
+     find_senders},
 };
 
 }  // namespace

@@ -155,6 +155,19 @@ void find_shell_job(const CheckedImages& set, const Reporter& report) {
       sentence("the root task %u is in session %u, which stays outside: it needs --shell-job", root->pid, root->sid));
 }
 
+// The kernel wakes threads of the timer's own task only.
+void find_timers(const CheckedImages& set, const Reporter& report) {
+  if (!set.has_whole_tree()) return;
+  for (const Task* const task : set.running()) {
+    const auto core = set.cores.find(task->pid);
+    if (core == set.cores.end()) continue;
+    for (const std::uint32_t tid : core->second.timer_threads)
+      if (std::ranges::find(task->threads, tid, &Thread::tid) == task->threads.end())
+        report({CheckedImages::name_of_image("CORE", task->pid), 0, "tc.timers.posix.notify_thread_id"},
+               sentence("thread %u, which a timer wakes, is none of task %u", tid, task->pid));
+  }
+}
+
 constexpr RuleRow rows[] = {
     {{"pstree-missing", Severity::error, "There is no tree of tasks.", "Copy pstree.img again, or dump again."},
      find_missing_tree},
@@ -182,6 +195,9 @@ constexpr RuleRow rows[] = {
      find_mixed_machines},
     {{"ids-missing", Severity::error, "A task has no ids image.", "Copy the image again, or dump again."},
      find_missing_ids},
+    {{"timer-thread", Severity::error, "A timer wakes a thread that its task does not have.",
+      "Take the core image and pstree.img from the same dump."},
+     find_timers},
     {{"core-unclaimed", Severity::loss, "A core image is of no task.",
       "Take pstree.img from the same dump: the task will not be restored. Where an earlier dump went to the same "
       "directory, the image may have been left over."},

@@ -43,6 +43,60 @@ void find_external(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+// Who leads sessions of the tree, and which groups are in them.
+struct Sessions {
+  explicit Sessions(const CheckedImages& set) {
+    for (const Task& task : set.checkpoint.tasks()) {
+      if (!task.in_tree) continue;
+      if (task.pid == task.sid) leaders.insert(task.sid);
+      groups.emplace(task.sid, task.pgid);
+    }
+  }
+  std::set<std::uint32_t> leaders = {};
+  std::set<std::pair<std::uint32_t, std::uint32_t>> groups = {};  // with their sessions
+};
+
+template <typename Use>
+void each_of_session(const CheckedImages& set, Use use) {
+  if (!set.has_whole_tree()) return;
+  set.each("TTY_INFO", [&](const std::string& image, std::uint64_t entry, const Record& info) {
+    if (info.id("sid") != 0 && info.id("type") != external_terminal) use(image, entry, info);
+  });
+}
+
+// The end of a PTY that is no terminal of its own: /dev/ptmx.
+bool is_master(const Record& info) {
+  constexpr std::uint32_t pty = 1, device = 0x502;
+  return info.id("type") == pty && info.id("rdev") == device;
+}
+
+// CRIU has the leader of its session take a terminal, and hand it to a group of the session.
+void find_sessions(const CheckedImages& set, const Reporter& report) {
+  const Sessions sessions{set};
+  each_of_session(set, [&](const std::string& image, std::uint64_t entry, const Record& info) {
+    const std::uint32_t sid = info.id("sid"), pgrp = info.id("pgrp");
+    if (!sessions.leaders.contains(sid)) {
+      if (is_master(info))
+        report({image, entry, "sid"}, sentence("no task leads session %u, whose terminal it is", sid));
+    } else if (pgrp != 0 && !sessions.groups.contains({sid, pgrp})) {
+      report({image, entry, "pgrp"}, sentence("group %u, which has the terminal, is not in session %u", pgrp, sid));
+    }
+  });
+}
+
+// Other terminals can be taken over from a shell, as that of the root's session is by another rule.
+void find_outer_sessions(const CheckedImages& set, const Reporter& report) {
+  const Task* const root = set.root_task();
+  if (set.plan.shell_job) return;
+  const Sessions sessions{set};
+  each_of_session(set, [&](const std::string& image, std::uint64_t entry, const Record& info) {
+    const std::uint32_t sid = info.id("sid");
+    if (!sessions.leaders.contains(sid) && !is_master(info) && !(root && root->sid == sid))
+      report.need({image, entry, "sid"},
+                  sentence("no task leads session %u, whose terminal it is: the restore needs --shell-job", sid));
+  });
+}
+
 constexpr RuleRow rows[] = {
     {{"terminal-missing", Severity::error, "A terminal is not in tty-info.img.",
       "Take files.img and tty-info.img from the same dump."},
@@ -50,6 +104,12 @@ constexpr RuleRow rows[] = {
     {{"terminal-data", Severity::loss, "What was typed ahead belongs to no terminal.",
       "Take tty-data.img and tty-info.img from the same dump."},
      find_data},
+    {{"terminal-session", Severity::error, "The session of a terminal, or the group that has it, is not in the tree.",
+      "Take tty-info.img and pstree.img from the same dump."},
+     find_sessions},
+    {{"needs-session", Severity::error, "A terminal is of a session outside of the tree.",
+      "Give --shell-job to the restore, which then needs a terminal."},
+     find_outer_sessions},
     {{"needs-terminal", Severity::error, "A terminal from outside was open.",
       "Give --inherit-fd fd[N]:tty[RDEV:DEV] to the restore."},
      find_external},
