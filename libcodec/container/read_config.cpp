@@ -111,6 +111,14 @@ constexpr AnnotationRow engine_rows[] = {
     {"io.container.manager", &Container::engine},
 };
 
+JsonValue object_in(std::string_view text, const char*& why) {
+  const JsonValue root = JsonValue::in(text, why);
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (!root || text[begin] == '{') return root;
+  why = "an object is missing";
+  return {};
+}
+
 void put_if_empty(std::string& into, std::string text) {
   if (into.empty()) into = std::move(text);
 }
@@ -179,7 +187,7 @@ void read_spec(const JsonValue& root, Container& container) {
 }  // namespace
 
 bool read_config_dump(std::string_view text, Container& container, const char*& why) {
-  const JsonValue root = JsonValue::in(text, why);
+  const JsonValue root = object_in(text, why);
   if (!root) return false;
   container.id = root.text({"id"});
   container.name = root.text({"name"});
@@ -195,14 +203,14 @@ bool read_config_dump(std::string_view text, Container& container, const char*& 
 }
 
 bool read_runtime_spec(std::string_view text, Container& container, const char*& why) {
-  const JsonValue root = JsonValue::in(text, why);
+  const JsonValue root = object_in(text, why);
   if (!root) return false;
   read_spec(root, container);
   return true;
 }
 
 bool read_cri_status(std::string_view text, Container& container, const char*& why) {
-  const JsonValue root = JsonValue::in(text, why);
+  const JsonValue root = object_in(text, why);
   if (!root) return false;
   put_texts(root, {"labels"}, container.labels);
   for (const auto& [key, value] : container.labels) read_annotation(container, key, value);

@@ -96,6 +96,11 @@ void Missing::want(const std::string& name) {
   model_.report({Reason::missing_image, directory_ + name});
 }
 
+void Missing::lacks(const std::string& name, const char* what) {
+  if (!model_.has_image(name) || !named_.insert(directory_ + name).second) return;
+  model_.report({.reason = Reason::no_bytes, .image = directory_ + name, .name = what});
+}
+
 void Missing::say(Reason reason, std::string_view what) {
   std::string set = directory_;
   if (set.ends_with('/') || set.ends_with(':')) set.pop_back();

@@ -19,6 +19,8 @@ class Missing {
   Missing(Model& model, std::string_view directory);
 
   void want(const std::string& name);
+  // What an image that was read to its end has not.
+  void lacks(const std::string& name, const char* what);
   // What is wrong with the set as a whole.
   void say(Reason reason, std::string_view what = {});
   void want(std::string_view word, std::uint64_t number) { want(std::string{word} + std::to_string(number) + ".img"); }

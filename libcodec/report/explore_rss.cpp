@@ -140,7 +140,7 @@ void put_run(Exploring& exploring, TaskRuns& runs, const PageRun& run) {
   if (!resource.empty()) put_name(json, "resource", resource);
   json.key("address").number(run.vaddr).key("pages").number(run.nr_pages);
   json.key("bytes").number(bytes_of_pages(run.nr_pages, runs.page_size));
-  exploring.put_nested("flags", [&](JsonWriter& list) { put_flags(list, run); });
+  exploring.put_nested("page_flags", [&](JsonWriter& list) { put_flags(list, run); });
 }
 
 void put_task(Exploring& exploring, const Task& task) {

@@ -11,10 +11,20 @@
 
 namespace critpipe {
 
+// A key whose value is a list or an object, which `put` writes. A line is a row of columns: there it is JSON in a text.
+template <typename Put>
+void put_nested(JsonWriter& json, std::string_view key, bool is_line, Put put,
+                BigNumbers big_numbers = BigNumbers::number) {
+  constexpr std::size_t most_bytes = 256;  // of a text that may be one of millions
+  if (!is_line) return (void)put(json.key(key));
+  StringOutput text{most_bytes};
+  JsonWriter inside{text, false, big_numbers};
+  put(inside);
+  json.key(key).text(text.take());
+}
+
 // A question that is being answered: what is asked, of what, and where the answer goes.
 struct Exploring {
-  static constexpr std::size_t nested_bytes = 256;  // of a text that may be one of millions
-
   const Checkpoint& checkpoint;
   const ExploreOptions& options;
   Output& output;
@@ -35,15 +45,9 @@ struct Exploring {
     return at;
   }
   void end_line() { json.end('}').line_end(); }
-  // A key whose value is a list or an object, which `put` writes. A line is a row of columns: there it is JSON in a
-  // text.
   template <typename Put>
   void put_nested(std::string_view key, Put put) {
-    if (!is_lines()) return (void)put(json.key(key));
-    StringOutput text{nested_bytes};
-    JsonWriter inside{text, false, options.big_numbers};
-    put(inside);
-    json.key(key).text(text.take());
+    critpipe::put_nested(json, key, is_lines(), put, options.big_numbers);
   }
   // Around the elements of a document that is a list.
   void begin_list() {

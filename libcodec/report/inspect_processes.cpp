@@ -50,7 +50,8 @@ bool Inspection::has_anything() const {
   return nr_processes > 0 || !checkpoint->pages_only().empty() || container.is_known() || errors.empty();
 }
 
-bool Inspection::knows_processes() const { return nr_processes > 0 || checkpoint->pages_only().empty(); }
+// No checkpoint is without any.
+bool Inspection::knows_processes() const { return nr_processes > 0; }
 
 std::string Inspection::comm_of(std::uint32_t pid) const {
   const Task* task = checkpoint->find_task(pid);

@@ -38,23 +38,27 @@ void put_list(JsonWriter& json, const char* key, std::span<const std::string> te
   if (!texts.empty()) put_names(json, key, texts);
 }
 
-void put_capabilities(JsonWriter& json, const char* key, std::uint64_t set) {
-  json.key(key).begin('[');
-  for (std::size_t i = 0; i < 64; ++i)
-    if (const std::uint64_t one = std::uint64_t{1} << i; set & one) json.text(capability_names(one));
-  json.end(']');
+void put_capabilities(JsonWriter& json, const char* key, std::uint64_t set, bool is_line) {
+  put_nested(json, key, is_line, [set](JsonWriter& list) {
+    list.begin('[');
+    for (std::size_t i = 0; i < 64; ++i)
+      if (const std::uint64_t one = std::uint64_t{1} << i; set & one) list.text(capability_names(one));
+    list.end(']');
+  });
 }
 
-void put_credentials(JsonWriter& json, const Credentials& own) {
+void put_credentials(JsonWriter& json, const Credentials& own, bool is_line) {
   json.key("uid").number(own.uid).key("gid").number(own.gid);
   json.key("euid").number(own.euid).key("egid").number(own.egid);
-  json.key("groups").begin('[');
-  for (const std::uint32_t group : own.groups) json.number(group);
-  json.end(']');
-  put_capabilities(json, "capabilities", own.effective);
-  put_capabilities(json, "capabilities_permitted", own.permitted);
-  put_capabilities(json, "capabilities_inheritable", own.inheritable);
-  put_capabilities(json, "capabilities_bounding", own.bounding);
+  put_nested(json, "groups", is_line, [&](JsonWriter& list) {
+    list.begin('[');
+    for (const std::uint32_t group : own.groups) list.number(group);
+    list.end(']');
+  });
+  put_capabilities(json, "capabilities", own.effective, is_line);
+  put_capabilities(json, "capabilities_permitted", own.permitted, is_line);
+  put_capabilities(json, "capabilities_inheritable", own.inheritable, is_line);
+  put_capabilities(json, "capabilities_bounding", own.bounding, is_line);
   json.key("no_new_privileges").boolean(own.no_new_privileges);
   put_known(json, "lsm_profile", own.lsm_profile);
 }
@@ -135,7 +139,7 @@ void put_statistics(JsonWriter& json, const Statistics& statistics) {
     if (statistics.values[i]) json.key(fields[i].name).number(*statistics.values[i]);
 }
 
-void put_process(JsonWriter& json, const InspectedProcess& process, bool environment) {
+void put_process(JsonWriter& json, const InspectedProcess& process, bool environment, bool is_line) {
   const Task& task = *process.task;
   json.key("pid").number(task.pid);
   if (task.in_tree) json.key("ppid").number(task.ppid).key("pgid").number(task.pgid).key("sid").number(task.sid);
@@ -152,16 +156,19 @@ void put_process(JsonWriter& json, const InspectedProcess& process, bool environ
     json.key("working_directory_deleted").boolean(process.working_directory_is_deleted);
   }
   put_known(json, "root", process.root);
-  if (process.arguments) put_names(json, "command", *process.arguments);
+  if (process.arguments && is_line) put_name(json, "command", shell_text(*process.arguments));
+  else if (process.arguments) put_names(json, "command", *process.arguments);
   if (task.credentials.is_known) {
-    put_credentials(json, task.credentials);
+    put_credentials(json, task.credentials, is_line);
     json.key("seccomp").text(seccomp_text(task.credentials));
   }
   if (task.has_pagemap)
     json.key("resident_bytes").number(process.resident_bytes).key("stored_bytes").number(process.stored_bytes);
   if (task.in_tree)
     json.key("nr_threads").number(static_cast<std::uint32_t>(task.is_running() ? task.threads.size() : 0));
-  if (environment && process.environment) put_names(json, "environment", *process.environment);
+  if (!environment || !process.environment) return;
+  if (is_line) put_name(json, "environment", shell_text(*process.environment));
+  else put_names(json, "environment", *process.environment);
 }
 
 void put_owners(JsonWriter& json, const char* key, const Inspection& inspection, const std::vector<Owner>& owners) {
@@ -181,7 +188,7 @@ void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
   if (inspected.type != type_unix) json.key("protocol").text(lower(protocol_name(socket.family, socket.protocol)));
   if (socket.state != 0) json.key("state").text(lower(socket_state_name(socket.state)));
   if (inspected.type == type_inet) {
-    json.key("address").text(socket.source).key("port").number(socket.source_port);
+    json.key("local_address").text(socket.source).key("port").number(socket.source_port);
     if (socket.destination_port != 0)
       json.key("peer_address").text(socket.destination).key("peer_port").number(socket.destination_port);
   } else if (inspected.type == type_unix) {

@@ -13,7 +13,8 @@ void put_host(JsonWriter& json, const Inspection& inspection);
 void put_sizes(JsonWriter& json, const InspectedSizes& sizes);
 void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes);  // "pages": [{"kind": "heap", "bytes": 4096}]
 void put_statistics(JsonWriter& json, const Statistics& statistics);
-void put_process(JsonWriter& json, const InspectedProcess& process, bool environment);
+// In a line, lists are texts.
+void put_process(JsonWriter& json, const InspectedProcess& process, bool environment, bool is_line);
 void put_socket(JsonWriter& json, const InspectedSocket& socket);
 void put_file(JsonWriter& json, const InspectedFile& file);
 void put_mount(JsonWriter& json, const InspectedMount& mount);

@@ -15,9 +15,13 @@ void put_all(JsonWriter& json, const char* key, const Items& items, Put put) {
   json.end(']');
 }
 
-void put_attention(JsonWriter& json, const Attention& attention) {
+void put_attention(JsonWriter& json, const Attention& attention, bool is_line) {
   json.key("code").text(attention.code).key("text").text(attention.text);
-  put_all(json, "pids", attention.pids, [&](std::uint32_t pid) { json.number(pid); });
+  put_nested(json, "pids", is_line, [&](JsonWriter& list) {
+    list.begin('[');
+    for (const std::uint32_t pid : attention.pids) list.number(pid);
+    list.end(']');
+  });
 }
 
 void put_counts(JsonWriter& json, const Inspection& all) {
@@ -60,7 +64,7 @@ void Document::processes() {
   put_all(json_, "processes", all_.processes, [&](const InspectedProcess& process) {
     const Task& task = *process.task;
     if (!is_shown(task.pid)) return;
-    put_process(json_.begin('{'), process, options_.environment);
+    put_process(json_.begin('{'), process, options_.environment, false);
     if (task.in_tree) threads(task);
     json_.end('}');
   });
@@ -109,7 +113,7 @@ void Document::put() {
   put_all(json_, "attention", all_.attention, [&](const Attention& attention) {
     const auto chosen = chosen_of(attention, options_.pids);
     if (!chosen) return;
-    put_attention(json_.begin('{'), *chosen);
+    put_attention(json_.begin('{'), *chosen, false);
     json_.end('}');
   });
   put_all(json_, "errors", all_.errors, [&](const Error& error) { json_.text(to_string(error)); });
@@ -187,7 +191,7 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
   lines.end();
   for (const InspectedProcess& process : inspection.processes) {
     if (!is_shown(process.task->pid)) continue;
-    put_process(lines.begin("process"), process, options.environment);
+    put_process(lines.begin("process"), process, options.environment, true);
     lines.end();
   }
   for (const InspectedSocket& socket : inspection.sockets)
@@ -221,7 +225,7 @@ void print_inspection_lines(Output& output, const Inspection& inspection, const 
   for (const Attention& attention : inspection.attention) {
     const auto chosen = chosen_of(attention, options.pids);
     if (!chosen) continue;
-    put_attention(lines.begin("attention"), *chosen);
+    put_attention(lines.begin("attention"), *chosen, true);
     lines.end();
   }
 }

@@ -12,6 +12,13 @@
 
 namespace critpipe {
 
+namespace {
+
+// Other files may be empty.
+bool is_wanted_whole(std::string_view name) { return name == "config.dump" || name == "spec.dump"; }
+
+}  // namespace
+
 struct InspectionReader::Work final : Receiver {
   Work(std::string named, InspectOptions with)
       : input{std::move(named)}, options{std::move(with)}, checkpoints{needs_of(options), options.limits} {}
@@ -227,7 +234,7 @@ Step InspectionReader::Work::end(const Member& member) {
     Error error{Reason::limit_size, member.place};
     error.want = max_container_file_bytes;
     errors.push_back(std::move(error));
-  } else if (!now.text.empty()) {
+  } else if (!now.text.empty() || is_wanted_whole(member.name)) {
     add_text(*member.set, member.place, member.name, now.text);
   }
   return Step::go;
@@ -302,7 +309,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
   inspect_processes(inspection);
   inspection.sizes.is_of_pipe = options.overview && sources[set.source].is_pipe;
-  if (options.overview && inspection.processes.empty()) inspection.nr_processes = set.nr_pagemaps;
+  if (options.overview && !inspection.checkpoint->pages_only().empty()) inspection.nr_processes = set.nr_pagemaps;
   // That there are only pages is an answer, too.
   for (const Error& error : inspection.checkpoint->errors())
     if (error.reason != Reason::no_tree) inspection.errors.push_back(error);

@@ -71,7 +71,9 @@ void Report::processes() {
   const std::vector<std::string> branches = branches_of(all_.processes, options_.unicode);
   std::size_t most = is_brief() ? limits_.processes : all_.processes.size(), shown = 0, left = 0;
   if (most + 1 == all_.processes.size()) ++most;
-  const std::string of = options_.pids.empty() ? "" : std::to_string(options_.pids.size()) + " of ";
+  const auto is_asked = [&](const InspectedProcess& one) { return is_chosen(options_.pids, one.task->pid); };
+  const std::string of =
+      options_.pids.empty() ? "" : std::to_string(std::ranges::count_if(all_.processes, is_asked)) + " of ";
   line(padded("    pid user     s  thr  resident  ", 0) +
        (all_.processes.size() == 1 ? "command" : "command (" + of + plural_processes(all_) + ")"));
   for (std::size_t i = 0; i < all_.processes.size(); ++i) {

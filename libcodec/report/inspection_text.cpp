@@ -145,6 +145,7 @@ void Report::title() {
   const std::string_view pages_only = all_.checkpoint->pages_only();
   if (container.is_known()) {
     std::string text = visible(container.name.empty() ? container.id.substr(0, 12) : container.name);
+    if (text.empty()) text = "-";
     if (!container.pod.empty()) {
       text += " in pod " + visible(container.pod);
       if (!container.pod_namespace.empty()) text += " of namespace " + visible(container.pod_namespace);
@@ -154,7 +155,8 @@ void Report::title() {
     return;
   }
   if (!pages_only.empty()) return fact("checkpoint", std::string{pages_only});
-  std::string text = plural_processes(all_) + " dumped by " + criu_text(container);
+  std::string text =
+      (all_.knows_processes() ? plural_processes(all_) : "unknown processes") + " dumped by " + criu_text(container);
   const auto is_any = [&](bool hosts) {
     return std::ranges::any_of(all_.namespaces,
                                [&](const auto& ns) { return ns.kind == "pid" && ns.is_hosts == hosts; });

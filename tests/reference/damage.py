@@ -8,7 +8,7 @@ is deleted, cut short, emptied, replaced by an image of another kind, and loses 
 deleted; images of two tasks change places; what is in a list is taken out of it; mounts and tasks are put on each other; pages
 images grow; and every reference from one image to another is bent. Each time crit-check must say that a restore will fail or lack something; what it can't see, or what
 CRIU doesn't mind, is in TOLERATED, with the reason, and then there must be no finding of that kind, so that the table can't grow
-stale. All JSON fits its schema, and each rule has found something, here or in a case of crit-check.
+stale. Of damages that are alike a share is done (see sampling.py). All JSON fits its schema, and each rule has found something, here or in a case of crit-check.
 """
 import glob
 import json
@@ -23,12 +23,14 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from checking import check, done, fail
 import json_schema
+from sampling import Sample
 
 BIN, FOLDER = map(os.path.abspath, sys.argv[1:3])
 ONLY = sys.argv[3:]
 MOST_ENTRIES = 6            # of an image, spread over it, that are deleted and repeated
 NONSENSE = 40404
 SCHEMA = json_schema.load(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../schemas/crit-check.json"))
+SAMPLE = Sample(5, first=3)
 counts = {"found": 0, "tolerated": 0}
 rules = set()               # that found something
 
@@ -108,6 +110,9 @@ class Damages:
         with open(os.path.join(self.folder, name), "wb") as file:
             file.write(data)
 
+    def kind_of(self, name):
+        return (self.json.get(name) or {}).get("magic", "")
+
     def check_json(self):
         """The document of --json, and each of the lines."""
         said = subprocess.run([f"{BIN}/crit-check", "--json", "--severity=note", self.folder], capture_output=True, check=False)
@@ -121,7 +126,7 @@ class Damages:
         """The set is damaged: is it found?"""
         code, findings, said = crit_check(self.folder)
         what = f"{self.name}: {damage} {name} {about}".rstrip()
-        kind = kind or (self.json.get(name) or {}).get("magic", "")
+        kind = kind or self.kind_of(name)
         why = next((why for word, image, why in TOLERATED if re.fullmatch(word, damage) and
                     (re.fullmatch(image, name) or re.fullmatch(image, kind))), None)
         rules.update(finding["rule"] for finding in findings)
@@ -145,15 +150,17 @@ class Damages:
     def with_json(self, damage, name, change, about=""):
         document = json.loads(json.dumps(self.json[name]))
         if change(document["entries"]) is not False:
-            self.with_image(damage, name, from_json(document), about)
+            self.with_image(damage, name, document, about)
 
     def with_all(self, damage, about, changes, kind):
-        """Several images at once: name -> bytes, or None."""
+        """Several images at once: name -> bytes, a document, or None."""
+        if not SAMPLE.takes((damage, kind or self.kind_of(min(changes)), re.sub(r"\d+", "", str(about)))):
+            return
         for name, data in changes.items():
             if data is None:
                 os.unlink(os.path.join(self.folder, name))
             else:
-                self.write(name, data)
+                self.write(name, from_json(data) if isinstance(data, dict) else data)
         self.judge(damage, min(changes), about, kind)
         for name in changes:
             self.write(name, self.bytes[name])

@@ -307,7 +307,7 @@ def check_sockets(place, mine, truth):
                     continue
                 same(place, f"{what} state", socket.get("state") in SS_STATES[words[1]], True)
                 ends = [("" if socket.get(key, "") in ("0.0.0.0", "::") else socket.get(key, ""), socket.get(port, 0))
-                        for key, port in (("address", "port"), ("peer_address", "peer_port"))]
+                        for key, port in (("local_address", "port"), ("peer_address", "peer_port"))]
                 same(place, f"{what} ends", ends, [end_of(words[4]), end_of(words[5])])
                 if words[1] == "ESTAB" and words[0] == "tcp":
                     queues = [socket.get("receive_queue_bytes", 0), socket.get("send_queue_bytes", 0)]

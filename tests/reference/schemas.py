@@ -7,7 +7,7 @@ usage: schemas.py BIN CHECKPOINTS SCHEMAS
    installed for it, and has no key that the schema does not name.
 2. The lines of one kind, over all checkpoints, have in each key one type beside null: a table of SQL needs no cast. With
    --big-numbers=text the keys of 64 bits are text in all lines. They are loaded into SQLite and come out as they went in.
-   Lines of crit-x have no lists and objects, and records of several kinds share a key only if it has one type.
+   Lines of crit-x and crit-inspect have no lists and objects, and rows of all kinds of them share a key only if it has one type.
 An output without a form in its schema is a failure, and so is a form of these programs that nothing here prints. A schema
 names its forms in its anyOf.
 """
@@ -41,6 +41,7 @@ DOCUMENTS = [
     ("crit-check", "document", "--json --severity note"), ("crit-check", "rules", "--rules --json #"), ("crit-inspect", "table", "--table --json"),
     ("crit-inspect", "checkpointctl", "--checkpointctl --environment"), ("crit-repack", "document", "--compress --plan --json"),
 ] + [("crit-x", word, f"{word} --json") for word in ("ps", "fds", "mems", "rss", "sk")]
+TOGETHER = ("crit-x", "crit-inspect")   # whose lines go into one table
 SHAPES = ("type", "enum", "const", "minimum", "pattern", "properties", "required", "additionalProperties", "items", "anyOf", "oneOf", "$ref",
           "description", "title", "$schema", "$id", "$defs", "definitions")
 NAMES = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number", type(None): "null"}
@@ -159,7 +160,7 @@ def main():
             schemas[os.path.basename(path)[:-5]] = json.load(file)
     checkpoints = sorted(os.path.relpath(os.path.dirname(path), CHECKPOINTS)
                          for path in glob.glob(f"{CHECKPOINTS}/**/inventory.img", recursive=True))
-    printed = set()
+    printed, together = set(), {}
     big = [(program, form, f"{arguments} --big-numbers=text") for program, form, arguments in LINES + DOCUMENTS[:3]
            if program != "crit-check"]
     for program, form, arguments, texts in outputs(LINES + DOCUMENTS + big, checkpoints):
@@ -176,8 +177,12 @@ def main():
                 fail(what, wrong)
         if is_lines and form != "member":
             check_columns(what, rows)
-            if program == "crit-x" and (nested := [key for row in rows for key, value in row.items() if isinstance(value, (dict, list))]):
-                fail(what, f"{nested[0]} is no column")
+            if program in TOGETHER:
+                together.setdefault("--big-numbers=text" in arguments, []).extend(rows)
+                if nested := [key for row in rows for key, value in row.items() if isinstance(value, (dict, list))]:
+                    fail(what, f"{nested[0]} is no column")
+    for rows in together.values():
+        check_columns(" and ".join(TOGETHER), rows)
     for program, schema in schemas.items():
         check_records(program, schema)
         for one in schema["anyOf"]:

@@ -19,7 +19,10 @@ void collect_pstree(Model& model, std::uint32_t, const Entry& entry) {
   model.tasks.push_back(std::move(task));
 }
 
-void expect_pstree(const Model&, Missing& missing) { missing.want("pstree.img"); }
+void expect_pstree(const Model& model, Missing& missing) {
+  missing.want("pstree.img");
+  if (std::ranges::none_of(model.tasks, &Task::in_tree)) missing.lacks("pstree.img", "it has no task");
+}
 
 constexpr CollectedKind rows[] = {
     {"PSTREE", always, collect_pstree, expect_pstree},
