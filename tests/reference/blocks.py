@@ -8,6 +8,7 @@ development versions of CRIU have written. What the programs say of these must b
 directory, an archive in both orders, and a pipe. What crit-repack writes is read here, page by page: compressed,
 decompressed again, flattened out of a chain, without zeros. Last come lists of blocks that are wrong.
 """
+import functools
 import json
 import os
 import random
@@ -34,6 +35,7 @@ def read_length(block, at, length):
     return length, at
 
 
+@functools.lru_cache(10_000)
 def unlz4(block, size):
     out, at = bytearray(), 0
     while at < len(block):
@@ -47,9 +49,11 @@ def unlz4(block, size):
         offset, = struct.unpack_from("<H", block, at)
         at += 2
         length, at = read_length(block, at, token & 15)
-        start = len(out) - offset
-        for i in range(length + 4):
-            out.append(out[start + i])
+        start, length = len(out) - offset, length + 4
+        while length:               # what is copied may reach into what it makes
+            piece = out[start:start + length]
+            out += piece
+            length -= len(piece)
     assert len(out) == size, (len(out), size)
     return bytes(out)
 
@@ -71,6 +75,7 @@ def sequence(literals, offset, match):
     return out
 
 
+@functools.lru_cache(10_000)
 def lz4(data):
     """Greedy, and far from good."""
     out, seen, begin, at = bytearray(), {}, 0, 0

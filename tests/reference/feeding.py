@@ -5,7 +5,10 @@ import subprocess
 import tempfile
 import threading
 
+from sampling import LONG
+
 FEEDS = ("file", "pipe", "bytes")
+MOST_SINGLE_BYTES = 200_000 if LONG else 20_000   # of more, a few at a time
 
 
 def feed(fd, data, feed_form):
@@ -14,7 +17,7 @@ def feed(fd, data, feed_form):
         chance = random.Random(len(data))
         try:
             while at < len(data):
-                size = chance.choice((1, 7, 512, 4096)) if len(data) > 200_000 else 1
+                size = chance.choice((1, 7, 512, 4096)) if len(data) > MOST_SINGLE_BYTES else 1
                 if feed_form == "pipe":
                     size = len(data)
                 at += os.write(fd, view[at:at + size])

@@ -88,8 +88,8 @@ def peak_memory(data):
 
 small = {"pages-1.img": os.urandom(300_000), "pagemap-1.img": pagemap(1, 500), "pipes-data.img": extras(5000, 20)}
 one("small", small, lambda name: 4096 if name.startswith("pages") else 100, False)
-large = {"pages-1.img": os.urandom(12 << 20), "pagemap-1.img": pagemap(1, 300_000), "pages-2.img": os.urandom(9 << 20),
-         "pagemap-2.img": pagemap(2, 250_000), "fifo-data.img": b""}
+large = {"pages-1.img": os.urandom(12 << 20), "pagemap-1.img": pagemap(1, 120_000), "pages-2.img": os.urandom(9 << 20),
+         "pagemap-2.img": pagemap(2, 100_000), "fifo-data.img": b""}
 large["fifo-data.img"] = struct.pack("<II", 0x54564319, 0x59333054)
 one("large", large, lambda name: 65536, True)
 # An entry with a long extra is one piece of text: what comes meanwhile waits.

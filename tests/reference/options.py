@@ -7,18 +7,24 @@ FOLDER holds checkpoint directories. The options are those of --help: one that t
 1. What selects and matches nothing ends with exit 2 and says what is not there; with several inputs, one that has it is enough.
 2. Of two options given together, each does what it does alone, or they are refused: nothing is ignored. An option does
    something alone if it changes the answer; it is ignored beside another if it changes nothing there. What is right all the
-   same is in FINE, with the reason.
+   same is in FINE, with the reason. Each pair of options is tried in one mode, and in a share of the others (see sampling.py).
 """
 import concurrent.futures
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from sampling import Sample
+
 BIN = os.path.abspath(sys.argv[1])
 FOLDER = os.path.abspath(sys.argv[2])
+SAMPLE = Sample(6)
 failures = []
 
 # Program, its modes (each a mode's own arguments), and a value for each option that takes one.
@@ -120,8 +126,12 @@ def run(command):
     """Exit code, and everything that was written: standard output and the files."""
     work = tempfile.mkdtemp(dir=WORK)
     try:
-        done = subprocess.run(["bash", "-c", filled(command, work)], cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=60)
+        words, source = shlex.split(filled(command, work)), os.devnull
+        if "<" in words:
+            source = words.pop(words.index("<") + 1)
+            words.remove("<")
+        with open(source, "rb") as file:
+            done = subprocess.run(words, cwd=work, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         written = [done.stdout]
         for folder, folders, files in os.walk(work):
             folders.sort()
@@ -167,7 +177,7 @@ def combine(program, modes, given):
                 jobs[mode, (first,)] = line(first), pool.submit(run, line(first))
             for first in options:
                 for second in options:
-                    if first < second:
+                    if first < second and SAMPLE.takes((program, first, second)):
                         jobs[mode, (first, second)] = line(first, second), pool.submit(run, line(first, second))
         for mode in modes:
             compare(program, mode, options, {key[1]: (text, job.result()) for key, (text, job) in jobs.items() if key[0] == mode})

@@ -4,8 +4,10 @@
 usage: parents.py BIN FOLDER
 
 FOLDER holds checkpoint directories. Each is cut into a chain: a third of the entries of its pagemaps is stored, a third is in
-the parent, and a third in the parent of that. Archives and streams have the members in several orders.
+the parent, and a third in the parent of that. Archives and streams have the members in several orders. Of the modes in all of
+these a share is taken (see sampling.py).
 """
+import functools
 import json
 import os
 import random
@@ -18,10 +20,12 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import container_images
+from sampling import Sample
 
 BIN, FOLDER = map(os.path.abspath, sys.argv[1:3])
 LINKS = 3                           # sets of a chain
 IN_PARENT, PRESENT = 1, 4
+SAMPLE = Sample(4)
 failures = []
 nr_runs = 0
 
@@ -175,10 +179,10 @@ def one_chain(name):
                 mode = mode.replace("{" + key + "}", value)
             modes.append((program, mode.split()))
 
-        def answers(folder, parents=(), piped=None):
-            return [run(program, [*parents, *("-" if piped and word == "@" else "ck" if word == "@" else word for word in words)],
-                        folder, piped) for program, words in modes]
-        wanted = answers(linked)
+        def answer(program, words, folder, parents=(), piped=None):
+            return run(program, [*parents, *("-" if piped and word == "@" else "ck" if word == "@" else word for word in words)],
+                       folder, piped)
+        wanted = [answer(program, words, linked) for program, words in modes]
         if any(code == 2 for _, _, code in wanted) or wanted[MODES.index(("crit-grep", "--memory PATH= @"))][2] != 0:
             return fail(name, f"the chain with links is not right: {[answer[1:] for answer in wanted]}")
         for number, (form, parent_form, piped) in enumerate((
@@ -193,9 +197,12 @@ def one_chain(name):
                 write_as(parent_form, os.path.join(work, f"set-{level}"), os.path.join(folder, f"parent-{level}"))
                 parents += ["--parent", f"parent-{level}"]
             content = open(os.path.join(folder, "ck"), "rb").read() if piped else None
-            for (program, words), want, got in zip(modes, wanted, answers(folder, parents, content)):
+            for (program, words), want in zip(modes, wanted):
                 if piped and "--memory 4K" in " ".join(words):
                     continue                # all of a pipe is held, and that is more
+                if not SAMPLE.takes((form, parent_form, *words)):
+                    continue
+                got = answer(program, words, folder, parents, content)
                 if form == "OCI directory":  # its layer names the set
                     got = (sorted(re.sub(rb'"set": "[0-9a-f]{12}"', b'"set": ""', line) for line in got[0]), *got[1:])
                     want = (sorted(want[0]), *want[1:])
@@ -222,6 +229,8 @@ def packed(name, path, linked, work, modes, wanted):
             if "whole" not in words:
                 inputs["standard input"] = (["-" if word == "@" else word for word in words], "ck")
             for how, (line, file) in inputs.items():
+                if not SAMPLE.takes((form, how, program)):
+                    continue
                 out, errors, code = run(program, [*select, *line], folder, file=file)
                 if chosen:
                     out = [line.replace(f'"set": "{chosen}"'.encode(), b'"set": ""') for line in out]
@@ -232,7 +241,12 @@ def packed(name, path, linked, work, modes, wanted):
 
 def place_free(lines):
     """Places of images differ from form to form."""
-    return sorted(re.sub(rb"(?:ck|-)(?::[^ :\"]*)?[:/](?=[\w-]+\.img)", b"ck:", line) for line in lines)
+    return sorted(map(without_place, lines))
+
+
+@functools.lru_cache(100_000)
+def without_place(line):
+    return re.sub(rb"(?:ck|-)(?::[^ :\"]*)?[:/](?=[\w-]+\.img)", b"ck:", line)
 
 
 names = [name for name in ("demo", "memory-4.1", "memory-4.2", "shop-4.1", "container") if os.path.isdir(os.path.join(FOLDER, name))]
