@@ -58,9 +58,9 @@ const Rule& Here::rule_of(std::string_view check, Severity severity, std::string
 }
 
 void Here::add(CheckedSet& set, const MachineFinding& finding) {
-  const Rule& rule = rule_of(finding.check, finding.severity, sentence_of(finding.advice));
   ++count_of(set, finding.severity);
   if (set.findings.size() >= max_findings) return;
+  const Rule& rule = rule_of(finding.check, finding.severity, sentence_of(finding.advice));
   set.findings.push_back({.rule = &rule,
                           .severity = finding.severity,
                           .image = set.text,

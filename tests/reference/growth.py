@@ -69,6 +69,23 @@ def epolls_with_targets(images, count):
     images.change("files.img", files)
 
 
+def locks(images, count):
+    """As many descriptors as locks on them, and timers that wake threads."""
+    def table(entries):
+        entries += [dict(entries[0], fd=1000 + i) for i in range(count)]
+
+    def held(entries):
+        entries += [dict(entries[0], fd=1000 + i) for i in range(count)]
+
+    def timers(entries):
+        timer = {"it_id": 0, "clock_id": 0, "si_signo": 14, "it_sigev_notify": 4, "sival_ptr": 0, "overrun": 0, "isec": 0, "insec": 0,
+                 "vsec": 0, "vnsec": 0, "notify_thread_id": 8}
+        entries[0]["tc"]["timers"]["posix"] = [dict(timer, it_id=i) for i in range(count)]
+    images.change("fdinfo-2.img", table)
+    images.change("filelocks.img", held)
+    images.change("core-7.img", timers)
+
+
 def memfds(images, count):
     """Code that runs from memfds of as many names."""
     def files(entries):
@@ -124,7 +141,7 @@ def cost(words):
 def main():
     with tempfile.TemporaryDirectory() as scratch:
         dense_matches(scratch)
-        for things in (epolls, epolls_with_targets, memfds, mounts):
+        for things in (epolls, epolls_with_targets, locks, memfds, mounts):
             costs = {}
             for count in (FEW, MANY):
                 folder = f"{scratch}/set"

@@ -300,6 +300,13 @@ void find_lock_owners(const CheckedImages& set, const Reporter& report) {
 
 // CRIU takes the lock in the task, by the descriptor.
 void find_locked(const CheckedImages& set, const Reporter& report) {
+  std::map<std::uint32_t, std::unordered_set<std::uint32_t>> tables;  // those in which there are locks
+  const auto has_open = [&](const Task& task, std::uint32_t fd) {
+    const auto [table, is_new] = tables.try_emplace(task.ids.files);
+    if (is_new)
+      for (const Descriptor& one : set.checkpoint.descriptors(task)) table->second.insert(one.fd);
+    return table->second.contains(fd);
+  };
   const auto look = [&](const std::string& image, std::uint64_t entry, const Record& lock) {
     const Task* const task = set.checkpoint.find_task(lock.id("pid"));
     if (!task || !task->in_tree || set.is_cut) return;  // another rule
@@ -307,8 +314,7 @@ void find_locked(const CheckedImages& set, const Reporter& report) {
       return report({image, entry, "pid"}, sentence("task %u, which holds the lock, has ended: it is lost", task->pid),
                     Severity::loss);
     if (task->ids.files == 0 || set.is_damaged(CheckedImages::name_of_image("FDINFO", task->ids.files))) return;
-    const auto has_fd = [&](const Descriptor& descriptor) { return descriptor.fd == lock.id("fd"); };
-    if (std::ranges::none_of(set.checkpoint.descriptors(*task), has_fd))
+    if (!has_open(*task, lock.id("fd")))
       report({image, entry, "fd"}, sentence("task %u, which holds the lock, has no descriptor %d", task->pid,
                                             static_cast<int>(lock.id("fd"))));
   };

@@ -129,13 +129,15 @@ void find_sockets(const CheckedImages& set, const Reporter& report) {
 void find_files(const CheckedImages& set, const Reporter& report) {
   if (!set.has_whole_tree() || set.is_cut) return;
   const std::set<std::uint32_t> networks = known_networks(set);
+  std::set<std::pair<std::uint32_t, std::uint32_t>> known;  // kinds, as bits, and numbers; 0: a task has an unknown one
+  for (const Task* const task : set.running())
+    for (const NamespaceKind& kind : namespace_kinds()) known.emplace(kind.bit, task->ids.*kind.id);
   for (const SeenFile& file : set.files()) {
     if (type_name(file.type) != "NS") continue;
     const std::uint32_t id = file.record.id("ns_id"), bit = file.record.id("ns_cflag");
     const auto kind = std::ranges::find(namespace_kinds(), bit, &NamespaceKind::bit);
-    if (kind == namespace_kinds().end() || kind->id == &Ids::cgroup_ns) continue;
-    const auto is_there = [&](const Task* task) { return task->ids.*kind->id == id || task->ids.*kind->id == 0; };
-    if (std::ranges::none_of(set.running(), is_there) && !(bit == new_net && networks.contains(id)))
+    if (kind == namespace_kinds().end() || kind->id == &Ids::cgroup_ns || known.contains({bit, 0})) continue;
+    if (!known.contains({bit, id}) && !(bit == new_net && networks.contains(id)))
       report({std::string{file.image}, file.entry, "nsf.ns_id"},
              sentence("%s namespace %u, which is open, is of no task", kind->name, id));
   }

@@ -160,9 +160,11 @@ void find_timers(const CheckedImages& set, const Reporter& report) {
   if (!set.has_whole_tree()) return;
   for (const Task* const task : set.running()) {
     const auto core = set.cores.find(task->pid);
-    if (core == set.cores.end()) continue;
+    if (core == set.cores.end() || core->second.timer_threads.empty()) continue;
+    std::set<std::uint32_t> own;
+    for (const Thread& thread : task->threads) own.insert(thread.tid);
     for (const std::uint32_t tid : core->second.timer_threads)
-      if (std::ranges::find(task->threads, tid, &Thread::tid) == task->threads.end())
+      if (!own.contains(tid))
         report({CheckedImages::name_of_image("CORE", task->pid), 0, "tc.timers.posix.notify_thread_id"},
                sentence("thread %u, which a timer wakes, is none of task %u", tid, task->pid));
   }
