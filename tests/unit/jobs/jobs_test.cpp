@@ -71,6 +71,26 @@ TEST(Jobs, AStopBehindTheLastWordIsTooLate) {
   EXPECT_TRUE(stop_at(pb::DUMP, "pre-dump", When::after_answer).end.stopped);
 }
 
+// A service that answers late, and nothing before; with a patience of 100 ms.
+JobEnd end_of_late(CriuRequest request, pb::criu_req_type type) {
+  FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) {
+    usleep(400000);
+    send(tests::answer_of(type, true), -1);
+    return true;
+  }};
+  const OwnedDescriptor directory{open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  return dump_into({.service = service.path(), .patience = 100}, {}, directory.fd(), {}, request);
+}
+
+TEST(Jobs, ADumpWithoutAnEventIsGivenUpButNoPreDumpWhichHasNone) {
+  EXPECT_TRUE(end_of_late(CriuRequest::dump, pb::DUMP).error);
+  for (const auto& [request, type] :
+       {std::pair{CriuRequest::pre_dump, pb::PRE_DUMP}, std::pair{CriuRequest::single_pre_dump, pb::SINGLE_PRE_DUMP}}) {
+    const JobEnd end = end_of_late(request, type);
+    EXPECT_FALSE(end.error) << to_string(end.error);
+  }
+}
+
 class ConfigFiles : public testing::Test {
  protected:
   void SetUp() override {
