@@ -17,6 +17,8 @@ namespace critpipe {
 
 namespace {
 
+constexpr std::string_view inventory = "inventory.img";
+
 void add_parents(PageDirectory& directory, std::vector<Directory::Identity>& parents) {
   for (PageDirectory* above = directory.linked_parent(); above; above = above->linked_parent())
     if (const auto identity = above->identity()) parents.push_back(*identity);
@@ -168,8 +170,8 @@ bool CheckReader::wants(std::string_view path) {
   const std::string_view name = last_part(path);
   if (name == "parent") return true;
   if (work_->parents.empty() && EngineFiles::knows(name)) return true;
-  const bool has_pages = memory_of_name(name) || is_pages_name(name);
-  return is_image_name(path) && (work_->parents.empty() || has_pages);
+  const bool is_of_parent = memory_of_name(name) || is_pages_name(name) || name == inventory;
+  return is_image_name(path) && (work_->parents.empty() || is_of_parent);
 }
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
@@ -199,6 +201,7 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
 void CheckReader::report(const Error& error) {
   const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
   const bool is_parent = !work_->parents.empty();
+  if (is_parent && last_part(error.image) == inventory) return;  // which a restore does not read
   if (is_parent) work_->parents.back().has_failed = true;
   if (no_input || fault_of(error.reason) != Fault::data) work_->fail(error);
   else keep_error(is_parent ? work_->damages_of_parents : work_->damages, error, work_->room_for_damages);

@@ -197,6 +197,7 @@ class CheckedImages final : public PageStore {
   // PageStore.
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
+  std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   void close_directory() { directory_.reset(); }
 
  private:

@@ -285,9 +285,7 @@ constexpr RuleRow rows[] = {
     {{"pagemap-empty", Severity::warning, "An entry of a pagemap has no pages.", "Nothing: CRIU passes it over."}},
     {{"pagemap-flags", Severity::error,
       "An entry of a pagemap has flags that contradict each other; or flags that are not known, which is a warning.",
-      "Take the pagemap from the dump as it was written; where flags are not known, look whether a newer release of "
-      "CRIU "
-      "made the dump."}},
+      "Take the pagemap from the dump as it was written; or look whether a newer release of CRIU made the dump."}},
     {{"pagemap-owner", Severity::loss, "A pagemap is of no task and of no object that is mapped.",
       "Take pstree.img from the same dump: the memory will not be restored. Where an earlier dump went to the same "
       "directory, the pagemap may have been left over."}},
