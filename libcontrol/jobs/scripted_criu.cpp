@@ -67,6 +67,7 @@ Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words
   for (const auto& [key, fd] : setup.inherited) options.keep.push_back(fd);
   options.input = setup.terminal;
   options.new_session = setup.terminal < 0;
+  options.ends_group = command[1] == "dump";  // that of a restore may have tasks in it
   error = child_.start(command, options);
   if (error) {
     error.reason = Reason::no_criu;

@@ -101,11 +101,13 @@ int status_of(const siginfo_t& info) {
 
 }  // namespace
 
-Child::Child(Child&& other) noexcept : pid_{other.pid_}, pidfd_{std::move(other.pidfd_)} {}
+Child::Child(Child&& other) noexcept
+    : pid_{other.pid_}, pidfd_{std::move(other.pidfd_)}, ends_group_{other.ends_group_} {}
 
 Child& Child::operator=(Child&& other) noexcept {
   std::swap(pid_, other.pid_);
   std::swap(pidfd_, other.pidfd_);
+  std::swap(ends_group_, other.ends_group_);
   return *this;
 }
 
@@ -146,6 +148,7 @@ Error Child::start(const std::vector<std::string>& command, const ChildOptions& 
   }
   pid_ = pid;
   pidfd_ = OwnedDescriptor{pidfd};
+  ends_group_ = options.new_session && options.ends_group;
   return {};
 }
 
@@ -156,6 +159,8 @@ void Child::signal(int number) const {
 int Child::wait() {
   if (!pidfd_) return -1;
   siginfo_t info = {};
+  // As long as it has not been reaped, its group is nobody else's.
+  if (ends_group_ && wait_on(pidfd_.fd(), WNOWAIT, info) == 0 && info.si_code != CLD_EXITED) kill(-pid_, SIGKILL);
   const int result = wait_on(pidfd_.fd(), 0, info);
   pidfd_.reset();
   return result == 0 ? status_of(info) : -1;

@@ -184,6 +184,7 @@ Error Criu::begin(CriuRequest request, const CriuOptions* options, bool notify) 
   if (inner_->busy) return {.reason = Reason::usage, .name = "a call to CRIU is still under way"};
   if (Error error = inner_->open()) return error;
   inner_->request = request;
+  if (request == CriuRequest::restore) inner_->worker.spare_group();
   if (inner_->worker.send(inner_->request_with(options, notify))) return inner_->lost();
   inner_->busy = true;
   return {};

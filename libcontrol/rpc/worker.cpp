@@ -31,6 +31,7 @@ Error Worker::start(const std::string& program, const std::vector<int>& keep) {
   options.keep.push_back(theirs.fd());
   // Signals of our terminal are for us: we end the conversation, and CRIU lets the tree go on.
   options.new_session = true;
+  options.ends_group = true;  // CRIU tries a kernel's features out in children, which wait for it
   error = child_.start({program, "swrk", std::to_string(theirs.fd())}, options);
   if (error) {
     socket_.reset();

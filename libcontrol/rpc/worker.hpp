@@ -25,6 +25,7 @@ class Worker {
   // Does not wait. `descriptor`: the first that came with it; others are closed.
   Got receive(std::string& message, OwnedDescriptor& descriptor);
   void kill() { child_.signal(SIGKILL); }
+  void spare_group() { child_.spare_group(); }  // which may have tasks that were restored
   // Closes the socket and waits for the child; its status, 0 for a service.
   int close();
   // Hangs up. A worker that has not ended in that time is left alone: its pid; 0: it has ended.

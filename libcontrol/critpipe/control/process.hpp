@@ -62,6 +62,7 @@ struct ChildOptions {
   std::string directory = {};                 // where it runs; empty: where we do
   std::vector<std::string> environment = {};  // NAME=VALUE, added to ours
   bool new_session = false;                   // signals of our terminal do not reach it
+  bool ends_group = false;                    // with it: if a signal ends it, what it leaves of its group is killed
   bool dies_with_us = false;                  // it gets SIGKILL when the thread that started it ends
 };
 
@@ -83,10 +84,12 @@ class Child {
   bool wait_for(int milliseconds, int& status);  // false: it still runs
   bool ends_before(int stop_fd) const;           // waits; false: the descriptor is readable, and it still runs
   void let_go() { pidfd_.reset(); }              // it is nobody's any more: not killed, not waited for
+  void spare_group() { ends_group_ = false; }    // ChildOptions::ends_group holds no more
 
  private:
   pid_t pid_ = -1;
   OwnedDescriptor pidfd_;
+  bool ends_group_ = false;
 };
 
 // Another process, held by pidfd with its start time: a pid that is used again is not mistaken for it.

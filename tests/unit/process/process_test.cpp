@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -76,6 +77,25 @@ TEST(Child, IsKilledWithItsObject) {
     EXPECT_FALSE(child.wait_for(10, status));
   }
   EXPECT_EQ(kill(pid, 0), -1);
+}
+
+// What a program that was killed has left: it holds the pipe open as long as it runs.
+TEST(Child, TakesItsGroupAlongWhereThatIsAskedFor) {
+  for (const bool ends_group : {false, true}) {
+    Error error;
+    OwnedDescriptor read_end, write_end;
+    ASSERT_TRUE(pipe_pair(read_end, write_end, error));
+    Child child;
+    ASSERT_FALSE(child.start({"sh", "-c", "sleep 1000 & echo $!; kill -KILL $$"},
+                             {.output = write_end.fd(), .new_session = true, .ends_group = ends_group}));
+    write_end.reset();
+    EXPECT_EQ(child.wait(), SIGKILL);
+    char number[16] = {};
+    EXPECT_GT(read(read_end.fd(), number, sizeof number - 1), 0);
+    pollfd end = {read_end.fd(), POLLIN, 0};
+    EXPECT_EQ(poll(&end, 1, ends_group ? 5000 : 50), ends_group ? 1 : 0);
+    if (!ends_group) kill(std::stoi(number), SIGKILL);
+  }
 }
 
 TEST(HeldProcess, IsAliveUntilItEnds) {
