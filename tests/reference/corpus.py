@@ -9,7 +9,6 @@ same bytes; where it did not answer rightly, the reason stands in the table belo
 import collections
 import concurrent.futures
 import hashlib
-import json
 import os
 import re
 import subprocess
