@@ -115,8 +115,8 @@ class CheckReader final : public Decoding {
   // What is read from here on is an input that holds the pages of a parent: that of the only set that was read before,
   // or of the parent that was begun last. Of its images only pagemaps and pages images are looked at.
   void begin_parent(const std::string& input);
-  // Call once, after the last input. One for each set but those of begun parents, in the order in which they begin.
-  // Parts of a checkpoint whose other parts are `known` need not be one themselves.
+  // Call once, after the last input. One for each set except parents begun with begin_parent(), in the order in which
+  // they begin. A set that is part of a checkpoint is no fault if `known` has the other parts.
   std::vector<CheckedSet> finish(const KnownInputs& known = {});
   // Why inputs could not be looked at, max_kept_errors at the most. Damage is not among them, but a finding.
   std::span<const Error> errors() const;

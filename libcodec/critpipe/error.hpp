@@ -3,9 +3,10 @@
 // Inner loops return a Reason; the layer that knows the place fills in the rest, once. The library never prints, and it
 // throws nothing but std::bad_alloc, and what callbacks of its user throw.
 //
-//     const Error error{Reason::cut_payload, "fs-12.img", 12, 0, 4, 2};
+//     const Error error{.reason = Reason::cut_magic, .image = "fs-12.img",
+//                       .offset = 0, .want = 4, .have = 2};
 //     std::string line = to_string(error);
-//     // fs-12.img: offset 12: entry 0: payload cut short: need 4 bytes, have 2
+//     // fs-12.img: offset 0: magic cut short: need 4 bytes, have 2
 //
 // `cut_` means that the file ends early (copy it again), `bad_` that its bytes are wrong (report it), `limit_` that it
 // is larger than this program allows, `io_` that the system refused. An error ends its image, since the format has no

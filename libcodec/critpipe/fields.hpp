@@ -189,8 +189,8 @@ struct Checked {
 // Checks a payload: wire format, lengths, nesting, required fields. False: it is invalid, and the verdict says why.
 // Requires: the verdict is newly made.
 bool check(const Message& message, Bytes payload, Checked& verdict);
-// Is a payload a draft of the message? Yes where it has a field that only the draft has. Both may be found wrong; the
-// verdict is of the one that it is.
+// Whether a payload is of the draft form: it has a field that only `draft` has. `verdict` is check()'s for the form
+// chosen.
 bool is_draft(const Message& draft, const Message& message, Bytes payload, Checked& verdict);
 inline Checked check(const Message& message, Bytes payload) {
   Checked verdict;

@@ -143,8 +143,8 @@ class Stage : public Sink {
   Sink* next_;
 };
 
-// Whose word is taken for the kind of an image that is not raw. both: one whose name is that of another kind is
-// refused.
+// What decides the kind of an image that has a magic. bytes: its magic alone; both: its magic, and an image named like
+// another kind is refused.
 enum class KindOf : std::uint8_t { bytes, both };
 
 // Cuts an image into checked entries. What came before an error is right.

@@ -8,6 +8,9 @@
 //     if (stream.finish() == Step::stop) return output.error();
 //
 // Members may be written in turns: whenever the member changes, a marker with its name precedes the data.
+//
+// None of these is thread-safe; different objects may be used by different threads.
+//
 // Sources of the facts: criu-image-streamer's capture and extract.
 #pragma once
 

@@ -49,7 +49,7 @@ struct Owner {
   std::uint32_t pid = 0, fd = 0;
 };
 
-// What processes have open and is no socket.
+// An open file that is not a socket.
 struct InspectedFile {
   std::string path;                          // empty: it has none
   std::string type;                          // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
@@ -122,7 +122,7 @@ struct Inspection {
   std::string hostname;                     // of its uts namespace, else of the configuration
   std::optional<Statistics> statistics;     // of the dump
   std::vector<InspectedProcess> processes;  // in the order of the tree
-  std::size_t nr_processes = 0;             // the same; of a pre-dump those with pages, also in an overview
+  std::size_t nr_processes = 0;             // their number; of a pre-dump (those with pages) an overview has only that
   bool knows_processes() const;             // false: nr_processes says nothing, as of a pre-dump without pages
   std::optional<std::size_t> nr_threads;    // nothing: a pre-dump does not say
   std::vector<InspectedFile> files;

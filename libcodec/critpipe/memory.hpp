@@ -84,7 +84,7 @@ class PageStore {
 // read is in errors(), once each. For one thread at a time.
 class PageDirectory final : public PageStore {
  public:
-  // Whose pagemaps' faults are errors: who has read those of the directory itself knows them already.
+  // Which pagemaps' faults go into errors(). of_parents: the caller has read the directory's own and reported them.
   enum class Faults : std::uint8_t { all, of_parents };
   // If the directory can't be opened, errors() says why, and it has no pagemaps.
   explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
@@ -101,8 +101,8 @@ class PageDirectory final : public PageStore {
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
-  // those of parents. Whose blocks are to be found, its pagemap was asked for before; `stored_page_size` is what their
-  // pages have, where they are counted in smaller ones. Reasons: io_open, bad_member, bad_blocks.
+  // those of parents. If its pages are compressed, ask for its pagemap first; `stored_page_size` is the size of the
+  // pages that were compressed, where `page_size` is a smaller one. Reasons: io_open, bad_member, bad_blocks.
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
                           std::uint64_t stored_page_size = 0);
   // Fills `into` from byte `skip` of a stretch on, which is stored in this directory. May read beyond it, over the
@@ -140,8 +140,8 @@ Error no_single_parent(const std::string& input, std::size_t nr_sets);
 
 // The shared object that is mapped. Nothing: the mapping is of private memory or a regular file.
 std::optional<MemoryId> shared_object(const Checkpoint& checkpoint, const Mapping& mapping);
-// Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them. What
-// segments there are is known if the checkpoint was read with the kind "IPCNS_SHM".
+// Is this shared object a memfd or a System V segment? Their pages are in the images even if no process maps them.
+// System V segments are known only if the checkpoint was read with the kind "IPCNS_SHM".
 bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
@@ -150,7 +150,7 @@ std::uint64_t shared_bytes(const Task& task);
 Needs needs_of_memory();
 Needs needs_of_parents();
 
-// What the images of a set are asked for.
+// What a caller needs from the images of a set.
 struct PartsWanted {
   std::string place;                                   // of the set: before the names of its images
   bool names = false;                                  // what is mapped, and how it is called

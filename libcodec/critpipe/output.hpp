@@ -182,9 +182,9 @@ enum class Sync : std::uint8_t { disk, none };
 // A symbolic link is followed: the file that it leads to is replaced. A replaced file keeps its owner, mode and access
 // control list. Where that is impossible (a file with several hard links, one whose owner this process may not set, a
 // mount point), commit() copies the complete bytes into the file; if that fails, the error names the temporary file,
-// which is kept. In a directory that is not writable, the file is written in place from the first block that is full,
-// or from finish(). Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written to, never
-// replaced.
+// which is kept. In a directory that is not writable, it is overwritten in place, starting with the first full block
+// or, for less, with finish(). Devices, pipes, sockets and open descriptors (/dev/stdout, /dev/fd/N) are always written
+// to, never replaced.
 class AtomicFile {
  public:
   struct Options {              // how to make it
@@ -246,9 +246,8 @@ class DirectoryWriter {
 
   // A new file, until close() or abandon(). Null: error says why. Reasons: bad_name, bad_duplicate, io_write.
   Output* create(const std::string& name, Error& error);
-  // The file gets owner, mode and times of an open one, its access list and what users attached to it. False: not all
-  // of them. Only who owns the open file gets the new one, whatever the directory says meanwhile. What would make a
-  // program of it that runs as its owner is left out.
+  // The file gets owner, mode and times of an open one, its access list, its SELinux label and what users attached to
+  // it. False: not all of them. Set-user-ID and set-group-ID bits and file capabilities are not copied.
   bool keep_identity(Output* file, int open);
   // A hard link to the file of an open descriptor. False: impossible, and nothing was made.
   bool link(const std::string& name, int fd);

@@ -121,8 +121,8 @@ class Search {
   Step feed(Bytes bytes);
   // Ends the stretch and reports the remaining matches. Step::stop as in feed().
   Step end();
-  // So many zeros at each end of a run of zeros are all that a match beside it can reach, and none lies in zeros alone.
-  // Nothing: zeros are to be searched like all else.
+  // How many zero bytes at each end of a run of zeros have to be searched: no match reaches further in, or lies in
+  // zeros alone. Nothing: zeros must be searched like other bytes.
   std::optional<std::size_t> reach_into_zeros() const;
   // Every match that begins before this address was reported.
   std::uint64_t reported_to() const;
@@ -200,8 +200,8 @@ class MemorySearch {
   // are, and limit_held says if those are too many.
   Step with_parents(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
                     const SourceOptions& options);
-  // When everything was searched: what the filter asks for and none of it has, or that there was nothing to be
-  // searched. Reasons: usage.
+  // Call after the last input. One error for each part of the filter that matched nothing, or one saying that there was
+  // nothing to search. Reasons: usage.
   std::vector<Error> unmatched() const;
 
   struct CRITPIPE_INNER Work;  // internal

@@ -20,10 +20,10 @@
 //       if (piece->read(names) == Step::stop) break;
 //
 // An input may hold several sets of images, each in a directory of its own, such as the containers of a pod or the
-// pre-dumps of a checkpoint; SetId tells them apart. Of directories, archives and streams only images are read (*.img,
-// stats-*, irmap-cache), and other files on request. Links are not followed; the link `parent` of a set then is a
-// member that holds what it leads to. Directories are read in natural order (2 before 10), archives and streams in
-// their own order.
+// pre-dumps of a checkpoint; SetId (error.hpp) tells them apart. Of directories, archives and streams only images are
+// read (*.img, stats-*, irmap-cache), and other files on request. Links are not followed; the link `parent` of a set
+// then is a member that holds what it leads to. Directories are read in natural order (2 before 10), archives and
+// streams in their own order.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
@@ -169,7 +169,7 @@ class Pieces {
   explicit Pieces(std::vector<std::string> inputs, const SourceOptions& options = {});
   ~Pieces();
   std::unique_ptr<Piece> next();  // null: there are no more
-  // Likewise; but as long as many inputs follow, a directory is one piece, which is opened by who reads it.
+  // Like next(), but while many inputs remain, a whole directory is one piece, opened by the thread that reads it.
   std::unique_ptr<Piece> next_of_many();
 
  private:
@@ -222,9 +222,9 @@ class Decoding : public Receiver {
   // The next bytes of the member are those that stand there: others had what is in between, and selected so many
   // entries of it.
   void pass_to(const Member& member, const ImagePlace& place, std::uint64_t nr_selected);
-  // What several made of one image belongs to the one that had its begin: how many entries were selected here, ...
+  // When several Decodings share one image, the one with its beginning keeps the count: selected by this one ...
   virtual std::uint64_t nr_selected() const { return 0; }
-  // ... and were elsewhere.
+  // ... and adds those that others selected.
   virtual void add_selected(std::uint64_t) {}
 
   Step begin(const Member& member) final;

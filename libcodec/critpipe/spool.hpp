@@ -3,6 +3,8 @@
 //     const int file = open_without_name("/var/tmp");
 //     std::uint64_t end = 0;
 //     if (Error error = write_at(file, end, bytes, "/var/tmp")) return error;  // end: behind the bytes now
+//
+// Any thread may call them; several may write to one file if their ranges do not overlap.
 #pragma once
 
 #include <cstdint>

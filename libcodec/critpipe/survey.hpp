@@ -135,7 +135,7 @@ struct SurveyedPages {
   bool on_disk = false;  // `place` is the path of a file that can be read by position
   std::uint64_t size_bytes = 0;
   std::uint64_t content_bytes = 0;                 // what its pages hold, where it came in a stream
-  std::shared_ptr<const StoredPages> blocks = {};  // as which a stream was read
+  std::shared_ptr<const StoredPages> blocks = {};  // the layout by which a stream's pages were decoded
   bool complete = true;                            // false: it is damaged
   bool claimed = false;                            // a pagemap refers to it
   PageFacts facts;                                 // with SurveyOptions::keep_facts
@@ -179,7 +179,7 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
-  bool parents = false;         // are given: when sets were dumped matters
+  bool parents = false;         // will be given with give_parent(): read dump_uptime(), too
   bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
