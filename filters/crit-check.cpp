@@ -39,11 +39,11 @@ constexpr Option plan_rows[] = {
 };
 constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
-    {"crit check DIR", "is it whole?"},
-    {"crit check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
-    {"crit check --here --tcp-established DIR", "and can it be restored on this machine?"},
-    {"crit check -r /var/lib/kubelet/checkpoints", "all of them"},
-    {"crit check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
+    {"crit-check DIR", "is it whole?"},
+    {"crit-check --exact --tcp-established DIR", "will criu restore --tcp-established do?"},
+    {"crit-check --here --tcp-established DIR", "and can it be restored on this machine?"},
+    {"crit-check -r /var/lib/kubelet/checkpoints", "all of them"},
+    {"crit-check --severity note --explain c1.tar.zst", "all that there is to know, and what to do"},
 };
 
 RestorePlan plan_of(Program& program) {

@@ -22,9 +22,9 @@ constexpr Option rows[] = {
 };
 constexpr Options groups[] = {rows};
 constexpr Example examples[] = {
-    {"crit container list", "what runs, engine by engine"},
-    {"crit container inspect web", "its mounts, namespaces, cgroups, and whether it can be dumped"},
-    {"crit container inspect web >/dev/null && crit dump --container web", "only if nothing speaks against it"},
+    {"crit-container list", "what runs, engine by engine"},
+    {"crit-container inspect web", "its mounts, namespaces, cgroups, and whether it can be dumped"},
+    {"crit-container inspect web >/dev/null && crit-dump --container web", "only if nothing speaks against it"},
 };
 
 ContainerQuery query_of(Program& program) {

@@ -29,10 +29,10 @@ constexpr Option rows[] = {
 };
 constexpr Options groups[] = {rows};
 constexpr Example examples[] = {
-    {"crit criu version", "4.2.1"},
-    {"crit criu at-least 3.15 && crit criu features mem_track", "exit 1 where one of them is not so"},
-    {"crit criu cpuinfo check -D DIR", "can this machine's CPU run what was dumped there?"},
-    {"crit criu page-server -D DIR --json", "take the pages of dumps from elsewhere; prints pid and port"},
+    {"crit-criu version", "4.2.1"},
+    {"crit-criu at-least 3.15 && crit-criu features mem_track", "exit 1 where one of them is not so"},
+    {"crit-criu cpuinfo check -D DIR", "can this machine's CPU run what was dumped there?"},
+    {"crit-criu page-server -D DIR --json", "take the pages of dumps from elsewhere; prints pid and port"},
 };
 
 // The log of one call: CRIU writes it into a private directory, and it is kept where it was asked for.

@@ -58,10 +58,10 @@ constexpr Option rows[] = {
 };
 constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
-    {"crit inspect ckpt.tar.zst", "what it is and was doing, on one screen"},
-    {"crit inspect --processes --environment DIR", "all processes and their environments"},
-    {"crit inspect --table --sort size /var/lib/kubelet/checkpoints", "one line a checkpoint"},
-    {"crit inspect --json ckpt.tar | jq '.checkpoints[].sockets'", "for a program"},
+    {"crit-inspect ckpt.tar.zst", "what it is and was doing, on one screen"},
+    {"crit-inspect --processes --environment DIR", "all processes and their environments"},
+    {"crit-inspect --table --sort size /var/lib/kubelet/checkpoints", "one line a checkpoint"},
+    {"crit-inspect --json ckpt.tar | jq '.checkpoints[].sockets'", "for a program"},
 };
 
 std::size_t width_of_terminal() {

@@ -60,10 +60,10 @@ std::vector<Error> FilterUse::unmatched() const {
   for (std::size_t i = 0; i < filter_.ranges.size(); ++i)
     if (!ranges_.contains(i))
       errors.push_back(usage("no process has memory in " + hex(filter_.ranges[i].begin) + ":" +
-                             hex(filter_.ranges[i].end) + ": crit x INPUT mems lists the mappings"));
+                             hex(filter_.ranges[i].end) + ": crit-x INPUT mems lists the mappings"));
   for (std::size_t i = 0; i < filter_.areas.size(); ++i)
     if (!areas_.contains(i))
-      errors.push_back(usage("no process has a mapping " + filter_.areas[i] + ": crit x INPUT mems lists them"));
+      errors.push_back(usage("no process has a mapping " + filter_.areas[i] + ": crit-x INPUT mems lists them"));
   if (!filter_.protection.empty() && !protection_)
     errors.push_back(usage("no process has a mapping with " + filter_.protection));
   // One by itself is told below, and who asks for a process does not ask for all.
