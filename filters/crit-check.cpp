@@ -35,7 +35,8 @@ constexpr Option plan_rows[] = {
     {0, "external", "KEY", "Assume --external KEY, such as mnt[KEY]:PATH; may be repeated."},
     {0, "inherit-fd", "KEY", "Assume --inherit-fd KEY, such as fd[3]:KEY; may be repeated."},
     {0, "here", nullptr, "Look at this machine, too: what of it stands in the way of a restore."},
-    {0, "exact", nullptr, "Assume that it is given these alone: what else it needs is an error."},
+    {0, "exact", nullptr,
+     "Assume that the restore is given these options and no others: what else it needs is an error."},
 };
 constexpr Options groups[] = {rows, plan_rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {

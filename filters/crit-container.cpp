@@ -14,7 +14,8 @@ namespace {
 constexpr Option rows[] = {
     {0, "json", nullptr, "Print JSON."},
     {'a', "all", nullptr, "list: show containers that do not run, too."},
-    Option{0, "engine", "NAME", "Ask this engine only."}.one_of("docker podman containerd lxc runc crun"),
+    Option{0, "engine", "NAME", "Ask only this engine: docker, podman, containerd, lxc, runc or crun."}.one_of(
+        "docker podman containerd lxc runc crun"),
     {0, "tcp", nullptr, "inspect: for a dump with established TCP connections, as crit-dump --tcp."},
     {'l', "file-locks", nullptr, "inspect: for a dump with file locks."},
     Option{0, "stop", nullptr, "inspect: for a dump that ends the container."},

@@ -13,10 +13,10 @@ namespace critpipe::filters {
 inline constexpr Option container_options_rows[] = {
     Option{0, "container", "NAME", "Dump this container, by name or id; it runs on, unless --stop is said."}.excludes(
         "tree leave-stopped shell-job"),
-    Option{0, "engine", "ENGINE", "The container is one of this engine."}
+    Option{0, "engine", "ENGINE", "The engine that has the container: docker, podman, containerd, lxc, runc or crun."}
         .needs("container")
         .one_of("docker podman containerd lxc runc crun"),
-    Option{0, "via", "WAY", "Have the engine make the checkpoint, or ask CRIU directly."}
+    Option{0, "via", "WAY", "Have the engine make the checkpoint (engine), or ask CRIU directly (criu)."}
         .needs("container")
         .one_of("engine criu"),
     Option{0, "stop", nullptr, "End the container with the dump."}.needs("container").excludes("leave-running"),

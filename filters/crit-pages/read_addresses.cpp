@@ -14,8 +14,9 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option options[] = {
-    {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal. May be given again."},
-    Option{0, "holes", "HOW", "Addresses that are not stored are an error, or zero."}
+    {'a', "at", "ADDR[:LEN]", "Write the LEN bytes (256) at ADDR; a hexdump on a terminal; may be repeated."},
+    Option{0, "holes", "HOW",
+           "Treat addresses that are not stored as an error (error, the default) or as zeros (zero)."}
         .needs("at|argv|env")
         .one_of("error zero"),
     Option{'x', "hex", nullptr, "Write a hexdump in any case."}.needs("at"),

@@ -14,7 +14,7 @@ inline constexpr Option container_options_rows[] = {
     Option{0, "container", "NAME",
            "Restore into this container, which does not run, by its engine; an archive of podman, into a new one."}
         .excludes("wait lazy spool shell-job dry-run check tcp-close root external inherit"),
-    Option{0, "engine", "ENGINE", "The container is one of this engine."}
+    Option{0, "engine", "ENGINE", "The engine that has the container: docker, podman, containerd, lxc, runc or crun."}
         .needs("container")
         .one_of("docker podman containerd lxc runc crun"),
     Option{0, "publish", "PORTS", "Map a port of the new container, such as 8080:80; may be repeated."}.needs(
