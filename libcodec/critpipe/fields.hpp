@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -217,14 +218,17 @@ struct FoundValue {
 // The value at a path of field names, "reg.name". Requires: the payload was checked. Views are of the payload.
 FoundValue value_at(const Message& message, Bytes payload, std::string_view path);
 
-// A value for set_field(), made from any integer, a bool, or a text, of which it is a view. For an enum, its number.
+// A value for set_field(), made from any integer or enum, a bool, or a text, of which it is a view.
 struct FieldValue {
   bool is_text = false;
   bool is_negative = false;
   std::uint64_t integer = 0;
   std::string_view text = {};
 
-  FieldValue(bool value) : integer{value} {}
+  template <std::same_as<bool> Bool>  // and nothing that converts to one
+  FieldValue(Bool value) : integer{value} {}
+  template <typename Enum>
+  requires std::is_enum_v<Enum> FieldValue(Enum value) : FieldValue{static_cast<std::underlying_type_t<Enum>>(value)} {}
   template <std::integral Integer>
   requires(!std::same_as<Integer, bool>) FieldValue(Integer value)
       : is_negative{std::cmp_less(value, 0)}, integer{static_cast<std::uint64_t>(value)} {}

@@ -6,6 +6,7 @@
 
 #include "unit/scratch_directory.hpp"
 #include "unit/testing.hpp"
+#include "critpipe/pages.hpp"
 #include "critpipe/stored_image.hpp"
 
 namespace critpipe {
@@ -104,6 +105,17 @@ TEST(SetField, RefusesWhatAFieldCannotHold) {
   StoredEntry tree = entry_of("pstree_entry", R"({"pid": 1, "ppid": 0, "pgid": 1, "sid": 1, "threads": [1]})");
   EXPECT_EQ(to_string(tree.set("threads", 1)), "field threads is repeated");
   EXPECT_EQ(fs.payload, before);
+}
+
+// Of an enum its number; and no number that is no integer, which would become something else.
+TEST(SetField, TakesEnumsAndNoFractions) {
+  static_assert(std::is_convertible_v<bool, FieldValue> && !std::is_convertible_v<double, FieldValue> &&
+                !std::is_convertible_v<void*, FieldValue>);
+  StoredEntry run = entry_of("pagemap_entry", R"({"vaddr": 4096, "compat_nr_pages": 1})");
+  EXPECT_FALSE(run.set("flags", PageRun::present));
+  EXPECT_EQ(run.integer("flags"), 4);
+  EXPECT_FALSE(run.set("flags", Show::hex));
+  EXPECT_EQ(run.integer("flags"), static_cast<std::int64_t>(Show::hex));
 }
 
 // Signed fields, too, of every message: the encoder of JSON writes the same bytes.
