@@ -17,16 +17,21 @@ std::string name_or_kind(const std::string& name, const Kind* kind) {
 
 enum class Format : std::uint8_t { unsaid, stream, directory, tar };
 
+bool is_zstd_name(const std::string& file) { return file.ends_with(".zst") || file.ends_with(".tzst"); }
+
+// An archive by its name can be written plain and with zstd; others can only be read.
+Format tar_named(Program& program, const std::string& file) {
+  if (is_archive_name(file) && !file.ends_with(".tar") && !is_zstd_name(file))
+    program.usage("-o " + file + ": archives are compressed with zstd or not at all");
+  return Format::tar;
+}
+
 Format format_of(Program& program, const std::string& file) {
   if (program.has("stream")) return Format::stream;
   const auto text = program.value("format");
   if (!text) {
     if (program.has("into")) return Format::directory;
-    for (const char* suffix : {".tar", ".tar.zst", ".tzst"})
-      if (file.ends_with(suffix)) return Format::tar;
-    for (const char* suffix : {".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.lz4"})
-      if (file.ends_with(suffix)) program.usage("-o " + file + ": archives are compressed with zstd or not at all");
-    return Format::unsaid;
+    return is_archive_name(file) ? tar_named(program, file) : Format::unsaid;
   }
   constexpr std::pair<const char*, Format> formats[] = {
       {"stream", Format::stream}, {"dir", Format::directory}, {"tar", Format::tar}};
@@ -34,7 +39,7 @@ Format format_of(Program& program, const std::string& file) {
   if (known == std::end(formats)) program.usage("--format takes stream, dir or tar, not " + *text);
   if (program.has("into") && known->second != Format::directory)
     program.usage("--into writes a directory: --format=" + *text + " goes with -o");
-  return known->second;
+  return known->second == Format::tar ? tar_named(program, file) : known->second;
 }
 
 // The link of a set, or of a generation of it.
@@ -235,8 +240,7 @@ int ImagesOut::commit() {
 std::unique_ptr<ImagesOut> images_out(Program& program) {
   const std::string file = program.value("output").value_or("");
   const Format format = format_of(program, file);
-  const bool is_named_so = file.ends_with(".zst") || file.ends_with(".tzst");
-  const bool zstd = program.has("zstd") || (format != Format::directory && is_named_so);
+  const bool zstd = program.has("zstd") || (format != Format::directory && is_zstd_name(file));
   std::unique_ptr<ImagesTarget> target;
   if (format == Format::directory) {
     const std::string path = program.value("into").value_or(file);

@@ -4,15 +4,14 @@
 #include <cerrno>
 #include <utility>
 
-#include "source/libarchive.hpp"
 #include "source/input_form.hpp"
+#include "source/libarchive.hpp"
+#include "source/tar_header.hpp"
 
 namespace critpipe {
 
 namespace {
 
-constexpr std::size_t header_bytes = 512;
-constexpr std::size_t checksum_at = 148, checksum_bytes = 8;
 constexpr const char* hard_link = "hard link";
 
 // What libarchive says of the member that it stands at.
@@ -396,21 +395,6 @@ std::uint64_t Tar::most_hole_bytes() const {
   return free_hole_bytes + max_hole_ratio * read_bytes_;
 }
 
-// Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
-bool has_checksum(Bytes header) {
-  unsigned sum = 0, wanted = 0;
-  for (std::size_t i = 0; i < header_bytes; ++i)
-    sum += i >= checksum_at && i < checksum_at + checksum_bytes ? ' ' : std::to_integer<unsigned>(header[i]);
-  std::size_t i = checksum_at;
-  while (i < checksum_at + checksum_bytes && header[i] == std::byte{' '}) ++i;
-  for (; i < checksum_at + checksum_bytes; ++i) {
-    const unsigned digit = std::to_integer<unsigned>(header[i]) - '0';
-    if (digit > 7) break;
-    wanted = wanted * 8 + digit;
-  }
-  return sum == wanted;
-}
-
 // What the first header turned out to be, in OpenedInput::sequence.
 enum FirstHeader : std::uint64_t { good_header, bad_checksum, cut_header };
 
@@ -418,19 +402,19 @@ enum FirstHeader : std::uint64_t { good_header, bad_checksum, cut_header };
 bool is_tar(OpenedInput& opened) {
   constexpr std::string_view word = "ustar";
   constexpr std::size_t word_at = 257;
-  const Bytes begin = opened.reader->peek(header_bytes);
+  const Bytes begin = opened.reader->peek(tar_header_bytes);
   const bool is_named = opened.name.ends_with(".tar");
   opened.sequence = good_header;
-  if (begin.size() < header_bytes) {
+  if (begin.size() < tar_header_bytes) {
     opened.sequence = cut_header;
     return is_named && !begin.empty();
   }
   const bool is_empty =
-      std::ranges::all_of(begin.first(header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
+      std::ranges::all_of(begin.first(tar_header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
   if (is_empty) return is_named;
-  if (begin[0] != std::byte{0} && has_checksum(begin)) return true;
+  if (begin[0] != std::byte{0} && has_tar_checksum(begin)) return true;
   opened.sequence = bad_checksum;
-  const std::string_view text{reinterpret_cast<const char*>(begin.data()), header_bytes};
+  const std::string_view text{reinterpret_cast<const char*>(begin.data()), tar_header_bytes};
   return is_named || text.substr(word_at).starts_with(word);
 }
 
@@ -449,6 +433,6 @@ Step read_tar(std::vector<OpenedInput>& inputs, Delivery& delivery) {
 }  // namespace
 
 extern const InputForm tar_form;
-const InputForm tar_form{.head_bytes = header_bytes, .recognise = is_tar, .read = read_tar};
+const InputForm tar_form{.head_bytes = tar_header_bytes, .recognise = is_tar, .read = read_tar};
 
 }  // namespace critpipe

@@ -1,0 +1,14 @@
+// The first bytes of a tar archive, before libarchive has seen them.
+#pragma once
+
+#include "critpipe/base.hpp"
+
+namespace critpipe {
+
+constexpr std::size_t tar_header_bytes = 512;
+
+// Every header since Version 7 Unix has the sum of its bytes, its own place taken as spaces, in octal.
+// Requires: there are tar_header_bytes.
+bool has_tar_checksum(Bytes header);
+
+}  // namespace critpipe
