@@ -293,7 +293,14 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{"crit-criu", "ask CRIU for its version, features and checks", "COMMAND [ARG...]", examples, groups,
-                    run};
+const Filter filter{"crit-criu",
+                    "ask CRIU for its version, features and checks",
+                    "COMMAND [ARG...]",
+                    examples,
+                    groups,
+                    run,
+                    nullptr,
+                    0,
+                    "version at-least features check cpuinfo page-server"};
 
 }  // namespace critpipe::filters

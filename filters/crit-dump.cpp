@@ -47,8 +47,10 @@ constexpr Option tree_rows[] = {
     {0, "external", "RES", "Mark an external resource, as criu --external does; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
     {0, "freeze-cgroup", "PATH", "Freeze the tree with this cgroup."},
-    {0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."},
-    {0, "network-lock", "METHOD", "Lock the network with iptables, nftables, or skip it."},
+    Option{0, "manage-cgroups", "MODE", "Dump cgroups: ignore, none, props, soft, full or strict."}.one_of(
+        "ignore none props soft full strict"),
+    Option{0, "network-lock", "METHOD", "Lock the network with iptables, nftables, or skip it."}.one_of(
+        "iptables nftables skip"),
     {0, "timeout", "SECONDS", "Give up if CRIU does not begin, or cannot freeze the tree, in that time (10)."},
     Option{0, "track-mem", nullptr, "Track which memory changes, for a next dump that has this one as its parent."}
         .needs("into"),

@@ -43,8 +43,10 @@ constexpr Option tree_rows[] = {
     {0, "inherit", "KEY=FD",
      "Give the tree our open descriptor FD in place of KEY, such as pipe:[12]; may be repeated."},
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
-    {0, "manage-cgroups", "MODE", "Restore cgroups: ignore, none, props, soft, full or strict."},
-    {0, "network-lock", "METHOD", "How the network was locked: iptables, nftables, or skip."},
+    Option{0, "manage-cgroups", "MODE", "Restore cgroups: ignore, none, props, soft, full or strict."}.one_of(
+        "ignore none props soft full strict"),
+    Option{0, "network-lock", "METHOD", "How the network was locked: iptables, nftables, or skip."}.one_of(
+        "iptables nftables skip"),
     {0, "lsm-profile", "TYPE:NAME", "Restore with this LSM profile."},
     {0, "leave-stopped", nullptr, "Leave the tree stopped."},
     {0, "skip-file-rwx-check", nullptr, "Ignore changed file modes."},

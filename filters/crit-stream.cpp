@@ -311,7 +311,14 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{
-    "crit-stream", "stream checkpoints from and to criu", "capture|serve|extract", examples, groups, run};
+const Filter filter{"crit-stream",
+                    "stream checkpoints from and to criu",
+                    "capture|serve|extract",
+                    examples,
+                    groups,
+                    run,
+                    nullptr,
+                    0,
+                    "capture serve extract"};
 
 }  // namespace critpipe::filters

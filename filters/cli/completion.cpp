@@ -86,8 +86,9 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
                                                         : ":";
     }
     const std::string help = std::string{"["} + zsh_text(sentence_of(option)) + "]" + value + "'";
-    text += " \\\n" + margin + "  '--" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
-    if (option.letter) text += " \\\n" + margin + "  '-" + option.letter + (option.value ? "+" : "") + help;
+    const std::string begin = " \\\n" + margin + (option.value && !option.is_single ? "  '*-" : "  '-");
+    text += begin + "-" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
+    if (option.letter) text += begin + option.letter + (option.value ? "+" : "") + help;
   });
   const std::string words =
       std::string{"{_alternative \"words:what to look at:("} + row.words + ")\" \"files:input:_files\"}";
