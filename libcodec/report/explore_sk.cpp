@@ -74,7 +74,8 @@ void print_socket(const Exploring& exploring, const Task& task, const Descriptor
                   or_dash(known, peer_text(descriptor, socket)) + "\n");
 }
 
-void put_number(JsonWriter& json, const char* key, std::uint64_t number) {
+template <std::integral Number>
+void put_number(JsonWriter& json, const char* key, Number number) {
   if (number != 0) json.key(key).number(number);
 }
 
@@ -130,8 +131,8 @@ void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor
   if (!file) return;
   json.key("send_buffer").number(socket.send_buffer).key("receive_buffer").number(socket.receive_buffer);
   if (socket.has_queues) json.key("send_queue").number(socket.sent).key("receive_queue").number(socket.received);
-  put_number(json, "inode", socket.inode);
-  put_number(json, "peer", socket.peer);
+  put_number(json, "inode", std::uint64_t{socket.inode});
+  put_number(json, "peer", std::uint64_t{socket.peer});
   if (const Task* peer = socket.peer != 0 ? owners.of(socket.peer) : nullptr)
     put_name(json.key("peer_pid").number(peer->pid), "peer_comm", peer->comm);
   put_number(json, "interface", socket.interface);

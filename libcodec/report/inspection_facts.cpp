@@ -133,12 +133,6 @@ void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes) {
   json.end(']');
 }
 
-void put_statistics(JsonWriter& json, const Statistics& statistics) {
-  const auto fields = fields_of(statistics.of);
-  for (std::size_t i = 0; i < fields.size(); ++i)
-    if (statistics.values[i]) json.key(fields[i].name).number(*statistics.values[i]);
-}
-
 void put_process(JsonWriter& json, const InspectedProcess& process, bool environment, bool is_line) {
   const Task& task = *process.task;
   json.key("pid").number(task.pid);

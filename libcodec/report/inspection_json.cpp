@@ -3,6 +3,7 @@
 
 #include "report/explorers.hpp"
 #include "report/inspection_facts.hpp"
+#include "report/put_figures.hpp"
 
 namespace critpipe {
 
@@ -79,12 +80,12 @@ void Document::put() {
   put_known(json_, "criu_version", all_.container.criu_version);
   put_known(json_, "hostname", all_.hostname);
   put_host(json_.key("host").begin('{'), all_);
-  json_.end('}').key("page_size").number(static_cast<std::uint32_t>(all_.checkpoint->page_size()));
+  json_.end('}').key("page_size").number(all_.checkpoint->page_size());
   put_sizes(json_.key("sizes").begin('{'), all_.sizes);
   put_page_sizes(json_, all_.sizes);
   json_.end('}');
   if (all_.statistics) {
-    put_statistics(json_.key("statistics").begin('{'), *all_.statistics);
+    put_figures(json_.key("statistics").begin('{'), *all_.statistics);
     json_.end('}');
   }
   put_counts(json_, all_);
@@ -158,9 +159,9 @@ void put_checkpoint(JsonWriter& json, const Inspection& all) {
   put_known(json, "kernel", container.kernel);
   put_known(json, "architecture", container.architecture);
   if (const InspectedProcess* root = all.root()) put_known(json, "machine", std::string{root->task->machine});
-  json.key("page_size").number(static_cast<std::uint32_t>(all.checkpoint->page_size()));
+  json.key("page_size").number(all.checkpoint->page_size());
   put_sizes(json, all.sizes);
-  if (all.statistics) put_statistics(json, *all.statistics);
+  if (all.statistics) put_figures(json, *all.statistics);
   put_counts(json, all);
   json.key("nr_errors").number(static_cast<std::uint32_t>(all.errors.size()));
 }

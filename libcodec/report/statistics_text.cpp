@@ -4,6 +4,7 @@
 
 #include "report/explorers.hpp"
 #include "critpipe/report.hpp"
+#include "report/put_figures.hpp"
 
 namespace critpipe {
 
@@ -134,23 +135,12 @@ std::vector<std::string> names_of(std::span<const Statistics> all) {
   return names;
 }
 
-bool is_big(Statistics::Of of, const StatisticsField& field) {
-  const Message* const message = find_message(of == Statistics::Of::dump ? "dump_stats_entry" : "restore_stats_entry");
-  return message->find(field.name)->is_big();
-}
-
 void put_statistics(JsonWriter& json, const Statistics& one) {
   put_set(json.begin('{'), one.set).key("of").text(name_of(one.of));
-  const auto fields = fields_of(one.of);
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const auto& value = one.values[i];
-    if (!value) continue;
-    json.key(fields[i].name);
-    if (is_big(one.of, fields[i])) json.number(*value);
-    else json.number(static_cast<std::uint32_t>(*value));
-  }
+  put_figures(json, one);
   json.key("page_size").number(one.page_size);
-  if (one.of == Statistics::Of::dump) json.key("bytes_written").raw(count_text(*written_bytes(one, {})));
+  if (one.of == Statistics::Of::dump)
+    json.key("bytes_written").number(static_cast<std::uint64_t>(*written_bytes(one, {})));
   if (const auto share = one.share_written()) json.key("share_written").raw(format("%.6f", *share));
   json.end('}');
 }
@@ -166,6 +156,15 @@ void print_one(Output& output, const Statistics& one, const std::string& name) {
 }
 
 }  // namespace
+
+void put_figures(JsonWriter& json, const Statistics& statistics) {
+  const Message& message =
+      *find_message(statistics.of == Statistics::Of::dump ? "dump_stats_entry" : "restore_stats_entry");
+  const auto fields = fields_of(statistics.of);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (statistics.values[i])
+      json.key(fields[i].name).number(*statistics.values[i], message.find(fields[i].name)->is_big());
+}
 
 void print_statistics(Output& output, std::span<const Statistics> all) {
   const std::vector<std::string> names = names_of(all);
