@@ -15,7 +15,8 @@ namespace critpipe::filters {
 namespace {
 
 constexpr Option rows[] = {
-    {0, "severity", "LEVEL", "Print findings of LEVEL and worse: error, loss, warning or note (warning)."},
+    Option{0, "severity", "LEVEL", "Print findings of LEVEL and worse: error, loss, warning or note (warning)."}.one_of(
+        "error loss warning note"),
     Option{0, "json", nullptr, "Print one JSON document."}.excludes("lines"),
     {0, "lines", nullptr, "Print one JSON object per line: a finding."},
     Option{'q', "quiet", nullptr, "Print nothing; the exit code tells."}.excludes("json lines severity explain"),
@@ -188,7 +189,7 @@ void print_text(Output& output, const CheckedSet& set, Severity level, bool expl
   output.write(verdict_of(set) + "\n");
 }
 
-// One input after the other, so that only the findings of all of them are held.
+// One group of inputs after the other, so that only the findings of all of them are held.
 class Checker {
  public:
   Checker(Program& program, Output& output, Severity level)
@@ -201,9 +202,7 @@ class Checker {
     source_.all_members = true;  // the link to a parent is one
     if (program.has("json")) document_.emplace(output, level);
   }
-  void check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents, const KnownInputs& known);
-  // One of all inputs.
-  void check_next(const InputName& name, const KnownInputs& known);
+  void check(const InputGroup& group, const std::vector<std::string>& parents, const KnownInputs& known);
   void finish();
 
  private:
@@ -217,13 +216,14 @@ class Checker {
   std::optional<std::vector<std::string>> unused_keys_;  // with no input yet; of none
 };
 
-void Checker::check(const std::vector<std::string>& inputs, const std::vector<std::string>& parents,
-                    const KnownInputs& known) {
+void Checker::check(const InputGroup& group, const std::vector<std::string>& parents, const KnownInputs& known) {
   CheckReader reader{plan_, limits_of(program_)};
-  Pieces pieces{inputs, source_};
+  source_.names = group.names;
+  Pieces pieces{group.inputs, source_};
   while (const auto piece = pieces.next())
     if (piece->read(reader) == Step::stop) break;
   SourceOptions of_parents = source_;
+  of_parents.names.clear();
   of_parents.set.reset();  // the one that is asked for is in the inputs
   for (const std::string& parent : parents) {
     reader.begin_parent(parent);
@@ -234,7 +234,7 @@ void Checker::check(const std::vector<std::string>& inputs, const std::vector<st
   const auto is_used = [&](const std::string& key) { return std::ranges::find(unused, key) == unused.end(); };
   if (!unused_keys_) unused_keys_ = unused;
   else std::erase_if(*unused_keys_, is_used);
-  here_.add(inputs, source_, sets);
+  here_.add(group.inputs, source_, sets);
   for (const CheckedSet& set : sets)
     if (set.nr_errors + set.nr_losses > 0) program_.set_exit_code(exit_no);
   if (document_)
@@ -244,11 +244,6 @@ void Checker::check(const std::vector<std::string>& inputs, const std::vector<st
     for (const CheckedSet& set : sets) print_text(output_, set, level_, program_.has("explain"));
   if (output_.flush() == Step::go)
     for (const Error& error : reader.errors()) program_.report(error);
-}
-
-void Checker::check_next(const InputName& name, const KnownInputs& known) {
-  source_.names = {name};
-  check({name.input}, {}, known);
 }
 
 void Checker::finish() {
@@ -273,9 +268,10 @@ int run(Program& program) {
   const std::vector<std::string> inputs = checkpoints_in(program);
   const std::vector<std::string> parents = program.values("parent");
   const KnownInputs known = look_at_directories(inputs);
+  // Parents go with a single set, wherever it is in the inputs.
   if (parents.empty())
-    for (const InputName& name : name_inputs(inputs)) checker.check_next(name, known);
-  else checker.check(inputs, parents, known);
+    for (const InputGroup& group : group_inputs(inputs, source_options(program))) checker.check(group, {}, known);
+  else checker.check({inputs, name_inputs(inputs)}, parents, known);
   checker.finish();
   return destination.commit(Destination::After::any);
 }

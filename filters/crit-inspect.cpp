@@ -50,13 +50,14 @@ constexpr Option rows[] = {
     Option{'t', "table", nullptr, "Print one line per checkpoint."},
     Option{0, "sort", "KEY",
            "Sort by namespace, pod, container, image, engine, created, size, processes, criu or input."}
+        .one_of("namespace pod container image engine created size processes criu input")
         .needs("table"),
     Option{'j', "jobs", "N", "Read several inputs on N threads (default: one per processor)."}.needs("table"),
     big_numbers_row.needs("json|lines|checkpointctl"),
     Option{parent_row}.excludes("table"),
     set_row,
 };
-constexpr Options groups[] = {rows, output_options, many_inputs_options, limit_options};
+constexpr Options option_groups[] = {rows, output_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit-inspect ckpt.tar.zst", "what it is and was doing, on one screen"},
     {"crit-inspect --processes --environment DIR", "all processes and their environments"},
@@ -158,18 +159,19 @@ int run(Program& program) {
   options.source = source_options(program);
   options.parents = program.values("parent");
   const std::vector<std::string> inputs = checkpoints_in(program);
-  if (!options.parents.empty() && inputs.size() > 1) program.usage("--parent goes with one input");
+  const std::vector<InputGroup> groups = group_inputs(inputs, options.source);
+  if (!options.parents.empty() && groups.size() > 1) program.usage("--parent goes with one input");
   Destination destination{program,
                           program.has("environment") ? Destination::Content::memory_text : Destination::Content::text};
   if (program.has("table")) {
-    print_many(program, destination.output(), inputs, options);
+    print_many(program, destination.output(), groups, options);
     return destination.commit(Destination::After::any);
   }
   Printer printer{program, destination.output()};
-  for (const InputName& name : name_inputs(inputs)) {
-    options.source.names = {name};
-    InspectionReader reader{name.input, options};
-    if (printer.take(reader.read(), inputs.size() > 1) == Step::stop) break;
+  for (const InputGroup& group : groups) {
+    options.source.names = group.names;
+    InspectionReader reader{group.inputs, options};
+    if (printer.take(reader.read(), groups.size() > 1) == Step::stop) break;
   }
   printer.finish();
   return destination.commit();
@@ -177,6 +179,7 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{"crit-inspect", "say what a checkpoint is and was doing", "[INPUT...]", examples, groups, run};
+const Filter filter{
+    "crit-inspect", "say what a checkpoint is and was doing", "[INPUT...]", examples, option_groups, run};
 
 }  // namespace critpipe::filters

@@ -37,10 +37,10 @@ int run(Program& program) {
   StatisticsReader reader{page_size_of(program).value_or(0), limits_of(program)};
   const BigNumbers big_numbers = big_numbers_of(program);
   Destination destination{program, Destination::Content::text};
-  for (const InputName& name : name_inputs(program.inputs())) {
-    source.names = {name};
-    (void)read_input(name.input, reader, source);
-    reader.finish(name.input);
+  for (const InputGroup& group : group_inputs(program.inputs(), source)) {
+    source.names = group.names;
+    (void)read_inputs(group.inputs, reader, source);
+    reader.finish(group.inputs.front());
   }
   if (program.has("json")) print_statistics_json(destination.output(), reader.statistics(), big_numbers);
   else if (program.has("lines")) print_statistics_lines(destination.output(), reader.statistics(), big_numbers);

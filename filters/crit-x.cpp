@@ -1,7 +1,6 @@
 // crit-x: a checkpoint as processes, descriptors, mappings, resident pages or sockets.
 #include <algorithm>
-#include <filesystem>
-#include <optional>
+#include <span>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -22,7 +21,7 @@ constexpr Option rows[] = {
     big_numbers_row.needs("json|lines"),
     set_row,
 };
-constexpr Options groups[] = {rows, output_options, colour_options, many_inputs_options, limit_options};
+constexpr Options option_groups[] = {rows, output_options, colour_options, many_inputs_options, limit_options};
 constexpr Example examples[] = {
     {"crit-x DIR ps", "the processes, as a tree by indentation"},
     {"crit-x ckpt.tar.zst fds --long", "open files, sockets and pipes of each process, by name"},
@@ -106,14 +105,14 @@ class List {
   ExploreOptions& options_;
 };
 
-// The JSON of ps says more than images of tasks do, and takes one input at a time.
-void show_processes(Program& program, Output& output, const std::vector<std::string>& inputs, ExploreOptions options) {
+// The JSON of ps says more than images of tasks do.
+void show_processes(Program& program, Output& output, std::span<const InputGroup> groups, ExploreOptions options) {
   InspectOptions inspect{.limits = limits_of(program), .source = source_options(program)};
   List list{output, options};
-  if (inputs.size() > 1) list.begin();
-  for (const InputName& name : name_inputs(inputs)) {
-    inspect.source.names = {name};
-    const std::vector<Inspection> all = InspectionReader{name.input, inspect}.read();
+  if (groups.size() > 1) list.begin();
+  for (const InputGroup& group : groups) {
+    inspect.source.names = group.names;
+    const std::vector<Inspection> all = InspectionReader{group.inputs, inspect}.read();
     if (all.size() > 1) list.begin();
     for (const Inspection& found : all) {
       options.set = found.id;
@@ -128,34 +127,14 @@ void show_processes(Program& program, Output& output, const std::vector<std::str
   }
 }
 
-// Inputs that are read together: an archive or a directory by itself, so that no more than one is held; images that are
-// named one by one, and shards of a stream, may be of one set.
-std::vector<std::vector<InputName>> groups_of(const std::vector<std::string>& inputs) {
-  std::vector<std::vector<InputName>> groups;
-  std::optional<std::size_t> others;
-  for (const InputName& name : name_inputs(inputs)) {
-    std::error_code none;
-    const bool is_alone = is_archive_name(name.input) || std::filesystem::is_directory(name.input, none);
-    if (!is_alone && others) {
-      groups[*others].push_back(name);
-      continue;
-    }
-    if (!is_alone) others = groups.size();
-    groups.push_back({name});
-  }
-  return groups;
-}
-
-// Shows the checkpoints of some inputs, which may not be the only ones. Step::stop: nobody reads any more.
-Step show_inputs(Program& program, Output& output, const std::vector<InputName>& names, bool has_others,
-                 Explorer explorer, List& list, ExploreOptions& options) {
-  std::vector<std::string> inputs;
-  for (const InputName& name : names) inputs.push_back(name.input);
+// Shows the checkpoints of a group, which may not be the only one. Step::stop: nobody reads any more.
+Step show_inputs(Program& program, Output& output, const InputGroup& group, bool has_others, Explorer explorer,
+                 List& list, ExploreOptions& options) {
   SourceOptions source = source_options(program);
-  source.names = names;
+  source.names = group.names;
   CheckpointReader reader{needs_of(explorer, options), limits_of(program)};
-  (void)read_inputs(inputs, reader, source);
-  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(inputs.front()));
+  (void)read_inputs(group.inputs, reader, source);
+  const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(group.inputs.front()));
   std::vector<SetId> ids;
   for (const SetCheckpoint* found : shown) ids.push_back(found->id);
   const std::vector<std::string> texts = texts_of(ids);
@@ -177,15 +156,15 @@ int run(Program& program) {
   ExploreOptions options = options_of(program, explorer);
   const bool is_text = options.form == ExploreOptions::Form::text;
   MaybeColoured coloured{program, destination, is_text ? MaybeColoured::Text::table : MaybeColoured::Text::json};
+  const std::vector<InputGroup> groups = group_inputs(inputs, source_options(program));
   if (explorer == Explorer::ps && options.form != ExploreOptions::Form::text) {
-    show_processes(program, coloured.output(), inputs, options);
+    show_processes(program, coloured.output(), groups, options);
     return destination.commit();
   }
-  const std::vector<std::vector<InputName>> groups = groups_of(inputs);
   {
     List list{coloured.output(), options};
-    for (const std::vector<InputName>& names : groups)
-      if (show_inputs(program, coloured.output(), names, groups.size() > 1, explorer, list, options) == Step::stop)
+    for (const InputGroup& group : groups)
+      if (show_inputs(program, coloured.output(), group, groups.size() > 1, explorer, list, options) == Step::stop)
         break;
   }
   return destination.commit();
@@ -193,7 +172,8 @@ int run(Program& program) {
 
 }  // namespace
 
-const Filter filter{"crit-x", "look into a checkpoint", "[INPUT...] ps|fds|mems|rss|sk", examples, groups, run, nullptr,
-                    0,        "ps fds mems rss sk"};
+const Filter filter{
+    "crit-x", "look into a checkpoint", "[INPUT...] ps|fds|mems|rss|sk", examples, option_groups, run, nullptr,
+    0,        "ps fds mems rss sk"};
 
 }  // namespace critpipe::filters

@@ -293,20 +293,14 @@ bool is_directory(const std::string& path) {
   return path != "-" && stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && !is_container_image(path);
 }
 
-// Neighbours that are no directories go together: shards of one stream are.
 Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, SourceOptions options) {
-  Step step = Step::go;
-  const std::vector<InputName> names = name_inputs(inputs);
-  auto name = names.begin();
-  for (auto input = inputs.begin(); input != inputs.end() && step == Step::go;) {
-    const bool alone = is_directory(*input);
-    const auto end = alone ? input + 1 : std::find_if(input, inputs.end(), is_directory);
-    options.names.assign(name, name + (end - input));
-    name += end - input;
-    step = alone ? search.directory(*input, options) : search.inputs({input, end}, options);
-    input = end;
+  for (const InputGroup& group : group_inputs(inputs, options)) {
+    const std::string& first = group.inputs.front();
+    options.names = group.names;
+    const Step step = is_directory(first) ? search.directory(first, options) : search.inputs(group.inputs, options);
+    if (step == Step::stop) return step;
   }
-  return step;
+  return Step::go;
 }
 
 }  // namespace

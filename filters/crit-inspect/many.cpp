@@ -16,9 +16,10 @@ struct Answer {
   std::vector<Error> errors;
 };
 
-Answer answer_of(const std::string& input, const InspectOptions& options) {
+Answer answer_of(const InputGroup& group, InspectOptions options) {
   Answer answer;
-  InspectionReader reader{input, options};
+  options.source.names = group.names;
+  InspectionReader reader{group.inputs, std::move(options)};
   for (Inspection& found : reader.read()) {
     if (found.has_anything()) answer.rows.push_back(row_of(found));
     std::ranges::move(found.errors, std::back_inserter(answer.errors));
@@ -46,23 +47,17 @@ void put_row(JsonWriter& json, const InspectionRow& row) {
 
 }  // namespace
 
-void print_many(Program& program, Output& output, const std::vector<std::string>& inputs,
-                const InspectOptions& options) {
+void print_many(Program& program, Output& output, std::span<const InputGroup> groups, const InspectOptions& options) {
   std::vector<InspectionRow> none;
   if (const auto key = program.value("sort"); key && !sort_rows(none, *key))
     program.usage(
         "--sort takes namespace, pod, container, image, engine, created, size, processes, criu or input, not " + *key);
   InspectOptions overview = options;
   overview.overview = true;
-  const std::vector<InputName> names = name_inputs(inputs);
-  std::vector<Answer> answers(inputs.size());
+  std::vector<Answer> answers(groups.size());
   std::atomic<std::size_t> next = 0;
-  on_threads(program, inputs.size(), [&] {
-    for (std::size_t i = next++; i < inputs.size(); i = next++) {
-      InspectOptions own = overview;
-      own.source.names = {names[i]};
-      answers[i] = answer_of(inputs[i], own);
-    }
+  on_threads(program, groups.size(), [&] {
+    for (std::size_t i = next++; i < groups.size(); i = next++) answers[i] = answer_of(groups[i], overview);
   });
   std::vector<InspectionRow> rows;
   for (Answer& answer : answers) {

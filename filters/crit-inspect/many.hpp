@@ -6,8 +6,7 @@
 
 namespace critpipe::filters {
 
-// Reads the inputs on several threads, and prints a table in the order of the inputs or as --sort says.
-void print_many(Program& program, Output& output, const std::vector<std::string>& inputs,
-                const InspectOptions& options);
+// Reads the groups on several threads, and prints a table in their order or as --sort says.
+void print_many(Program& program, Output& output, std::span<const InputGroup> groups, const InspectOptions& options);
 
 }  // namespace critpipe::filters

@@ -1,7 +1,7 @@
 // report: What a checkpoint is and was doing: facts about one container or process tree, gathered in one pass over its
 // images, the configuration beside them and the few bytes of memory that hold command lines. Printers are apart.
 //
-//     InspectionReader reader{"c1.tar.zst"};
+//     InspectionReader reader{{"c1.tar.zst"}};
 //     for (const Inspection& found : reader.read()) {
 //       printf("%s: %zu processes\n", found.id.text().c_str(), found.processes.size());
 //       print_inspection(output, found, {.columns = 80});
@@ -144,17 +144,17 @@ struct Inspection {
 
 struct InspectOptions {   // what to read, and of what
   bool overview = false;  // only what a table shows: no memory, files and mounts
-  // Inputs that the pages of parents are in, the nearest first. Requires: the input has one checkpoint.
+  // Inputs that the pages of parents are in, the nearest first. Requires: the inputs have one checkpoint.
   std::vector<std::string> parents = {};
   Limits limits = {};
   SourceOptions source = {};
 };
 
-// Reads one input of any form into inspections, one for each checkpoint that it holds. Pre-dumps beside a checkpoint
-// that they belong to are none.
+// Reads one input of any form, or a group of them as group_inputs() gives, into inspections, one for each checkpoint
+// that they hold. Pre-dumps beside a checkpoint that they belong to are none.
 class InspectionReader {
  public:
-  explicit InspectionReader(std::string input, InspectOptions options = {});
+  explicit InspectionReader(std::vector<std::string> inputs, InspectOptions options = {});
   ~InspectionReader();
   std::vector<Inspection> read();  // call once
 

@@ -107,7 +107,7 @@ class StatisticsReader final : public Decoding {
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
 
-  // Call after each input. Sets its page size; an error if it had no statistics.
+  // Call after each group of inputs, with the name of its first. Sets its page size; an error if it had no statistics.
   void finish(std::string_view input);
   std::span<const Statistics> statistics() const;
   // max_kept_errors at the most, behind which one counts the others.

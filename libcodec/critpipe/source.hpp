@@ -194,6 +194,16 @@ std::uint64_t stdin_offset();
 // is known; pipes, sockets and devices do not. One that does not exist fails each time.
 bool can_read_again(const std::string& input, const SourceOptions& options);
 
+// Inputs that hold the same sets, so that they are read together.
+struct InputGroup {
+  std::vector<std::string> inputs;
+  std::vector<InputName> names;  // for SourceOptions::names
+};
+// All inputs, in groups: the shards of a stream, and images of one directory that are named one by one. Every other
+// input is a group by itself. Files are opened to see what they are; pipes, which would be used up, are taken for
+// shards of one stream where they follow each other. A group stands where its first input does.
+std::vector<InputGroup> group_inputs(const std::vector<std::string>& inputs, const SourceOptions& options = {});
+
 // Reads one input, or several in order; "-" is standard input. Step::stop: the receiver returned it. Errors go to
 // Receiver::fail.
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options = {});

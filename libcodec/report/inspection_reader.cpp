@@ -20,8 +20,8 @@ bool is_wanted_whole(std::string_view name) { return name == "config.dump" || na
 }  // namespace
 
 struct InspectionReader::Work final : Receiver {
-  Work(std::string named, InspectOptions with)
-      : input{std::move(named)}, options{std::move(with)}, checkpoints{needs_of(options), options.limits} {}
+  Work(std::vector<std::string> named, InspectOptions with)
+      : inputs{std::move(named)}, options{std::move(with)}, checkpoints{needs_of(options), options.limits} {}
 
   bool wants(std::string_view) override { return true; }
   bool wants_alone(std::string_view) override { return true; }
@@ -40,14 +40,16 @@ struct InspectionReader::Work final : Receiver {
     HeldPages* pages = nullptr;  // null: nothing of them is kept
   };
 
-  // An input, or a parent that was given.
+  // The inputs, or a parent that was given.
   struct Source {
-    std::string name;
-    std::shared_ptr<const InputFile> file = {};  // of an archive, for images that are read by position
+    std::vector<std::string> inputs;
+    std::shared_ptr<const InputFile> file = {};  // of one archive, for images that are read by position
+    std::uint64_t file_bytes = 0;                // of all its files
     bool is_pipe = false;
     bool has_failed = false;
   };
 
+  void look_at(const std::string& input, Source& source);
   void read_all();
   InspectedSet& set_of(const Member& member);
   std::string path_of(const Member& member) const;
@@ -64,11 +66,11 @@ struct InspectionReader::Work final : Receiver {
   Inspection inspect(SetCheckpoint& found);
   void take_what_stands_above(Inspection& inspection);
 
-  std::string input;
+  std::vector<std::string> inputs;
   InspectOptions options;
   CheckpointReader checkpoints;
   ContainerFiles containers;
-  std::vector<Source> sources;  // the first is the input
+  std::vector<Source> sources;  // the first is that of the inputs
   std::size_t nr_read = 0;      // of them
   SetsOf<InspectedSet> sets;
   std::size_t nr_with_images = 0, nr_joined = 0;  // of the sets: in all, and when they were joined
@@ -136,7 +138,7 @@ HeldPages* InspectionReader::Work::capture(const Member& member, std::uint64_t p
   if (member.at != Member::unknown) {
     const std::uint64_t begin = options.source.stdin_offset;
     part = {.file = set.input, .begin = member.at, .size = member.size};
-    if (sources[nr_read].name == "-" && begin != Member::unknown) part.begin += begin;
+    if (sources[nr_read].inputs.front() == "-" && begin != Member::unknown) part.begin += begin;
     return nullptr;
   }
   auto held = std::make_shared<HeldPages>(room_for_texts);
@@ -264,7 +266,7 @@ InspectedSet* InspectionReader::Work::parent_in(std::size_t source) {
   }
   if (found.size() == 1) return found.front();
   if (found.empty() && sources[source].has_failed) return nullptr;
-  errors.push_back(no_single_parent(sources[source].name, found.size()));
+  errors.push_back(no_single_parent(sources[source].inputs.front(), found.size()));
   return nullptr;
 }
 
@@ -274,7 +276,7 @@ void InspectionReader::Work::join_given_parents(std::span<const Inspection> all)
   for (const Inspection& one : all)
     if (InspectedSet* const set = sets.find(one.id); set && set->source == 0 && !set->child) children.push_back(set);
   if (children.size() != 1) {
-    Error error{Reason::usage, input};
+    Error error{Reason::usage, inputs.front()};
     error.name = "parents go with one checkpoint, and the input has " + std::to_string(children.size());
     errors.push_back(std::move(error));
     return;
@@ -305,8 +307,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);
   inspection.sizes = set.all_sizes();
-  const std::uint64_t size = set.input ? set.input->size() : InputFile::unknown;
-  if (!inspection.is_directory && size != InputFile::unknown) inspection.sizes.input = size;
+  if (!inspection.is_directory && known) inspection.sizes.input = sources[set.source].file_bytes;
   inspect_processes(inspection);
   inspection.sizes.is_of_pipe = options.overview && sources[set.source].is_pipe;
   if (options.overview && !inspection.checkpoint->pages_only().empty()) inspection.nr_processes = set.nr_pagemaps;
@@ -339,39 +340,50 @@ void InspectionReader::Work::say_why_empty(Inspection& inspection) {
   std::vector<Error> why;
   SourceOptions plain = options.source;
   plain.all_members = plain.any_file = false;
-  if (can_read_again(input, plain)) {
+  if (std::ranges::all_of(inputs, [&](const std::string& input) { return can_read_again(input, plain); })) {
     CheckpointReader reader{Needs{}, options.limits};
-    (void)read_input(input, reader, plain);
-    for (SetCheckpoint& found : reader.finish(input))
+    (void)read_inputs(inputs, reader, plain);
+    for (SetCheckpoint& found : reader.finish(inputs.front()))
       for (const Error& error : found.checkpoint.errors()) why.push_back(error);
   }
-  if (why.empty()) why.push_back({.reason = Reason::no_images, .image = input, .name = "input"});
+  if (why.empty()) why.push_back({.reason = Reason::no_images, .image = inputs.front(), .name = "input"});
   inspection.errors = std::move(why);
 }
 
+// What is wrong with it, who reads it says.
+void InspectionReader::Work::look_at(const std::string& input, Source& source) {
+  struct stat status = {};
+  Error none;
+  InputFile file;
+  if (input == "-") file = InputFile{dup(STDIN_FILENO), input};
+  else if (stat(input.c_str(), &status) == 0 && S_ISREG(status.st_mode)) file = InputFile::at(input, none);
+  const bool has_size = file.is_open() && file.size() != InputFile::unknown;
+  source.is_pipe |= file.is_open() ? !has_size : !S_ISDIR(status.st_mode);
+  if (has_size) source.file_bytes += file.size();
+  if (file.is_open() && source.inputs.size() == 1) source.file = std::make_shared<const InputFile>(std::move(file));
+}
+
 void InspectionReader::Work::read_all() {
-  std::vector<std::string> inputs{input};
-  inputs.insert(inputs.end(), options.parents.begin(), options.parents.end());
-  const std::vector<InputName> names = name_inputs(inputs);
-  for (const std::string& name : inputs) sources.push_back({name});
+  std::vector<std::string> all = inputs;
+  all.insert(all.end(), options.parents.begin(), options.parents.end());
+  const std::vector<InputName> names = name_inputs(all);
+  sources.push_back({inputs});
+  for (const std::string& parent : options.parents) sources.push_back({{parent}});
   SourceOptions source = options.source;
+  auto name = names.begin();
   for (; nr_read < sources.size(); ++nr_read) {
     Source& now = sources[nr_read];
-    struct stat status = {};
-    Error none;  // what is wrong with it, read_input() says
-    InputFile file;
-    if (now.name == "-") file = InputFile{dup(STDIN_FILENO), now.name};
-    else if (stat(now.name.c_str(), &status) == 0 && S_ISREG(status.st_mode)) file = InputFile::at(now.name, none);
-    now.is_pipe = file.is_open() ? file.size() == InputFile::unknown : !S_ISDIR(status.st_mode);
-    if (file.is_open()) now.file = std::make_shared<const InputFile>(std::move(file));
-    if (nr_read > 0 || source.names.empty()) source.names = {names[nr_read]};
-    (void)read_input(now.name, *this, source);
-    source.set.reset();  // the one that is asked for is in the input
+    for (const std::string& input : now.inputs) look_at(input, now);
+    const auto end = name + static_cast<std::ptrdiff_t>(now.inputs.size());
+    if (nr_read > 0 || source.names.empty()) source.names.assign(name, end);
+    name = end;
+    (void)read_inputs(now.inputs, *this, source);
+    source.set.reset();  // the one that is asked for is in the inputs
   }
 }
 
 std::vector<Inspection> InspectionReader::Work::finish() {
-  std::vector<SetCheckpoint>& found = checkpoints.finish(input);
+  std::vector<SetCheckpoint>& found = checkpoints.finish(inputs.front());
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_sets();
   const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
@@ -385,7 +397,7 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   }
   if (!options.parents.empty() && !shown.empty()) join_given_parents(shown);
   if (shown.empty()) {
-    SetCheckpoint nothing{{input, {}}, {}, Checkpoint{needs_of(options)}};
+    SetCheckpoint nothing{{inputs.front(), {}}, {}, Checkpoint{needs_of(options)}};
     shown.push_back(inspect(nothing));
   }
   std::vector<SetId> ids;
@@ -412,8 +424,8 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   return shown;
 }
 
-InspectionReader::InspectionReader(std::string input, InspectOptions options)
-    : work_{std::make_unique<Work>(std::move(input), std::move(options))} {
+InspectionReader::InspectionReader(std::vector<std::string> inputs, InspectOptions options)
+    : work_{std::make_unique<Work>(std::move(inputs), std::move(options))} {
   work_->options.source.all_members = work_->options.source.any_file = true;
 }
 InspectionReader::~InspectionReader() = default;

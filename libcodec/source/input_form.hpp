@@ -98,6 +98,8 @@ struct InputForm {
   Step (*read)(std::vector<OpenedInput>& inputs, Delivery& delivery);
   // Does an input belong with those before it? Null: each stands by itself.
   bool (*continues)(const std::vector<OpenedInput>& before, OpenedInput& next) = nullptr;
+  // The SetId::checkpoint of what other inputs, wherever they stand, may be parts of, too. Null or empty: of none.
+  std::string (*part_of)(OpenedInput& opened) = nullptr;
 };
 
 extern const InputForm* const input_forms[];

@@ -15,9 +15,13 @@ namespace {
 bool is_image(OpenedInput& opened) { return is_raw_name(opened.name) || is_image_head(opened.reader->peek(4)); }
 
 // What is no image is an input like any other: a damaged archive keeps its own name.
+std::string directory_of(OpenedInput& opened) {
+  return is_image_name(opened.name) || is_image(opened) ? opened.called.directory() : std::string{};
+}
+
 std::string checkpoint_of(OpenedInput& opened) {
-  const bool is_lone_image = is_image_name(opened.name) || is_image(opened);
-  return is_lone_image ? opened.called.directory() : opened.called.checkpoint();
+  std::string directory = directory_of(opened);
+  return directory.empty() ? opened.called.checkpoint() : directory;
 }
 
 Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
@@ -47,6 +51,6 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
 
 }  // namespace
 
-const InputForm image_form{.head_bytes = 4, .recognise = is_image, .read = read_image};
+const InputForm image_form{.head_bytes = 4, .recognise = is_image, .read = read_image, .part_of = directory_of};
 
 }  // namespace critpipe
