@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <hs/hs.h>
 
+#include <atomic>
 #include <string>
 
 #include "unit/scratch_directory.hpp"
@@ -13,7 +14,7 @@
 namespace {
 enum class Failing { nothing, scan_stream, first_scan_stream, reset_stream, scan } failing;
 int nr_opened_until_failure = -1;  // negative: opening does not fail
-int nr_open = 0;
+std::atomic<int> nr_open = 0;      // by the threads of other tests, too
 }
 extern "C" {
 hs_error_t __real_hs_open_stream(const hs_database_t*, unsigned, hs_stream_t**);
