@@ -1,6 +1,7 @@
 #include "crit-check/here.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "cli/inputs.hpp"
 
@@ -29,8 +30,7 @@ std::uint64_t& count_of(CheckedSet& set, Severity severity) {
 // As the advice of other rules.
 std::string sentence_of(std::string advice) {
   if (advice.empty()) return advice;
-  advice.front() =
-      advice.front() >= 'a' && advice.front() <= 'z' ? static_cast<char>(advice.front() - 'a' + 'A') : advice.front();
+  advice.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(advice.front())));
   return advice.ends_with('.') ? advice : advice + ".";
 }
 

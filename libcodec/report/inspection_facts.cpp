@@ -15,6 +15,14 @@ void put_known(JsonWriter& json, const char* key, std::uint64_t number) {
   if (number != 0) json.key(key).number(number);
 }
 
+void put_numbers(JsonWriter& json, const char* key, std::span<const std::uint32_t> numbers, bool is_line) {
+  put_nested(json, key, is_line, [numbers](JsonWriter& list) {
+    list.begin('[');
+    for (const std::uint32_t number : numbers) list.number(number);
+    list.end(']');
+  });
+}
+
 std::string_view what_it_is(const Inspection& inspection) {
   const SetKind kind = inspection.checkpoint->kind();
   if (kind == SetKind::pre_dump || kind == SetKind::pages) return name_of(kind);
@@ -50,11 +58,7 @@ void put_capabilities(JsonWriter& json, const char* key, std::uint64_t set, bool
 void put_credentials(JsonWriter& json, const Credentials& own, bool is_line) {
   json.key("uid").number(own.uid).key("gid").number(own.gid);
   json.key("euid").number(own.euid).key("egid").number(own.egid);
-  put_nested(json, "groups", is_line, [&](JsonWriter& list) {
-    list.begin('[');
-    for (const std::uint32_t group : own.groups) list.number(group);
-    list.end(']');
-  });
+  put_numbers(json, "groups", own.groups, is_line);
   put_capabilities(json, "capabilities", own.effective, is_line);
   put_capabilities(json, "capabilities_permitted", own.permitted, is_line);
   put_capabilities(json, "capabilities_inheritable", own.inheritable, is_line);

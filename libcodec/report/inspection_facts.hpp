@@ -11,7 +11,9 @@ void put_known(JsonWriter& json, const char* key, std::uint64_t number);
 void put_container(JsonWriter& json, const Container& container, bool environment);
 void put_host(JsonWriter& json, const Inspection& inspection);
 void put_sizes(JsonWriter& json, const InspectedSizes& sizes);
-void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes);  // In a line, lists are texts.
+void put_page_sizes(JsonWriter& json, const InspectedSizes& sizes);  // "pages": [{"kind": "heap", "bytes": 4096}]
+// In a line, lists are texts.
+void put_numbers(JsonWriter& json, const char* key, std::span<const std::uint32_t> numbers, bool is_line);
 void put_process(JsonWriter& json, const InspectedProcess& process, bool environment, bool is_line);
 void put_socket(JsonWriter& json, const InspectedSocket& socket);
 void put_file(JsonWriter& json, const InspectedFile& file);

@@ -18,11 +18,7 @@ void put_all(JsonWriter& json, const char* key, const Items& items, Put put) {
 
 void put_attention(JsonWriter& json, const Attention& attention, bool is_line) {
   json.key("code").text(attention.code).key("text").text(attention.text);
-  put_nested(json, "pids", is_line, [&](JsonWriter& list) {
-    list.begin('[');
-    for (const std::uint32_t pid : attention.pids) list.number(pid);
-    list.end(']');
-  });
+  put_numbers(json, "pids", attention.pids, is_line);
 }
 
 void put_counts(JsonWriter& json, const Inspection& all) {

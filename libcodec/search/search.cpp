@@ -313,14 +313,13 @@ Step Search::Machine::show(const MatchSpan& match) {
 void Search::Machine::keep_starts(std::uint64_t first) {
   for (const MatchSpan& match : waiting_) {
     if (match.begin >= first + context_) break;
-    keep_start(match, first, match.end);
+    keep_start(match, first);
   }
   for (const OpenStream& open : streams_) {
     if (!open.tracker) continue;
     for (const auto& candidate : open.tracker->candidates()) {
       if (candidate.begin >= first + context_) break;
-      keep_start({candidate.begin, candidate.end, open.of->pattern}, first,
-                 candidate.begin + max_shown);  // it may grow
+      keep_start({candidate.begin, candidate.begin + max_shown, open.of->pattern}, first);  // it may grow
     }
   }
   std::erase_if(starts_, [&](const auto& row) {
@@ -328,13 +327,13 @@ void Search::Machine::keep_starts(std::uint64_t first) {
   });
 }
 
-void Search::Machine::keep_start(const MatchSpan& match, std::uint64_t first, std::uint64_t end) {
+void Search::Machine::keep_start(const MatchSpan& match, std::uint64_t first) {
   if (match.begin < recent_.first() || match.begin >= first + context_) return;
   const auto [row, is_new] = starts_.try_emplace({match.begin, match.pattern});
   if (!is_new) return;
   const std::uint64_t from =
       std::max({recent_.start(), recent_.first(), match.begin - std::min(match.begin, context_)});
-  const Bytes bytes = recent_.view(from, std::min(end, match.begin + max_shown), shown_);
+  const Bytes bytes = recent_.view(from, std::min(match.end, match.begin + max_shown), shown_);
   MatchStart& start = row->second;
   start.bytes.assign(bytes.begin(), bytes.end());
   start.before = Bytes{start.bytes}.first(static_cast<std::size_t>(match.begin - from));

@@ -60,7 +60,7 @@ class Search::Machine {
   Step emit(bool last);
   Step show(const search::MatchSpan& match);
   void keep_starts(std::uint64_t first);
-  void keep_start(const search::MatchSpan& match, std::uint64_t first, std::uint64_t end);
+  void keep_start(const search::MatchSpan& match, std::uint64_t first);
   std::uint64_t earliest() const;
   std::size_t bytes_to_keep() const;
 

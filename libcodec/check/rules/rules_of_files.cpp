@@ -419,8 +419,7 @@ constexpr RuleRow rows[] = {
      find_locked},
     {{"signal-owner", Severity::error, "Signals of a file go to a task or a group that is not in the tree.",
       "Take files.img and pstree.img from the same dump. Where the tree shares its pid namespace, the signals go to "
-      "who "
-      "has that pid then, and without anybody the restore fails."},
+      "who has that pid then, and without anybody the restore fails."},
      find_owners},
 };
 

@@ -129,8 +129,7 @@ constexpr RuleRow rows[] = {
      find_rights},
     {{"queue-sender", Severity::error, "A packet that waits was sent by a task that is not in the tree.",
       "Take sk-queues.img and pstree.img from the same dump. Where the tree shares its pid namespace, the restore "
-      "fails "
-      "unless somebody has that pid then."},
+      "fails unless somebody has that pid then."},
      find_senders},
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 using Known = std::vector<std::uint32_t>;
 
+std::string unknown(std::uint32_t value) { return sentence("%u is no value that CRIU knows", value); }
+
 // Of which field; its values are those of the schema where none are listed.
 struct Choice {
   const char* field;
@@ -29,7 +31,7 @@ class Values {
   void look(const Record& record, const Choice& choice, std::string_view above = {}) const {
     if (!record || choice.has(record)) return;
     const std::string field = std::string{above}.append(choice.field);
-    report_({image_, entry_, field}, sentence("%u is no value that CRIU knows", record.id(choice.field)));
+    report_({image_, entry_, field}, unknown(record.id(choice.field)));
   }
 
  private:
@@ -64,15 +66,14 @@ void look_at_files(const CheckedImages& set, const Reporter& report) {
     file.record.each("mark", [&](const Record& mark) { values.look(mark, {"type"}, above + "mark."); });
     const Record owner = file.record.inner("fown");
     if (owner.id("pid") != 0 && owner.id("pid_type") > last_owner_type)
-      report({std::string{file.image}, file.entry, above + "fown.pid_type"},
-             sentence("%u is no value that CRIU knows", owner.id("pid_type")));
+      report({std::string{file.image}, file.entry, above + "fown.pid_type"}, unknown(owner.id("pid_type")));
     if (owner.id("signum") > last_signal)
       report({std::string{file.image}, file.entry, above + "fown.signum"},
              sentence("%u is no signal", owner.id("signum")));
   }
   set.each("FILES", [&](const std::string& image, std::uint64_t entry, const Record& file) {
     const FileType* const type = file_type_of(file.id("type"));
-    if (!type) report({image, entry, "type"}, sentence("%u is no value that CRIU knows", file.id("type")));
+    if (!type) report({image, entry, "type"}, unknown(file.id("type")));
     else if (!file.has(type->field))
       report({image, entry, "type"}, "it is a " + std::string{type->name} + ", and lacks what is said of one");
   });
@@ -83,9 +84,7 @@ void look_at_tasks(const CheckedImages& set, const Reporter& report) {
   constexpr std::uint32_t last_mode = 2, last_machine = 8;
   for (const auto& [tid, core] : set.cores) {
     const auto look = [&, tid = tid](const char* field, std::uint32_t value, bool is_known) {
-      if (!is_known)
-        report({CheckedImages::name_of_image("CORE", tid), 0, field},
-               sentence("%u is no value that CRIU knows", value));
+      if (!is_known) report({CheckedImages::name_of_image("CORE", tid), 0, field}, unknown(value));
     };
     look("mtype", core.machine, core.machine >= 1 && core.machine <= last_machine);
     look("thread_core.seccomp_mode", core.seccomp_mode, core.seccomp_mode <= last_mode);
@@ -97,7 +96,7 @@ void look_at_tasks(const CheckedImages& set, const Reporter& report) {
 void look_at_terminals(const CheckedImages& set, const Reporter& report) {
   set.each("TTY_INFO", [&](const std::string& image, std::uint64_t entry, const Record& info) {
     constexpr std::uint32_t pty = 1, external = 5;
-    if (info.id("type") == 0) report({image, entry, "type"}, "0 is no value that CRIU knows");
+    if (info.id("type") == 0) report({image, entry, "type"}, unknown(0));
     else Values{report, image, entry}.look(info, {"type"});
     if (info.id("type") != external && (info.id("type") == pty) != info.has("pty"))
       report({image, entry, "pty"},
