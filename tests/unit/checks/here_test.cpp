@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 
 #include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
@@ -31,13 +32,25 @@ class HereChecks : public ::testing::Test {
     make("srv/live/demo/stdout", 0, 0644);
     make("srv/live/demo/stderr", 0, 0644);
     make("srv/live/demo/shop.log", 565, 0640);
-    // The machine's own ports and pids are none of these.
+    // The machine's own ports and pids are none of these: no kernel has pids above 2^22.
     edit("files.img", "\"src_port\": 8080", "\"src_port\": 0");
+    edit("pstree.img", " 10", " 500010");
+    edit("pstree.img", "[10", "[500010");
+    for (const fs::path& image : images_of_tasks())
+      fs::rename(image, images() / std::regex_replace(image.filename().string(), std::regex{"-10"}, "-500010"));
     edit("files.img", "\"name\": \"/dev/null\"", "\"name\": \"pipe:/dev/null\"");
   }
 
   fs::path root() const { return directory_ / "root"; }
   fs::path images() const { return directory_ / "images"; }
+
+  std::vector<fs::path> images_of_tasks() const {
+    std::vector<fs::path> all;
+    for (const auto& entry : fs::directory_iterator{images()})
+      if (std::regex_match(entry.path().filename().string(), std::regex{"[a-z]+-10[01][0-9]\\.img"}))
+        all.push_back(entry.path());
+    return all;
+  }
 
   void make(const std::string& name, std::uintmax_t size, mode_t mode) {
     fs::create_directories((root() / name).parent_path());
@@ -110,7 +123,7 @@ TEST_F(HereChecks, AnotherBuildOfAProgram) {
 }
 
 TEST_F(HereChecks, ATidThatIsTaken) {
-  edit("pstree.img", "\"threads\": [1001,", "\"threads\": [1001, " + std::to_string(getpid()) + ",");
+  edit("pstree.img", "\"threads\": [50001001,", "\"threads\": [50001001, " + std::to_string(getpid()) + ",");
   // Our pid is often our group's number, too.
   EXPECT_TRUE(look().starts_with("error pid-taken")) << look();
 }
