@@ -79,7 +79,6 @@ int Repack::run() {
   if (failed_ || !refuse_first_version() || !link_parent() || !store() || !edited("stats-dump") ||
       !edited("inventory.img"))
     failed_ = true;
-  chosen_.report(program_);
   const std::uint64_t dropped = process_.dropped + shared_.dropped;
   if (chosen_.leaves_out_any() && !failed_)
     program_.note(std::to_string(dropped) + " pages are left out: a restore gets zeros there, or what a file has");

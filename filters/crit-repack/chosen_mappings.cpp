@@ -12,9 +12,9 @@ namespace critpipe::filters {
 // One expression, and the image whose entries it looks at.
 class ChosenMappings::Test {
  public:
-  Test(Program& program, const char* option) {
-    if (const Error error = expression_.parse(*program.value(option)))
-      program.usage("--" + std::string{option} + ": " + to_string(error));
+  Test(Program& program, const char* option)
+      : option_{"--" + std::string{option} + ": "}, text_{*program.value(option)} {
+    if (const Error error = expression_.parse(text_)) program.usage(option_ + to_string(error));
     matcher_.emplace(expression_, image_);
   }
   bool holds(const Mapping& mapping) {
@@ -29,9 +29,16 @@ class ChosenMappings::Test {
     }
     return matcher_->look({1, 0, &message, std::as_bytes(std::span{payload}), true, image_.kind});
   }
-  Error unanswered() const { return expression_.unanswered(); }
+  // Why no mapping fits.
+  Error without_mapping() const {
+    if (Error error = expression_.unanswered()) return error;
+    Error error{Reason::usage};
+    error.name = option_ + "no mapping fits " + text_ + ": crit-x INPUT mems lists them";
+    return error;
+  }
 
  private:
+  std::string option_, text_;
   Expression expression_;
   Image image_{"vmas-1.img", kind_of_name("vmas-1.img"), Head::common};
   std::optional<ImageMatcher> matcher_;
@@ -44,10 +51,19 @@ ChosenMappings::ChosenMappings(Program& program) {
 
 ChosenMappings::~ChosenMappings() = default;
 
-bool ChosenMappings::is_kept(const Mapping& mapping) {
-  const auto [known, is_new] = known_.try_emplace(&mapping);
-  if (is_new) known->second = (!only_ || only_->holds(mapping)) && (!drop_ || !drop_->holds(mapping));
-  return known->second;
+Error ChosenMappings::choose_of(const Checkpoint& checkpoint) {
+  for (Test* const test : {only_.get(), drop_.get()}) {
+    if (!test) continue;
+    bool fits_any = false;
+    for (const Task& task : checkpoint.tasks())
+      for (const Mapping& mapping : task.memory.mappings) {
+        const bool fits = test->holds(mapping);
+        fits_any |= fits;
+        if (fits == (test == drop_.get())) left_out_.insert(&mapping);
+      }
+    if (!fits_any) return test->without_mapping();
+  }
+  return {};
 }
 
 void ChosenMappings::begin(const Checkpoint& checkpoint, MemoryId memory, const MappingIndex& mappings) {
@@ -61,16 +77,17 @@ void ChosenMappings::begin(const Checkpoint& checkpoint, MemoryId memory, const 
         parts_.push_back({mapping.pgoff, mapping.pgoff + (mapping.end - mapping.start), &mapping});
 }
 
-// What is in no mapping is not chosen by any expression. A page of a shared object is kept for whoever keeps it.
+// No expression speaks of what is in no mapping, such as an object that is only open: it stays. A page of a shared
+// object is kept for whoever keeps it.
 bool ChosenMappings::keeps(std::uint64_t vaddr, std::uint64_t& end) {
   end = max_address;
   if (!leaves_out_any()) return true;
   if (!is_shared_) {
     const auto next = mappings_->from(vaddr);
-    if (next == mappings_->all().end()) return !only_;
+    if (next == mappings_->all().end()) return true;
     const bool is_inside = (*next)->start <= vaddr;
     end = is_inside ? (*next)->end : (*next)->start;
-    return is_inside ? is_kept(**next) : !only_;
+    return !is_inside || !left_out_.contains(*next);
   }
   bool is_mapped = false, kept = false;
   for (const Part& part : parts_) {
@@ -78,14 +95,9 @@ bool ChosenMappings::keeps(std::uint64_t vaddr, std::uint64_t& end) {
     if (part.begin > vaddr || part.end <= vaddr) continue;
     end = std::min(end, part.end);
     is_mapped = true;
-    kept |= is_kept(*part.mapping);
+    kept |= !left_out_.contains(part.mapping);
   }
-  return is_mapped ? kept : !only_;
-}
-
-void ChosenMappings::report(Program& program) const {
-  for (const auto* test : {only_.get(), drop_.get()})
-    if (const Error error = test ? test->unanswered() : Error{}) program.report(error);
+  return kept || !is_mapped;
 }
 
 }  // namespace critpipe::filters

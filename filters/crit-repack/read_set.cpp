@@ -117,6 +117,7 @@ bool Repack::open() {
   if (program_.has("rewrite") && directory().empty()) return fail(inputs_.front(), "it is no directory");
   if (!set_.checkpoint->pages_only().empty())
     program_.note(visible(inputs_.front()) +
+  if (Error error = chosen_.choose_of(*set_.checkpoint)) return fail(std::move(error));
                   ": without tasks it is the parent of another set, which fits to the old one only");
   return open_base() && refuse_lost_parent() && refuse_children() && refuse_target();
 }
