@@ -77,6 +77,7 @@ struct CheckReader::Work {
   SetsOf<CheckedImages>& now() { return parents.empty() ? sets : parents.back().sets; }
   CheckedImages& home_of(const Error& damage);
   void leave_out_asides();
+  void refuse_raw();
   void fail(Error error) { keep_error(errors, std::move(error), room_for_errors); }
   void join_sets(const KnownInputs& known);
   CheckedImages* parent_in(Parent& parent);
@@ -103,6 +104,22 @@ void CheckReader::Work::leave_out_asides() {
     if (set->checkpoint.kind() == SetKind::aside && with_images.contains(set->id.checkpoint)) asides.insert(set.get());
   (void)sets.take_out(asides);
 }
+// Raw images by themselves, of which nothing can be said.
+void CheckReader::Work::refuse_raw() {
+  std::set<CheckedImages*> raw;
+  for (const auto& set : sets.all()) {
+    const auto is_raw = [](const auto& image) { return !image.second.kind || image.second.kind->is_raw(); };
+    if (set->is_set || set->images.empty() || !std::ranges::all_of(set->images, is_raw)) continue;
+    const auto& [name, image] = *set->images.begin();
+    if (image.is_damaged || !image.kind) continue;
+    Error error{Reason::raw_image, set->place + name};
+    error.name = image.kind->about;
+    fail(std::move(error));
+    raw.insert(set.get());
+  }
+  (void)sets.take_out(raw);
+}
+
 
 void CheckReader::Work::join_sets(const KnownInputs& known) {
   std::vector<Directory::Identity> above = join_parents_among(sets);
@@ -392,6 +409,7 @@ void Findings::rules() {
   if (!images_.is_set) return;
   for (CheckRules* const rows : std::span{check_rules, nr_check_rules})
     for (const RuleRow& row : rows())
+  work_->refuse_raw();
       if (row.check) row.check(images_, Reporter{images_, *find_rule(row.rule.name), take_});
 }
 

@@ -111,9 +111,7 @@ void find_pre_dump(const CheckedImages& set, const Reporter& report) {
   const bool is_dump = set.has("inventory.img");
   const std::string what = is_dump ? "a pre-dump has memory only, no pstree and no tasks"
                                    : "pagemaps and pages only, as a page server writes them";
-  // An archive of a pre-dump says by the name of its directory that it is no more.
-  const bool is_part = set.has_tree_beside || generation_of(set.id.set).number > 0;
-  report({}, what, is_part ? Severity::note : Severity::error);
+  report({}, what, set.has_tree_beside ? Severity::note : Severity::error);
 }
 
 void find_lone_images(const CheckedImages& set, const Reporter& report) {
