@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <set>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -103,7 +104,7 @@ class Printer {
 
  private:
   void print(const Inspection& inspection, bool has_heading);
-  void report(const Inspection& inspection);
+  bool is_asked_for(const Inspection& inspection);
   void report(const Error& error);
 
   Program& program_;
@@ -111,16 +112,20 @@ class Printer {
   InspectionText text_;
   InspectionJson json_;
   std::optional<InspectionDocument> document_;
-  std::vector<Error> errors_;  // reported when the document is whole
+  std::vector<Error> errors_;           // reported when the document is whole
+  std::set<std::uint32_t> pids_found_;  // of those that are asked for
   bool is_first_ = true;
 };
 
-void Printer::report(const Inspection& inspection) {
-  for (const std::uint32_t pid : text_.pids)
-    if (!inspection.checkpoint->find_task(pid))
-      report({.reason = Reason::usage,
-              .name = visible(inspection.id.text()) + ": no process " + std::to_string(pid) + " in it"});
-  for (const Error& error : inspection.errors) report(error);
+// Has it any of the processes that are asked for?
+bool Printer::is_asked_for(const Inspection& inspection) {
+  bool has_any = text_.pids.empty();
+  for (const std::uint32_t pid : text_.pids) {
+    if (!inspection.checkpoint->find_task(pid)) continue;
+    has_any = true;
+    pids_found_.insert(pid);
+  }
+  return has_any;
 }
 
 void Printer::report(const Error& error) {
@@ -139,18 +144,22 @@ void Printer::print(const Inspection& inspection, bool has_heading) {
 
 Step Printer::take(std::span<const Inspection> found, bool has_others) {
   for (const Inspection& inspection : found) {
-    print(inspection, has_others || found.size() > 1);
+    if (is_asked_for(inspection)) print(inspection, has_others || found.size() > 1);
     if (output_.flush() == Step::stop) return Step::stop;
-    report(inspection);
+    for (const Error& error : inspection.errors) report(error);
   }
   return Step::go;
 }
 
 void Printer::finish() {
-  if (!document_) return;
-  document_->end();
-  if (output_.flush() == Step::stop) return;
+  if (document_) {
+    document_->end();
+    if (output_.flush() == Step::stop) return;
+  }
   for (const Error& error : errors_) program_.report(error);
+  for (const std::uint32_t pid : text_.pids)
+    if (!pids_found_.contains(pid))
+      program_.report({.reason = Reason::usage, .name = "no process " + std::to_string(pid) + " in the input"});
 }
 
 int run(Program& program) {
