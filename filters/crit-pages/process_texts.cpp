@@ -104,6 +104,7 @@ int run(Program& program) {
   if (!has_processes(program, selection, memory)) return program.exit_code();
   TextPrinter printer{program, destination, processes};
   const auto print = [&](const Process& process, const CheckpointMemory::Texts& texts) {
+    if (!process.task->has_memory) return Step::go;  // nothing of it can be had, which is said
     printer.begin(process);
     if (program.has("argv")) printer.strings("argv", texts.arguments);
     if (program.has("env")) printer.strings("env", texts.environment);
