@@ -52,7 +52,7 @@ struct Owner {
 // An open file that is not a socket.
 struct InspectedFile {
   std::string path;                          // empty: it has none
-  std::string type;                          // "reg", "memfd", "fifo", "tty", "pipe", "eventfd", as crit names them
+  std::string type;                          // "REG", "MEMFD", "FIFO", "TTY", "PIPE", "EVENTFD", as crit names them
   std::string about = {};                    // what else it is: "eventfd[3]"; empty for regular files and memfds
   bool is_written = false, is_read = false;  // as it was opened
   bool is_deleted = false;

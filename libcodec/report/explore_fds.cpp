@@ -28,9 +28,11 @@ void print_files(const Exploring& exploring, const Task& task) {
 // What is known of the file beyond go-criu's keys.
 void put_file(Exploring& exploring, std::uint32_t type, std::uint32_t id) {
   JsonWriter& json = exploring.json;
-  put_name(json, "path", file_text(exploring, type, id));
-  json.key("id").number(id);
   const File* file = exploring.checkpoint.find_file(type, id);
+  const bool has_name = file && type != type_unix;  // a socket's is no path
+  const std::string path = has_name ? exploring.checkpoint.path_of(*file) : std::string{};
+  put_name(json, "path", path.empty() ? file_text(exploring, type, id) : path);
+  json.key("id").number(id);
   if (!file) return;
   if (exploring.checkpoint.is_deleted(*file)) json.key("deleted").boolean(true);
   if (type != type_reg && type != type_pipe && type != type_unix)
@@ -45,7 +47,7 @@ void put_descriptor(Exploring& exploring, const Descriptor& descriptor) {
   json.key("fd").number(descriptor.fd);
   json.key("fd_type").text(type.empty() ? std::to_string(descriptor.type) : type);
   put_file(exploring, descriptor.type, descriptor.file_id);
-  json.key("flags").number(descriptor.flags);
+  json.key("fd_flags").number(descriptor.flags);
 }
 
 void put_directory(Exploring& exploring, const Task& task, const Directory& directory) {

@@ -1,6 +1,4 @@
 // sk: the sockets of each task.
-#include <sys/socket.h>
-
 #include <unordered_map>
 
 #include "report/explorers.hpp"
@@ -8,15 +6,6 @@
 namespace critpipe {
 
 namespace {
-
-constexpr std::string_view domain_of(std::uint32_t type, std::uint32_t family) {
-  switch (type) {
-    case type_unix: return "unix";
-    case type_netlink: return "netlink";
-    case type_packet: return "packet";
-    default: return family == AF_INET6 ? "inet6" : "inet";
-  }
-}
 
 bool is_socket(std::uint32_t type) {
   return type == type_inet || type == type_unix || type == type_netlink || type == type_packet;
@@ -87,9 +76,7 @@ void put_text(JsonWriter& json, const char* key, const std::string& text) {
 void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& socket) {
   const bool is_unix = descriptor.type == type_unix, is_inet = descriptor.type == type_inet;
   if (is_inet) put_text(json, "family", family_name(socket.family));
-  if (!is_unix)
-    json.key("protocol")
-        .text(is_inet ? protocol_name(socket.family, socket.protocol) : std::to_string(socket.protocol));
+  if (!is_unix) json.key("protocol").text(protocol_name(socket.family, socket.protocol));
   if (socket.type != 0) json.key("type").text(socket_type_name(socket.type));
   if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   put_text(json, "src_addr", socket.source);
@@ -136,8 +123,6 @@ void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor
   if (const Task* peer = socket.peer != 0 ? owners.of(socket.peer) : nullptr)
     put_name(json.key("peer_pid").number(peer->pid), "peer_comm", peer->comm);
   put_number(json, "interface", socket.interface);
-  if (descriptor.type == type_netlink || descriptor.type == type_packet)
-    json.key("protocol_name").text(protocol_name(socket.family, socket.protocol));
   if (descriptor.type == type_netlink)
     json.key("port_id").number(socket.source_port).key("peer_port_id").number(socket.destination_port);
   if (exploring.options.detail)

@@ -1,5 +1,6 @@
 // The parts of a file's text that take more than a field.
 #include <algorithm>
+#include <sys/socket.h>
 
 #include "report/file_details.hpp"
 #include "critpipe/fields.hpp"
@@ -113,6 +114,15 @@ const FileDetail* detail_of(std::uint32_t type) {
 std::string endpoint(const std::string& address, std::uint32_t port) {
   const bool is_v6 = address.find(':') != address.npos;
   return joined({is_v6 ? "[" : "", address, is_v6 ? "]:" : ":", port == 0 ? "*" : std::to_string(port)});
+}
+
+std::string_view domain_of(std::uint32_t type, std::uint32_t family) {
+  switch (type) {
+    case type_unix: return "unix";
+    case type_netlink: return "netlink";
+    case type_packet: return "packet";
+    default: return family == AF_INET6 ? "inet6" : "inet";
+  }
 }
 
 }  // namespace critpipe

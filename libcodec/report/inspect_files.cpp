@@ -36,7 +36,7 @@ const File* as_opened(const Checkpoint& checkpoint, const File& file) {
 
 InspectedFile file_of(const Exploring& exploring, const File& file) {
   const Checkpoint& checkpoint = exploring.checkpoint;
-  InspectedFile found{.path = checkpoint.path_of(file), .type = lower(std::string{type_name(file.type)})};
+  InspectedFile found{.path = checkpoint.path_of(file), .type = std::string{type_name(file.type)}};
   found.is_deleted = checkpoint.is_deleted(file);
   const bool is_plain = file.type == type_reg || file.type == type_memfd;
   if (!is_plain) found.about = detailed_text(exploring, file.type, file.id);

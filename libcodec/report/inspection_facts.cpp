@@ -181,10 +181,10 @@ void put_owners(JsonWriter& json, const char* key, const Inspection& inspection,
 
 void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
   const Socket& socket = inspected.socket;
-  json.key("family").text(lower(family_name(socket.family)));
-  if (socket.type != 0) json.key("type").text(lower(socket_type_name(socket.type)));
-  if (inspected.type != type_unix) json.key("protocol").text(lower(protocol_name(socket.family, socket.protocol)));
-  if (socket.state != 0) json.key("state").text(lower(socket_state_name(socket.state)));
+  json.key("fd_type").text(type_name(inspected.type)).key("domain").text(domain_of(inspected.type, socket.family));
+  if (socket.type != 0) json.key("type").text(socket_type_name(socket.type));
+  if (inspected.type != type_unix) json.key("protocol").text(protocol_name(socket.family, socket.protocol));
+  if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   if (inspected.type == type_inet) {
     json.key("local_address").text(socket.source).key("port").number(socket.source_port);
     if (socket.destination_port != 0)
@@ -206,7 +206,7 @@ void put_file(JsonWriter& json, const InspectedFile& file) {
   json.key("deleted").boolean(file.is_deleted);
   if (file.flags) {
     json.key("readable").boolean(file.is_read).key("writable").boolean(file.is_written);
-    json.key("flags").number(*file.flags);
+    json.key("open_flags").number(*file.flags);
   }
   if (is_plain) json.key("position").number(file.position);
   if (file.size) json.key("size_bytes").number(*file.size);

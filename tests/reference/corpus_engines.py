@@ -336,7 +336,7 @@ class Checker:
         place.about = one["fd_type"]
         same = lambda figure, theirs, ours: self.same(where, figure, theirs, ours, place)
         target, file, flags = told["target"], json.loads(one.get("file", "{}")), int(told["flags"], 8)
-        same("close on exec", bool(flags & CLOEXEC), bool(one["flags"]))
+        same("close on exec", bool(flags & CLOEXEC), bool(one["fd_flags"]))
         if "flags" in file and one["fd_type"] not in ("EVENTPOLL",):
             same("flags of a file", flags & ~CLOEXEC & ~LARGEFILE, file["flags"] & ~CLOEXEC & ~LARGEFILE)
         if told["deleted"]:
@@ -349,10 +349,8 @@ class Checker:
             self.check_anonymous(where, told["fdinfo"], match[1], file, one, place)
         elif target.startswith("/memfd:"):
             same("name of a memfd", target[1:], file.get("name", one.get("about", one["path"])))
-        elif one["fd_type"] in ("REG", "MEMFD"):
+        elif one["fd_type"] not in ("NS", "EXT"):
             same("path of a file", target, one["path"])
-        else:  # terminals and FIFOs are named by number; who they are stands beside it
-            same("path of a file", True, target in one.get("about", "") or one["fd_type"] in ("NS", "EXT"))
         if one["fd_type"] == "REG":
             same("whether a file is deleted", told["deleted"], one.get("deleted", False))
             same("position of a file", told["pos"], file.get("pos", 0))

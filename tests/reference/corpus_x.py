@@ -48,9 +48,12 @@ JSON_DIFFERENCES = {
     "go-criu counts System V segments and packet sockets from 0; crit, and we, show CRIU's number":
         lambda path, theirs, ours, _: path == "mems.mems.resource" and ours.startswith(("ips[", "packet[")) and
         theirs == re.sub(r"\d+", lambda number: str(int(number[0]) - 1), ours),
-    "go-criu reads the protocol of netlink and packet sockets as their type, and 0 as IP":
+    "go-criu has no names for the protocols of netlink and packet sockets, which it reads as their type, too":
         lambda path, theirs, ours, socket: path in ("sk.sockets.type", "sk.sockets.protocol") and
-        socket["fd_type"] in ("NETLINKSK", "PACKETSK") and (theirs == socket["protocol"] or ours == "0"),
+        socket["fd_type"] in ("NETLINKSK", "PACKETSK"),
+    "go-criu has numbers for FIFOs, terminals and memory files, which have paths":
+        lambda path, theirs, ours, file: path == "fds.files.path" and
+        file["fd_type"] in ("FIFO", "TTY", "MEMFD") and theirs == f"{file['fd_type']}.{file['id']}",
     "go-criu shows the zero byte that ends the path of a unix socket":
         lambda path, theirs, ours, socket: path == "sk.sockets.src_addr" and socket["fd_type"] == "UNIXSK" and
         theirs.rstrip("\0") == ours and not ours.startswith("\0"),

@@ -48,7 +48,10 @@ DIFFERENCES = (
      "go-criu takes the protocol of packet and netlink sockets for their type"),
     ("sk", "/sockets/src_addr", lambda go, ours: ours and go == ours + "\0" and ours[0] != "\0",
      "go-criu shows the zero byte that ends the path of a unix socket"),
-    ("sk", "/sockets/protocol", lambda go, ours: go == "IP" and ours == "0", "protocol 0 of netlink is not IP"),
+    ("sk", "/sockets/protocol", lambda go, ours: go == "IP" or go.isdigit(),
+     "go-criu has no names for the protocols of netlink and packet sockets"),
+    ("fds", "/files/path", lambda go, ours: re.fullmatch(r"(FIFO|TTY|MEMFD)\.\d+", str(go)),
+     "go-criu has numbers for FIFOs, terminals and memory files, which have paths"),
 )
 
 

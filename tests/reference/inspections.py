@@ -277,8 +277,8 @@ def check_tree(place, mine, truth):
              sorted(int(str(thread["nspid"]).strip("[]").replace(",", " ").split()[-1]) for thread in found[0]["threads"]))
 
 
-SS_STATES = {"ESTAB": ("established",), "LISTEN": ("listen",), "UNCONN": ("close", None), "CLOSE-WAIT": ("close_wait",),
-             "FIN-WAIT-2": ("fin_wait2",)}
+SS_STATES = {"ESTAB": ("ESTABLISHED",), "LISTEN": ("LISTEN",), "UNCONN": ("CLOSE", None), "CLOSE-WAIT": ("CLOSE_WAIT",),
+             "FIN-WAIT-2": ("FIN_WAIT2",)}
 
 
 def end_of(text):
@@ -353,17 +353,17 @@ def check_true_rest(place, mine, truth):
             if not file or one["target"].startswith("/memfd:") or one["target"].startswith("/proc"):
                 continue
             target = one["target"].removesuffix(" (deleted)")
-            if file["fd_type"] == "pipe":
+            if file["fd_type"] == "PIPE":
                 same(place, f"{pid} fd {fd} pipe", file["about"].replace("[", ":[", 1), target)
-            elif file["fd_type"] in ("reg", "fifo", "tty"):
+            elif file["fd_type"] in ("REG", "FIFO", "TTY"):
                 same(place, f"{pid} fd {fd} path", file.get("path"), target)
                 same(place, f"{pid} fd {fd} deleted", file["deleted"], one["deleted"])
             else:  # "anon_inode:[eventfd]"
                 same(place, f"{pid} fd {fd} path", file.get("path"), None)
-            if file["fd_type"] == "reg":
+            if file["fd_type"] == "REG":
                 same(place, f"{pid} fd {fd} position", file["position"], one["pos"])
             access = int(one["flags"], 8) & 3
-            same(place, f"{pid} fd {fd} writable", file.get("writable"), None if file["fd_type"] == "pidfd" else access in (1, 2))
+            same(place, f"{pid} fd {fd} writable", file.get("writable"), None if file["fd_type"] == "PIDFD" else access in (1, 2))
     roots = [one for one in truth["processes"] if one["nspid"][-1] == mine["processes"][0]["pid"]]
     if mine["mounts"] and len(roots) == 1 and roots[0].get("mountinfo") and len({m["mount_namespace"] for m in mine["mounts"]}) == 1:
         theirs = sorted(line.split()[4].replace("\\040", " ").replace("\\134", "\\") for line in roots[0]["mountinfo"].splitlines())

@@ -159,6 +159,8 @@ def main():
     found, _ = keys_of("crit-pages --check --json DIR damaged damaged.tar damaged/")
     check("--check", found == {("damaged", ""), ("damaged.tar", "damaged"), ("damaged#2", "")}, found)
     alone()
+    unknown()
+    one_table()
     text()
     print("keys: done" if not failures else f"keys: {len(failures)} failures")
     return 1 if failures else 0
@@ -177,6 +179,36 @@ def alone():
             check(f"{mode} {path}", all("checkpoint" not in value and "set" not in value for value in values(lines)))
     found, _ = keys_of("crit-stats --json DIR/stats-dump DIR")
     check("stats-dump and its directory", found == {("DIR", "")} or found == {("DIR", ""), ("DIR#2", "")}, found)
+
+
+def unknown():
+    """What is no image has the keys of its input in every list."""
+    os.makedirs("odd")
+    for name in ("odd/c1.tar.zst", "c1.tar.zst"):
+        with open(name, "w", encoding="utf-8") as file:
+            file.write("junk")
+    for mode in ("crit-cat --list --json", "crit-tojson", "crit-tojson --lines"):
+        found, _ = keys_of(f"{mode} odd/c1.tar.zst c1.tar.zst")
+        check(mode, found == {("odd/c1.tar.zst", ""), ("c1.tar.zst", "")}, found)
+
+
+def one_table():
+    """Rows of crit-x and crit-inspect about one process or descriptor have the same in every key that they share."""
+    def rows(command):
+        done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return {(row["checkpoint"], row["set"], row["pid"], row.get("fd")): row for row in map(json.loads, done.stdout.splitlines())
+                if "pid" in row and "directory" not in row}
+    paths = " ".join(sorted(f"{FOLDER}/{name}" for name in os.listdir(FOLDER) if os.path.isdir(f"{FOLDER}/{name}")))
+    inspected = rows(f"crit-inspect --lines {paths}")
+    shared = set()
+    for word in ("ps", "fds", "sk"):
+        for of, row in rows(f"crit-x {word} --lines {paths}").items():
+            other = inspected.get(of)
+            check(f"crit-x {word}", other is not None, f"crit-inspect has no {of}")
+            for key in set(row) & set(other or {}):
+                shared.add(key)
+                check(f"crit-x {word} and crit-inspect", row[key] == other[key], f"{of}: {key}: {row[key]!r}, {other[key]!r}")
+    check("keys of both", shared >= {"comm", "command", "fd_type", "path", "about", "domain", "protocol", "type", "state", "inode"}, sorted(shared))
 
 
 def text():
