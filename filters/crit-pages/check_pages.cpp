@@ -57,23 +57,7 @@ void Findings::add_damage(const SetId& set, const Error& error) {
   add(set, "damaged", error.image, error.entry, {}, to_string(inner));
 }
 
-// Which image of a parent holds the stretch, and how many pages are there.
-PagesView::Held held_by(SurveyedSet& set, const Stretch& stretch) {
-  const std::string name = pages_name(stretch.pages_id);
-  if (const SurveyedSet* holder = set.surveyed(stretch.level)) {
-    const auto image = holder->images.find(stretch.pages_id);
-    const std::uint64_t size = image == holder->images.end() ? 0 : image->second.size_bytes;
-    const Pagemap* const pagemap = set.ancestor(stretch.level).pagemap(stretch.memory);
-    return {holder->place + name, pagemap ? pagemap->nr_pages_in({size}, set.page_size) : 0};
-  }
-  PageDirectory& parent = *set.ancestor(stretch.level).page_directory();
-  Error error;
-  const PagesImage* image = parent.image(stretch.pages_id, set.page_size, error);
-  return {parent.path() + "/" + name, image ? image->nr_pages() : 0};
-}
-
-PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
-                  const std::map<const SurveyedMemory*, EntryCheck>& entries) {
+PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set) {
   PagesView view;
   view.place = set.place;
   view.page_size = set.page_size;
@@ -86,8 +70,7 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
     one.stored_bytes = memory.pagemap.stored(set.page_size).bytes;
     one.nr_parent = memory.totals.parent;
     one.nr_entries = memory.totals.entries;
-    const auto entry = entries.find(&memory);
-    if (entry != entries.end()) one.address_bits = entry->second.bits_of_addresses();
+    one.address_bits = memory.pagemap.address_bits;
     one.is_named = memory.named;
     one.is_alone = memory.alone;
     // Behind a damaged block nothing was counted.
@@ -100,7 +83,6 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set,
     view.images.push_back({pages_id, image.place, image.size_bytes, image.claimed});
   view.pagemap = [&surveyed, &set](MemoryId id) { return surveyed.pagemap(set, id); };
   view.is_chosen = [&surveyed](MemoryId id) { return surveyed.chosen(id); };
-  view.held_by = [&set](const Stretch& stretch) { return held_by(set, stretch); };
   return view;
 }
 
@@ -137,7 +119,7 @@ int run(Program& program) {
   SurveyedInputs surveyed{program,
                           {.runs = true, .blocks = true, .whole = false, .on_runs = on_runs, .report = report}};
   for (const auto& set : surveyed.sets()) {
-    check_pages(view_of(surveyed, *set, entries), [&](const PagesFault& fault) { findings.add(set->id, fault); });
+    check_pages(view_of(surveyed, *set), [&](const PagesFault& fault) { findings.add(set->id, fault); });
     check_links(findings, *set);
   }
   if (findings.count() > 0) program.set_exit_code(exit_no);

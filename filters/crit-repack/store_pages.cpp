@@ -5,6 +5,7 @@
 
 #include "cli/inputs.hpp"
 #include "crit-repack/repack.hpp"
+#include "critpipe/check.hpp"
 
 namespace critpipe::filters {
 
@@ -19,13 +20,6 @@ bool is_zero_without_pages(const Mapping* mapping) {
   if (!mapping || mapping->is_shared() || is_huge(mapping)) return false;
   const Mapping::Kind kind = mapping->kind();
   return kind == Mapping::Kind::anon || kind == Mapping::Kind::heap || kind == Mapping::Kind::stack;
-}
-
-// Do pages of another size make up that many bytes?
-bool fits_other_pages(const Pagemap& pagemap, std::uint64_t bytes) {
-  for (std::uint64_t size = smallest_page; size <= largest_page; size *= 2)
-    if (pagemap.stored(size).bytes == bytes) return true;
-  return false;
 }
 
 unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
@@ -74,12 +68,10 @@ bool Repack::check_size(std::size_t memory, const Pagemap& pagemap) {
     wrong.image = std::string{set_.place} + pagemap_name(pagemap.memory);
     return fail(std::move(wrong));
   }
-  const std::uint64_t wanted = pagemap.stored(set_.page_size).bytes, there = set_.pages_bytes[memory];
-  if (there != Member::unknown && there > wanted)
-    return fail(std::string{set_.place} + pages_name(pagemap.pages_id),
-                std::to_string(there) + " bytes, but the entries of " + pagemap_name(pagemap.memory) + " make up " +
-                    std::to_string(wanted) +
-                    (fits_other_pages(pagemap, there) ? ": is another --page-size wanted?" : ""));
+  const StoredSize there{set_.pages_bytes[memory]};
+  if (there.bytes != Member::unknown)
+    if (Error surplus = pagemap.surplus(there, std::string{set_.place} + pages_name(pagemap.pages_id), set_.page_size))
+      return fail(std::move(surplus));
   const std::uint64_t most = source_options(program_).max_bytes;
   content_bytes_ += std::min(bytes_of_pages(pagemap.nr_present, set_.page_size), ~std::uint64_t{0} - content_bytes_);
   if (content_bytes_ > most && pagemap.layout)
@@ -88,19 +80,15 @@ bool Repack::check_size(std::size_t memory, const Pagemap& pagemap) {
   return true;
 }
 
-// Entries that overlap say twice what a page holds.
+// Entries that overlap say twice what a page holds, and so on: it is not for a repack to decide what is meant.
 bool Repack::check_entries(PageStore& store, const Pagemap& pagemap, const std::string& place) {
-  std::uint64_t end = 0;
-  for (const PageRun& run : pagemap.runs) {
-    const bool overlaps = run.vaddr < end;
-    if (overlaps || run.vaddr % set_.page_size != 0) {
-      char text[80];
-      std::snprintf(text, sizeof text, "0x%llx: %s", static_cast<unsigned long long>(run.vaddr),
-                    overlaps ? "overlaps the entry before it" : "does not begin at a page");
-      return fail(place + pagemap_name(pagemap.memory), text);
-    }
-    end = run.end(set_.page_size);
-  }
+  std::optional<PagesFault> first;
+  const auto take = [&first](const PagesFault& fault) {
+    if (!first && !fault.is_tolerated) first = fault;
+  };
+  EntryCheck{take, place + pagemap_name(pagemap.memory), set_.page_size}.runs(pagemap.runs);
+  if (first)
+    return fail(first->image, format("0x%llx: ", static_cast<unsigned long long>(*first->vaddr)) + first->text);
   const auto is_above = [](const PageRun& run) { return run.is_parent(); };
   PageStore* const above = resolves() && std::ranges::any_of(pagemap.runs, is_above) ? store.parent() : nullptr;
   const Pagemap* const next = above ? above->pagemap(pagemap.memory) : nullptr;
@@ -121,8 +109,6 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
     std::snprintf(address, sizeof address, "0x%llx: ", static_cast<unsigned long long>(run.vaddr));
     return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]), address + std::string{why});
   };
-  if (run.is_parent() && run.is_present()) return fault("present, and in the parent");
-  if ((run.flags & PageRun::payload_aligned) && !run.is_present()) return fault("aligned, but not present");
   const bool is_kept_there = run.is_parent() && !resolves();
   const bool leads_out = directory().empty() && (has_link_ || program_.has("plan"));
   if (is_kept_there && !set_.store->parent() && !leads_out)

@@ -356,7 +356,7 @@ PagesView view_of(CheckedImages& images) {
     one.stored_bytes = memory.pagemap.stored(view.page_size).bytes;
     one.nr_parent = is_elsewhere ? 0 : memory.nr_parent;
     one.nr_entries = memory.nr_entries;
-    one.address_bits = memory.address_bits;
+    one.address_bits = memory.pagemap.address_bits;
     one.is_alone = !images.is_set;
     one.is_complete = !memory.is_damaged;
     one.is_compressed = memory.is_compressed;
@@ -366,21 +366,6 @@ PagesView view_of(CheckedImages& images) {
   for (const auto& [pages_id, bytes] : images.pages)
     view.images.push_back({pages_id, images.place + pages_name(pages_id), bytes, claimed.contains(pages_id)});
   view.pagemap = [&images](MemoryId id) { return images.pagemap(id); };
-  view.held_by = [&images, page_size = view.page_size](const Stretch& stretch) -> PagesView::Held {
-    const std::string name = pages_name(stretch.pages_id);
-    PageStore& store = images.ancestor(stretch.level);
-    // Above a parent that was given, there may be one to which its link leads.
-    if (auto* const holder = dynamic_cast<CheckedImages*>(&store)) {
-      const Pagemap* const pagemap = holder->pagemap(stretch.memory);
-      const auto found = holder->pages.find(stretch.pages_id);
-      const std::uint64_t bytes = found == holder->pages.end() ? 0 : found->second;
-      return {holder->place + name, pagemap ? pagemap->nr_pages_in({bytes}, page_size) : 0};
-    }
-    PageDirectory& above = *store.page_directory();
-    Error error;
-    const PagesImage* const image = above.image(stretch.pages_id, page_size, error);
-    return {above.path() + "/" + name, image ? image->nr_pages() : 0};
-  };
   return view;
 }
 

@@ -9,6 +9,7 @@
 #include "model/file_types.hpp"
 #include "model/model.hpp"
 #include "model/namespace_kinds.hpp"
+#include "model/page_size_of_set.hpp"
 #include "source/set_places.hpp"
 
 namespace critpipe {
@@ -178,6 +179,7 @@ void CheckedImages::find_namespaces() {
 
 void CheckedImages::finish() {
   checkpoint.finish(place, false);
+  learn_page_size(checkpoint, [this](PageSizeByImages& sizes) { add_pages(sizes); });
   has_tasks_ = std::ranges::any_of(images, [](const auto& one) { return is_of_tasks(one.first); });
   collect_files();
   collect_objects();
@@ -202,9 +204,29 @@ Severity CheckedImages::severity_of_unknown_pid() const {
   return own_namespaces() & new_pids ? Severity::error : Severity::warning;
 }
 
+void CheckedImages::add_pages(PageSizeByImages& sizes) {
+  for (const auto& [id, memory] : memories) {
+    const auto image = pages.find(memory.pagemap.pages_id);
+    if (image == pages.end() || memory.is_damaged) continue;
+    std::optional<PagesImage> stored;
+    if (PageDirectory* const files = memory.pagemap.layout ? page_directory() : nullptr) {
+      Error error;
+      InputFile file = files->open(pages_name(image->first), error);
+      if (!error) stored.emplace(std::move(file), smallest_page);
+    }
+    sizes.add(memory.pagemap, {image->second}, stored ? &*stored : nullptr);
+  }
+}
+
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {
   const auto found = memories.find(memory);
   return found == memories.end() ? nullptr : &found->second.pagemap;
+}
+
+PageStore::Held CheckedImages::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) {
+  const auto bytes = pages.find(pages_id);
+  const Pagemap* const stored_by = bytes == pages.end() ? nullptr : pagemap(memory);
+  return {place + pages_name(pages_id), stored_by ? stored_by->nr_pages_in({bytes->second}, with_page_size) : 0};
 }
 
 PageDirectory* CheckedImages::page_directory() {

@@ -15,6 +15,8 @@
 
 namespace critpipe {
 
+class PageSizeByImages;
+
 // An image that is there.
 struct SeenImage {
   const Kind* kind = nullptr;  // as its bytes say; null: raw and of no known name, or it could not be read
@@ -70,7 +72,7 @@ struct SeenGhost {
 
 struct SeenMemory {
   Pagemap pagemap;
-  std::uint64_t nr_parent = 0, nr_lazy_only = 0, nr_entries = 0, address_bits = 0;
+  std::uint64_t nr_parent = 0, nr_lazy_only = 0, nr_entries = 0;
   bool is_damaged = false, is_compressed = false;
 };
 
@@ -197,6 +199,7 @@ class CheckedImages final : public PageStore {
   // PageStore.
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
+  Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) override;
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   void close_directory() { directory_.reset(); }
 
@@ -211,6 +214,7 @@ class CheckedImages final : public PageStore {
       use(name_of_image(kind, number), entry++, Record{*message.message, message.payload});
     }
   }
+  void add_pages(PageSizeByImages& sizes);
   void collect_files();
   void collect_objects();
   void claim_files();

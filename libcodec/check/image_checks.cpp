@@ -64,7 +64,6 @@ class PagemapCheck final : public PagemapSink {
     Pagemap& pagemap = memory_.pagemap;
     pagemap.nr_present = reader().nr_present();
     memory_.nr_entries = reader().nr_entries();
-    memory_.address_bits = check_.bits_of_addresses();
     memory_.is_compressed = reader().has_compressed();
     pagemap.layout = reader().layout();
     pagemap.seal();
@@ -95,6 +94,7 @@ class PagemapCheck final : public PagemapSink {
 Step PagemapCheck::runs(std::span<const PageRun> runs) {
   check_.runs(runs);
   for (const PageRun& run : runs) {
+    memory_.pagemap.address_bits |= run.vaddr;
     if (run.is_parent()) memory_.nr_parent += run.nr_pages;
     if (run.is_lazy() && !run.is_present()) memory_.nr_lazy_only += run.nr_pages;
     auto& all = memory_.pagemap.runs;

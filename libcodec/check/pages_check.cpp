@@ -30,9 +30,8 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
   constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present | PageRun::payload_aligned;
   for (const PageRun& run : runs) {
     ++entry_;
-    bits_ |= run.vaddr;
     if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
-    if (run.vaddr % smallest_page != 0) add(run, "alignment", "does not begin at a page");
+    if (run.vaddr % page_size_ != 0) add(run, "alignment", "does not begin at a page");
     if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
     if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
     if (run.flags & ~known) add(run, "flags", sentence("flags 0x%x are not known", run.flags & ~known), true);
@@ -41,7 +40,7 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     else if (run.vaddr < end_)
       add(run, "overlap", sentence("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
     last_vaddr_ = run.vaddr;
-    end_ = run.end(smallest_page);
+    end_ = run.end(page_size_);
   }
 }
 
@@ -69,7 +68,7 @@ class PagesCheck {
 
   const PagesView& view_;
   const ReportPages& report_;
-  std::map<std::pair<std::uint32_t, std::uint64_t>, PagesView::Held> held_;  // by level and pages_id
+  std::map<std::pair<std::uint32_t, std::uint64_t>, PageStore::Held> held_;  // by level and pages_id
 };
 
 void PagesCheck::size_of(const OneMemory& memory, const OneImage* image) {
@@ -231,7 +230,8 @@ void PagesCheck::in_parent(const OneMemory& memory, const Stretch& stretch) {
   }
   if (stretch.level == 0 || stretch.where != Stretch::Where::stored) return;
   const auto [known, added] = held_.try_emplace({stretch.level, stretch.pages_id});
-  if (added) known->second = view_.held_by(stretch);
+  if (added)
+    known->second = view_.store->ancestor(stretch.level).held(stretch.pages_id, stretch.memory, view_.page_size);
   const auto& [path, nr_pages] = known->second;
   if (stretch.page + stretch.nr_pages > nr_pages)
     report_({"parent", memory.place, Error::nowhere, stretch.vaddr,

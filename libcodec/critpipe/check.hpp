@@ -158,22 +158,22 @@ struct PagesFault {
 };
 using ReportPages = std::function<void(const PagesFault&)>;
 
-// The entries of one pagemap, as they come; the page size may not be known yet.
+// The entries of one pagemap, as they come. As long as the page size is not known, it is the smallest.
 class EntryCheck {
  public:
-  EntryCheck(ReportPages report, std::string image) : report_{std::move(report)}, image_{std::move(image)} {}
+  EntryCheck(ReportPages report, std::string image, std::uint64_t page_size = smallest_page)
+      : report_{std::move(report)}, image_{std::move(image)}, page_size_{page_size} {}
   void runs(std::span<const PageRun> runs);  // of the pagemap, in their order
-  // Of all addresses: their alignment to pages that are larger than the smallest.
-  std::uint64_t bits_of_addresses() const { return bits_; }
 
  private:
   void add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated = false);
 
   ReportPages report_;
   std::string image_;
+  std::uint64_t page_size_;
   std::map<std::string_view, std::uint64_t> counts_ = {};
   std::uint64_t entry_ = 0;  // the head is entry 0
-  std::uint64_t end_ = 0, last_vaddr_ = 0, bits_ = 0;
+  std::uint64_t end_ = 0, last_vaddr_ = 0;
 };
 
 // The pagemaps and pages images of a set.
@@ -183,7 +183,7 @@ struct PagesView {
     std::string place = {};
     std::uint64_t pages_id = 0, nr_parent = 0, nr_entries = 0;
     std::uint64_t stored_bytes = 0;  // what its pages image should have
-    std::uint64_t address_bits = 0;  // EntryCheck::bits_of_addresses()
+    std::uint64_t address_bits = 0;  // as Pagemap has them
     bool is_named = true, is_alone = false, is_complete = true, is_compressed = false;
   };
   struct OneImage {  // a pages image
@@ -192,11 +192,6 @@ struct PagesView {
     std::uint64_t size_bytes = 0;
     bool is_claimed = false;  // a pagemap names it
   };
-  struct Held {  // what a pages image of a parent holds
-    std::string path;
-    std::uint64_t nr_pages = 0;
-  };
-
   std::string place = {};  // what precedes the names of its images
   std::uint64_t page_size = smallest_page;
   const Checkpoint* checkpoint = nullptr;
@@ -206,7 +201,6 @@ struct PagesView {
   std::vector<OneImage> images = {};
   std::function<const Pagemap*(MemoryId)> pagemap = {};  // with its runs
   std::function<bool(MemoryId)> is_chosen = {};          // empty: all are
-  std::function<Held(const Stretch&)> held_by = {};      // which image of a parent a stored stretch is in
 };
 // Says where pagemaps, pages images, parents and mappings do not agree, and which blocks of a directory do not decode.
 void check_pages(const PagesView& view, const ReportPages& report);

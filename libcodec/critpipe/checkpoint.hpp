@@ -116,9 +116,10 @@ class Checkpoint {
   // What a mapping is called: "/usr/bin/cat", "[heap]", "[stack]", "memfd:name", "shmem:14684"; empty for anonymous
   // memory.
   std::string name_of(const Mapping& mapping) const;
-  // Of the dumped machine, in bytes: from an auxiliary vector; or else `supplied`, unless it is 0; or else the usual
-  // one of its architecture.
+  // Of the dumped machine, in bytes: from an auxiliary vector; or else `supplied`, unless it is 0; or else what
+  // the pages images of a set without tasks tell; or else the usual one of its architecture.
   std::uint64_t page_size(std::uint64_t supplied = 0) const;
+  void learn_page_size(std::uint64_t size);  // internal: what the pages images tell; 0: nothing
 
   // The entries of a kind that Needs::kinds names, without their extras, by the number in the image's name and then in
   // the order of the image; with `number`, of that image only. Empty: there are none, or they were not asked for.

@@ -65,6 +65,13 @@ class PageStore {
   virtual PageDirectory* page_directory() { return nullptr; }
   // As Checkpoint::dump_uptime(). Nothing: its inventory is not there, does not tell, or was not read.
   virtual std::optional<std::uint64_t> dump_uptime();
+  // A pages image, and how many of its pages are whole; none, where it is not there.
+  struct Held {
+    std::string place = {};
+    std::uint64_t nr_pages = 0;
+  };
+  // The one of that id, as the pagemap of that memory says that it is stored.
+  virtual Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size);
 
   // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
   // a circle.
@@ -96,8 +103,9 @@ class PageDirectory final : public PageStore {
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
   std::optional<std::uint64_t> dump_uptime() override;  // reads the inventory
-  bool has_parent_link() const;                         // whether or not it leads to a directory
-  PageDirectory* linked_parent();                       // null as in parent()
+  Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
+  bool has_parent_link() const;    // whether or not it leads to a directory
+  PageDirectory* linked_parent();  // null as in parent()
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including

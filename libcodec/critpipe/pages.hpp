@@ -212,6 +212,7 @@ struct Pagemap {
   MemoryId memory;
   std::uint64_t pages_id = 0;
   std::uint64_t nr_present = 0;
+  std::uint64_t address_bits = 0;  // of all addresses: whether they fit to pages larger than the smallest
   std::vector<PageRun> runs;
   std::shared_ptr<const PageLayout> layout = {};  // null: plain pages
   bool is_complete = false;                       // all entries came; said by PagemapLoader
@@ -220,9 +221,10 @@ struct Pagemap {
   void seal();
   // The size of its pages image, and where in the file a present run begins, or the block that it begins with.
   StoredSize stored(std::uint64_t page_size) const;
-  // How many of its pages are whole in a pages image of that size.
-  std::uint64_t nr_pages_in(StoredSize size, std::uint64_t page_size) const;
   std::uint64_t offset_of(const PageRun& run, std::uint64_t page_size) const;
+  // How many of its pages are whole in a pages image of that size, and how much of their content is there.
+  std::uint64_t nr_pages_in(StoredSize size, std::uint64_t page_size) const;
+  std::uint64_t content_bytes_in(StoredSize size, std::uint64_t page_size) const;
   // What PagesImage and PagesSink are told of its pages image; null: its pages are plain, or error says what is wrong.
   // Reasons: bad_blocks, with the entry.
   std::shared_ptr<const StoredPages> blocks(std::uint64_t page_size, Error& error) const;
@@ -233,6 +235,9 @@ struct Pagemap {
   Blocks blocks_of(const PageRun& run) const;  // those that it begins
   // The error of a pages image of that size, which is too small.
   Error cut(StoredSize size, std::string place, std::uint64_t page_size) const;
+  // The error of one that is too large; none: it is not. And: would it be right if pages were larger?
+  Error surplus(StoredSize size, std::string place, std::uint64_t page_size) const;
+  bool fits_larger_pages(StoredSize size, std::uint64_t page_size) const;
   // The run that holds the address, or else the first one behind it; runs.end(): there is none.
   std::vector<PageRun>::const_iterator at_vaddr(std::uint64_t vaddr, std::uint64_t page_size) const;
 };
@@ -281,6 +286,7 @@ class PagesImage {
   std::uint64_t page_size() const { return page_size_; }
   StoredSize stored() const { return {part_.size}; }  // in the file
   std::uint64_t nr_pages() const;                     // whole ones
+  std::uint64_t content_bytes() const;                // what they hold, and of plain ones the piece behind them
   std::uint64_t nr_allocated() const;  // about how many of them take room on the disk; the others are holes
 
   std::uint64_t nr_pages_at_once() const;  // of the largest block, which is decoded as a whole; 1: all are plain

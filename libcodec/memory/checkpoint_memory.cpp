@@ -196,22 +196,6 @@ Error CheckpointMemory::read(const Range& range, std::string& bytes) {
   });
 }
 
-// A pre-dump says nowhere how large its pages are. But the images have all of them, and blocks decode to them.
-std::uint64_t MemoryWork::page_size_by_images(MemorySet& set, const Pagemap& pagemap) const {
-  if (options.page_size != 0 || set.checkpoint.pages_only().empty() || pagemap.nr_present == 0) return set.page_size;
-  const std::uint64_t bytes = set.stored_bytes(pagemap.pages_id);
-  const auto fits = [&](std::uint64_t size) {
-    return std::ranges::all_of(pagemap.runs, [&](const PageRun& run) { return run.vaddr % size == 0; });
-  };
-  if (bytes == Member::unknown) return set.page_size;
-  for (std::uint64_t size = smallest_page; size <= largest_page; size *= 2) {
-    if (!fits(size)) break;
-    if (pagemap.layout ? set.decodes_with(pagemap, size) : bytes_of_pages(pagemap.nr_present, size) == bytes)
-      return size;
-  }
-  return set.page_size;
-}
-
 std::vector<StoredSet> CheckpointMemory::sets() {
   std::vector<StoredSet> all;
   for (MemorySet* const set : work_->children()) {
@@ -221,7 +205,6 @@ std::vector<StoredSet> CheckpointMemory::sets() {
     for (const MemoryId memory : set->memories)
       if (const Pagemap* const pagemap = set->pagemap(memory)) {
         order.emplace_back(pagemap->pages_id, memory);
-        one.page_size = set->page_size = work_->page_size_by_images(*set, *pagemap);
         one.is_compressed |= static_cast<bool>(pagemap->layout);
         if (set->directory) set->directory->forget(memory);
       }

@@ -56,8 +56,8 @@ struct MemorySet final : PageStore {
   PageDirectory* page_directory() override { return directory.get(); }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
-  // Is the first block, if it begins the image of a directory, one of pages of that size?
-  bool decodes_with(const Pagemap& pagemap, std::uint64_t with_page_size) const;
+  // An image as it is stored, without blocks; null: it cannot be read by position.
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) const;
 };
 
 struct MemoryWork {
@@ -115,7 +115,7 @@ struct MemoryWork {
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
-  std::uint64_t page_size_by_images(MemorySet& set, const Pagemap& pagemap) const;
+  static void learn_page_size(MemorySet& set);
   void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);

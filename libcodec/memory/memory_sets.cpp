@@ -9,9 +9,8 @@
 #include "memory/join_parents.hpp"
 #include "memory/text_places.hpp"
 #include "model/model.hpp"
-#include "critpipe/pages_writer.hpp"
+#include "model/page_size_of_set.hpp"
 #include "pages/held_pages.hpp"
-#include "pages/page_blocks.hpp"
 
 namespace critpipe {
 
@@ -265,17 +264,15 @@ std::uint64_t MemorySet::stored_bytes(std::uint64_t pages_id) const {
   return error ? Member::unknown : file.size();
 }
 
-bool MemorySet::decodes_with(const Pagemap& pagemap, std::uint64_t with_page_size) const {
-  const PageLayout::Part& first = pagemap.layout->parts.front();
-  const std::uint64_t nr_pages = std::min<std::uint64_t>(first.pages_per_block, first.nr_pages);
-  const std::uint64_t decoded = bytes_of_pages(nr_pages, with_page_size);
-  const std::uint32_t size = pagemap.layout->sizes->count() > 0 ? (*pagemap.layout->sizes)[0] : 0;
-  if (!directory || nr_pages == 0 || size == 0 || size > decoded || decoded > max_block_bytes) return false;
+std::unique_ptr<const PagesImage> MemorySet::stored_image(std::uint64_t pages_id) const {
+  if (!directory) {
+    if (!has_part(pages_id)) return nullptr;
+    const Streamed& image = images.at(pages_id);
+    return std::make_unique<PagesImage>(image.part, image.place, smallest_page);
+  }
   Error error;
-  const InputFile file = directory->open(pages_name(pagemap.pages_id), error);
-  std::vector<std::byte> stored(size), content(decoded);
-  if (error || file.pread(stored, 0, error) < size) return false;
-  return unpack_block(stored, content) == Reason::none;
+  InputFile file = directory->open(pages_name(pages_id), error);
+  return error ? nullptr : std::make_unique<PagesImage>(std::move(file), smallest_page);
 }
 
 // The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
@@ -367,11 +364,26 @@ void MemoryWork::finish() {
       if (set->is_parent) set->name = set->id.text();
       set->checkpoint.finish(set->directory ? set->place : "",
                              !cut_inputs.may_lack(set->id, set->directory != nullptr));
+      const bool is_of_processes = !set->is_parent && &source == &sources.front();
+      if (is_of_processes && options.page_size == 0) learn_page_size(*set);
       set->page_size = set->checkpoint.page_size(options.page_size);
-      if (set->is_parent || &source != &sources.front()) continue;
+      if (!is_of_processes) continue;
       report_missing(*set);
       add_processes(*set);
     }
+}
+
+void MemoryWork::learn_page_size(MemorySet& set) {
+  critpipe::learn_page_size(set.checkpoint, [&set](PageSizeByImages& images) {
+    for (const MemoryId memory : set.memories) {
+      const Pagemap* const pagemap = set.pagemap(memory);
+      if (!pagemap) continue;
+      if (const auto stored = set.stored_image(pagemap->pages_id)) images.add(*pagemap, stored->stored(), stored.get());
+      else if (const std::uint64_t bytes = set.stored_bytes(pagemap->pages_id); bytes != Member::unknown)
+        images.add(*pagemap, {bytes});
+      if (set.directory) set.directory->forget(memory);
+    }
+  });
 }
 
 void MemoryWork::report_missing(const MemorySet& set) {

@@ -39,6 +39,11 @@ std::optional<std::uint64_t> PageStore::dump_uptime() {
   return directory ? directory->dump_uptime() : std::nullopt;
 }
 
+PageStore::Held PageStore::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) {
+  PageDirectory* const directory = page_directory();
+  return directory ? directory->held(pages_id, memory, page_size) : Held{pages_name(pages_id)};
+}
+
 struct PageDirectory::Work {
   std::shared_ptr<Chain> chain;   // what it shares with its parents
   std::unique_ptr<ImageSet> set;  // null: it can't be opened
@@ -160,6 +165,12 @@ const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t pag
   }
   std::rotate(all.begin(), known, known + 1);
   return all.front().image.get();
+}
+
+PageStore::Held PageDirectory::held(std::uint64_t pages_id, MemoryId, std::uint64_t page_size) {
+  Error error;
+  const PagesImage* const pages = image(pages_id, page_size, error);
+  return {work_->path + "/" + pages_name(pages_id), pages ? pages->nr_pages() : 0};
 }
 
 Error PageDirectory::read(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip,

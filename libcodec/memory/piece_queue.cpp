@@ -3,7 +3,7 @@
 #include <set>
 
 #include "memory/checkpoint_memory.hpp"
-#include "pages/page_blocks.hpp"
+#include "pages/page_content.hpp"
 
 namespace critpipe {
 
@@ -214,13 +214,10 @@ Error missing(const Piece& piece) {
   const auto image = piece.stream->images.find(piece.stretch.pages_id);
   if (image == piece.stream->images.end())
     return {Reason::missing_image, piece.stream->place + pages_name(piece.stretch.pages_id)};
-  const std::uint64_t there = image->second.seen_bytes;
   Error error;
   const auto blocks = piece.stream->blocks_of(piece.stretch.pages_id, piece.set->page_size, error);
-  if (blocks) return blocks->cut(image->second.place, there / blocks->page_size(), image->second.came_bytes);
-  const std::uint64_t begin = content_position(piece.stretch.page, piece.set->page_size, piece.skip);
-  const std::uint64_t have = std::min(piece.size, there - std::min(there, begin));
-  return {Reason::cut_pages, image->second.place, there, Error::nowhere, piece.size, have};
+  return cut_content(blocks.get(), image->second.place, image->second.seen_bytes, image->second.came_bytes,
+                     content_position(piece.stretch.page, piece.set->page_size, piece.skip), piece.size);
 }
 
 Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {

@@ -208,6 +208,10 @@ std::uint64_t Checkpoint::page_size(std::uint64_t supplied) const {
   return supplied ? supplied : model_->usual_page_size;
 }
 
+void Checkpoint::learn_page_size(std::uint64_t size) {
+  if (size != 0) model_->usual_page_size = size;
+}
+
 std::span<const ImageMessage> Checkpoint::messages(std::string_view kind) const {
   const auto found = model_->messages.find(find_kind(kind));
   return found == model_->messages.end() ? std::span<const ImageMessage>{} : found->second;

@@ -65,6 +65,11 @@ Error bad_part(const PageLayout::Part& part, const char* why, std::uint64_t want
 std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, Error& error) const {
   const std::scoped_lock lock{mutex_};
   if (placed_ && placed_->page_size() == page_size) return placed_;
+  auto pages = place(page_size, error);
+  return pages ? placed_ = std::move(pages) : nullptr;
+}
+
+std::shared_ptr<const StoredPages> PageLayout::place(std::uint64_t page_size, Error& error) const {
   auto pages = std::make_shared<StoredPages>();
   pages->page_size_ = page_size;
   pages->parts_ = parts;
@@ -100,7 +105,7 @@ std::shared_ptr<const StoredPages> PageLayout::placed(std::uint64_t page_size, E
     }
   }
   pages->size_bytes_ = at;
-  return placed_ = std::move(pages);
+  return pages;
 }
 
 StoredPages::Block StoredPages::block_of(std::uint64_t page) const {

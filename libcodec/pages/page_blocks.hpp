@@ -82,6 +82,8 @@ class PageLayout {
   // The same for one page size, made once. Null: blocks are larger than their pages, or than max_block_bytes. Reasons:
   // bad_blocks, with the entry.
   std::shared_ptr<const StoredPages> placed(std::uint64_t page_size, Error& error) const;
+  // The same, made anew and not kept.
+  std::shared_ptr<const StoredPages> place(std::uint64_t page_size, Error& error) const;
 
  private:
   mutable std::mutex mutex_;

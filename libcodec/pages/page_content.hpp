@@ -16,6 +16,10 @@ using ReadStored = std::function<std::size_t(std::span<std::byte> into, std::uin
 [[nodiscard]] Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_t position,
                                  std::span<std::byte> into, const ReadStored& read, std::size_t& done);
 
+// The error of `size` bytes at a position, where the content ends at `there`, of which `stored_bytes` came.
+Error cut_content(const StoredPages* blocks, std::string place, std::uint64_t there, std::uint64_t stored_bytes,
+                  std::uint64_t position, std::uint64_t size);
+
 // Calls `want` with each part of the image that read_content() asks for. False: `want` returned it, or the image does
 // not have them.
 using WantStored = std::function<bool(std::uint64_t offset, std::uint64_t size)>;

@@ -26,8 +26,10 @@ Step PagemapLoader::head(std::uint64_t pages_id) {
 }
 
 Step PagemapLoader::runs(std::span<const PageRun> runs) {
-  for (const PageRun& run : runs)
+  for (const PageRun& run : runs) {
+    pagemap_.address_bits |= run.vaddr;
     if (run.nr_pages > 0) pagemap_.runs.push_back(run);
+  }
   pagemap_.nr_present = reader().nr_present();
   return Step::go;
 }

@@ -8,14 +8,35 @@ void PagemapIndex::name(Pagemap& pagemap, std::uint64_t pages_id) {
   named_[{pages_id, pagemap.memory}] = &pagemap;
 }
 
+const Pagemap* PagemapIndex::with_blocks(std::uint64_t pages_id) const {
+  const auto first = with_blocks_.lower_bound({pages_id, {}});
+  return first == with_blocks_.end() || first->first.first != pages_id ? nullptr : first->second;
+}
+
 std::shared_ptr<const StoredPages> PagemapIndex::blocks_of(std::uint64_t pages_id, std::uint64_t page_size,
                                                            Error& error) const {
-  const auto first = with_blocks_.lower_bound({pages_id, {}});
-  if (first == with_blocks_.end() || first->first.first != pages_id) return nullptr;
-  const Pagemap& pagemap = *first->second;
-  auto placed = pagemap.blocks(page_size, error);
-  if (error) error.image = pagemap_name(pagemap.memory);
+  const Pagemap* const pagemap = with_blocks(pages_id);
+  if (!pagemap) return nullptr;
+  auto placed = pagemap->blocks(page_size, error);
+  if (error) error.image = pagemap_name(pagemap->memory);
   return placed;
+}
+
+Error PagemapIndex::came_before(std::uint64_t pages_id, std::uint64_t page_size, const StoredPages* taken,
+                                std::string place) const {
+  Error error;
+  if (blocks_of(pages_id, page_size, error).get() == taken || error) return error;
+  const Pagemap* const pagemap = with_blocks(pages_id);
+  return named_error(Reason::limit_late_pagemap, std::move(place),
+                     pagemap ? pagemap_name(pagemap->memory) : "its pagemap");
+}
+
+Error PagemapIndex::larger_pages(std::uint64_t pages_id, StoredSize size, std::string place,
+                                 std::uint64_t page_size) const {
+  const auto named = of(pages_id);
+  if (named.empty() || named.has_several()) return {};
+  const Pagemap& pagemap = *named.begin();
+  return pagemap.fits_larger_pages(size, page_size) ? pagemap.surplus(size, std::move(place), page_size) : Error{};
 }
 
 void PagemapIndex::lay_out(Pagemap& pagemap, std::shared_ptr<const PageLayout> layout) {

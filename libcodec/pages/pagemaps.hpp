@@ -66,8 +66,17 @@ class PagemapIndex {
   // How the image is stored, as the first pagemap says that tells its blocks; null: plain, or none says it, or as the
   // error says, with the pagemap's name. Reasons: bad_blocks.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t page_size, Error& error) const;
+  // The error of an image whose pages were taken to be stored like that as they came, and are stored otherwise; none:
+  // it is right. Reasons: limit_late_pagemap, and those of blocks_of().
+  Error came_before(std::uint64_t pages_id, std::uint64_t page_size, const StoredPages* taken, std::string place) const;
+  // The error of an image of that size, which it would have if pages were larger than that; none: it has not, or
+  // several pagemaps name it, whose pages it may have one after the other.
+  Error larger_pages(std::uint64_t pages_id, StoredSize size, std::string place, std::uint64_t page_size) const;
 
  private:
+  // The first of them that tells its blocks; null: none does.
+  const Pagemap* with_blocks(std::uint64_t pages_id) const;
+
   using Named = std::map<std::pair<std::uint64_t, MemoryId>, Pagemap*>;
   Named named_;
   Named with_blocks_;

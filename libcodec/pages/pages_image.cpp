@@ -54,6 +54,12 @@ std::uint64_t Pagemap::nr_pages_in(StoredSize size, std::uint64_t page_size) con
   return placed ? placed->nr_pages_in(size.bytes) : size.nr_pages(page_size);
 }
 
+std::uint64_t Pagemap::content_bytes_in(StoredSize size, std::uint64_t page_size) const {
+  Error error;
+  const auto placed = blocks(page_size, error);
+  return placed ? content_position(placed->nr_pages_in(size.bytes), page_size) : size.bytes;
+}
+
 Error Pagemap::cut(StoredSize size, std::string place, std::uint64_t page_size) const {
   return {Reason::cut_pages, std::move(place), size.bytes, Error::nowhere, stored(page_size).bytes, size.bytes};
 }
@@ -108,6 +114,10 @@ std::uint64_t PagesImage::nr_pages() const {
   if (!blocks_) return stored().nr_pages(page_size_);
   const std::uint64_t parts = blocks_->page_size() / page_size_;
   return blocks_->nr_pages_in(part_.size) * parts;
+}
+
+std::uint64_t PagesImage::content_bytes() const {
+  return blocks_ ? content_position(nr_pages(), page_size_) : stored().bytes;
 }
 
 std::uint64_t PagesImage::nr_pages_at_once() const {
@@ -176,6 +186,13 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
   return error;
 }
 
+Error cut_content(const StoredPages* blocks, std::string place, std::uint64_t there, std::uint64_t stored_bytes,
+                  std::uint64_t position, std::uint64_t size) {
+  if (blocks) return blocks->cut(std::move(place), there / blocks->page_size(), stored_bytes);
+  const std::uint64_t have = std::min(size, there - std::min(there, position));
+  return {Reason::cut_pages, std::move(place), there, Error::nowhere, size, have};
+}
+
 bool visit_stored(const StoredPages* blocks, std::uint64_t position, std::uint64_t size, const WantStored& want) {
   if (!blocks) return size == 0 || want(position, size);
   const std::uint64_t page_size = blocks->page_size();
@@ -207,9 +224,7 @@ Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into
   std::size_t size = 0;
   Error error = read_some(position, into, size);
   if (error || size == into.size()) return error;
-  const std::uint64_t at = position + size;
-  if (blocks_) return blocks_->cut(place_, at / blocks_->page_size(), part_.size);
-  return {Reason::cut_pages, place_, at, Error::nowhere, into.size(), size};
+  return cut_content(blocks_.get(), place_, position + size, part_.size, position, into.size());
 }
 
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
@@ -248,7 +263,7 @@ PagesImage::Extent PagesImage::next_extent(std::uint64_t page) const {
 }
 
 std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) const {
-  end = std::min(end, blocks_ ? content_position(nr_pages(), page_size_) : stored().bytes);
+  end = std::min(end, content_bytes());
   if (position >= end) return 0;
   const std::uint64_t page_size = blocks_ ? blocks_->page_size() : page_size_;
   const std::uint64_t at = position / page_size;

@@ -84,8 +84,26 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
               .nr_present = nr_present_pages(*task),
               .runs = task->pagemap,
               .layout = task->page_layout};
+  for (const PageRun& run : task->pagemap) pagemap_.address_bits |= run.vaddr;
   pagemap_.seal();
   return &pagemap_;
+}
+
+void InspectedSet::add_pages(PageSizeByImages& sizes) {
+  for (const Task& task : checkpoint->tasks()) {
+    const auto bytes = pages_.find(task.pages_id);
+    const Pagemap* const own = pagemap({.shmem = false, .id = task.pid});
+    if (!own || bytes == pages_.end() || bytes->second == Member::unknown) continue;
+    const auto part = images.find(task.pages_id);
+    std::optional<PagesImage> stored;
+    if (part != images.end() && part->second.is_there()) stored.emplace(part->second, place, smallest_page);
+    Error error;
+    InputFile file;
+    if (PageDirectory* const files = own->layout ? page_directory() : nullptr)
+      file = files->open(pages_name(task.pages_id), error);
+    if (file.is_open()) stored.emplace(std::move(file), smallest_page);
+    sizes.add(*own, {bytes->second}, stored ? &*stored : nullptr);
+  }
 }
 
 PageDirectory* InspectedSet::page_directory() {

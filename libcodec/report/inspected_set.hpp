@@ -10,6 +10,7 @@
 #include "critpipe/inspect.hpp"
 #include "critpipe/memory.hpp"
 #include "memory/text_places.hpp"
+#include "model/page_size_of_set.hpp"
 
 namespace critpipe {
 
@@ -43,6 +44,7 @@ class InspectedSet final : public PageStore {
   // Adds bytes of a member to the sizes.
   void count(const Member& member, std::uint64_t size);
   InspectedSizes all_sizes() const;  // when all members came
+  void add_pages(PageSizeByImages& sizes);
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint ? checkpoint->dump_uptime() : std::nullopt; }

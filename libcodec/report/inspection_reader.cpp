@@ -303,6 +303,7 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   inspection.id = found.id;
   inspection.checkpoint = std::make_shared<Checkpoint>(std::move(found.checkpoint));
   set.checkpoint = inspection.checkpoint.get();
+  learn_page_size(*inspection.checkpoint, [&set](PageSizeByImages& sizes) { set.add_pages(sizes); });
   inspection.is_directory = !set.directory.empty();
   if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "critpipe/memory.hpp"
+#include "critpipe/survey.hpp"
 #include "search/filter_use.hpp"
 #include "search/memory_owners.hpp"
 
@@ -50,6 +51,9 @@ struct MemorySearch::Work {
   void report_lazy(const std::string& place, std::uint64_t nr_pages);
   Step search_stored(const StoredMemory& memory, StoredReader& reader);
   Step search_directory(const std::string& path, const SourceOptions& source_options);
+  // Was the page size found by images, which may be wrong? Pages that are larger are searched in part.
+  bool may_have_larger_pages(const Checkpoint& checkpoint) const;
+  void report_larger_pages(SurveyedSet& set, MemoryId memory, search::MemoryOwners& owners);
   // What follows a search that has stopped: a failure of the engine is reported and ends no other search; a caller who
   // wants no more matches ends all.
   Step step_behind(const search::FedSearch& search, const std::string& place) const;

@@ -1,8 +1,8 @@
 // Directories: every memory in address order, wherever its pages are.
 #include <algorithm>
 
-#include "critpipe/survey.hpp"
 #include "search/memory_search_work.hpp"
+#include "survey/survey_work.hpp"
 
 namespace critpipe {
 
@@ -85,7 +85,7 @@ Step PositionReader::finish(Feeder& feeder) {
       return feeder.end();
     }
     // A run may claim far more than the image has. What is there is searched; one read behind its end says so.
-    const std::uint64_t content_end = std::max(bytes_of_pages(image->nr_pages(), page_size_), image->stored().bytes);
+    const std::uint64_t content_end = image->content_bytes();
     Step step = Step::go;
     std::uint64_t size = image->hole_at(at, end);
     if (size > 0) {
@@ -117,6 +117,19 @@ std::set<MemoryId> named_memories(const SurveyedSet& set) {
 
 }  // namespace
 
+bool MemorySearch::Work::may_have_larger_pages(const Checkpoint& checkpoint) const {
+  return options.page_size == 0 && !checkpoint.pages_only().empty();
+}
+
+void MemorySearch::Work::report_larger_pages(SurveyedSet& set, MemoryId memory, MemoryOwners& owners) {
+  const SurveyedMemory& surveyed = set.memories.at(memory);
+  const SurveyedPages* const image = set.image_of(surveyed);
+  const Pagemap* const pagemap = set.pagemap(memory);
+  if (!image || !pagemap || stored_extents(*pagemap, set.page_size, owners.wanted(memory)).empty()) return;
+  if (Error error = set.state().index.larger_pages(image->pages_id, {image->size_bytes}, image->place, set.page_size))
+    on_error(error);
+}
+
 Step MemorySearch::Work::search_directory(const std::string& path, const SourceOptions& source_options) {
   SurveyOptions survey_options;
   survey_options.page_size = options.page_size;
@@ -139,6 +152,7 @@ Step MemorySearch::Work::search_directory(const std::string& path, const SourceO
     for (const MemoryId memory : in_order(*set->checkpoint, named_memories(*set))) {
       PositionReader reader{*this, *directory, set->page_size};
       const Step step = search_stored({*directory, memory, set->page_size, owners, directory->path()}, reader);
+      if (step == Step::go && may_have_larger_pages(*set->checkpoint)) report_larger_pages(*set, memory, owners);
       directory->forget(memory);
       for (const Error& error : directory->new_errors()) on_error(error);
       if (step == Step::stop) return Step::stop;

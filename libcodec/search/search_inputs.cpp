@@ -6,6 +6,7 @@
 
 #include "critpipe/checkpoint.hpp"
 #include "memory/join_parents.hpp"
+#include "model/page_size_of_set.hpp"
 #include "search/searched_set.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -64,8 +65,8 @@ class InputSearch final : public Decoding {
                       const std::vector<PlacedBytes>& extents);
   Step finish_unclaimed(SearchedSet& set);
   void report_in_parents(SearchedSet& set, MemoryId memory, const Ranges& wanted);
-  void check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents, const Pagemap& pagemap,
-                  std::uint64_t page_size);
+  void check_size(const SearchedSet& set, const SearchedPages& pages, const Pagemap& pagemap,
+                  std::uint64_t asked_bytes);
   bool is_decoded(const SearchedSet& set, const Pagemap& pagemap, SearchedPages& pages);
   // A filter asks for memory of known owners only.
   bool takes_unclaimed() const { return work_.options.filter.is_empty(); }
@@ -139,37 +140,33 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
   return std::make_unique<EndRecorder>(std::move(to), set, file);
 }
 
-// Does the image have all pages that the pagemap claims?
-void InputSearch::check_size(const SearchedPages& pages, const std::vector<PlacedBytes>& extents,
-                             const Pagemap& pagemap, std::uint64_t page_size) {
-  std::uint64_t claimed = 0;
-  for (const PlacedBytes& extent : extents) claimed = std::max(claimed, extent.end());
-  if (pages.is_damaged) return;
+// Has the image all pages that are asked for, and no more than the pagemap claims? Faults of its blocks are reported
+// with the pagemap.
+void InputSearch::check_size(const SearchedSet& set, const SearchedPages& pages, const Pagemap& pagemap,
+                             std::uint64_t asked_bytes) {
+  const std::uint64_t page_size = set.page_size(work_.options);
+  Error wrong;
+  (void)pagemap.blocks(page_size, wrong);
+  if (wrong || pages.is_damaged) return;
   const StoredSize there{pages.seen_bytes};
-  if (pagemap.layout) {  // faults of which are reported with the pagemap
-    if (Error error; pagemap.blocks(page_size, error) &&
-                     content_position(pagemap.nr_pages_in(there, page_size), page_size) < claimed)
-      work_.on_error(pagemap.cut(there, pages.place, page_size));
-    return;
-  }
-  if (there.bytes >= claimed) return;
-  Error error{Reason::cut_pages, pages.place, pages.seen_bytes};
-  error.want = claimed;
-  error.have = pages.seen_bytes;
-  work_.on_error(error);
+  if (pagemap.content_bytes_in(there, page_size) < asked_bytes)
+    work_.on_error(pagemap.cut(there, pages.place, page_size));
+  if (!work_.may_have_larger_pages(set.checkpoint) || !pagemap.is_complete) return;
+  if (Error error = set.pagemaps.index().larger_pages(pagemap.pages_id, there, pages.place, page_size))
+    work_.on_error(error);
 }
 
 // Were the blocks known when the pages came, with the size that pages have? If not, what was found in them counts for
 // nothing.
 bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, SearchedPages& pages) {
-  Error error;
-  const auto blocks = set.blocks_of(pagemap.pages_id, work_.options, error);
-  if (!error && blocks == pages.blocks) return true;
+  Error late =
+      set.pagemaps.index().came_before(pagemap.pages_id, set.page_size(work_.options), pages.blocks.get(), pages.place);
+  if (!late) return true;
   pages.waiting.reset();
-  pages.again = !error && pass_.is_rereadable;
+  pages.again = late.reason == Reason::limit_late_pagemap && pass_.is_rereadable;
   if (pages.again) return false;
-  if (!error) error = named_error(Reason::limit_late_pagemap, pages.place, pagemap_name(pagemap.memory));
-  work_.on_error(error);
+  if (late.reason != Reason::limit_late_pagemap) late.image = set.place + late.image;
+  work_.on_error(late);
   return false;
 }
 
@@ -215,7 +212,7 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, Pagemap& pagema
     work_.on_error({Reason::missing_image, set.place + pages_name(pagemap.pages_id)});
     return Step::go;
   }
-  check_size(pages->second, extents, pagemap, page_size);
+  check_size(set, pages->second, pagemap, std::ranges::max_element(extents, {}, &PlacedBytes::end)->end());
   if (!is_decoded(set, pagemap, pages->second)) return Step::go;
   if (pages->second.again || pages->second.searched.contains(memory)) return Step::go;
   const bool is_cut = pages->second.waiting && pages->second.waiting->any_is_cut(extents);
@@ -261,6 +258,13 @@ Step InputSearch::finish(SearchedSet& set) {
     for (auto& [pages_id, pages] : set.pages) pages.waiting.reset();
     return Step::go;
   }
+  if (work_.options.page_size == 0)
+    learn_page_size(set.checkpoint, [&set](PageSizeByImages& images) {
+      for (const Pagemap& pagemap : set.pagemaps.all()) {
+        const auto pages = set.pages.find(pagemap.pages_id);
+        if (pages != set.pages.end() && !pages->second.is_damaged) images.add(pagemap, {pages->second.seen_bytes});
+      }
+    });
   if (set.may_be_parent()) meet(set);
   set.sharers = std::make_shared<SharedOwners>();
   MemoryOwners owners{set.id, set.checkpoint, work_.options, set.sharers};

@@ -66,6 +66,7 @@ class MemorySink final : public PagemapSink {
   Step runs(std::span<const PageRun> runs) override {
     if (!memory_) return Step::go;
     memory_->totals.add(runs);
+    for (const PageRun& run : runs) memory_->pagemap.address_bits |= run.vaddr;
     memory_->pagemap.nr_present = reader().nr_present();
     memory_->compressed |= reader().has_compressed();
     // Where compressed pages are is known when all of them have come.
@@ -275,15 +276,15 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
   bool any = false;
   for (const auto& set : work_->sets.all()) {
     for (auto& [pages_id, image] : set->images) {
-      if (image.on_disk || image.blocks == work_->blocks_of(*set, pages_id)) continue;
+      const std::uint64_t page_size = set->checkpoint->page_size(work_->options.page_size);
+      Error late = set->state().index.came_before(pages_id, page_size, image.blocks.get(), image.place);
+      if (image.on_disk || late.reason != Reason::limit_late_pagemap) continue;  // finish() says what is wrong with it
       set->state().again = true;
       if (can) continue;
       image.facts = {};
       image.complete = false;
       image.content_bytes = 0;
-      Error error{Reason::limit_late_pagemap, image.place};
-      error.name = "their pagemap";
-      work_->report_in(*set, std::move(error));
+      work_->report_in(*set, std::move(late));
     }
     if (!can || !set->state().again) continue;
     any = true;
@@ -302,6 +303,8 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
   source.parents = true;
   source.parent_sets = linked_sets(inputs, options);
   const Step step = read_inputs(inputs, *this, source);
+  if (work_->options.page_size == 0)
+    for (const auto& set : work_->sets.all()) work_->learn_page_size(*set);
   if (step == Step::go && (work_->options.contents || work_->options.check_blocks)) read_again(inputs, source);
   work_->finish(options.set);
   return work_->sets.all();
@@ -328,6 +331,13 @@ SurveyedSet::SurveyedSet() : state_{std::make_unique<State>()} {}
 SurveyedSet::~SurveyedSet() = default;
 
 std::optional<std::uint64_t> SurveyedSet::dump_uptime() { return checkpoint->dump_uptime(); }
+
+PageStore::Held SurveyedSet::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) {
+  const auto image = images.find(pages_id);
+  const Pagemap* const stored_by = image == images.end() ? nullptr : pagemap(memory);
+  return {place + pages_name(pages_id),
+          stored_by ? stored_by->nr_pages_in({image->second.size_bytes}, with_page_size) : 0};
+}
 
 PageDirectory* SurveyedSet::page_directory() {
   auto& opened = state_->page_directory;

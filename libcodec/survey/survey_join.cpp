@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/page_size_of_set.hpp"
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
 
@@ -19,6 +20,20 @@ const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::
 }
 
 }  // namespace
+
+void SurveyWork::learn_page_size(SurveyedSet& set) {
+  critpipe::learn_page_size(*set.checkpoint, [&set](PageSizeByImages& images) {
+    for (const auto& [id, memory] : set.memories) {
+      const SurveyedPages* const image = set.image_of(memory);
+      if (!image || !memory.complete || !image->complete) continue;
+      Error error;
+      std::optional<PagesImage> alone;
+      const bool is_read = memory.pagemap.layout && image->on_disk;
+      const PagesImage* const stored = is_read ? open_image(set, *image, nullptr, alone, error) : nullptr;
+      images.add(memory.pagemap, {image->size_bytes}, stored);
+    }
+  });
+}
 
 void SurveyWork::report_in(const SurveyedSet& set, Error error) {
   error.set = std::make_shared<const SetId>(set.id);
@@ -55,9 +70,10 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
 void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
   const std::uint64_t page_size = set.page_size;
   const std::uint64_t parts = pages_in(page_size, smallest_page);
-  std::uint64_t there = pages_in(image.content_bytes, page_size);
-  if (image.on_disk && memory) there = memory->pagemap.nr_pages_in({image.size_bytes}, page_size);
-  else if (image.on_disk) there = StoredSize{image.size_bytes}.nr_pages(page_size);
+  std::uint64_t content_bytes = image.content_bytes;
+  if (image.on_disk)
+    content_bytes = memory ? memory->pagemap.content_bytes_in({image.size_bytes}, page_size) : image.size_bytes;
+  const std::uint64_t there = pages_in(content_bytes, page_size);
   const std::uint64_t nr_pages = memory ? std::min(memory->pagemap.nr_present, there) : there;
   ContentTotals totals;
   DistinctPages alone{options.budget_bytes};  // what nobody claims is not compared with the others

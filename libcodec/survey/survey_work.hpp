@@ -33,6 +33,7 @@ struct SurveyWork {
   std::shared_ptr<const StoredPages> blocks_of(SurveyedSet& set, std::uint64_t pages_id) const;
   void finish(const std::optional<std::string>& chosen);
   void finish(SurveyedSet& set);
+  static void learn_page_size(SurveyedSet& set);  // when all members came
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,

@@ -84,6 +84,47 @@ TEST_F(PagemapsTest, OneOfThemTellsTheBlocks) {
   EXPECT_EQ(pagemaps_.index().blocks_of(4, 4096, error), nullptr);
 }
 
+TEST_F(PagemapsTest, PagesThatCameBeforeTheirPagemap) {
+  load({false, 1}, 4);
+  EXPECT_FALSE(pagemaps_.index().came_before(4, 4096, nullptr, "pages-4.img"));
+  load({false, 2}, 4, two_blocks());
+  const Error late = pagemaps_.index().came_before(4, 4096, nullptr, "pages-4.img");
+  EXPECT_EQ(late.reason, Reason::limit_late_pagemap);
+  EXPECT_EQ(late.name, "pagemap-2.img");
+  Error error;
+  const auto blocks = pagemaps_.index().blocks_of(4, 4096, error);
+  EXPECT_FALSE(pagemaps_.index().came_before(4, 4096, blocks.get(), "pages-4.img"));
+  EXPECT_TRUE(pagemaps_.index().came_before(4, 16384, blocks.get(), "pages-4.img"));
+}
+
+TEST_F(PagemapsTest, PagesMayBeLarger) {
+  const std::string page = entry("pagemap_entry", "{'vaddr': 65536, 'compat_nr_pages': 1, 'flags': 4}");
+  load({false, 1}, 4, page);
+  EXPECT_FALSE(pagemaps_.index().larger_pages(3, {8192}, "", 4096));
+  EXPECT_FALSE(pagemaps_.index().larger_pages(4, {4096}, "", 4096));
+  EXPECT_FALSE(pagemaps_.index().larger_pages(4, {12288}, "", 4096));
+  EXPECT_TRUE(pagemaps_.index().larger_pages(4, {8192}, "", 4096));
+  load({false, 2}, 4, page);  // the other half may be its page
+  EXPECT_FALSE(pagemaps_.index().larger_pages(4, {8192}, "", 4096));
+}
+
+// How much of the content is there, whether it is stored plain or in blocks, and the error of what is missing.
+TEST_F(PagemapsTest, ContentOfACutImage) {
+  load({false, 1}, 4, entry("pagemap_entry", "{'vaddr': 65536, 'compat_nr_pages': 2, 'flags': 4}"));
+  EXPECT_EQ(pagemaps_.find({false, 1})->content_bytes_in({5000}, 4096), 5000u);
+  load({false, 2}, 5, two_blocks());
+  const Pagemap& pagemap = *pagemaps_.find({false, 2});
+  EXPECT_EQ(pagemap.content_bytes_in({8}, 4096), 0u);
+  EXPECT_EQ(pagemap.content_bytes_in({9}, 4096), 8192u);
+  EXPECT_EQ(pagemap.address_bits, 65536u);
+  Error error;
+  const auto blocks = pagemap.blocks(4096, error);
+  EXPECT_EQ(to_string(cut_content(blocks.get(), "p", 0, 8, 0, 100)),
+            "p: offset 0: pages image cut short: need 9 bytes, have 8");
+  EXPECT_EQ(to_string(cut_content(nullptr, "p", 50, 50, 20, 100)),
+            "p: offset 50: pages image cut short: need 100 bytes, have 30");
+}
+
 // Each block is found, whatever stands before it.
 TEST(BlockSizes, AreSummedUpToAnyOfThem) {
   BlockSizes sizes;

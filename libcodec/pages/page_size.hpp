@@ -1,0 +1,25 @@
+// How large the pages are of a set whose images say it nowhere: a pre-dump has no core images. Internal.
+#pragma once
+
+#include <array>
+
+#include "critpipe/pages.hpp"
+
+namespace critpipe {
+
+// A pages image has all present pages of its pagemap, and its blocks decode to them: of the sizes that pages have on
+// the machines of CRIU, each pagemap leaves those that it fits to.
+class PageSizeByImages {
+ public:
+  // `stored`: the image opened without blocks, by which blocks are tried; null: it cannot be read. A pagemap that fits
+  // to no size tells nothing.
+  void add(const Pagemap& pagemap, StoredSize size, const PagesImage* stored = nullptr);
+  std::uint64_t size() const;  // in bytes; 0: it cannot be told
+
+ private:
+  static constexpr std::array<std::uint64_t, 3> sizes{smallest_page, 16 << 10, 64 << 10};
+  std::array<bool, sizes.size()> fits_{true, true, true};
+  bool is_told_ = false;
+};
+
+}  // namespace critpipe
