@@ -49,7 +49,7 @@ Slice parse_slice(Program& program) {
 class Cat final : public Decoding {
  public:
   Cat(Program& program, ImagesOut& images)
-      : Decoding{limits_of(program), KindOf::bytes},
+      : Decoding{limits_of(program), KindFrom::bytes},
         program_{program},
         images_{images},
         options_{source_options(program)},
@@ -63,8 +63,8 @@ class Cat final : public Decoding {
 
   void read();
 
-  bool wants(std::string_view path) override {
-    const Rank rank = rank_of(path);
+  bool wants(const Member& member) override {
+    const Rank rank = rank_of(member.path);
     has_bulk_ |= rank == Rank::bulk;
     has_pages_ |= rank == Rank::pages;
     if (phase_ == Phase::all || rank < Rank::bulk) return phase_ <= Phase::small;
@@ -284,7 +284,7 @@ void Cat::read() {
 class List final : public Decoding {
  public:
   List(Program& program, Output& output, bool on_terminal)
-      : Decoding{limits_of(program), KindOf::bytes},
+      : Decoding{limits_of(program), KindFrom::bytes},
         program_{program},
         output_{output},
         json_{program.has("json")},

@@ -216,7 +216,7 @@ Error check_cpuinfo(const std::string& directory) {
   Error error;
   const Directory images{directory, error};
   InputFile file = error ? InputFile{} : images.open(name, error);
-  Decoder decoder{entries, name, {}, KindOf::both};
+  Decoder decoder{entries, name, {}, KindFrom::both};
   std::vector<std::byte> block(block_bytes);
   Step step = error ? Step::stop : Step::go;
   for (std::size_t got; step == Step::go && (got = file.read(block, error)) > 0;)

@@ -160,7 +160,7 @@ class FromJson::Fetch final : public Receiver {
   ~Fetch() override {
     if (output_) (void)to_.images_.close(output_, false);
   }
-  bool wants(std::string_view path) override { return sizes_.contains(std::string{path}); }
+  bool wants(const Member& member) override { return sizes_.contains(member.path); }
   Step begin(const Member& member) override {
     const std::uint64_t size = sizes_.at(member.path);
     const bool is_other = member.size != Member::unknown && member.size != size;

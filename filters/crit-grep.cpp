@@ -132,7 +132,7 @@ enum class Part : std::uint8_t { piece, chunk };
 class Grep : public Decoding {
  public:
   Grep(Search& search, Part part, ReportError report)
-      : Decoding{limits_of(search.program), KindOf::bytes},
+      : Decoding{limits_of(search.program), KindFrom::bytes},
         search_{search},
         part_{part},
         report_{std::move(report)},
@@ -144,8 +144,8 @@ class Grep : public Decoding {
     if (part_ == Part::piece) search_.total += total_;
     search_.expressions.give_back(std::move(expression_));
   }
-  bool wants(std::string_view name) final {
-    const Kind* kind = kind_of_name(name);
+  bool wants(const Member& member) final {
+    const Kind* kind = kind_of_name(member.name);
     return !kind || !kind->is_raw();
   }
   std::unique_ptr<Sink> sink_for(const Member& member) final {

@@ -32,7 +32,7 @@ constexpr Example examples[] = {
 class ToJson final : public Decoding {
  public:
   ToJson(Program& program, BigNumbers big_numbers, Output& output, ReportError report)
-      : Decoding{limits_of(program), KindOf::bytes},
+      : Decoding{limits_of(program), KindFrom::bytes},
         output_{output},
         report_{std::move(report)},
         interleaved_{output, limits_of(program)} {

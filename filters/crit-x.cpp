@@ -137,7 +137,7 @@ Step show_inputs(Program& program, Output& output, const InputGroup& group, bool
   const std::vector<const SetCheckpoint*> shown = checkpoints_among(reader.finish(group.inputs.front()));
   std::vector<SetId> ids;
   for (const SetCheckpoint* found : shown) ids.push_back(found->id);
-  const std::vector<std::string> texts = texts_of(ids);
+  const std::vector<std::string> texts = set_texts(ids);
   const bool are_several = has_others || shown.size() > 1;
   if (are_several) list.begin();
   for (std::size_t i = 0; i < shown.size(); ++i) {

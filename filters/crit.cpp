@@ -8,6 +8,7 @@
 #include "cli/inputs.hpp"
 #include "cli/command_line.hpp"
 #include "critpipe/image.hpp"
+#include "critpipe/base.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -133,7 +134,7 @@ class Stop final : public Sink {
 class OneImage : public Decoding {
  public:
   OneImage(Program& program, const char* command)
-      : Decoding{Limits{}, KindOf::bytes}, program_{program}, command_{command} {}
+      : Decoding{Limits{}, KindFrom::bytes}, program_{program}, command_{command} {}
   std::unique_ptr<Sink> sink_for(const Member& member) final;
   void report(const Error& error) final { program_.report(error); }
   int read(Destination& destination) {
@@ -219,6 +220,27 @@ const Filter commands[] = {
 };
 
 int run(Program& program) {
+// "; did you mean show?": a command, or a program beside this one, with a letter or two between.
+std::string near_words(const std::string& word) {
+  constexpr std::string_view begin = "crit-";
+  Words known;
+  for (const Filter& row : commands) known.emplace_back(command_of(row));
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator{directory_of_programs(), none})
+    if (const std::string name = entry.path().filename(); name.starts_with(begin))
+      known.push_back(name.substr(begin.size()));
+  std::ranges::sort(known);
+  std::string best;
+  std::size_t least = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  for (const std::string& name : known) {
+    const std::size_t letters = edit_distance(word, name, least);
+    if (letters >= least) continue;
+    least = letters;
+    best = name;
+  }
+  return best.empty() ? best : "; did you mean " + best + "?";
+}
+
   const Words& words = program.arguments();
   if (words.empty()) program.usage("too few arguments: name a command, such as crit show FILE");
   const std::string& command = words[0];

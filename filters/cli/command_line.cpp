@@ -14,7 +14,7 @@
 #include "cli/colour.hpp"
 #include "cli/input_lists.hpp"
 #include "cli/option_rules.hpp"
-#include "critpipe/match.hpp"
+#include "critpipe/base.hpp"
 
 namespace critpipe::filters {
 

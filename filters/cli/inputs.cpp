@@ -15,7 +15,7 @@ namespace {
 class Nothing final : public Receiver {
  public:
   explicit Nothing(const Program& program) : selection_{program} {}
-  bool wants(std::string_view path) override { return selection_.leaves(path); }
+  bool wants(const Member& member) override { return selection_.leaves(member.path); }
   Step begin(const Member&) override { return Step::go; }
   Step bytes(const Member&, Bytes) override { return Step::go; }
   Step end(const Member&) override { return Step::go; }

@@ -54,11 +54,11 @@ class Selected final : public Receiver {
       : selection_{selection}, receiver_{receiver}, links_{links} {}
   bool any() const { return any_; }
 
-  bool wants(std::string_view path) override {
-    const bool is_link = links_ == Links::handed_on && path.substr(path.rfind('/') + 1) == "parent";
-    return (selection_.leaves(path) || (is_link && !selection_.takes_out(path))) && receiver_.wants(path);
+  bool wants(const Member& member) override {
+    const bool is_link = links_ == Links::handed_on && member.in_set && member.name == "parent";
+    const bool is_left = selection_.leaves(member.path) || (is_link && !selection_.takes_out(member.path));
+    return is_left && receiver_.wants(member);
   }
-  bool wants_alone(std::string_view path) override { return selection_.leaves(path) && receiver_.wants_alone(path); }
   Step begin(const Member& member) override {
     any_ = true;
     return receiver_.begin(member);

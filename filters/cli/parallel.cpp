@@ -121,8 +121,7 @@ class Sharing final : public Receiver {
   Sharing(Workers& workers, Decoding& receiver, TurnOutput& output)
       : workers_{workers}, receiver_{receiver}, output_{output} {}
 
-  bool wants(std::string_view path) override { return receiver_.wants(path); }
-  bool wants_alone(std::string_view path) override { return receiver_.wants_alone(path); }
+  bool wants(const Member& member) override { return receiver_.wants(member); }
   Step begin(const Member& member) override {
     waits_ = workers_.makers_.chunk && may_be_shared(member);
     return waits_ ? Step::go : receiver_.begin(member);

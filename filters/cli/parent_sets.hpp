@@ -28,7 +28,7 @@ class Prefixed final : public Receiver {
  public:
   Prefixed(Receiver& next, std::string prefix) : next_{next}, prefix_{std::move(prefix)} {}
 
-  bool wants(std::string_view path) override { return next_.wants(prefix_ + std::string{path}); }
+  bool wants(const Member& member) override { return next_.wants(called(member)); }
   Step begin(const Member& member) override { return next_.begin(called(member)); }
   std::uint64_t take_file(const Member& member) override { return next_.take_file(called(member)); }
   bool needs_bytes(const Member& member) override { return next_.needs_bytes(called(member)); }

@@ -22,11 +22,7 @@ namespace critpipe::filters {
 
 namespace {
 
-std::string hex_number(std::uint64_t number) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%012llx", static_cast<unsigned long long>(number));
-  return text;
-}
+std::string hex_number(std::uint64_t number) { return format("0x%012llx", static_cast<unsigned long long>(number)); }
 
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 

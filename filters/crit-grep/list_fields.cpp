@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "critpipe/match.hpp"
 #include "critpipe/schema.hpp"
 
 namespace critpipe::filters {

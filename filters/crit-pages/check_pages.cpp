@@ -39,8 +39,8 @@ void Findings::add(const SetId& set, std::string_view name, const std::string& i
   ++count_;
   if (!as_json_) {
     std::string line = visible(image) + ": ";
-    if (entry != Error::nowhere) line += formatted("entry %llu: ", static_cast<unsigned long long>(entry));
-    if (vaddr) line += formatted("0x%llx: ", static_cast<unsigned long long>(*vaddr));
+    if (entry != Error::nowhere) line += format("entry %llu: ", static_cast<unsigned long long>(entry));
+    if (vaddr) line += format("0x%llx: ", static_cast<unsigned long long>(*vaddr));
     output_.write(line + text + '\n');
     return;
   }

@@ -51,9 +51,9 @@ class Differences {
 };
 
 std::string counts_text(const DifferenceCounts& counts) {
-  return formatted("%10llu %10llu %10llu %10llu %10llu", Unsigned{counts.changed}, Unsigned{counts.added},
-                   Unsigned{counts.gone}, Unsigned{counts.moved}, Unsigned{counts.same}) +
-         (counts.unknown > 0 ? formatted("  (%llu not in the images)", Unsigned{counts.unknown}) : std::string{});
+  return format("%10llu %10llu %10llu %10llu %10llu", Unsigned{counts.changed}, Unsigned{counts.added},
+                Unsigned{counts.gone}, Unsigned{counts.moved}, Unsigned{counts.same}) +
+         (counts.unknown > 0 ? format("  (%llu not in the images)", Unsigned{counts.unknown}) : std::string{});
 }
 
 MappingIndex mappings_of(const SurveyedSet& set, MemoryId id) {
@@ -113,7 +113,7 @@ void Differences::text(MemoryId id, const DifferenceCounts& sum) {
     if (!row.mapping) line += "no mapping";
     else if (id.shmem) line += mapping_text(*row.set->checkpoint, *row.mapping);
     else
-      line += formatted("0x%llx-0x%llx ", Unsigned{row.mapping->start}, Unsigned{row.mapping->end}) +
+      line += format("0x%llx-0x%llx ", Unsigned{row.mapping->start}, Unsigned{row.mapping->end}) +
               mapping_text(*row.set->checkpoint, *row.mapping);
     output_.write(line + '\n');
   }
@@ -141,7 +141,7 @@ int run(Program& program) {
   SurveyedInputs surveyed{program, {.runs = true, .facts = true, .parents = true}};
   auto& sets = surveyed.sets();
   if (surveyed.has_failed() || (sets.size() != 2 && program.failed())) return program.exit_code();
-  if (sets.size() != 2) program.usage(formatted("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
+  if (sets.size() != 2) program.usage(format("--diff takes two checkpoints, but the inputs hold %zu", sets.size()));
   auto& other = sets.back();
   if (sets[0]->page_size != other->page_size) program.usage("the checkpoints have pages of different sizes");
   Contents first{program, *sets[0], surveyed.nr_threads()}, second{program, *other, surveyed.nr_threads()};
@@ -151,7 +151,7 @@ int run(Program& program) {
   for (const auto& set : sets)
     for (const auto& [id, memory] : set->memories) ids[id] = true;
   if (!program.has("json"))
-    output.write(formatted("%10s %10s %10s %10s %10s  %s\n", "CHANGED", "ADDED", "GONE", "MOVED", "SAME", "MEMORY"));
+    output.write(format("%10s %10s %10s %10s %10s  %s\n", "CHANGED", "ADDED", "GONE", "MOVED", "SAME", "MEMORY"));
   for (const auto& [id, unused] : ids) {
     for (const auto& set : sets) surveyed.pagemap(*set, id);
     differences.memory(id);

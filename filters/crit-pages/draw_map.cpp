@@ -89,7 +89,7 @@ std::string shortened(const std::string& text, std::size_t columns, bool utf8) {
 
 std::string Map::cell(PageState state, std::size_t times) const {
   const PageStateRow& row = row_of(state);
-  std::string text = colour_ ? formatted("\033[%sm", row.terminal) : std::string{};
+  std::string text = colour_ ? format("\033[%sm", row.terminal) : std::string{};
   for (std::size_t i = 0; i < times; ++i) text += utf8_ ? std::string{row.block} : std::string(1, row.letter);
   return text + (colour_ ? "\033[0m" : "");
 }
@@ -169,10 +169,10 @@ void Map::draw(const Row& row, std::uint64_t page_size) {
   const std::uint64_t nr_pages = pages_in(row.end - row.start, page_size);
   const std::uint64_t per_cell = pages_per_cell(nr_pages);
   const bool has_end = columns_ == 0 || columns_ >= wide_terminal;
-  std::string line = formatted("  %012llx", Unsigned{row.start});
-  if (has_end) line += formatted("-%012llx", Unsigned{row.end});
-  line += formatted(" %9s ", size_text(row.end - row.start).c_str());
-  line += per_cell == 1 ? "       " : formatted("%5s/c", formatted("%llu", Unsigned{per_cell}).c_str());
+  std::string line = format("  %012llx", Unsigned{row.start});
+  if (has_end) line += format("-%012llx", Unsigned{row.end});
+  line += format(" %9s ", size_text(row.end - row.start).c_str());
+  line += per_cell == 1 ? "       " : format("%5s/c", format("%llu", Unsigned{per_cell}).c_str());
   const std::size_t room = columns_ == 0 ? row.text.size() : columns_ - line.size() - 1 - width_ - 2;
   const std::uint64_t used = (nr_pages + per_cell - 1) / per_cell;
   line += ' ' + cells(row, nr_pages, per_cell) + std::string(width_ - std::min(used, width_), ' ');

@@ -60,11 +60,11 @@ void Lister::begin_memory(const SurveyedMemory& memory, bool is_new) {
 }
 
 void Lister::text(const PageRun& run) {
-  std::string line = formatted("  0x%012llx-0x%012llx %8llu  %-14s", Unsigned{run.vaddr}, Unsigned{end_of(run)},
-                               Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
-  line += run.is_present() ? formatted("  %s+0x%llx", image_.c_str(), Unsigned{offset_of(run)}) : std::string{"  -"};
+  std::string line = format("  0x%012llx-0x%012llx %8llu  %-14s", Unsigned{run.vaddr}, Unsigned{end_of(run)},
+                            Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
+  line += run.is_present() ? format("  %s+0x%llx", image_.c_str(), Unsigned{offset_of(run)}) : std::string{"  -"};
   if (const Pagemap::Blocks stored = memory_->pagemap.blocks_of(run); stored.count > 0)
-    line += formatted(
+    line += format(
         ", %llu bytes (%.0f%%) in %llu block%s", Unsigned{stored.bytes},
         100.0 * static_cast<double>(stored.bytes) / static_cast<double>(bytes_of_pages(run.nr_pages, set_->page_size)),
         Unsigned{stored.count}, stored.count == 1 ? "" : "s");
@@ -76,7 +76,7 @@ void Lister::text(const PageRun& run) {
     std::size_t more = 0;
     auto next = mappings_.from(run.vaddr) + 1;
     for (; next != mappings_.all().end() && (*next)->start < end_of(run); ++next) ++more;
-    if (more > 0) line += formatted(" and %zu more", more);
+    if (more > 0) line += format(" and %zu more", more);
   }
   output_.write(line + '\n');
 }

@@ -1,26 +1,9 @@
 // What the modes share.
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 #include "crit-pages/modes.hpp"
 
 namespace critpipe::filters {
-
-std::string formatted(const char* form, ...) {
-  std::string text;
-  std::va_list list;
-  va_start(list, form);
-  std::va_list again;
-  va_copy(again, list);
-  const int size = std::vsnprintf(nullptr, 0, form, list);
-  va_end(list);
-  text.resize(static_cast<std::size_t>(size) + 1);
-  std::vsnprintf(text.data(), text.size(), form, again);
-  va_end(again);
-  text.pop_back();
-  return text;
-}
 
 std::string flags_text(std::uint32_t flags) {
   constexpr struct {
@@ -37,7 +20,7 @@ std::string flags_text(std::uint32_t flags) {
     text += name;
     flags &= ~flag;
   }
-  if (flags != 0) text += formatted("%s0x%x", text.empty() ? "" : ",", flags);
+  if (flags != 0) text += format("%s0x%x", text.empty() ? "" : ",", flags);
   if (text.empty()) text += "none";
   return text;
 }
@@ -49,7 +32,7 @@ const Task* task_of(const SurveyedSet& set, MemoryId memory) {
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory) {
   if (!memory.named) return "pagemap";
   std::string text =
-      formatted(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
+      format(memory.memory.shmem ? "shmem %llu" : "%llu", static_cast<unsigned long long>(memory.memory.id));
   const Task* task = task_of(set, memory.memory);
   if (task && !task->comm.empty()) text += ' ' + visible(task->comm);
   return text;
@@ -95,7 +78,7 @@ void Chosen::report_missing(Program& program, const std::function<bool(std::uint
   for (const std::uint32_t pid : pids_) {
     if (is_known(pid)) continue;
     Error error{Reason::usage};
-    error.name = formatted("no process %u in the input", pid);
+    error.name = format("no process %u in the input", pid);
     program.report(error);
   }
 }
@@ -193,8 +176,8 @@ void SurveyedInputs::report_parents(SurveyedSet& set) {
     }
   if (nr_missing == 0 || is_said) return;
   Error error{Reason::no_bytes, set.id.text()};
-  error.name = formatted("%llu pages are in a parent that is not here, or lacks them",
-                         static_cast<unsigned long long>(nr_missing));
+  error.name =
+      format("%llu pages are in a parent that is not here, or lacks them", static_cast<unsigned long long>(nr_missing));
   error.set = std::make_shared<const SetId>(set.id);
   report_(error);
 }
@@ -272,7 +255,7 @@ const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {
 }
 
 CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds needs) {
-  CheckpointMemory::Report report = std::move(needs.report);
+  CheckpointMemory::OnError report = std::move(needs.report);
   if (!report) report = [&program](const Error& error) { program.report(error); };
   const Chosen chosen{program};
   MemoryOptions options;
@@ -302,7 +285,7 @@ bool has_processes(Program& program, const Selection& selection, const Checkpoin
     const Task* const task = task_of(pid);
     if (!task || task->is_running()) return task != nullptr;  // of which an image is missing: that was said
     Error error{Reason::usage};
-    error.name = formatted("process %u has ended: it has no memory", pid);
+    error.name = format("process %u has ended: it has no memory", pid);
     program.report(error);
     return true;
   });

@@ -117,7 +117,7 @@ class SurveyedInputs {
 // program or as `report` says. Requires: the selection outlives it.
 struct MemoryNeeds {
   bool comms = false;  // what processes are called
-  CheckpointMemory::Report report = {};
+  CheckpointMemory::OnError report = {};
   MemoryOptions::Content content = MemoryOptions::Content::all;
 };
 CheckpointMemory memory_of(Program& program, Selection& selection, MemoryNeeds needs);
@@ -134,7 +134,6 @@ struct Use {
 using Users = std::map<MemoryId, Use>;
 Users users_of(const Checkpoint& checkpoint);
 
-[[gnu::format(printf, 1, 2)]] std::string formatted(const char* form, ...);
 std::string flags_text(std::uint32_t flags);                                    // "present,lazy"
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);  // "66 maps01", "shmem 8940"
 const Task* task_of(const SurveyedSet& set, MemoryId memory);

@@ -37,7 +37,7 @@ constexpr struct {
 
 std::string auxiliary_name(std::uint64_t key) {
   const auto found = std::ranges::find(auxiliary_names, key, [](const auto& row) { return row.key; });
-  return found == std::end(auxiliary_names) ? formatted("AT_%llu", Unsigned{key}) : found->name;
+  return found == std::end(auxiliary_names) ? format("AT_%llu", Unsigned{key}) : found->name;
 }
 
 class TextPrinter {
@@ -73,7 +73,7 @@ void TextPrinter::begin(const Process& process) {
     return;
   }
   if (several_sets_) output_.write(visible(process.name) + ": ");
-  if (several_) output_.write(formatted("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
+  if (several_) output_.write(format("%u %s\n", process.task->pid, visible(process.task->comm).c_str()));
 }
 
 // What cannot be had is not an empty list.
@@ -88,7 +88,7 @@ void TextPrinter::auxiliary(const std::vector<std::uint64_t>& words) {
   if (as_json_) json_.key("auxv").begin('{');
   for (std::size_t i = 0; i + 1 < words.size() && words[i] != 0; i += 2) {
     if (as_json_) json_.key(auxiliary_name(words[i])).number(words[i + 1]);
-    else line(formatted("%s 0x%llx", auxiliary_name(words[i]).c_str(), Unsigned{words[i + 1]}));
+    else line(format("%s 0x%llx", auxiliary_name(words[i]).c_str(), Unsigned{words[i + 1]}));
   }
   if (as_json_) json_.end('}');
 }

@@ -61,7 +61,7 @@ class HexDump {
   }
   void finish() {
     if (!line_.empty()) flush();
-    if (repeats_ > 0) output_.write(formatted("%016llx\n", Unsigned{address_}));
+    if (repeats_ > 0) output_.write(format("%016llx\n", Unsigned{address_}));
     repeats_ = 0;
   }
 
@@ -84,7 +84,7 @@ void HexDump::flush() {
   repeats_ = 0;
   const std::size_t lead = address_ % 16;
   const HexRow row = hex_row(address_ - lead, address_, std::as_bytes(std::span{line_}), {.halves = true});
-  output_.write(formatted("%016llx %s  |%s|\n", Unsigned{address_ - lead}, row.hex.c_str(), row.letters.c_str()));
+  output_.write(format("%016llx %s  |%s|\n", Unsigned{address_ - lead}, row.hex.c_str(), row.letters.c_str()));
   previous_ = line_;
   address_ += line_.size();
   line_.clear();

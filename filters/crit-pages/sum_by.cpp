@@ -64,8 +64,8 @@ Sum& Sums::sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping*
   std::string key;
   switch (by_) {
     case By::vma:
-      key = formatted("%d %020llu %020llu", memory.memory.shmem, Unsigned{memory.memory.id},
-                      mapping ? Unsigned{mapping->start} : 0ull);
+      key = format("%d %020llu %020llu", memory.memory.shmem, Unsigned{memory.memory.id},
+                   mapping ? Unsigned{mapping->start} : 0ull);
       if (!mapping) key += " -";
       break;
     case By::file:
@@ -73,8 +73,8 @@ Sum& Sums::sum_of(SurveyedSet& set, const SurveyedMemory& memory, const Mapping*
       if (name.empty()) name.append("[anon]");
       key = name;
       break;
-    case By::process: key = formatted("%d %020llu", memory.memory.shmem, Unsigned{memory.memory.id}); break;
-    case By::flags: key = formatted("%u", flags); break;
+    case By::process: key = format("%d %020llu", memory.memory.shmem, Unsigned{memory.memory.id}); break;
+    case By::flags: key = format("%u", flags); break;
   }
   key = set.id.checkpoint + '\0' + set.id.set + '\0' + key;
   const auto [found, added] = sums_.try_emplace(std::move(key));
@@ -151,7 +151,7 @@ std::string Sums::title(const Sum& sum) const {
     case By::vma: {
       if (!sum.mapping) return whose + who + (sum.memory.shmem ? "" : "  no mapping");
       if (sum.memory.shmem) return whose + who + "  " + mapping_text(*sum.set->checkpoint, *sum.mapping);
-      return whose + who + formatted("  0x%llx-0x%llx ", Unsigned{sum.mapping->start}, Unsigned{sum.mapping->end}) +
+      return whose + who + format("  0x%llx-0x%llx ", Unsigned{sum.mapping->start}, Unsigned{sum.mapping->end}) +
              mapping_text(*sum.set->checkpoint, *sum.mapping);
     }
     case By::file: return whose + visible(sum.name);
@@ -162,17 +162,17 @@ std::string Sums::title(const Sum& sum) const {
 }
 
 void Sums::print_text(Output& output) {
-  output.write(formatted("%10s %10s %10s %10s %12s%s  %s\n", "PAGES", "PRESENT", "PARENT", "LAZY", "HERE",
-                         contents_ ? formatted(" %10s", "ZERO").c_str() : "",
-                         by_ == By::vma       ? "MAPPING"
-                         : by_ == By::file    ? "FILE"
-                         : by_ == By::process ? "PROCESS"
-                                              : "FLAGS"));
+  output.write(format("%10s %10s %10s %10s %12s%s  %s\n", "PAGES", "PRESENT", "PARENT", "LAZY", "HERE",
+                      contents_ ? format(" %10s", "ZERO").c_str() : "",
+                      by_ == By::vma       ? "MAPPING"
+                      : by_ == By::file    ? "FILE"
+                      : by_ == By::process ? "PROCESS"
+                                           : "FLAGS"));
   for (const Sum* sum : in_order())
-    output.write(formatted("%10llu %10llu %10llu %10llu %12s%s  %s\n", Unsigned{sum->pages}, Unsigned{sum->present},
-                           Unsigned{sum->parent}, Unsigned{sum->lazy},
-                           size_text(bytes_of_pages(sum->present, sum->page_size)).c_str(),
-                           contents_ ? formatted(" %10llu", Unsigned{sum->zero}).c_str() : "", title(*sum).c_str()));
+    output.write(format("%10llu %10llu %10llu %10llu %12s%s  %s\n", Unsigned{sum->pages}, Unsigned{sum->present},
+                        Unsigned{sum->parent}, Unsigned{sum->lazy},
+                        size_text(bytes_of_pages(sum->present, sum->page_size)).c_str(),
+                        contents_ ? format(" %10llu", Unsigned{sum->zero}).c_str() : "", title(*sum).c_str()));
 }
 
 void Sums::print_json(JsonWriter& json) {

@@ -16,9 +16,9 @@ class Text {
   void totals(const PageTotals& totals, std::uint64_t page_size);
   void contents(const ContentTotals& contents, std::uint64_t page_size);
   void estimates(const SurveyedSet& set);
-  void line(const char* what, const std::string& text) { output_.write(formatted("  %-10s %s\n", what, text.c_str())); }
+  void line(const char* what, const std::string& text) { output_.write(format("  %-10s %s\n", what, text.c_str())); }
   void pages(const char* what, std::uint64_t nr_pages, std::uint64_t page_size) {
-    line(what, formatted("%10llu  %s", Unsigned{nr_pages}, size_text(bytes_of_pages(nr_pages, page_size)).c_str()));
+    line(what, format("%10llu  %s", Unsigned{nr_pages}, size_text(bytes_of_pages(nr_pages, page_size)).c_str()));
   }
 
  private:
@@ -29,7 +29,7 @@ class Text {
 };
 
 void Text::totals(const PageTotals& totals, std::uint64_t page_size) {
-  line("entries", formatted("%10llu", Unsigned{totals.entries}));
+  line("entries", format("%10llu", Unsigned{totals.entries}));
   pages("pages", totals.pages, page_size);
   pages("present", totals.present, page_size);
   if (totals.parent > 0) pages("parent", totals.parent, page_size);
@@ -41,8 +41,8 @@ void Text::totals(const PageTotals& totals, std::uint64_t page_size) {
     const Unsigned from = bits == 0 ? 0 : Unsigned{1} << (bits - 1);
     const Unsigned to = (Unsigned{1} << bits) - 1;
     if (!lengths.empty()) lengths += "  ";
-    lengths += from == to ? formatted("%llu:%llu", from, Unsigned{totals.lengths[bits]})
-                          : formatted("%llu-%llu:%llu", from, to, Unsigned{totals.lengths[bits]});
+    lengths += from == to ? format("%llu:%llu", from, Unsigned{totals.lengths[bits]})
+                          : format("%llu-%llu:%llu", from, to, Unsigned{totals.lengths[bits]});
   }
   if (!lengths.empty()) line("lengths", lengths);
 }
@@ -51,22 +51,21 @@ void Text::contents(const ContentTotals& contents, std::uint64_t page_size) {
   const char* about = contents.exact ? "" : "~";
   pages("zero", contents.zero, page_size);
   if (contents.holes > 0)
-    line("holes", formatted("%10llu  %s of the zero pages take no room in the file",
-                            Unsigned{pages_in(bytes_of_pages(contents.holes, smallest_page), page_size)},
-                            size_text(bytes_of_pages(contents.holes, smallest_page)).c_str()));
-  line("duplicate", formatted("%10s  %s", formatted("%s%llu", about, Unsigned{contents.duplicate()}).c_str(),
-                              size_text(bytes_of_pages(contents.duplicate(), page_size)).c_str()));
-  line(
-      "distinct",
-      formatted("%10s  %s%s", formatted("%s%llu", about, Unsigned{contents.distinct}).c_str(),
-                size_text(bytes_of_pages(contents.distinct, page_size)).c_str(),
-                contents.exact ? "" : formatted(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
+    line("holes", format("%10llu  %s of the zero pages take no room in the file",
+                         Unsigned{pages_in(bytes_of_pages(contents.holes, smallest_page), page_size)},
+                         size_text(bytes_of_pages(contents.holes, smallest_page)).c_str()));
+  line("duplicate", format("%10s  %s", format("%s%llu", about, Unsigned{contents.duplicate()}).c_str(),
+                           size_text(bytes_of_pages(contents.duplicate(), page_size)).c_str()));
+  line("distinct",
+       format("%10s  %s%s", format("%s%llu", about, Unsigned{contents.distinct}).c_str(),
+              size_text(bytes_of_pages(contents.distinct, page_size)).c_str(),
+              contents.exact ? "" : format(", estimated; standard error %.1f%%", 100 * distinct_error()).c_str()));
   std::string classes;
   for (std::size_t i = 0; i < nr_page_classes; ++i) {
     if (contents.classes[i] == 0) continue;
     if (!classes.empty()) classes += "  ";
     const std::string name{name_of(static_cast<PageClass>(i))};
-    classes += formatted("%s:%llu", name.c_str(), Unsigned{contents.classes[i]});
+    classes += format("%s:%llu", name.c_str(), Unsigned{contents.classes[i]});
   }
   if (!classes.empty()) line("looks like", classes);
 }
@@ -75,32 +74,32 @@ void Text::stored(const StoredTotals& stored, std::uint64_t page_size) {
   if (stored.blocks == 0) return;
   const std::uint64_t size = bytes_of_pages(stored.pages, page_size);
   line("stored",
-       formatted("%llu bytes for %llu, %.0f%%; %llu blocks", Unsigned{stored.bytes}, Unsigned{size},
-                 100.0 * static_cast<double>(stored.bytes) / static_cast<double>(size), Unsigned{stored.blocks}));
+       format("%llu bytes for %llu, %.0f%%; %llu blocks", Unsigned{stored.bytes}, Unsigned{size},
+              100.0 * static_cast<double>(stored.bytes) / static_cast<double>(size), Unsigned{stored.blocks}));
 }
 
 void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Users& users) {
   output_.write(memory_text(set, memory) + '\n');
   totals(memory.totals, set.page_size);
   if (memory.totals.entries > 0)
-    line("addresses", formatted("0x%llx-0x%llx", Unsigned{memory.totals.first.vaddr},
-                                Unsigned{memory.totals.last.end(set.page_size)}));
+    line("addresses",
+         format("0x%llx-0x%llx", Unsigned{memory.totals.first.vaddr}, Unsigned{memory.totals.last.end(set.page_size)}));
   std::string largest;
   for (const PageRun& run : memory.totals.largest)
     if (run.nr_pages > 0)
-      largest += formatted("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr},
-                           Unsigned{run.nr_pages}, flags_text(run.flags).c_str());
+      largest += format("%s0x%llx %llu (%s)", largest.empty() ? "" : ", ", Unsigned{run.vaddr}, Unsigned{run.nr_pages},
+                        flags_text(run.flags).c_str());
   if (!largest.empty()) line("largest", largest);
   const std::uint64_t claimed = memory.pagemap.stored(set.page_size).bytes;
   const std::string name = pages_name(memory.pagemap.pages_id);
   const SurveyedPages* image = set.image_of(memory);
   if (image) {
     const std::uint64_t size = image->size_bytes;
-    line("image", formatted("%s, %llu bytes%s", name.c_str(), Unsigned{size},
-                            size == claimed ? ", as the pagemap says"
-                                            : formatted("; the pagemap says %llu", Unsigned{claimed}).c_str()));
+    line("image", format("%s, %llu bytes%s", name.c_str(), Unsigned{size},
+                         size == claimed ? ", as the pagemap says"
+                                         : format("; the pagemap says %llu", Unsigned{claimed}).c_str()));
   } else {
-    line("image", formatted("%s, not there; the pagemap says %llu bytes", name.c_str(), Unsigned{claimed}));
+    line("image", format("%s, not there; the pagemap says %llu bytes", name.c_str(), Unsigned{claimed}));
   }
   StoredTotals stored_here;
   stored_here.add(memory, set.page_size);
@@ -108,7 +107,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
   if (memory.memory.shmem) {
     std::string pids;
     if (const auto found = users.find(memory.memory); found != users.end())
-      for (const std::uint32_t pid : found->second.pids) pids += formatted(pids.empty() ? "%u" : " %u", pid);
+      for (const std::uint32_t pid : found->second.pids) pids += format(pids.empty() ? "%u" : " %u", pid);
     line("used by", pids.empty() ? std::string{"no process"} : pids);
   }
   if (contents_ && memory.contents) contents(*memory.contents, set.page_size);
@@ -117,8 +116,8 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
 
 void Text::estimate(const char* what, const CompressionEstimate& estimate, std::uint64_t bytes) {
   const double size = estimate.ratio * static_cast<double>(bytes);
-  line(what, formatted("about %s (%.0f%% +- %.1f, from %s)", size_text(static_cast<std::uint64_t>(size)).c_str(),
-                       100 * estimate.ratio, 100 * estimate.error, size_text(estimate.sampled_bytes).c_str()));
+  line(what, format("about %s (%.0f%% +- %.1f, from %s)", size_text(static_cast<std::uint64_t>(size)).c_str(),
+                    100 * estimate.ratio, 100 * estimate.error, size_text(estimate.sampled_bytes).c_str()));
 }
 
 void Text::estimates(const SurveyedSet& set) {
@@ -140,11 +139,11 @@ void print_text_summary(const SurveyedSets& sets, const PageSurvey& survey, bool
     for (const auto& [pages_id, image] : set->images) {
       if (image.claimed) continue;
       output.write(pages_name(pages_id) + "\n");
-      text.line("image", formatted("%llu bytes; no pagemap names it", Unsigned{image.size_bytes}));
+      text.line("image", format("%llu bytes; no pagemap names it", Unsigned{image.size_bytes}));
       if (contents) text.contents(image.contents, set->page_size);
     }
     if (set->memories.size() > 1 || contents || sets.size() > 1) {
-      output.write(formatted("total, pages of %llu bytes\n", Unsigned{set->page_size}));
+      output.write(format("total, pages of %llu bytes\n", Unsigned{set->page_size}));
       text.totals(set->totals, set->page_size);
       text.stored(stored_totals(*set), set->page_size);
       if (contents) {

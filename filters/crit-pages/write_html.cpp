@@ -56,7 +56,7 @@ int run(Program& program) {
     if (set->page_size != page_size) program.usage("the checkpoints have pages of different sizes: one at a time");
   ScriptOutput script{output};
   JsonWriter json{script, false};
-  script.write(formatted("const page_size = %llu;\nconst states = ", static_cast<unsigned long long>(page_size)));
+  script.write(format("const page_size = %llu;\nconst states = ", static_cast<unsigned long long>(page_size)));
   print_states(json);
   script.write(";\nconst memories = ");
   json.begin('[');

@@ -133,9 +133,8 @@ void write_text(Output& output, const std::vector<Group>& groups, std::uint64_t 
   output.write("PID\tMAPPING\tSIZE\tSTORED\tSAVED\n");
   std::uint64_t bytes = 0, stored = 0;
   const auto line = [&](const std::string& owner, const std::string& name, std::uint64_t size, std::uint64_t less) {
-    char saved[40];
-    std::snprintf(saved, sizeof saved, "%.1f%%",
-                  size == 0 ? 0 : 100 - 100 * static_cast<double>(less) / static_cast<double>(size));
+    const std::string saved =
+        format("%.1f%%", size == 0 ? 0 : 100 - 100 * static_cast<double>(less) / static_cast<double>(size));
     output.write(owner + '\t' + visible(name) + '\t' + std::to_string(size) + '\t' + std::to_string(less) + '\t' +
                  saved + '\n');
   };
@@ -145,10 +144,7 @@ void write_text(Output& output, const std::vector<Group>& groups, std::uint64_t 
     stored += group.stored(page_size);
   }
   line("total", "", bytes, stored);
-  char text[120];
-  std::snprintf(text, sizeof text, "restore: about %.2f s longer on one processor, if reading takes no time\n",
-                seconds);
-  output.write(text);
+  output.write(format("restore: about %.2f s longer on one processor, if reading takes no time\n", seconds));
 }
 
 void write_json(Program& program, Output& output, const StoredSet& set, const std::vector<Group>& groups,

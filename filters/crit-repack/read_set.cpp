@@ -26,10 +26,7 @@ class SetsInInput final : public Receiver {
   std::vector<SetId> sets;
   std::set<std::string> linked;
 
-  bool wants(std::string_view path) override {
-    const std::string_view name = path.substr(path.rfind('/') + 1);
-    return name == "parent" || name.starts_with("pagemap-");
-  }
+  bool wants(const Member& member) override { return member.name == "parent" || member.name.starts_with("pagemap-"); }
   Step begin(const Member& member) override {
     const SetId& id = *member.set;
     if (is_parent_link(member)) linked.insert(id.set);

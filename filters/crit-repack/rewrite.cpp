@@ -88,10 +88,7 @@ void Repack::note_pages(const Memory& memory, const PagesWriter& writer) {
                      kib(before) + " -> " + kib(after);
   if (!options_.decompress) {
     if (before == 0) return;
-    char saved[32];
-    std::snprintf(saved, sizeof saved, ", %.1f%% saved",
-                  100 - 100 * static_cast<double>(after) / static_cast<double>(before));
-    line += saved;
+    line += format(", %.1f%% saved", 100 - 100 * static_cast<double>(after) / static_cast<double>(before));
   }
   lines_.push_back(line + ')');
 }

@@ -105,9 +105,8 @@ void Repack::report_parents() {
 
 bool Repack::collect_run(std::size_t memory, const PageRun& run) {
   const auto fault = [&](const char* why) {
-    char address[32];
-    std::snprintf(address, sizeof address, "0x%llx: ", static_cast<unsigned long long>(run.vaddr));
-    return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]), address + std::string{why});
+    return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]),
+                format("0x%llx: %s", static_cast<unsigned long long>(run.vaddr), why));
   };
   const bool is_kept_there = run.is_parent() && !resolves();
   const bool leads_out = directory().empty() && (has_link_ || program_.has("plan"));
@@ -125,11 +124,9 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
         if (stretch.where != Stretch::Where::stored) {
           report_parents();
           Error error{Reason::no_bytes, std::string{set_.place} + pagemap_name(id)};
-          char text[120];
-          std::snprintf(text, sizeof text, "%llu pages at 0x%llx should be in a parent that is not here, or lacks them",
-                        static_cast<unsigned long long>(stretch.nr_pages),
-                        static_cast<unsigned long long>(stretch.vaddr));
-          error.name = text;
+          error.name =
+              format("%llu pages at 0x%llx should be in a parent that is not here, or lacks them",
+                     static_cast<unsigned long long>(stretch.nr_pages), static_cast<unsigned long long>(stretch.vaddr));
           (void)fail(std::move(error));
           return Step::stop;
         }

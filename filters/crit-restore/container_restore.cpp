@@ -78,7 +78,7 @@ Error ask(Program& program, const std::string& engine, const std::function<Error
 // What an archive in a file says of the runtime that it was made with; a pipe is the engine's to read.
 std::string runtime_of(int archive) {
   struct Reader : Receiver {
-    bool wants(std::string_view path) override { return path == "config.dump"; }
+    bool wants(const Member& member) override { return member.path == "config.dump"; }
     Step begin(const Member&) override { return Step::go; }
     Step bytes(const Member&, Bytes bytes) override {
       text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/edit_distance.hpp"
+#include "critpipe/base.hpp"
 
 namespace critpipe {
 

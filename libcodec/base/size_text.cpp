@@ -1,7 +1,5 @@
 #include "base/size_text.hpp"
 
-#include <cstdio>
-
 #include "critpipe/base.hpp"
 
 namespace critpipe {
@@ -15,18 +13,12 @@ std::size_t scale(double& size, std::size_t most) {
   return unit;
 }
 
-std::string with_unit(const char* format, double size, const char* unit) {
-  char text[48];
-  std::snprintf(text, sizeof text, format, size, unit);
-  return text;
-}
-
 }  // namespace
 
 std::string size_text(double bytes) {
   constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB"};
   const std::size_t unit = scale(bytes, std::size(units) - 1);
-  return with_unit(unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+  return format("%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
 }
 
 std::string crit_size_text(std::uint64_t bytes) {
@@ -34,14 +26,14 @@ std::string crit_size_text(std::uint64_t bytes) {
   auto size = static_cast<double>(bytes);
   const std::size_t unit = scale(size, std::size(units) - 1);
   const bool whole = size == static_cast<double>(static_cast<std::uint64_t>(size));
-  return with_unit(whole ? "%.0f%s" : "%.1f%s", size, units[unit]);
+  return format("%.*f%s", whole ? 0 : 1, size, units[unit]);
 }
 
 std::string gocrit_size_text(std::uint64_t bytes) {
   constexpr const char* units[] = {"B", "KB", "MB", "GB", "TB", "PB", "EB"};
   auto size = static_cast<double>(bytes);
   const std::size_t unit = scale(size, std::size(units) - 1);
-  return with_unit(unit == 0 ? "%.0f %s" : "%.1f %s", size, units[unit]);
+  return format("%.*f %s", unit == 0 ? 0 : 1, size, units[unit]);
 }
 
 }  // namespace critpipe

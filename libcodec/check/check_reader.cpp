@@ -4,7 +4,6 @@
 
 #include "base/kept_errors.hpp"
 #include "base/path_names.hpp"
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "check/given_keys.hpp"
 #include "check/image_checks.hpp"
@@ -178,21 +177,22 @@ CheckedImages* CheckReader::Work::join_parents() {
 }
 
 CheckReader::CheckReader(RestorePlan plan, const Limits& limits)
-    : Decoding{limits, KindOf::bytes}, work_{std::make_unique<Work>(std::move(plan))} {}
+    : Decoding{limits, KindFrom::bytes}, work_{std::make_unique<Work>(std::move(plan))} {}
 CheckReader::~CheckReader() = default;
 
 void CheckReader::begin_parent(const std::string& input) { work_->parents.push_back({input}); }
 
-bool CheckReader::wants(std::string_view path) {
-  const std::string_view name = last_part(path);
+bool CheckReader::wants(const Member& member) {
+  if (!member.in_set) return true;
+  const std::string& name = member.name;
   if (name == "parent") return true;
   if (work_->parents.empty() && EngineFiles::knows(name)) return true;
   const bool is_of_parent = memory_of_name(name) || is_pages_name(name) || name == inventory;
-  return is_image_name(path) && (work_->parents.empty() || is_of_parent);
+  return is_image_name(name) && (work_->parents.empty() || is_of_parent);
 }
 
 std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
-  if (member.in_set && !wants(member.path)) return nullptr;
+  if (!wants(member)) return nullptr;
   if (!work_->parents.empty() && !member.is_image) return parent_link_sink(work_->now(), member);
   if (!member.is_image && member.name != "parent")
     return EngineFiles::knows(member.name) ? work_->beside.sink_for(member) : nullptr;
@@ -201,8 +201,7 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
     set.has_link = true;
     return parent_link_sink(work_->sets, member);
   }
-  if (!member.directory.empty() && member.in_set && set.place.ends_with('/'))
-    set.directory = set.place.substr(0, set.place.size() - 1);
+  if (set.directory.empty()) set.directory = member.directory;
   set.is_set |= member.in_set;
   set.checkpoint.note(member.name);
   std::unique_ptr<Sink> model;
@@ -218,7 +217,7 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
 void CheckReader::report(const Error& error) {
   const bool no_input = error.reason == Reason::no_set || error.reason == Reason::no_images;
   const bool is_parent = !work_->parents.empty();
-  if (is_parent && last_part(error.image) == inventory) return;  // which a restore does not read
+  if (is_parent && error.member == inventory) return;  // which a restore does not read
   if (is_parent) work_->parents.back().has_failed = true;
   if (no_input || fault_of(error.reason) != Fault::data) work_->fail(error);
   else keep_error(is_parent ? work_->damages_of_parents : work_->damages, error, work_->room_for_damages);
@@ -277,11 +276,9 @@ void Findings::add(std::string_view name, FaultPlace place, std::string reason, 
 // CRIU reads statistics and caches for nobody's restore, and passes over images of a set that it does not know.
 void Findings::damage(const Error& error, bool is_of_parent) {
   Finding finding;
-  const std::size_t behind = images_.place.size();
-  const bool is_own = !is_of_parent && error.image.starts_with(images_.place);
-  const std::string name = is_own ? error.image.substr(behind) : std::string{};
-  const bool is_known = name.empty() || kind_of_name(name) || !images_.is_set;
-  const bool is_restored = !is_aside(std::string_view{error.image}.substr(error.image.find_last_of("/:") + 1));
+  const bool is_own = !is_of_parent && error.set && *error.set == images_.id;
+  const bool is_known = !is_own || error.member.empty() || kind_of_name(error.member) || !images_.is_set;
+  const bool is_restored = !is_aside(error.member);
   finding.rule = find_rule(is_known ? "damaged" : "image-unknown");
   finding.severity = !is_restored ? Severity::warning : finding.rule->severity;
   finding.image = error.image;
@@ -295,7 +292,7 @@ void Findings::damage(const Error& error, bool is_of_parent) {
 
 void Findings::contradictions() {
   for (const Error& error : images_.checkpoint.errors()) {
-    FaultPlace place{error.image.substr(std::min(error.image.size(), images_.place.size())), error.entry, {}};
+    FaultPlace place{error.member, error.entry, {}};
     Error inner = error;
     inner.image.clear();
     inner.entry = inner.offset = Error::nowhere;
@@ -307,14 +304,14 @@ void Findings::contradictions() {
 }
 
 void Findings::add_pages(const PagesFault& fault) {
-  const std::string name = fault.image.substr(std::min(fault.image.size(), images_.place.size()));
+  const std::string& name = fault.image;
   std::string rule = std::string{"pages-"}.append(fault.name);
   const bool has_no_pagemap = fault.name == "missing" && !images_.has(name);
   if (has_no_pagemap || !find_rule(rule)) rule = std::string{"pagemap-"}.append(fault.name);
   // What is missing may have stood behind the damage.
   if (rule == "pagemap-missing" && images_.is_damaged(name)) return;
   if (images_.is_cut && (fault.name == "missing" || fault.name == "unclaimed" || fault.name == "parent")) return;
-  std::string reason = fault.vaddr ? sentence("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr)) : "";
+  std::string reason = fault.vaddr ? format("0x%llx: ", static_cast<unsigned long long>(*fault.vaddr)) : "";
   std::optional<Severity> severity;
   if (fault.is_tolerated) severity = rule == "pages-size" ? Severity::loss : Severity::warning;
   // Pages of nobody are lost where a pagemap may be. The tasks of a tree have theirs, or lack them by other rules.
@@ -334,16 +331,13 @@ void Findings::parents_of_directory() {
     inner.image.clear();
     const bool is_link = error.reason == Reason::bad_parents || error.reason == Reason::no_parent;
     if (!is_link) damage(error);
-    else
-      add("parent-link",
-          {error.image.starts_with(images_.place) ? error.image.substr(images_.place.size()) : "", Error::nowhere, {}},
-          to_string(inner));
+    else add("parent-link", {directory->linked_parent() ? "" : "parent"}, to_string(inner));
   }
 }
 
+// Its places are names within the set.
 PagesView view_of(CheckedImages& images) {
   PagesView view;
-  view.place = images.place;
   view.page_size = images.page_size();
   view.checkpoint = &images.checkpoint;
   view.store = &images;
@@ -351,7 +345,7 @@ PagesView view_of(CheckedImages& images) {
   const bool is_elsewhere = images.directory.empty() && !images.has_given_parent() && images.has_link;
   std::set<std::uint64_t> claimed;
   for (const auto& [id, memory] : images.memories) {
-    PagesView::OneMemory one{id, images.place + pagemap_name(id)};
+    PagesView::OneMemory one{id, pagemap_name(id)};
     one.pages_id = memory.pagemap.pages_id;
     one.stored_bytes = memory.pagemap.stored(view.page_size).bytes;
     one.nr_parent = is_elsewhere ? 0 : memory.nr_parent;
@@ -364,7 +358,7 @@ PagesView view_of(CheckedImages& images) {
     view.memories.push_back(std::move(one));
   }
   for (const auto& [pages_id, bytes] : images.pages)
-    view.images.push_back({pages_id, images.place + pages_name(pages_id), bytes, claimed.contains(pages_id)});
+    view.images.push_back({pages_id, pages_name(pages_id), bytes, claimed.contains(pages_id)});
   view.pagemap = [&images](MemoryId id) { return images.pagemap(id); };
   return view;
 }
@@ -375,7 +369,8 @@ void Findings::blocks() {
     Error error;
     (void)memory.pagemap.blocks(images_.page_size(), error);
     if (!error) continue;
-    error.image = images_.place + pagemap_name(id);
+    error.member = pagemap_name(id);
+    error.image = images_.place + error.member;
     memory.is_damaged = true;
     damage(error);
   }
@@ -428,7 +423,7 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);
   std::vector<CheckedSet> checked;
-  const std::vector<std::string> texts = texts_of(ids_of(work_->sets.all()));
+  const std::vector<std::string> texts = set_texts(ids_of(work_->sets.all()));
   for (std::size_t i = 0; i < work_->sets.size(); ++i) {
     CheckedImages& images = *work_->sets.all()[i];
     Findings findings{images};

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <span>
 
-#include "check/check_text.hpp"
 #include "model/collect.hpp"
 #include "model/file_types.hpp"
 #include "model/model.hpp"
@@ -44,7 +43,7 @@ std::uint32_t differing_namespaces(const Ids& ids, const Ids& others) {
 
 std::string file_text(std::uint32_t type, std::uint32_t id) {
   std::string text{type_name(type)};
-  if (text.empty()) text = sentence("type %u", type);
+  if (text.empty()) text = format("type %u", type);
   return text.append(" ").append(std::to_string(id));
 }
 
@@ -98,17 +97,6 @@ bool CheckedImages::knows_all() const {
 Record CheckedImages::first(ListedKind kind, std::uint32_t number) const {
   const auto all = checkpoint.messages(kind.name, number);
   return all.empty() ? Record{} : Record{*all.front().message, all.front().payload};
-}
-
-std::string CheckedImages::name_of_image(std::string_view kind, std::uint32_t number) {
-  const Kind* const row = find_kind(kind);
-  if (!row) return {};
-  const std::size_t place = row->file.find('%');
-  if (place == std::string_view::npos) return std::string{row->file};
-  char text[16];
-  std::snprintf(text, sizeof text, row->file[place + 1] == 'x' ? "%x" : "%u", number);
-  std::string name{row->file.substr(0, place)};
-  return name.append(text).append(row->file.substr(place + 2));
 }
 
 const SeenFile* CheckedImages::find_file(std::uint32_t type, std::uint32_t file_id) const {

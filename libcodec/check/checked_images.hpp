@@ -135,7 +135,8 @@ class CheckedImages final : public PageStore {
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
   std::set<std::uint64_t> decoded_pages;         // pages_ids of images whose blocks were decoded as they came
   std::map<std::uint32_t, SeenGhost> ghosts;
-  std::vector<PagesFault> early_faults;       // of entries of pagemaps
+  std::vector<FieldFault> field_faults;       // for rules to report
+  std::vector<PagesFault> early_faults;       // of entries of pagemaps; their images are names within the set
   bool is_parent = false;                     // of a set that was read, too
   bool has_link = false;                      // to a parent, in an archive that need not hold it
   bool has_circle = false;                    // the links of an archive lead back to it
@@ -162,7 +163,6 @@ class CheckedImages final : public PageStore {
   }
   // The first entry of an image of the kind; an empty record: there is none.
   Record first(ListedKind kind, std::uint32_t number = 0) const;
-  static std::string name_of_image(std::string_view kind, std::uint32_t number);
 
   const std::vector<SeenFile>& files() const { return files_; }
   const SeenFile* find_file(std::uint32_t type, std::uint32_t id) const;
@@ -211,7 +211,7 @@ class CheckedImages final : public PageStore {
     for (const ImageMessage& message : checkpoint.messages(kind)) {
       entry = message.number == number ? entry : 0;
       number = message.number;
-      use(name_of_image(kind, number), entry++, Record{*message.message, message.payload});
+      use(image_name(kind, number), entry++, Record{*message.message, message.payload});
     }
   }
   void add_pages(PageSizeByImages& sizes);

@@ -49,12 +49,7 @@ class Notice final : public Sink {
 bool EngineFiles::knows(std::string_view name) { return std::ranges::find(names, name) != std::end(names); }
 
 std::unique_ptr<Sink> EngineFiles::sink_for(const Member& member) {
-  return std::make_unique<Notice>(seen_[*member.set], member);
-}
-
-const EngineFiles::Seen* EngineFiles::of(const SetId& id) const {
-  const auto found = seen_.find(id);
-  return found == seen_.end() ? nullptr : &found->second;
+  return std::make_unique<Notice>(seen_.of(member), member);
 }
 
 }  // namespace critpipe

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "critpipe/source.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
@@ -19,15 +19,17 @@ class EngineFiles {
   std::unique_ptr<Sink> sink_for(const Member& member);
 
   struct Seen {
+    SetId id = {};
+    std::string place = {};
     std::set<std::string, std::less<>> names = {};
     std::map<std::string, std::string> unreadable = {};  // name -> why
     bool has(std::string_view name) const { return names.contains(name); }
   };
   // Those of a set; null: there are none.
-  const Seen* of(const SetId& id) const;
+  const Seen* of(const SetId& id) const { return seen_.find(id); }
 
  private:
-  std::map<SetId, Seen> seen_;
+  SetsOf<Seen> seen_;
 };
 
 }  // namespace critpipe

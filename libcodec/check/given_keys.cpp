@@ -1,6 +1,5 @@
 #include "check/given_keys.hpp"
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -47,11 +46,11 @@ void GivenKeys::look_at(const CheckedImages& set) {
     const std::string_view name = file.type == type_reg ? file.record.text("name") : std::string_view{};
     if (!name.empty()) use_file(name);
     if (name.starts_with('/')) use_file(name.substr(1));
-    if (file.type == type_unix) use_file(sentence("socket:[%u]", file.record.id("ino")));
-    if (file.type == type_pipe) use_file(sentence("pipe:[%u]", file.record.id("pipe_id")));
+    if (file.type == type_unix) use_file(format("socket:[%u]", file.record.id("ino")));
+    if (file.type == type_pipe) use_file(format("pipe:[%u]", file.record.id("pipe_id")));
   }
   set.each("TTY_INFO", [this](const std::string&, std::uint64_t, const Record& info) {
-    use_file(sentence("tty[%x:%x]", info.id("rdev"), info.id("dev")));
+    use_file(format("tty[%x:%x]", info.id("rdev"), info.id("dev")));
   });
   const auto use_key = [this](const std::string&, std::uint64_t, const Record& record) {
     if (record.has("ext_key")) use_file(record.text("ext_key"));

@@ -180,7 +180,7 @@ void ImageCheck::check_blocks() {
     blocks_ = std::make_unique<BlocksCheck>([this](const Error& damage) {
       Error inner = damage;
       inner.image.clear();
-      add_early({"block", images_.place + name_, Error::nowhere, {}, to_string(inner)});
+      add_early({"block", name_, Error::nowhere, {}, to_string(inner)});
     });
     blocks_->stored_as(std::move(stored));
     images_.decoded_pages.insert(*pages_id);
@@ -202,7 +202,7 @@ Step ImageCheck::begin(const Image& image) {
     SeenMemory& kept = images_.memories[*memory];
     kept.pagemap.memory = *memory;
     const auto report = [this](const PagesFault& fault) { add_early(fault); };
-    pagemap_ = std::make_unique<PagemapCheck>(kept, EntryCheck{report, images_.place + name_}, report_);
+    pagemap_ = std::make_unique<PagemapCheck>(kept, EntryCheck{report, name_}, report_);
   }
   if (seen_.kind && seen_.kind->name == "GHOST_FILE" && !image.is_raw()) ghost_ = &images_.ghosts[number_of(name_)];
   return model_ ? model_->begin(image) : Step::go;

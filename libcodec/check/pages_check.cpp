@@ -3,7 +3,6 @@
 #include <map>
 #include <set>
 
-#include "check/check_text.hpp"
 #include "critpipe/check.hpp"
 
 namespace critpipe {
@@ -12,9 +11,7 @@ namespace {
 
 using Unsigned = unsigned long long;
 
-std::string pages_text(std::uint64_t count) {
-  return sentence(count == 1 ? "%llu page" : "%llu pages", Unsigned{count});
-}
+std::string pages_text(std::uint64_t count) { return format(count == 1 ? "%llu page" : "%llu pages", Unsigned{count}); }
 
 constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap has one in each entry
 
@@ -34,11 +31,10 @@ void EntryCheck::runs(std::span<const PageRun> runs) {
     if (run.vaddr % page_size_ != 0) add(run, "alignment", "does not begin at a page");
     if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
     if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
-    if (run.flags & ~known) add(run, "flags", sentence("flags 0x%x are not known", run.flags & ~known), true);
-    if (entry_ > 1 && run.vaddr < last_vaddr_)
-      add(run, "order", sentence("stands behind 0x%llx", Unsigned{last_vaddr_}));
+    if (run.flags & ~known) add(run, "flags", format("flags 0x%x are not known", run.flags & ~known), true);
+    if (entry_ > 1 && run.vaddr < last_vaddr_) add(run, "order", format("stands behind 0x%llx", Unsigned{last_vaddr_}));
     else if (run.vaddr < end_)
-      add(run, "overlap", sentence("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
+      add(run, "overlap", format("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
     last_vaddr_ = run.vaddr;
     end_ = run.end(page_size_);
   }
@@ -79,14 +75,14 @@ void PagesCheck::size_of(const OneMemory& memory, const OneImage* image) {
          memory.place,
          Error::nowhere,
          {},
-         sentence("%s is missing; it should have %llu bytes", pages_name(memory.pages_id).c_str(), Unsigned{claimed})});
+         format("%s is missing; it should have %llu bytes", pages_name(memory.pages_id).c_str(), Unsigned{claimed})});
   if (!image || image->size_bytes == claimed || !memory.is_complete) return;
   report_({"size",
            image->place,
            Error::nowhere,
            {},
-           sentence("%llu bytes, but the entries of %s make up %llu", Unsigned{image->size_bytes},
-                    pagemap_name(memory.id).c_str(), Unsigned{claimed}),
+           format("%llu bytes, but the entries of %s make up %llu", Unsigned{image->size_bytes},
+                  pagemap_name(memory.id).c_str(), Unsigned{claimed}),
            image->size_bytes > claimed});
 }
 
@@ -125,8 +121,8 @@ void PagesCheck::sizes() {
                image.place,
                Error::nowhere,
                {},
-               sentence("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
-                        Unsigned{view_.page_size}),
+               format("%llu bytes are not a multiple of the page size %llu", Unsigned{image.size_bytes},
+                      Unsigned{view_.page_size}),
                true});
     if (!image.is_claimed) report_({"unclaimed", image.place, Error::nowhere, {}, "no pagemap names it"});
   }
@@ -221,7 +217,7 @@ void PagesCheck::owners() {
 void PagesCheck::in_parent(const OneMemory& memory, const Stretch& stretch) {
   if (stretch.where == Stretch::Where::missing || stretch.where == Stretch::Where::lazy) {
     std::string why = "which does not have them";
-    if (stretch.level > 1) why += sentence(" (%u steps up)", stretch.level);
+    if (stretch.level > 1) why += format(" (%u steps up)", stretch.level);
     if (stretch.where == Stretch::Where::lazy) why = "which left them behind for a lazy restore";
     else if (stretch.level == 0 && !view_.store->parent()) why = "but there is none";
     report_({"parent", memory.place, Error::nowhere, stretch.vaddr,
@@ -276,7 +272,7 @@ void PagesCheck::run() {
                memory.place,
                Error::nowhere,
                {},
-               sentence("addresses are not multiples of the page size %llu", Unsigned{view_.page_size})});
+               format("addresses are not multiples of the page size %llu", Unsigned{view_.page_size})});
     if (memory.id.shmem || memory.is_named) parents(memory);
   }
   if (!std::ranges::all_of(view_.memories, &OneMemory::is_alone)) sizes();

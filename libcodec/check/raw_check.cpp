@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "check/check_text.hpp"
 #include "source/packing.hpp"
 
 namespace critpipe {
@@ -41,10 +40,10 @@ class NetlinkCheck final : public RawCheck {
     const std::uint32_t value = load_u32(head_.data());
     held_ = 0;
     if (need_ == word) {
-      if (value != magic_) why_ = sentence("begins with %08x instead of %08x", value, magic_);
+      if (value != magic_) why_ = format("begins with %08x instead of %08x", value, magic_);
       need_ = header;
     } else if (value < header) {
-      why_ = sentence("a message of %u bytes", value);
+      why_ = format("a message of %u bytes", value);
     } else {
       skip_ = (std::uint64_t{value} + 3) / 4 * 4 - header;
     }

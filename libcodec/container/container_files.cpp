@@ -1,6 +1,7 @@
 // Which files say something, and which of them is believed.
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 #include "base/path_names.hpp"
 #include "container/read_config.hpp"
@@ -71,6 +72,14 @@ void Container::complete(Container&& other) {
   labels.merge(other.labels);
 }
 
+struct ContainerFiles::Work {
+  std::map<SetId, std::map<int, Container>> files;  // by the order in which they are believed
+  std::map<std::string, Container> images;          // by input: what a container image says
+};
+
+ContainerFiles::ContainerFiles() : work_{std::make_unique<Work>()} {}
+ContainerFiles::~ContainerFiles() = default;
+
 Error ContainerFiles::add(const SetId& id, std::string_view name, std::string_view text) {
   Container read;
   const char* why = nullptr;
@@ -78,8 +87,8 @@ Error ContainerFiles::add(const SetId& id, std::string_view name, std::string_vi
   const bool is_file = row != std::end(rows);
   if (!(is_file ? row->read : read_image_annotations)(text, read, why))
     return {.reason = Reason::bad_json, .image = std::string{name}, .name = why};
-  if (is_file) files_[{id.checkpoint, id.set}].try_emplace(static_cast<int>(row - rows), std::move(read));
-  else images_[id.checkpoint].complete(std::move(read));
+  if (is_file) work_->files[{id.checkpoint, id.set}].try_emplace(static_cast<int>(row - rows), std::move(read));
+  else work_->images[id.checkpoint].complete(std::move(read));
   return {};
 }
 
@@ -87,8 +96,8 @@ Error ContainerFiles::add(const SetId& id, std::string_view name, std::string_vi
 Container ContainerFiles::of(const SetId& id) const {
   Container container;
   const auto take = [&](std::string_view directory, auto wanted) {
-    const auto found = files_.find({id.checkpoint, std::string{directory}});
-    if (found == files_.end()) return;
+    const auto found = work_->files.find({id.checkpoint, std::string{directory}});
+    if (found == work_->files.end()) return;
     for (const auto& [order, file] : found->second)
       if (wanted(rows[order].name)) container.complete(Container{file});
   };
@@ -103,7 +112,7 @@ Container ContainerFiles::of(const SetId& id) const {
   if (last_part(above) == "checkpoints") take(outer_of(above), is_above);
   else if (!id.set.empty()) take(above, is_above);
   take(id.set, is_above);
-  if (const auto image = images_.find(id.checkpoint); image != images_.end())
+  if (const auto image = work_->images.find(id.checkpoint); image != work_->images.end())
     container.complete(Container{image->second});
   // An engine that names itself nowhere is containerd.
   if (container.engine.empty() && container.runtime.starts_with("io.containerd.")) container.engine = "containerd";

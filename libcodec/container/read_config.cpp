@@ -20,10 +20,9 @@ std::string time_text(std::int64_t nanoseconds) {
   const std::time_t seconds = nanoseconds / second;
   std::tm parts{};
   if (!gmtime_r(&seconds, &parts)) return {};
-  char text[64], all[96];
+  char text[64];
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(all, sizeof all, "%s.%09ldZ", text, static_cast<long>(nanoseconds % second));
-  return all;
+  return format("%s.%09ldZ", text, static_cast<long>(nanoseconds % second));
 }
 
 // Engines write year 1 where something never happened.
@@ -119,6 +118,13 @@ JsonValue object_in(std::string_view text, const char*& why) {
   return {};
 }
 
+// Engines refuse the whole where what they read as text is of another type.
+bool has_texts(const JsonValue& root, std::span<const std::string_view> keys, const char*& why) {
+  if (std::ranges::none_of(keys, [&](std::string_view key) { return root.is_no_text({key}); })) return true;
+  why = "a text is of another type";
+  return false;
+}
+
 void put_if_empty(std::string& into, std::string text) {
   if (into.empty()) into = std::move(text);
 }
@@ -187,8 +193,11 @@ void read_spec(const JsonValue& root, Container& container) {
 }  // namespace
 
 bool read_config_dump(std::string_view text, Container& container, const char*& why) {
+  static constexpr std::string_view texts[] = {"id",           "name",           "rootfsImageName", "rootfsImageID",
+                                               "rootfsImage",  "rootfsImageRef", "runtime",         "ociRuntime",
+                                               "RawImageName", "createdTime",    "checkpointedTime"};
   const JsonValue root = object_in(text, why);
-  if (!root) return false;
+  if (!root || !has_texts(root, texts, why)) return false;
   container.id = root.text({"id"});
   container.name = root.text({"name"});
   container.image = first_text_at(root, {{"rootfsImageName"}, {"rootfsImage"}, {"RawImageName"}});

@@ -1,11 +1,11 @@
-// base: Bytes, the limits that hold everywhere, and the mark of what the shared library exports.
+// base: Bytes, texts for messages, the limits that hold everywhere, and the mark of what the shared library exports.
 //
 //     const Bytes bytes = bytes_of("abcd");
 //     const std::uint32_t word = load_u32(bytes.data());   // 0x64636261
 //     const Limits limits{.entry_bytes = 64 << 20};
 //
 // A length read from an image is a claim: it is checked against the limits and against the bytes that are really there
-// before anything is allocated for it.
+// before anything is allocated for it. Functions without state; any thread may call them.
 #pragma once
 
 #include <bit>
@@ -44,6 +44,15 @@ inline std::uint64_t load_u64(const std::byte* at) {
 
 std::string size_text(double bytes);  // for people: "1.5 MiB"
 inline std::string size_text(std::uint64_t bytes) { return size_text(static_cast<double>(bytes)); }
+// What printf writes for it, however long.
+[[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
+
+// How many letters of one name must be changed, added, left out or swapped to get the other, as far as `most`; beyond
+// it, some larger number. Case counts nothing.
+std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t most);
+
+// The processors that this process may use, 1 or more.
+unsigned nr_processors();
 
 // What to refuse before memory is allocated for it. In bytes.
 struct Limits {

@@ -106,8 +106,7 @@ class CheckReader final : public Decoding {
  public:
   explicit CheckReader(RestorePlan plan = {}, const Limits& limits = {});
   ~CheckReader() override;
-  bool wants(std::string_view path) override;
-  bool wants_alone(std::string_view) override { return true; }
+  bool wants(const Member& member) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;

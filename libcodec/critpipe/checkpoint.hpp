@@ -155,8 +155,7 @@ class CheckpointReader : public Decoding {
  public:
   explicit CheckpointReader(const Needs& needs, const Limits& limits = {});
   ~CheckpointReader() override;
-  bool wants(std::string_view path) override;
-  bool wants_alone(std::string_view) override { return true; }
+  bool wants(const Member& member) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   bool reads_raw() const override { return false; }
   void report(const Error& error) override;

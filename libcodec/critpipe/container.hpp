@@ -19,9 +19,9 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "critpipe/source.hpp"
@@ -76,16 +76,16 @@ bool is_container_blob(std::string_view name);
 // Gathers the files of containers.
 class ContainerFiles {
  public:
+  ContainerFiles();
+  ~ContainerFiles();
   // Adds the file of that name. A blob that says nothing is passed over. Reasons: bad_json.
   [[nodiscard]] Error add(const SetId& id, std::string_view name, std::string_view text);
   // The container whose images are in that set.
   Container of(const SetId& id) const;
 
  private:
-  using Place = std::pair<std::string, std::string>;  // input and directory
-  // By the order in which they are believed.
-  std::map<Place, std::map<int, Container>> files_;
-  std::map<std::string, Container> images_;  // by input: what a container image says
+  struct CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe

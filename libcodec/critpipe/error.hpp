@@ -10,7 +10,8 @@
 //
 // `cut_` means that the file ends early (copy it again), `bad_` that its bytes are wrong (report it), `limit_` that it
 // is larger than this program allows, `io_` that the system refused. An error ends its image, since the format has no
-// marker to find the next entry by; what was delivered before it is right.
+// marker to find the next entry by; what was delivered before it is right. Functions without state; any thread may call
+// them.
 #pragma once
 
 #include <compare>

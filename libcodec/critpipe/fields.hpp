@@ -208,7 +208,7 @@ struct Taken {
 
 // For a many() that only counts or passes on entries: how many complete, valid and canonical ones there are at the
 // front.
-Taken take_clean(const Message& message, Bytes unchecked);
+Taken take_canonical(const Message& message, Bytes unchecked);
 
 // The result of value_at().
 struct FoundValue {

@@ -145,13 +145,13 @@ class Stage : public Sink {
 
 // What decides the kind of an image that has a magic. bytes: its magic alone; both: its magic, and an image named like
 // another kind is refused.
-enum class KindOf : std::uint8_t { bytes, both };
+enum class KindFrom : std::uint8_t { bytes, both };
 
 // Cuts an image into checked entries. What came before an error is right.
 class Decoder {
  public:
   // The sink must outlive *this. The name decides what the magic can't: raw images, and kinds that share a magic.
-  Decoder(Sink& sink, std::string_view name, const Limits& limits = {}, KindOf kind_of = KindOf::bytes);
+  Decoder(Sink& sink, std::string_view name, const Limits& limits = {}, KindFrom kind_from = KindFrom::bytes);
   Decoder(const Decoder&) = delete;
   Decoder& operator=(const Decoder&) = delete;
 
@@ -195,7 +195,7 @@ class Decoder {
 
   Sink& sink_;
   Limits limits_;
-  KindOf kind_of_;
+  KindFrom kind_from_;
   std::string name_;
   Image image_;
   Error error_;

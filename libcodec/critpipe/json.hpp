@@ -23,6 +23,8 @@
 //                             where the images of a stream were interleaved
 // Padding after an extra stands as further bytes of that extra where it is not zero.
 //
+// Each object is for one thread at a time; distinct objects may be used by distinct threads.
+//
 // Sources of the facts: lib/pycriu/images/pb2dict.py, crit/crit/__main__.py.
 #pragma once
 

@@ -91,10 +91,10 @@ class PageStore {
 // read is in errors(), once each. For one thread at a time.
 class PageDirectory final : public PageStore {
  public:
-  // Which pagemaps' faults go into errors(). of_parents: the caller has read the directory's own and reported them.
-  enum class Faults : std::uint8_t { all, of_parents };
+  // Which pagemaps' faults go into errors(). parents: the caller has read the directory's own and reported them.
+  enum class ErrorsOf : std::uint8_t { all, parents };
   // If the directory can't be opened, errors() says why, and it has no pagemaps.
-  explicit PageDirectory(const std::string& path, const Limits& limits = {}, Faults faults = Faults::all);
+  explicit PageDirectory(const std::string& path, const Limits& limits = {}, ErrorsOf errors_of = ErrorsOf::all);
   ~PageDirectory() override;
 
   const std::string& path() const;  // as it was given
@@ -265,14 +265,14 @@ class CheckpointMemory {
     std::uint64_t begin = 0, end = 0;  // addresses, which need not be aligned
     Absent absent = Absent::zero_anonymous;
   };
-  using Report = std::function<void(const Error&)>;
+  using OnError = std::function<void(const Error&)>;
   // Receive bytes, whose view lives until the return. Step::stop ends the reading, which is no error.
-  using Take = std::function<Step(std::uint64_t vaddr, Bytes bytes)>;
-  using TakeOf = std::function<Step(std::size_t range, Bytes bytes)>;
+  using OnBytes = std::function<Step(std::uint64_t vaddr, Bytes bytes)>;
+  using OnBytesOf = std::function<Step(std::size_t range, Bytes bytes)>;
 
-  // Reads which processes and pages there are. `report` gets the errors of inputs, pagemaps and parents, now and during
-  // later calls.
-  explicit CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options = {}, Report report = {});
+  // Reads which processes and pages there are. `on_error` gets the errors of inputs, pagemaps and parents, now and
+  // during later calls.
+  explicit CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options = {}, OnError on_error = {});
   ~CheckpointMemory();
 
   std::span<const Process> processes() const;            // by set and pid
@@ -282,13 +282,13 @@ class CheckpointMemory {
   std::vector<Range> unlinked(const Process& process) const;
   // What read() would refuse to read: an error with the reason no_bytes for each stretch of the range.
   std::vector<Error> absences(const Range& range);
-  // Reads the ranges one after the other, each in address order. Ends with the first error; `take` has got everything
-  // before it. Reasons: no_bytes, io_open, io_read, bad_member, cut_pages, missing_image, limit_held.
-  [[nodiscard]] Error read(std::span<const Range> ranges, const TakeOf& take);
+  // Reads the ranges one after the other, each in address order. Ends with the first error; `on_bytes` has got
+  // everything before it. Reasons: no_bytes, io_open, io_read, bad_member, cut_pages, missing_image, limit_held.
+  [[nodiscard]] Error read(std::span<const Range> ranges, const OnBytesOf& on_bytes);
   [[nodiscard]] Error read(const Range& range, std::string& bytes);
   // Reads everything that is stored of a process, in address order, but not of unlinked files. Skips what should be
   // stored but is missing, and returns the first such error.
-  [[nodiscard]] Error read_stored(const Process& process, const Take& take);
+  [[nodiscard]] Error read_stored(const Process& process, const OnBytes& on_bytes);
 
   // What a process was started with, each string without its NUL. Nothing: not asked for, or not to be had.
   struct Texts {
@@ -298,19 +298,19 @@ class CheckpointMemory {
     bool arguments = true, environment = true;
     Absent absent = Absent::zero_anonymous;
   };
-  using TakeTexts = std::function<Step(const Process&, Texts)>;
+  using OnTexts = std::function<Step(const Process&, Texts)>;
   // Hands on one process after the other, and holds the texts of one. What cannot be had is reported. Reasons: those of
   // read(), and limit_json, no_tree.
-  void texts(std::span<const Process> processes, const TextsWanted& wanted, const TakeTexts& take);
+  void texts(std::span<const Process> processes, const TextsWanted& wanted, const OnTexts& on_texts);
   // The same for one process.
   [[nodiscard]] Error arguments(const Process& process, std::vector<std::string>& all);
   [[nodiscard]] Error environment(const Process& process, std::vector<std::string>& all);
 
   // The sets with memory, in the order in which they begin, and what is stored of them, as it stands. Stretches are
-  // read in their order, each of them stored; `take` gets its number. Directories are read by several threads, ahead of
-  // `take`, which must not use the set's store.
+  // read in their order, each of them stored; `on_bytes` gets its number. Directories are read by several threads,
+  // ahead of `on_bytes`, which must not use the set's store.
   std::vector<StoredSet> sets();
-  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+  [[nodiscard]] Error read(const StoredSet& set, std::span<const Stretch> stretches, const OnBytesOf& on_bytes,
                            unsigned nr_threads = 1);
 
   MemoryWork& work() { return *work_; }  // internal

@@ -102,8 +102,7 @@ class StatisticsReader final : public Decoding {
  public:
   explicit StatisticsReader(std::uint64_t page_size = 0, const Limits& limits = {});
   ~StatisticsReader() override;
-  bool wants(std::string_view path) override;
-  bool wants_alone(std::string_view) override { return true; }
+  bool wants(const Member& member) override;
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
 

@@ -8,7 +8,7 @@
 //
 // The tables of messages are made from proto/*.proto when the library is built, the kinds from the rows of
 // proto/kinds.inc. A Message lists its fields by ascending number, the order in which CRIU writes them and JSON shows
-// them. Everything here lives as long as the program, nothing allocates, and any thread may use it.
+// them. Everything here lives as long as the program, and any thread may use it; only image_name() allocates.
 //
 // Sources of the facts: CRIU's images/*.proto (names, numbers, types, the `criu` option 1018), lib/pycriu/images/
 // pb2dict.py (what the options look like in text), criu/include/magic.h, criu/image-desc.c,
@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "critpipe/base.hpp"
@@ -210,6 +211,10 @@ const Kind* find_kind(std::string_view name);
 // The kind whose file template the last part of the path fits; null: there is none. The magic in an image decides its
 // kind; the name only tells apart raw images and kinds that share a magic.
 const Kind* kind_of_name(std::string_view path);
+// The name of an image of that kind: its file template, with the number where it has one. Requires: it has one number
+// at most, and no word.
+std::string image_name(const Kind& kind, std::uint64_t number = 0);
+std::string image_name(std::string_view kind, std::uint64_t number = 0);  // Requires: find_kind(kind)
 // Is this how CRIU names images: *.img, stats-*, irmap-cache?
 bool is_image_name(std::string_view path);
 

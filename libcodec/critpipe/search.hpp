@@ -85,8 +85,8 @@ class Patterns {
   // Does any pattern depend on the bytes beside a match: ^, $, \b?
   bool see_neighbours() const;
 
-  struct CRITPIPE_INNER Compiled;  // internal
-  const Compiled& compiled() const { return *compiled_; }
+  struct CRITPIPE_INNER Compiled;                          // internal
+  const Compiled& compiled() const { return *compiled_; }  // internal
 
  private:
   bool find_in_zeros() const;

@@ -1,4 +1,4 @@
-// set: One set of images: its id, its members by name or in order, and its parent.
+// set: One set of images: its id (SetId, in error.hpp), its members by name or in order, and its parent.
 //
 //     Error error;
 //     const auto set = ImageSet::open_input("dump/3", error);
@@ -8,9 +8,9 @@
 //     if (!error) printf("%lu bytes\n", pages.size());
 //     for (auto parent = set->parent(error); parent; parent = parent->parent(error)) puts(parent->place().c_str());
 //
-// A directory can do all of this. A container image, an archive or an image stream in a file has id() (SetId, in
-// error.hpp), members() and read(), which reads it from its beginning; open() and parent() fail with the reason
-// `usage`. Pipes, which can be read only once, can't be opened as an ImageSet; see Pieces in source.hpp.
+// A directory can do all of this. A container image, an archive or an image stream in a file has id(), members() and
+// read(), which reads it from its beginning; open() and parent() fail with the reason `usage`. Pipes, which can be read
+// only once, can't be opened as an ImageSet; see Pieces in source.hpp.
 //
 // An ImageSet does not change once it is open: any number of threads may call open().
 #pragma once

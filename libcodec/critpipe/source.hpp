@@ -23,7 +23,8 @@
 // pre-dumps of a checkpoint; SetId (error.hpp) tells them apart. Of directories, archives and streams only images are
 // read (*.img, stats-*, irmap-cache), and other files on request. Links are not followed; the link `parent` of a set
 // then is a member that holds what it leads to. Directories are read in natural order (2 before 10), archives and
-// streams in their own order.
+// streams in their own order. A Receiver is called by the thread that reads its piece; distinct pieces may be read by
+// distinct threads.
 //
 // Sources of the facts: criu-image-streamer's image_patcher and capture (framing), libarchive (pax and ustar).
 #pragma once
@@ -51,7 +52,7 @@ Generation generation_of(std::string_view set);  // of SetId::set; `base` is a v
 std::vector<std::size_t> parents_among(const std::vector<SetId>& sets);
 
 // For people: each set as INPUT, or as INPUT (SET) if several of them are in the same input.
-std::vector<std::string> texts_of(const std::vector<SetId>& sets);
+std::vector<std::string> set_texts(const std::vector<SetId>& sets);
 
 // One file of an input, usually an image. Views and references to it live until the receiver returns.
 struct Member {
@@ -87,10 +88,10 @@ class ByteReader;
 class Receiver {
  public:
   virtual ~Receiver() = default;
-  // Should the member with this path be read? Otherwise it is not even opened.
-  virtual bool wants(std::string_view) { return true; }
-  // The same for an image that is an input by itself: its kind follows from its bytes, whatever its name.
-  virtual bool wants_alone(std::string_view path) { return wants(path); }
+  // Should the member be read? Otherwise it is not even opened: all that is known of it is its name, path, set,
+  // set_place, directory, in_set and is_image. The kind of one that is not in a set follows from its bytes, whatever
+  // its name.
+  virtual bool wants(const Member&) { return true; }
   virtual Step begin(const Member& member) = 0;
   // May copy a raw member in the kernel, from Member::fd. Returns how many bytes it took; bytes() gets the others.
   virtual std::uint64_t take_file(const Member&) { return 0; }
@@ -127,9 +128,6 @@ struct InputName {
 };
 // One name for each input, in order.
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs);
-
-// The processors that this process may use, 1 or more.
-unsigned nr_processors();
 
 // How to read inputs.
 struct SourceOptions {
@@ -210,11 +208,11 @@ Step read_input(const std::string& input, Receiver& receiver, const SourceOption
 Step read_inputs(const std::vector<std::string>& inputs, Receiver& receiver, const SourceOptions& options = {});
 
 // A receiver that decodes each image with a sink of its own. Derive from it. An image of a set that is of another kind
-// than its name says is refused, unless the images are only looked at or passed on, whatever they are: KindOf::bytes.
+// than its name says is refused, unless the images are only looked at or passed on, whatever they are: KindFrom::bytes.
 // An image by itself is what its bytes say.
 class Decoding : public Receiver {
  public:
-  explicit Decoding(const Limits& limits, KindOf kind_of = KindOf::both);
+  explicit Decoding(const Limits& limits, KindFrom kind_from = KindFrom::both);
   ~Decoding() override;
 
   // A sink for this member, which is destroyed when the member has ended or failed; null: the member is passed over.

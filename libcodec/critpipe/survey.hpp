@@ -67,8 +67,8 @@ class PageFacts {
   // How many pages from that one on are zero without a look at each, as in a hole; 0: page() says what this one is.
   std::uint64_t nr_zero(std::uint64_t number, std::uint64_t page_size) const;
 
-  struct CRITPIPE_INNER Chunks;  // internal
-  Chunks& chunks() { return *chunks_; }
+  struct CRITPIPE_INNER Chunks;          // internal
+  Chunks& chunks() { return *chunks_; }  // internal
 
  private:
   std::unique_ptr<Chunks> chunks_;
@@ -170,8 +170,8 @@ struct SurveyedSet final : PageStore {
   SurveyedSet* surveyed(std::uint32_t level) { return dynamic_cast<SurveyedSet*>(&ancestor(level)); }
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing
 
-  struct CRITPIPE_INNER State;  // internal
-  State& state() { return *state_; }
+  struct CRITPIPE_INNER State;        // internal
+  State& state() { return *state_; }  // internal
 
  private:
   std::unique_ptr<State> state_;
@@ -214,7 +214,7 @@ class PageSurvey final : public Decoding {
                                                   const SourceOptions& options = {});
   const ContentTotals& contents() const;  // over all sets
 
-  bool wants(std::string_view name) override;
+  bool wants(const Member& member) override;
   bool reads_raw() const override { return false; }  // Sink::pass_over decides
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;

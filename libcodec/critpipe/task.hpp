@@ -1,5 +1,6 @@
 // model: What a Checkpoint consists of: tasks, mappings, runs of pages, descriptors, files. These are structs without
-// behaviour, which the Checkpoint fills; views in them live as long as it does.
+// behaviour, which the Checkpoint fills; views in them live as long as it does. Any number of threads may read them
+// once it is finished.
 //
 //     std::uint64_t heap_bytes = 0;
 //     for (const Mapping& mapping : task.memory.mappings)

@@ -6,8 +6,8 @@
 
 namespace critpipe {
 
-Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits, KindOf kind_of)
-    : sink_{sink}, limits_{limits}, kind_of_{kind_of}, name_{name.empty() ? "-" : name} {
+Decoder::Decoder(Sink& sink, std::string_view name, const Limits& limits, KindFrom kind_from)
+    : sink_{sink}, limits_{limits}, kind_from_{kind_from}, name_{name.empty() ? "-" : name} {
   const Kind* by_name = kind_of_name(name_);
   image_.name = name_;
   image_.kind = by_name;
@@ -99,7 +99,7 @@ bool Decoder::start_entries(std::uint32_t magic, Head head) {
          by_name ? "" : "; a raw image (pages, tar, iptables, ...) is known by its file name only");
     return false;
   }
-  if (by_name && by_name->magic != magic && kind_of_ == KindOf::both) {
+  if (by_name && by_name->magic != magic && kind_from_ == KindFrom::both) {
     fail(Reason::bad_kind, Error::nowhere, 0, 0, std::string{kind->name});
     return false;
   }

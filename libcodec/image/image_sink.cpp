@@ -30,7 +30,7 @@ Step ImageSink::entry(const Entry& entry) {
 
 Sink::Taken ImageSink::many(Bytes unchecked, std::uint64_t index, std::uint64_t) {
   if (!output_ || index < slice_.begin || slice_.end != Slice::open) return {};
-  Taken taken = take_clean(*kind_->later, unchecked);
+  Taken taken = take_canonical(*kind_->later, unchecked);
   output_->pass(unchecked.first(taken.bytes));
   taken.step = step();
   return taken;

@@ -1,6 +1,5 @@
 // Parents that the user gave: do they have what is asked of them?
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "critpipe/memory.hpp"
@@ -112,12 +111,10 @@ void check_parents(PageStore& store, std::span<const MemoryId> memories, std::ui
   for (const MemoryId memory : memories) check.look_at(memory);
   for (const auto& [level, lack] : check.lacks()) {
     Error error{Reason::bad_parent, parents[std::min<std::size_t>(std::max(level, 1u), parents.size()) - 1]};
-    char text[120];
-    std::snprintf(text, sizeof text, "the pages at 0x%llx of %s %llu are %s",
-                  static_cast<unsigned long long>(lack.vaddr), lack.memory.shmem ? "shared object" : "process",
-                  static_cast<unsigned long long>(lack.memory.id),
-                  lack.is_above ? "in a parent of its own, which is not here" : "not in it");
-    error.name = text;
+    error.name =
+        format("the pages at 0x%llx of %s %llu are %s", static_cast<unsigned long long>(lack.vaddr),
+               lack.memory.shmem ? "shared object" : "process", static_cast<unsigned long long>(lack.memory.id),
+               lack.is_above ? "in a parent of its own, which is not here" : "not in it");
     report(error);
   }
   for (std::size_t i = check.deepest(); i < parents.size(); ++i) {

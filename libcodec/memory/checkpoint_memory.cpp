@@ -38,10 +38,8 @@ const MappingIndex& MemoryWork::mappings_of(const Task& task) const {
 Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const {
   const Process& process = range.process;
   Error error{Reason::no_bytes, std::string{process.name}};
-  char addresses[80];
-  std::snprintf(addresses, sizeof addresses, "0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
-                static_cast<unsigned long long>(end), process.task->pid);
-  error.name = addresses;
+  error.name = format("0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
+                      static_cast<unsigned long long>(end), process.task->pid);
   const Mapping* mapping = mappings_of(*process.task).at(begin);
   else if (!set_of(process).pagemap({false, process.task->pid}))
     error.name += "are not known: there is no pagemap of it that can be read";
@@ -124,13 +122,13 @@ Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& s
   return {};
 }
 
-MemoryWork::MemoryWork(std::vector<std::string> inputs, MemoryOptions with, Report to)
+MemoryWork::MemoryWork(std::vector<std::string> inputs, MemoryOptions with, OnError to)
     : options{std::move(with)}, report{to ? std::move(to) : [](const Error&) {}} {
   sources.push_back({std::move(inputs)});
   load();
 }
 
-CheckpointMemory::CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options, Report report)
+CheckpointMemory::CheckpointMemory(std::vector<std::string> inputs, MemoryOptions options, OnError report)
     : work_{std::make_unique<MemoryWork>(std::move(inputs), std::move(options), std::move(report))} {}
 CheckpointMemory::~CheckpointMemory() = default;
 
@@ -169,7 +167,7 @@ std::vector<Error> CheckpointMemory::absences(const Range& range) {
   return errors;
 }
 
-Error CheckpointMemory::read(std::span<const Range> ranges, const TakeOf& take) {
+Error CheckpointMemory::read(std::span<const Range> ranges, const OnBytesOf& take) {
   Error absent;
   std::vector<MemoryWork::Piece> pieces;
   for (std::size_t i = 0; i < ranges.size() && !absent; ++i)
@@ -220,7 +218,7 @@ std::vector<StoredSet> CheckpointMemory::sets() {
   return all;
 }
 
-Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stretches, const TakeOf& take,
+Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stretches, const OnBytesOf& take,
                              unsigned nr_threads) {
   MemorySet& memory = *work_->sources.front().sets.find(*set.id);
   std::vector<MemoryWork::Piece> pieces;
@@ -238,7 +236,7 @@ Error CheckpointMemory::read(const StoredSet& set, std::span<const Stretch> stre
   return error;
 }
 
-Error CheckpointMemory::read_stored(const Process& process, const Take& take) {
+Error CheckpointMemory::read_stored(const Process& process, const OnBytes& take) {
   Error first;
   const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
     return take(piece.vaddr + done, bytes);

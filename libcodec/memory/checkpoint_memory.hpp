@@ -62,7 +62,7 @@ struct MemorySet final : PageStore {
 
 struct MemoryWork {
   using Range = CheckpointMemory::Range;
-  using Report = CheckpointMemory::Report;
+  using OnError = CheckpointMemory::OnError;
 
   // Bytes of a range: in one pages image, of an unlinked file, or zeros.
   struct Piece {
@@ -96,11 +96,11 @@ struct MemoryWork {
   };
   using TakePiece = std::function<Step(const Piece&, std::uint64_t done, Bytes bytes)>;
 
-  MemoryWork(std::vector<std::string> inputs, MemoryOptions with, Report to);
+  MemoryWork(std::vector<std::string> inputs, MemoryOptions with, OnError to);
 
   std::vector<Source> sources;  // the first is that of the processes
   MemoryOptions options;
-  Report report;
+  OnError report;
   bool from_pipe = false;
   std::deque<Task> unknown;  // of pagemaps without the other images of their task
   std::vector<Process> processes;

@@ -55,7 +55,7 @@ class ReadGhost final : public Decoding {
   ReadGhost(MemoryWork& work, const MemoryWork::Piece& piece, const GhostSink::Take& take)
       : Decoding{work.options.limits}, work_{work}, piece_{piece}, take_{take} {}
 
-  bool wants(std::string_view name) override { return name.ends_with(piece_.ghost); }
+  bool wants(const Member& member) override { return member.name == piece_.ghost; }
   std::unique_ptr<Sink> sink_for(const Member& member) override {
     if (member.name != piece_.ghost || *member.set != piece_.set->id) return nullptr;
     return std::make_unique<GhostSink>(piece_.ghost_offset, piece_.ghost_offset + piece_.size, take_);

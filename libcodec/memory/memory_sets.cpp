@@ -99,10 +99,10 @@ class LoadSets final : public Decoding {
   LoadSets(MemoryWork& work, MemoryWork::Source& source)
       : Decoding{work.options.limits}, work_{work}, source_{source} {}
 
-  bool wants(std::string_view name) override {
-    if (last_part(name) == "parent") return true;
-    if (work_.options.wanted && !work_.options.wanted(name)) return false;
-    name.remove_prefix(name.rfind('/') + 1);
+  bool wants(const Member& member) override {
+    const std::string& name = member.name;
+    if (name == "parent") return true;
+    if (work_.options.wanted && !work_.options.wanted(member.path)) return false;
     if (is_ghost(name)) return work_.from_pipe;
     return !kind_of_name(name) || memory_of_name(name) || is_pages_name(name) || wants_.wants(name);
   }
@@ -357,7 +357,7 @@ void MemoryWork::finish() {
     for (const auto& set : source.sets.all())
       if (!set->is_parent) named.push_back(set.get());
   }
-  const std::vector<std::string> names = texts_of(ids_of(named));
+  const std::vector<std::string> names = set_texts(ids_of(named));
   for (std::size_t i = 0; i < named.size(); ++i) named[i]->name = names[i];
   for (const Source& source : sources)
     for (const auto& set : source.sets.all()) {

@@ -35,8 +35,8 @@ void ReadList::add(Bytes bytes, bool is_behind) {
 class TextsReading {
  public:
   TextsReading(CheckpointMemory& memory, std::span<const Process> processes,
-               const CheckpointMemory::TextsWanted& wanted, const MemoryWork::Report& fault,
-               const CheckpointMemory::TakeTexts& take)
+               const CheckpointMemory::TextsWanted& wanted, const MemoryWork::OnError& fault,
+               const CheckpointMemory::OnTexts& take)
       : memory_{memory}, processes_{processes}, wanted_{wanted}, fault_{fault}, take_{take}, lists_(processes.size()) {}
   void read();
 
@@ -48,15 +48,15 @@ class TextsReading {
   void plan();
   void plan(std::size_t process, ReadList list);
   bool add(const Owner& owner, std::uint64_t begin, std::uint64_t end, Absent absent,
-           const MemoryWork::Report& absence);
+           const MemoryWork::OnError& absence);
   Step hand_on(std::size_t end);
   Texts texts_of(std::size_t process);
 
   CheckpointMemory& memory_;
   std::span<const Process> processes_;
   const CheckpointMemory::TextsWanted& wanted_;
-  const MemoryWork::Report& fault_;
-  const CheckpointMemory::TakeTexts& take_;
+  const MemoryWork::OnError& fault_;
+  const CheckpointMemory::OnTexts& take_;
   std::vector<std::vector<ReadList>> lists_;  // of each process
   std::vector<Range> ranges_;
   std::vector<Owner> owners_;  // of the ranges
@@ -64,7 +64,7 @@ class TextsReading {
 };
 
 bool TextsReading::add(const Owner& owner, std::uint64_t begin, std::uint64_t end, Absent absent,
-                       const MemoryWork::Report& absence) {
+                       const MemoryWork::OnError& absence) {
   if (begin >= end) return true;
   const Range range{processes_[owner.process], begin, end, absent};
   const std::vector<Error> errors = memory_.absences(range);
@@ -150,19 +150,19 @@ Error lacks_address_space(const Process& process) {
   error.name = process.checkpoint->pages_only();
   if (error.name.empty()) {
     error.reason = Reason::missing_image;
-    error.image = std::string{process.place} + "mm-" + std::to_string(process.task->pid) + ".img";
+    error.image = std::string{process.place} + image_name("MM", process.task->pid);
   }
   return error;
 }
 
-void CheckpointMemory::texts(std::span<const Process> processes, const TextsWanted& wanted, const TakeTexts& take) {
+void CheckpointMemory::texts(std::span<const Process> processes, const TextsWanted& wanted, const OnTexts& take) {
   TextsReading{*this, processes, wanted, work_->report, take}.read();
 }
 
 Error CheckpointMemory::texts(const Process& process, const TextsWanted& wanted, Texts& texts) {
   Error first;
-  const Report keep = [&](const Error& error) { first = first ? first : error; };
-  const TakeTexts take = [&](const Process&, Texts all) {
+  const OnError keep = [&](const Error& error) { first = first ? first : error; };
+  const OnTexts take = [&](const Process&, Texts all) {
     texts = std::move(all);
     return Step::go;
   };

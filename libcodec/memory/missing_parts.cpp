@@ -57,8 +57,8 @@ void MissingParts::look_at(const Task& task) {
   const MemoryId own{false, task.pid};
   if (lacks_pagemap(own)) want(pagemap_name(own));
   // In a set that was made for looking at memory, nobody has a name.
-  if (wanted_.comms && model_.has_inventory) want("core-" + std::to_string(task.pid) + ".img");
-  if (wanted_.names && !task.has_memory) want("mm-" + std::to_string(task.pid) + ".img");
+  if (wanted_.comms && model_.has_inventory) want(image_name("CORE", task.pid));
+  if (wanted_.names && !task.has_memory) want(image_name("MM", task.pid));
   for (const Mapping& mapping : task.memory.mappings) look_at(mapping);
 }
 

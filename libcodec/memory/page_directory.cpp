@@ -48,15 +48,15 @@ struct PageDirectory::Work {
   std::shared_ptr<Chain> chain;   // what it shares with its parents
   std::unique_ptr<ImageSet> set;  // null: it can't be opened
   std::string path;
-  Faults faults = Faults::all;
+  ErrorsOf errors_of = ErrorsOf::all;
   bool parent_known = false;
   std::unique_ptr<PageDirectory> parent = {};
   Pagemaps pagemaps = {};
   std::set<MemoryId> missing = {};  // pagemaps that are damaged or not there
 };
 
-PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Faults faults)
-    : work_{new Work{std::make_shared<Chain>(), nullptr, path, faults}} {
+PageDirectory::PageDirectory(const std::string& path, const Limits& limits, ErrorsOf errors_of)
+    : work_{new Work{std::make_shared<Chain>(), nullptr, path, errors_of}} {
   work_->chain->limits = limits;
   Error error;
   work_->set = ImageSet::open_input(path, error);
@@ -114,7 +114,7 @@ const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   const std::string place = file.place();
   if (!error) error = decode_image(std::move(file), *loader, work_->chain->limits);
   for (Error* fault : {&error, &refused}) {
-    if (!*fault || work_->faults == Faults::of_parents) continue;
+    if (!*fault || work_->errors_of == ErrorsOf::parents) continue;
     if (fault->image.empty()) fault->image = place;
     work_->chain->errors.push_back(*fault);
   }

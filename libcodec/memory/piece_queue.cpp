@@ -180,8 +180,8 @@ class ReadPages final : public Decoding {
   ReadPages(MemoryWork& work, const MemoryWork::Source& source, PieceQueue& queue)
       : Decoding{work.options.limits}, work_{work}, source_{source}, queue_{queue} {}
 
-  bool wants(std::string_view name) override {
-    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
+  bool wants(const Member& member) override {
+    return pages_id_of_name(member.name) && (!work_.options.wanted || work_.options.wanted(member.path));
   }
   bool reads_raw() const override { return false; }
   std::unique_ptr<Sink> sink_for(const Member& member) override;

@@ -15,8 +15,8 @@ class UnpackInput final : public Decoding {
   UnpackInput(MemoryWork& work, const MemoryWork::Source& source, const std::set<const MemorySet*>& wanted)
       : Decoding{work.options.limits}, work_{work}, source_{source}, wanted_{wanted} {}
 
-  bool wants(std::string_view name) override {
-    return pages_id_of_name(name) && (!work_.options.wanted || work_.options.wanted(name));
+  bool wants(const Member& member) override {
+    return pages_id_of_name(member.name) && (!work_.options.wanted || work_.options.wanted(member.path));
   }
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override {

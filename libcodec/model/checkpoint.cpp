@@ -192,9 +192,7 @@ std::string Checkpoint::ghost_of(const Mapping& mapping) const {
   if (model_->ghosts.empty() || mapping.kind() != Mapping::Kind::file) return {};
   const auto found = model_->ghosts.find(static_cast<std::uint32_t>(mapping.shmid));
   if (found == model_->ghosts.end()) return {};
-  char name[32];
-  std::snprintf(name, sizeof name, "ghost-file-%x.img", found->second);
-  return name;
+  return image_name("GHOST_FILE", found->second);
 }
 
 bool Checkpoint::is_deleted(const File& file) const {

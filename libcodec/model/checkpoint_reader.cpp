@@ -14,13 +14,17 @@ namespace critpipe {
 bool SetCheckpoint::has_tree() const { return !checkpoint.tasks().empty() && checkpoint.tasks().front().in_tree; }
 
 struct CheckpointReader::Work {
+  // A set of which anything was met, whether or not that is read.
+  struct Met {
+    SetId id;
+    std::string place;
+    bool has_tasks = false, has_pages = false;
+    bool is_noted = false;  // a pagemap was
+    bool in_directory = false;
+  };
   const Needs needs;
-  std::set<std::string, std::less<>> noted = {};  // directories of paths: a pagemap of theirs was noted
-  // Directories of paths that were met, whether or not they are read: with images of tasks, with pages images.
-  std::set<std::string, std::less<>> with_tasks = {}, with_pages = {};
-  std::map<SetId, std::string> directories = {};  // of the sets' paths
+  SetsOf<Met> met = {};
   SetsOf<SetCheckpoint> sets = {};
-  std::set<SetId> in_directories = {};
   CutInputs cut = {};
   std::vector<SetCheckpoint> finished = {};
   std::vector<Error> errors_without_set = {};  // of no set that is known
@@ -59,25 +63,24 @@ bool is_only_noted(const Needs& needs, std::string_view name) {
 }  // namespace
 
 // Of the pagemaps that are not read, the first of a set says that there are some.
-bool CheckpointReader::wants(std::string_view path) {
-  const std::string_view name = last_part(path);
-  const std::string_view directory = path.substr(0, path.size() - name.size());
-  if (is_of_tasks(name) && !work_->with_tasks.contains(directory)) work_->with_tasks.emplace(directory);
-  if (is_pages_name(name) && !work_->with_pages.contains(directory)) work_->with_pages.emplace(directory);
-  if (is_needed(work_->needs, name)) return true;
-  return is_only_noted(work_->needs, name) && (tells_of_set(name) || !work_->noted.contains(directory));
+bool CheckpointReader::wants(const Member& member) {
+  if (!member.in_set) return true;
+  Work::Met& met = work_->met.of(member);
+  met.has_tasks |= is_of_tasks(member.name);
+  met.has_pages |= is_pages_name(member.name);
+  if (is_needed(work_->needs, member.name)) return true;
+  return is_only_noted(work_->needs, member.name) && (tells_of_set(member.name) || !met.is_noted);
 }
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const bool noted = is_only_noted(work_->needs, member.name);
   if (member.in_set && !noted && !is_needed(work_->needs, member.name)) return nullptr;
-  if (member.name.starts_with("pagemap-"))
-    work_->noted.emplace(member.path.substr(0, member.path.size() - member.name.size()));
+  Work::Met& met = work_->met.of(member);
+  met.is_noted |= member.name.starts_with("pagemap-");
+  met.in_directory |= !member.directory.empty();
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
-  work_->directories.try_emplace(*member.set, member.path, 0, member.path.size() - member.name.size());
-  if (!member.directory.empty()) work_->in_directories.insert(*member.set);
   const bool tells_kind = member.in_set || kind_of_name(member.name);
   return found.checkpoint.sink_for(tells_kind ? std::string_view{member.name} : "-");
 }
@@ -109,12 +112,10 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   for (const Error& error : work_->errors_without_set) home.report(error);
   const std::set<std::string_view> with_images = inputs_with_images(all);
   for (SetCheckpoint& found : all) {
-    const auto directory = work_->directories.find(found.id);
-    if (directory != work_->directories.end()) {
-      found.checkpoint.model_->has_tasks |= work_->with_tasks.contains(directory->second);
-      found.checkpoint.model_->has_pages |= work_->with_pages.contains(directory->second);
-    }
-    const bool may_lack = work_->cut.may_lack(found.id, work_->in_directories.contains(found.id));
+    const Work::Met* const met = work_->met.find(found.id);
+    found.checkpoint.model_->has_tasks |= met && met->has_tasks;
+    found.checkpoint.model_->has_pages |= met && met->has_pages;
+    const bool may_lack = work_->cut.may_lack(found.id, met && met->in_directory);
     const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
     found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);
     if (is_aside) continue;

@@ -23,7 +23,7 @@ class Missing {
   void lacks(const std::string& name, const char* what);
   // What is wrong with the set as a whole.
   void say(Reason reason, std::string_view what = {});
-  void want(std::string_view word, std::uint64_t number) { want(std::string{word} + std::to_string(number) + ".img"); }
+  void want(std::string_view kind, std::uint64_t number) { want(image_name(kind, number)); }
 
  private:
   Model& model_;

@@ -68,6 +68,7 @@ void Checkpoint::finish(std::string_view place, bool is_whole) {
       model_->report(std::move(error));
       continue;
     }
+    error.member = error.image;
     error.image.insert(0, place);
     model_->errors.push_back(std::move(error));  // which has had its room
   }

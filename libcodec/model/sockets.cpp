@@ -1,6 +1,5 @@
 // Sockets of five families in one form.
 #include <algorithm>
-#include <cstdio>
 
 #include "model/model.hpp"
 #include "model/message_reader.hpp"
@@ -128,9 +127,7 @@ std::string socket_state_name(std::uint32_t state) { return name_in(states, stat
 std::string protocol_name(std::uint32_t family, std::uint32_t protocol) {
   if (family == af_netlink) return name_in(netlink_protocols, protocol);
   if (family != af_packet) return name_in(protocols, protocol);
-  char text[16];
-  std::snprintf(text, sizeof text, "0x%04x", __builtin_bswap16(static_cast<std::uint16_t>(protocol)));
-  return text;
+  return format("0x%04x", __builtin_bswap16(static_cast<std::uint16_t>(protocol)));
 }
 
 }  // namespace critpipe

@@ -164,9 +164,8 @@ Error DirectoryWriter::Work::make(const std::string& path) {
   }
   std::uint64_t number = 0;
   (void)!getrandom(&number, sizeof number, 0);
-  char name[32];
-  std::snprintf(name, sizeof name, ".incomplete-%012llx", static_cast<unsigned long long>(number & 0xffffffffffff));
-  if (mkdirat(fd_, name, 0700) != 0) return system_error(Reason::io_write, path, errno);
+  const std::string name = format(".incomplete-%012llx", static_cast<unsigned long long>(number & 0xffffffffffff));
+  if (mkdirat(fd_, name.c_str(), 0700) != 0) return system_error(Reason::io_write, path, errno);
   hidden_ = name;
   hidden_fd_ = open_beneath(fd_, hidden_, directory_flags);
   return hidden_fd_ < 0 ? system_error(Reason::io_write, path, errno) : Error{};

@@ -46,10 +46,8 @@ Error fault_of_pages(const Member& member) {
   return error;
 }
 
-std::string pagemap_name(MemoryId memory) {
-  return (memory.shmem ? "pagemap-shmem-" : "pagemap-") + std::to_string(memory.id) + ".img";
-}
+std::string pagemap_name(MemoryId memory) { return image_name(memory.shmem ? "SHMEM_PAGEMAP" : "PAGEMAP", memory.id); }
 
-std::string pages_name(std::uint64_t pages_id) { return "pages-" + std::to_string(pages_id) + ".img"; }
+std::string pages_name(std::uint64_t pages_id) { return image_name("PAGES", pages_id); }
 
 }  // namespace critpipe

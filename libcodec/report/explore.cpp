@@ -2,7 +2,6 @@
 #include "critpipe/report.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "report/explorers.hpp"
 #include "base/json_escape.hpp"
@@ -104,22 +103,6 @@ void append_hex(std::string& text, std::uint64_t value, std::size_t width) {
   put_hex_16(digits, value);
   const std::size_t size = std::max(width, sizeof digits - static_cast<std::size_t>(nr_leading_hex_zeros(value)));
   text.append(std::end(digits) - size, size);
-}
-
-std::string format(const char* form, ...) {
-  char text[256];
-  std::va_list arguments, again;
-  va_start(arguments, form);
-  va_copy(again, arguments);
-  const auto size = static_cast<std::size_t>(std::vsnprintf(text, sizeof text, form, arguments));
-  va_end(arguments);
-  std::string all{text, std::min(size, sizeof text - 1)};
-  if (size >= sizeof text) {
-    all.resize(size);
-    std::vsnprintf(all.data(), size + 1, form, again);
-  }
-  va_end(again);
-  return all;
 }
 
 }  // namespace critpipe

@@ -65,7 +65,6 @@ Explore explore_ps, explore_fds, explore_mems, explore_rss, explore_sk;
 std::string shell_text(std::span<const std::string> words);
 std::string joined(std::initializer_list<std::string_view> parts);
 void append_hex(std::string& text, std::uint64_t value, std::size_t width = 1);  // zeros up to the width, 16 at most
-[[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 
 // Names of files as crit prints them, and as go-criu does. unknown: the word where there is none.
 std::string file_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id);

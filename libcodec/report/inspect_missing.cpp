@@ -48,8 +48,8 @@ void MissingOfReport::find() {
   want_read("inventory.img");
   for (const InspectedNamespace& ns : inspection_.namespaces) {
     if (ns.is_hosts.value_or(true)) continue;
-    if (ns.kind == "mnt") want_read("mountpoints-" + std::to_string(ns.id) + ".img");
-    if (ns.kind == "uts") want_read("utsns-" + std::to_string(ns.id) + ".img");
+    if (ns.kind == "mnt") want_read(image_name("MNTS", ns.id));
+    if (ns.kind == "uts") want_read(image_name("UTSNS", ns.id));
   }
   for (const Task& task : checkpoint.tasks()) look_at_pages(task);
 }

@@ -108,7 +108,7 @@ void InspectedSet::add_pages(PageSizeByImages& sizes) {
 
 PageDirectory* InspectedSet::page_directory() {
   if (!opened_ && !directory.empty())
-    opened_ = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::Faults::of_parents);
+    opened_ = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::ErrorsOf::parents);
   return opened_.get();
 }
 

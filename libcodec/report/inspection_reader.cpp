@@ -23,8 +23,6 @@ struct InspectionReader::Work final : Receiver {
   Work(std::vector<std::string> named, InspectOptions with)
       : inputs{std::move(named)}, options{std::move(with)}, checkpoints{needs_of(options), options.limits} {}
 
-  bool wants(std::string_view) override { return true; }
-  bool wants_alone(std::string_view) override { return true; }
   Step begin(const Member& member) override;
   bool needs_bytes(const Member& member) override;
   Step bytes(const Member& member, Bytes bytes) override;
@@ -52,7 +50,6 @@ struct InspectionReader::Work final : Receiver {
   void look_at(const std::string& input, Source& source);
   void read_all();
   InspectedSet& set_of(const Member& member);
-  std::string path_of(const Member& member) const;
   Open opened(const Member& member);
   HeldPages* capture(const Member& member, std::uint64_t pages_id);
   bool want_texts(const Member& member, std::uint64_t pages_id, HeldPages& held);
@@ -90,8 +87,8 @@ InspectedSet& InspectionReader::Work::set_of(const Member& member) {
   });
   // Configuration and statistics may stand one directory above the images.
   if (member.directory.empty() || !set.directory.empty() || !member.name.ends_with(".img")) return set;
-  set.place = set.directory = member.set_place;
-  if (set.directory.ends_with('/')) set.directory.pop_back();
+  set.place = member.set_place;
+  set.directory = member.directory;
   return set;
 }
 
@@ -150,19 +147,14 @@ HeldPages* InspectionReader::Work::capture(const Member& member, std::uint64_t p
   return held.get();
 }
 
-// Sources are read by calls of their own, and may have the same paths.
-std::string InspectionReader::Work::path_of(const Member& member) const {
-  return nr_read == 0 ? member.path : std::to_string(nr_read) + "/" + member.path;
-}
-
 InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member) {
   using Use = Open::Use;
   if (const auto pages_id = pages_id_of_name(member.name)) {
     set_of(member).note_pages(*pages_id, member.size);
-    (void)checkpoints.wants(path_of(member));  // so that it knows of them
+    (void)checkpoints.wants(member);  // so that it knows of them
     return {.use = Use::pages, .pages = capture(member, *pages_id)};
   }
-  if (member.is_image) return {.use = !member.in_set || checkpoints.wants(path_of(member)) ? Use::image : Use::size};
+  if (member.is_image) return {.use = checkpoints.wants(member) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
   if (!is_container_file(member.name) && !is_blob) return {};
   return {.use = Use::text, .most = member.name == "dump.log" ? max_log_head_bytes : max_container_file_bytes};
@@ -177,9 +169,7 @@ Step InspectionReader::Work::begin(const Member& member) {
   if (member.size != Member::unknown) set.count(member, member.size);
   const Open& now = open.insert_or_assign(member.id, opened(member)).first->second;
   if (now.use != Open::Use::image) return Step::go;
-  Member named = member;
-  named.path = path_of(member);
-  return checkpoints.begin(named);
+  return checkpoints.begin(member);
 }
 
 bool InspectionReader::Work::needs_bytes(const Member& member) {
@@ -411,7 +401,7 @@ std::vector<Inspection> InspectionReader::Work::finish() {
     read_texts(inspection, set);
     inspect_attention(inspection);
   }
-  const std::vector<std::string> texts = texts_of(ids);
+  const std::vector<std::string> texts = set_texts(ids);
   for (std::size_t i = 0; i < shown.size(); ++i) shown[i].text_id = texts[i];
   if (is_empty) say_why_empty(shown.front());
   for (Error& error : errors) shown.front().errors.push_back(std::move(error));

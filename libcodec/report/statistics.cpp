@@ -2,12 +2,11 @@
 #include "critpipe/report.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include "base/kept_errors.hpp"
-#include "base/path_names.hpp"
 #include "model/auxiliary_vector.hpp"
 #include "model/message_reader.hpp"
+#include "set/sets_of.hpp"
 
 namespace critpipe {
 
@@ -86,6 +85,8 @@ namespace {
 
 // What tells the page size of a set: an auxiliary vector, or else the architecture in one core image.
 struct PageSizeOfSet {
+  SetId id = {};
+  std::string place = {};
   std::optional<std::uint64_t> known = {};
   Checkpoint cores{Needs{}};
   bool has_core = false;
@@ -96,11 +97,11 @@ struct PageSizeOfSet {
 
 struct StatisticsReader::Work {
   std::uint64_t default_page_size;
-  std::map<SetId, PageSizeOfSet> sets = {};                          // of this input
-  std::map<std::string, PageSizeOfSet*, std::less<>> by_place = {};  // by what precedes the names of their images
-  std::size_t first = 0;                                             // of this input, in statistics
-  bool has_failed = false;                                           // this input
-  bool is_of_sets = false;                                           // this input
+  // Of this input.
+  SetsOf<PageSizeOfSet> sets = {};
+  std::size_t first = 0;  // in statistics
+  bool has_failed = false;
+  bool is_of_sets = false;
   std::size_t room_for_errors = max_kept_errors;
   std::vector<Statistics> statistics = {};
   std::vector<Error> errors = {};
@@ -152,12 +153,13 @@ StatisticsReader::StatisticsReader(std::uint64_t page_size, const Limits& limits
     : Decoding{limits}, work_{new Work{page_size}} {}
 StatisticsReader::~StatisticsReader() = default;
 
-bool StatisticsReader::wants(std::string_view path) {
+bool StatisticsReader::wants(const Member& member) {
+  if (!member.in_set) return true;
   work_->is_of_sets = true;
-  const Kind* kind = kind_of_name(path);
+  const Kind* kind = kind_of_name(member.name);
   if (!kind || (kind->name != "MM" && kind->name != "CORE")) return kind && kind->name == "STATS";
-  const auto set = work_->by_place.find(path.substr(0, path.size() - last_part(path).size()));
-  return set == work_->by_place.end() || set->second->needs(*kind);
+  const PageSizeOfSet* const set = work_->sets.find(*member.set);
+  return !set || set->needs(*kind);
 }
 
 // What an image by itself is, its bytes say.
@@ -167,8 +169,7 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   if (may_be_any || (kind && kind->name == "STATS"))
     return std::make_unique<EntriesSink>(work_->statistics, *member.set);
   if (!kind) return nullptr;
-  PageSizeOfSet& set = work_->sets[*member.set];
-  work_->by_place.try_emplace(member.path.substr(0, member.path.size() - last_part(member.path).size()), &set);
+  PageSizeOfSet& set = work_->sets.of(member);
   if (!set.needs(*kind)) return nullptr;
   if (kind->name == "MM") return std::make_unique<PageSizeSink>(set.known);
   set.has_core = true;
@@ -198,16 +199,16 @@ void StatisticsReader::finish(std::string_view input) {
     });
   };
   if (first < all.size() && !work_->has_failed)
-    for (const auto& [set, size] : work_->sets)
+    for (const SetId& set : ids_of(work_->sets.all()))
       if (!has_some(set)) report({Reason::no_statistics, set.text()});
   work_->has_failed = false;
   const std::uint64_t unknown = work_->default_page_size;
   for (; first < all.size(); ++first) {
-    const PageSizeOfSet& set = work_->sets[all[first].set];
-    all[first].page_size = set.known.value_or(unknown != 0 ? unknown : set.cores.page_size());
+    const PageSizeOfSet* const set = work_->sets.find(all[first].set);
+    const std::uint64_t usual = unknown != 0 ? unknown : set ? set->cores.page_size() : smallest_page;
+    all[first].page_size = set ? set->known.value_or(usual) : usual;
   }
-  work_->by_place.clear();
-  work_->sets.clear();
+  work_->sets = {};
   work_->is_of_sets = false;
 }
 

@@ -131,7 +131,7 @@ std::vector<std::string> names_of(std::span<const Statistics> all) {
   std::vector<SetId> sets;
   for (const Statistics& one : all) sets.push_back(one.set);
   std::vector<std::string> names;
-  for (const std::string& text : texts_of(sets)) names.push_back(visible(text));
+  for (const std::string& text : set_texts(sets)) names.push_back(visible(text));
   return names;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstddef>
 
 #include "schema_index.hpp"
@@ -223,6 +224,18 @@ const Kind* kind_of_name(std::string_view path) {
   }
   return best;
 }
+
+std::string image_name(const Kind& kind, std::uint64_t number) {
+  const std::size_t place = kind.file.find('%');
+  if (place == std::string_view::npos) return std::string{kind.file};
+  std::array<char, 20> digits;
+  const int base = kind.file[place + 1] == 'x' ? 16 : 10;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+  std::string name{kind.file.substr(0, place)};
+  return name.append(digits.data(), end).append(kind.file.substr(place + 2));
+}
+
+std::string image_name(std::string_view kind, std::uint64_t number) { return image_name(*find_kind(kind), number); }
 
 bool is_image_name(std::string_view path) {
   const std::string_view last = path.substr(path.rfind('/') + 1);

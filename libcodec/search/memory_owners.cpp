@@ -83,14 +83,13 @@ bool has_name(const Checkpoint& checkpoint, const Mapping& mapping) {
 }
 
 bool is_told(const Checkpoint& checkpoint, const Task& task, const IsRead& is_read) {
-  const std::string number = std::to_string(task.pid) + ".img";
-  if (!is_read("mm-" + number)) {
+  if (!is_read(image_name("MM", task.pid))) {
     const auto& others = model_of(checkpoint).collected;
     const auto other = others.find(task.pid);
-    return is_read("core-" + number) && other != others.end() && !other->second.is_running();
+    return is_read(image_name("CORE", task.pid)) && other != others.end() && !other->second.is_running();
   }
   const auto mappings = mappings_of(checkpoint, task);
-  if (mappings.empty() && !is_read("vmas-" + number)) return false;
+  if (mappings.empty() && !is_read(image_name("VMAS", task.pid))) return false;
   return std::ranges::all_of(mappings, [&](const Mapping& mapping) { return has_name(checkpoint, mapping); });
 }
 

@@ -16,8 +16,6 @@ using namespace search;
 
 namespace {
 
-std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 // Records that an image was read to its end.
 class EndRecorder final : public Stage {
  public:
@@ -41,7 +39,7 @@ class InputSearch final : public Decoding {
   InputSearch(MemorySearch::Work& work, bool is_rereadable, std::optional<std::string> chosen)
       : Decoding{work.options.limits}, work_{work}, chosen_{std::move(chosen)}, pass_{work, is_rereadable} {}
 
-  bool wants(std::string_view name) override;
+  bool wants(const Member& member) override;
   bool reads_raw() const override { return false; }  // Sink::pass_over decides
   std::unique_ptr<Sink> sink_for(const Member& member) override;
   void report(const Error& error) override;
@@ -81,8 +79,8 @@ class InputSearch final : public Decoding {
   const Checkpoint needed_{needs_of_memory()};      // empty: tells which images the others take
 };
 
-bool InputSearch::wants(std::string_view name) {
-  const std::string_view file = file_of(name);
+bool InputSearch::wants(const Member& member) {
+  const std::string& file = member.name;
   if (pass_.is_second) return pages_id_of_name(file).has_value();
   const Kind* kind = kind_of_name(file);  // null: also the link to a parent
   return !kind || memory_of_name(file) || is_pages_name(file) || needed_.wants(file);

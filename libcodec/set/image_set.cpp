@@ -176,7 +176,7 @@ class Links final : public Receiver {
  public:
   std::multimap<std::string, std::string> led;  // from set to set
 
-  bool wants(std::string_view path) override { return last_part(path) == "parent"; }
+  bool wants(const Member& member) override { return member.name == "parent"; }
   Step begin(const Member&) override { return Step::go; }
   Step bytes(const Member& member, Bytes bytes) override {
     std::string& target = targets_[member.id];

@@ -8,9 +8,9 @@ namespace critpipe {
 
 namespace {
 
-Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits, KindOf kind_of,
+Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Limits& limits, KindFrom kind_from,
              std::uint64_t size = Member::unknown) {
-  Decoder decoder{sink, last_part(place), limits, kind_of};
+  Decoder decoder{sink, last_part(place), limits, kind_from};
   decoder.expect(size);
   for (Bytes bytes = reader.read(); !bytes.empty(); bytes = reader.read())
     if (decoder.feed(bytes) == Step::stop) break;
@@ -24,14 +24,14 @@ Error decode(ByteReader& reader, const std::string& place, Sink& sink, const Lim
 }  // namespace
 
 Error decode_image(const std::string& path, Sink& sink, const Limits& limits) {
-  return decode(*open_bytes(path), path, sink, limits, KindOf::bytes);
+  return decode(*open_bytes(path), path, sink, limits, KindFrom::bytes);
 }
 
 Error decode_image(InputFile file, Sink& sink, const Limits& limits) {
   const std::string place = file.place();
   const std::uint64_t size = file.size();
   FileReader reader{std::move(file)};
-  return decode(reader, place, sink, limits, KindOf::both, size);
+  return decode(reader, place, sink, limits, KindFrom::both, size);
 }
 
 Error decode_image(Bytes image, std::string_view name, Sink& sink, const Limits& limits) {

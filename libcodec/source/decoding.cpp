@@ -26,9 +26,9 @@ struct OpenImage {
         member{member.name},
         sink{std::move(with)} {}
 
-  Step begin(const Member& member, const Limits& limits, KindOf kind_of) {
+  Step begin(const Member& member, const Limits& limits, KindFrom kind_from) {
     if (!member.is_image) return sink->begin({name, nullptr, Head::none});
-    decoder.emplace(*sink, name, limits, member.in_set ? kind_of : KindOf::bytes);
+    decoder.emplace(*sink, name, limits, member.in_set ? kind_from : KindFrom::bytes);
     decoder->expect(member.size);
     return Step::go;
   }
@@ -52,7 +52,7 @@ Step settle(Decoding& decoding, const OpenImage& open) {
 
 struct Decoding::OpenImages {
   Limits limits;
-  KindOf kind_of;
+  KindFrom kind_from;
   std::vector<std::unique_ptr<OpenImage>> images = {};
 
   OpenImage* find(const Member& member) {
@@ -65,15 +65,15 @@ struct Decoding::OpenImages {
   }
 };
 
-Decoding::Decoding(const Limits& limits, KindOf kind_of)
-    : open_{std::make_unique<OpenImages>(OpenImages{limits, kind_of})} {}
+Decoding::Decoding(const Limits& limits, KindFrom kind_from)
+    : open_{std::make_unique<OpenImages>(OpenImages{limits, kind_from})} {}
 Decoding::~Decoding() = default;
 
 Step Decoding::begin(const Member& member) {
   auto sink = sink_for(member);
   if (!sink) return Step::go;
   open_->images.push_back(std::make_unique<OpenImage>(member, std::move(sink)));
-  return open_->images.back()->begin(member, open_->limits, open_->kind_of);
+  return open_->images.back()->begin(member, open_->limits, open_->kind_from);
 }
 
 namespace {
@@ -89,7 +89,7 @@ struct HeadOnly final : Sink {
 std::optional<ImagePlace> Decoding::entries_of(const Member& member, Bytes begin) const {
   if (!member.is_image) return std::nullopt;
   HeadOnly sink;
-  Decoder decoder{sink, member.path, open_->limits, member.in_set ? open_->kind_of : KindOf::bytes};
+  Decoder decoder{sink, member.path, open_->limits, member.in_set ? open_->kind_from : KindFrom::bytes};
   (void)decoder.feed(begin);
   const Image& image = decoder.image();
   if (decoder.error() || image.is_raw() || image.kind->has_extra()) return std::nullopt;

@@ -216,7 +216,6 @@ namespace {
 Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& entry, Member& member,
                       Receiver& receiver) {
   const std::string name = list.path_of(entry);
-  member.place = member.set_place + entry.name;
   char text[max_name_bytes + 1];
   const ssize_t size = readlinkat(list.directory.fd(), name.c_str(), text, sizeof text);
   // A directory serves CRIU as well.
@@ -226,32 +225,36 @@ Step read_parent_link(const DirectoryList& list, const DirectoryList::Entry& ent
 
 }  // namespace
 
-Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
+Member DirectoryList::member(const Entry& entry) const {
   Member member;
-  member.path = list.prefix + entry.name;
-  if (!receiver.wants(member.path)) {
+  member.name = entry.name;
+  member.path = prefix + entry.name;
+  member.set = set;
+  member.in_set = true;
+  member.directory = entry.below ? directory.place_of(images) : directory.place();
+  member.set_place = member.directory + (member.directory.ends_with('/') ? "" : "/");
+  member.place = member.set_place + member.name;
+  member.is_image = entry.is_image;
+  return member;
+}
+
+Step read_entry(const DirectoryList& list, const DirectoryList::Entry& entry, std::uint64_t id, Receiver& receiver) {
+  Member member = list.member(entry);
+  member.id = id;
+  if (!receiver.wants(member)) {
     if (!entry.passes_bound) return Step::go;
     Error error{Reason::limit_size, list.directory.place(), Error::nowhere, Error::nowhere, entry.bound.limit};
     error.set = input_id(list.set->checkpoint);
     receiver.fail(nullptr, error);
     return Step::go;
   }
-  member.name = entry.name;
-  member.set = list.set;
-  member.id = id;
-  member.in_set = true;
-  member.directory = entry.below ? list.directory.place_of(list.images) : list.directory.place();
-  member.set_place = member.directory + (member.directory.ends_with('/') ? "" : "/");
-  member.is_image = entry.is_image;
   if (entry.is_parent_link) return read_parent_link(list, entry, member, receiver);
   Error error;
   InputFile file = list.directory.open(list.path_of(entry), error);
   if (error) {
-    member.place = error.image;
     receiver.fail(&member, error);
     return Step::go;
   }
-  member.place = file.place();
   member.size = file.size();
   return read_file(std::move(file), member, receiver, entry.bound);
 }

@@ -28,6 +28,8 @@ struct DirectoryList {
 
   // Fills the entries.
   Error read(const SourceOptions& options);
+  // What is known of one before it is opened.
+  Member member(const Entry& entry) const;
   std::string path_of(const Entry& entry) const { return entry.below ? images + "/" + entry.name : entry.name; }
 
  private:

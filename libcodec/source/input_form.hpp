@@ -52,7 +52,7 @@ class FirstNames {
 struct Delivery {
   Receiver& receiver;
   const SourceOptions& options;
-  std::string place;   // of the input; while one within it is read, of that
+  std::string place;   // of the input; while one within it is read, of that; paths of members stand behind it
   std::string prefix;  // before the paths of members, with its slash; empty where the input is the only one
   SetIds ids;
   std::uint64_t next_id;
@@ -66,12 +66,15 @@ struct Delivery {
   bool layer_failed = false;  // and perhaps was what is missed
   bool stopped = false;       // by the receiver, while archives were read within each other
   FirstNames others = {};     // files that are no images
+  char joint = ':';           // between `place` and paths
 
   // One more member. False: it is one too many, which was reported. Every name counts, also one that is refused.
   bool count(std::string_view inner);
-  // Calls the member `inner`, which is its path in its archive; its place, which ends with that, is set. False: it is
-  // of a set that nobody asked for, or that is one too many; the first such set is reported.
-  bool name(Member& member, std::string_view inner);
+  // Calls the member `inner`, which is its path in its archive. In messages it has `written` in place of that, which is
+  // the path as it stands there. False: it is of a set that nobody asked for, or that is one too many; the first such
+  // set is reported. Requires: is_image is set.
+  bool name(Member& member, std::string_view inner, std::string_view written);
+  bool name(Member& member, std::string_view path) { return name(member, path, path); }
   // Nothing, if no other member had the name. Requires: name() gave it one.
   Error seen_before(const Member& member);
   bool wants(const Member& member);

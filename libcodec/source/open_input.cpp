@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -91,13 +90,6 @@ class FailedReader final : public ByteReader {
 };
 
 }  // namespace
-
-unsigned nr_processors() {
-  cpu_set_t set;
-  // It has no room for the processors of the largest machines.
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return CPU_SETSIZE;
-  return std::max(1u, static_cast<unsigned>(CPU_COUNT(&set)));
-}
 
 std::uint64_t stdin_offset() {
   struct stat status;

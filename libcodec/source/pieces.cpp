@@ -85,6 +85,7 @@ class LayersPiece final : public Piece {
 
 Step LayersPiece::read(Receiver& receiver) {
   Delivery to{receiver, options_, list_.directory.place(), list_.prefix, SetIds{called_.checkpoint()}, id_};
+  to.joint = '/';
   if (options_.all_members)
     for (const DirectoryList::Entry& entry : list_.entries)
       if (!is_layer_name(entry.name) && read_other(to, entry.name) == Step::stop) return Step::stop;
@@ -105,8 +106,6 @@ Step LayersPiece::read_other(Delivery& to, const std::string& name) const {
     to.receiver.fail(&member, error);
     return Step::go;
   }
-  member.place = file.place();
-  member.set_place = to.place + "/";
   member.size = file.size();
   return read_file(std::move(file), member, to.receiver, {options_.max_bytes, options_.max_bytes});
 }
@@ -274,8 +273,9 @@ std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const Sour
   if (input == "-") return Member::unknown;
   DirectoryList list{Directory{input, error}};
   if (error || list.read(options) || !list.layers.empty()) return Member::unknown;
+  list.set = std::make_shared<const SetId>(SetId{name_inputs({input}).front().checkpoint(), list.below});
   return static_cast<std::uint64_t>(
-      std::ranges::count_if(list.entries, [&](const auto& entry) { return receiver.wants(entry.name); }));
+      std::ranges::count_if(list.entries, [&](const auto& entry) { return receiver.wants(list.member(entry)); }));
 }
 
 Step read_input(const std::string& input, Receiver& receiver, const SourceOptions& options) {

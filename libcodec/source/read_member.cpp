@@ -54,8 +54,11 @@ bool is_parent_set(const SourceOptions& options, std::string_view set) {
 
 }  // namespace
 
-bool Delivery::name(Member& member, std::string_view inner) {
+bool Delivery::name(Member& member, std::string_view inner, std::string_view written) {
   const NameInSet split = split_name(inner);
+  member.name = split.name;
+  member.set_place.assign(place).append(1, joint).append(written.substr(0, written.rfind('/') + 1));
+  member.place = member.set_place + member.name;
   std::string set = nested.own_set;
   if (!set.empty() && !split.set.empty()) set += '/';
   set += split.set;
@@ -67,9 +70,6 @@ bool Delivery::name(Member& member, std::string_view inner) {
     if (std::exchange(has_all_sets, false)) fail(named_error(Reason::limit_sets, place, std::move(set)));
     return false;
   }
-  member.name = split.name;
-  member.set_place =
-      std::string_view{member.place}.substr(0, member.place.size() - std::min(split.name.size(), member.place.size()));
   member.path = prefix;
   if (!is_chosen) member.path += directory_of(set);
   member.path += split.name;
@@ -87,7 +87,7 @@ Error Delivery::seen_before(const Member& member) {
 }
 
 bool Delivery::wants(const Member& member) {
-  const bool is_wanted = receiver.wants(member.path);
+  const bool is_wanted = receiver.wants(member);
   handed_on |= is_wanted && !member.is_image && options.any_file;
   return is_wanted;
 }
@@ -102,11 +102,13 @@ Step Delivery::read_layer(std::vector<OpenedInput>& layer, std::string_view path
   }
   if (opened.form == &image_form) return Step::go;
   std::string above = std::exchange(place, opened.place);
+  const char joint_above = std::exchange(joint, ':');
   nested.in_layer = true;
   nested.own_set = short_layer_name(path);
   const Step step = opened.form->read(layer, *this);
   nested = {};
   place = std::move(above);
+  joint = joint_above;
   return step;
 }
 

@@ -60,7 +60,7 @@ std::vector<std::size_t> parents_among(const std::vector<SetId>& sets) {
   return parents;
 }
 
-std::vector<std::string> texts_of(const std::vector<SetId>& sets) {
+std::vector<std::string> set_texts(const std::vector<SetId>& sets) {
   struct Input {
     const SetId* first;
     bool has_others = false;

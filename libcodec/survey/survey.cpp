@@ -9,8 +9,6 @@ namespace critpipe {
 
 namespace {
 
-std::string_view file_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 // Whose memory: named by the file, or that of an image without a name.
 struct Whose {
   MemoryId memory;
@@ -207,10 +205,10 @@ SurveyedSet& SurveyWork::set_of(const Member& member) {
   });
 }
 
-bool PageSurvey::wants(std::string_view name) {
-  const std::string_view file = file_of(name);
+bool PageSurvey::wants(const Member& member) {
+  const std::string& file = member.name;
   if (file == "parent") return true;
-  if (work_->options.wanted && !work_->options.wanted(name)) return false;
+  if (work_->options.wanted && !work_->options.wanted(member.path)) return false;
   const Kind* kind = kind_of_name(file);
   if (!kind || memory_of_name(file) || is_pages_name(file)) return true;
   return work_->needed.wants(file);
@@ -259,7 +257,7 @@ std::shared_ptr<const StoredPages> SurveyWork::blocks_of(SurveyedSet& set, std::
 class PageSurvey::Again final : public Decoding {
  public:
   explicit Again(PageSurvey& survey) : Decoding{survey.work_->options.limits}, survey_{survey} {}
-  bool wants(std::string_view name) override { return pages_id_of_name(file_of(name)) && survey_.wants(name); }
+  bool wants(const Member& member) override { return pages_id_of_name(member.name) && survey_.wants(member); }
   bool reads_raw() const override { return false; }
   std::unique_ptr<Sink> sink_for(const Member& member) override {
     SurveyedSet* const set = member.is_image ? survey_.work_->sets.find(*member.set) : nullptr;
@@ -313,7 +311,7 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
 void SurveyWork::finish(const std::optional<std::string>& chosen) {
   // Their memory is that of the sets which they are the parents of.
   ancestors = sets.take_out(join_parents(sets, chosen));
-  const std::vector<std::string> names = texts_of(ids_of(sets.all()));
+  const std::vector<std::string> names = set_texts(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {
     std::erase_if(set->images, [&](const auto& one) { return set->state().left_out.contains(one.first); });
@@ -342,7 +340,7 @@ PageStore::Held SurveyedSet::held(std::uint64_t pages_id, MemoryId memory, std::
 PageDirectory* SurveyedSet::page_directory() {
   auto& opened = state_->page_directory;
   if (!opened && !directory.empty())
-    opened = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::Faults::of_parents);
+    opened = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::ErrorsOf::parents);
   return opened.get();
 }
 

@@ -74,7 +74,7 @@ bool Checker::packed(const Field& field, const std::byte* at, const std::byte* e
   }
   for (std::uint64_t number; at != end;) {
     if (!varint(at, end, number)) return fail(Reason::bad_packed, start, &field, size);
-    if (!clean_integer(field.type, number)) result.canonical = false;
+    if (!canonical_integer(field.type, number)) result.canonical = false;
   }
   return true;
 }
@@ -84,7 +84,7 @@ inline bool Checker::value(const Field& field, const std::byte*& at, const std::
   switch (field.wire()) {
     case Wire::varint:
       if (!varint(at, end, number)) return false;
-      if (!clean_integer(field.type, number)) result.canonical = false;
+      if (!canonical_integer(field.type, number)) result.canonical = false;
       return true;
     case Wire::fixed32:
     case Wire::fixed64: {
@@ -198,7 +198,7 @@ bool Checker::message(const Message& message, const std::byte* at, const std::by
 }  // namespace
 
 bool check(const Message& message, Bytes payload, Checked& verdict) {
-  if (is_clean(message, payload)) [[likely]]
+  if (is_canonical(message, payload)) [[likely]]
     return true;
   Checker checker{payload.data(), verdict};
   checker.message(message, payload.data(), payload.data() + payload.size(), 0);

@@ -1,6 +1,6 @@
 // The shape of short entries: where their tags, lengths and values stand. Internal.
 //
-// Entries of a pagemap come in a few shapes. One of the shape of an entry that is clean is clean if its values are,
+// Entries of a pagemap come in a few shapes. One of the shape of a canonical entry is canonical if its values are,
 // which takes a few comparisons of 16 bytes at a time in the place of a walk over its fields.
 #pragma once
 
@@ -18,7 +18,7 @@ class EntryLayout {
  public:
   static constexpr std::size_t room = 32;
 
-  // What `entry`, size and payload, looks like. False: it has no shape. Requires: it is clean.
+  // What `entry`, size and payload, looks like. False: it has no shape. Requires: it is canonical.
   bool learn(const Message& message, Bytes entry);
 
   // How many bytes of the entries at the front have this shape. The last `room` bytes are not looked at.
@@ -94,7 +94,7 @@ class RecentLayouts {
     return entries;
   }
 
-  // After take() took `known` entries and the next one was found clean the long way.
+  // After take() took `known` entries and the next one was found canonical the long way.
   void learn(const Message& message, Bytes entry, std::size_t known);
 
  private:

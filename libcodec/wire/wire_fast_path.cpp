@@ -9,7 +9,7 @@ namespace critpipe {
 
 namespace {
 
-bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
+bool canonical_message(const Message& message, const std::byte* at, const std::byte* end, int depth);
 
 // The message before in a list: the next is often the same, as most signals have no handler.
 struct Before {
@@ -22,7 +22,7 @@ struct Before {
 };
 
 // Moves past the value of a field. False: it needs the slow path.
-inline bool clean_value(const Field& field, const std::byte*& at, const std::byte* end, int depth, Before& before) {
+inline bool canonical_value(const Field& field, const std::byte*& at, const std::byte* end, int depth, Before& before) {
   switch (field.wire()) {
     case Wire::varint: {
       if (at == end) return false;
@@ -31,7 +31,7 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
         ++at;
         return field.type != Type::boolean || value <= 1;
       }
-      return clean_varint(at, end, value) && clean_integer(field.type, value);
+      return canonical_varint(at, end, value) && canonical_integer(field.type, value);
     }
     case Wire::fixed32:
     case Wire::fixed64: {
@@ -42,12 +42,12 @@ inline bool clean_value(const Field& field, const std::byte*& at, const std::byt
     }
     default: {
       std::size_t size;
-      if (!clean_length(at, end, size)) return false;
+      if (!canonical_length(at, end, size)) return false;
       const Bytes inner{at, size};
       at += size;
       if (field.type != Type::message || before.is_same(field, inner)) return true;
       before = {&field, inner};
-      return clean_message(field.message(), inner.data(), at, depth + 1);
+      return canonical_message(field.message(), inner.data(), at, depth + 1);
     }
   }
 }
@@ -62,19 +62,19 @@ inline const std::byte* past_small_numbers(std::uint32_t tag, const std::byte* a
 
 // The way that nearly all messages take: known fields in ascending order, nothing missing, shortest forms. True means
 // right and canonical; false means nothing yet.
-bool clean_message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
+bool canonical_message(const Message& message, const std::byte* at, const std::byte* end, int depth) {
   const Field* field = message.fields;
   const Field* const fields_end = field + message.nr_fields;
   Before before;
   if (depth > max_nesting) return false;
   while (at != end) {
-    const std::uint32_t tag = clean_tag(at, end);  // 0 is that of no field
+    const std::uint32_t tag = canonical_tag(at, end);  // 0 is that of no field
     for (;; ++field) {
       if (field == fields_end) return false;
       if (field->tag == tag && !field->packed) break;
       if (field->required) return false;
     }
-    if (!clean_value(*field, at, end, depth, before)) return false;
+    if (!canonical_value(*field, at, end, depth, before)) return false;
     if (!field->repeated) ++field;  // a list stays in place until another number comes
     else if (tag < 0x80 && field->wire() == Wire::varint && field->type != Type::boolean)
       at = past_small_numbers(tag, at, end);
@@ -86,11 +86,11 @@ bool clean_message(const Message& message, const std::byte* at, const std::byte*
 
 }  // namespace
 
-bool is_clean(const Message& message, Bytes payload) {
-  return clean_message(message, payload.data(), payload.data() + payload.size(), 0);
+bool is_canonical(const Message& message, Bytes payload) {
+  return canonical_message(message, payload.data(), payload.data() + payload.size(), 0);
 }
 
-Taken take_clean(const Message& message, Bytes unchecked) {
+Taken take_canonical(const Message& message, Bytes unchecked) {
   Taken taken;
   const std::byte* at = unchecked.data();
   const std::byte* const end = at + unchecked.size();
@@ -101,7 +101,7 @@ Taken take_clean(const Message& message, Bytes unchecked) {
     if (end - at < 4) break;
     const std::size_t size = load_u32(at);
     if (size > static_cast<std::size_t>(end - at) - 4) break;
-    if (!clean_message(message, at + 4, at + 4 + size, 0)) break;
+    if (!canonical_message(message, at + 4, at + 4 + size, 0)) break;
     shapes.learn(message, {at, 4 + size}, known);
     at += 4 + size;
     ++taken.entries;

@@ -1,18 +1,18 @@
 // Values in the form that CRIU writes, from bytes that nobody has checked. Internal.
 //
-// "Clean" is right and canonical: the shortest form, in the range of its type. Where one of these says no, the long way
-// has to find out what it is. All move `at` past what they read.
+// "Canonical" is right, too: the shortest form, in the range of its type, known fields in ascending order. Where one of
+// these says no, the long way has to find out what it is. All move `at` past what they read.
 #pragma once
 
 #include "critpipe/fields.hpp"
 
 namespace critpipe {
 
-// Known fields in ascending order, nothing missing, shortest forms. True: right and canonical; false: nothing yet.
-bool is_clean(const Message& message, Bytes payload);
+// True: nothing is missing, and all of it is canonical; false: nothing yet.
+bool is_canonical(const Message& message, Bytes payload);
 
 // A varint of two bytes or more in its shortest form.
-inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
+inline bool canonical_varint(const std::byte*& at, const std::byte* end, std::uint64_t& value) {
   if (end - at >= 8) [[likely]] {
     const std::uint64_t word = load_u64(at);
     const std::uint64_t ends = ~word & 0x8080808080808080;
@@ -32,7 +32,7 @@ inline bool clean_varint(const std::byte*& at, const std::byte* end, std::uint64
 }
 
 // A tag of one or two bytes; 0, which is none, where it is longer or no tag. Requires: at != end.
-inline std::uint32_t clean_tag(const std::byte*& at, const std::byte* end) {
+inline std::uint32_t canonical_tag(const std::byte*& at, const std::byte* end) {
   const auto low = std::to_integer<std::uint32_t>(*at++);
   if (low < 0x80) [[likely]]
     return low;
@@ -42,18 +42,18 @@ inline std::uint32_t clean_tag(const std::byte*& at, const std::byte* end) {
 }
 
 // A length of what follows it, which is all there.
-inline bool clean_length(const std::byte*& at, const std::byte* end, std::size_t& size) {
+inline bool canonical_length(const std::byte*& at, const std::byte* end, std::size_t& size) {
   if (at == end) return false;
   std::uint64_t value = std::to_integer<std::uint64_t>(*at);
   if (value < 0x80) [[likely]]
     ++at;
-  else if (!clean_varint(at, end, value)) return false;
+  else if (!canonical_varint(at, end, value)) return false;
   size = static_cast<std::size_t>(value);
   return value <= static_cast<std::uint64_t>(end - at);
 }
 
 // Is the value in the form that an encoder would write for its type?
-inline bool clean_integer(Type type, std::uint64_t value) {
+inline bool canonical_integer(Type type, std::uint64_t value) {
   switch (type) {
     case Type::uint32:
     case Type::sint32: return value >> 32 == 0;

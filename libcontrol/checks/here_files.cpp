@@ -222,8 +222,7 @@ void check_modes(HereLook& look) {
     if (!status || had == 0) return;
     const mode_t differs = (had ^ status->st_mode) & ~(skips ? permissions : 0);
     if (differs == 0 || !seen.insert(path).second) return;
-    char text[64];
-    snprintf(text, sizeof text, " has the mode %o here, and had %o", status->st_mode, had);
+    const std::string text = format(" has the mode %o here, and had %o", status->st_mode, had);
     look.find(Severity::error, "the file " + visible(path) + text,
               differs & ~permissions ? "put the same file there" : "--skip-file-rwx-check, or give it that mode",
               used.by->pid);

@@ -80,11 +80,10 @@ void check_processor(HereLook& look) {
                   "this processor lacks instructions of the dumped machine's: " + names,
                   "a program that uses them dies of SIGILL: restore on a machine that has them");
       const std::uint64_t lost = entry_number(*image.message, image.payload, "xfeatures_mask") & ~states_here();
-      char text[32];
-      snprintf(text, sizeof text, "%#llx", static_cast<unsigned long long>(lost));
       if (lost != 0)
         look.find(compares ? Severity::error : Severity::warning,
-                  std::string{"this processor does not save parts of the state that the dumped machine's did: "} + text,
+                  format("this processor does not save parts of the state that the dumped machine's did: %#llx",
+                         static_cast<unsigned long long>(lost)),
                   "restore on a machine that has them");
     }
 }

@@ -146,7 +146,7 @@ Error HeldImages::put(const std::string& name, std::string_view content) {
   return {};
 }
 
-bool HeldImages::wants(std::string_view) { return !store_->error; }
+bool HeldImages::wants(const Member&) { return !store_->error; }
 
 Step HeldImages::begin(const Member& member) {
   Store& store = *store_;

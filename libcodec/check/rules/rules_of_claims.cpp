@@ -3,7 +3,6 @@
 #include <map>
 #include <span>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
 namespace critpipe {
@@ -103,8 +102,8 @@ void find_lone_images(const CheckedImages& set, const Reporter& report) {
     if (!known || known->contains(number)) continue;
     const bool may_be_old = owner->second->id == &Ids::files && !is_of_this_dump(set, number);
     report({name},
-           sentence("there is no %.*s %u: what it says is lost", static_cast<int>(owner->second->what.size()),
-                    owner->second->what.data(), number),
+           format("there is no %.*s %u: what it says is lost", static_cast<int>(owner->second->what.size()),
+                  owner->second->what.data(), number),
            may_be_old ? Severity::warning : set.severity_of_strangers());
   }
 }
@@ -123,7 +122,7 @@ void find_lone_contents(const CheckedImages& set, const Reporter& report) {
     const bool is_of_mount = kind && kind->name == "TMPFS_IMG";
     if ((is_of_device && !devices.contains(number_of(name))) || (is_of_mount && !mounts.contains(number_of(name))))
       report({name},
-             sentence("no mount is of %s %u: one is missing", is_of_device ? "device" : "number", number_of(name)),
+             format("no mount is of %s %u: one is missing", is_of_device ? "device" : "number", number_of(name)),
              set.severity_of_strangers());
   }
 }

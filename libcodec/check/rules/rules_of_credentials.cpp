@@ -1,7 +1,6 @@
 // Credentials, seccomp filters, control groups, and the settings that older releases kept in images of their own.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
 namespace critpipe {
@@ -10,7 +9,7 @@ namespace {
 
 constexpr std::uint32_t filter_mode = 2;
 
-std::string core_name(std::uint32_t tid) { return CheckedImages::name_of_image("CORE", tid); }
+std::string core_name(std::uint32_t tid) { return image_name("CORE", tid); }
 
 void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   if (set.is_cut) return;
@@ -18,12 +17,12 @@ void find_missing_settings(const CheckedImages& set, const Reporter& report) {
     const SeenCore& core = set.cores.at(task->pid);
     if (!core.has_thread || set.is_damaged(core_name(task->pid))) continue;
     const auto want = [&](bool has, const char* kind, const char* what, Severity severity) {
-      const std::string name = CheckedImages::name_of_image(kind, task->pid);
+      const std::string name = image_name(kind, task->pid);
       if (!has && !set.has(name))
-        report({name},
-               sentence("this image is missing, and %s has no %s of task %u", core_name(task->pid).c_str(), what,
-                        task->pid),
-               severity);
+        report(
+            {name},
+            format("this image is missing, and %s has no %s of task %u", core_name(task->pid).c_str(), what, task->pid),
+            severity);
     };
     want(core.has_creds, "CREDS", "credentials", Severity::error);
     want(core.has_actions, "SIGACT", "signal actions", Severity::error);
@@ -37,7 +36,7 @@ void find_filters(const CheckedImages& set, const Reporter& report) {
   std::uint64_t count = 0;
   filters.each("seccomp_filters", [&](const Record& filter) {
     if (filter.has("prev") && filter.number("prev") >= count)
-      report({"seccomp.img", 0, sentence("seccomp_filters[%llu].prev", static_cast<unsigned long long>(count))},
+      report({"seccomp.img", 0, format("seccomp_filters[%llu].prev", static_cast<unsigned long long>(count))},
              "it comes behind itself");
     ++count;
   });
@@ -45,8 +44,8 @@ void find_filters(const CheckedImages& set, const Reporter& report) {
   for (const auto& [tid, core] : set.cores)
     if (core.seccomp_mode == filter_mode && core.seccomp_filter >= count)
       report({core_name(tid), 0, "thread_core.seccomp_filter"},
-             sentence("filter %u of thread %u is not in seccomp.img, which has %llu", core.seccomp_filter, tid,
-                      static_cast<unsigned long long>(count)));
+             format("filter %u of thread %u is not in seccomp.img, which has %llu", core.seccomp_filter, tid,
+                    static_cast<unsigned long long>(count)));
 }
 
 void find_no_filters(const CheckedImages& set, const Reporter& report) {
@@ -66,7 +65,7 @@ void find_control_groups(const CheckedImages& set, const Reporter& report) {
     for (const std::uint64_t id : {core.task_cgroups, core.thread_cgroups})
       if (id != 0 && id != own && !known.contains(id)) {
         report({core_name(tid), 0, "cg_set"},
-               sentence("cgroup.img has no set %llu of control groups", static_cast<unsigned long long>(id)));
+               format("cgroup.img has no set %llu of control groups", static_cast<unsigned long long>(id)));
         break;
       }
 }

@@ -4,7 +4,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -17,15 +16,14 @@ template <typename Use>
 void each_table(const CheckedImages& set, Use use) {
   std::set<std::uint32_t> seen;
   for (const Task* const task : set.running())
-    if (task->ids.files != 0 && seen.insert(task->ids.files).second)
-      use(*task, CheckedImages::name_of_image("FDINFO", task->ids.files));
+    if (task->ids.files != 0 && seen.insert(task->ids.files).second) use(*task, image_name("FDINFO", task->ids.files));
 }
 
 // CRIU restores the task without descriptors.
 void find_missing_tables(const CheckedImages& set, const Reporter& report) {
   each_table(set, [&](const Task& task, const std::string& name) {
     if (!set.has(name) && !set.is_cut)
-      report({name}, sentence("this image is missing: task %u will have no descriptors", task.pid));
+      report({name}, format("this image is missing: task %u will have no descriptors", task.pid));
   });
 }
 
@@ -40,8 +38,8 @@ void find_unknown_files(const CheckedImages& set, const Reporter& report) {
       const std::uint64_t at = entry++;
       if (is_special(descriptor.type) || set.find_file(descriptor.type, descriptor.file_id)) continue;
       if (!set.lacks_files(descriptor.type))
-        report({name, at, "id"}, sentence("descriptor %u of task %u is %s, which is not in the images", descriptor.fd,
-                                          task.pid, file_text(descriptor.type, descriptor.file_id).c_str()));
+        report({name, at, "id"}, format("descriptor %u of task %u is %s, which is not in the images", descriptor.fd,
+                                        task.pid, file_text(descriptor.type, descriptor.file_id).c_str()));
     }
   });
 }
@@ -54,27 +52,27 @@ void find_descriptors_twice(const CheckedImages& set, const Reporter& report) {
       const std::uint64_t at = entry++;
       if (!is_special(descriptor.type) && !seen.insert(descriptor.fd).second)
         report({name, at, "fd"},
-               sentence("descriptor %u of task %u is here for the second time", descriptor.fd, task.pid));
+               format("descriptor %u of task %u is here for the second time", descriptor.fd, task.pid));
     }
   });
 }
 
 void find_missing_fs(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running()) {
-    const std::string name = CheckedImages::name_of_image("FS", task->pid);
+    const std::string name = image_name("FS", task->pid);
     if (!set.has(name) && !set.is_cut)
-      report({name}, sentence("this image is missing: root and working directory of task %u are not known", task->pid));
+      report({name}, format("this image is missing: root and working directory of task %u are not known", task->pid));
   }
 }
 
 void find_directories(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running()) {
-    const std::string name = CheckedImages::name_of_image("FS", task->pid);
+    const std::string name = image_name("FS", task->pid);
     if (!task->has_directories || set.is_damaged(name) || set.lacks_files(type_reg)) continue;
     const auto look = [&](const char* field, std::uint32_t id) {
       if (!set.find_file(type_reg, id))
         report({name, 0, field},
-               sentence("%s of task %u is not in the images", file_text(type_reg, id).c_str(), task->pid));
+               format("%s of task %u is not in the images", file_text(type_reg, id).c_str(), task->pid));
     };
     look("cwd_id", task->cwd_id);
     look("root_id", task->root_id);
@@ -103,10 +101,10 @@ void find_remaps(const CheckedImages& set, const Reporter& report) {
 
 void find_ghosts(const CheckedImages& set, const Reporter& report) {
   set.each("REMAP_FPATH", [&](const std::string& image, std::uint64_t entry, const Record& remap) {
-    const std::string name = CheckedImages::name_of_image("GHOST_FILE", remap.id("remap_id") & ~ghost_bit);
+    const std::string name = image_name("GHOST_FILE", remap.id("remap_id") & ~ghost_bit);
     if (is_ghost(remap) && !set.has(name) && !set.is_cut)
-      report({name}, sentence("this image is missing: %s, entry %llu, has an unlinked file in it", image.c_str(),
-                              static_cast<unsigned long long>(entry)));
+      report({name}, format("this image is missing: %s, entry %llu, has an unlinked file in it", image.c_str(),
+                            static_cast<unsigned long long>(entry)));
   });
 }
 
@@ -114,15 +112,15 @@ void find_ghosts(const CheckedImages& set, const Reporter& report) {
 void find_short_ghosts(const CheckedImages& set, const Reporter& report) {
   set.each("REMAP_FPATH", [&](const std::string&, std::uint64_t, const Record& remap) {
     const std::uint32_t number = remap.id("remap_id") & ~ghost_bit;
-    const std::string name = CheckedImages::name_of_image("GHOST_FILE", number);
+    const std::string name = image_name("GHOST_FILE", number);
     const auto ghost = set.ghosts.find(number);
     const SeenFile* const file = set.find_file(type_reg, remap.id("orig_id"));
     if (!is_ghost(remap) || ghost == set.ghosts.end() || !file || !file->record.has("size") || set.is_damaged(name))
       return;
     const std::uint64_t bytes = ghost->second.has_chunks ? ghost->second.size : ghost->second.bytes;
     if (bytes != file->record.number("size"))
-      report({name}, sentence("%llu bytes of a file that had %llu", static_cast<unsigned long long>(bytes),
-                              static_cast<unsigned long long>(file->record.number("size"))));
+      report({name}, format("%llu bytes of a file that had %llu", static_cast<unsigned long long>(bytes),
+                            static_cast<unsigned long long>(file->record.number("size"))));
   });
 }
 
@@ -136,7 +134,7 @@ void find_unclaimed_ghosts(const CheckedImages& set, const Reporter& report) {
   const Severity severity = set.checkpoint.messages("REMAP_FPATH").empty() ? Severity::error : Severity::warning;
   for (const auto& [number, ghost] : set.ghosts)
     if (!used.contains(number))
-      report({CheckedImages::name_of_image("GHOST_FILE", number)},
+      report({image_name("GHOST_FILE", number)},
              "remap-fpath.img does not name it: the unlinked file will be looked for on the disk", severity);
 }
 
@@ -148,7 +146,7 @@ bool is_outside(const SeenFile& file) {
 
 bool has_damaged_table(const CheckedImages& set) {
   for (const Task* const task : set.running()) {
-    const std::string name = CheckedImages::name_of_image("FDINFO", task->ids.files);
+    const std::string name = image_name("FDINFO", task->ids.files);
     if (set.has(name) && set.is_damaged(name)) return true;
   }
   return false;
@@ -162,7 +160,7 @@ void find_unclaimed_files(const CheckedImages& set, const Reporter& report) {
     if (file.image == "files.img" && file.type != type_pipe && file.type != type_memfd && !is_outside(file) &&
         !set.is_claimed(file))
       report({std::string{file.image}, file.entry, "id"},
-             sentence("no task has %s open or mapped: a descriptor is missing", file_text(file.type, file.id).c_str()));
+             format("no task has %s open or mapped: a descriptor is missing", file_text(file.type, file.id).c_str()));
 }
 
 // Named pipes and terminals are opened by the path of a regular file.
@@ -182,8 +180,8 @@ void find_pipe_ends(const CheckedImages& set, const Reporter& report) {
   for (const SeenFile& file : set.files())
     if (file.type == type_pipe && !set.is_opened(file.type, file.id) && !set.is_in_flight(file.id))
       report({std::string{file.image}, file.entry, "id"},
-             sentence("no task has %s open, an end of pipe %u", file_text(file.type, file.id).c_str(),
-                      file.record.id("pipe_id")));
+             format("no task has %s open, an end of pipe %u", file_text(file.type, file.id).c_str(),
+                    file.record.id("pipe_id")));
 }
 
 void find_pipe_data(const CheckedImages& set, const Reporter& report) {
@@ -193,9 +191,8 @@ void find_pipe_data(const CheckedImages& set, const Reporter& report) {
       if (file.type == type) ids.insert(file.record.id("pipe_id"));
     set.each(kind, [&](const std::string& image, std::uint64_t entry, const Record& data) {
       if (!ids.contains(data.id("pipe_id")) && !set.lacks_files(type) && data.number("bytes") > 0)
-        report({image, entry, "pipe_id"},
-               sentence("no pipe %u is in the images: %llu bytes are lost", data.id("pipe_id"),
-                        static_cast<unsigned long long>(data.number("bytes"))));
+        report({image, entry, "pipe_id"}, format("no pipe %u is in the images: %llu bytes are lost", data.id("pipe_id"),
+                                                 static_cast<unsigned long long>(data.number("bytes"))));
     });
   };
   look("PIPES_DATA", type_pipe);
@@ -255,7 +252,7 @@ void find_watched(const CheckedImages& set, const Reporter& report) {
     file.record.each("tfd", [&](const Record& target) {
       if (!any.has(target.id("tfd")))
         report({std::string{file.image}, file.entry, "epfd.tfd.tfd"},
-               sentence("it waits for descriptor %u, which no task that has it has open", target.id("tfd")));
+               format("it waits for descriptor %u, which no task that has it has open", target.id("tfd")));
     });
   }
 }
@@ -265,7 +262,7 @@ void find_two_ids(const CheckedImages& set, const Reporter& report) {
   for (const SeenFile& file : set.files())
     if (file.image == "files.img" && file.record.has("id") && file.record.id("id") != file.id)
       report({std::string{file.image}, file.entry, "id"},
-             sentence("its entry calls it %u, and the file in it %u", file.id, file.record.id("id")));
+             format("its entry calls it %u, and the file in it %u", file.id, file.record.id("id")));
 }
 
 void find_external(const CheckedImages& set, const Reporter& report) {
@@ -285,16 +282,16 @@ void find_locks(const CheckedImages& set, const Reporter& report) {
   set.each("FILE_LOCKS", count);
   set.each("FILE_LOCKS_OLD", count);
   if (locks > 0 && !set.plan.file_locks)
-    report.need({image}, sentence("%llu file lock%s held: without --file-locks the restore leaves %s out",
-                                  static_cast<unsigned long long>(locks), locks == 1 ? " was" : "s were",
-                                  locks == 1 ? "it" : "them"));
+    report.need({image}, format("%llu file lock%s held: without --file-locks the restore leaves %s out",
+                                static_cast<unsigned long long>(locks), locks == 1 ? " was" : "s were",
+                                locks == 1 ? "it" : "them"));
 }
 
 void find_lock_owners(const CheckedImages& set, const Reporter& report) {
   if (!set.has_whole_tree()) return;
   set.each("FILE_LOCKS", [&](const std::string& image, std::uint64_t entry, const Record& lock) {
     if (!set.checkpoint.find_task(lock.id("pid")))
-      report({image, entry, "pid"}, sentence("task %u, which holds the lock, is not in the tree", lock.id("pid")));
+      report({image, entry, "pid"}, format("task %u, which holds the lock, is not in the tree", lock.id("pid")));
   });
 }
 
@@ -311,12 +308,12 @@ void find_locked(const CheckedImages& set, const Reporter& report) {
     const Task* const task = set.checkpoint.find_task(lock.id("pid"));
     if (!task || !task->in_tree || set.is_cut) return;  // another rule
     if (!task->is_running())
-      return report({image, entry, "pid"}, sentence("task %u, which holds the lock, has ended: it is lost", task->pid),
+      return report({image, entry, "pid"}, format("task %u, which holds the lock, has ended: it is lost", task->pid),
                     Severity::loss);
-    if (task->ids.files == 0 || set.is_damaged(CheckedImages::name_of_image("FDINFO", task->ids.files))) return;
+    if (task->ids.files == 0 || set.is_damaged(image_name("FDINFO", task->ids.files))) return;
     if (!has_open(*task, lock.id("fd")))
-      report({image, entry, "fd"}, sentence("task %u, which holds the lock, has no descriptor %d", task->pid,
-                                            static_cast<int>(lock.id("fd"))));
+      report({image, entry, "fd"},
+             format("task %u, which holds the lock, has no descriptor %d", task->pid, static_cast<int>(lock.id("fd"))));
   };
   set.each("FILE_LOCKS", look);
   set.each("FILE_LOCKS_OLD", look);
@@ -330,8 +327,8 @@ void find_owners(const CheckedImages& set, const Reporter& report) {
     const Record owner = file.record.inner("fown");
     if (owner.id("pid") == 0 || set.has_pid(owner.id("pid"))) continue;
     report({std::string{file.image}, file.entry, std::string{file_type_of(file.type)->field} + ".fown.pid"},
-           sentence("%s %u, which gets the signals of the file, is not in the tree",
-                    owner.id("pid_type") == groups ? "group" : "task", owner.id("pid")),
+           format("%s %u, which gets the signals of the file, is not in the tree",
+                  owner.id("pid_type") == groups ? "group" : "task", owner.id("pid")),
            set.severity_of_unknown_pid());
   }
 }
@@ -348,13 +345,13 @@ void find_map_contents(const CheckedImages& set, const Reporter& report) {
   std::set<std::uint32_t> maps;
   set.each("BPFMAP_DATA",
            [&](const std::string&, std::uint64_t, const Record& data) { maps.insert(data.id("map_id")); });
-  const std::string name = CheckedImages::name_of_image("BPFMAP_DATA", 0);
+  const std::string name = image_name("BPFMAP_DATA", 0);
   if (set.is_damaged(name) || set.is_cut) return;
   for (const SeenFile& file : set.files())
     if (type_name(file.type) == "BPFMAP" && !maps.contains(file.record.id("map_id")))
       report({std::string{file.image}, file.entry, "map_id"},
-             sentence("what was in BPF map %u, %s, is not in %s", file.record.id("map_id"),
-                      quoted(file.record.text("map_name")).c_str(), name.c_str()));
+             format("what was in BPF map %u, %s, is not in %s", file.record.id("map_id"),
+                    quoted(file.record.text("map_name")).c_str(), name.c_str()));
 }
 
 constexpr RuleRow rows[] = {

@@ -1,7 +1,6 @@
 // Address spaces, pagemaps and pages.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -11,14 +10,14 @@ namespace {
 
 using Unsigned = unsigned long long;
 
-std::string mm_name(const Task& task) { return CheckedImages::name_of_image("MM", task.pid); }
+std::string mm_name(const Task& task) { return image_name("MM", task.pid); }
 
-std::string field_of(std::size_t index, const char* field) { return sentence("vmas[%zu].%s", index, field); }
+std::string field_of(std::size_t index, const char* field) { return format("vmas[%zu].%s", index, field); }
 
 void find_missing_mm(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running())
     if (!set.has(mm_name(*task)) && !set.is_cut)
-      report({mm_name(*task)}, sentence("this image is missing: task %u has no address space", task->pid));
+      report({mm_name(*task)}, format("this image is missing: task %u has no address space", task->pid));
 }
 
 bool has_mappings(const CheckedImages& set, const Task& task) {
@@ -27,9 +26,8 @@ bool has_mappings(const CheckedImages& set, const Task& task) {
 
 void find_no_mappings(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running())
-    if (has_mappings(set, *task) && task->memory.mappings.empty() &&
-        !set.is_damaged(CheckedImages::name_of_image("VMAS", task->pid)))
-      report({mm_name(*task), 0, "vmas"}, sentence("task %u has no mapping", task->pid));
+    if (has_mappings(set, *task) && task->memory.mappings.empty() && !set.is_damaged(image_name("VMAS", task->pid)))
+      report({mm_name(*task), 0, "vmas"}, format("task %u has no mapping", task->pid));
 }
 
 void find_bad_bounds(const CheckedImages& set, const Reporter& report) {
@@ -38,10 +36,26 @@ void find_bad_bounds(const CheckedImages& set, const Reporter& report) {
       const Mapping& mapping = task->memory.mappings[i];
       if (mapping.start >= mapping.end)
         report({mm_name(*task), 0, field_of(i, "end")},
-               sentence("0x%llx is not behind the start, 0x%llx", Unsigned{mapping.end}, Unsigned{mapping.start}));
+               format("0x%llx is not behind the start, 0x%llx", Unsigned{mapping.end}, Unsigned{mapping.start}));
       else if ((mapping.start | mapping.end) % set.page_size() != 0)
         report({mm_name(*task), 0, field_of(i, "start")},
-               sentence("0x%llx to 0x%llx is not whole pages", Unsigned{mapping.start}, Unsigned{mapping.end}));
+               format("0x%llx to 0x%llx is not whole pages", Unsigned{mapping.start}, Unsigned{mapping.end}));
+      else if (mapping.pgoff % set.page_size() != 0)
+        report({mm_name(*task), 0, field_of(i, "pgoff")},
+               format("%llu does not begin at a page", Unsigned{mapping.pgoff}));
+    }
+}
+
+void find_bad_flags(const CheckedImages& set, const Reporter& report) {
+  constexpr std::uint32_t type_bits = 0xf,
+                          known[] = {1, 2, 3, 8};  // MAP_SHARED, _PRIVATE, _SHARED_VALIDATE, _DROPPABLE
+  for (const Task* const task : set.running())
+    for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
+      const Mapping& mapping = task->memory.mappings[i];
+      if (mapping.kind() != Mapping::Kind::guard &&
+          std::ranges::find(known, mapping.flags & type_bits) == std::end(known))
+        report({mm_name(*task), 0, field_of(i, "flags")},
+               format("0x%x is neither MAP_SHARED nor MAP_PRIVATE", mapping.flags));
     }
 }
 
@@ -63,7 +77,7 @@ void find_bad_addresses(const CheckedImages& set, const Reporter& report) {
     const Space& space = task->memory;
     const auto look = [&](const char* field, std::uint64_t address) {
       if (address < smallest_page)
-        report({mm_name(*task), 0, field}, sentence("0x%llx is in the page at 0", Unsigned{address}));
+        report({mm_name(*task), 0, field}, format("0x%llx is in the page at 0", Unsigned{address}));
     };
     if (space.start_stack != 0) look("mm_start_stack", space.start_stack);
     for (const auto& [begin_name, end_name, begin, end, may_be_empty] : pairs) {
@@ -72,7 +86,7 @@ void find_bad_addresses(const CheckedImages& set, const Reporter& report) {
       look(end_name, space.*end);
       if (space.*begin > space.*end || (space.*begin == space.*end && !may_be_empty))
         report({mm_name(*task), 0, end_name},
-               sentence("0x%llx is not behind %s, 0x%llx", Unsigned{space.*end}, begin_name, Unsigned{space.*begin}));
+               format("0x%llx is not behind %s, 0x%llx", Unsigned{space.*end}, begin_name, Unsigned{space.*begin}));
     }
   }
 }
@@ -88,13 +102,13 @@ void find_registers(const CheckedImages& set, const Reporter& report) {
     for (const Thread& thread : task->threads) {
       const auto core = set.cores.find(thread.tid);
       if (core == set.cores.end() || !core->second.code || (*core->second.code | *core->second.stack) == 0) continue;
-      const std::string name = CheckedImages::name_of_image("CORE", thread.tid);
+      const std::string name = image_name("CORE", thread.tid);
       if (!is_mapped(*core->second.code))
-        report({name, 0}, sentence("thread %u runs at 0x%llx, where task %u has no mapping", thread.tid,
-                                   Unsigned{*core->second.code}, task->pid));
+        report({name, 0}, format("thread %u runs at 0x%llx, where task %u has no mapping", thread.tid,
+                                 Unsigned{*core->second.code}, task->pid));
       else if (!is_mapped(*core->second.stack))
-        report({name, 0}, sentence("thread %u has its stack at 0x%llx, where task %u has no mapping", thread.tid,
-                                   Unsigned{*core->second.stack}, task->pid));
+        report({name, 0}, format("thread %u has its stack at 0x%llx, where task %u has no mapping", thread.tid,
+                                 Unsigned{*core->second.stack}, task->pid));
     }
   }
 }
@@ -108,12 +122,12 @@ void find_overlaps(const CheckedImages& set, const Reporter& report) {
       if (mapping.kind() == Mapping::Kind::guard) continue;
       if (mapping.start < start)
         report({mm_name(*task), 0, field_of(i, "start")},
-               sentence("0x%llx stands behind 0x%llx: mappings are in ascending order", Unsigned{mapping.start},
-                        Unsigned{start}));
+               format("0x%llx stands behind 0x%llx: mappings are in ascending order", Unsigned{mapping.start},
+                      Unsigned{start}));
       else if (mapping.start < end)
         report({mm_name(*task), 0, field_of(i, "start")},
-               sentence("0x%llx lies in the mapping before it, which ends at 0x%llx", Unsigned{mapping.start},
-                        Unsigned{end}));
+               format("0x%llx lies in the mapping before it, which ends at 0x%llx", Unsigned{mapping.start},
+                      Unsigned{end}));
       start = mapping.start;
       end = std::max(end, mapping.end);
     }
@@ -135,16 +149,16 @@ void find_mapped_files(const CheckedImages& set, const Reporter& report) {
       if (set.find_file(type, id) || set.lacks_files(type)) continue;
       if (type == type_memfd && set.find_file(type_reg, id)) continue;
       if (type == type_reg && (set.find_file(type_memfd, id) || set.find_file(16, id))) continue;  // 16: a plugin's
-      report({mm_name(*task), 0, field_of(i, "shmid")}, sentence("the file mapped at 0x%llx, %s, is not in the images",
-                                                                 Unsigned{mapping.start}, file_text(type, id).c_str()));
+      report({mm_name(*task), 0, field_of(i, "shmid")}, format("the file mapped at 0x%llx, %s, is not in the images",
+                                                               Unsigned{mapping.start}, file_text(type, id).c_str()));
     }
 }
 
 void find_programs(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running())
     if (has_mappings(set, *task) && !set.find_file(type_reg, task->memory.exe_id) && !set.lacks_files(type_reg))
-      report({mm_name(*task), 0, "exe_file_id"}, sentence("the program of task %u, %s, is not in the images", task->pid,
-                                                          file_text(type_reg, task->memory.exe_id).c_str()));
+      report({mm_name(*task), 0, "exe_file_id"}, format("the program of task %u, %s, is not in the images", task->pid,
+                                                        file_text(type_reg, task->memory.exe_id).c_str()));
 }
 
 void find_shared_pages(const CheckedImages& set, const Reporter& report) {
@@ -159,8 +173,8 @@ void find_shared_pages(const CheckedImages& set, const Reporter& report) {
       const bool is_sysv = task->memory.mappings[i].kind() == Mapping::Kind::sysv;
       if (is_sysv && !set.has_segment(static_cast<std::uint32_t>(object->id))) continue;  // another rule
       if (is_sysv && set.has_segment_inline(static_cast<std::uint32_t>(object->id))) continue;
-      report({name}, sentence("this image is missing: task %u maps the shared object at 0x%llx", task->pid,
-                              Unsigned{task->memory.mappings[i].start}));
+      report({name}, format("this image is missing: task %u maps the shared object at 0x%llx", task->pid,
+                            Unsigned{task->memory.mappings[i].start}));
     }
 }
 
@@ -168,19 +182,18 @@ void find_segments(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running())
     for (std::size_t i = 0; i < task->memory.mappings.size(); ++i) {
       const Mapping& mapping = task->memory.mappings[i];
-      const std::string name = CheckedImages::name_of_image("IPCNS_SHM", task->ids.ipc_ns);
+      const std::string name = image_name("IPCNS_SHM", task->ids.ipc_ns);
       if (mapping.kind() != Mapping::Kind::sysv || set.is_damaged(name)) continue;
       if (!set.has_segment(static_cast<std::uint32_t>(mapping.shmid)))
         report({mm_name(*task), 0, field_of(i, "shmid")},
-               sentence("the System V segment %llu is not in %s", Unsigned{mapping.shmid}, name.c_str()));
+               format("the System V segment %llu is not in %s", Unsigned{mapping.shmid}, name.c_str()));
     }
   if (set.memories.empty()) return;
   set.each("IPCNS_SHM", [&](const std::string& image, std::uint64_t entry, const Record& segment) {
     const std::uint32_t id = segment.inner("desc").id("id");
     const std::string pages = pagemap_name({true, id});
     if (segment.number("in_pagemaps") != 0 && !set.has(pages) && !set.is_cut)
-      report({image, entry, "in_pagemaps"},
-             sentence("%s, with the bytes of segment %u, is missing", pages.c_str(), id));
+      report({image, entry, "in_pagemaps"}, format("%s, with the bytes of segment %u, is missing", pages.c_str(), id));
   });
 }
 
@@ -192,13 +205,13 @@ void find_memfds(const CheckedImages& set, const Reporter& report) {
   for (const SeenFile& file : set.files())
     if (file.type == type_memfd && !inodes.contains(file.record.number("inode_id")) && !set.is_damaged("memfd.img"))
       report({std::string{file.image}, file.entry, "memfd.inode_id"},
-             sentence("memfd.img has no memfd %llu", Unsigned{file.record.number("inode_id")}));
+             format("memfd.img has no memfd %llu", Unsigned{file.record.number("inode_id")}));
   if (set.memories.empty()) return;
   set.each("MEMFD_INODE", [&](const std::string& image, std::uint64_t entry, const Record& inode) {
     const std::string pages = pagemap_name({true, inode.id("shmid")});
     if (!set.has(pages) && !set.is_cut)
       report({image, entry, "shmid"},
-             sentence("%s, with the bytes of %s, is missing", pages.c_str(), quoted(inode.text("name")).c_str()));
+             format("%s, with the bytes of %s, is missing", pages.c_str(), quoted(inode.text("name")).c_str()));
   });
 }
 
@@ -207,8 +220,8 @@ void find_lazy(const CheckedImages& set, const Reporter& report) {
   for (const auto& [id, memory] : set.memories)
     if (memory.nr_lazy_only > 0)
       report.need({pagemap_name(id)},
-                  sentence("%llu pages were left on the source: the restore needs --lazy-pages and it",
-                           Unsigned{memory.nr_lazy_only}));
+                  format("%llu pages were left on the source: the restore needs --lazy-pages and it",
+                         Unsigned{memory.nr_lazy_only}));
 }
 
 // In an archive whose link leads out of it. In a directory it is another rule.
@@ -217,8 +230,8 @@ void find_parent_elsewhere(const CheckedImages& set, const Reporter& report) {
   for (const auto& [id, memory] : set.memories)
     if (memory.nr_parent > 0)
       report.need({pagemap_name(id)},
-                  sentence("%llu pages are in the parent, which is not in here: name it with --parent",
-                           Unsigned{memory.nr_parent}));
+                  format("%llu pages are in the parent, which is not in here: name it with --parent",
+                         Unsigned{memory.nr_parent}));
   const auto has_pages_there = [](const auto& one) { return one.second.nr_parent > 0; };
   if (!set.memories.empty() && std::ranges::none_of(set.memories, has_pages_there))
     report.need({"parent"}, "CRIU opens the parent, which is not in here, though no pages are in it");
@@ -235,8 +248,8 @@ void find_statistics(const CheckedImages& set, const Reporter& report) {
   }
   const std::uint64_t written = dump.number("pages_written") + dump.number("shpages_written");
   if (written > present + shared)
-    report({"stats-dump", 0, "dump.pages_written"}, sentence("the dump wrote %llu pages, and the pagemaps have %llu",
-                                                             Unsigned{written}, Unsigned{present + shared}));
+    report({"stats-dump", 0, "dump.pages_written"}, format("the dump wrote %llu pages, and the pagemaps have %llu",
+                                                           Unsigned{written}, Unsigned{present + shared}));
 }
 
 constexpr RuleRow rows[] = {

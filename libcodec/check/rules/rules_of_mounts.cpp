@@ -1,7 +1,6 @@
 // Mount namespaces.
 #include <map>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -22,9 +21,9 @@ std::set<std::uint32_t> mount_namespaces(const CheckedImages& set) {
 
 void find_missing_mounts(const CheckedImages& set, const Reporter& report) {
   for (const std::uint32_t id : mount_namespaces(set)) {
-    const std::string name = CheckedImages::name_of_image("MNTS", id);
+    const std::string name = image_name("MNTS", id);
     if (!set.has(name) && !set.is_cut)
-      report({name}, sentence("this image is missing: tasks are in mount namespace %u", id));
+      report({name}, format("this image is missing: tasks are in mount namespace %u", id));
   }
 }
 
@@ -55,8 +54,8 @@ void find_parents(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t parent = mount.id("parent_mnt_id");
     const std::string_view point = mount.text("mountpoint");
     if (!is_root(point) && !parents.contains(parent) && !set.is_damaged(image))
-      report({image, entry, "parent_mnt_id"}, sentence("the parent %u of mount %u, %s, is not in the image", parent,
-                                                       mount.id("mnt_id"), quoted(point).c_str()));
+      report({image, entry, "parent_mnt_id"}, format("the parent %u of mount %u, %s, is not in the image", parent,
+                                                     mount.id("mnt_id"), quoted(point).c_str()));
   });
 }
 
@@ -78,9 +77,9 @@ void find_circles(const CheckedImages& set, const Reporter& report) {
     const bool is_tops = parents.at(at) == at && at != mount.id("mnt_id");  // told at that one
     if (is_tops) seen.erase(at);
     if (!is_top && !is_tops)
-      report({image, entry, "parent_mnt_id"}, sentence("mount %u, where %s is mounted in the end, is on %s", at,
-                                                       quoted(mount.text("mountpoint")).c_str(),
-                                                       parents.at(at) == at ? "itself" : "a mount that is on it"));
+      report({image, entry, "parent_mnt_id"},
+             format("mount %u, where %s is mounted in the end, is on %s", at, quoted(mount.text("mountpoint")).c_str(),
+                    parents.at(at) == at ? "itself" : "a mount that is on it"));
   });
 }
 
@@ -88,7 +87,7 @@ void find_twice(const CheckedImages& set, const Reporter& report) {
   std::map<std::string, std::set<std::uint32_t>> seen;
   set.each("MNTS", [&](const std::string& image, std::uint64_t entry, const Record& mount) {
     if (!seen[image].insert(mount.id("mnt_id")).second)
-      report({image, entry, "mnt_id"}, sentence("mount %u is here for the second time", mount.id("mnt_id")));
+      report({image, entry, "mnt_id"}, format("mount %u is here for the second time", mount.id("mnt_id")));
   });
 }
 
@@ -104,10 +103,10 @@ void find_tmpfs(const CheckedImages& set, const Reporter& report) {
     if (mount.number("fstype") != tmpfs || mount.text("root") != "/" || outside.contains(device)) return;
     if (mount.number("with_plugin") != 0 || mount.number("deleted") != 0 || seen[device]) return;
     seen[device] = true;
-    const std::string name = sentence("tmpfs-dev-%u.tar.gz.img", device);
-    if (!set.has(name) && !set.has(sentence("tmpfs-%u.tar.gz.img", mount.id("mnt_id"))) && !set.is_cut)
-      report({name}, sentence("this image is missing: %s, entry %llu, is a tmpfs, %s", image.c_str(),
-                              static_cast<unsigned long long>(entry), quoted(mount.text("mountpoint")).c_str()));
+    const std::string name = image_name("TMPFS_DEV", device);
+    if (!set.has(name) && !set.has(image_name("TMPFS_IMG", mount.id("mnt_id"))) && !set.is_cut)
+      report({name}, format("this image is missing: %s, entry %llu, is a tmpfs, %s", image.c_str(),
+                            static_cast<unsigned long long>(entry), quoted(mount.text("mountpoint")).c_str()));
   });
 }
 
@@ -118,16 +117,16 @@ void find_autofs(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t device = mount.id("root_dev");
     const bool is_outside = mount.has("ext_key") || mount.number("ext_mount") != 0;
     if (mount.number("fstype") != autofs || is_outside || !seen.insert(device).second) return;
-    const std::string name = CheckedImages::name_of_image("AUTOFS", device);
+    const std::string name = image_name("AUTOFS", device);
     if (set.is_damaged(name) || set.is_cut) return;
     const Record state = set.first("AUTOFS", device);
     const auto master = static_cast<std::uint32_t>(state.number("pgrp"));
     if (!state)
-      report({name}, sentence("this image is missing: %s, entry %llu, is an autofs, %s", image.c_str(),
-                              static_cast<unsigned long long>(entry), quoted(mount.text("mountpoint")).c_str()));
+      report({name}, format("this image is missing: %s, entry %llu, is an autofs, %s", image.c_str(),
+                            static_cast<unsigned long long>(entry), quoted(mount.text("mountpoint")).c_str()));
     else if (static_cast<std::int64_t>(state.number("fd")) >= 0 && !set.checkpoint.find_task(master))
-      report({name, 0, "pgrp"}, sentence("task %u, which mounts below %s, is not in the tree", master,
-                                         quoted(mount.text("mountpoint")).c_str()));
+      report({name, 0, "pgrp"}, format("task %u, which mounts below %s, is not in the tree", master,
+                                       quoted(mount.text("mountpoint")).c_str()));
   });
 }
 
@@ -153,7 +152,7 @@ void find_files(const CheckedImages& set, const Reporter& report) {
   if (mount_namespaces(set).empty()) return;
   std::set<std::uint32_t> known;
   for (const std::uint32_t id : mount_namespaces(set)) {
-    const std::string name = CheckedImages::name_of_image("MNTS", id);
+    const std::string name = image_name("MNTS", id);
     if (!set.has(name) || set.is_damaged(name)) return;
   }
   set.each("MNTS", [&](const std::string&, std::uint64_t, const Record& mount) { known.insert(mount.id("mnt_id")); });
@@ -163,7 +162,7 @@ void find_files(const CheckedImages& set, const Reporter& report) {
       const auto mount = static_cast<std::int64_t>(record.number("mnt_id"));
       if (record.has("mnt_id") && mount >= 0 && !known.contains(static_cast<std::uint32_t>(mount)))
         report({std::string{file.image}, file.entry, where + "mnt_id"},
-               sentence("mount %lld, where %s is, is not in the images", static_cast<long long>(mount), what.c_str()));
+               format("mount %lld, where %s is, is not in the images", static_cast<long long>(mount), what.c_str()));
     };
     const std::string_view name = file.record.text("name");
     const bool has_path = file.type == type_unix && !name.empty() && name.front() != '\0';

@@ -1,7 +1,6 @@
 // Namespaces but for mounts.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/namespace_kinds.hpp"
 #include "model/file_types.hpp"
@@ -23,9 +22,9 @@ void find_nested(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t differing = differing_namespaces(task->ids, parent->ids) & ~allowed;
     for (const NamespaceKind& kind : namespace_kinds())
       if (differing & kind.bit)
-        report({CheckedImages::name_of_image("IDS", task->pid), 0},
-               sentence("task %u is in %s namespace %u, its parent in %u: CRIU can't make that one within the tree",
-                        task->pid, kind.name, task->ids.*kind.id, parent->ids.*kind.id));
+        report({image_name("IDS", task->pid), 0},
+               format("task %u is in %s namespace %u, its parent in %u: CRIU can't make that one within the tree",
+                      task->pid, kind.name, task->ids.*kind.id, parent->ids.*kind.id));
   }
 }
 
@@ -34,17 +33,17 @@ void find_init(const CheckedImages& set, const Reporter& report) {
   const Task* const root = set.root_task();
   if (!root || root->pid == 1 || !(set.own_namespaces() & new_pids)) return;
   if (!set.first("PIDNS", root->ids.pid_ns).has("ext_key") && !set.is_damaged("inventory.img"))
-    report({"pstree.img", 0, "pid"}, sentence("the root task is %u, and first in pid namespace %u, where CRIU wants 1",
-                                              root->pid, root->ids.pid_ns));
+    report({"pstree.img", 0, "pid"}, format("the root task is %u, and first in pid namespace %u, where CRIU wants 1",
+                                            root->pid, root->ids.pid_ns));
 }
 
 void find_missing_settings(const CheckedImages& set, const Reporter& report) {
   const Task* const root = set.root_task();
   if (!root || set.is_cut) return;
   const auto want = [&](std::uint32_t bit, const char* kind, std::uint32_t id, const char* what) {
-    const std::string name = CheckedImages::name_of_image(kind, id);
+    const std::string name = image_name(kind, id);
     if (set.own_namespaces() & bit && !set.has(name))
-      report({name}, sentence("this image is missing: the tree has its own %s namespace", what));
+      report({name}, format("this image is missing: the tree has its own %s namespace", what));
   };
   want(new_uts, "UTSNS", root->ids.uts_ns, "uts");
   want(new_ipc, "IPC_VAR", root->ids.ipc_ns, "ipc");
@@ -64,20 +63,20 @@ std::set<std::uint32_t> own_networks(const CheckedImages& set) {
 // CRIU takes a missing image for one of an older release and leaves the network as it is made.
 void find_missing_network(const CheckedImages& set, const Reporter& report) {
   for (const std::uint32_t id : own_networks(set)) {
-    const std::string devices = CheckedImages::name_of_image("NETDEV", id);
-    const std::string settings = CheckedImages::name_of_image("NETNS", id);
+    const std::string devices = image_name("NETDEV", id);
+    const std::string settings = image_name("NETNS", id);
     const bool has_devices = set.has(devices), has_settings = set.has(settings);
-    const std::string addresses = CheckedImages::name_of_image("IFADDR", id);
+    const std::string addresses = image_name("IFADDR", id);
     if (set.first("NETNS", id).has("ext_key")) continue;
     if (has_settings && !has_devices && set.has(addresses))
       report({devices}, "this image is missing: the devices will not be there");
     if (has_devices && !has_settings && set.has_time_namespaces())
       report({settings}, "this image is missing: the settings will not be there");
     for (const char* const kind : {"IFADDR", "ROUTE", "ROUTE6", "RULE"}) {
-      const std::string name = CheckedImages::name_of_image(kind, id);
+      const std::string name = image_name(kind, id);
       const bool is_new = std::string_view{kind} == "ROUTE6" || std::string_view{kind} == "RULE";
       if (has_devices && !set.has(name) && (!is_new || set.has_time_namespaces()))
-        report({name}, sentence("this image is missing: what network namespace %u has of it will not be there", id));
+        report({name}, format("this image is missing: what network namespace %u has of it will not be there", id));
     }
   }
 }
@@ -87,10 +86,10 @@ void find_empty_networks(const CheckedImages& set, const Reporter& report) {
   const bool has_any = std::ranges::any_of(
       set.images, [](const auto& one) { return one.first.starts_with("netns-") || one.first.starts_with("netdev-"); });
   for (const std::uint32_t id : own_networks(set)) {
-    const auto has = [&](const char* kind) { return set.has(CheckedImages::name_of_image(kind, id)); };
+    const auto has = [&](const char* kind) { return set.has(image_name(kind, id)); };
     if (has("NETNS") || has("NETDEV") || has("IFADDR")) continue;
-    if (has_any) report({}, sentence("network namespace %u has no image, and another has", id), Severity::loss);
-    else report({}, sentence("network namespace %u has no image: an engine sets it up, or its images are lost", id));
+    if (has_any) report({}, format("network namespace %u has no image, and another has", id), Severity::loss);
+    else report({}, format("network namespace %u has no image: an engine sets it up, or its images are lost", id));
   }
 }
 
@@ -99,7 +98,7 @@ void find_missing_clocks(const CheckedImages& set, const Reporter& report) {
   const Task* const root = set.root_task();
   if (!root || set.running().empty() || root->ids.time_ns == 0 || set.is_cut) return;
   if (set.own_namespaces() & new_time) return;  // another rule
-  if (!set.has("timens-0.img") && !set.has(CheckedImages::name_of_image("TIMENS", root->ids.time_ns)))
+  if (!set.has("timens-0.img") && !set.has(image_name("TIMENS", root->ids.time_ns)))
     report({"timens-0.img"}, "this image is missing: monotonic clocks will jump to those of the machine");
 }
 
@@ -121,7 +120,7 @@ void find_sockets(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t id = has_namespace ? file.record.id("ns_id") : 0;
     if (id != 0 && !known.contains(id))
       report({std::string{file.image}, file.entry, "ns_id"},
-             sentence("network namespace %u, where the socket is, is not in the images", id));
+             format("network namespace %u, where the socket is, is not in the images", id));
   }
 }
 
@@ -139,7 +138,7 @@ void find_files(const CheckedImages& set, const Reporter& report) {
     if (kind == namespace_kinds().end() || kind->id == &Ids::cgroup_ns || known.contains({bit, 0})) continue;
     if (!known.contains({bit, id}) && !(bit == new_net && networks.contains(id)))
       report({std::string{file.image}, file.entry, "nsf.ns_id"},
-             sentence("%s namespace %u, which is open, is of no task", kind->name, id));
+             format("%s namespace %u, which is open, is of no task", kind->name, id));
   }
 }
 
@@ -149,9 +148,9 @@ void find_neighbours(const CheckedImages& set, const Reporter& report) {
   set.each("NETNS", [&](const std::string& image, std::uint64_t entry, const Record& netns) {
     netns.each("nsids", [&](const Record& other) {
       if (!known.contains(other.id("target_ns_id")) && !set.is_cut)
-        report({image, entry, "nsids.target_ns_id"},
-               sentence("network namespace %u, which it knows by a number, is not in the images",
-                        other.id("target_ns_id")));
+        report(
+            {image, entry, "nsids.target_ns_id"},
+            format("network namespace %u, which it knows by a number, is not in the images", other.id("target_ns_id")));
     });
   });
 }
@@ -161,9 +160,9 @@ void find_external(const CheckedImages& set, const Reporter& report) {
     set.each(kind, [&](const std::string& image, std::uint64_t entry, const Record& record) {
       const std::string_view key = record.text("ext_key");
       if (record.has("ext_key") && !set.is_inherited(key))
-        report.need({image, entry, "ext_key"}, sentence("the %s namespace comes from outside: the restore needs "
-                                                        "--inherit-fd fd[N]:%s",
-                                                        what, visible(key).c_str()));
+        report.need({image, entry, "ext_key"}, format("the %s namespace comes from outside: the restore needs "
+                                                      "--inherit-fd fd[N]:%s",
+                                                      what, visible(key).c_str()));
     });
   };
   look("NETNS", "network");

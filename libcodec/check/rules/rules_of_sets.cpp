@@ -1,7 +1,6 @@
 // What there is: the set as a whole, and images that can't be read.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
 namespace critpipe {
@@ -12,7 +11,7 @@ void find_other_kinds(const CheckedImages& set, const Reporter& report) {
   for (const auto& [name, image] : set.images)
     if (image.is_other_kind)
       report({name},
-             sentence("it holds a %.*s image", static_cast<int>(image.kind->name.size()), image.kind->name.data()),
+             format("it holds a %.*s image", static_cast<int>(image.kind->name.size()), image.kind->name.data()),
              name.starts_with("stats-") || name == "irmap-cache" ? Severity::warning : Severity::error);
 }
 
@@ -40,7 +39,7 @@ void find_old_inventory(const CheckedImages& set, const Reporter& report) {
   const std::uint64_t version = inventory.number("img_version");
   if (version < 1 || version > 3)
     report({"inventory.img", 0, "img_version"},
-           sentence("version %llu; CRIU reads 1 to 3", static_cast<unsigned long long>(version)));
+           format("version %llu; CRIU reads 1 to 3", static_cast<unsigned long long>(version)));
   if (inventory.number("fdinfo_per_id") == 0)
     report({"inventory.img", 0, "fdinfo_per_id"}, "it is not set, as before CRIU 1.0: \"Too old image\"");
 }
@@ -64,7 +63,7 @@ void find_wrong_version(const CheckedImages& set, const Reporter& report) {
   if (!inventory || inventory.number("img_version") == version_of_blocks) return;
   const auto version = static_cast<unsigned long long>(inventory.number("img_version"));
   if (inventory.number("compress") != 0 || has_blocks(set))
-    report({"inventory.img", 0, "img_version"}, sentence("version %llu, but pages are compressed", version));
+    report({"inventory.img", 0, "img_version"}, format("version %llu, but pages are compressed", version));
 }
 
 void find_compression(const CheckedImages& set, const Reporter& report) {
@@ -72,7 +71,7 @@ void find_compression(const CheckedImages& set, const Reporter& report) {
   const Record inventory = set.first("INVENTORY");
   const std::uint64_t mode = inventory.number("compress");
   if (mode > last_mode)
-    report({"inventory.img", 0, "compress"}, sentence("way %llu is not known", static_cast<unsigned long long>(mode)));
+    report({"inventory.img", 0, "compress"}, format("way %llu is not known", static_cast<unsigned long long>(mode)));
   const bool is_new = inventory.number("img_version") == version_of_blocks;
   if (inventory && is_new && mode == 0 && has_blocks(set))
     report({"inventory.img", 0, "compress"}, "it says that no pages are compressed, but some are", Severity::warning);
@@ -85,8 +84,8 @@ void find_wrong_heads(const CheckedImages& set, const Reporter& report) {
   for (const auto& [name, image] : set.images) {
     if (name == "inventory.img" || image.head == Head::none || image.head == Head::service) continue;
     if ((image.head == Head::bare) == (version == 1)) continue;
-    report({name}, sentence("its head is of %s version than %llu, the inventory's",
-                            version == 1 ? "a later" : "an earlier", static_cast<unsigned long long>(version)));
+    report({name}, format("its head is of %s version than %llu, the inventory's",
+                          version == 1 ? "a later" : "an earlier", static_cast<unsigned long long>(version)));
   }
 }
 
@@ -155,18 +154,18 @@ void find_unseen(const CheckedImages& set, const Reporter& report) {
     sockets += type_name(file.type) == "INETSK";
   }
   for (const auto& [tid, core] : set.cores) profiles += !core.lsm_profile.empty();
-  report({}, sentence("not looked at: whether %zu %s free, and the processor has what the programs use", threads,
-                      threads == 1 ? "pid is" : "pids are"));
+  report({}, format("not looked at: whether %zu %s free, and the processor has what the programs use", threads,
+                    threads == 1 ? "pid is" : "pids are"));
   if (regular > 0)
     report({"files.img"},
-           sentence("not looked at: whether %zu file%s there with %s size%s", regular, regular == 1 ? " is" : "s are",
-                    regular == 1 ? "its" : "their", regular == 1 ? "" : "s"));
+           format("not looked at: whether %zu file%s there with %s size%s", regular, regular == 1 ? " is" : "s are",
+                  regular == 1 ? "its" : "their", regular == 1 ? "" : "s"));
   if (sockets > 0)
-    report({"files.img"}, sentence("not looked at: whether the addresses of %zu socket%s are there and free", sockets,
-                                   sockets == 1 ? "" : "s"));
+    report({"files.img"}, format("not looked at: whether the addresses of %zu socket%s are there and free", sockets,
+                                 sockets == 1 ? "" : "s"));
   if (profiles > 0)
-    report({}, sentence("not looked at: whether the security module knows the profile%s of %zu thread%s",
-                        profiles == 1 ? "" : "s", profiles, profiles == 1 ? "" : "s"));
+    report({}, format("not looked at: whether the security module knows the profile%s of %zu thread%s",
+                      profiles == 1 ? "" : "s", profiles, profiles == 1 ? "" : "s"));
 }
 
 constexpr RuleRow rows[] = {

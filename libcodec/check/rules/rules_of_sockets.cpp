@@ -1,5 +1,4 @@
 // Sockets, their peers and what waits in them.
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -19,14 +18,14 @@ void find_peers(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t peer = file.record.id("peer");
     if (peer != 0 && !inodes.contains(peer) && !(file.record.number("uflags") & external_flag))
       report({std::string{file.image}, file.entry, "usk.peer"},
-             sentence("the peer %u of unix socket %u is not in the images", peer, file.record.id("ino")));
+             format("the peer %u of unix socket %u is not in the images", peer, file.record.id("ino")));
   }
 }
 
 void find_external_sockets(const CheckedImages& set, const Reporter& report) {
   for (const SeenFile& file : set.files())
     if (file.type == type_unix && file.record.number("uflags") & external_flag && !set.plan.ext_unix_sk &&
-        !set.is_inherited(sentence("socket:[%u]", file.record.id("ino"))))
+        !set.is_inherited(format("socket:[%u]", file.record.id("ino"))))
       report.need(
           {std::string{file.image}, file.entry, "usk.uflags"},
           "a unix socket from outside, " + quoted(file.record.text("name")) + ": the restore needs --ext-unix-sk");
@@ -46,18 +45,18 @@ void find_connections(const CheckedImages& set, const Reporter& report) {
   if (first)
     report.need(
         {std::string{first->image}, first->entry, "isk.state"},
-        sentence("%llu TCP socket%s connected: the restore needs --tcp-established, or --tcp-close to drop %s",
-                 static_cast<unsigned long long>(count), count == 1 ? " is" : "s are", count == 1 ? "it" : "them"));
+        format("%llu TCP socket%s connected: the restore needs --tcp-established, or --tcp-close to drop %s",
+               static_cast<unsigned long long>(count), count == 1 ? " is" : "s are", count == 1 ? "it" : "them"));
 }
 
 void find_streams(const CheckedImages& set, const Reporter& report) {
   if (set.plan.tcp_close || set.first("INVENTORY").number("tcp_close") != 0) return;
   for (const SeenFile& file : set.files()) {
-    const std::string name = CheckedImages::name_of_image("TCP_STREAM", file.record.id("ino"));
+    const std::string name = image_name("TCP_STREAM", file.record.id("ino"));
     if (is_connected(file) && !set.has(name) && !set.is_cut)
-      report({name}, sentence("this image is missing: %.*s, entry %llu, is a connected TCP socket",
-                              static_cast<int>(file.image.size()), file.image.data(),
-                              static_cast<unsigned long long>(file.entry)));
+      report({name}, format("this image is missing: %.*s, entry %llu, is a connected TCP socket",
+                            static_cast<int>(file.image.size()), file.image.data(),
+                            static_cast<unsigned long long>(file.entry)));
   }
 }
 
@@ -65,7 +64,7 @@ void find_lone_streams(const CheckedImages& set, const Reporter& report) {
   if (set.lacks_files(type_inet) || !set.has_tasks()) return;
   std::set<std::string> known;
   for (const SeenFile& file : set.files())
-    if (file.type == type_inet) known.insert(CheckedImages::name_of_image("TCP_STREAM", file.record.id("ino")));
+    if (file.type == type_inet) known.insert(image_name("TCP_STREAM", file.record.id("ino")));
   for (const auto& [name, image] : set.images)
     if (name.starts_with("tcp-stream-") && !known.contains(name))
       report({name}, "no socket of the images has that inode");
@@ -76,8 +75,8 @@ void find_queues(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t owner = packet.id("id_for");
     if (!set.find_file(type_unix, owner) && !set.lacks_files(type_unix) && !set.has_file(owner))
       report({image, entry, "id_for"},
-             sentence("%llu bytes wait in %s, which is not in the images",
-                      static_cast<unsigned long long>(packet.number("length")), file_text(type_unix, owner).c_str()));
+             format("%llu bytes wait in %s, which is not in the images",
+                    static_cast<unsigned long long>(packet.number("length")), file_text(type_unix, owner).c_str()));
   });
 }
 
@@ -87,8 +86,8 @@ void find_rights(const CheckedImages& set, const Reporter& report) {
     packet.each("scm", [&](const Record& scm) {
       scm.each_number("rights", [&](std::uint64_t file) {
         if (!set.has_file(static_cast<std::uint32_t>(file)))
-          report({image, entry, "scm.rights"}, sentence("file %llu, which is sent to the socket, is not in the images",
-                                                        static_cast<unsigned long long>(file)));
+          report({image, entry, "scm.rights"}, format("file %llu, which is sent to the socket, is not in the images",
+                                                      static_cast<unsigned long long>(file)));
       });
     });
   });
@@ -100,7 +99,7 @@ void find_senders(const CheckedImages& set, const Reporter& report) {
   set.each("SK_QUEUES", [&](const std::string& image, std::uint64_t entry, const Record& packet) {
     const std::uint32_t pid = packet.inner("ucred").id("pid");
     if (pid != 0 && !set.has_pid(pid))
-      report({image, entry, "ucred.pid"}, sentence("task %u, which sent the packet, is not in the tree", pid),
+      report({image, entry, "ucred.pid"}, format("task %u, which sent the packet, is not in the tree", pid),
              set.severity_of_unknown_pid());
   });
 }

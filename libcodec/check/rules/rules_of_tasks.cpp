@@ -1,7 +1,6 @@
 // The tree of tasks, and what each of them has.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 
 namespace critpipe {
@@ -26,10 +25,10 @@ void find_unknown_parent(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t pid = task.id("pid"), ppid = task.id("ppid");
     const bool is_root = ppid == 0;
     if (is_root && has_root)
-      report({"pstree.img", entry, "ppid"}, sentence("task %u has no parent, and is not the first without one", pid));
+      report({"pstree.img", entry, "ppid"}, format("task %u has no parent, and is not the first without one", pid));
     has_root |= is_root;
     if (!is_root && (ppid == pid || !set.checkpoint.find_task(ppid)))
-      report({"pstree.img", entry, "ppid"}, sentence("the parent %u of task %u is not in the tree", ppid, pid));
+      report({"pstree.img", entry, "ppid"}, format("the parent %u of task %u is not in the tree", ppid, pid));
   });
 }
 
@@ -41,7 +40,7 @@ void find_late_parents(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t pid = task.id("pid"), ppid = task.id("ppid");
     const bool is_there = ppid != 0 && ppid != pid && set.checkpoint.find_task(ppid);
     if (is_there && !read.contains(ppid))
-      report({"pstree.img", entry, "ppid"}, sentence("the parent %u of task %u stands behind it", ppid, pid));
+      report({"pstree.img", entry, "ppid"}, format("the parent %u of task %u stands behind it", ppid, pid));
     read.insert(pid);
   });
 }
@@ -56,7 +55,7 @@ void find_twice(const CheckedImages& set, const Reporter& report) {
     task.each_number("threads", [&](std::uint64_t tid) {
       if (!seen.insert(static_cast<std::uint32_t>(tid)).second)
         report({"pstree.img", entry, "threads"},
-               sentence("thread %u is here for the second time", static_cast<unsigned>(tid)));
+               format("thread %u is here for the second time", static_cast<unsigned>(tid)));
     });
   });
 }
@@ -71,7 +70,7 @@ void find_no_leaders(const CheckedImages& set, const Reporter& report) {
     if (!task || !task->is_running() || core == set.cores.end() || !core->second.has_task) return;
     bool has_leader = false;
     record.each_number("threads", [&](std::uint64_t tid) { has_leader |= tid == pid; });
-    if (!has_leader) report({"pstree.img", entry, "threads"}, sentence("task %u is not among its own threads", pid));
+    if (!has_leader) report({"pstree.img", entry, "threads"}, format("task %u is not among its own threads", pid));
   });
 }
 
@@ -80,10 +79,10 @@ void find_missing_cores(const CheckedImages& set, const Reporter& report) {
   each_task(set, [&](std::uint64_t entry, const Record& task) {
     const std::uint32_t pid = task.id("pid");
     const auto want = [&](std::uint32_t tid, const char* what) {
-      const std::string name = CheckedImages::name_of_image("CORE", tid);
+      const std::string name = image_name("CORE", tid);
       if (set.has(name) || set.is_cut) return;
-      report({name}, sentence("this image is missing: pstree.img, entry %llu, has %s %u",
-                              static_cast<unsigned long long>(entry), what, tid));
+      report({name}, format("this image is missing: pstree.img, entry %llu, has %s %u",
+                            static_cast<unsigned long long>(entry), what, tid));
     };
     want(pid, "task");
     const auto core = set.cores.find(pid);
@@ -99,18 +98,18 @@ void find_incomplete_cores(const CheckedImages& set, const Reporter& report) {
     if (!task.in_tree) continue;
     const auto core = set.cores.find(task.pid);
     if (core == set.cores.end()) continue;
-    const std::string name = CheckedImages::name_of_image("CORE", task.pid);
+    const std::string name = image_name("CORE", task.pid);
     if (set.is_damaged(name)) continue;
-    if (!core->second.has_task) report({name, 0, "tc"}, sentence("task %u has no state, signals and name", task.pid));
+    if (!core->second.has_task) report({name, 0, "tc"}, format("task %u has no state, signals and name", task.pid));
     const bool has_threads = core->second.has_task && task.is_running();
     for (const Thread& thread : task.threads) {
       const auto own = set.cores.find(thread.tid);
       if (!has_threads || own == set.cores.end()) continue;
-      const std::string image = CheckedImages::name_of_image("CORE", thread.tid);
+      const std::string image = image_name("CORE", thread.tid);
       if (set.is_damaged(image)) continue;
-      if (!own->second.has_registers) report({image, 0}, sentence("thread %u has no registers", thread.tid));
+      if (!own->second.has_registers) report({image, 0}, format("thread %u has no registers", thread.tid));
       if (!own->second.has_thread)
-        report({image, 0, "thread_core"}, sentence("thread %u has no state of its own", thread.tid));
+        report({image, 0, "thread_core"}, format("thread %u has no state of its own", thread.tid));
     }
   }
 }
@@ -120,17 +119,17 @@ void find_mixed_machines(const CheckedImages& set, const Reporter& report) {
   const std::uint32_t first = set.cores.begin()->second.machine;
   for (const auto& [tid, core] : set.cores)
     if (core.machine != first)
-      report({CheckedImages::name_of_image("CORE", tid), 0, "mtype"},
-             "another machine than in " + CheckedImages::name_of_image("CORE", set.cores.begin()->first));
+      report({image_name("CORE", tid), 0, "mtype"},
+             "another machine than in " + image_name("CORE", set.cores.begin()->first));
 }
 
 void find_missing_ids(const CheckedImages& set, const Reporter& report) {
   for (const Task* const task : set.running()) {
-    const std::string name = CheckedImages::name_of_image("IDS", task->pid);
+    const std::string name = image_name("IDS", task->pid);
     const auto core = set.cores.find(task->pid);
     if (set.has(name) || set.is_cut || (core != set.cores.end() && core->second.has_ids)) continue;
     report({name},
-           sentence("this image is missing: which descriptors and namespaces task %u has is not known", task->pid));
+           format("this image is missing: which descriptors and namespaces task %u has is not known", task->pid));
   }
 }
 
@@ -141,7 +140,7 @@ void find_strangers(const CheckedImages& set, const Reporter& report) {
     for (const Thread& thread : task.threads) known.insert(thread.tid);
   for (const auto& [tid, core] : set.cores)
     if (!known.contains(tid))
-      report({CheckedImages::name_of_image("CORE", tid)}, sentence("pstree.img has no task or thread %u", tid),
+      report({image_name("CORE", tid)}, format("pstree.img has no task or thread %u", tid),
              set.severity_of_strangers());
 }
 
@@ -152,7 +151,7 @@ void find_shell_job(const CheckedImages& set, const Reporter& report) {
   if (set.checkpoint.find_task(root->sid)) return;
   report.need(
       {"pstree.img", 0, "sid"},
-      sentence("the root task %u is in session %u, which stays outside: it needs --shell-job", root->pid, root->sid));
+      format("the root task %u is in session %u, which stays outside: it needs --shell-job", root->pid, root->sid));
 }
 
 // The kernel wakes threads of the timer's own task only.
@@ -165,8 +164,8 @@ void find_timers(const CheckedImages& set, const Reporter& report) {
     for (const Thread& thread : task->threads) own.insert(thread.tid);
     for (const std::uint32_t tid : core->second.timer_threads)
       if (!own.contains(tid))
-        report({CheckedImages::name_of_image("CORE", task->pid), 0, "tc.timers.posix.notify_thread_id"},
-               sentence("thread %u, which a timer wakes, is none of task %u", tid, task->pid));
+        report({image_name("CORE", task->pid), 0, "tc.timers.posix.notify_thread_id"},
+               format("thread %u, which a timer wakes, is none of task %u", tid, task->pid));
   }
 }
 

@@ -1,5 +1,4 @@
 // Terminals.
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -21,7 +20,7 @@ void find_missing_info(const CheckedImages& set, const Reporter& report) {
   for (const SeenFile& file : set.files())
     if (file.type == type_tty && !known.contains(file.record.id("tty_info_id")))
       report({std::string{file.image}, file.entry, "tty.tty_info_id"},
-             sentence("tty-info.img has no terminal 0x%x", file.record.id("tty_info_id")));
+             format("tty-info.img has no terminal 0x%x", file.record.id("tty_info_id")));
 }
 
 void find_data(const CheckedImages& set, const Reporter& report) {
@@ -29,15 +28,15 @@ void find_data(const CheckedImages& set, const Reporter& report) {
   const std::set<std::uint32_t> known = known_terminals(set);
   set.each("TTY_DATA", [&](const std::string& image, std::uint64_t entry, const Record& data) {
     if (!known.contains(data.id("tty_id")) && !data.text("data").empty())
-      report({image, entry, "tty_id"}, sentence("tty-info.img has no terminal 0x%x: %zu bytes are lost",
-                                                data.id("tty_id"), data.text("data").size()));
+      report({image, entry, "tty_id"}, format("tty-info.img has no terminal 0x%x: %zu bytes are lost",
+                                              data.id("tty_id"), data.text("data").size()));
   });
 }
 
 void find_external(const CheckedImages& set, const Reporter& report) {
   set.each("TTY_INFO", [&](const std::string& image, std::uint64_t entry, const Record& info) {
     if (info.id("type") != external_terminal) return;
-    const std::string key = sentence("tty[%x:%x]", info.id("rdev"), info.id("dev"));
+    const std::string key = format("tty[%x:%x]", info.id("rdev"), info.id("dev"));
     if (!set.is_inherited(key))
       report.need({image, entry, "type"}, "a terminal from outside: the restore needs --inherit-fd fd[N]:" + key);
   });
@@ -76,10 +75,9 @@ void find_sessions(const CheckedImages& set, const Reporter& report) {
   each_of_session(set, [&](const std::string& image, std::uint64_t entry, const Record& info) {
     const std::uint32_t sid = info.id("sid"), pgrp = info.id("pgrp");
     if (!sessions.leaders.contains(sid)) {
-      if (is_master(info))
-        report({image, entry, "sid"}, sentence("no task leads session %u, whose terminal it is", sid));
+      if (is_master(info)) report({image, entry, "sid"}, format("no task leads session %u, whose terminal it is", sid));
     } else if (pgrp != 0 && !sessions.groups.contains({sid, pgrp})) {
-      report({image, entry, "pgrp"}, sentence("group %u, which has the terminal, is not in session %u", pgrp, sid));
+      report({image, entry, "pgrp"}, format("group %u, which has the terminal, is not in session %u", pgrp, sid));
     }
   });
 }
@@ -93,7 +91,17 @@ void find_outer_sessions(const CheckedImages& set, const Reporter& report) {
     const std::uint32_t sid = info.id("sid");
     if (!sessions.leaders.contains(sid) && !is_master(info) && !(root && root->sid == sid))
       report.need({image, entry, "sid"},
-                  sentence("no task leads session %u, whose terminal it is: the restore needs --shell-job", sid));
+                  format("no task leads session %u, whose terminal it is: the restore needs --shell-job", sid));
+  });
+}
+
+// The master of a PTY has all of them; another terminal may have hung up, and then has none.
+void find_no_settings(const CheckedImages& set, const Reporter& report) {
+  set.each("TTY_INFO", [&](const std::string& image, std::uint64_t entry, const Record& info) {
+    const int count = info.has("termios") + info.has("termios_locked") + info.has("winsize");
+    const bool is_whole = count == 3 || (count == 0 && !is_master(info));
+    if (!is_whole && info.id("type") != external_terminal)
+      report({image, entry, "termios"}, "it has not all of termios, termios_locked and winsize");
   });
 }
 

@@ -1,7 +1,6 @@
 // Values that decide what CRIU does, and that it refuses where it does not know them.
 #include <algorithm>
 
-#include "check/check_text.hpp"
 #include "check/checked_images.hpp"
 #include "model/file_types.hpp"
 
@@ -10,8 +9,6 @@ namespace critpipe {
 namespace {
 
 using Known = std::vector<std::uint32_t>;
-
-std::string unknown(std::uint32_t value) { return sentence("%u is no value that CRIU knows", value); }
 
 // Of which field; its values are those of the schema where none are listed.
 struct Choice {
@@ -69,7 +66,7 @@ void look_at_files(const CheckedImages& set, const Reporter& report) {
       report({std::string{file.image}, file.entry, above + "fown.pid_type"}, unknown(owner.id("pid_type")));
     if (owner.id("signum") > last_signal)
       report({std::string{file.image}, file.entry, above + "fown.signum"},
-             sentence("%u is no signal", owner.id("signum")));
+             format("%u is no signal", owner.id("signum")));
   }
   set.each("FILES", [&](const std::string& image, std::uint64_t entry, const Record& file) {
     const FileType* const type = file_type_of(file.id("type"));
@@ -84,7 +81,7 @@ void look_at_tasks(const CheckedImages& set, const Reporter& report) {
   constexpr std::uint32_t last_mode = 2, last_machine = 8;
   for (const auto& [tid, core] : set.cores) {
     const auto look = [&, tid = tid](const char* field, std::uint32_t value, bool is_known) {
-      if (!is_known) report({CheckedImages::name_of_image("CORE", tid), 0, field}, unknown(value));
+      if (!is_known) report({image_name("CORE", tid), 0, field}, unknown_value(value));
     };
     look("mtype", core.machine, core.machine >= 1 && core.machine <= last_machine);
     look("thread_core.seccomp_mode", core.seccomp_mode, core.seccomp_mode <= last_mode);
@@ -123,7 +120,7 @@ void look_at_packets(const CheckedImages& set, const Reporter& report) {
       Values{report, image, entry}.look(scm, {"type", {1}}, "scm.");  // SCM_RIGHTS
       ++messages;
     });
-    if (messages > 1) report({image, entry, "scm"}, sentence("%zu messages in one packet: CRIU takes one", messages));
+    if (messages > 1) report({image, entry, "scm"}, format("%zu messages in one packet: CRIU takes one", messages));
   });
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
-#include <cstdio>
 #include <limits>
 #include <string>
 
@@ -146,9 +145,8 @@ void Doubts::range(std::string_view what, std::uint64_t begin, std::uint64_t end
   } else if (end % smallest_page != 0) {
     add(Reason::unaligned_mapping, name + " that ends", 0, end, at);
   } else if (begin < end_ && end > begin_) {
-    char text[24];
-    std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(begin));
-    add(Reason::overlapping_mapping, name + " that begins at " + text, 0, end_, at);
+    const std::string text = format("%s that begins at 0x%llx", name.c_str(), static_cast<unsigned long long>(begin));
+    add(Reason::overlapping_mapping, text, 0, end_, at);
   }
   begin_ = begin;
   end_ = end;

@@ -5,7 +5,7 @@
 
 #include "base/decimal.hpp"
 #include "base/json_escape.hpp"
-#include "base/edit_distance.hpp"
+#include "critpipe/base.hpp"
 
 namespace critpipe {
 

@@ -65,7 +65,7 @@ char* FastPrinter::object(char* at, const Message& message, const std::byte* fro
   std::size_t skip = 2;  // no comma before the first
   *at++ = '{';
   while (from != end) {
-    const std::uint32_t tag = clean_tag(from, end);
+    const std::uint32_t tag = canonical_tag(from, end);
     for (;; ++field) {
       if (field == fields_end) return nullptr;
       if (field->tag == tag && !field->packed) break;
@@ -99,7 +99,7 @@ char* FastPrinter::list(char* at, const Field& field, const std::byte*& from, co
     at = value(at, field, from, end, depth);
     if (!at || at > limit_) return nullptr;
     const std::byte* next = from;
-    if (next == end || clean_tag(next, end) != field.tag) break;
+    if (next == end || canonical_tag(next, end) != field.tag) break;
     from = next;
     at = put_text(at, ", ", 2);
   }
@@ -110,7 +110,7 @@ char* FastPrinter::list(char* at, const Field& field, const std::byte*& from, co
 char* FastPrinter::number(char* at, const Field& field, const std::byte*& from, const std::byte* end) {
   auto wire = std::to_integer<std::uint64_t>(*from);
   if (wire < 0x80) ++from;
-  else if (!clean_varint(from, end, wire) || !clean_integer(field.type, wire)) return nullptr;
+  else if (!canonical_varint(from, end, wire) || !canonical_integer(field.type, wire)) return nullptr;
   switch (field.type) {
     case Type::uint32:
     case Type::uint64: return put_decimal(at, wire);
@@ -124,7 +124,7 @@ char* FastPrinter::number(char* at, const Field& field, const std::byte*& from, 
 
 char* FastPrinter::delimited(char* at, const Field& field, const std::byte*& from, const std::byte* end, int depth) {
   std::size_t size;
-  if (field.wire() != Wire::bytes || !clean_length(from, end, size)) return nullptr;
+  if (field.wire() != Wire::bytes || !canonical_length(from, end, size)) return nullptr;
   const Bytes bytes{from, size};
   from += size;
   if (field.type == Type::message)

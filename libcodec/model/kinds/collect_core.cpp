@@ -104,13 +104,13 @@ void collect_ids(Model& model, std::uint32_t pid, const Entry& entry) {
 }
 
 void expect_core(const Model& model, Missing& missing) {
-  for (const Task& task : model.tasks) missing.want("core-", task.pid);
+  for (const Task& task : model.tasks) missing.want("CORE", task.pid);
 }
 
 // Newer releases keep them in the core image, too.
 void expect_ids(const Model& model, Missing& missing) {
   for (const Task& task : model.tasks)
-    if (task.is_running() && task.ids.files == 0) missing.want("ids-", task.pid);
+    if (task.is_running() && task.ids.files == 0) missing.want("IDS", task.pid);
 }
 
 constexpr CollectedKind rows[] = {

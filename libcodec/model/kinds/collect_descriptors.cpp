@@ -17,7 +17,7 @@ void collect_fdinfo(Model& model, std::uint32_t files_id, const Entry& entry) {
 
 void expect_fdinfo(const Model& model, Missing& missing) {
   for (const Task& task : model.tasks)
-    if (task.is_running() && task.ids.files != 0) missing.want("fdinfo-", task.ids.files);
+    if (task.is_running() && task.ids.files != 0) missing.want("FDINFO", task.ids.files);
 }
 
 constexpr CollectedKind rows[] = {

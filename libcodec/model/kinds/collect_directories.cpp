@@ -16,7 +16,7 @@ void collect_fs(Model& model, std::uint32_t pid, const Entry& entry) {
 
 void expect_fs(const Model& model, Missing& missing) {
   for (const Task& task : model.tasks)
-    if (task.is_running()) missing.want("fs-", task.pid);
+    if (task.is_running()) missing.want("FS", task.pid);
 }
 
 constexpr CollectedKind rows[] = {

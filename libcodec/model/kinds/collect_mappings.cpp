@@ -62,7 +62,7 @@ bool memory(const Needs& needs) { return needs.mappings || needs.pagemaps; }
 void expect_mm(const Model& model, Missing& missing) {
   if (!model.needs.mappings) return;
   for (const Task& task : model.tasks)
-    if (task.is_running()) missing.want("mm-", task.pid);
+    if (task.is_running()) missing.want("MM", task.pid);
 }
 
 constexpr CollectedKind rows[] = {

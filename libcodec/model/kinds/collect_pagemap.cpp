@@ -33,7 +33,7 @@ void expect_pagemap(const Model& model, Missing& missing) {
   const bool are_here = model.has_pagemaps || model.has_pages;
   if (!are_here && std::ranges::any_of(model.tasks, &Task::is_running)) return missing.say(Reason::no_pagemaps);
   for (const Task& task : model.tasks)
-    if (task.is_running()) missing.want("pagemap-", task.pid);
+    if (task.is_running()) missing.want("PAGEMAP", task.pid);
 }
 
 constexpr CollectedKind rows[] = {

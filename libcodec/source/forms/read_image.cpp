@@ -32,15 +32,15 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
     delivery.fail(named_error(Reason::no_set, image.place, *set));
     return Step::go;
   }
-  if (!receiver.wants_alone(image.path)) return Step::go;
   Member member;
   member.name = image.name;
   member.path = image.path;
   member.place = image.place;
-  member.set_place = image.place.substr(0, image.place.size() - image.name.size());
+  member.set_place = image.called.input.substr(0, image.called.input.rfind('/') + 1);
   member.set = std::make_shared<const SetId>(SetId{checkpoint_of(image), {}});
   member.id = delivery.next_id;
   member.size = image.size;
+  if (!receiver.wants(member)) return Step::go;
   if (image.file.is_open()) {
     const std::uint64_t most = delivery.options.max_bytes;
     return read_file(std::move(image.file), member, receiver, {most, most});

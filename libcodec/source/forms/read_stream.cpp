@@ -140,12 +140,12 @@ Step Stream::select(const std::string& name) {
   current_ = open_.emplace(name, Open{}).first;
   Open& open = current_->second;
   Member& member = open.member;
-  member.place = to_.place + ":" + name.substr(0, max_name_bytes);
   member.is_image = is_image_name(name);
   member.interleaved = true;
   const char* why = fault_of_name(name);
   if (why || !to_.names.add(name)) {
-    to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, member.place, why ? why : name));
+    const std::string place = to_.place + ":" + name.substr(0, max_name_bytes);
+    to_.fail(named_error(why ? Reason::bad_name : Reason::bad_duplicate, place, why ? why : name));
     return Step::go;
   }
   const bool is_link = to_.options.parents && is_parent_link(name);

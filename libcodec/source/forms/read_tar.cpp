@@ -243,10 +243,9 @@ Step Tar::read_member(const Header& header) {
   if (is_passed_over) return Step::go;
   Member member;
   member.is_image = role != Role::other;
-  member.place = to_.place + ":" + header.path;
   member.size = header.size;
   member.at = header.at;
-  const bool is_of_set = to_.name(member, header.name);
+  const bool is_of_set = to_.name(member, header.name, header.path);
   if (is_layer) return read_layer(member, is_of_set && to_.options.any_file, header.name);
   if (!is_of_set) return Step::go;
   if (role == Role::whiteout) refuse(member, Reason::bad_member, "whiteout, which takes images of another layer away");

@@ -164,7 +164,7 @@ class HeldImages final : public Receiver {
 
   // Receiver: for a caller that reads with Pieces or read_input(). error(): the first that occurred.
   const Error& error() const;
-  bool wants(std::string_view path) override;
+  bool wants(const Member& member) override;
   Step begin(const Member& member) override;
   Step bytes(const Member& member, Bytes bytes) override;
   Step end(const Member& member) override;

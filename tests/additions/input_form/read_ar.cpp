@@ -19,8 +19,7 @@ Step read_one(PeekReader& reader, Delivery& to, std::string_view name, std::uint
   Member member;
   member.size = size;
   member.is_image = is_image_name(name);
-  member.place = to.place + ":" + std::string{name};
-  const bool is_wanted = to.name(member, name) && member.is_image && to.receiver.wants(member.path);
+  const bool is_wanted = to.name(member, name) && member.is_image && to.wants(member);
   if (is_wanted && to.receiver.begin(member) == Step::stop) return Step::stop;
   while (size > 0) {
     const Bytes bytes = reader.read_some(size);

@@ -15,7 +15,7 @@ int run(Program& program) {
     for (std::size_t bits = 0; bits < set->totals.lengths.size(); ++bits)
       if (set->totals.lengths[bits] > 0)
         destination.output().write(
-            formatted("%zu bits: %llu\n", bits, static_cast<unsigned long long>(set->totals.lengths[bits])));
+            format("%zu bits: %llu\n", bits, static_cast<unsigned long long>(set->totals.lengths[bits])));
   return destination.commit();
 }
 

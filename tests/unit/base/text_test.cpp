@@ -334,6 +334,29 @@ TEST(Visible, TextStaysInItsLineAndOrder) {
   for (const char* stays : {"\u200d", "\u2027", "\u202f", "\u2065", "\u206a"}) EXPECT_EQ(visible(stays), stays);
 }
 
+TEST(Format, AnyLength) {
+  EXPECT_EQ(format("%s", ""), "");
+  EXPECT_EQ(format("%d of %#x: %.1f%%", -1, 255u, 12.34), "-1 of 0xff: 12.3%");
+  for (const std::size_t size : {254u, 255u, 256u, 257u, 100'000u}) {
+    const std::string text(size, 'x');
+    EXPECT_EQ(format("%s", text.c_str()), text) << size;
+    EXPECT_EQ(format("%s%u", text.c_str(), 7u), text + "7") << size;
+  }
+}
+
+TEST(EditDistance, CountsChangesUpToALimit) {
+  const struct {
+    const char *a, *b;
+    std::size_t distance;
+  } rows[] = {{"", "", 0},        {"vaddr", "VADDR", 0}, {"vaddr", "vadr", 1},  {"vaddr", "vdadr", 1},
+              {"pid", "ppid", 1}, {"core", "code", 1},   {"files", "flies", 1}, {"mm", "core", 4}};
+  for (const auto& row : rows) {
+    EXPECT_EQ(edit_distance(row.a, row.b, 4), row.distance) << row.a << ' ' << row.b;
+    EXPECT_EQ(edit_distance(row.b, row.a, 4), row.distance) << row.b << ' ' << row.a;
+  }
+  EXPECT_GT(edit_distance("pstree", "p", 2), 2u);
+}
+
 TEST(Number, IsWhatToCharsWrites) {
   std::mt19937_64 random{7};
   const auto expect = [](std::uint64_t value) {

@@ -88,7 +88,6 @@ Images small_set() {
 void read(const Images& images, CheckpointReader& reader, std::size_t piece = 0) {
   std::uint64_t id = 0;
   for (const auto& [name, bytes] : images) {
-    if (!reader.wants(name)) continue;
     const std::size_t slash = name.rfind('/');
     Member member;
     member.name = name.substr(slash + 1);
@@ -98,6 +97,7 @@ void read(const Images& images, CheckpointReader& reader, std::size_t piece = 0)
     member.set_place = "set/" + name.substr(0, slash + 1);
     member.id = ++id;
     member.in_set = true;
+    if (!reader.wants(member)) continue;
     ASSERT_EQ(reader.begin(member), Step::go);
     const std::size_t step = piece ? piece : bytes.size();
     for (std::size_t at = 0; at < bytes.size(); at += step)

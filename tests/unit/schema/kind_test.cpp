@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace critpipe {
@@ -83,6 +84,20 @@ TEST(Kind, EveryTemplateNamesItsOwnKind) {
       else name += kind.file[++i] == 'u' ? "10" : kind.file[i] == 'x' ? "1f" : "dump";
     }
     EXPECT_EQ(kind_of_name(name), &kind) << name;
+  }
+}
+
+TEST(Kind, NamesOfImagesFollowTheTemplate) {
+  EXPECT_EQ(image_name("PSTREE"), "pstree.img");
+  EXPECT_EQ(image_name("PSTREE", 7), "pstree.img");
+  EXPECT_EQ(image_name("CORE", 26), "core-26.img");
+  EXPECT_EQ(image_name("GHOST_FILE", 26), "ghost-file-1a.img");
+  EXPECT_EQ(image_name("SHMEM_PAGEMAP", ~std::uint64_t{0}), "pagemap-shmem-18446744073709551615.img");
+  EXPECT_EQ(image_name("TCP_STREAM", ~std::uint64_t{0}), "tcp-stream-ffffffffffffffff.img");
+  EXPECT_EQ(image_name("TMPFS_DEV", 5), "tmpfs-dev-5.tar.gz.img");
+  for (const Kind& kind : all_kinds()) {
+    if (std::ranges::count(kind.file, '%') > 1 || kind.file.find("%s") != kind.file.npos) continue;
+    EXPECT_EQ(kind_of_name(image_name(kind, 31)), &kind) << kind.file;
   }
 }
 

@@ -21,7 +21,7 @@ Member member_of(const SetId& id, const std::string& place) {
   return member;
 }
 
-std::vector<std::string> names_of(const SetsOf<Group>& sets) { return texts_of(ids_of(sets.all())); }
+std::vector<std::string> names_of(const SetsOf<Group>& sets) { return set_texts(ids_of(sets.all())); }
 
 TEST(SetsOf, AreInTheOrderInWhichTheyBegin) {
   SetsOf<Group> sets;

@@ -15,7 +15,7 @@ std::size_t taken_alone(const Message& table, std::string_view entries) {
   std::size_t at = 0, count = 0;
   while (entries.size() - at >= 4) {
     const std::size_t size = 4 + std::size_t{load_u32(view(entries).data() + at)};
-    if (size > entries.size() - at || take_clean(table, view(entries.substr(at, size))).entries == 0) break;
+    if (size > entries.size() - at || take_canonical(table, view(entries.substr(at, size))).entries == 0) break;
     at += size;
     ++count;
   }
@@ -25,7 +25,7 @@ std::size_t taken_alone(const Message& table, std::string_view entries) {
 std::size_t taken_together(const Message& table, const std::string& entries) {
   // A copy of the exact size, so that a sanitizer sees any byte read beyond it.
   const std::vector<char> exact{entries.begin(), entries.end()};
-  return static_cast<std::size_t>(take_clean(table, view({exact.data(), exact.size()})).entries);
+  return static_cast<std::size_t>(take_canonical(table, view({exact.data(), exact.size()})).entries);
 }
 
 std::string repeated(std::string_view text, std::size_t count) {
@@ -35,7 +35,7 @@ std::string repeated(std::string_view text, std::size_t count) {
 }
 
 // Among entries that are alike each byte of one gets other values.
-TEST(Clean, ChangedBytesAreSeen) {
+TEST(Canonical, ChangedBytesAreSeen) {
   constexpr std::size_t short_bytes = 32;
   std::mt19937_64 random{5};
   std::size_t nr_refused = 0, nr_taken = 0;
@@ -65,16 +65,16 @@ TEST(Clean, ChangedBytesAreSeen) {
 }
 
 // Lists are passed over in groups: longer ones than a random message has, whole and with a byte changed.
-TEST(Clean, LongListsAreWhatTheySeem) {
+TEST(Canonical, LongListsAreWhatTheySeem) {
   std::mt19937_64 random{7};
-  std::size_t nr_clean = 0, nr_other = 0;
+  std::size_t nr_canonical = 0, nr_other = 0;
   const auto try_it = [&](const Message& table, const std::string& payload, bool is_whole) {
     const std::vector<char> exact{payload.begin(), payload.end()};
     const Bytes bytes = view({exact.data(), exact.size()});
-    const bool clean = is_clean(table, bytes);
-    EXPECT_TRUE(clean || !is_whole);
-    ++(clean ? nr_clean : nr_other);
-    if (!clean) return;
+    const bool is_taken = is_canonical(table, bytes);
+    EXPECT_TRUE(is_taken || !is_whole);
+    ++(is_taken ? nr_canonical : nr_other);
+    if (!is_taken) return;
     ASSERT_TRUE(new_message(table.name)->ParsePartialFromString(payload));
     ASSERT_EQ(canonical(table, bytes), payload);
   };
@@ -96,11 +96,11 @@ TEST(Clean, LongListsAreWhatTheySeem) {
       }
     }
   }
-  EXPECT_GT(nr_clean, 10000u);
+  EXPECT_GT(nr_canonical, 10000u);
   EXPECT_GT(nr_other, 10000u);
 }
 
-TEST(Clean, ManyShapes) {
+TEST(Canonical, ManyShapes) {
   std::mt19937_64 random{6};
   for (const Message& table : all_messages) {
     SCOPED_TRACE(table.name);
