@@ -330,7 +330,7 @@ class List::Count final : public Sink {
     return Step::go;
   }
   Taken many(Bytes unchecked, std::uint64_t, std::uint64_t) override {
-    const Taken taken = take_clean(*image_.kind->later, unchecked);
+    const Taken taken = take_canonical(*image_.kind->later, unchecked);
     bytes_ += taken.bytes;
     entries_ += taken.entries;
     return taken;

@@ -2,13 +2,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <unistd.h>
 
 #include "cli/filter.hpp"
 #include "cli/inputs.hpp"
 #include "cli/command_line.hpp"
-#include "critpipe/image.hpp"
 #include "critpipe/base.hpp"
+#include "critpipe/image.hpp"
 #include "critpipe/json.hpp"
 
 namespace critpipe::filters {
@@ -219,7 +220,6 @@ const Filter commands[] = {
      decompress},
 };
 
-int run(Program& program) {
 // "; did you mean show?": a command, or a program beside this one, with a letter or two between.
 std::string near_words(const std::string& word) {
   constexpr std::string_view begin = "crit-";
@@ -241,6 +241,7 @@ std::string near_words(const std::string& word) {
   return best.empty() ? best : "; did you mean " + best + "?";
 }
 
+int run(Program& program) {
   const Words& words = program.arguments();
   if (words.empty()) program.usage("too few arguments: name a command, such as crit show FILE");
   const std::string& command = words[0];
@@ -260,7 +261,9 @@ std::string near_words(const std::string& word) {
   }
   const bool plain = std::ranges::all_of(command, [](char c) { return c != '/' && c != '.'; });
   if (plain) become(program, "crit-" + command, {words.begin() + 1, words.end()});
-  program.usage("no command " + command + ": decode, encode, show, info, or the NAME of a program crit-NAME");
+  program.usage("no command " + command +
+                ": decode, encode, show, info, x, compress, decompress, or the NAME of a program crit-NAME" +
+                near_words(command));
 }
 
 constexpr Example examples[] = {

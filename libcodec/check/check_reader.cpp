@@ -76,8 +76,8 @@ struct CheckReader::Work {
   SetsOf<CheckedImages>& now() { return parents.empty() ? sets : parents.back().sets; }
   CheckedImages& home_of(const Error& damage);
   void leave_out_asides();
-  void refuse_raw();
   void fail(Error error) { keep_error(errors, std::move(error), room_for_errors); }
+  void refuse_raw();
   void join_sets(const KnownInputs& known);
   CheckedImages* parent_in(Parent& parent);
   CheckedImages* join_parents();
@@ -103,6 +103,7 @@ void CheckReader::Work::leave_out_asides() {
     if (set->checkpoint.kind() == SetKind::aside && with_images.contains(set->id.checkpoint)) asides.insert(set.get());
   (void)sets.take_out(asides);
 }
+
 // Raw images by themselves, of which nothing can be said.
 void CheckReader::Work::refuse_raw() {
   std::set<CheckedImages*> raw;
@@ -118,7 +119,6 @@ void CheckReader::Work::refuse_raw() {
   }
   (void)sets.take_out(raw);
 }
-
 
 void CheckReader::Work::join_sets(const KnownInputs& known) {
   std::vector<Directory::Identity> above = join_parents_among(sets);
@@ -389,7 +389,6 @@ void Findings::rules() {
   if (!images_.is_set) return;
   for (CheckRules* const rows : std::span{check_rules, nr_check_rules})
     for (const RuleRow& row : rows())
-  work_->refuse_raw();
       if (row.check) row.check(images_, Reporter{images_, *find_rule(row.rule.name), take_});
 }
 
@@ -410,6 +409,7 @@ CheckedSet Findings::finish() {
 
 std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
   work_->leave_out_asides();
+  work_->refuse_raw();
   CutInputs cut;
   for (const Error& damage : work_->damages) cut.note(damage);
   for (const auto& set : work_->sets.all()) {

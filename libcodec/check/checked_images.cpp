@@ -1,7 +1,6 @@
 #include "check/checked_images.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <span>
 
 #include "model/collect.hpp"

@@ -41,10 +41,10 @@ Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint6
   error.name = format("0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
                       static_cast<unsigned long long>(end), process.task->pid);
   const Mapping* mapping = mappings_of(*process.task).at(begin);
-  else if (!set_of(process).pagemap({false, process.task->pid}))
-    error.name += "are not known: there is no pagemap of it that can be read";
   if (stretch.where == Stretch::Where::lazy) error.name += "were left behind for a lazy restore";
   else if (stretch.where == Stretch::Where::missing) error.name += "are in a parent that is not here, or lacks them";
+  else if (!set_of(process).pagemap({false, process.task->pid}))
+    error.name += "are not known: there is no pagemap of it that can be read";
   else if (!mapping) error.name += "are in no mapping";
   else if (mapping->kind() == Mapping::Kind::file)
     error.name += "are those of the file " + process.checkpoint->name_of(*mapping) + ", which is not in the checkpoint";

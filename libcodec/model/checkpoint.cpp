@@ -2,7 +2,6 @@
 #include "critpipe/checkpoint.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "model/collect.hpp"

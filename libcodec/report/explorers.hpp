@@ -73,8 +73,8 @@ std::string path_text(const Exploring& exploring, const File* file, std::string_
 std::string detailed_text(const Exploring& exploring, std::uint32_t type, std::uint32_t id);
 
 // "127.0.0.1:80", "[::1]:*"
+std::string endpoint(const std::string& address, std::uint32_t port);
 // Of a socket of that type of file: "inet", "inet6", "unix", "netlink", "packet".
 std::string_view domain_of(std::uint32_t type, std::uint32_t family);
-std::string endpoint(const std::string& address, std::uint32_t port);
 
 }  // namespace critpipe
