@@ -338,7 +338,7 @@ std::unique_ptr<Sink> ToText::target(const Member& member) {
   options.form = JsonOptions::Form::lines;
   options.pretty = search_.program.has("pretty");
   options.big_numbers = big_numbers_of(search_.program);
-  options.set = member.in_set ? member.set : nullptr;
+  options.set = several(member) ? member.set : nullptr;
   if (member.interleaved) return std::make_unique<InterleavedJson>(interleaved_, options);
   return std::make_unique<JsonSink>(output_, options);
 }

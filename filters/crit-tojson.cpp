@@ -51,6 +51,7 @@ class ToJson final : public Decoding {
   void report(const Error& error) override { report_(error); }
 
  private:
+  class Alone;
   Output& output_;
   ReportError report_;
   JsonOptions options_;
@@ -59,11 +60,37 @@ class ToJson final : public Decoding {
   bool several_;
 };
 
+// An image by itself, whose document is crit's, without the keys of a set; an input that is no image has them.
+class ToJson::Alone final : public JsonSink {
+ public:
+  Alone(Output& output, const JsonOptions& options, std::shared_ptr<const SetId> set)
+      : JsonSink{output, options}, output_{output}, options_{options} {
+    options_.set = std::move(set);
+  }
+  Step begin(const Image& image) override {
+    is_image_ = true;
+    return JsonSink::begin(image);
+  }
+  Step resume(const Image& image, std::uint64_t nr_entries) override {
+    is_image_ = true;
+    return JsonSink::resume(image, nr_entries);
+  }
+  void fail(const Error& error) override {
+    if (is_image_) JsonSink::fail(error);
+    else JsonSink{output_, options_}.fail(error);
+  }
+
+ private:
+  Output& output_;
+  JsonOptions options_;
+  bool is_image_ = false;
+};
+
 std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
   options_.form = lines_                      ? JsonOptions::Form::lines
                   : several_ || member.in_set ? JsonOptions::Form::named_document
                                               : JsonOptions::Form::document;
-  options_.set = member.in_set ? member.set : nullptr;
+  options_.set = member.in_set || several_ ? member.set : nullptr;
   const Kind* kind = kind_of_name(member.name);
   if (options_.form == JsonOptions::Form::document && kind && kind->is_raw() && !options_.raw) {
     Error error{Reason::raw_image, member.place};
@@ -71,6 +98,7 @@ std::unique_ptr<Sink> ToJson::sink_for(const Member& member) {
     report(error);
     return nullptr;
   }
+  if (!member.in_set) return std::make_unique<Alone>(output_, options_, member.set);
   if (!member.interleaved) return std::make_unique<JsonSink>(output_, options_);
   return std::make_unique<InterleavedJson>(interleaved_, options_);
 }
