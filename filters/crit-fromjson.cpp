@@ -1,6 +1,7 @@
 // crit-fromjson: JSON to images, the same bytes that were decoded.
 #include <filesystem>
 #include <map>
+#include <unistd.h>
 #include <unordered_set>
 
 #include "cli/filter.hpp"
@@ -282,6 +283,8 @@ void read_json(Program& program, const std::string& input, FromJson& sink) {
 }
 
 int run(Program& program) {
+  if (program.arguments().empty() && isatty(STDIN_FILENO))
+    program.usage("no input: name a file with JSON, or pipe JSON in");
   const auto inputs = program.inputs();
   const auto images = images_out(program);
   {

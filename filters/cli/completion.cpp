@@ -27,7 +27,8 @@ std::string bash_cases(const Filter& row, const std::string& margin) {
     if (option.value && !option.has_optional_value()) words += '=';
     const std::string pattern = name + (option.letter ? std::string{"|-"} + option.letter : "");
     if (*option.words)
-      chosen += margin + pattern + ") COMPREPLY=($(compgen -W '" + option.words + "' -- \"$current\")); return ;;\n";
+      chosen +=
+          margin + pattern + ") COMPREPLY=($(compgen -W '" + words_of(option) + "' -- \"$current\")); return ;;\n";
     if (option.complete == Option::none) return;
     std::string& values = option.complete == Option::directories ? directories : files;
     values += values.empty() ? "" : "|";
@@ -80,11 +81,11 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
     if (option.value) {
       value = optional ? "::" : ":";
       value += zsh_text(value_name(option), ":'");
-      value += *option.words                            ? std::string{":("} + option.words + ")"
+      value += *option.words                            ? ":(" + words_of(option) + ")"
                : option.complete == Option::files       ? ":_files"
                : option.complete == Option::directories ? ":_files -/"
                                                         : ":";
-    }
+    } else if (*option.words) value = "::word:(" + words_of(option) + ")";  // an argument that goes with it
     const std::string help = std::string{"["} + zsh_text(sentence_of(option)) + "]" + value + "'";
     const std::string begin = " \\\n" + margin + (option.value && !option.is_single ? "  '*-" : "  '-");
     text += begin + "-" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;

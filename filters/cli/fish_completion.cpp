@@ -14,7 +14,7 @@ std::string quoted(std::string text) {
 // What a value is completed by. One that may be left out stands behind =, which fish does not know.
 std::string values_of(const Option& option) {
   if (!option.value || option.has_optional_value()) return "";
-  if (*option.words) return " -x -a " + quoted(option.words);
+  if (*option.words) return " -x -a " + quoted(words_of(option));
   if (option.complete == Option::files) return " -r -F";
   if (option.complete == Option::directories) return " -x -a '(__fish_complete_directories)'";
   return " -x";
@@ -27,6 +27,9 @@ std::string options_of(const Filter& row, const std::string& program, const std:
     text += "complete -c " + program + condition;
     if (option.letter) text += std::string{" -s "} + option.letter;
     text += std::string{" -l "} + option.name + values_of(option) + " -d " + quoted(sentence_of(option)) + "\n";
+    if (!option.value && *option.words)  // arguments that go with it
+      text += "complete -c " + program + condition + " -n '__fish_contains_opt " + option.name + "' -a " +
+              quoted(words_of(option)) + "\n";
   });
   if (*row.words) text += "complete -c " + program + condition + " -a " + quoted(row.words) + "\n";
   return text;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/command_line.hpp"
+#include "critpipe/schema.hpp"
 
 namespace critpipe::filters {
 
@@ -42,6 +43,14 @@ bool may_be_empty(const Filter& filter, const Option& row) {
 }
 
 }  // namespace
+
+std::string words_of(const Option& row) {
+  if (std::string_view{row.words} != words_of_kinds) return row.words;
+  std::string names;
+  for (const Kind& kind : all_kinds())
+    if (!kind.is_raw()) names.append(names.empty() ? "" : " ").append(kind.name);
+  return names;
+}
 
 std::string sentence_of(const Option& row) {
   std::string text = row.help;

@@ -299,13 +299,23 @@ Step search_all(MemorySearch& search, const std::vector<std::string>& inputs, So
   return Step::go;
 }
 
+// The first argument; two that are swapped are an input and what is none.
+std::string pattern_of(Program& program) {
+  std::string pattern = program.take_argument("a pattern is missing: crit-grep --memory REGEX DIR");
+  const auto is_there = [](const std::string& name) { return name == "-" || access(name.c_str(), F_OK) == 0; };
+  const std::vector<std::string>& others = program.arguments();
+  if (others.size() == 1 && is_there(pattern) && !is_there(others[0]))
+    program.usage(pattern + " is an input; the pattern goes before it: crit-grep --memory REGEX " + pattern);
+  return pattern;
+}
+
 }  // namespace
 
 int grep_memory(Program& program) {
   Patterns patterns;
   if (program.has("file"))
     for (const std::string& path : program.values("file")) read_patterns(program, patterns, path);
-  else add_pattern(program, patterns, program.take_argument("a pattern is missing: crit-grep --memory REGEX DIR"));
+  else add_pattern(program, patterns, pattern_of(program));
   if (program.failed()) return exit_error;
   if (patterns.size() == 0) return exit_no;
   if (const Error error = patterns.compile()) {

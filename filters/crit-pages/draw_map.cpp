@@ -48,7 +48,7 @@ Map::Map(Program& program, Output& output, int fd)
   if (columns == 0) return;
   columns_ = std::max(columns, least_columns);
   const std::size_t room = columns_ - (columns_ < wide_terminal ? narrow_head : wide_head);
-  width_ = std::clamp<std::uint64_t>(room * 3 / 5, 16, 120);  // names have the rest
+  width_ = std::clamp<std::uint64_t>(room * 2 / 5, 10, 120);  // names have the rest
 }
 
 // How many columns of a terminal a character takes; wide are those of East Asia, and pictures.
