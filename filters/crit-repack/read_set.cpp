@@ -105,18 +105,20 @@ bool Repack::open() {
                                                [this](const Error& error) { (void)fail(error); });
   std::vector<StoredSet> sets = memory_->sets();
   if (failed_) return false;
+  const auto is_no_directory = [this] { return fail(inputs_.front(), "it is no directory"); };
+  if (program_.has("rewrite") && !is_directory) return is_no_directory();
   if (sets.empty() && program_.has("rewrite")) return true;
   if (sets.empty()) return fail(inputs_.front(), "it has no pagemaps, so no memory to store");
   if (sets.size() > 1)
     return fail(inputs_.front(), "several sets of images, of which --set takes one: " + names_of(sets));
   set_ = std::move(sets.front());
   if (options_.block_bytes % set_.page_size != 0) program_.usage("--compress takes a multiple of the page size");
-  if (program_.has("rewrite") && directory().empty()) return fail(inputs_.front(), "it is no directory");
+  if (program_.has("rewrite") && directory().empty()) return is_no_directory();
   if (!set_.checkpoint->pages_only().empty())
     program_.note(visible(inputs_.front()) +
-  if (Error error = chosen_.choose_of(*set_.checkpoint)) return fail(std::move(error));
                   ": without tasks it is the parent of another set, which fits to the old one only");
-  return open_base() && refuse_lost_parent() && refuse_children() && refuse_target();
+  if (Error error = chosen_.choose_of(*set_.checkpoint)) return fail(std::move(error));
+  return refuse_shared_images() && open_base() && refuse_lost_parent() && refuse_children() && refuse_target();
 }
 
 // A link that leads nowhere would lead nowhere in the output.
