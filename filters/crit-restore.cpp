@@ -42,6 +42,7 @@ constexpr Option tree_rows[] = {
     {0, "external", "RES", "Map an external resource, as criu --external does; may be repeated."},
     {0, "inherit", "KEY=FD",
      "Give the tree our open descriptor FD in place of KEY, such as pipe:[12]; may be repeated."},
+    Option{map_address_row}.excludes("lazy"),
     {0, "root", "PATH", "The root directory of the tree's mount namespace."},
     Option{0, "manage-cgroups", "MODE", "Restore cgroups: ignore, none, props, soft, full or strict."}.one_of(
         "ignore none props soft full strict"),
@@ -75,6 +76,7 @@ constexpr Example examples[] = {
     {"crit-restore --wait c1.tar.zst; echo $?", "restore an archive, and end as the process does"},
     {"crit-restore DIR --shell-job", "put a shell job on this terminal"},
     {"crit-restore --container web DIR", "let a container go on from its checkpoint"},
+    {"crit-restore --map-address 10.0.0.5=10.0.0.9 c1.tar", "give its sockets another address"},
 };
 
 void take_inherited(Program& program, CriuSetup& setup) {
@@ -93,6 +95,7 @@ struct RestoreJob {
   CriuSetup setup;
   CriuOptions options;
   EventCommands commands;
+  std::vector<SocketChange> changes;
   std::optional<Directory> directory;  // the images, where CRIU can read them itself
   // Inputs that are open: what is read is what was trusted, even if somebody else gives its name to another file.
   std::vector<std::pair<std::string, OwnedDescriptor>> open_inputs = {};
@@ -137,6 +140,7 @@ std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::
   Program& program = job.program;
   auto images = std::make_unique<HeldImages>(program.value("spool").value_or(""));
   Error error = images->error();
+  images->change_sockets(job.changes);
   for (std::string& input : inputs)
     for (const auto& [name, file] : job.open_inputs)
       if (input == name) input = path_of(file);
@@ -224,12 +228,22 @@ int run(Program& program) {
   const std::vector<std::string> inputs = program.inputs();
   for (const std::string& input : inputs)
     if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
-  RestoreJob job{program, criu_setup(program), criu_options(program, named), EventCommands{program},
+  RestoreJob job{program,
+                 criu_setup(program),
+                 criu_options(program, named),
+                 EventCommands{program},
+                 socket_changes(program),
                  images_directory(program, inputs)};
   if (program.has("container")) {
     if (!trusts(job, inputs)) return program.exit_code();
     OwnedDescriptor archive = job.open_inputs.empty() ? OwnedDescriptor{} : std::move(job.open_inputs[0].second);
     return restore_container(program, job.directory, inputs, std::move(archive));
+  }
+  // CRIU gets other images than those that are there.
+  if (!job.changes.empty() && job.directory) {
+    if (job.directory->has("parent"))
+      program.usage("--map-address wants images without a parent: crit-repack --flatten makes them");
+    job.directory.reset();
   }
   const bool streams = !job.directory;
   take_inherited(program, job.setup);
@@ -246,9 +260,9 @@ int run(Program& program) {
   const std::vector<std::string> looked = is_below ? std::vector{job.directory->place()} : inputs;
   if (program.has("check")) {
     if (!again) program.usage("--check reads its input twice: give a file or a directory, not a pipe");
-    return print_findings(program, look_at(program, looked, job.options));
+    return print_findings(program, look_at(program, looked, job.options, job.changes));
   }
-  if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options)))
+  if (again && !program.has("no-check") && !look_before(program, look_at(program, looked, job.options, job.changes)))
     return program.exit_code();
   if (!trusts(job, inputs)) return program.exit_code();
   JobTerminal terminal;

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <map>
 
+#include "cli/criu/criu_program.hpp"
 #include "cli/filter.hpp"
 #include "cli/numbers.hpp"
 #include "critpipe/control/image_streamer.hpp"
@@ -25,6 +26,7 @@ constexpr Option rows[] = {
      "Add the file NAME, read from descriptor FD, to the stream; or write it from the stream to FD."},
     {'p', "progress-fd", "FD", "Write progress to this descriptor instead of standard error."},
     {0, "tcp-listen-remap", "OLD:NEW,...", "For serve: TCP sockets that listen on port OLD get port NEW."},
+    map_address_row,
     {0, "copy", nullptr, "For capture: copy memory, for dumps with --leave-running."},
     {0, "no-sync", nullptr, "For extract: do not wait until files are on disk."},
 };
@@ -90,7 +92,7 @@ class Streamer {
   std::string directory_;
   std::vector<int> shards_;
   std::vector<std::pair<std::string, int>> files_;
-  std::vector<HeldImages::PortChange> ports_;
+  std::vector<SocketChange> changes_;
   int progress_ = STDERR_FILENO;
   std::unique_ptr<SignalCleanup> cleanup_;
 };
@@ -101,7 +103,7 @@ Streamer::Streamer(Program& program) : program_{program} {
     program.usage("no operation " + operation_ + ": there are capture, serve and extract");
   if (!program.arguments().empty()) program.usage(operation_ + " takes no argument, not " + program.arguments()[0]);
   const bool captures = operation_ == "capture";
-  if (operation_ != "serve") program.refuse({"tcp-listen-remap"}, "belongs to serve");
+  if (operation_ != "serve") program.refuse({"tcp-listen-remap", "map-address"}, "belongs to serve");
   if (!captures) program.refuse({"copy"}, "belongs to capture");
   if (operation_ != "extract") program.refuse({"no-sync"}, "belongs to extract");
   if (!program.has("images-dir")) program.usage("--images-dir is missing: the directory that criu is given");
@@ -120,8 +122,11 @@ Streamer::Streamer(Program& program) : program_{program} {
     const auto pair = parse_pair(word, Numeral::decimal, Numeral::decimal);
     if (!pair || !pair->first || !pair->second || *pair->first > 0xffff || *pair->second > 0xffff)
       program.usage("--tcp-listen-remap takes OLD:NEW, two ports, not " + word);
-    ports_.push_back({static_cast<std::uint16_t>(*pair->first), static_cast<std::uint16_t>(*pair->second)});
+    changes_.push_back({.from = {.address = {}, .port = static_cast<std::uint16_t>(*pair->first)},
+                        .to = {.address = {}, .port = static_cast<std::uint16_t>(*pair->second)},
+                        .of_listeners = true});
   }
+  for (SocketChange& change : socket_changes(program)) changes_.push_back(std::move(change));
   if (const auto text = program.value("progress-fd")) progress_ = descriptor_of(program, *text, "progress-fd");
 }
 
@@ -195,10 +200,11 @@ void Streamer::report_missing_files(const HeldImages& images) {
 void Streamer::serve() {
   HeldImages images;
   for (const auto& [name, fd] : files_) images.pass_on(name, OwnedDescriptor{fd});
+  images.change_sockets(changes_);
   const Clock::time_point begin = Clock::now();
   if (fails(images.read(inputs()))) return;
   report_missing_files(images);
-  if (program_.failed() || fails(ports_.empty() ? Error{} : images.change_listening_ports(ports_))) return;
+  if (program_.failed()) return;
   report_read(images.bytes_read(), begin);
   ImageServer server{images, {.frees = true}};
   listen(server);

@@ -11,6 +11,7 @@
 #include "cli/criu/criu_program.hpp"
 #include "critpipe/container.hpp"
 #include "critpipe/control/containers.hpp"
+#include "crit-restore/changed_archive.hpp"
 
 namespace critpipe::filters {
 
@@ -113,15 +114,21 @@ int import_container(Program& program, const std::vector<std::string>& inputs, O
     program.usage(engine + " has a container " + visible(name) +
                   " already: an archive makes a new one, of another name");
   const int fd = opened ? opened.fd() : STDIN_FILENO;
+  const std::vector<SocketChange> changes = socket_changes(program);
   EngineImport import{.archive_fd = fd,
                       .name = name,
                       .runtime = runtime_of(fd),
                       .ports = program.values("publish"),
                       .tcp = program.has("tcp") || program.has("tcp-established"),
-                      .file_locks = program.has("file-locks")};
+                      .file_locks = program.has("file-locks"),
+                      .keeps_address = !changes.empty()};
   const Error error = ask(program, engine, [&](int stop_fd) {
     import.stop_fd = stop_fd;
-    return engine_import(engine, import);
+    if (changes.empty()) return engine_import(engine, import);
+    return with_changed_archive(fd, inputs[0], changes, [&](int changed_fd) {
+      import.archive_fd = changed_fd;
+      return engine_import(engine, import);
+    });
   });
   if (error) {
     program.report(error);
@@ -140,7 +147,7 @@ int restore_container(Program& program, const std::optional<Directory>& images, 
       "does not go with --container: its engine asks CRIU");
   if (!images) return import_container(program, inputs, std::move(archive));
   if (!images->has("inventory.img")) program.usage("no checkpoint is in " + visible(images->place()));
-  program.refuse({"publish"}, "goes with an archive, which makes a new container");
+  program.refuse({"publish", "map-address"}, "goes with an archive, which makes a new container");
   // An engine gets a path: of the directory that was opened, whatever has that name by now.
   std::error_code none;
   const std::string directory =

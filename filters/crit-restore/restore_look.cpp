@@ -37,17 +37,20 @@ std::string line_of(const Against& one) {
 
 }  // namespace
 
-std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options) {
+std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options,
+                             const std::vector<SocketChange>& changes) {
   std::vector<Against> all;
   CheckReader images{plan_of(program, options)};
   CheckpointReader model{here_needs()};
+  SocketChanger changed_images{images, changes}, changed_model{model, changes};
   SourceOptions source{.all_members = true};
   std::error_code ignored;
   if (inputs.empty() || !std::filesystem::is_directory(inputs[0], ignored)) source.set = program.value("set-name");
   for (const std::string& input : inputs) {
-    (void)read_input(input, images, source);
-    (void)read_input(input, model, {.set = source.set});
+    (void)read_input(input, changed_images, source);
+    (void)read_input(input, changed_model, {.set = source.set});
   }
+  if (Error error = changed_model.missed()) program.report(error);
   for (const CheckedSet& set : images.finish())
     for (const Finding& finding : set.findings) {
       if (finding.rule->name == "unseen") continue;  // it is looked at below

@@ -7,6 +7,7 @@
 
 #include "cli/filter.hpp"
 #include "critpipe/control/checks.hpp"
+#include "critpipe/control/socket_changes.hpp"
 
 namespace critpipe::filters {
 
@@ -15,8 +16,10 @@ struct Against {
   std::string check, text, advice;
 };
 
-// Reads the inputs, which can be read again; of archives and streams, the set that --set-name names.
-std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options);
+// Reads the inputs, which can be read again; of archives and streams, the set that --set-name names. The images are
+// looked at as they will be restored, with the changes.
+std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options,
+                             const std::vector<SocketChange>& changes);
 int print_findings(Program& program, std::span<const Against> findings);  // --check
 // Reports and notes them. False: the restore would fail.
 bool look_before(Program& program, std::span<const Against> findings);

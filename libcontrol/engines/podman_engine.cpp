@@ -194,8 +194,8 @@ Error import(const EngineImport& import) {
                  query_text({{"import", true},
                              {"tcpEstablished", import.tcp},
                              {"fileLocks", import.file_locks},
-                             {"ignoreStaticIP", !import.tcp},
-                             {"ignoreStaticMAC", !import.tcp}}) +
+                             {"ignoreStaticIP", !import.tcp && !import.keeps_address},
+                             {"ignoreStaticMAC", !import.tcp || import.keeps_address}}) +
                  "&name=" + http_escaped(import.name);
   std::string ports;
   for (const std::string& port : import.ports) ports.append(ports.empty() ? "" : " ").append(port);

@@ -96,13 +96,16 @@ HeldImages::~HeldImages() = default;
 Error HeldImages::read(const std::vector<std::string>& inputs, SourceOptions options) {
   options.all_members = true;
   Pieces pieces{inputs, options};
+  SocketChanger changer{*this, store_->changes};
+  Receiver& next = store_->changes.empty() ? static_cast<Receiver&>(*this) : changer;
   while (!store_->error)
     if (const auto piece = pieces.next()) {
-      (void)piece->read(*this);
+      (void)piece->read(next);
       for (const std::uint64_t bytes : piece->bytes_read()) store_->bytes_read.push_back(bytes);
     } else {
       break;
     }
+  if (!store_->changes.empty()) store_->keep_first(changer.missed());
   return store_->error;
 }
 
@@ -112,6 +115,7 @@ Error HeldImages::read(const std::vector<int>& inputs, SourceOptions options) {
   return read(names, std::move(options));
 }
 
+void HeldImages::change_sockets(std::vector<SocketChange> changes) { store_->changes = std::move(changes); }
 void HeldImages::pass_on(const std::string& name, OwnedDescriptor file) { store_->passed_on[name] = std::move(file); }
 bool HeldImages::was_passed_on(std::string_view name) const { return store_->was_passed_on.contains(name); }
 bool HeldImages::has(std::string_view name) const { return store_->images.contains(name); }

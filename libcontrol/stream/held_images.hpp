@@ -47,6 +47,7 @@ struct HeldImages::Store {
   std::map<std::string, bool, std::less<>> was_passed_on;
   std::shared_ptr<const SetId> set;  // of which the images are
   std::vector<std::uint64_t> bytes_read;
+  std::vector<SocketChange> changes;
   Error error;
 };
 

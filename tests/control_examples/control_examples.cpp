@@ -21,6 +21,7 @@
 #include "critpipe/control/image_streamer.hpp"
 #include "critpipe/control/jobs.hpp"
 #include "critpipe/control/process.hpp"
+#include "critpipe/control/socket_changes.hpp"
 
 #pragma GCC diagnostic ignored "-Wunused-variable"
 #pragma GCC diagnostic ignored "-Wunused-but-set-variable"
@@ -104,6 +105,17 @@ TEST_F(ControlExamples, Serve) {
 #include "image_streamer.2.inc"
   criu.join();
   EXPECT_EQ(error.reason, Reason::bad_request);
+}
+
+TEST_F(ControlExamples, SocketChanges) {
+  Error missed;
+  const auto use = [&] {
+#include "socket_changes.1.inc"
+    missed = error;
+    return 0;
+  };
+  EXPECT_EQ(use(), 0);
+  EXPECT_EQ(missed.reason, Reason::usage);
 }
 
 TEST_F(ControlExamples, Jobs) {

@@ -30,6 +30,14 @@ void set_options(Program& program, CriuOptions& options) {
   }
 }
 
+std::vector<SocketChange> socket_changes(Program& program) {
+  std::vector<SocketChange> changes;
+  for (const std::string& text : program.values("map-address"))
+    if (!parse_socket_change(text, changes.emplace_back()))
+      program.usage("--map-address takes OLD=NEW, two addresses of one kind, with a port both or neither, not " + text);
+  return changes;
+}
+
 void check_files(Program& program, const CriuOptions& options) {
   const std::string config = options.text("config_file");
   if (!config.empty() && access(config.c_str(), R_OK) != 0)

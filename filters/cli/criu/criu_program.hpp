@@ -3,6 +3,7 @@
 
 #include "cli/filter.hpp"
 #include "critpipe/control/criu.hpp"
+#include "critpipe/control/socket_changes.hpp"
 
 namespace critpipe::filters {
 
@@ -21,6 +22,12 @@ void set_options(Program& program, CriuOptions& options);
 // --log FILE and --config FILE: can they be written and read? What is wrong is reported before anything is done. CRIU
 // says nothing of a configuration file that is not there.
 void check_files(Program& program, const CriuOptions& options);
+
+inline constexpr Option map_address_row{
+    0, "map-address", "OLD=NEW",
+    "Restore sockets with address OLD as ones with NEW; OLD:PORT=NEW:PORT with that port, too. May be repeated."};
+// As --map-address says.
+std::vector<SocketChange> socket_changes(Program& program);
 
 // A private directory that goes with the program, however that ends (KILL cannot be helped). What waits for signals
 // itself makes its SignalDescriptor first.

@@ -165,6 +165,7 @@ struct EngineImport {
   std::string runtime;             // that the archive was made with: "runc"; empty: not known
   std::vector<std::string> ports;  // "8080:80": of the machine, of the container
   bool tcp = false, file_locks = false;
+  bool keeps_address = false;  // it gets the addresses that network.status has in the archive
   int stop_fd = -1;
 };
 // Reasons: usage.

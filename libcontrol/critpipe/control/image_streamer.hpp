@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "critpipe/control/process.hpp"
+#include "critpipe/control/socket_changes.hpp"
 #include "critpipe/error.hpp"
 #include "critpipe/source.hpp"
 
@@ -142,6 +143,9 @@ class HeldImages final : public Receiver {
   [[nodiscard]] Error read(const std::vector<std::string>& inputs, SourceOptions options = {});
   // The same from open descriptors, which stay the caller's. Sockets, too.
   [[nodiscard]] Error read(const std::vector<int>& inputs, SourceOptions options = {});
+  // Images come with other addresses and ports. Call before read(), whose reasons then include usage: there was nothing
+  // to change.
+  void change_sockets(std::vector<SocketChange> changes);
   // Members of this name are not held, but written to a descriptor as they come, which is closed at their end. Call
   // before read().
   void pass_on(const std::string& name, OwnedDescriptor file);
@@ -155,12 +159,6 @@ class HeldImages final : public Receiver {
   [[nodiscard]] Error get(std::string_view name, std::string& content) const;
   // Replaces an image, or adds it. Reasons: bad_name, io_write.
   [[nodiscard]] Error put(const std::string& name, std::string_view content);
-  // Listening TCP sockets get another port. Everything else in the images stays as it is, unknown fields too.
-  struct PortChange {
-    std::uint16_t from, to;
-  };
-  // Reasons: those of decoding; usage: no socket listens on a port.
-  [[nodiscard]] Error change_listening_ports(const std::vector<PortChange>& changes);
 
   // Receiver: for a caller that reads with Pieces or read_input(). error(): the first that occurred.
   const Error& error() const;

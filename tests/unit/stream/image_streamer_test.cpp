@@ -416,38 +416,5 @@ TEST(HeldImages, RefusesTwoOfOneNameAndTwoSets) {
   EXPECT_TRUE(Stream{twice}.error);
 }
 
-// A socket that listens, in files.img; with a field that no schema has.
-std::string listening(std::uint32_t port, std::uint32_t state) {
-  const Message& message = *find_message("file_entry");
-  std::string payload;
-  const auto set = [&](const char* path, std::uint64_t value) {
-    EXPECT_FALSE(set_field(message, payload, path, value)) << path;
-  };
-  set("type", 4), set("id", 1);
-  for (const char* path : {"isk.id", "isk.ino", "isk.family", "isk.type", "isk.dst_port", "isk.flags", "isk.backlog",
-                           "isk.fown.uid", "isk.fown.euid", "isk.fown.signum", "isk.fown.pid_type", "isk.fown.pid",
-                           "isk.opts.so_sndbuf", "isk.opts.so_rcvbuf", "isk.opts.so_snd_tmo_sec",
-                           "isk.opts.so_snd_tmo_usec", "isk.opts.so_rcv_tmo_sec", "isk.opts.so_rcv_tmo_usec"})
-    set(path, 1);
-  set("isk.proto", 6), set("isk.state", state), set("isk.src_port", port);
-  return CriuPlayer::framed(payload + "\xc2\x3e\x03new");
-}
-
-TEST(HeldImages, ChangesListeningPortsAlone) {
-  const std::string head{"\x19\x43\x56\x54\x38\x31\x30\x56", 8};
-  // One entry is larger than what criu-image-streamer takes.
-  const std::string large = CriuPlayer::framed("\x08\x02\x10\x05\xc2\x3e\xe0\x5d" + std::string(12000, 'x'));
-  const std::string others = listening(8080, 1) + large + listening(81, 10);
-  HeldImages images;
-  with(images, "files.img", head + listening(8080, 10) + others);
-  EXPECT_EQ(to_string(images.change_listening_ports({{8080, 300}})), to_string(Error{}));
-  std::string content;
-  EXPECT_FALSE(images.get("files.img", content));
-  EXPECT_EQ(content, head + listening(300, 10) + others);
-  EXPECT_EQ(images.change_listening_ports({{8080, 300}}).reason, Reason::usage);
-  with(images, "files.img", head + "cut");
-  EXPECT_EQ(images.change_listening_ports({{300, 1}}).reason, Reason::cut_size);
-}
-
 }  // namespace
 }  // namespace critpipe
