@@ -92,7 +92,7 @@ void ParallelSearch::work() noexcept {
     lock.lock();
     chunk.is_read = true;
     read_.notify_all();
-    read_.wait(lock, [&] { return is_over_ || !chunk.before() || chunk.before()->is_read; });
+    read_.wait(lock, [&] { return is_over_ || !chunk.waits_for() || chunk.waits_for()->is_read; });
     if (is_over_) return;
     lock.unlock();
     const bool was_searched = was_read && attempt([&] { search.run(chunk); });
@@ -112,7 +112,7 @@ SearchChunk& ParallelSearch::filling() {
     free_.pop_back();
   }
   filling_->reuse(position_);
-  if (last_ && !begins_) filling_->follow(*last_, address_);
+  if (last_ && !begins_) filling_->follow(*last_, tail_, address_);
   return *filling_;
 }
 
@@ -159,6 +159,7 @@ void ParallelSearch::send(bool is_last) {
   ChunkPtr chunk = std::move(filling_);
   position_ = chunk->end();
   last_ = chunk.get();
+  tail_ = chunk->tail();
   const bool is_all = is_last && threads_.empty();  // little is searched at once
   if (!is_all && threads_.size() < nr_threads_) (void)start_thread(threads_, [this] { work(); });
   if (threads_.empty()) {

@@ -91,6 +91,7 @@ class ParallelSearch final : public FedSearch {
 
   ChunkPtr filling_;                   // null: the next bytes begin one
   const SearchChunk* last_ = nullptr;  // that was sent
+  SearchChunk::Tail tail_;             // its
   bool begins_ = true;                 // do the next bytes begin a stretch?
   std::uint64_t address_ = 0;          // of the next bytes
   std::uint64_t position_ = 0;         // of the next chunk

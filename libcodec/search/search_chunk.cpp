@@ -25,8 +25,18 @@ void SearchChunk::reuse(std::uint64_t position) {
   head_is_all_ = false;
 }
 
-void SearchChunk::follow(const SearchChunk& before, std::uint64_t address) {
+SearchChunk::Tail SearchChunk::tail() const {
+  if (reads_.empty() || !ends_open()) return {};
+  const Run& last = runs_.back();
+  const Read& read = reads_.back();
+  const std::size_t size = std::min(last.size, most_before_);
+  if (read.offset + read.size != size_ || read.size < size || read.image->nr_pages_at_once() > 1) return {};
+  return {read.image, read.position + (read.size - size), size, size == last.size && !(runs_.size() == 1 && before_)};
+}
+
+void SearchChunk::follow(const SearchChunk& before, const Tail& tail, std::uint64_t address) {
   before_ = &before;
+  tail_before_ = tail;
   next_ = address;
 }
 
@@ -52,6 +62,14 @@ void SearchChunk::read() {
     read_errors.push_back(failed);
     leave_out(read.offset, read.offset + read.size);
   }
+  if (before_ && tail_before_.image) read_head();
+}
+
+void SearchChunk::read_head() {
+  if (runs_.empty() || runs_.front().offset != 0) return;
+  head_.resize(tail_before_.size);
+  head_is_all_ = tail_before_.is_all;
+  if (tail_before_.image->read_content(tail_before_.position, head_)) head_.clear();
 }
 
 // What could not be read.
@@ -70,7 +88,7 @@ void SearchChunk::leave_out(std::size_t begin, std::size_t end) {
 }
 
 void SearchChunk::take_before() {
-  if (!before_ || !before_->ends_open() || runs_.empty() || runs_.front().offset != 0) return;
+  if (!head_.empty() || !before_ || !before_->ends_open() || runs_.empty() || runs_.front().offset != 0) return;
   const Run& last = before_->runs_.back();
   const std::size_t size = std::min(last.size, most_before_);
   const Bytes bytes = before_->bytes(last).last(size);

@@ -21,8 +21,17 @@ class SearchChunk {
   // `position`: of its first byte.
   SearchChunk(std::size_t capacity, std::size_t most_before);
   void reuse(std::uint64_t position);
+  // Its last bytes, with which the search of the chunk that follows begins; as far as they are plain in an image, so
+  // that this chunk need not be waited for.
+  struct Tail {
+    const PagesImage* image = nullptr;  // null: they are here only
+    std::uint64_t position = 0;
+    std::size_t size = 0;
+    bool is_all = false;  // of the stretch
+  };
+  Tail tail() const;  // once it is filled, before it is read
   // The last stretch of the chunk before it goes on here, at this address. That chunk stays until this one is done.
-  void follow(const SearchChunk& before, std::uint64_t address);
+  void follow(const SearchChunk& before, const Tail& tail, std::uint64_t address);
 
   // To fill it.
   std::size_t room() const { return capacity_ - size_; }
@@ -41,8 +50,9 @@ class SearchChunk {
 
   // By the thread that searches it.
   void read();
-  const SearchChunk* before() const { return before_; }  // null: it follows none
-  void take_before();                                    // when that was read, too
+  // The chunk whose last bytes this one needs; null: it needs none, or has read them itself.
+  const SearchChunk* waits_for() const { return head_.empty() ? before_ : nullptr; }
+  void take_before();  // when that was read, too
   void search(Search& search);
   void keep(const Match& found) { is_full = is_full || !matches.add(found); }
 
@@ -58,6 +68,12 @@ class SearchChunk {
   bool goes_on() const { return !head_.empty(); }    // does its first run go on with a stretch of the chunk before?
   Bytes head() const { return head_; }               // bytes before the first run, of the same stretch
   bool head_is_all() const { return head_is_all_; }  // does the stretch begin with them?
+  bool ends_open() const { return !runs_.empty() && runs_.back().offset + runs_.back().size == size_; }
+  // The chunk before has lost the bytes at its end: what was found here counts for nothing.
+  void forget_head() {
+    head_.clear();
+    is_full = true;
+  }
   std::uint64_t head_position() const { return runs_.front().position - head_.size(); }
   Bytes bytes(const Run& run) const { return {bytes_.get() + run.offset, run.size}; }
   std::uint64_t address_of(std::uint64_t position) const;
@@ -70,13 +86,14 @@ class SearchChunk {
   };
   void extend(std::size_t size);
   void leave_out(std::size_t begin, std::size_t end);
-  bool ends_open() const { return !runs_.empty() && runs_.back().offset + runs_.back().size == size_; }
+  void read_head();
 
   std::size_t capacity_, most_before_;
   std::unique_ptr<std::byte[]> bytes_;
   std::size_t size_ = 0;
   std::uint64_t position_ = 0, gaps_ = 0;
   const SearchChunk* before_ = nullptr;
+  Tail tail_before_;
   bool begins_ = false;     // what comes next is a stretch of its own
   std::uint64_t next_ = 0;  // its address
   std::vector<Run> runs_;

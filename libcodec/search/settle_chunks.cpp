@@ -15,6 +15,7 @@ constexpr std::uint64_t everything = ~std::uint64_t{0};
 void ParallelSearch::settle(ChunkPtr chunk) {
   for (const Error& error : chunk->read_errors)
     if (on_read_error_) on_read_error_(error);
+  if (chunk->goes_on() && previous_ && !previous_->ends_open()) chunk->forget_head();
   if (!chunk->goes_on()) end_stretch();
   if (chunk->error) {
     error_ = chunk->error;
