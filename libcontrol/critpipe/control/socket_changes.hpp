@@ -1,4 +1,4 @@
-// socket_changes: Other addresses and ports for the sockets of a checkpoint, in its images on their way.
+// stream: Other addresses and ports for the sockets of a checkpoint, in its images on their way.
 //
 //     SocketChange change;
 //     if (!parse_socket_change("10.88.0.5=10.88.0.9", change)) return 1;
