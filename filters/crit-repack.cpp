@@ -76,7 +76,7 @@ int Repack::run() {
   images_ = images_out(program_);
   images_->set_parents_hint("--flatten, with the parent named behind the input, takes its pages in");
   pass_on();
-  if (failed_ || !refuse_first_version() || !link_parent() || !store() || !edited("stats-dump") ||
+  if (failed_ || !refuse_other_versions() || !link_parent() || !store() || !edited("stats-dump") ||
       !edited("inventory.img"))
     failed_ = true;
   const std::uint64_t dropped = process_.dropped + shared_.dropped;

@@ -183,10 +183,20 @@ bool Repack::is_compressed_above() {
 // Nobody knows how a parent that is not here is stored.
 bool Repack::keeps_version() { return !resolves() && (has_link_ || refers_) && !set_.store->parent(); }
 
-// A release that reads blocks wants other heads than those of the first version.
-bool Repack::refuse_first_version() {
-  if (options_.block_bytes == 0) return true;
+// Pages that are compressed and stay so keep the size of their blocks.
+std::uint64_t Repack::block_bytes_as_before() const {
+  const auto bytes = static_cast<std::uint64_t>(kept_inventory("compress_block_size"));
+  return bytes > 0 && bytes <= max_block_bytes && bytes % set_.page_size == 0 ? bytes : default_block_bytes;
+}
+
+// A release that reads blocks wants other heads than those of the first version. One of a later version may store
+// memory in a way that nobody knows here.
+bool Repack::refuse_other_versions() {
   const std::string place = std::string{set_.place} + "inventory.img";
+  if (const std::int64_t version = kept_inventory("img_version"); version > version_of_blocks)
+    return fail(place, "image version " + std::to_string(version) + ", of which nothing is known here: the latest is " +
+                           std::to_string(version_of_blocks));
+  if (options_.block_bytes == 0) return true;
   if (!kept_.contains("inventory.img")) return fail({Reason::missing_image, place});
   return kept_inventory("img_version") != version_of_heads ||  // of one that cannot be read, edited() says so
          fail(place, "a set of the first image version, which no release that reads compressed pages restores");
@@ -200,7 +210,7 @@ bool Repack::edit_inventory(StoredImage& image) {
   if (has_blocks_) {
     error = entry.set("img_version", version_of_blocks);
     if (!error) error = entry.set("compress", 1);
-    const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : default_block_bytes;
+    const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : block_bytes_as_before();
     if (!error) error = entry.set("compress_block_size", block_bytes);
   } else if (is_compressed_above()) {
     error = entry.set("img_version", version_of_blocks);

@@ -75,7 +75,9 @@ class Repack {
   bool refuse_child_of(const std::string& directory);
   bool refuse_target();
   bool refuse_lost_parent();
-  bool refuse_first_version();
+  bool refuse_other_versions();
+  bool refuse_shared_images();
+  std::uint64_t block_bytes_as_before() const;
   std::string target() const;  // the directory that is written; empty: something else
   void drop_old_link();
   bool resolves() const { return options_.flatten || base_; }  // references to parents

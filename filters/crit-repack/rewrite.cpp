@@ -42,7 +42,7 @@ bool Repack::rewrite_directory() {
     say("C" + where + (options_.decompress ? " is already decompressed" : " is already compressed"));
     return true;
   }
-  if (!refuse_first_version() || !refuse_old_baks()) return false;
+  if (!refuse_other_versions() || !refuse_old_baks()) return false;
   say((options_.decompress ? "Decompressing c" : "Compressing c") + where);
   PageDirectory& holder = *set_.store->page_directory();
   const std::string suffix = program_.has("no-bak") ? "" : ".bak";

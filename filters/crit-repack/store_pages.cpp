@@ -1,6 +1,5 @@
 // Pages on their way, and the pagemaps that are made of them.
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "cli/inputs.hpp"
@@ -44,6 +43,18 @@ bool Repack::store() {
   if (base_)
     for (const Error& error : base_->new_errors()) good = fail(error) && good;
   return good;
+}
+
+// Of two memories in one pages image, what is written would have only one.
+bool Repack::refuse_shared_images() {
+  std::map<std::uint64_t, MemoryId> first;
+  for (std::size_t i = 0; i < set_.memories.size(); ++i) {
+    const auto [one, is_new] = first.try_emplace(set_.pages_ids[i], set_.memories[i]);
+    if (!is_new)
+      return fail(std::string{set_.place} + pagemap_name(set_.memories[i]),
+                  pages_name(one->first) + " is also that of " + pagemap_name(one->second));
+  }
+  return true;
 }
 
 // The pagemap as parts, and what has to be read for them.
@@ -189,8 +200,8 @@ bool Repack::begin_memory(std::size_t number) {
     return false;
   }
   keep_identity(current_->pages, memory.old_pages, pages_name(memory.pages_id));
-  std::uint64_t block_bytes = options_.block_bytes;
-  if (block_bytes == 0 && !options_.decompress && memory.is_compressed) block_bytes = default_block_bytes;
+  const bool stays_compressed = options_.block_bytes == 0 && !options_.decompress && memory.is_compressed;
+  const std::uint64_t block_bytes = stays_compressed ? block_bytes_as_before() : options_.block_bytes;
   const PagesWriter::Options options{.page_size = set_.page_size,
                                      .block_bytes = block_bytes,
                                      .acceleration = static_cast<int>(program_.number("acceleration", 1)),
