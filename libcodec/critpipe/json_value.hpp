@@ -36,6 +36,7 @@ class JsonValue {
   std::string text(Path path = {}) const;                     // without its escapes; empty: no string
   std::optional<std::int64_t> integer(Path path = {}) const;  // as it stands: 1.0 is none
   bool is_true(Path path = {}) const;
+  bool is_no_text(Path path = {}) const;                 // is it there, and neither a string nor null?
   std::vector<std::string> texts(Path path = {}) const;  // the elements of a list
   // The elements of a list; the members of an object, with their keys.
   void each(Path path, const std::function<void(const JsonValue&)>& use) const;

@@ -187,6 +187,11 @@ std::optional<std::int64_t> JsonValue::integer(Path path) const {
 
 bool JsonValue::is_true(Path path) const { return at(path).text_ == "true"; }
 
+bool JsonValue::is_no_text(Path path) const {
+  const std::string_view value = at(path).text_;
+  return !value.empty() && !value.starts_with('"') && value != "null";
+}
+
 std::vector<std::string> JsonValue::texts(Path path) const {
   std::vector<std::string> all;
   each(path, [&](const JsonValue& one) { all.push_back(one.text()); });

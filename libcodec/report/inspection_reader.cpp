@@ -1,5 +1,7 @@
 // One pass over an input: images to the model, configuration to the container, sizes of all, and a few bytes of pages.
 #include <algorithm>
+#include <filesystem>
+#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,6 +74,7 @@ struct InspectionReader::Work final : Receiver {
   SetsOf<InspectedSet> sets;
   std::size_t nr_with_images = 0, nr_joined = 0;  // of the sets: in all, and when they were joined
   std::map<std::uint64_t, Open> open;
+  std::set<std::pair<SetId, std::string>> texts_read;  // of directories, with their paths
   std::vector<Error> errors;
   std::uint64_t room_for_tails = all_tails_bytes;
   std::uint64_t room_for_texts = kept_text_bytes;
@@ -208,6 +211,8 @@ bool InspectionReader::Work::has_enough(const Member& member) {
 
 void InspectionReader::Work::add_text(const SetId& id, const std::string& place, std::string_view name,
                                       std::string_view text) {
+  std::error_code none;
+  if (const auto path = std::filesystem::canonical(place, none); !none && !texts_read.emplace(id, path).second) return;
   if (Error error = containers.add(id, name, text)) {
     error.image = place;
     error.set = std::make_shared<const SetId>(id);

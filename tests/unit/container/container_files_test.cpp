@@ -52,9 +52,9 @@ TEST(ContainerFiles, ReadWhatAnEngineWrote) {
 // A value that is not of the expected type counts as absent; the others are there.
 TEST(ContainerFiles, PassOverValuesOfOtherTypes) {
   for (const char* value : {"1", "-1", "1.5e300", "null", "true", "[]", "{}", "[[\"x\"]]", R"({"name": "x"})"}) {
-    const std::string text = std::string{R"({"id": "12", "name": )"} + value + R"(, "labels": )" + value + "}";
+    const std::string text = std::string{R"({"id": "12", "pod": )"} + value + R"(, "labels": )" + value + "}";
     const Container container = read("config.dump", text);
-    EXPECT_EQ(container.name, "") << value;
+    EXPECT_EQ(container.pod_id, "") << value;
     EXPECT_EQ(container.id, "12");
   }
   for (const char* value : {"1", "\"x\"", "null", "[]", "{}", "[1, {}, null]"}) {
@@ -62,6 +62,15 @@ TEST(ContainerFiles, PassOverValuesOfOtherTypes) {
                              R"(, "process": )" + value + R"(, "hostname": "h"})";
     EXPECT_EQ(read("spec.dump", text).hostname, "h") << value;
     EXPECT_EQ(read("network.status", text).networks.size(), 0u) << value;
+  }
+}
+
+// Engines do, so that nothing of it counts.
+TEST(ContainerFiles, RefuseNamesThatAreNoTexts) {
+  for (const char* key : {"id", "name", "rootfsImageName", "runtime", "createdTime"}) {
+    for (const char* value : {"1", "true", "[]", "{}"})
+      (void)read("config.dump", std::string{"{\""} + key + "\": " + value + "}", Reason::bad_json);
+    (void)read("config.dump", std::string{"{\""} + key + "\": null}");
   }
 }
 
@@ -96,8 +105,8 @@ TEST(ContainerFiles, RefuseDeepNesting) {
     for (const char* name : all_names) {
       const auto nested = repeated("{\"a\":", depth) + "1" + std::string(depth, '}');
       (void)read(name, nested, wanted);
-      (void)read(name, "{\"name\": " + std::string(depth, '[') + std::string(depth, ']') + "}", wanted);
-      (void)read(name, "{\"name\": " + std::string(depth, '['), Reason::bad_json);
+      (void)read(name, "{\"b\": " + std::string(depth, '[') + std::string(depth, ']') + "}", wanted);
+      (void)read(name, "{\"b\": " + std::string(depth, '['), Reason::bad_json);
     }
   }
 }

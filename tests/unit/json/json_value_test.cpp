@@ -21,6 +21,7 @@ void expect_same(const JsonValue& ours, dom::element theirs, const std::string& 
   EXPECT_EQ(ours.integer().has_value(), theirs.get_int64().get(number) == simdjson::SUCCESS) << of;
   EXPECT_EQ(ours.integer().value_or(number), number) << of;
   EXPECT_EQ(ours.is_true(), theirs.get_bool().get(is_on) == simdjson::SUCCESS && is_on) << of;
+  EXPECT_EQ(ours.is_no_text(), !theirs.is_string() && !theirs.is_null()) << of;
   std::vector<JsonValue> elements, values;
   std::vector<std::string> keys;
   ours.each({}, [&](const JsonValue& one) { elements.push_back(one); });
