@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "check/field_limits.hpp"
 #include "check/files_beside.hpp"
 #include "check/record.hpp"
 #include "critpipe/check.hpp"

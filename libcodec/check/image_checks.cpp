@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "check/field_limits.hpp"
 #include "check/raw_check.hpp"
+#include "model/collect.hpp"
 
 namespace critpipe {
 
@@ -152,6 +154,11 @@ class ImageCheck final : public Sink {
 
  private:
   void count_raw(std::uint64_t size);
+  void add(FieldFault& fault, const Entry& entry) {
+    fault.image = name_;
+    fault.entry = entry.index;
+    if (images_.field_faults.size() < 2 * max_findings) images_.field_faults.push_back(std::move(fault));
+  }
   void add_early(const PagesFault& fault) {
     if (images_.early_faults.size() < 2 * max_findings) images_.early_faults.push_back(fault);
   }
@@ -213,6 +220,7 @@ Step ImageCheck::entry(const Entry& entry) {
   if (seen_.is_other_kind) return Step::go;
   if (pagemap_) return pagemap_->entry(entry);
   const Record record{*entry.message, entry.payload};
+  if (!is_aside(name_)) look_at_fields(*entry.message, entry.payload, [&](FieldFault&& fault) { add(fault, entry); });
   if (entry.kind->name == "CORE") images_.cores[number_of(name_)] = core_of(record);
   if (ghost_ && entry.index == 0) {
     ghost_->has_size = record.has("size");

@@ -211,6 +211,7 @@ bool InspectionReader::Work::has_enough(const Member& member) {
 
 void InspectionReader::Work::add_text(const SetId& id, const std::string& place, std::string_view name,
                                       std::string_view text) {
+  // What stands above a directory may lie in the input, too.
   std::error_code none;
   if (const auto path = std::filesystem::canonical(place, none); !none && !texts_read.emplace(id, path).second) return;
   if (Error error = containers.add(id, name, text)) {

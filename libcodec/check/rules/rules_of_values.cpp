@@ -1,4 +1,4 @@
-// Values that decide what CRIU does, and that it refuses where it does not know them.
+// Values that CRIU or the kernel refuses. Those of single fields are rows of check/field_tables.cpp.
 #include <algorithm>
 
 #include "check/checked_images.hpp"
@@ -28,7 +28,7 @@ class Values {
   void look(const Record& record, const Choice& choice, std::string_view above = {}) const {
     if (!record || choice.has(record)) return;
     const std::string field = std::string{above}.append(choice.field);
-    report_({image_, entry_, field}, unknown(record.id(choice.field)));
+    report_({image_, entry_, field}, unknown_value(record.id(choice.field)));
   }
 
  private:
@@ -37,40 +37,22 @@ class Values {
   std::uint64_t entry_;
 };
 
-// Of files; a type may stand in several rows.
-struct FileChoice {
-  std::string_view field;  // of file_entry
-  Choice choice;
-};
-const std::vector<FileChoice>& of_files() {
-  static const std::vector<FileChoice> all{
-      {"isk", {"family", {2, 10}}},           // AF_INET, AF_INET6
-      {"isk", {"type", {1, 2, 3}}},           // SOCK_STREAM, SOCK_DGRAM, SOCK_RAW
-      {"usk", {"type", {1, 2, 3, 5}}},        // and SOCK_SEQPACKET
-      {"psk", {"type", {2, 3, 10}}},          // and SOCK_PACKET
-      {"tfd", {"clockid", {0, 1, 7, 8, 9}}},  // CLOCK_REALTIME, _MONOTONIC, _BOOTTIME, and those that wake the machine
-  };
-  return all;
-}
-
 void look_at_files(const CheckedImages& set, const Reporter& report) {
   constexpr std::uint32_t last_owner_type = 2, last_signal = 64;
   for (const SeenFile& file : set.files()) {
     const Values values{report, std::string{file.image}, file.entry};
     const std::string above = std::string{file_type_of(file.type)->field}.append(".");
-    for (const FileChoice& one : of_files())
-      if (file_type_of(file.type)->field == one.field) values.look(file.record, one.choice, above);
     file.record.each("mark", [&](const Record& mark) { values.look(mark, {"type"}, above + "mark."); });
     const Record owner = file.record.inner("fown");
     if (owner.id("pid") != 0 && owner.id("pid_type") > last_owner_type)
-      report({std::string{file.image}, file.entry, above + "fown.pid_type"}, unknown(owner.id("pid_type")));
+      report({std::string{file.image}, file.entry, above + "fown.pid_type"}, unknown_value(owner.id("pid_type")));
     if (owner.id("signum") > last_signal)
       report({std::string{file.image}, file.entry, above + "fown.signum"},
              format("%u is no signal", owner.id("signum")));
   }
   set.each("FILES", [&](const std::string& image, std::uint64_t entry, const Record& file) {
     const FileType* const type = file_type_of(file.id("type"));
-    if (!type) report({image, entry, "type"}, unknown(file.id("type")));
+    if (!type) report({image, entry, "type"}, unknown_value(file.id("type")));
     else if (!file.has(type->field))
       report({image, entry, "type"}, "it is a " + std::string{type->name} + ", and lacks what is said of one");
   });
@@ -93,7 +75,7 @@ void look_at_tasks(const CheckedImages& set, const Reporter& report) {
 void look_at_terminals(const CheckedImages& set, const Reporter& report) {
   set.each("TTY_INFO", [&](const std::string& image, std::uint64_t entry, const Record& info) {
     constexpr std::uint32_t pty = 1, external = 5;
-    if (info.id("type") == 0) report({image, entry, "type"}, unknown(0));
+    if (info.id("type") == 0) report({image, entry, "type"}, unknown_value(0));
     else Values{report, image, entry}.look(info, {"type"});
     if (info.id("type") != external && (info.id("type") == pty) != info.has("pty"))
       report({image, entry, "pty"},
@@ -130,7 +112,14 @@ void look_at_devices(const CheckedImages& set, const Reporter& report) {
   });
 }
 
+template <const std::string_view& rule>
+void report_fields(const CheckedImages& set, const Reporter& report) {
+  for (const FieldFault& fault : set.field_faults)
+    if (fault.rule == rule) report({fault.image, fault.entry, fault.field}, fault.reason, fault.severity);
+}
+
 void find_unknown(const CheckedImages& set, const Reporter& report) {
+  report_fields<value_unknown>(set, report);
   look_at_files(set, report);
   look_at_tasks(set, report);
   look_at_terminals(set, report);
@@ -146,6 +135,12 @@ constexpr RuleRow rows[] = {
     {{"value-unknown", Severity::error, "A value that decides what CRIU does is one that it does not know.",
       "Take the image from the dump as it was written, or restore with the release of CRIU that dumped it."},
      find_unknown},
+    {{"value-range", Severity::error, "A number is one that CRIU or the kernel does not take.",
+      "Take the image from the dump as it was written."},
+     report_fields<value_range>},
+    {{"list-length", Severity::error, "A list or a text is shorter or longer than CRIU or the kernel takes.",
+      "Take the image from the dump as it was written."},
+     report_fields<list_length>},
 };
 
 }  // namespace
