@@ -11,12 +11,19 @@ namespace critpipe {
 namespace {
 
 // A file of the set's directory, or one that the user named: that may be a link.
+const PagesImage* open_alone(SurveyedSet& set, const SurveyedPages& image, std::shared_ptr<const StoredPages> blocks,
+                             std::optional<PagesImage>& alone, Error& error) {
+  PageDirectory* const directory = set.page_directory();
+  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
+  return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
+}
+
+// Images without blocks stay open in their directory.
 const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::shared_ptr<const StoredPages> blocks,
                              std::optional<PagesImage>& alone, Error& error) {
   PageDirectory* const directory = set.page_directory();
   if (directory && !blocks) return directory->image(image.pages_id, smallest_page, error);
-  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
-  return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
+  return open_alone(set, image, std::move(blocks), alone, error);
 }
 
 }  // namespace
@@ -29,7 +36,7 @@ void SurveyWork::learn_page_size(SurveyedSet& set) {
       Error error;
       std::optional<PagesImage> alone;
       const bool is_read = memory.pagemap.layout && image->on_disk;
-      const PagesImage* const stored = is_read ? open_image(set, *image, nullptr, alone, error) : nullptr;
+      const PagesImage* const stored = is_read ? open_alone(set, *image, nullptr, alone, error) : nullptr;
       images.add(memory.pagemap, {image->size_bytes}, stored);
     }
   });
