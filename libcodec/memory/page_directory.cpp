@@ -5,6 +5,7 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "pages/page_content.hpp"
 #include "pages/pagemaps.hpp"
 
 namespace critpipe {
@@ -15,6 +16,7 @@ struct PageDirectory::Chain {
     const PageDirectory* directory = nullptr;
     std::uint64_t pages_id = 0;
     std::unique_ptr<PagesImage> image = {};  // stays where it is
+    std::shared_ptr<const StoredPages> blocks = {};
   };
   Limits limits;
   std::array<Open, 16> open;
@@ -146,21 +148,23 @@ PageDirectory* PageDirectory::linked_parent() {
 const PagesImage* PageDirectory::image(std::uint64_t pages_id, std::uint64_t page_size, Error& error,
                                        std::uint64_t stored_page_size) {
   auto& all = work_->chain->open;
+  // As a pagemap says that has been asked for.
+  auto blocks = work_->pagemaps.index().blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
+  if (error) error.image = work_->path + "/" + error.image;
+  if (error) return nullptr;
   auto known = std::ranges::find_if(all, [&](const Chain::Open& open) {
-    return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size;
+    return open.image && open.directory == this && open.pages_id == pages_id && open.image->page_size() == page_size &&
+           same_blocks(open.blocks.get(), blocks.get());
   });
   if (known == all.end()) {
     InputFile file;
     if (work_->set) file = work_->set->open(std::string_view{pages_name(pages_id)}, error);
     else error = {Reason::missing_image, work_->path + "/" + pages_name(pages_id)};
     if (error) return nullptr;
-    // As a pagemap says that has been asked for.
-    auto blocks = work_->pagemaps.index().blocks_of(pages_id, stored_page_size ? stored_page_size : page_size, error);
-    if (error) error.image = work_->path + "/" + error.image;
-    if (error) return nullptr;
     known = all.end() - 1;
     known->directory = this;
     known->pages_id = pages_id;
+    known->blocks = blocks;
     known->image = std::make_unique<PagesImage>(std::move(file), page_size, std::move(blocks));
   }
   std::rotate(all.begin(), known, known + 1);

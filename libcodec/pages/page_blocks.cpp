@@ -1,5 +1,6 @@
 // Blocks of pages: where they are, and what they hold.
 #include "pages/page_blocks.hpp"
+#include "pages/page_content.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -106,6 +107,10 @@ std::shared_ptr<const StoredPages> PageLayout::place(std::uint64_t page_size, Er
   }
   pages->size_bytes_ = at;
   return pages;
+}
+
+bool same_blocks(const StoredPages* one, const StoredPages* other) {
+  return one == other || (one && other && one->is_of_same_layout(*other) && one->page_size() == other->page_size());
 }
 
 StoredPages::Block StoredPages::block_of(std::uint64_t page) const {

@@ -102,6 +102,7 @@ class StoredPages {
   };
   // The one that the page is in. Of plain pages: from that page on.
   Block block_of(std::uint64_t page) const;
+  bool is_of_same_layout(const StoredPages& other) const { return sizes_ == other.sizes_; }
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t nr_pages() const { return nr_pages_; }      // that the pages image holds
   std::uint64_t size_bytes() const { return size_bytes_; }  // of the pages image

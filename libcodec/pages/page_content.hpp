@@ -16,6 +16,9 @@ using ReadStored = std::function<std::size_t(std::span<std::byte> into, std::uin
 [[nodiscard]] Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_t position,
                                  std::span<std::byte> into, const ReadStored& read, std::size_t& done);
 
+// Are these the same blocks? Null: plain pages.
+bool same_blocks(const StoredPages* one, const StoredPages* other);
+
 // The error of `size` bytes at a position, where the content ends at `there`, of which `stored_bytes` came.
 Error cut_content(const StoredPages* blocks, std::string place, std::uint64_t there, std::uint64_t stored_bytes,
                   std::uint64_t position, std::uint64_t size);

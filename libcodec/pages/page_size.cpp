@@ -44,8 +44,13 @@ std::uint64_t PageSizeByImages::size() const {
 }
 
 bool Pagemap::fits_larger_pages(StoredSize size, std::uint64_t page_size) const {
-  for (page_size *= 2; page_size <= largest_page; page_size *= 2)
-    if (stored(page_size).bytes == size.bytes) return true;
+  Error ignored;
+  for (page_size *= 2; page_size <= largest_page; page_size *= 2) {
+    // What reads the image goes on with the blocks that the layout keeps.
+    const auto placed = layout ? layout->place(page_size, ignored) : nullptr;
+    const std::uint64_t bytes = placed ? placed->size_bytes() : StoredSize::of(nr_present, page_size).bytes;
+    if ((placed || !layout) && bytes == size.bytes) return true;
+  }
   return false;
 }
 

@@ -1,5 +1,8 @@
 #include "pages/pagemaps.hpp"
 
+#include "pages/page_blocks.hpp"
+#include "pages/page_content.hpp"
+
 namespace critpipe {
 
 void PagemapIndex::name(Pagemap& pagemap, std::uint64_t pages_id) {
@@ -25,10 +28,14 @@ std::shared_ptr<const StoredPages> PagemapIndex::blocks_of(std::uint64_t pages_i
 Error PagemapIndex::came_before(std::uint64_t pages_id, std::uint64_t page_size, const StoredPages* taken,
                                 std::string place) const {
   Error error;
-  if (blocks_of(pages_id, page_size, error).get() == taken || error) return error;
+  const auto blocks = blocks_of(pages_id, page_size, error);
+  if (error || same_blocks(blocks.get(), taken)) return error;
   const Pagemap* const pagemap = with_blocks(pages_id);
+  const bool has_other_size = taken && blocks && taken->is_of_same_layout(*blocks);
   return named_error(Reason::limit_late_pagemap, std::move(place),
-                     pagemap ? pagemap_name(pagemap->memory) : "its pagemap");
+                     has_other_size ? "what tells how large they are"
+                     : pagemap      ? pagemap_name(pagemap->memory)
+                                    : "its pagemap");
 }
 
 Error PagemapIndex::larger_pages(std::uint64_t pages_id, StoredSize size, std::string place,
