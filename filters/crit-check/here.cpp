@@ -59,7 +59,6 @@ const Rule& Here::rule_of(std::string_view check, Severity severity, std::string
 
 void Here::add(CheckedSet& set, const MachineFinding& finding) {
   ++count_of(set, finding.severity);
-  if (set.findings.size() >= max_findings) return;
   const Rule& rule = rule_of(finding.check, finding.severity, sentence_of(finding.advice));
   set.findings.push_back({.rule = &rule,
                           .severity = finding.severity,
@@ -85,6 +84,7 @@ void Here::add(std::span<const std::string> inputs, const SourceOptions& source,
         std::erase_if(set->findings, [](const Finding& one) { return one.rule->name == "unseen"; }));
     for (const MachineFinding& finding : check_here(found.checkpoint, options_)) add(*set, finding);
     std::ranges::stable_sort(set->findings, {}, &Finding::severity);
+    if (set->findings.size() > max_findings) set->findings.resize(max_findings);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "check/field_limits.hpp"
 #include "check/files_beside.hpp"
+#include "check/first_of_each.hpp"
 #include "check/record.hpp"
 #include "critpipe/check.hpp"
 
@@ -118,6 +119,11 @@ extern const std::size_t nr_check_rules;
 
 constexpr std::uint32_t new_pids = 0x20000000;  // CLONE_NEWPID
 
+// By rule.
+using FieldFaults = FirstOfEach<std::pair<std::string_view, Severity>, FieldFault, max_findings_of_rule>;
+// Of pagemaps and blocks, found as they come: by name, tolerated or not.
+using EarlyFaults = FirstOfEach<std::pair<std::string_view, bool>, PagesFault, max_findings_of_rule>;
+
 class CheckedImages final : public PageStore {
  public:
   explicit CheckedImages(const RestorePlan& plan);
@@ -136,8 +142,8 @@ class CheckedImages final : public PageStore {
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
   std::set<std::uint64_t> decoded_pages;         // pages_ids of images whose blocks were decoded as they came
   std::map<std::uint32_t, SeenGhost> ghosts;
-  std::vector<FieldFault> field_faults;       // for rules to report
-  std::vector<PagesFault> early_faults;       // of entries of pagemaps; their images are names within the set
+  FieldFaults field_faults;
+  EarlyFaults early_faults;                   // their images are names within the set
   bool is_parent = false;                     // of a set that was read, too
   bool has_link = false;                      // to a parent, in an archive that need not hold it
   bool has_circle = false;                    // the links of an archive lead back to it

@@ -55,9 +55,10 @@ class LimitsByMessage {
   template <typename Limit>
   void add(std::span<const Limit> limits, OfMessage::Rows<Limit> OfMessage::*rows) {
     for (const Limit& limit : limits) {
-      const Message& message = *find_message(limit.message);
-      OfMessage& own = all_[number_of(message)];
-      (own.*rows).emplace_back(message.find(limit.field), &limit);
+      const Field* const field = field_of(limit.message, limit.field);
+      if (!field) continue;
+      OfMessage& own = all_[number_of(*find_message(limit.message))];
+      (own.*rows).emplace_back(field, &limit);
       own.is_looked_at = true;
     }
   }
@@ -160,6 +161,14 @@ void Look::below(const Message& message, Bytes payload) {
 }
 
 }  // namespace
+
+const Field* field_of(std::string_view message_name, std::string_view path) {
+  const Message* const message = find_message(message_name);
+  const std::size_t end = path.find('.');
+  const Field* const field = message ? message->find(path.substr(0, end)) : nullptr;
+  if (!field || end == path.npos) return field;
+  return field->type == Type::message ? field_of(field->message().name, path.substr(end + 1)) : nullptr;
+}
 
 void look_at_fields(const Message& message, Bytes payload, const std::function<void(FieldFault&&)>& report) {
   Look{report}.at(message, payload);

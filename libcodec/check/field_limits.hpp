@@ -13,7 +13,7 @@
 
 namespace critpipe {
 
-// A row names a field by its message; it holds wherever the message is.
+// A row names a field by its message; it holds wherever the message is. One that names none holds nowhere.
 
 // How many values a list has, or bytes a text; an empty one may be there for what CRIU did not write.
 struct FieldLength {
@@ -42,12 +42,15 @@ std::span<const FieldChoice> field_choices();
 
 // A field that depends on others. The text says what is wrong; empty: nothing.
 struct FieldRelation {
-  std::string_view message, field;
+  std::string_view message, field;  // or one of a message in it: "tc.sigactions"
   std::string_view rule;
   std::string (*fault)(const Record& record);
   Severity severity = Severity::error;
 };
 std::span<const FieldRelation> field_relations();
+
+// The field of a row; null: there is none.
+const Field* field_of(std::string_view message, std::string_view field);
 
 constexpr std::string_view list_length = "list-length", value_range = "value-range", value_unknown = "value-unknown";
 

@@ -68,6 +68,7 @@ class PagemapCheck final : public PagemapSink {
     memory_.nr_entries = reader().nr_entries();
     memory_.is_compressed = reader().has_compressed();
     pagemap.layout = reader().layout();
+    pagemap.is_complete = !memory_.is_damaged;
     pagemap.seal();
     return Step::go;
   }
@@ -154,13 +155,13 @@ class ImageCheck final : public Sink {
 
  private:
   void count_raw(std::uint64_t size);
-  void add(FieldFault& fault, const Entry& entry) {
+  void add(FieldFault&& fault, const Entry& entry) {
     fault.image = name_;
     fault.entry = entry.index;
-    if (images_.field_faults.size() < 2 * max_findings) images_.field_faults.push_back(std::move(fault));
+    images_.field_faults.add({fault.rule, fault.severity}, std::move(fault));
   }
   void add_early(const PagesFault& fault) {
-    if (images_.early_faults.size() < 2 * max_findings) images_.early_faults.push_back(fault);
+    images_.early_faults.add({fault.name, fault.is_tolerated}, PagesFault{fault});
   }
   void check_blocks();
 
@@ -220,7 +221,8 @@ Step ImageCheck::entry(const Entry& entry) {
   if (seen_.is_other_kind) return Step::go;
   if (pagemap_) return pagemap_->entry(entry);
   const Record record{*entry.message, entry.payload};
-  if (!is_aside(name_)) look_at_fields(*entry.message, entry.payload, [&](FieldFault&& fault) { add(fault, entry); });
+  if (!is_aside(name_))
+    look_at_fields(*entry.message, entry.payload, [&](FieldFault&& fault) { add(std::move(fault), entry); });
   if (entry.kind->name == "CORE") images_.cores[number_of(name_)] = core_of(record);
   if (ghost_ && entry.index == 0) {
     ghost_->has_size = record.has("size");

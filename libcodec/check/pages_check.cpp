@@ -18,8 +18,9 @@ constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap h
 }  // namespace
 
 void EntryCheck::add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated) {
-  if (++counts_[name] > enough) return;
-  if (counts_[name] == enough) text += "; and so on";
+  const std::uint64_t count = ++counts_[{name, is_tolerated}];
+  if (count > enough) return;
+  if (count == enough) text += "; and so on";
   report_({name, image_, entry_, run.vaddr, std::move(text), is_tolerated});
 }
 

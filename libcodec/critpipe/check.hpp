@@ -89,8 +89,8 @@ struct CheckedSet {
   std::uint64_t nr_unread = 0;  // errors that kept images from being looked at: in CheckReader::errors()
   std::string kind;             // "checkpoint", "pre-dump", "pages", "images"
 };
-constexpr std::size_t max_findings = 2000;  // that are kept of a set
-constexpr std::size_t max_findings_of_rule = 100;
+constexpr std::size_t max_findings = 2000;         // that are kept of a set
+constexpr std::size_t max_findings_of_rule = 100;  // and of one severity
 
 // What is known of inputs that other readers read.
 struct KnownInputs {
@@ -170,8 +170,8 @@ class EntryCheck {
   ReportPages report_;
   std::string image_;
   std::uint64_t page_size_;
-  std::map<std::string_view, std::uint64_t> counts_ = {};
-  std::uint64_t entry_ = 0;  // the head is entry 0
+  std::map<std::pair<std::string_view, bool>, std::uint64_t> counts_ = {};  // by name, tolerated or not
+  std::uint64_t entry_ = 0;                                                 // the head is entry 0
   std::uint64_t end_ = 0, last_vaddr_ = 0;
 };
 

@@ -112,14 +112,7 @@ void look_at_devices(const CheckedImages& set, const Reporter& report) {
   });
 }
 
-template <const std::string_view& rule>
-void report_fields(const CheckedImages& set, const Reporter& report) {
-  for (const FieldFault& fault : set.field_faults)
-    if (fault.rule == rule) report({fault.image, fault.entry, fault.field}, fault.reason, fault.severity);
-}
-
 void find_unknown(const CheckedImages& set, const Reporter& report) {
-  report_fields<value_unknown>(set, report);
   look_at_files(set, report);
   look_at_tasks(set, report);
   look_at_terminals(set, report);
@@ -136,11 +129,9 @@ constexpr RuleRow rows[] = {
       "Take the image from the dump as it was written, or restore with the release of CRIU that dumped it."},
      find_unknown},
     {{"value-range", Severity::error, "A number is one that CRIU or the kernel does not take.",
-      "Take the image from the dump as it was written."},
-     report_fields<value_range>},
+      "Take the image from the dump as it was written."}},
     {{"list-length", Severity::error, "A list or a text is shorter or longer than CRIU or the kernel takes.",
-      "Take the image from the dump as it was written."},
-     report_fields<list_length>},
+      "Take the image from the dump as it was written."}},
 };
 
 }  // namespace
