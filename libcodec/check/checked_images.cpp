@@ -194,7 +194,7 @@ Severity CheckedImages::severity_of_unknown_pid() const {
 void CheckedImages::add_pages(PageSizeByImages& sizes) {
   for (const auto& [id, memory] : memories) {
     const auto image = pages.find(memory.pagemap.pages_id);
-    if (image == pages.end() || memory.is_damaged) continue;
+    if (image == pages.end()) continue;
     std::optional<PagesImage> stored;
     if (PageDirectory* const files = memory.pagemap.layout ? page_directory() : nullptr) {
       Error error;

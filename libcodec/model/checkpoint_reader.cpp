@@ -6,6 +6,7 @@
 
 #include "base/path_names.hpp"
 #include "model/collect.hpp"
+#include "model/page_size_of_set.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -21,6 +22,7 @@ struct CheckpointReader::Work {
     bool has_tasks = false, has_pages = false;
     bool is_noted = false;  // a pagemap was
     bool in_directory = false;
+    UnreadPages pages = {};
   };
   const Needs needs;
   SetsOf<Met> met = {};
@@ -62,19 +64,22 @@ bool is_only_noted(const Needs& needs, std::string_view name) {
 
 }  // namespace
 
-// Of the pagemaps that are not read, the first of a set says that there are some.
+// Of the pagemaps that are not read, the first of a set says that there are some. Pages images tell the page size of
+// a set without tasks.
 bool CheckpointReader::wants(const Member& member) {
   if (!member.in_set) return true;
   Work::Met& met = work_->met.of(member);
   met.has_tasks |= is_of_tasks(member.name);
   met.has_pages |= is_pages_name(member.name);
   if (is_needed(work_->needs, member.name)) return true;
+  if (pages_id_of_name(member.name)) return work_->needs.pagemaps && !met.has_tasks;
   return is_only_noted(work_->needs, member.name) && (tells_of_set(member.name) || !met.is_noted);
 }
 
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const bool noted = is_only_noted(work_->needs, member.name);
+  if (member.in_set && pages_id_of_name(member.name)) return work_->met.of(member).pages.sink_for(member);
   if (member.in_set && !noted && !is_needed(work_->needs, member.name)) return nullptr;
   Work::Met& met = work_->met.of(member);
   met.is_noted |= member.name.starts_with("pagemap-");
@@ -88,7 +93,7 @@ std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
 void CheckpointReader::report(const Error& error) {
   // What is only noted need not be a file that can be opened.
   const bool is_unopened = error.reason == Reason::io_open || error.reason == Reason::bad_member;
-  if (is_unopened && is_only_noted(work_->needs, error.member)) return;
+  if (is_unopened && (is_only_noted(work_->needs, error.member) || pages_id_of_name(error.member))) return;
   work_->cut.note(error);
   if (SetCheckpoint* found = work_->sets.find(error)) found->checkpoint.report(error);
   else keep_error(work_->errors_without_set, error, *work_->room_for_errors);
@@ -118,6 +123,7 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
     const bool may_lack = work_->cut.may_lack(found.id, met && met->in_directory);
     const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
     found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);
+    if (met) met->pages.learn_page_size(found.checkpoint);
     if (is_aside) continue;
     const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
     if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;

@@ -27,7 +27,7 @@ bool decodes_with(const PageLayout& layout, std::uint64_t page_size, StoredSize 
 }  // namespace
 
 void PageSizeByImages::add(const Pagemap& pagemap, StoredSize size, const PagesImage* stored) {
-  if (pagemap.nr_present == 0 || (pagemap.layout && !stored)) return;
+  if (!pagemap.is_complete || pagemap.nr_present == 0 || (pagemap.layout && !stored)) return;
   std::array<bool, sizes.size()> fits{};
   for (std::size_t i = 0; i < sizes.size(); ++i)
     fits[i] = pagemap.address_bits % sizes[i] == 0 &&

@@ -11,8 +11,8 @@ namespace critpipe {
 // the machines of CRIU, each pagemap leaves those that it fits to.
 class PageSizeByImages {
  public:
-  // `stored`: the image opened without blocks, by which blocks are tried; null: it cannot be read. A pagemap that fits
-  // to no size tells nothing.
+  // `stored`: the image opened without blocks, by which blocks are tried; null: it cannot be read. A pagemap that is
+  // not whole, or fits to no size, tells nothing.
   void add(const Pagemap& pagemap, StoredSize size, const PagesImage* stored = nullptr);
   std::uint64_t size() const;  // in bytes; 0: it cannot be told
 

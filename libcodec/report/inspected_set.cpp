@@ -79,13 +79,7 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (!task || !task->has_pagemap) return nullptr;
   if (last_ == memory && !pagemap_.runs.empty()) return &pagemap_;
   last_ = memory;
-  pagemap_ = {.memory = memory,
-              .pages_id = task->pages_id,
-              .nr_present = nr_present_pages(*task),
-              .runs = task->pagemap,
-              .layout = task->page_layout};
-  for (const PageRun& run : task->pagemap) pagemap_.address_bits |= run.vaddr;
-  pagemap_.seal();
+  pagemap_ = pagemap_of(*checkpoint, *task);
   return &pagemap_;
 }
 

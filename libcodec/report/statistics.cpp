@@ -6,7 +6,9 @@
 #include "base/kept_errors.hpp"
 #include "model/auxiliary_vector.hpp"
 #include "model/message_reader.hpp"
+#include "model/page_size_of_set.hpp"
 #include "set/sets_of.hpp"
+#include "source/cut_inputs.hpp"
 
 namespace critpipe {
 
@@ -83,14 +85,21 @@ std::optional<double> Statistics::share_written() const {
 
 namespace {
 
-// What tells the page size of a set: an auxiliary vector, or else the architecture in one core image.
+// What tells the page size of a set: an auxiliary vector, or else the architecture in one core image; or else, without
+// tasks, the pages images of its pagemaps.
 struct PageSizeOfSet {
   SetId id = {};
   std::string place = {};
   std::optional<std::uint64_t> known = {};
-  Checkpoint cores{Needs{}};
+  Checkpoint checkpoint{Needs{.pagemaps = true}};
+  UnreadPages pages = {};
   bool has_core = false;
-  bool needs(const Kind& kind) const { return kind.name == "MM" ? !known : kind.name == "CORE" && !has_core; }
+  bool needs(const Kind& kind) const {
+    if (kind.name == "MM") return !known;
+    return kind.name == "CORE" ? !has_core : is_of_pages(kind) && !has_tasks();
+  }
+  bool has_tasks() const { return checkpoint.kind() == SetKind::checkpoint; }
+  static bool is_of_pages(const Kind& kind) { return kind.name == "PAGEMAP" || kind.name == "PAGES"; }
 };
 
 }  // namespace
@@ -157,9 +166,9 @@ bool StatisticsReader::wants(const Member& member) {
   if (!member.in_set) return true;
   work_->is_of_sets = true;
   const Kind* kind = kind_of_name(member.name);
-  if (!kind || (kind->name != "MM" && kind->name != "CORE")) return kind && kind->name == "STATS";
+  if (!kind || kind->name == "STATS") return kind != nullptr;
   const PageSizeOfSet* const set = work_->sets.find(*member.set);
-  return !set || set->needs(*kind);
+  return set ? set->needs(*kind) : PageSizeOfSet{}.needs(*kind);
 }
 
 // What an image by itself is, its bytes say.
@@ -171,15 +180,21 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   if (!kind) return nullptr;
   PageSizeOfSet& set = work_->sets.of(member);
   if (!set.needs(*kind)) return nullptr;
+  set.checkpoint.note(member.name);
   if (kind->name == "MM") return std::make_unique<PageSizeSink>(set.known);
-  set.has_core = true;
-  return set.cores.sink_for(member.name);
+  if (kind->name == "PAGES") return set.pages.sink_for(member);
+  set.has_core |= kind->name == "CORE";
+  return set.checkpoint.sink_for(member.name);
 }
 
-// A core image is only asked for the architecture.
+// A core image is only asked for the architecture, and pages for their size.
 void StatisticsReader::report(const Error& error) {
   const Kind* kind = kind_of_name(error.member);
   if (kind && kind->name == "CORE" && work_->is_of_sets) return;
+  if (kind && PageSizeOfSet::is_of_pages(*kind) && work_->is_of_sets && !CutInputs::ends_input(error)) {
+    if (PageSizeOfSet* const set = work_->sets.find(error)) set->checkpoint.report(error);
+    return;
+  }
   work_->has_failed = true;
   keep_error(work_->errors, error, work_->room_for_errors);
 }
@@ -199,13 +214,18 @@ void StatisticsReader::finish(std::string_view input) {
     });
   };
   if (first < all.size() && !work_->has_failed)
-    for (const SetId& set : ids_of(work_->sets.all()))
-      if (!has_some(set)) report({Reason::no_statistics, set.text()});
+    for (const auto& set : work_->sets.all())
+      if (set->has_tasks() && !has_some(set->id)) report({Reason::no_statistics, set->id.text()});
   work_->has_failed = false;
+  for (const auto& set : work_->sets.all()) {
+    if (set->has_tasks()) continue;
+    set->checkpoint.finish(set->place, false);
+    set->pages.learn_page_size(set->checkpoint);
+  }
   const std::uint64_t unknown = work_->default_page_size;
   for (; first < all.size(); ++first) {
     const PageSizeOfSet* const set = work_->sets.find(all[first].set);
-    const std::uint64_t usual = unknown != 0 ? unknown : set ? set->cores.page_size() : smallest_page;
+    const std::uint64_t usual = unknown != 0 ? unknown : set ? set->checkpoint.page_size() : smallest_page;
     all[first].page_size = set ? set->known.value_or(usual) : usual;
   }
   work_->sets = {};

@@ -2,9 +2,7 @@
 
 namespace critpipe {
 
-namespace {
-
-bool ends_input(const Error& error) {
+bool CutInputs::ends_input(const Error& error) {
   switch (error.reason) {
     case Reason::cut_archive:
     case Reason::bad_archive:
@@ -20,8 +18,6 @@ bool ends_input(const Error& error) {
     default: return error.set && error.set->is_input;
   }
 }
-
-}  // namespace
 
 void CutInputs::note(const Error& error) {
   if (!ends_input(error)) return;

@@ -10,6 +10,8 @@ namespace critpipe {
 
 class CutInputs {
  public:
+  // Is it an error behind which nothing follows of an archive or a stream?
+  static bool ends_input(const Error& error);
   // Takes note of an error that ends an archive or a stream.
   void note(const Error& error);
   // May images of the set have stood behind the end? Those of a directory are all there.

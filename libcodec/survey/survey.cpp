@@ -35,6 +35,7 @@ class MemorySink final : public PagemapSink {
   Step end() override {
     if (!memory_) return Step::go;
     set_.state().index.lay_out(memory_->pagemap, reader().layout());
+    memory_->pagemap.is_complete = memory_->complete;
     memory_->pagemap.seal();
     return Step::go;
   }

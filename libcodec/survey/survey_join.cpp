@@ -32,7 +32,7 @@ void SurveyWork::learn_page_size(SurveyedSet& set) {
   critpipe::learn_page_size(*set.checkpoint, [&set](PageSizeByImages& images) {
     for (const auto& [id, memory] : set.memories) {
       const SurveyedPages* const image = set.image_of(memory);
-      if (!image || !memory.complete || !image->complete) continue;
+      if (!image || !image->complete) continue;
       Error error;
       std::optional<PagesImage> alone;
       const bool is_read = memory.pagemap.layout && image->on_disk;

@@ -9,7 +9,11 @@ namespace critpipe {
 namespace {
 
 Pagemap with_pages(std::uint64_t nr_pages, std::uint64_t address = 0x10000) {
-  return {.memory = {.shmem = false, .id = 7}, .nr_present = nr_pages, .address_bits = address, .runs = {}};
+  return {.memory = {.shmem = false, .id = 7},
+          .nr_present = nr_pages,
+          .address_bits = address,
+          .runs = {},
+          .is_complete = true};
 }
 
 std::uint64_t size_by(std::uint64_t nr_pages, std::uint64_t bytes, std::uint64_t address = 0x10000) {
@@ -42,6 +46,14 @@ TEST(PageSizeByImages, AllOfASetAgree) {
   sizes.add(with_pages(2), {2 * 65536});
   EXPECT_EQ(sizes.size(), 65536u);
   sizes.add(with_pages(4), {4 * 16384});
+  EXPECT_EQ(sizes.size(), 0u);
+}
+
+TEST(PageSizeByImages, APagemapThatIsCutTellsNothing) {
+  Pagemap pagemap = with_pages(1);
+  pagemap.is_complete = false;
+  PageSizeByImages sizes;
+  sizes.add(pagemap, {16384});
   EXPECT_EQ(sizes.size(), 0u);
 }
 
