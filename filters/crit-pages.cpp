@@ -57,7 +57,7 @@ int run(Program& program) {
       if (!chosen) by = option.name;
       chosen = mode;
     }
-  const std::string what = chosen ? std::string{"--"} + by : "the summary, which is what no other mode prints";
+  const std::string what = chosen ? std::string{"--"} + by : "--summary, the default";
   if (!chosen) chosen = modes.front();
   for (const Options rows : groups)
     for (const Option& option : rows)

@@ -210,14 +210,15 @@ class Destination {
   int fd() const { return file().fd(); }
   bool is_named() const { return file_ != nullptr; }  // with -o
   enum class After : std::uint8_t { success, any };
-  // Writes out; with -o the file is put in place if the program has not failed, or if `after` says that a partial
-  // answer is of use. Returns the exit code.
+  // Writes out; with -o the file is put in place if the program has not failed, or if a partial answer is of use: so
+  // `after` says, or it is of several inputs. Returns the exit code.
   int commit(After after = After::success);
 
  private:
   FileOutput& file() const { return file_ ? file_->output() : *standard_output_; }
 
   Program& program_;
+  const Content content_;
   std::unique_ptr<SignalCleanup> cleanup_;  // of its temporary file, which is gone before this is
   std::unique_ptr<AtomicFile> file_;
   std::unique_ptr<FileOutput> standard_output_;

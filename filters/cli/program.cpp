@@ -121,6 +121,7 @@ std::vector<std::string> Program::inputs() {
   struct stat input {};
   if (std::ranges::count(arguments_, "-") > 1 && (fstat(STDIN_FILENO, &input) != 0 || !S_ISREG(input.st_mode)))
     usage("- is standard input, which can be read once");
+  if (std::ranges::count(arguments_, "") > 0) usage("the name of an input is empty");
   if (!arguments_.empty()) return arguments_;
   if (isatty(STDIN_FILENO)) usage("no input: name an image, a directory or an archive, or pipe one in");
   return {"-"};
@@ -148,7 +149,7 @@ int Program::finish(Output& output) {
   return exit_code();
 }
 
-Destination::Destination(Program& program, Content content, const char* option) : program_{program} {
+Destination::Destination(Program& program, Content content, const char* option) : program_{program}, content_{content} {
   if (const auto path = program.value(option); path && *path != "-") {
     const bool holds_memory = content == Content::images || content == Content::memory_text;
     if (holds_memory && !program.has("force")) refuse_readable(program, *path);
@@ -173,7 +174,9 @@ Destination::~Destination() = default;
 
 int Destination::commit(After after) {
   program_.finish(output());
-  const bool is_written = output().step() == Step::go && (after == After::any || !program_.failed());
+  // What other inputs gave is of use, whatever is wrong with one.
+  const bool any_is_of_use = after == After::any || (content_ == Content::text && program_.arguments().size() > 1);
+  const bool is_written = output().step() == Step::go && (any_is_of_use || !program_.failed());
   if (!file_ || !is_written) return program_.exit_code();
   Error error = file_->finish();
   if (!error) cleanup_->commit([&] { error = file_->commit(); });

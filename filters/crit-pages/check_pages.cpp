@@ -89,6 +89,9 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set) {
 void check_links(Findings& findings, SurveyedSet& set) {
   PageDirectory* const directory = set.page_directory();
   if (!directory || (set.memories.empty() && set.images.empty())) return;
+  // CRIU opens all of them, whether it needs them or not.
+  for (PageDirectory* above = set.has_given_parent() ? nullptr : directory; above; above = above->linked_parent()) {
+  }
   for (const Error& error : directory->errors())
     if (error.reason == Reason::bad_parents || error.reason == Reason::no_parent)
       findings.add(set.id, {"parent",

@@ -35,6 +35,21 @@ std::string line_of(const Against& one) {
   return std::string{name_of(one.severity)} + ": " + one.text + (one.advice.empty() ? "" : " (" + one.advice + ")");
 }
 
+bool is_one_image(const std::string& input) {
+  struct First final : Receiver {
+    Step begin(const Member& member) override {
+      is_alone = !member.in_set;
+      return Step::stop;
+    }
+    Step bytes(const Member&, Bytes) override { return Step::stop; }
+    Step end(const Member&) override { return Step::stop; }
+    void fail(const Member*, const Error&) override {}  // said by who reads the images
+    bool is_alone = false;
+  } first;
+  (void)read_input(input, first);
+  return first.is_alone;
+}
+
 }  // namespace
 
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options,
@@ -47,6 +62,7 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
   std::error_code ignored;
   if (inputs.empty() || !std::filesystem::is_directory(inputs[0], ignored)) source.set = program.value("set-name");
   for (const std::string& input : inputs) {
+    if (is_one_image(input)) program.usage(input + " is one image: give a directory, an archive or a stream of all");
     (void)read_input(input, changed_images, source);
     (void)read_input(input, changed_model, {.set = source.set});
   }

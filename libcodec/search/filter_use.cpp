@@ -69,7 +69,9 @@ std::vector<Error> FilterUse::unmatched() const {
   // One by itself is told below, and who asks for a process does not ask for all.
   if (has_memory_ && filter_.pids.empty()) errors.insert(errors.end(), without_memory_.begin(), without_memory_.end());
   if (!errors.empty() || has_stored_ || is_missing_) return errors;
-  if (!has_memory_) errors.push_back(usage("no memory in the input: neither a pagemap nor a pages image"));
+  if (!has_memory_ && !filter_.pids.empty())
+    errors.push_back(usage("no process that is asked for has memory in the input: a zombie has none"));
+  else if (!has_memory_) errors.push_back(usage("no memory in the input: neither a pagemap nor a pages image"));
   else if (!filter_.is_empty())
     errors.push_back(usage("of the memory that is asked for, nothing is stored in the input"));
   return errors;

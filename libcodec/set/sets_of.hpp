@@ -26,7 +26,12 @@ class SetsOf {
   // That of the member's set. `make` makes one from the first member.
   template <typename Make>
   T& of(const Member& member, const Make& make) {
-    if (T* known = find(*member.set)) return *known;
+    if (T* known = find(*member.set)) {
+      // Engines have statistics beside the directory of the images, and maybe before it.
+      const bool is_above = member.set_place.size() > known->place.size() && member.set_place.starts_with(known->place);
+      if (is_above && member.is_image) known->place = member.set_place;
+      return *known;
+    }
     T& made = add(*member.set, make());
     made.place = member.set_place;
     return made;

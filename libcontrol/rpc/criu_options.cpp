@@ -50,13 +50,13 @@ bool parse_bool(std::string_view text, std::uint64_t& value) {
 
 std::string names_of(std::span<const Name> names) {
   std::string list;
-  for (const Name& name : names) list += (list.empty() ? "" : ", ") + std::string{name.name};
+  for (const Name& name : names) list += (list.empty() ? "" : ", ") + std::string{enum_word(name.name)};
   return list;
 }
 
 bool parse_enum(std::span<const Name> names, std::string_view text, std::uint64_t& value) {
   for (const Name& name : names)
-    if (same_word(name.name, text)) return value = name.value, true;
+    if (same_word(name.name, text) || same_word(enum_word(name.name), text)) return value = name.value, true;
   return parse_number(Type::int32, text, value);
 }
 

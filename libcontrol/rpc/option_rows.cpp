@@ -38,7 +38,7 @@ constexpr CriuOptionRow special[] = {
     {"ext_sharing", "--enable-external-sharing", "", ""},
     {"ext_masters", "--enable-external-masters", "", ""},
     {"unix_sk_ino", "--external", "", "unix[INO]"},
-    {"manage_cgroups_mode", "--manage-cgroups", "", "the mode in small letters"},
+    {"manage_cgroups_mode", "--manage-cgroups", "", "the mode in small letters; DEFAULT is the flag alone"},
     {"irmap_scan_paths", "--irmap-scan-path", "", ""},
     {"empty_ns", "--empty-ns", "", "net"},
     {"join_ns", "--join-ns", "", "NS:FILE[,EXTRA]"},
@@ -89,9 +89,9 @@ std::string lower(std::string_view text) {
   return small;
 }
 
-std::string enum_name(const Field& field, std::uint64_t number) {
+std::string word_of(const Field& field, std::uint64_t number) {
   for (const Name& name : field.enum_values())
-    if (name.value == number) return lower(name.name);
+    if (name.value == number) return lower(enum_word(name.name));
   return std::to_string(number);
 }
 
@@ -134,7 +134,8 @@ void append_words(const CriuOptionRow& row, const Field& field, const Value& val
   } else if (field.type == Type::string) {
     words.push_back(flag + "=" + std::string{text_of(value.bytes)});
   } else if (field.type == Type::enumeration) {
-    words.push_back(flag + "=" + enum_name(field, value.integer));
+    const std::string word = word_of(field, value.integer);
+    words.push_back(word == "default" ? flag : flag + "=" + word);
   } else if (field.type == Type::boolean) {
     if (value.integer) words.push_back(flag);
   } else {

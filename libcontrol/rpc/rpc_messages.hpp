@@ -21,5 +21,7 @@ std::string text_in(const Message& message, Bytes payload, std::string_view name
 Bytes bytes_in(const Message& message, Bytes payload, std::string_view name);
 
 std::string_view text_of(Bytes bytes);
+// CRIU's name of an enum's value without what only the schema needs: NONE for CG_NONE.
+inline std::string_view enum_word(std::string_view name) { return name.substr(name.starts_with("CG_") ? 3 : 0); }
 
 }  // namespace critpipe
