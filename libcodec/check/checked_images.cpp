@@ -1,8 +1,10 @@
 #include "check/checked_images.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <span>
 
+#include "memory/page_size_of_parents.hpp"
 #include "model/collect.hpp"
 #include "model/file_types.hpp"
 #include "model/model.hpp"
@@ -203,6 +205,8 @@ void CheckedImages::add_pages(PageSizeByImages& sizes) {
     }
     sizes.add(memory.pagemap, {image->second}, stored ? &*stored : nullptr);
   }
+  const auto ids = memories | std::views::keys;
+  add_parents(*this, {ids.begin(), ids.end()}, sizes);
 }
 
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {

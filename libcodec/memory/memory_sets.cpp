@@ -7,6 +7,7 @@
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
 #include "memory/join_parents.hpp"
+#include "memory/page_size_of_parents.hpp"
 #include "memory/text_places.hpp"
 #include "model/model.hpp"
 #include "model/page_size_of_set.hpp"
@@ -383,6 +384,7 @@ void MemoryWork::learn_page_size(MemorySet& set) {
         images.add(*pagemap, {bytes});
       if (set.directory) set.directory->forget(memory);
     }
+    add_parents(set, {set.memories.begin(), set.memories.end()}, images);
   });
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/path_names.hpp"
+#include "memory/page_size_of_parents.hpp"
 #include "model/collect.hpp"
 #include "source/nested_place.hpp"
 
@@ -84,9 +85,11 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
 }
 
 void InspectedSet::add_pages(PageSizeByImages& sizes) {
+  std::vector<MemoryId> memories;
   for (const Task& task : checkpoint->tasks()) {
     const auto bytes = pages_.find(task.pages_id);
-    const Pagemap* const own = pagemap({.shmem = false, .id = task.pid});
+    memories.push_back({.shmem = false, .id = task.pid});
+    const Pagemap* const own = pagemap(memories.back());
     if (!own || bytes == pages_.end() || bytes->second == Member::unknown) continue;
     const auto part = images.find(task.pages_id);
     std::optional<PagesImage> stored;
@@ -98,6 +101,7 @@ void InspectedSet::add_pages(PageSizeByImages& sizes) {
     if (file.is_open()) stored.emplace(std::move(file), smallest_page);
     sizes.add(*own, {bytes->second}, stored ? &*stored : nullptr);
   }
+  add_parents(*this, memories, sizes);
 }
 
 PageDirectory* InspectedSet::page_directory() {

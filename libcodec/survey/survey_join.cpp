@@ -1,7 +1,9 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
 #include <array>
+#include <ranges>
 
+#include "memory/page_size_of_parents.hpp"
 #include "model/page_size_of_set.hpp"
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
@@ -39,6 +41,8 @@ void SurveyWork::learn_page_size(SurveyedSet& set) {
       const PagesImage* const stored = is_read ? open_alone(set, *image, nullptr, alone, error) : nullptr;
       images.add(memory.pagemap, {image->size_bytes}, stored);
     }
+    const auto ids = set.memories | std::views::keys;
+    add_parents(set, {ids.begin(), ids.end()}, images);
   });
 }
 
