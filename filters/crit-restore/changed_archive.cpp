@@ -66,6 +66,7 @@ Error write_changed(const std::string& input, const std::vector<SocketChange>& c
   const Step step = read_input(input, changer, {.all_members = true});
   Error error = archive.error();
   if (!error && step == Step::go) error = changer.missed();
+  // No header of a tar: whoever reads it refuses the whole, though all before it went out.
   if (error) output.write(std::string(1024, '\xff'));
   else (void)archive.finish();
   (void)output.flush();

@@ -78,8 +78,9 @@ struct Sockets {
 
 // Another member, which is changed as a whole.
 struct Held {
+  Member member;
   void (*change)(std::string&, SocketChanges&) = nullptr;
-  std::string bytes;
+  std::string bytes = {};
 };
 
 }  // namespace
@@ -116,14 +117,16 @@ Step SocketChanger::begin(const Member& member) {
   changed.fd = -1;
   if (has_sockets)
     state_->open.insert_or_assign(member.id, std::make_unique<Sockets>(state_->next, changed, state_->changes));
-  else state_->open.insert_or_assign(member.id, Held{is_status ? change_json : change_netlink, {}});
+  else state_->open.insert_or_assign(member.id, Held{changed, is_status ? change_json : change_netlink});
   return state_->next.begin(changed);
 }
 
 std::uint64_t SocketChanger::take_file(const Member& member) {
   return state_->open.contains(member.id) ? 0 : state_->next.take_file(member);
 }
-bool SocketChanger::needs_bytes(const Member& member) { return state_->next.needs_bytes(member); }
+bool SocketChanger::needs_bytes(const Member& member) {
+  return state_->open.contains(member.id) || state_->next.needs_bytes(member);
+}
 Receiver::Run SocketChanger::take_run(const Member& member, ByteReader& bytes) {
   return state_->open.contains(member.id) ? Run{} : state_->next.take_run(member, bytes);
 }
@@ -150,15 +153,17 @@ Step SocketChanger::end(const Member& member) {
   Step step = Step::go;
   if (Held* const held = std::get_if<Held>(&found->second)) {
     held->change(held->bytes, state_->changes);
-    step = state_->next.bytes(member, bytes_of(held->bytes));
+    step = state_->next.bytes(held->member, bytes_of(held->bytes));
+    if (step == Step::go) step = state_->next.end(held->member);
   } else {
     Sockets& sockets = *std::get<std::unique_ptr<Sockets>>(found->second);
     step = sockets.decoder.finish();
     if (sockets.decoder.error()) return state_->fail(member, sockets.decoder.error());
     if (step == Step::go) step = sockets.output.flush();
+    if (step == Step::go) step = state_->next.end(sockets.output.member());
   }
   state_->open.erase(found);
-  return step == Step::go ? state_->next.end(member) : step;
+  return step;
 }
 
 bool SocketChanger::has_enough(const Member& member) {

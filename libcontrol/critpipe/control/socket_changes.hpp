@@ -8,8 +8,9 @@
 //     Error error = changer.missed();  // no socket has the address
 //
 // Changed are inet sockets (files.img, inetsk.img), the addresses and routes of network namespaces (ifaddr, route,
-// route6) and what podman notes of a container's networks (network.status). Everything else in the images stays as it
-// is, unknown fields too. What a program keeps in its own memory is not changed. An object is for one thread at a time.
+// route6), but not gateways of routes with several, and what podman notes of a container's networks (network.status).
+// Everything else in the images stays as it is, unknown fields too. What a program keeps in its own memory is not
+// changed. An object is for one thread at a time.
 //
 // Sources of the facts: criu/sk-inet.c; `ip address save` and `ip route save`; linux/rtnetlink.h.
 #pragma once
