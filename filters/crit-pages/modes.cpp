@@ -125,10 +125,15 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
   if (program.has("parent")) read_parents(program);
   progress_.clear();
   selection_.report_missing(program, !sets_->empty());
-  chosen_.report_missing(program, [this](std::uint32_t pid) {
-    return std::ranges::any_of(*sets_, [pid](const auto& set) {
-      return set->memories.contains({false, pid}) || set->checkpoint->find_task(pid);
-    });
+  chosen_.report_missing(program, [&](std::uint32_t pid) {
+    const auto has_memory = [pid](const auto& set) { return set->memories.contains({false, pid}); };
+    if (std::ranges::any_of(*sets_, has_memory)) return true;
+    const auto has_task = [pid](const auto& set) { return set->checkpoint->find_task(pid) != nullptr; };
+    const auto with_task = std::ranges::find_if(*sets_, has_task);
+    if (with_task == sets_->end()) return false;
+    if (!(*with_task)->checkpoint->find_task(pid)->is_running())
+      program.report(named_error(Reason::usage, "", format("process %u has ended: it has no memory", pid)));
+    return true;  // or an image is missing, which is said below
   });
   report_without_pages(program);
   if (needs.whole) report_missing(needs);
@@ -283,10 +288,11 @@ bool has_processes(Program& program, const Selection& selection, const Checkpoin
   Chosen{program}.report_missing(program, [&](std::uint32_t pid) {
     if (memory.find_process(pid)) return true;
     const Task* const task = task_of(pid);
-    if (!task || task->is_running()) return task != nullptr;  // of which an image is missing: that was said
-    Error error{Reason::usage};
-    error.name = format("process %u has ended: it has no memory", pid);
-    program.report(error);
+    if (task && task->is_running()) return true;  // an image of it is missing: that was said
+    if (!task && !memory.processes().empty()) return false;
+    program.report(named_error(Reason::usage, "",
+                               task ? format("process %u has ended: it has no memory", pid)
+                                    : format("no process %u with memory in the input", pid)));
     return true;
   });
   if (!memory.processes().empty()) return true;
