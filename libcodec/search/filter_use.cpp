@@ -30,6 +30,7 @@ void FilterUse::add(const Checkpoint& checkpoint) {
 }
 
 void FilterUse::add(const Mapping& mapping, const Checkpoint& checkpoint) {
+  knows_mappings_ = true;
   add(mapping.start, mapping.end);
   for (std::size_t i = 0; i < filter_.areas.size(); ++i)
     if (!areas_.contains(i) && fits_area(filter_.areas[i], mapping, checkpoint)) areas_.insert(i);
@@ -61,6 +62,11 @@ std::vector<Error> FilterUse::unmatched() const {
     if (!ranges_.contains(i))
       errors.push_back(usage("no process has memory in " + hex(filter_.ranges[i].begin) + ":" +
                              hex(filter_.ranges[i].end) + ": crit-x INPUT mems lists the mappings"));
+  const bool asks_for_mappings = !filter_.areas.empty() || !filter_.protection.empty();
+  if (asks_for_mappings && has_memory_ && !knows_mappings_) {
+    errors.push_back(usage("the input does not tell of mappings: it has no mm images, as a pre-dump has none"));
+    return errors;
+  }
   for (std::size_t i = 0; i < filter_.areas.size(); ++i)
     if (!areas_.contains(i))
       errors.push_back(usage("no process has a mapping " + filter_.areas[i] + ": crit-x INPUT mems lists them"));

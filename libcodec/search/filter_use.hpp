@@ -34,6 +34,7 @@ class FilterUse {
   std::set<std::uint32_t> pids_;
   std::set<std::size_t> ranges_, areas_;  // their numbers in the filter
   bool protection_ = false;
+  bool knows_mappings_ = false;
   bool has_memory_ = false;
   std::vector<Error> without_memory_;
   bool has_stored_ = false;
