@@ -1,7 +1,6 @@
 #include "check/checked_images.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <span>
 
 #include "memory/page_size_of_parents.hpp"
@@ -205,8 +204,9 @@ void CheckedImages::add_pages(PageSizeByImages& sizes) {
     }
     sizes.add(memory.pagemap, {image->second}, stored ? &*stored : nullptr);
   }
-  const auto ids = memories | std::views::keys;
-  add_parents(*this, {ids.begin(), ids.end()}, sizes);
+  std::vector<MemoryId> ids;
+  for (const auto& [id, memory] : memories) ids.push_back(id);
+  add_parents(*this, ids, sizes);
 }
 
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {

@@ -133,7 +133,7 @@ void Look::at(const Message& message, Bytes payload) {
 
 void Look::own(const OfMessage& limits, const Message& message, Bytes payload) {
   for (const auto& [field, limit] : limits.lengths)
-    add(list_length, limit->field, fault_of(*limit, *field, length_of(*field, message, payload)));
+    add(list_length, limit->field, fault_of(*limit, *field, length_of(*field, message, payload)), limit->severity);
   for (const auto& [field, limit] : limits.ranges)
     if (const auto value = find_value(*field, message, payload))
       add(value_range, limit->field, fault_of(*limit, *field, as_integer(field->type, value->integer)),
@@ -141,7 +141,8 @@ void Look::own(const OfMessage& limits, const Message& message, Bytes payload) {
   for (const auto& [field, limit] : limits.choices)
     if (const auto value = find_value(*field, message, payload))
       add(value_unknown, limit->field,
-          fault_of(*limit, *field, static_cast<std::uint64_t>(as_integer(field->type, value->integer))));
+          fault_of(*limit, *field, static_cast<std::uint64_t>(as_integer(field->type, value->integer))),
+          limit->severity);
   for (const auto& [field, limit] : limits.relations)
     add(limit->rule, limit->field, limit->fault(Record{message, payload}), limit->severity);
 }

@@ -22,6 +22,7 @@ struct FieldLength {
   std::uint64_t least, most;
   bool may_be_empty = false;
   std::uint64_t unit = 1;  // a multiple of it
+  Severity severity = Severity::error;
 };
 std::span<const FieldLength> field_lengths();
 
@@ -37,6 +38,7 @@ struct FieldChoice {
   std::string_view message, field;
   std::vector<std::uint64_t> known = {};
   std::uint64_t free_bits = 0;
+  Severity severity = Severity::error;
 };
 std::span<const FieldChoice> field_choices();
 

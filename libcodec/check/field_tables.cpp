@@ -35,16 +35,19 @@ constexpr FieldLength lengths[] = {
     {"user_loongarch64_gpregs_entry", "regs", 32, no_most},
     {"user_loongarch64_fpregs_entry", "regs", 32, no_most},
     {"user_riscv64_d_ext_entry", "f", 32, no_most},
-    {"creds_entry", "cap_inh", 2, 2},
-    {"creds_entry", "cap_prm", 2, 2},
-    {"creds_entry", "cap_eff", 2, 2},
-    {"creds_entry", "cap_bnd", 2, 2},
+    // CRIU clears what is not there, and passes over what is more.
+    {"creds_entry", "cap_inh", 2, no_most, false, 1, loss},
+    {"creds_entry", "cap_prm", 2, no_most, false, 1, loss},
+    {"creds_entry", "cap_eff", 2, no_most, false, 1, loss},
+    {"creds_entry", "cap_bnd", 2, no_most, false, 1, loss},
     {"creds_entry", "groups", 0, 65536},
     {"siginfo_entry", "siginfo", 128, 128},
     {"seccomp_filter", "filter", 8, std::uint64_t{8} * 4096, false, 8},
     {"sk_opts_entry", "so_filter", 0, 4096},
     {"termios_entry", "c_cc", 19, no_most},
     {"unix_sk_entry", "name", 0, 108},
+    {"mm_entry", "mm_saved_auxv", 0, 64},  // of any machine
+    {"cg_controller_entry", "cnames", 1, no_most},
     {"userns_entry", "uid_map", 0, 340},
     {"userns_entry", "gid_map", 0, 340},
 };
@@ -57,8 +60,8 @@ constexpr FieldRange ranges[] = {
     {"pstree_entry", "ppid", 0, last_pid},
     {"pstree_entry", "pgid", 0, last_pid},
     {"pstree_entry", "sid", 0, last_pid},
-    {"task_core_entry", "oom_score_adj", -1000, 1000},
-    {"thread_core_entry", "sched_nice", -20, 19},
+    {"task_core_entry", "oom_score_adj", -1000, 1000, loss},
+    {"thread_core_entry", "pdeath_sig", 0, 64},
     {"creds_entry", "secbits", 0, 0xfff},
     {"creds_entry", "no_new_privs", 0, 1},
     {"itimer_entry", "isec", 0, endless},
@@ -77,7 +80,7 @@ constexpr FieldRange ranges[] = {
     {"fdinfo_entry", "fd", 0, last_descriptor},
     {"inet_sk_entry", "src_port", 0, 65535, loss},  // the low 16 bits make another port
     {"inet_sk_entry", "dst_port", 0, 65535, loss},
-    {"ip_opts_entry", "tos", 0, 255},
+    {"ip_opts_entry", "tos", 0, 255, loss},
     {"ip_opts_entry", "ttl", 1, 255},
     {"sk_opts_entry", "so_buf_lock", 0, 3},
     {"sk_opts_entry", "tcp_keepcnt", 1, 127},
@@ -89,7 +92,7 @@ constexpr FieldRange ranges[] = {
     {"tcp_stream_entry", "snd_wscale", 0, 14},
     {"tcp_stream_entry", "rcv_wscale", 0, 14},
     {"netlink_sk_entry", "protocol", 0, 31},
-    {"packet_sock_entry", "protocol", 0, 65535},
+    {"packet_sock_entry", "protocol", 0, 65535, loss},
     {"packet_sock_entry", "version", 0, 2},
     {"uid_gid_extent", "count", 1, std::numeric_limits<std::uint32_t>::max()},
 };
@@ -112,7 +115,15 @@ std::string fault_of_actions(const Record& core) {
   return count == 0 || count == want ? std::string{} : format("%u values, and CRIU wants %u", count, want);
 }
 
+// Without a policy neither is looked at.
+std::string fault_of_nice(const Record& thread) {
+  const auto nice = static_cast<std::int32_t>(thread.number("sched_nice"));
+  if (!thread.has("sched_policy") || (nice >= -20 && nice <= 19)) return {};
+  return format("%d is not from -20 to 19", nice);
+}
+
 std::string fault_of_priority(const Record& thread) {
+  if (!thread.has("sched_policy")) return {};
   constexpr std::uint64_t fifo = 1, round_robin = 2;
   const std::uint64_t policy = thread.number("sched_policy") & ~reset_on_fork;
   const bool has_one = policy == fifo || policy == round_robin;
@@ -140,7 +151,9 @@ std::string fault_of_protocol(const Record& socket) {
   constexpr std::uint32_t stream = 1, datagram = 2;
   constexpr std::uint32_t ip = 0, icmp = 1, tcp = 6, udp = 17, icmp6 = 58, udplite = 136, mptcp = 262;
   constexpr std::uint32_t of_streams[] = {ip, tcp, mptcp}, of_datagrams[] = {ip, icmp, udp, icmp6, udplite};
+  constexpr std::uint32_t listens = 10;
   const std::uint32_t type = socket.id("type"), protocol = socket.id("proto");
+  if (socket.id("state") == listens && protocol != tcp) return format("%u, and the socket listens", protocol);
   const bool is_known = type == stream     ? std::ranges::find(of_streams, protocol) != std::end(of_streams)
                         : type == datagram ? std::ranges::find(of_datagrams, protocol) != std::end(of_datagrams)
                                            : protocol <= mptcp;
@@ -156,14 +169,14 @@ std::string fault_of_timer_signal(const Record& timer) {
 
 // By which a watched file is opened that has no path.
 std::string fault_of_handle(const Record& handle) {
-  constexpr std::uint64_t least = 16;
-  const std::uint64_t words = count_of(handle, "handle");
-  if (words >= least || handle.has("path")) return {};
-  return format("%llu values, and CRIU wants at least %llu", Unsigned{words}, Unsigned{least});
+  const std::uint64_t words = count_of(handle, "handle"), bytes = handle.id("bytes");
+  if (words * sizeof(std::uint64_t) >= bytes || handle.has("path")) return {};
+  return format("%llu values, for a handle of %llu bytes", Unsigned{words}, Unsigned{bytes});
 }
 
 constexpr FieldRelation relations[] = {
     {"core_entry", "tc.sigactions", list_length, fault_of_actions},
+    {"thread_core_entry", "sched_nice", value_range, fault_of_nice},
     {"thread_core_entry", "sched_prio", value_range, fault_of_priority},
     {"rlimit_entry", "cur", value_range, fault_of_limit, loss},
     {"inet_sk_entry", "src_addr", list_length,
@@ -185,14 +198,14 @@ std::span<const FieldChoice> field_choices() {
   static const std::vector<FieldChoice> all{
       {"user_x86_regs_entry", "mode"},
       {"thread_core_entry", "sched_policy", {0, 1, 2, 3, 5}, reset_on_fork},  // SCHED_OTHER, _FIFO, _RR, _BATCH, _IDLE
-      {"thread_sas_entry", "ss_flags", {0, 1, 2}, autodisarm},
-      {"posix_timer_entry", "it_sigev_notify", {0, 1, 2, 4}},           // SIGEV_SIGNAL, _NONE, _THREAD, _THREAD_ID
-      {"inet_sk_entry", "family", {2, 10}},                             // AF_INET, AF_INET6
-      {"inet_sk_entry", "type", {1, 2, 3}},                             // SOCK_STREAM, SOCK_DGRAM, SOCK_RAW
-      {"inet_sk_entry", "state", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},  // TCP_ESTABLISHED to TCP_CLOSING
+      {"thread_sas_entry", "ss_flags", {0, 1, 2}, autodisarm, loss},
+      {"posix_timer_entry", "it_sigev_notify", {0, 1, 2, 4}},  // SIGEV_SIGNAL, _NONE, _THREAD, _THREAD_ID
+      {"inet_sk_entry", "family", {2, 10}},                    // AF_INET, AF_INET6
+      {"inet_sk_entry", "type", {1, 2, 3}},                    // SOCK_STREAM, SOCK_DGRAM, SOCK_RAW
+      {"inet_sk_entry", "state", {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, 0, loss},  // TCP_ESTABLISHED to TCP_CLOSING
       {"inet_sk_entry", "shutdown"},
-      {"unix_sk_entry", "type", {1, 2, 3, 5}},  // and SOCK_SEQPACKET
-      {"unix_sk_entry", "state", {1, 7, 10}},   // TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN
+      {"unix_sk_entry", "type", {1, 2, 3, 5}},          // and SOCK_SEQPACKET
+      {"unix_sk_entry", "state", {1, 7, 10}, 0, loss},  // TCP_ESTABLISHED, TCP_CLOSE, TCP_LISTEN
       {"unix_sk_entry", "shutdown"},
       {"packet_sock_entry", "type", {2, 3, 10}},      // and SOCK_PACKET
       {"timerfd_entry", "clockid", {0, 1, 7, 8, 9}},  // CLOCK_REALTIME, _MONOTONIC, _BOOTTIME, and what wakes by them

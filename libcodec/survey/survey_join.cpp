@@ -1,7 +1,6 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 #include "memory/page_size_of_parents.hpp"
 #include "model/page_size_of_set.hpp"
@@ -41,8 +40,9 @@ void SurveyWork::learn_page_size(SurveyedSet& set) {
       const PagesImage* const stored = is_read ? open_alone(set, *image, nullptr, alone, error) : nullptr;
       images.add(memory.pagemap, {image->size_bytes}, stored);
     }
-    const auto ids = set.memories | std::views::keys;
-    add_parents(set, {ids.begin(), ids.end()}, images);
+    std::vector<MemoryId> ids;
+    for (const auto& [id, memory] : set.memories) ids.push_back(id);
+    add_parents(set, ids, images);
   });
 }
 
