@@ -12,7 +12,7 @@ void collect_host(Model& model, std::uint32_t number, const Entry& entry) {
 
 void expect_hosts(const Model& model, Missing& missing) {
   for (const Task& task : model.tasks)
-    if (task.ids.uts_ns != 0) missing.want("utsns-", task.ids.uts_ns);
+    if (task.ids.uts_ns != 0) missing.want("UTSNS", task.ids.uts_ns);
 }
 
 constexpr CollectedKind rows[] = {{"UTSNS", needs_ids, collect_host, expect_hosts}};
