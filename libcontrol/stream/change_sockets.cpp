@@ -37,7 +37,7 @@ bool is_any(std::string_view address) {
 // Images have addresses as words that hold the bytes in network order.
 std::string bytes_of_words(const std::vector<std::uint32_t>& words) {
   std::string bytes(words.size() * sizeof(std::uint32_t), '\0');
-  std::memcpy(bytes.data(), words.data(), bytes.size());
+  if (!words.empty()) std::memcpy(bytes.data(), words.data(), bytes.size());
   return bytes;
 }
 
