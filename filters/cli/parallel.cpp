@@ -5,7 +5,6 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
-#include <sched.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
@@ -79,14 +78,11 @@ class Workers {
         selection_{program},
         pieces_{program.inputs(), options},
         turns_{program, output, makers.put_in ? 1 : threads * pieces_per_thread, threads * chunks_per_thread},
-        readers_{threads - 1, [this] { read_apart(); }},
         helpers_{threads - 1, [this] { work(); }} {}
 
   // Reads all. What a thread throws is thrown on when the others have come back.
   void run() {
-    read_whole();
     work();
-    readers_.join();
     helpers_.join();
     failure_.rethrow();
     if (!turns_.is_stopped()) selection_.report_missing(program_, any_);
@@ -96,15 +92,11 @@ class Workers {
   friend class Sharing;
   using Batch = std::vector<std::unique_ptr<Piece>>;
 
-  enum class Pick : std::uint8_t { whole, any };  // directories that one thread opens and reads, or whatever comes
-
-  void read_apart() noexcept;
-  void read_whole() noexcept;
   void work() noexcept;
   void read_all();
-  bool read_batch(Pick pick);
-  Step read(const Batch& batch, Pick pick, TurnOutput& output);
-  Batch take(Pick pick);
+  bool read_batch();
+  Step read(const Batch& batch, TurnOutput& output);
+  Batch take();
   void decode(ChunkWork& work);
   void decode_shared(TurnOutput& piece);
 
@@ -113,27 +105,25 @@ class Workers {
   Limits limits_;
   Selection selection_;
   std::mutex source_;
-  Pieces pieces_;  // for who holds it
-  std::atomic<bool> has_whole_ = true, has_more_ = true;
-  std::size_t nr_pieces_ = 0;  // for who holds it, too
+  Pieces pieces_;              // for who holds it
+  bool ended_ = false;         // likewise
+  std::size_t nr_pieces_ = 0;  // likewise
   std::atomic<std::size_t> bytes_per_piece_ = batch_bytes, text_bytes_ = 0;
   std::atomic<bool> any_ = false;
   TurnQueue turns_;
   Failure failure_;
-  Helpers readers_;  // of whole directories
   Helpers helpers_;
 };
 
 // The receiver of a piece: hands on what comes, but for large images, whose entries are shared.
 class Sharing final : public Receiver {
  public:
-  // `shares`: other threads can read from what this one has open.
-  Sharing(Workers& workers, Decoding& receiver, TurnOutput& output, bool shares)
-      : workers_{workers}, receiver_{receiver}, output_{output}, shares_{shares} {}
+  Sharing(Workers& workers, Decoding& receiver, TurnOutput& output)
+      : workers_{workers}, receiver_{receiver}, output_{output} {}
 
   bool wants(const Member& member) override { return receiver_.wants(member); }
   Step begin(const Member& member) override {
-    waits_ = shares_ && workers_.makers_.chunk && may_be_shared(member);
+    waits_ = workers_.makers_.chunk && may_be_shared(member);
     return waits_ ? Step::go : receiver_.begin(member);
   }
   std::uint64_t take_file(const Member& member) override {
@@ -164,7 +154,6 @@ class Sharing final : public Receiver {
   Workers& workers_;
   Decoding& receiver_;
   TurnOutput& output_;
-  const bool shares_;
   bool waits_ = false;  // the member has begun, and the receiver does not know yet
 };
 
@@ -234,26 +223,6 @@ Receiver::Run Sharing::take_shared(const Member& member, SharedImage& image) {
   return {rest.taken, step};
 }
 
-// Threads with one table of descriptors wait for each other at it when they open and close small images: on 16
-// processors that takes three times as long. A reader has a table of its own, with what was open when it was started:
-// the output is. Others cannot read from what it opens, so it shares no image with them.
-void Workers::read_apart() noexcept {
-  (void)unshare(CLONE_FILES);
-  read_whole();
-}
-
-void Workers::read_whole() noexcept {
-  try {
-    do {
-      while (read_batch(Pick::whole)) {
-      }
-    } while (has_whole_ && turns_.wait_for_work());
-  } catch (...) {
-    failure_.keep();
-    turns_.stop();
-  }
-}
-
 void Workers::work() noexcept {
   try {
     read_all();
@@ -268,17 +237,17 @@ void Workers::read_all() {
   do {
     do {
       while (turns_.claim(chunk)) decode(chunk);
-    } while (read_batch(Pick::any));
+    } while (read_batch());
   } while (turns_.wait_for_work());
 }
 
 // As many pieces as are expected to come to batch_bytes of text, by those that were read before.
-Workers::Batch Workers::take(Pick pick) {
+Workers::Batch Workers::take() {
   Batch batch;
   const std::size_t most =
       std::clamp<std::size_t>(batch_bytes / std::max<std::size_t>(bytes_per_piece_, 1), 1, max_batch);
   while (batch.size() < most) {
-    auto piece = pick == Pick::whole ? pieces_.next_whole() : pieces_.next_of_many();
+    auto piece = pieces_.next_of_many();
     if (!piece) break;
     const bool is_last = piece->is_open();
     batch.push_back(std::move(piece));
@@ -288,28 +257,28 @@ Workers::Batch Workers::take(Pick pick) {
 }
 
 // False: there are none, or no room.
-bool Workers::read_batch(Pick pick) {
+bool Workers::read_batch() {
   // Held while the place is taken, too: pieces get their places in the order of the inputs.
   std::unique_lock lock{source_};
-  TurnOutput* const output = has_more_ && (has_whole_ || pick == Pick::any) ? turns_.begin() : nullptr;
+  TurnOutput* const output = ended_ ? nullptr : turns_.begin();
   if (!output) return false;
   Batch batch;
   try {
-    batch = take(pick);
+    batch = take();
   } catch (...) {
     turns_.end(*output, Step::stop);
     throw;
   }
-  (pick == Pick::whole ? has_whole_ : has_more_) = !batch.empty();
+  ended_ = batch.empty();
   nr_pieces_ += batch.size();
-  const bool has_work = !batch.empty() && (nr_pieces_ > small_pieces || text_bytes_ > small_bytes);
+  const bool has_more = !ended_ && (nr_pieces_ > small_pieces || text_bytes_ > small_bytes);
   lock.unlock();
-  if (has_work) (pick == Pick::whole ? readers_ : helpers_).start(1);
-  if (!has_more_) turns_.no_more_pieces();
+  if (has_more) helpers_.start(1);
+  if (batch.empty()) turns_.no_more_pieces();
   Step step = Step::stop;
   std::size_t size = 0;
   try {
-    step = batch.empty() ? Step::go : read(batch, pick, *output);
+    step = batch.empty() ? Step::go : read(batch, *output);
     size = output->size();
   } catch (...) {
     turns_.stop();
@@ -323,9 +292,9 @@ bool Workers::read_batch(Pick pick) {
 }
 
 // The receiver is gone before its output is.
-Step Workers::read(const Batch& batch, Pick pick, TurnOutput& output) {
+Step Workers::read(const Batch& batch, TurnOutput& output) {
   const auto receiver = makers_.piece(output, [&](const Error& error) { output.report(error); });
-  Sharing sharing{*this, *receiver, output, pick == Pick::any};
+  Sharing sharing{*this, *receiver, output};
   Selected selected{selection_, sharing};
   Step step = Step::go;
   for (const auto& piece : batch)

@@ -169,8 +169,6 @@ class Pieces {
   std::unique_ptr<Piece> next();  // null: there are no more
   // Like next(), but while many inputs remain, a whole directory is one piece, opened by the thread that reads it.
   std::unique_ptr<Piece> next_of_many();
-  // Only such a directory: whoever reads it needs no descriptor of another thread. Null: something else comes next.
-  std::unique_ptr<Piece> next_whole();
 
  private:
   class CRITPIPE_INNER Queue;

@@ -150,7 +150,6 @@ class Pieces::Queue {
 
   std::unique_ptr<Piece> next();
   std::unique_ptr<Piece> next_of_many();
-  std::unique_ptr<Piece> next_whole();
 
  private:
   OpenedInput open_next();
@@ -254,16 +253,11 @@ class Pieces::Whole final : public Piece {
 };
 
 std::unique_ptr<Piece> Pieces::Queue::next_of_many() {
-  auto whole = next_whole();
-  return whole ? std::move(whole) : next();
-}
-
-std::unique_ptr<Piece> Pieces::Queue::next_whole() {
   constexpr std::size_t many = 256;
   const bool is_in_directory = directory_ && next_entry_ < directory_->entries.size();
   if (is_in_directory || !waiting_.empty() || inputs_.size() - next_input_ <= many ||
       !is_directory(inputs_[next_input_]))
-    return nullptr;
+    return next();
   directory_.reset();
   return std::make_unique<Whole>(names_[next_input_++], options_, id());
 }
@@ -273,7 +267,6 @@ Pieces::Pieces(std::vector<std::string> inputs, const SourceOptions& options)
 Pieces::~Pieces() = default;
 std::unique_ptr<Piece> Pieces::next() { return queue_->next(); }
 std::unique_ptr<Piece> Pieces::next_of_many() { return queue_->next_of_many(); }
-std::unique_ptr<Piece> Pieces::next_whole() { return queue_->next_whole(); }
 
 std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const SourceOptions& options) {
   Error error;
