@@ -55,12 +55,7 @@ std::vector<std::uint32_t> list_of(const Message& message, Bytes payload, const 
 }
 
 void set_list(const Message& message, std::string& payload, const Field& field, const std::string& address) {
-  const Bytes old = bytes_of(payload);
-  const std::byte* begin = old.data();
-  std::string other;
-  for (Fields fields{message, old}; fields.next(); begin = fields.at())
-    if (fields.value().field != &field)
-      other.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
+  std::string other = without(message, bytes_of(payload), field);
   for (std::size_t at = 0; at < address.size(); at += sizeof(std::uint32_t)) {
     std::uint32_t word = 0;
     std::memcpy(&word, address.data() + at, sizeof word);
@@ -141,6 +136,15 @@ Error SocketChanges::missed() const {
                    ? "no TCP socket listens on port " + port
                    : "nothing has the address " + text_of(end.address) + (port.empty() ? "" : " with port " + port);
   return error;
+}
+
+std::string without(const Message& message, Bytes payload, const Field& field) {
+  const std::byte* begin = payload.data();
+  std::string other;
+  for (Fields fields{message, payload}; fields.next(); begin = fields.at())
+    if (fields.value().field != &field)
+      other.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
+  return other;
 }
 
 std::string changed_socket(const Message& message, Bytes payload, SocketChanges& changes) {

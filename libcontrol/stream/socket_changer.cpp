@@ -53,11 +53,7 @@ class EntryChanger final : public Stage {
 
  private:
   static std::string with_part(const Entry& entry, const Field& field, const std::string& part) {
-    const std::byte* begin = entry.payload.data();
-    std::string other;
-    for (Fields fields{*entry.message, entry.payload}; fields.next(); begin = fields.at())
-      if (fields.value().field != &field)
-        other.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
+    std::string other = without(*entry.message, entry.payload, field);
     append_varint(other, (std::uint64_t{field.number} << 3) | 2);
     append_varint(other, part.size());
     return canonical(*entry.message, bytes_of(other.append(part)));
