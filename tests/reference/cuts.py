@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """cuts.py: of compressed data that is cut short or damaged, all that can be unpacked comes out before the error line.
 
-usage: cuts.py BIN
+usage: cuts.py BIN [PLACES]      PLACES: how many in the middle, default 12
 
 An image, a tar and an image stream are compressed in every way and cut at many places. As many bytes must come out as the
 compressor's own program gives, and what they hold must be what the same bytes give that were never compressed.
@@ -25,6 +25,7 @@ import image_stream
 from checking import check
 
 CAT = os.path.abspath(sys.argv[1]) + "/crit-cat"
+PLACES = int(sys.argv[2]) if len(sys.argv) > 2 else 12
 CHANCE = random.Random(3)
 
 
@@ -77,7 +78,7 @@ def unpacked(way, data):
 
 def places(size):
     """Where to cut: near both ends and in between, but behind the magic."""
-    return sorted({7, 12, 19, *(CHANCE.randrange(20, size - 20) for _ in range(12)), size - 9, size - 5, size - 1})
+    return sorted({7, 12, 19, *(CHANCE.randrange(20, size - 20) for _ in range(PLACES)), size - 9, size - 5, size - 1})
 
 
 def members(stream):

@@ -16,6 +16,9 @@
 
 namespace critpipe::testing {
 
+// Of combinations that are alike, one in so many runs: all, but under the sanitizers without CRITPIPE_TEST_LONG.
+constexpr std::size_t one_in = TEST_ONE_IN;
+
 inline Bytes view(std::string_view text) { return std::as_bytes(std::span{text.data(), text.size()}); }
 
 inline std::string word(std::uint32_t value) { return {reinterpret_cast<const char*>(&value), sizeof value}; }

@@ -174,7 +174,7 @@ void expect_same_text(const Kind& kind, const Filling& filling, std::size_t step
 }
 
 TEST(SmallestBuffer, PrintsTheDeepestMessage) {
-  for (const Filling& filling : fillings) expect_same_text(*find_kind("APPARMOR"), filling, 41);
+  for (const Filling& filling : fillings) expect_same_text(*find_kind("APPARMOR"), filling, 41 * one_in);
 }
 
 TEST(SmallestBuffer, PrintsEveryKind) {
@@ -192,7 +192,7 @@ TEST(SmallestBuffer, PrintsAtEveryPlace) {
     StringOutput roomy;
     print_image(roomy, kind, payload, {.pretty = true});
     const std::string wanted = roomy.take();
-    for (std::size_t before = 0; before < small_buffer; ++before)
+    for (std::size_t before = 0; before < small_buffer; before += one_in)
       ASSERT_EQ(print_tight(kind, payload, {.pretty = true}, before), wanted) << before;
   }
 }

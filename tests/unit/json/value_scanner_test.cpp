@@ -93,14 +93,14 @@ TEST(Cut, EverySmallImageAtEveryByte) {
     if (whole.error || (kind && kind->is_raw())) continue;
     const auto all_borders = borders(image);
     const std::size_t rest = begin_of_rest(image);
-    for (std::size_t size = 0; size < std::min(image.bytes.size(), rest); ++size, ++nr_cuts) {
+    for (std::size_t size = nr_cuts % one_in; size < std::min(image.bytes.size(), rest); size += one_in, ++nr_cuts) {
       SCOPED_TRACE(size);
       const bool is_head = all_borders.front() == size;
       expect_prefix(image, size, whole.lines, is_head || std::ranges::binary_search(all_borders, size));
       ASSERT_FALSE(HasFailure());
     }
   }
-  EXPECT_GT(nr_cuts, 100000u) << "from " << images.size() << " images";
+  EXPECT_GT(nr_cuts, 100000u / one_in) << "from " << images.size() << " images";
 }
 
 // Of larger ones a sample: around each border, and a few hundred places between.
