@@ -16,8 +16,9 @@ constexpr Option rows[] = {
            Option::directories}
         .excludes("flatten"),
     {0, "drop-zero", nullptr, "Leave out pages of zeros in private anonymous memory, which is zero without them."},
-    {0, "only-pages", "EXPR", "Leave out the pages of all mappings but those that match EXPR (see crit-grep)."},
-    {0, "drop", "EXPR", "Leave out the pages of the mappings that match EXPR."},
+    {0, "only-pages", "EXPR",
+     "Leave out the pages of all mappings but those that match EXPR (see crit-grep); may be repeated."},
+    {0, "drop", "EXPR", "Leave out the pages of the mappings that match EXPR; may be repeated."},
     Option{0, "plan", nullptr, "Write nothing; estimate from samples what --compress would save in each mapping."}
         .needs("compress")
         .excludes("into output stream format zstd force rewrite rebase drop-zero only-pages drop"),

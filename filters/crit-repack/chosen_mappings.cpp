@@ -9,60 +9,86 @@
 
 namespace critpipe::filters {
 
-// One expression, and the image whose entries it looks at.
+// One expression, asked of each mapping of one process after the other.
 class ChosenMappings::Test {
  public:
-  Test(Program& program, const char* option)
-      : option_{"--" + std::string{option} + ": "}, text_{*program.value(option)} {
+  Test(Program& program, const char* option, std::string text)
+      : is_drop{std::string_view{option} == "drop"},
+        option_{"--" + std::string{option} + ": "},
+        text_{std::move(text)} {
     if (const Error error = expression_.parse(text_)) program.usage(option_ + to_string(error));
-    matcher_.emplace(expression_, image_);
   }
-  bool holds(const Mapping& mapping) {
-    static const Message& message = *find_message("vma_entry");
-    std::string payload;
-    const std::pair<const char*, std::uint64_t> fields[] = {
-        {"start", mapping.start}, {"end", mapping.end},     {"pgoff", mapping.pgoff},   {"shmid", mapping.shmid},
-        {"prot", mapping.prot},   {"flags", mapping.flags}, {"status", mapping.status}, {"fd", 1}};
-    for (const auto& [name, value] : fields) {
-      append_varint(payload, message.find(name)->number << 3);
-      append_varint(payload, value);
-    }
-    return matcher_->look({1, 0, &message, std::as_bytes(std::span{payload}), true, image_.kind});
+  void begin(std::uint32_t pid) {
+    const std::string name = image_name("MM", pid);
+    matcher_.emplace(expression_, Image{name, &kind_, Head::common});
   }
-  // Why no mapping fits.
+  bool fits(std::uint64_t index, Bytes entry) {
+    const bool fits = matcher_->look({index, 0, kind_.later, entry, false, &kind_});
+    fits_any_ |= fits;
+    return fits;
+  }
+  // Why no mapping fits; none: one does.
   Error without_mapping() const {
-    if (Error error = expression_.unanswered()) return error;
-    Error error{Reason::usage};
-    error.name = option_ + "no mapping fits " + text_ + ": crit-x INPUT mems lists them";
+    if (fits_any_) return {};
+    Error error = expression_.unanswered(true, "a mapping (vma_entry)");
+    const std::string why = error ? to_string(error) : "no mapping fits " + text_ + ": crit-x INPUT mems lists them";
+    error = {Reason::usage};
+    error.name = option_ + why;
     return error;
   }
 
+  const bool is_drop;
+
  private:
+  const Kind& kind_ = *find_kind("VMAS");
   std::string option_, text_;
   Expression expression_;
-  Image image_{"vmas-1.img", kind_of_name("vmas-1.img"), Head::common};
   std::optional<ImageMatcher> matcher_;
+  bool fits_any_ = false;
 };
 
+namespace {
+
+// As they are in the images, in the order of Task::memory.mappings, in which some are changed.
+std::vector<Bytes> entries_of(const Checkpoint& checkpoint, const Task& task) {
+  static const Field& vmas = *find_message("mm_entry")->find("vmas");
+  std::vector<Bytes> entries;
+  for (const ImageMessage& message : checkpoint.messages("MM", task.pid))
+    for (Fields fields{*message.message, message.payload}; fields.next();)
+      if (fields.value().field == &vmas) entries.push_back(fields.value().bytes);
+  for (const ImageMessage& message : checkpoint.messages("VMAS", task.pid)) entries.push_back(message.payload);
+  return entries;
+}
+
+}  // namespace
+
 ChosenMappings::ChosenMappings(Program& program) {
-  if (program.has("only-pages")) only_ = std::make_unique<Test>(program, "only-pages");
-  if (program.has("drop")) drop_ = std::make_unique<Test>(program, "drop");
+  for (const char* option : {"only-pages", "drop"})
+    for (std::string& text : program.values(option))
+      tests_.push_back(std::make_unique<Test>(program, option, std::move(text)));
 }
 
 ChosenMappings::~ChosenMappings() = default;
 
+std::vector<std::string_view> ChosenMappings::kinds() const {
+  return leaves_out_any() ? std::vector<std::string_view>{"MM", "VMAS"} : std::vector<std::string_view>{};
+}
+
 Error ChosenMappings::choose_of(const Checkpoint& checkpoint) {
-  for (Test* const test : {only_.get(), drop_.get()}) {
-    if (!test) continue;
-    bool fits_any = false;
-    for (const Task& task : checkpoint.tasks())
-      for (const Mapping& mapping : task.memory.mappings) {
-        const bool fits = test->holds(mapping);
-        fits_any |= fits;
-        if (fits == (test == drop_.get())) left_out_.insert(&mapping);
-      }
-    if (!fits_any) return test->without_mapping();
+  const bool keeps_all = std::ranges::all_of(tests_, [](const auto& test) { return test->is_drop; });
+  for (const Task& task : checkpoint.tasks()) {
+    for (const auto& test : tests_) test->begin(task.pid);
+    const std::vector<Bytes> entries = entries_of(checkpoint, task);
+    const std::vector<Mapping>& mappings = task.memory.mappings;
+    for (std::size_t i = 0; i < std::min(entries.size(), mappings.size()); ++i) {
+      bool is_kept = keeps_all, is_dropped = false;
+      for (const auto& test : tests_)
+        if (test->fits(i, entries[i])) (test->is_drop ? is_dropped : is_kept) = true;
+      if (is_dropped || !is_kept) left_out_.insert(&mappings[i]);
+    }
   }
+  for (const auto& test : tests_)
+    if (Error error = test->without_mapping()) return error;
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "cli/filter.hpp"
@@ -11,13 +12,14 @@
 
 namespace critpipe::filters {
 
-// Expressions over vma_entry, as in crit-grep of an image vmas-PID.
+// Expressions over each vma_entry, as it is in its image. Of several, any that fits a mapping keeps it or drops it.
 class ChosenMappings {
  public:
   explicit ChosenMappings(Program& program);
   ~ChosenMappings();
-  bool leaves_out_any() const { return only_ || drop_; }
-  // Before all others. An expression that fits no mapping of these tasks is an error: what it was to name is not there.
+  bool leaves_out_any() const { return !tests_.empty(); }
+  std::vector<std::string_view> kinds() const;  // whose messages the checkpoint must have
+  // Before begin(). An expression that fits no mapping of these tasks is an error: what it was to name is not there.
   [[nodiscard]] Error choose_of(const Checkpoint& checkpoint);
   // Before keeps() of this memory. `mappings` are those of the process; both must live on.
   void begin(const Checkpoint& checkpoint, MemoryId memory, const MappingIndex& mappings);
@@ -30,7 +32,7 @@ class ChosenMappings {
     std::uint64_t begin, end;
     const Mapping* mapping;
   };
-  std::unique_ptr<Test> only_, drop_;
+  std::vector<std::unique_ptr<Test>> tests_;
   const MappingIndex* mappings_ = nullptr;
   bool is_shared_ = false;
   std::vector<Part> parts_;  // of a shared object: what maps it

@@ -183,12 +183,6 @@ bool Repack::is_compressed_above() {
 // Nobody knows how a parent that is not here is stored.
 bool Repack::keeps_version() { return !resolves() && (has_link_ || refers_) && !set_.store->parent(); }
 
-// Pages that are compressed and stay so keep the size of their blocks.
-std::uint64_t Repack::block_bytes_as_before() const {
-  const auto bytes = static_cast<std::uint64_t>(kept_inventory("compress_block_size"));
-  return bytes > 0 && bytes <= max_block_bytes && bytes % set_.page_size == 0 ? bytes : default_block_bytes;
-}
-
 // A release that reads blocks wants other heads than those of the first version. One of a later version may store
 // memory in a way that nobody knows here.
 bool Repack::refuse_other_versions() {
@@ -210,8 +204,7 @@ bool Repack::edit_inventory(StoredImage& image) {
   if (has_blocks_) {
     error = entry.set("img_version", version_of_blocks);
     if (!error) error = entry.set("compress", 1);
-    const std::uint64_t block_bytes = options_.block_bytes != 0 ? options_.block_bytes : block_bytes_as_before();
-    if (!error) error = entry.set("compress_block_size", block_bytes);
+    if (!error) error = entry.set("compress_block_size", block_bytes_);
   } else if (is_compressed_above()) {
     error = entry.set("img_version", version_of_blocks);
   } else if (is_marked && !keeps_version()) {

@@ -98,7 +98,9 @@ bool Repack::open() {
                         .page_size = page_size_of(program_).value_or(0),
                         .parents = parents,
                         .limits = limits_of(program_),
-                        .source = source_options(program_)};
+                        .source = source_options(program_),
+                        .kinds = chosen_.kinds()};
+  options.kinds.emplace_back("INVENTORY");
   if (const int spool = is_directory ? -1 : open_without_name(temporary_directory()); spool >= 0)
     options.spool = std::make_shared<const InputFile>(spool, temporary_directory());
   memory_ = std::make_unique<CheckpointMemory>(std::vector{inputs_.front()}, std::move(options),

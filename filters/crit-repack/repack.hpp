@@ -47,7 +47,7 @@ class Repack {
   struct Memory {
     MemoryId id;
     std::uint64_t pages_id = 0, stored_bytes = 0;
-    bool is_compressed = false;
+    bool is_compressed = false;                  // here, or in a parent from which pages come
     InputFile old_pages = {}, old_pagemap = {};  // with --rewrite
   };
   // What becomes part of a pagemap: pages that are stored, or a run without bytes.
@@ -77,7 +77,6 @@ class Repack {
   bool refuse_lost_parent();
   bool refuse_other_versions();
   bool refuse_shared_images();
-  std::uint64_t block_bytes_as_before() const;
   std::string target() const;  // the directory that is written; empty: something else
   void drop_old_link();
   bool resolves() const { return options_.flatten || base_; }  // references to parents
@@ -92,6 +91,7 @@ class Repack {
   bool check_entries(PageStore& store, const Pagemap& pagemap, const std::string& place);
   void report_parents();
   bool collect_run(std::size_t memory, const PageRun& run);
+  std::uint64_t block_bytes_as_before();
   bool write_parts();
   bool advance(std::size_t part);
   bool begin_memory(std::size_t memory);
@@ -141,6 +141,7 @@ class Repack {
   std::vector<Memory> memories_;
   std::uint64_t content_bytes_ = 0;  // of all pages that are stored
   std::vector<Part> parts_;
+  std::uint64_t block_bytes_ = options_.block_bytes;
   std::size_t next_part_ = 0;
   std::uint64_t done_bytes_ = 0;  // of that part
   std::optional<Current> current_;

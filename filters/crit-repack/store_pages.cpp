@@ -65,10 +65,33 @@ bool Repack::collect(std::size_t memory) {
   memories_.push_back(
       {id, pagemap->pages_id, pagemap->stored(set_.page_size).bytes, static_cast<bool>(pagemap->layout)});
   if (!check_size(memory, *pagemap) || !check_entries(*set_.store, *pagemap, std::string{set_.place})) return false;
+  const Pagemap* const base = base_ ? base_->pagemap(id) : nullptr;
+  if (base && !check_entries(*base_, *base, base_->path() + "/")) return false;
   if (program_.has("rewrite")) open_old(memories_.back());
   const std::vector<PageRun> runs = pagemap->runs;
   if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
-  return std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); });
+  if (!std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); })) return false;
+  if (memories_[memory].is_compressed && block_bytes_ == 0) block_bytes_ = block_bytes_as_before();
+  return true;
+}
+
+// Pages that are compressed and stay so keep the size of their blocks: what the newest layer says that has any, by its
+// inventory or else by the largest of its blocks.
+std::uint64_t Repack::block_bytes_as_before() {
+  const auto is_valid = [this](std::uint64_t bytes) {
+    return bytes > 0 && bytes <= max_block_bytes && bytes % set_.page_size == 0;
+  };
+  for (PageStore* store = set_.store; store; store = resolves() ? store->parent() : nullptr) {
+    if (const auto said = store->block_bytes(); said && is_valid(*said)) return *said;
+    std::uint64_t most = 0;
+    for (const MemoryId memory : set_.memories) {
+      const Pagemap* const pagemap = store->pagemap(memory);
+      if (pagemap) most = std::max(most, bytes_of_pages(pagemap->pages_per_block(), set_.page_size));
+      if (PageDirectory* const holder = store->page_directory()) holder->forget(memory);
+    }
+    if (is_valid(most)) return most;
+  }
+  return default_block_bytes;
 }
 
 // What the pagemap does not tell would be lost. One that is too short is found when it is read.
@@ -141,6 +164,8 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
           (void)fail(std::move(error));
           return Step::stop;
         }
+        const Pagemap* const from = set_.store->ancestor(stretch.level).pagemap(id);
+        memories_[memory].is_compressed |= from && from->layout;
         parts_.push_back({memory, true, std::exchange(begins, false), {}, stretch});
         return Step::go;
       });
@@ -200,10 +225,9 @@ bool Repack::begin_memory(std::size_t number) {
     return false;
   }
   keep_identity(current_->pages, memory.old_pages, pages_name(memory.pages_id));
-  const bool stays_compressed = options_.block_bytes == 0 && !options_.decompress && memory.is_compressed;
-  const std::uint64_t block_bytes = stays_compressed ? block_bytes_as_before() : options_.block_bytes;
+  const bool stays_compressed = !options_.decompress && memory.is_compressed;
   const PagesWriter::Options options{.page_size = set_.page_size,
-                                     .block_bytes = block_bytes,
+                                     .block_bytes = stays_compressed ? block_bytes_ : options_.block_bytes,
                                      .acceleration = static_cast<int>(program_.number("acceleration", 1)),
                                      .threads = jobs_of(program_),
                                      .no_flags = forms_[memory.id].no_flags,

@@ -94,6 +94,8 @@ class Checkpoint {
   std::optional<Ids> ids_of_dumper() const;
   // When it was dumped: microseconds since its machine started. Requires the same.
   std::optional<std::uint64_t> dump_uptime() const;
+  // The size of the blocks in which its pages are compressed, in bytes, as the inventory says. Requires the same.
+  std::optional<std::uint64_t> block_bytes() const;
   struct TreeNode {
     const Task* task;
     std::size_t depth;  // 0: a root

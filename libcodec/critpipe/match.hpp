@@ -53,8 +53,9 @@ class Expression {
   [[nodiscard]] Error parse_any(std::string_view pattern, AnyText how);
 
   // After the input, where no entry gave the answer `wanted`: an error if no image of it is one that the expression
-  // asks for, or else for the first test whose field none of them has. None if there was no image.
-  Error unanswered(bool wanted = true) const;
+  // asks for, or else for the first test whose field none of them has. None if there was no image. `asked`: what
+  // stands in place of an input's images, "a mapping (vma_entry)".
+  Error unanswered(bool wanted = true, std::string_view asked = {}) const;
   // What an expression parsed from the same text was asked counts as if this one had been.
   void add_asked(const Expression& other);
 

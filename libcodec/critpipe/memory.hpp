@@ -65,6 +65,7 @@ class PageStore {
   virtual PageDirectory* page_directory() { return nullptr; }
   // As Checkpoint::dump_uptime(). Nothing: its inventory is not there, does not tell, or was not read.
   virtual std::optional<std::uint64_t> dump_uptime();
+  virtual std::optional<std::uint64_t> block_bytes();  // the same of Checkpoint::block_bytes()
   // A pages image, and how many of its pages are whole; none, where it is not there.
   struct Held {
     std::string place = {};
@@ -106,6 +107,7 @@ class PageDirectory final : public PageStore {
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
   bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
+  std::optional<std::uint64_t> block_bytes() override;  // the same
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
@@ -235,6 +237,7 @@ struct MemoryOptions {
   // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
   // another order than theirs, or again. Null: they are read as often as it takes.
   std::shared_ptr<const InputFile> spool = {};
+  std::vector<std::string_view> kinds = {};                // as Needs::kinds, for messages() of the checkpoints
 };
 
 // A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the

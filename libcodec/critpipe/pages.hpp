@@ -233,6 +233,7 @@ struct Pagemap {
   };
   Blocks all_blocks() const;                   // of all runs
   Blocks blocks_of(const PageRun& run) const;  // those that it begins
+  std::uint64_t pages_per_block() const;       // of the largest ones; 0: plain pages
   // The error of a pages image of that size, which is too small.
   Error cut(StoredSize size, std::string place, std::uint64_t page_size) const;
   // The error of one that is too large; none: it is not. And: would it be right if pages were larger?

@@ -161,7 +161,7 @@ std::string Expression::Program::kinds_with(std::uint64_t bit) {
   return text.empty() ? text : text + (names.size() == 1 ? " has it" : " have it");
 }
 
-Error Expression::unanswered(bool wanted) const {
+Error Expression::unanswered(bool wanted, std::string_view asked) const {
   if (program_->seen.empty()) return {};
   if (!program_->has_searched[wanted] && program_->image_bits != 0) return program_->nothing_searched();
   for (const Test& test : program_->clause.tests) {
@@ -170,8 +170,9 @@ Error Expression::unanswered(bool wanted) const {
     // In one order, whichever image was read first.
     std::vector<const Message*> seen = program_->seen;
     std::ranges::sort(seen, {}, &Message::name);
-    return fault(test.column, "no image of the input has a field " + test.written + near_paths(test, seen) +
-                                  program_->kinds_with(bit));
+    const std::string name = test.written + near_paths(test, seen);
+    if (!asked.empty()) return fault(test.column, std::string{asked} + " has no field " + name);
+    return fault(test.column, "no image of the input has a field " + name + program_->kinds_with(bit));
   }
   return {};
 }

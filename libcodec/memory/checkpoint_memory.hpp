@@ -35,7 +35,7 @@ struct MemorySet final : PageStore {
   SetId id;
   std::string name;   // for people
   std::string place;  // before the names of its images
-  Checkpoint checkpoint{needs_of_memory()};
+  Checkpoint checkpoint{{}};
   std::uint64_t page_size = smallest_page;
   std::unique_ptr<PageDirectory> directory;  // null: an archive, a stream or lone images
   std::set<MemoryId> memories;
@@ -57,6 +57,7 @@ struct MemorySet final : PageStore {
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
   // An image as it is stored, without blocks; null: it cannot be read by position.
+  std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) const;
 };
 
@@ -126,6 +127,7 @@ struct MemoryWork {
   bool has_parents() const { return sources.size() > 1; }
   SourceOptions options_of(const Source& source) const;
   // What is wrong with pagemaps in directories, once each.
+  Needs needs() const;  // of each set
   void report_directory(PageStore& store);
   MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 

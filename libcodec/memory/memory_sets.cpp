@@ -122,7 +122,7 @@ class LoadSets final : public Decoding {
 
   MemoryWork& work_;
   MemoryWork::Source& source_;
-  const Checkpoint wants_{needs_of_memory()};
+  const Checkpoint wants_{work_.needs()};  // empty: tells which images the others take
 };
 
 // From a pipe, but for pages that are known to be those of a process that nobody asks for.
@@ -186,7 +186,7 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (!member.is_image) return parent_link_sink(source_.sets, member);
   MemorySet& set = source_.sets.of(member, [&] {
     auto made = std::make_unique<MemorySet>();
-    if (work_.has_parents()) made->checkpoint = Checkpoint{needs_of_parents()};
+    made->checkpoint = Checkpoint{work_.needs()};
     if (!member.directory.empty())
       made->directory = std::make_unique<PageDirectory>(member.directory, work_.options.limits);
     return made;
@@ -299,6 +299,12 @@ void MemoryWork::load() {
   for (Source& source : sources) load(source);
   finish();
   if (has_parents()) link_parents();
+Needs MemoryWork::needs() const {
+  Needs needs = has_parents() ? needs_of_parents() : needs_of_memory();
+  needs.kinds.insert(needs.kinds.end(), options.kinds.begin(), options.kinds.end());
+  return needs;
+}
+
 }
 
 // The set that is asked for is one of the user's inputs.

@@ -41,6 +41,11 @@ std::optional<std::uint64_t> PageStore::dump_uptime() {
   return directory ? directory->dump_uptime() : std::nullopt;
 }
 
+std::optional<std::uint64_t> PageStore::block_bytes() {
+  PageDirectory* const directory = page_directory();
+  return directory ? directory->block_bytes() : std::nullopt;
+}
+
 PageStore::Held PageStore::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) {
   PageDirectory* const directory = page_directory();
   return directory ? directory->held(pages_id, memory, page_size) : Held{pages_name(pages_id)};
@@ -62,6 +67,8 @@ PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Erro
   work_->chain->limits = limits;
   Error error;
   work_->set = ImageSet::open_input(path, error);
+
+  Checkpoint inventory() const;  // without anything else; empty: it is not there, or damaged
   if (work_->set) work_->path = work_->set->place();
   if (error && error.reason != Reason::no_images) work_->chain->errors.push_back(std::move(error));
 }
@@ -95,13 +102,13 @@ std::optional<Directory::Identity> PageDirectory::identity() const {
   return work_->set->identity();
 }
 
-std::optional<std::uint64_t> PageDirectory::dump_uptime() {
-  if (!work_->set || !work_->set->has("inventory.img")) return std::nullopt;
+Checkpoint PageDirectory::Work::inventory() const {
+  Checkpoint read{{.kinds = {"INVENTORY"}}};
+  if (!set || !set->has("inventory.img")) return read;
   Error error;
-  Checkpoint checkpoint{{.kinds = {"INVENTORY"}}};
-  InputFile file = work_->set->open("inventory.img", error);
-  if (!error) error = decode_image(std::move(file), *checkpoint.sink_for("inventory.img"), work_->chain->limits);
-  return error ? std::nullopt : checkpoint.dump_uptime();
+  InputFile file = set->open("inventory.img", error);
+  if (!error) error = decode_image(std::move(file), *read.sink_for("inventory.img"), chain->limits);
+  return error ? Checkpoint{{}} : std::move(read);
 }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
@@ -111,6 +118,9 @@ const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   if (!work_->set || !work_->set->has(name)) return nullptr;
   Error error;
   InputFile file = work_->set->open(std::string_view{name}, error);
+std::optional<std::uint64_t> PageDirectory::dump_uptime() { return work_->inventory().dump_uptime(); }
+std::optional<std::uint64_t> PageDirectory::block_bytes() { return work_->inventory().block_bytes(); }
+
   Error refused;
   const auto loader = work_->pagemaps.load(memory, [&](const Error& why) { refused = why; });
   const std::string place = file.place();

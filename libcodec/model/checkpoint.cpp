@@ -117,6 +117,17 @@ std::vector<const Task*> Checkpoint::running() const {
   return running;
 }
 
+namespace {
+
+std::optional<std::uint64_t> number_in_inventory(const Checkpoint& checkpoint, std::string_view field) {
+  static const Message& inventory = *find_message("inventory_entry");
+  for (const ImageMessage& message : checkpoint.messages("INVENTORY"))
+    if (const auto value = find_value(*inventory.find(field), inventory, message.payload)) return value->integer;
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<Ids> Checkpoint::ids_of_dumper() const {
   static const Message& inventory = *find_message("inventory_entry");
   for (const ImageMessage& message : messages("INVENTORY"))
@@ -128,12 +139,10 @@ std::optional<Ids> Checkpoint::ids_of_dumper() const {
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> Checkpoint::dump_uptime() const {
-  static const Message& inventory = *find_message("inventory_entry");
-  for (const ImageMessage& message : messages("INVENTORY"))
-    if (const auto value = find_value(*inventory.find("dump_uptime"), inventory, message.payload))
-      return value->integer;
-  return std::nullopt;
+std::optional<std::uint64_t> Checkpoint::dump_uptime() const { return number_in_inventory(*this, "dump_uptime"); }
+
+std::optional<std::uint64_t> Checkpoint::block_bytes() const {
+  return number_in_inventory(*this, "compress_block_size");
 }
 
 // Without recursion: a chain of tasks may be as long as the image. What no root leads to hangs on a cycle.

@@ -42,6 +42,13 @@ Pagemap::Blocks Pagemap::blocks_of(const PageRun& run) const {
   return {count, layout->sizes->sum_before(part->first_block + count) - layout->sizes->sum_before(part->first_block)};
 }
 
+std::uint64_t Pagemap::pages_per_block() const {
+  std::uint32_t most = 0;
+  if (layout)
+    for (const PageLayout::Part& part : layout->parts) most = std::max(most, part.pages_per_block);
+  return most;
+}
+
 StoredSize Pagemap::stored(std::uint64_t page_size) const {
   Error error;
   const auto placed = blocks(page_size, error);
