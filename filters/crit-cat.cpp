@@ -14,6 +14,7 @@
 #include "critpipe/json.hpp"
 #include "critpipe/image_writer.hpp"
 #include "critpipe/pages.hpp"
+#include "critpipe/report.hpp"
 #include "critpipe/set.hpp"
 
 namespace critpipe::filters {
@@ -386,7 +387,7 @@ Step List::print_line(std::string_view name, std::string_view kind, std::string_
                       std::string_view more) {
   std::string line{name};
   const auto fill = [&line](std::size_t width, std::size_t used) { line.append(used < width ? width - used : 0, ' '); };
-  fill(28, name.size());
+  fill(28, width_of(name));
   line.append(1, ' ').append(kind);
   fill(18, kind.size());
   fill(14, bytes.size());
@@ -406,6 +407,7 @@ int list(Program& program) {
 
 int run(Program& program) {
   if (program.has("list")) return list(program);
+  (void)program.inputs();  // that there is none is said before what is wrong with the output
   const auto images = images_out(program);
   Cat{program, *images}.read();
   return images->commit();

@@ -4,6 +4,7 @@
 
 #include "cli/colour.hpp"
 #include "crit-pages/picture.hpp"
+#include "critpipe/report.hpp"
 
 namespace critpipe::filters {
 
@@ -51,40 +52,14 @@ Map::Map(Program& program, Output& output, int fd)
   width_ = std::clamp<std::uint64_t>(room * 2 / 5, 10, 120);  // names have the rest
 }
 
-// How many columns of a terminal a character takes; wide are those of East Asia, and pictures.
-std::size_t columns_of(std::uint32_t point) {
-  if (point < 0x1100) return 1;
-  const bool is_wide = point <= 0x115f || (point >= 0x2e80 && point <= 0xa4cf) ||
-                       (point >= 0xac00 && point <= 0xd7a3) || (point >= 0xf900 && point <= 0xfaff) ||
-                       (point >= 0xfe30 && point <= 0xfe6f) || (point >= 0xff00 && point <= 0xff60) ||
-                       (point >= 0x1f300 && point <= 0x3fffd);
-  return is_wide ? 2 : 1;
-}
-
-// The end of a text of valid UTF-8 that fits into so many columns.
-std::string_view end_of(std::string_view text, std::size_t columns) {
-  std::size_t at = text.size(), used = 0;
-  while (at > 0) {
-    std::size_t begin = at - 1;
-    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
-    const auto lead = static_cast<unsigned char>(text[begin]);
-    std::uint32_t point = lead < 0x80 ? lead : lead & (0x7fu >> (at - begin));
-    for (std::size_t i = begin + 1; i < at; ++i) point = point << 6 | (static_cast<unsigned char>(text[i]) & 0x3f);
-    used += columns_of(point);
-    if (used > columns) break;
-    at = begin;
-  }
-  return text.substr(at);
-}
-
 // "r-xp /usr/lib/libc.so.6" cut to "r-xp ...libc.so.6": of a path the end says most.
 std::string shortened(const std::string& text, std::size_t columns, bool utf8) {
-  if (end_of(text, columns).size() == text.size()) return text;
+  if (width_of(text) <= columns) return text;
   const std::size_t blank = std::min(text.find(' '), text.size());
   const std::string_view dots = utf8 ? "…" : "...";
   const std::size_t taken = blank + 1 + (utf8 ? 1 : 3);
   if (taken >= columns) return text.substr(0, std::min(blank, columns));
-  return text.substr(0, blank + 1) + std::string{dots} + std::string{end_of(text, columns - taken)};
+  return text.substr(0, blank + 1) + std::string{dots} + std::string{end_within(text, columns - taken)};
 }
 
 std::string Map::cell(PageState state, std::size_t times) const {

@@ -127,5 +127,12 @@ void print_statistics_json(Output& output, std::span<const Statistics> all,
 void print_statistics_lines(Output& output, std::span<const Statistics> all,
                             BigNumbers big_numbers = BigNumbers::number);
 
+// Columns of a terminal that a text of valid UTF-8 takes: two for characters of East Asia and pictures, none for those
+// that are drawn over the one before.
+std::size_t width_of(std::string_view text);
+// As much of its begin, or of its end, as fits into so many columns.
+std::string_view begin_within(std::string_view text, std::size_t columns);
+std::string_view end_within(std::string_view text, std::size_t columns);
+
 }  // namespace critpipe
 #pragma GCC visibility pop

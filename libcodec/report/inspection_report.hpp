@@ -5,9 +5,6 @@
 
 namespace critpipe {
 
-// Columns that a terminal needs for it: all but the bytes that continue a character of UTF-8. Wide characters count
-// one.
-std::size_t width_of(std::string_view text);
 std::string padded(std::string text, std::size_t columns);
 std::string with_commas(std::uint64_t number);
 std::string milliseconds(std::uint64_t microseconds);

@@ -9,22 +9,11 @@
 
 namespace critpipe {
 
-// Columns that a terminal needs for it: all but the bytes that continue a character of UTF-8. Wide characters count
-// one.
-std::size_t width_of(std::string_view text) {
-  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 namespace {
 
-std::string cut(std::string text, std::size_t columns) {
+std::string cut(const std::string& text, std::size_t columns) {
   if (width_of(text) <= columns || columns < 4) return text;
-  std::size_t at = 0;
-  for (std::size_t seen = 0; at < text.size(); ++at) {
-    if ((text[at] & 0xc0) == 0x80) continue;
-    if (seen++ == columns - 3) break;
-  }
-  return text.substr(0, at) + "...";
+  return std::string{begin_within(text, columns - 3)} + "...";
 }
 
 }  // namespace
@@ -97,7 +86,8 @@ std::string Report::fitted(const std::string& text, const char* option) const {
 
 void Report::fact(const char* label, std::string text) {
   const std::size_t room = options_.columns - std::min(options_.columns, label_columns);
-  const std::size_t end = options_.is_cut && width_of(text) > room ? break_of(text, room) : text.size();
+  const std::size_t end =
+      options_.is_cut && width_of(text) > room ? break_of(text, begin_within(text, room).size()) : text.size();
   field(label, text.substr(0, end));
   if (end < text.size()) field("", fitted(text.substr(end + 1), "--summary"));
 }

@@ -116,11 +116,11 @@ void print_rows(Output& output, const std::vector<Row>& rows) {
   std::size_t name_width = 0;
   std::vector<std::size_t> widths(rows.front().cells.size());
   for (const Row& row : rows) {
-    name_width = std::max(name_width, row.name.size());
+    name_width = std::max(name_width, width_of(row.name));
     for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row.cells[i].size());
   }
   for (const Row& row : rows) {
-    std::string line = row.name + std::string(name_width - row.name.size(), ' ');
+    std::string line = row.name + std::string(name_width - width_of(row.name), ' ');
     for (std::size_t i = 0; i < widths.size(); ++i)
       line += "  " + std::string(widths[i] - row.cells[i].size(), ' ') + row.cells[i];
     output.write(line + "\n");

@@ -5,13 +5,16 @@ where there is no terminal.
 usage: terminal.py BIN IMAGES CHECKPOINTS
 """
 import fcntl
+import glob
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
 import termios
+import unicodedata
 
 PROGRAMS, IMAGES, CHECKPOINTS = sys.argv[1:4]
 DEMO = os.path.join(CHECKPOINTS, "demo", "checkpoint")
@@ -25,16 +28,20 @@ def check(what, condition, detail=b""):
         print(f"FAIL {what}: {detail[-2000:]!r}", file=sys.stderr)
 
 
-def on_terminal(program, *arguments, columns=80, **environment):
-    """What the program writes to a terminal that it is started on."""
+def on_terminal(program, *arguments, columns=80, keyboard=False, **environment):
+    """What the program writes to a terminal that it is started on; with keyboard, it may read from it, too, and nobody types."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    with subprocess.Popen([os.path.join(PROGRAMS, program), *arguments], stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+    with subprocess.Popen([os.path.join(PROGRAMS, program), *arguments], stdin=slave if keyboard else subprocess.DEVNULL, stdout=slave, stderr=slave,
                           env={**plain, "TERM": "xterm", "LC_ALL": "C.UTF-8", **environment}) as process:
         os.close(slave)
         output = b""
         while True:
+            if not select.select([master], [], [], 60)[0]:
+                process.kill()
+                output += b"... and waits"
+                break
             try:
                 block = os.read(master, 4096)
             except OSError:          # the other side is closed
@@ -104,8 +111,27 @@ def check_help():
         check(f"{program} --help on 200 columns", wide == piped(program, "--help"), wide)
 
 
+def check_widths():
+    """Characters of two columns count as such."""
+    for path in sorted(glob.glob(os.path.join(CHECKPOINTS, "*"))):
+        for command in (["crit-inspect", "--all"], ["crit-pages", "--map", "--no-progress"]):
+            lines = COLOUR.sub(b"", on_terminal(*command, path)).decode().split("\n")
+            widths = [sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) for line in lines]
+            check(f"{' '.join(command)} {os.path.basename(path)}: width", max(widths) <= 80, lines[widths.index(max(widths))].encode())
+
+
+def check_keyboard():
+    """Who names no input is told so, with the help of the command that was typed."""
+    for program in ("crit-cat", "crit-tojson", "crit-fromjson", "crit-pages", "crit-check", "crit-inspect", "crit-stats", "crit-restore",
+                    "crit decode", "crit encode", "crit tojson", "crit-x ps", "crit x ps", "crit-grep pid", "crit-repack --compress"):
+        words = program.split()
+        name = " ".join(words[:2]) if words[0] == "crit" else words[0]
+        shown = on_terminal(*words, keyboard=True)
+        check(f"{program}: no input", b": no input: " in shown and f"Try: {name} --help".encode() in shown, shown)
+
+
 def main():
-    for part in (check_help, check_names, check_colours, check_heading, check_map):
+    for part in (check_help, check_names, check_colours, check_heading, check_map, check_widths, check_keyboard):
         part()
     return 1 if problems else 0
 
