@@ -47,10 +47,10 @@ std::string directory_of_programs() {
   return slash == whole.npos ? "" : std::string{whole.substr(0, slash + 1)};
 }
 
-// Becomes that program, which speaks as crit. Returns only when there is none.
-int become(Program& program, const std::string& name, const Words& words) {
+// Becomes that program, which speaks as crit and names the help of that command. Returns only when there is none.
+int become(Program& program, const std::string& command, const std::string& name, const Words& words) {
   std::vector<char*> argv;
-  std::string called = "crit";
+  std::string called = "crit " + command;
   argv.push_back(called.data());
   Words copy = words;
   for (std::string& word : copy) argv.push_back(word.data());
@@ -61,42 +61,41 @@ int become(Program& program, const std::string& name, const Words& words) {
   return exit_error;
 }
 
-// Neither an option that is not given nor an empty name (crit -i "$UNSET") is a file.
-std::string file_or(Program& program, std::string_view option, std::string otherwise) {
-  std::string name = program.value(option).value_or("");
-  return name.empty() ? otherwise : name;
+// FILE of -i, or standard input.
+std::string input_of(Program& program, const std::string& command, const char* what) {
+  if (!program.arguments().empty()) program.usage(command + " takes no argument: use -i FILE");
+  if (const auto file = program.value("in")) return *file;
+  if (isatty(STDIN_FILENO)) program.usage(std::string{"no input: name "} + what + " by -i FILE, or pipe one in");
+  return "-";
 }
 
 int decode(Program& program) {
   Words words;
   if (program.has("pretty")) words.push_back("--pretty");
-  if (const std::string out = file_or(program, "out", ""); !out.empty())
-    words.insert(words.end(), {"--no-newline", "--output=" + out});
-  if (!program.arguments().empty()) program.usage("decode takes no argument: use -i FILE");
-  words.insert(words.end(), {"--", file_or(program, "in", "-")});
-  return become(program, "crit-tojson", words);
+  if (const auto out = program.value("out")) words.insert(words.end(), {"--no-newline", "--output=" + *out});
+  words.insert(words.end(), {"--", input_of(program, "decode", "an image")});
+  return become(program, "decode", "crit-tojson", words);
 }
 
 int encode(Program& program) {
   Words words;
-  const std::string out = file_or(program, "out", "");
-  if (!out.empty()) words.insert(words.end(), {"--force", "--output=" + out});  // as Python crit writes it
-  if (!program.arguments().empty()) program.usage("encode takes no argument: use -i FILE");
-  words.insert(words.end(), {"--", file_or(program, "in", "-")});
-  return become(program, "crit-fromjson", words);
+  // As Python crit writes it.
+  if (const auto out = program.value("out")) words.insert(words.end(), {"--force", "--output=" + *out});
+  words.insert(words.end(), {"--", input_of(program, "encode", "a file with JSON")});
+  return become(program, "encode", "crit-fromjson", words);
 }
 
-int repack(Program& program, const char* how) {
-  Words words{how, "--rewrite"};
+int repack(Program& program, const std::string& command) {
+  Words words{"--" + command, "--rewrite"};
   if (program.has("in-place")) words.emplace_back("--no-bak");
   if (const auto number = program.value("acceleration")) words.push_back("--acceleration=" + *number);
   if (program.arguments().size() != 1) program.usage("one directory is wanted");
   words.insert(words.end(), {"--", program.arguments()[0]});
-  return become(program, "crit-repack", words);
+  return become(program, command, "crit-repack", words);
 }
 
-int compress(Program& program) { return repack(program, "--compress"); }
-int decompress(Program& program) { return repack(program, "--decompress"); }
+int compress(Program& program) { return repack(program, "compress"); }
+int decompress(Program& program) { return repack(program, "decompress"); }
 
 // Counts as crit does: the head of a pagemap is no entry.
 class Count final : public Sink {
@@ -260,7 +259,7 @@ int run(Program& program) {
     return row.run(sub);
   }
   const bool plain = std::ranges::all_of(command, [](char c) { return c != '/' && c != '.'; });
-  if (plain) become(program, "crit-" + command, {words.begin() + 1, words.end()});
+  if (plain) become(program, command, "crit-" + command, {words.begin() + 1, words.end()});
   program.usage("no command " + command +
                 ": decode, encode, show, info, x, compress, decompress, or the NAME of a program crit-NAME" +
                 near_words(command));

@@ -87,7 +87,9 @@ struct Filter {
   int (*run)(Program& program);
   const Filter* commands = nullptr;  // the first word names one of these, or another program
   std::size_t nr_commands = 0;
-  const char* words = "";  // an argument may be one of these instead of an input: "ps fds"
+  // What an argument may be besides an input, separated by blanks: "ps fds". Where there are no inputs, it is the first
+  // argument, and some have words that follow: "version cpuinfo:dump,check".
+  const char* words = "";
   // How many arguments stand before the inputs; null: none.
   std::size_t (*nr_before_inputs)(const Program& program) = nullptr;
   // With this option the exit status is that of another program, and errors are exit_own_error. Null: there is none.
@@ -182,12 +184,18 @@ class Program {
   struct Given {
     std::string name, value;
   };
-  Program(const Filter& row, std::string name, std::vector<std::string> arguments, std::vector<Given> given)
-      : row_{row}, name_{std::move(name)}, arguments_{std::move(arguments)}, given_{std::move(given)} {}
+  // `called`: the program, or "crit NAME", whose help is then named.
+  Program(const Filter& row, const std::string& called, std::vector<std::string> arguments, std::vector<Given> given)
+      : row_{row},
+        name_{called.substr(0, called.find(' '))},
+        help_of_{called == name_ ? row.name : called},
+        arguments_{std::move(arguments)},
+        given_{std::move(given)} {}
 
  private:
   const Filter& row_;
   std::string name_;  // as it was called
+  std::string help_of_;
   std::string error_words_ = name_;
   std::vector<std::string> arguments_;
   std::vector<Given> given_;

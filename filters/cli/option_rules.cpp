@@ -37,10 +37,8 @@ std::string needs_text(const Option& row) {
   return text;
 }
 
-// The name of a set may be; and a file of crit's, which is none then.
-bool may_be_empty(const Filter& filter, const Option& row) {
-  return row.value == std::string_view{"SET"} || std::string_view{filter.name}.starts_with("crit ");
-}
+// The name of a set may be.
+bool may_be_empty(const Option& row) { return row.value == std::string_view{"SET"}; }
 
 }  // namespace
 
@@ -68,7 +66,7 @@ void check_combinations(const Filter& filter, Program& program) {
     if (!program.has(row.name)) return;
     const std::string name = std::string{"--"} + row.name;
     if (row.is_single && program.values(row.name).size() > 1) program.usage(name + " can be given once");
-    if (row.value && !row.has_optional_value() && !may_be_empty(filter, row))
+    if (row.value && !row.has_optional_value() && !may_be_empty(row))
       for (const std::string& value : program.values(row.name))
         if (value.empty()) program.usage(name + " is empty");
     for (const std::string& needed : split(row.needed, ' '))

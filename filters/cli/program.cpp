@@ -135,7 +135,7 @@ void Program::report(const Error& error) {
 void Program::note(std::string_view message) { say(name_ + ": " + std::string{message}); }
 
 void Program::usage(const std::string& message) {
-  say(name_ + ": " + visible(message) + "\nTry: " + row_.name + " --help");
+  say(name_ + ": " + visible(message) + "\nTry: " + help_of_ + " --help");
   SignalCleanup::exit(error_code_);
 }
 
