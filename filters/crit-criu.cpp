@@ -301,6 +301,6 @@ const Filter filter{"crit-criu",
                     run,
                     nullptr,
                     0,
-                    "version at-least features check cpuinfo page-server"};
+                    "version at-least features check cpuinfo:dump,check page-server"};
 
 }  // namespace critpipe::filters

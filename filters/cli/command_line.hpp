@@ -25,6 +25,16 @@ inline std::string_view command_of(const Filter& row) {
   return name.substr(name.rfind(' ') + 1);
 }
 
+// For completions.
+struct Word {
+  std::string text;
+  std::string next;  // words that follow it, separated by blanks
+};
+std::vector<Word> words_of(const Filter& row);
+std::string texts_of(const std::vector<Word>& words);  // separated by blanks
+enum class Files : std::uint8_t { none, all, directories };
+Files files_of(const Filter& row);  // among the arguments
+
 std::string help_text(const Filter& row);
 std::string manual_options(const Filter& row);  // Markdown for the OPTIONS of the manual
 std::string bash_completion(const Filter& row);

@@ -1,4 +1,7 @@
 // Completions for bash and zsh, printed from the option rows.
+#include <algorithm>
+#include <sstream>
+
 #include "cli/command_line.hpp"
 #include "cli/option_rules.hpp"
 
@@ -17,9 +20,32 @@ std::string bash_files(const char* action) {
   return std::string{"mapfile -t COMPREPLY < <(compgen "} + action + " -- \"$current\")";
 }
 
-// What completes one command line; "$current" and "$previous" are its last two words.
+// The words that may stand first, each followed by its own.
+std::string bash_words(const std::vector<Word>& words, const std::string& margin) {
+  std::string text = margin + "for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n" + margin + "  case $word in\n";
+  std::string alone;
+  for (const Word& word : words) {
+    if (word.next.empty()) alone += (alone.empty() ? "" : "|") + word.text;
+    else
+      text += margin + "  " + word.text + ") [ \"$previous\" = \"$word\" ] && COMPREPLY=($(compgen -W '" + word.next +
+              "' -- \"$current\")); return ;;\n";
+  }
+  return text + margin + "  " + alone + ") return ;;\n" + margin + "  esac\n" + margin + "done\n" + margin +
+         "COMPREPLY=($(compgen -W '" + texts_of(words) + "' -- \"$current\"))\n";
+}
+
+std::string bash_arguments(const Filter& row, const std::string& margin) {
+  const std::vector<Word> words = words_of(row);
+  const Files files = files_of(row);
+  if (files == Files::none) return words.empty() ? "" : bash_words(words, margin);
+  const std::string all = words.empty() ? "" : "-W '" + texts_of(words) + "' ";
+  return margin + bash_files((all + (files == Files::all ? "-f" : "-d")).c_str()) + "\n";
+}
+
+// What completes one command line; "$current" and "$previous" are its last two words, and "$joined" says whether = is
+// between them.
 std::string bash_cases(const Filter& row, const std::string& margin) {
-  std::string words, files, directories, chosen;
+  std::string words, files, directories, unknown, joined, chosen;
   each_option(row, [&](const Option& option) {
     const std::string name = std::string{"--"} + option.name;
     words += words.empty() ? "" : " ";
@@ -29,22 +55,26 @@ std::string bash_cases(const Filter& row, const std::string& margin) {
     if (*option.words)
       chosen +=
           margin + pattern + ") COMPREPLY=($(compgen -W '" + words_of(option) + "' -- \"$current\")); return ;;\n";
-    if (option.complete == Option::none) return;
-    std::string& values = option.complete == Option::directories ? directories : files;
+    if (!option.value || *option.words) return;
+    std::string& values = option.has_optional_value()              ? joined
+                          : option.complete == Option::directories ? directories
+                          : option.complete == Option::files       ? files
+                                                                   : unknown;
     values += values.empty() ? "" : "|";
     values += pattern;
   });
   std::string text = margin + "case $previous in\n" + chosen;
-  const auto values = [&](const std::string& options, const char* action) {
-    if (!options.empty()) text += margin + options + ") " + bash_files(action) + "; return ;;\n";
+  const auto values = [&](const std::string& options, const std::string& action) {
+    if (!options.empty()) text += margin + options + ") " + action + " ;;\n";
   };
-  values(files, "-f");
-  values(directories, "-d");
+  values(files, bash_files("-f") + "; return");
+  values(directories, bash_files("-d") + "; return");
+  values(unknown, "return");
+  values(joined, "[ -n \"$joined\" ] && return");
   text += margin + "esac\n" + margin + "case $current in\n" + margin + "-*)\n";
   text += margin + "  COMPREPLY=($(compgen -W '" + words + "' -- \"$current\"))\n";
   text += margin + "  [[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace\n" + margin + "  ;;\n";
-  const std::string arguments = *row.words ? std::string{"-W '"} + row.words + "' -f" : "-f";
-  return text + margin + "*) " + bash_files(arguments.c_str()) + " ;;\n" + margin + "esac\n";
+  return text + margin + "*)\n" + bash_arguments(row, margin + "  ") + margin + "  ;;\n" + margin + "esac\n";
 }
 
 std::string bash_commands(const Filter& row) {
@@ -73,6 +103,25 @@ std::string zsh_text(std::string text, const char* special = "[]:'") {
   return text;
 }
 
+// What the arguments are, each behind `begin`.
+std::string zsh_inputs(const Filter& row, const std::string& begin) {
+  const std::vector<Word> words = words_of(row);
+  const Files files = files_of(row);
+  if (files != Files::none) {
+    const std::string names = files == Files::all ? "_files" : "_files -/";
+    return begin + "'*:input:" +
+           (words.empty()
+                ? names
+                : "{_alternative \"words:what to look at:(" + texts_of(words) + ")\" \"files:input:" + names + "\"}") +
+           "'";
+  }
+  if (words.empty()) return "";
+  std::string text = begin + "'1:what:(" + texts_of(words) + ")'", next;
+  for (const Word& word : words)
+    if (!word.next.empty()) next += "(( ${words[(I)" + word.text + "]} )) && compadd " + word.next + "; ";
+  return next.empty() ? text : text + begin + "'2:what:{" + next + "}'";
+}
+
 std::string zsh_arguments(const Filter& row, const std::string& margin) {
   std::string text = margin + "_arguments -s";
   each_option(row, [&](const Option& option) {
@@ -91,9 +140,7 @@ std::string zsh_arguments(const Filter& row, const std::string& margin) {
     text += begin + "-" + option.name + (option.value ? (optional ? "=-" : "=") : "") + help;
     if (option.letter) text += begin + option.letter + (option.value ? "+" : "") + help;
   });
-  const std::string words =
-      std::string{"{_alternative \"words:what to look at:("} + row.words + ")\" \"files:input:_files\"}";
-  return text + " \\\n" + margin + "  '*:input:" + (*row.words ? words : "_files") + "'\n";
+  return text + zsh_inputs(row, " \\\n" + margin + "  ") + "\n";
 }
 
 std::string zsh_commands(const Filter& row) {
@@ -111,13 +158,37 @@ std::string zsh_commands(const Filter& row) {
 
 }  // namespace
 
+std::vector<Word> words_of(const Filter& row) {
+  std::vector<Word> words;
+  std::istringstream text{row.words};
+  for (std::string word; text >> word;) {
+    const std::size_t colon = std::min(word.find(':'), word.size());
+    Word& one = words.emplace_back(Word{word.substr(0, colon), word.substr(std::min(colon + 1, word.size()))});
+    std::ranges::replace(one.next, ',', ' ');
+  }
+  return words;
+}
+
+std::string texts_of(const std::vector<Word>& words) {
+  std::string text;
+  for (const Word& word : words) text += (text.empty() ? "" : " ") + word.text;
+  return text;
+}
+
+Files files_of(const Filter& row) {
+  const std::string_view arguments = row.arguments;
+  const auto names = [arguments](const char* what) { return arguments.find(what) != arguments.npos; };
+  return names("INPUT") || names("FILE") ? Files::all : names("DIR") ? Files::directories : Files::none;
+}
+
 std::string bash_completion(const Filter& row) {
   std::string function = std::string{"_"} + row.name;
   for (char& c : function)
     if (c == '-') c = '_';
   std::string text =
-      function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}\n";
-  text += "  [ \"$current\" = '=' ] && current=\n  [ \"$previous\" = '=' ] && previous=${COMP_WORDS[COMP_CWORD-2]}\n";
+      function + "() {\n  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} joined= word\n";
+  text += "  [ \"$current\" = '=' ] && current= joined=yes\n";
+  text += "  [ \"$previous\" = '=' ] && previous=${COMP_WORDS[COMP_CWORD-2]} joined=yes\n";
   text += row.dispatches() ? bash_commands(row) : bash_cases(row, "  ");
   return text + "}\ncomplete -o filenames -F " + function + " " + row.name + "\n";
 }

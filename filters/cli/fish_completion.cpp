@@ -20,6 +20,25 @@ std::string values_of(const Option& option) {
   return " -x";
 }
 
+// Files are offered unless a line with -f or -x says that there are none.
+std::string arguments_of(const Filter& row, const std::string& program, const std::string& condition) {
+  const std::vector<Word> words = words_of(row);
+  const std::string begin = "complete -c " + program + condition, all = texts_of(words);
+  switch (files_of(row)) {
+    case Files::all: return words.empty() ? "" : begin + " -a " + quoted(all) + "\n";
+    case Files::directories: return begin + " -x -a '(__fish_complete_directories)'\n";
+    case Files::none: break;
+  }
+  if (words.empty()) return begin + " -f\n";
+  std::string text = begin + " -f -n 'not __fish_seen_subcommand_from " + all + "' -a " + quoted(all) + "\n";
+  text += begin + " -f -n '__fish_seen_subcommand_from " + all + "'\n";
+  for (const Word& word : words)
+    if (!word.next.empty())
+      text += begin + " -f -n '__fish_seen_subcommand_from " + word.text + "; and not __fish_seen_subcommand_from " +
+              word.next + "' -a " + quoted(word.next) + "\n";
+  return text;
+}
+
 // A line for each option; `condition`: when they are offered.
 std::string options_of(const Filter& row, const std::string& program, const std::string& condition) {
   std::string text;
@@ -31,8 +50,7 @@ std::string options_of(const Filter& row, const std::string& program, const std:
       text += "complete -c " + program + condition + " -n '__fish_contains_opt " + option.name + "' -a " +
               quoted(words_of(option)) + "\n";
   });
-  if (*row.words) text += "complete -c " + program + condition + " -a " + quoted(row.words) + "\n";
-  return text;
+  return text + arguments_of(row, program, condition);
 }
 
 // The words of crit itself and the programs crit-NAME, which complete what follows their names.
