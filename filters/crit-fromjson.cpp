@@ -104,6 +104,8 @@ Error other_size(std::string place, std::uint64_t want, std::uint64_t have) {
 
 // One image without a name is itself. Entries one a line have a name even if they are all of one image.
 Step FromJson::begin(const Begin& image) {
+  if (image.name.empty())
+    program_.refuse({"pages-from", "parents"}, "goes with the images of a checkpoint, and this is the JSON of one");
   name_ = image.name.empty() ? "-" : image.name;
   if (const auto paused = paused_.find(name_); paused != paused_.end()) {
     output_ = paused->second;
