@@ -87,7 +87,7 @@ bool Repack::open() {
   if (inputs_.size() > 1 && !options_.flatten) program_.usage("several inputs are a set and its parents: --flatten");
   if (!critpipe::can_read_again(inputs_.front(), {.stdin_offset = stdin_offset()})) {
     if (Error error = spool_input(inputs_.front())) return fail(std::move(error));
-    inputs_.front() = "-";
+    spooled_ = std::exchange(inputs_.front(), "-");
   }
   stdin_offset_ = stdin_offset();
   const std::vector<std::string> parents{inputs_.begin() + 1, inputs_.end()};
@@ -117,7 +117,7 @@ bool Repack::open() {
   if (options_.block_bytes % set_.page_size != 0) program_.usage("--compress takes a multiple of the page size");
   if (program_.has("rewrite") && directory().empty()) return is_no_directory();
   if (!set_.checkpoint->pages_only().empty())
-    program_.note(visible(inputs_.front()) +
+    program_.note(visible(spooled_.empty() ? inputs_.front() : spooled_) +
                   ": without tasks it is the parent of another set, which fits to the old one only");
   if (Error error = chosen_.choose_of(*set_.checkpoint)) return fail(std::move(error));
   return refuse_shared_images() && open_base() && refuse_lost_parent() && refuse_children() && refuse_target();

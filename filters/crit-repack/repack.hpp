@@ -109,6 +109,7 @@ class Repack {
   bool is_compressed_above();
   int say_plan();
   bool fail(Error error) {
+    if (!spooled_.empty() && (error.image == "-" || error.image.starts_with("-:"))) error.image.replace(0, 1, spooled_);
     program_.report(error);
     failed_ = true;
     return false;
@@ -122,6 +123,7 @@ class Repack {
   Program& program_;
   Options options_;
   std::vector<std::string> inputs_;
+  std::string spooled_;  // what standard input holds now, by its name
   std::uint64_t stdin_offset_ = Member::unknown;
   std::unique_ptr<CheckpointMemory> memory_;
   StoredSet set_;
