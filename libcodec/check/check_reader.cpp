@@ -152,6 +152,7 @@ CheckedImages* CheckReader::Work::join_parents() {
   std::vector<CheckedImages*> children;
   for (const auto& set : sets.all())
     if (!set->memories.empty() && !set->is_parent) children.push_back(set.get());
+  if (children.empty() && !errors.empty()) return nullptr;
   if (children.size() != 1) {
     Error error{Reason::usage};
     error.name = "parents go with one checkpoint, and the inputs have " + std::to_string(children.size());

@@ -56,8 +56,7 @@ void Reporter::operator()(FaultPlace place, std::string reason, Severity severit
   Finding finding;
   finding.rule = &rule_;
   finding.severity = severity;
-  finding.image = images_.place + place.image;
-  if (place.image.empty() && (finding.image.ends_with('/') || finding.image.ends_with(':'))) finding.image.pop_back();
+  finding.image = place.image.empty() ? images_.id.text() : images_.place + place.image;
   if (!place.beside.empty()) finding.image = images_.place_of(place.beside);
   finding.entry = place.entry;
   finding.field = std::move(place.field);

@@ -37,7 +37,7 @@ const MappingIndex& MemoryWork::mappings_of(const Task& task) const {
 
 Error MemoryWork::absence(const Range& range, const Stretch& stretch, std::uint64_t begin, std::uint64_t end) const {
   const Process& process = range.process;
-  Error error{Reason::no_bytes, std::string{process.name}};
+  Error error{Reason::no_bytes, process.set->text()};
   error.name = format("0x%llx-0x%llx of process %u ", static_cast<unsigned long long>(begin),
                       static_cast<unsigned long long>(end), process.task->pid);
   const Mapping* mapping = mappings_of(*process.task).at(begin);

@@ -339,6 +339,7 @@ std::vector<MemorySet*> MemoryWork::children() {
 
 void MemoryWork::link_parents() {
   const std::vector<MemorySet*> all = children();
+  if (all.empty() && sources.front().failed) return;
   if (all.size() != 1) {
     Error error{Reason::usage};
     error.name = "parents go with one checkpoint, and the inputs have " + std::to_string(all.size());
@@ -398,7 +399,7 @@ void MemoryWork::report_missing(const MemorySet& set) {
   const auto has_memory = [](const auto& one) { return !one->is_parent && !one->memories.empty(); };
   const bool is_empty = set.memories.empty() && set.images.empty() && !set.checkpoint.tasks().empty();
   if (is_empty && !options.pids && std::ranges::any_of(sources.front().sets.all(), has_memory))
-    report({Reason::no_pagemaps, set.name});
+    report({Reason::no_pagemaps, set.id.text()});
   const auto has_pagemap = [&](MemoryId memory) { return set.memories.contains(memory); };
   const PartsWanted wanted{.place = set.place,
                            .comms = options.comms,

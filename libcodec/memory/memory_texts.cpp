@@ -109,7 +109,7 @@ Texts TextsReading::texts_of(std::size_t process) {
   Texts texts;
   for (const ReadList& list : lists_[process]) {
     if (list.is_too_large()) {
-      Error error{Reason::limit_json, std::string{processes_[process].name}};
+      Error error{Reason::limit_json, processes_[process].set->text()};
       error.name = std::string{"the "} + list.name + " of process " + std::to_string(processes_[process].task->pid) +
                    ", with 32 for each word,";
       error.want = max_texts_bytes;
@@ -146,7 +146,7 @@ void TextsReading::read() {
 
 Error lacks_address_space(const Process& process) {
   if (process.task->has_memory) return {};
-  Error error{Reason::no_tree, std::string{process.name}};
+  Error error{Reason::no_tree, process.set->text()};
   error.name = process.checkpoint->pages_only();
   if (error.name.empty()) {
     error.reason = Reason::missing_image;

@@ -122,6 +122,7 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
     found.checkpoint.model_->has_pages |= met && met->has_pages;
     const bool may_lack = work_->cut.may_lack(found.id, met && met->in_directory);
     const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
+    found.checkpoint.model_->called = found.id.text();
     found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);
     if (met) met->pages.learn_page_size(found.checkpoint);
     if (is_aside) continue;

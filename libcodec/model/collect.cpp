@@ -102,7 +102,7 @@ void Missing::lacks(const std::string& name, const char* what) {
 }
 
 void Missing::say(Reason reason, std::string_view what) {
-  std::string set = directory_;
+  std::string set = model_.called.empty() ? directory_ : model_.called;
   if (set.ends_with('/') || set.ends_with(':')) set.pop_back();
   model_.report({.reason = reason, .image = set, .name = std::string{what}});
 }

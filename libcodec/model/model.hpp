@@ -79,6 +79,7 @@ struct Model {
   bool is_whole = true;                  // false: what is missing may have stood behind the end of an input
   std::uint64_t page_size = 0;           // AT_PAGESZ of a task; 0: not known
   std::uint64_t usual_page_size = 4096;  // of the architecture
+  std::string called;                    // the set, where that is known: "dump (app)"
   Arena arena;
 
   void add_file(const FileType& row, std::uint32_t id, Bytes payload);
