@@ -39,6 +39,15 @@ bool is_archive(std::string_view text) {
          (text.size() > magic_of_tar && text.substr(magic_of_tar).starts_with("ustar"));
 }
 
+// What a text is whose first line names nothing; null: a list.
+const char* other_text(const std::string& first) {
+  if (access(first.c_str(), F_OK) == 0) return nullptr;
+  if (first.starts_with("{\""))
+    return "this is JSON, no list of inputs: jq -r .checkpoint prints the names in its rows";
+  if (first.ends_with('\r')) return "its lines end with CR and LF: tr -d '\\r' takes the CR out";
+  return nullptr;
+}
+
 // One name a line; where there is a NUL, each name ends with one.
 void read_list(Program& program, const std::string& path, std::vector<std::string>& inputs) {
   const bool is_stdin = path == "-";
@@ -66,6 +75,7 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
     rest.remove_prefix(std::min(size + 1, rest.size()));
   }
   if (inputs.size() == before) fail(program, path, "this list names no input");
+  if (const char* const why = other_text(inputs[before])) fail(program, path, why);
 }
 
 // How far a walk goes: the depths, below the directory that it begins in, of the deepest directory and archive.
