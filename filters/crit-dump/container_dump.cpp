@@ -10,6 +10,7 @@
 
 #include "crit-dump/root_difference.hpp"
 #include "critpipe/json.hpp"
+#include "critpipe/json_value.hpp"
 
 namespace critpipe::filters {
 
@@ -119,7 +120,11 @@ std::string ContainerDump::description(const CriuOptions& options) const {
   json.key("timestamp").text(time_text("%Y-%m-%dT%H:%M:%SZ")).key("checkpoint_name").text(name_);
   json.key("way").text(way_ == DumpWay::engine ? "engine" : "criu").key("left_running").boolean(stays_);
   json.key("tcp_established").boolean(options.is_on("tcp_established"));
-  json.key("file_locks").boolean(options.is_on("file_locks")).end('}').line_end();
+  json.key("file_locks").boolean(options.is_on("file_locks"));
+  const char* why = nullptr;
+  if (const JsonValue inspection = JsonValue::in(container_.inspection, why); inspection)
+    json.key("inspection").raw(inspection.json());
+  json.end('}').line_end();
   return output.take();
 }
 

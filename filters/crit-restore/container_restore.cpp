@@ -9,9 +9,9 @@
 #include <functional>
 
 #include "cli/criu/criu_program.hpp"
-#include "critpipe/container.hpp"
 #include "critpipe/control/containers.hpp"
 #include "crit-restore/changed_archive.hpp"
+#include "crit-restore/container_copy.hpp"
 
 namespace critpipe::filters {
 
@@ -76,28 +76,25 @@ Error ask(Program& program, const std::string& engine, const std::function<Error
   end_by_signal(signal);
 }
 
-// What an archive in a file says of the runtime that it was made with; a pipe is the engine's to read.
-std::string runtime_of(int archive) {
-  struct Reader : Receiver {
-    bool wants(const Member& member) override { return member.path == "config.dump"; }
-    Step begin(const Member&) override { return Step::go; }
-    Step bytes(const Member&, Bytes bytes) override {
-      text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      return text.size() > max_container_file_bytes ? Step::stop : Step::go;
-    }
-    Step end(const Member& member) override {
-      ContainerFiles files;
-      if (!files.add(*member.set, member.name, text)) runtime = files.of(*member.set).runtime;
-      return Step::stop;
-    }
-    void fail(const Member*, const Error&) override {}
+void tell_tries(Program& program, const std::string& engine, int tries) {
+  if (tries > 1) program.note(engine + " has done it at try " + std::to_string(tries));
+}
 
-    std::string text, runtime;
-  } reader;
-  struct stat about;
-  if (fstat(archive, &about) != 0 || !S_ISREG(about.st_mode)) return {};
-  (void)read_input("/proc/self/fd/" + std::to_string(archive), reader, {.all_members = true});
-  return reader.runtime;
+// A checkpoint of docker's, in a directory or in a file, becomes a new container.
+int copy_container(Program& program, const std::string& input, const std::string& name, const Dumped& dumped) {
+  EngineCopy copy{.name = program.value("container").value_or(""), .checkpoint = name_of_checkpoint(name)};
+  if (!plan_copy(program, input, name, dumped, copy)) return program.exit_code();
+  int tries = 0;
+  const Error error = ask(program, dumped.container.engine, [&](int stop_fd) {
+    copy.stop_fd = stop_fd;
+    return engine_copy(dumped.container, copy, tries);
+  });
+  if (error) {
+    program.report(error);
+    return program.exit_code();
+  }
+  tell_tries(program, dumped.container.engine, tries);
+  return finish(program, copy.name, dumped.container.engine);
 }
 
 int import_container(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
@@ -109,22 +106,31 @@ int import_container(Program& program, const std::vector<std::string>& inputs, O
     if (!opened) program.report(system_error(Reason::io_open, inputs[0], errno));
   }
   if (program.failed()) return program.exit_code();
+  const int fd = opened ? opened.fd() : STDIN_FILENO;
+  struct stat about;
+  const bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const Dumped dumped = is_file ? look_at_dumped(path) : Dumped{};  // a pipe is the engine's to read
+  if (engine_copies(dumped.container.engine)) return copy_container(program, path, inputs[0], dumped);
+  if (engine_copies(engine))
+    program.usage(engine + " makes a new container of a checkpoint of its own, in a file or a directory");
+  if (program.failed()) return program.exit_code();
   RunningContainer other;
   if (!find_container(name, {.engine = engine, .all = true}, other) && other.name == name)
     program.usage(engine + " has a container " + visible(name) +
                   " already: an archive makes a new one, of another name");
-  const int fd = opened ? opened.fd() : STDIN_FILENO;
   const std::vector<SocketChange> changes = socket_changes(program);
   EngineImport import{.archive_fd = fd,
                       .name = name,
-                      .runtime = runtime_of(fd),
+                      .runtime = dumped.runtime,
                       .ports = program.values("publish"),
                       .tcp = program.has("tcp") || program.has("tcp-established"),
-                      .file_locks = program.has("file-locks"),
-                      .keeps_address = !changes.empty()};
+                      .file_locks = program.has("file-locks")};
+  // Connections end without the address; and two containers cannot have the same one.
+  import.keeps_address = !changes.empty() || import.tcp;
   const Error error = ask(program, engine, [&](int stop_fd) {
     import.stop_fd = stop_fd;
-    if (changes.empty()) return engine_import(engine, import);
+    if (!import.keeps_address) return engine_import(engine, import);
     return with_changed_archive(fd, inputs[0], changes, [&](int changed_fd) {
       import.archive_fd = changed_fd;
       return engine_import(engine, import);
@@ -147,13 +153,17 @@ int restore_container(Program& program, const std::optional<Directory>& images, 
       "does not go with --container: its engine asks CRIU");
   if (!images) return import_container(program, inputs, std::move(archive));
   if (!images->has("inventory.img")) program.usage("no checkpoint is in " + visible(images->place()));
-  program.refuse({"publish", "map-address"}, "goes with an archive, which makes a new container");
   // An engine gets a path: of the directory that was opened, whatever has that name by now.
   std::error_code none;
   const std::string directory =
       std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(images->fd()), none).string();
   RunningContainer container;
   Error error = find(program, directory, container);
+  if (error) {
+    const Dumped dumped = look_at_dumped(directory);
+    if (engine_copies(dumped.container.engine)) return copy_container(program, directory, directory, dumped);
+  }
+  program.refuse({"publish", "map-address"}, "goes with a new container");
   if (!error && container.pid)
     error = {.reason = Reason::usage,
              .name = "container " + visible(container.name) + " is " + visible(container.state) +
@@ -173,7 +183,7 @@ int restore_container(Program& program, const std::optional<Directory>& images, 
     program.report(error);
     return program.exit_code();
   }
-  if (tries > 1) program.note(container.engine + " has done it at try " + std::to_string(tries));
+  tell_tries(program, container.engine, tries);
   return finish(program, container.id, std::string{container.engine});
 }
 

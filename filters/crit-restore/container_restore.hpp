@@ -1,5 +1,5 @@
-// crit-restore --container: a directory of images back into the container that they come from, by its engine; or an
-// archive into a new container.
+// crit-restore --container: a directory of images back into the container that they come from, by its engine; a
+// checkpoint of docker or an archive of podman into a new container.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,8 @@ namespace critpipe::filters {
 
 inline constexpr Option container_options_rows[] = {
     Option{0, "container", "NAME",
-           "Restore into this container, which does not run, by its engine; an archive of podman, into a new one."}
+           "Restore by its engine into this container, which does not run, or a new one: of docker, or an archive of "
+           "podman."}
         .excludes("wait lazy spool shell-job dry-run check tcp-close root external inherit"),
     Option{0, "engine", "ENGINE", "The engine that has the container: docker, podman, containerd, lxc, runc or crun."}
         .needs("container")

@@ -33,6 +33,7 @@ class JsonValue {
 
   explicit operator bool() const { return !text_.empty(); }  // is it there?
   JsonValue at(Path path) const;
+  std::string_view json(Path path = {}) const;                // as it stands
   std::string text(Path path = {}) const;                     // without its escapes; empty: no string
   std::optional<std::int64_t> integer(Path path = {}) const;  // as it stands: 1.0 is none
   bool is_true(Path path = {}) const;

@@ -171,6 +171,8 @@ JsonValue JsonValue::at(Path path) const {
   return found;
 }
 
+std::string_view JsonValue::json(Path path) const { return at(path).text_; }
+
 std::string JsonValue::text(Path path) const {
   const JsonValue found = at(path);
   return found.text_.starts_with('"') ? unescaped(found.text_) : std::string{};

@@ -81,14 +81,28 @@ std::string container_spec(const RunningContainer& container) {
 }
 
 Error read_container(const std::string& path, RunningContainer& container) {
-  const JsonAnswer json{small_file(path)};
+  Error error = parse_container(small_file(path), container);
+  if (error) error.image = path;
+  return error;
+}
+
+Error parse_container(const std::string& text, RunningContainer& container) {
+  const JsonAnswer json{text};
   if (!json || json.text({"engine"}).empty())
-    return {.reason = Reason::bad_json, .image = path, .name = "it does not say which container it was"};
+    return {.reason = Reason::bad_json, .image = "container.json", .name = "it does not say which container it was"};
   container.engine = json.text({"engine"});
   container.id = json.text({"id"});
   container.name = json.text({"name"});
   container.bundle = json.text({"bundle_path"});
   container.where = json.text({"where"});
+  json.each({"networks"}, [&](const JsonAnswer& one) {
+    container.networks.push_back({.network = one.text({"network"}),
+                                  .interface = {},
+                                  .addresses = one.texts({"addresses"}),
+                                  .gateways = {},
+                                  .mac = {}});
+  });
+  container.inspection = json.json({"inspection"});
   return {};
 }
 

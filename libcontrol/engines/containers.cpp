@@ -218,6 +218,18 @@ Error engine_restore(const RunningContainer& container, const EngineRestore& res
   return error ? with_advice(std::move(error)) : error;
 }
 
+bool engine_copies(std::string_view name) {
+  const Engine* const engine = find_engine(name);
+  return engine && engine->copy;
+}
+
+Error engine_copy(const RunningContainer& original, const EngineCopy& copy, int& tries) {
+  const Engine* const engine = find_engine(original.engine);
+  if (!engine || !engine->copy) return engine_error(original.engine, "it makes no new container of a checkpoint");
+  const Error error = engine->copy(original, copy, tries);
+  return error ? with_advice(error) : error;
+}
+
 Error engine_import(std::string_view name, const EngineImport& import) {
   const Engine* const engine = find_engine(name);
   if (!engine || !engine->import) return engine_error(name, "it makes no container from an archive");

@@ -19,6 +19,8 @@ struct Engine {
   Error (*restore)(const RunningContainer& container, const EngineRestore& restore, int& tries);
   Error (*changes)(const RunningContainer& container, RootChanges& changes);  // null: it cannot say
   Error (*import)(const EngineImport& import) = nullptr;                      // null: it takes no archives
+  // null: only those that were dumped are restored into
+  Error (*copy)(const RunningContainer& original, const EngineCopy& copy, int& tries) = nullptr;
 };
 extern const Engine docker_engine, podman_engine, containerd_engine, runc_engine, crun_engine, lxc_engine;
 std::span<const Engine* const> engines();

@@ -69,6 +69,7 @@ void list_containers(const ContainerApi& api, const std::string& socket, const C
     read_inspection(JsonAnswer{inspection.body}, container);
     container.engine = api.who;
     container.where = socket;
+    container.inspection = inspection.body;
     found.push_back(std::move(container));
   });
 }

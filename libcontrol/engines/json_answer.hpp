@@ -19,6 +19,7 @@ class JsonAnswer {
 
   explicit operator bool() const { return static_cast<bool>(value_); }  // the text was JSON, the path led to something
   JsonAnswer at(Path path) const;
+  std::string_view json(Path path = {}) const { return value_.json(path); }  // lives as long as the answer
   std::string text(Path path) const { return value_.text(path); }
   std::int64_t number(Path path) const { return value_.integer(path).value_or(0); }
   bool is_on(Path path) const { return value_.is_true(path); }

@@ -189,13 +189,12 @@ Error import(const EngineImport& import) {
       return engine_error(who, "its service does not start with " + visible(import.runtime) +
                                    ", with which the archive was made: podman --runtime says why");
   }
-  // Connections end without the address; and two containers cannot have the same one.
   request.path = std::string{http_api.base} + "/containers/import/restore" +
                  query_text({{"import", true},
                              {"tcpEstablished", import.tcp},
                              {"fileLocks", import.file_locks},
-                             {"ignoreStaticIP", !import.tcp && !import.keeps_address},
-                             {"ignoreStaticMAC", !import.tcp || import.keeps_address}}) +
+                             {"ignoreStaticIP", !import.keeps_address},
+                             {"ignoreStaticMAC", !import.keeps_address}}) +
                  "&name=" + http_escaped(import.name);
   std::string ports;
   for (const std::string& port : import.ports) ports.append(ports.empty() ? "" : " ").append(port);

@@ -18,7 +18,8 @@ wait_until() {  # COMMAND...: up to 15 seconds
 tiny_root() {
   mkdir -p bin etc proc sys dev tmp data
   cp "$(command -v busybox)" bin/busybox
-  for applet in sh sleep cat hostname; do ln -s busybox "bin/$applet"; done
+  for applet in sh sleep cat hostname mkdir rm; do ln -s busybox "bin/$applet"; done
+  echo welcome >etc/motd
 }
 # The same with Python and nginx, as far as the lab has them.
 programs_root() {
@@ -149,7 +150,7 @@ remove_cgroups() {
 }
 remove() {  # ENGINE
   case $1 in
-  docker*) docker rm -f count ;;
+  docker*) docker rm -f count other ;;
   podman-*) "${podman[@]}" rm -f -t 0 count other ;;
   runc | crun) "$1" delete -f count ;;
   containerd) "${ctr[@]}" tasks kill -s KILL count; sleep 0.3; "${ctr[@]}" tasks rm -f count; "${ctr[@]}" containers rm count ;;

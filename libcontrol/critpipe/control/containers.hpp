@@ -17,11 +17,12 @@
 //
 // Engines' answers, directories and /proc are hostile text: bounded in size, unescaped here, and believed only as far
 // as /proc/PID agrees. Texts are as they came; visible() is for whoever prints them. Nothing here changes a container
-// but engine_dump() and engine_restore(). An object is for one thread at a time.
+// but engine_dump(), engine_restore(), engine_copy() and engine_import(). An object is for one thread at a time.
 //
 // Sources of the facts: the APIs of docker and libpod, runc's and crun's state files, the OCI runtime specification.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@
 #include "critpipe/control/checks.hpp"
 #include "critpipe/control/criu_options.hpp"
 #include "critpipe/control/process.hpp"
+#include "critpipe/control/socket_changes.hpp"
 #include "critpipe/error.hpp"
 #include "critpipe/json.hpp"
 
@@ -74,6 +76,7 @@ struct RunningContainer {
   std::vector<RunningCgroup> cgroups;
   std::vector<RunningMount> mounts;
   std::string upper, lower, work;  // of an overlay: directories of the machine
+  std::string inspection;          // what docker or podman itself says of it, as JSON
 
   bool is_running() const { return pid != 0 && state == "running"; }
   const RunningNamespace* find_namespace(std::string_view kind) const;
@@ -112,8 +115,10 @@ void put_container_name(JsonWriter& json, const RunningContainer& container);
 void put_container(JsonWriter& json, const RunningContainer& container);
 // The OCI spec in its bundle, as JSON; empty: there is none.
 std::string container_spec(const RunningContainer& container);
-// What container.json says of which container it was: engine, id, name, bundle, where. Reasons: bad_json.
+// What container.json says of which container it was: engine, id, name, bundle, where, networks, inspection. Reasons:
+// bad_json.
 [[nodiscard]] Error read_container(const std::string& path, RunningContainer& container);
+[[nodiscard]] Error parse_container(const std::string& text, RunningContainer& container);
 
 // What CRIU must be told to dump it: its process, mounts from outside, namespaces that are not its own, cgroups,
 // terminal. The container runs on. Reasons: usage.
@@ -158,6 +163,24 @@ struct EngineRestore {
 // Where the engine is known to fail once, it is asked again; `tries` says how often it was. Reasons: usage.
 [[nodiscard]] Error engine_restore(const RunningContainer& container, const EngineRestore& restore, int& tries);
 
+// Has the engine make a new container like one that was dumped, and restore into it.
+struct EngineCopy {
+  std::string name;                     // of the new container
+  std::string checkpoint;               // its name
+  std::vector<std::string> ports = {};  // "8080:80": of the machine, of the container; empty: those of the original
+  std::vector<SocketChange> addresses = {};
+  bool tcp = false, file_locks = false;
+  bool has_difference = false;  // there is a rootfs-diff.tar
+  std::string directory = {};   // of the images, with descriptors.json, and rootfs-diff.tar and deleted.files if any
+  // In its place: fills an empty directory with these.
+  std::function<Error(const std::string& directory)> put = {};
+  int stop_fd = -1;
+};
+// Whether it can be done is seen before anything is made; if it fails, what was made is removed. The original may run.
+// Reasons: usage; those of put().
+bool engine_copies(std::string_view engine);  // can it at all?
+[[nodiscard]] Error engine_copy(const RunningContainer& original, const EngineCopy& copy, int& tries);
+
 // Has the engine make a new container from an archive that it has made itself.
 struct EngineImport {
   int archive_fd = -1;
@@ -165,7 +188,7 @@ struct EngineImport {
   std::string runtime;             // that the archive was made with: "runc"; empty: not known
   std::vector<std::string> ports;  // "8080:80": of the machine, of the container
   bool tcp = false, file_locks = false;
-  bool keeps_address = false;  // it gets the addresses that network.status has in the archive
+  bool keeps_address = false;  // it gets the addresses that its config.dump asks for
   int stop_fd = -1;
 };
 // Reasons: usage.

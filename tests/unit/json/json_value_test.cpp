@@ -73,6 +73,8 @@ TEST(JsonValue, FindsWhatIsThere) {
   ASSERT_TRUE(root) << why;
   EXPECT_EQ(root.text({"id"}), "7");
   EXPECT_EQ(root.text({"", "a", "b", "c"}), "deep");
+  EXPECT_EQ(root.json({"", "a", "b"}), R"({"c":"deep"})");
+  EXPECT_EQ(root.json({"none"}), "");
   EXPECT_EQ(root.at({"abc"}).texts().size(), 10u);
   EXPECT_EQ(root.text({"mounts"}), "");
   EXPECT_FALSE(root.at({"mounts", "type"}));
