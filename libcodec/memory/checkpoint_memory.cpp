@@ -107,9 +107,11 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
 
 Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& step) {
   if (!piece.ghost.empty()) return from_ghost(piece, take, step);
-  std::vector<std::byte> block(std::min<std::uint64_t>(piece.size, block_bytes));
+  const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size, block_bytes));
+  const auto block = std::make_unique_for_overwrite<std::byte[]>(most);
+  if (!piece.is_stored()) std::fill_n(block.get(), most, std::byte{0});
   for (std::uint64_t done = 0; done < piece.size && step == Step::go;) {
-    const std::span<std::byte> here{block.data(), std::min<std::uint64_t>(block.size(), piece.size - done)};
+    const std::span<std::byte> here{block.get(), std::min<std::uint64_t>(most, piece.size - done)};
     if (piece.is_stored()) {
       Error error;
       const PagesImage* const image = piece.image(error);

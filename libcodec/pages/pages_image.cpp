@@ -169,18 +169,25 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
       if (error || got < size) return error;
       continue;
     }
-    LastBlock& last = last_block;
     const bool directly = skip == 0 && size == length;
     if (directly || number == 0 || last.image != number || last.page != block.page) {
-      last.stored.resize(block.size);
-      const std::size_t got = read(last.stored, block.offset, error);
+    if (directly && block.size == length) {  // as it is
+      const std::size_t got = read(into.subspan(done, size), block.offset, error);
+      if (error || got < size) return error;
+      done += got;
+      continue;
+    }
+    LastBlock& last = last_block;
+      if (last.stored.size() < block.size) last.stored.resize(block.size);
+      const std::span<std::byte> stored{last.stored.data(), block.size};
+      const std::size_t got = stored.empty() ? 0 : read(stored, block.offset, error);
       if (error || got < block.size) return error;
       if (!directly) {
         last.image = 0;
         last.content.resize(length);
       }
       const Reason reason =
-          unpack_block(last.stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
+          unpack_block(stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
       if (reason != Reason::none) return {reason, "", block.offset, Error::nowhere, length, block.size};
       if (!directly) {
         last.image = number;
