@@ -6,6 +6,7 @@
 #include "cli/criu/criu_program.hpp"
 #include "critpipe/control/containers.hpp"
 #include "critpipe/json.hpp"
+#include "critpipe/report.hpp"
 
 namespace critpipe::filters {
 
@@ -46,13 +47,13 @@ class Columns {
     for (const auto& row : rows_)
       for (std::size_t i = 0; i < row.size(); ++i) {
         widths.resize(std::max(widths.size(), row.size()));
-        widths[i] = std::max(widths[i], row[i].size());
+        widths[i] = std::max(widths[i], width_of(row[i]));
       }
     for (const auto& row : rows_) {
       std::string line = indent;
       for (std::size_t i = 0; i < row.size(); ++i) {
         line += row[i];
-        if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+        if (i + 1 < row.size()) line.append(widths[i] - width_of(row[i]) + 2, ' ');
       }
       while (!line.empty() && line.back() == ' ') line.pop_back();
       output.write(line + "\n");
