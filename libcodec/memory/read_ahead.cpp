@@ -14,11 +14,16 @@ namespace {
 
 constexpr std::size_t most_ahead = 12;  // chunks: a PageDirectory keeps 15 images open
 
-// A part of a piece.
+// Pieces of one image, or a part of one. Small ones go together: a thread is not woken for each.
 struct Chunk {
-  std::size_t piece = 0;
-  std::uint64_t done = 0;  // bytes of the piece before it
-  std::vector<std::byte> bytes = {};
+  struct Part {
+    std::size_t piece = 0;
+    std::uint64_t done = 0;  // bytes of the piece before it
+    std::size_t size = 0;
+  };
+  std::vector<Part> parts = {};
+  std::size_t nr_read = 0;           // parts
+  std::vector<std::byte> room = {};  // grows only, so that it is not cleared each time
   const PagesImage* image = nullptr;
   Error error = {};
   bool is_read = false;
@@ -62,24 +67,41 @@ class ReadAhead {
 // The next chunk, whole blocks where they are compressed. False: there is none. Requires: the mutex is held.
 bool ReadAhead::next(Chunk& chunk) {
   if (piece_ == pieces_.size()) return false;
-  const MemoryWork::Piece& piece = pieces_[piece_];
-  chunk = {piece_, done_, std::move(chunk.bytes)};
-  chunk.image = piece.image(chunk.error);
-  std::uint64_t most = block_bytes;
-  if (chunk.image) most = std::max(most, bytes_of_pages(chunk.image->nr_pages_at_once(), piece.set->page_size));
-  const std::uint64_t size = std::min(most, piece.size - done_);
-  chunk.bytes.resize(size);
-  done_ += size;
-  if (done_ == piece.size) {
+  chunk.parts.clear();
+  std::uint64_t all = 0;
+  while (piece_ < pieces_.size()) {
+    const MemoryWork::Piece& piece = pieces_[piece_];
+    Error error;
+    const PagesImage* const image = piece.image(error);
+    if (!chunk.parts.empty() && (!image || image != chunk.image)) break;
+    std::uint64_t most = block_bytes;
+    if (image) most = std::max(most, bytes_of_pages(image->nr_pages_at_once(), piece.set->page_size));
+    const std::uint64_t size = std::min(most, piece.size - done_);
+    if (!chunk.parts.empty() && all + size > block_bytes) break;
+    chunk.image = image;
+    chunk.error = std::move(error);
+    chunk.parts.push_back({piece_, done_, static_cast<std::size_t>(size)});
+    all += size;
+    done_ += size;
+    if (done_ < piece.size) break;
     ++piece_;
     done_ = 0;
   }
+  if (chunk.room.size() < all) chunk.room.resize(all);
   return true;
 }
 
 void ReadAhead::read(Chunk& chunk) const {
-  const MemoryWork::Piece& piece = pieces_[chunk.piece];
-  if (chunk.image) chunk.error = chunk.image->read(piece.stretch.page, piece.skip + chunk.done, chunk.bytes);
+  std::span<std::byte> rest{chunk.room};
+  chunk.nr_read = 0;
+  for (const Chunk::Part& part : chunk.parts) {
+    const MemoryWork::Piece& piece = pieces_[part.piece];
+    if (!chunk.error)
+      chunk.error = chunk.image->read(piece.stretch.page, piece.skip + part.done, rest.first(part.size));
+    if (chunk.error) return;
+    ++chunk.nr_read;
+    rest = rest.subspan(part.size);
+  }
 }
 
 // Without memory, who asked for the bytes is told.
@@ -112,8 +134,12 @@ Error ReadAhead::deliver(const MemoryWork::TakePiece& take) {
     if (failed_) throw std::bad_alloc{};
     if (!chunk.is_read) return {};
     lock.unlock();
+    Bytes rest{chunk.room};
+    for (const Chunk::Part& part : std::span{chunk.parts}.first(chunk.nr_read)) {
+      if (take(pieces_[part.piece], part.done, rest.first(part.size)) == Step::stop) return {};
+      rest = rest.subspan(part.size);
+    }
     if (chunk.error) return chunk.error;
-    if (take(pieces_[chunk.piece], chunk.done, chunk.bytes) == Step::stop) return {};
     lock.lock();
     chunk.is_read = false;
     ++taken_;
