@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "critpipe/image_writer.hpp"
-#include "critpipe/spool.hpp"
+#include "critpipe/output.hpp"
 
 namespace critpipe::filters {
 

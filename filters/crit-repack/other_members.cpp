@@ -138,17 +138,6 @@ void Repack::pass_on() {
 
 namespace {
 
-// A message without two of its fields.
-void remove_fields(StoredEntry& entry, std::uint32_t one, std::uint32_t other) {
-  const Bytes payload = entry.bytes();
-  std::string kept;
-  const std::byte* begin = payload.data();
-  for (Fields fields{*entry.message, payload}; fields.next(); begin = fields.at())
-    if (fields.value().number != one && fields.value().number != other)
-      kept.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
-  entry.payload = std::move(kept);
-}
-
 // A number of an inventory's; 0: it has none, or cannot be read.
 std::int64_t number_in(const StoredImage& inventory, std::string_view field) {
   return inventory.entries.empty() ? 0 : inventory.entries.front().integer(field);
@@ -199,7 +188,8 @@ bool Repack::refuse_other_versions() {
 bool Repack::edit_inventory(StoredImage& image) {
   StoredEntry& entry = image.entries.front();
   const bool is_marked = entry.integer("img_version") == version_of_blocks;
-  remove_fields(entry, 15, 16);
+  for (const char* name : {"compress", "compress_block_size"})
+    entry.payload = without(*entry.message, entry.bytes(), *entry.message->find(name));
   Error error;
   if (has_blocks_) {
     error = entry.set("img_version", version_of_blocks);

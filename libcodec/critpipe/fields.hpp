@@ -241,6 +241,8 @@ struct FieldValue {
 // where they are missing. Requires: the payload was checked. Reasons: usage (there is no such field, it is repeated, or
 // it can't hold the value); the payload is then unchanged.
 Error set_field(const Message& message, std::string& payload, std::string_view path, const FieldValue& value);
+// The payload without a field of its message, wherever its values stand. Requires: the payload was checked.
+std::string without(const Message& message, Bytes payload, const Field& field);
 
 }  // namespace critpipe
 #pragma GCC visibility pop

@@ -18,7 +18,14 @@
 //     }
 //     if (!error) error = directory.commit();         // without it, what was begun is removed
 //
-// None of these is thread-safe; different objects may be used by different threads.
+// What need not outlive the program is in files without a name:
+//
+//     const int file = open_without_name("/var/tmp");
+//     std::uint64_t end = 0;
+//     if (Error error = write_at(file, end, bytes, "/var/tmp")) return error;  // end: behind the bytes now
+//
+// None of these is thread-safe; different objects may be used by different threads, and several may write to one file
+// without a name if their ranges do not overlap.
 #pragma once
 
 #include <cassert>
@@ -266,6 +273,12 @@ class DirectoryWriter {
   class CRITPIPE_INNER Work;
   std::unique_ptr<Work> work_;
 };
+
+// A new file in the directory, of which nobody else knows, and which is gone when it is closed; -1: errno says why.
+int open_without_name(const std::string& directory);
+// Writes all of the bytes from an offset on. The offset then is that behind them, or behind what was written. Reasons:
+// io_write, with the place.
+[[nodiscard]] Error write_at(int fd, std::uint64_t& offset, Bytes bytes, std::string_view place);
 
 // Removes a directory and all that is in it, as far as it may. Links are removed, not followed.
 void remove_directory(const std::string& path);

@@ -181,6 +181,8 @@ std::uint64_t nr_wanted(const std::string& input, Receiver& receiver, const Sour
 
 // Is it named as a tar archive, packed in any way that can be read: c1.tar, c1.tar.zst, c1.tgz?
 bool is_archive_name(std::string_view name);
+// Do these bytes begin a tar archive, or something that is compressed?
+bool is_archive(Bytes begin);
 
 // Is it a directory that holds a container image, such as an OCI layout? It is read like an archive, layer by layer.
 bool is_container_image(const std::string& input);

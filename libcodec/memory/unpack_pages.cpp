@@ -1,7 +1,7 @@
 // Pages images that come in the order of an archive only, unpacked into a file in which they have a position.
 #include <algorithm>
 
-#include "critpipe/spool.hpp"
+#include "critpipe/output.hpp"
 #include "memory/checkpoint_memory.hpp"
 
 namespace critpipe {

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "critpipe/spool.hpp"
+#include "critpipe/output.hpp"
 
 namespace critpipe {
 

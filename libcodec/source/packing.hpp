@@ -49,8 +49,9 @@ struct Packing {
 extern const Packing* const packings[];
 extern const std::size_t nr_packings;
 
-// By its magic; null: not compressed. Looks ahead as far as the longest magic.
-const Packing* packing_of(PeekReader& reader);
+// By its magic; null: not compressed.
+const Packing* packing_of(Bytes begin);
+const Packing* packing_of(PeekReader& reader);  // looks ahead as far as the longest magic
 Reader unpack(const Packing& packing, Reader below, std::string place);
 
 // What the rows share.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "source/tar_header.hpp"
+
 namespace critpipe {
 
 namespace {
@@ -90,15 +92,20 @@ bool is_archive_name(std::string_view name) {
          });
 }
 
-const Packing* packing_of(PeekReader& reader) {
-  std::size_t longest = 0;
-  for (const Packing* packing : std::span{packings, nr_packings}) longest = std::max(longest, packing->magic.size());
-  const Bytes bytes = reader.peek(longest);
+bool is_archive(Bytes begin) { return packing_of(begin) || has_tar_checksum(begin) || has_tar_word(begin); }
+
+const Packing* packing_of(Bytes bytes) {
   const std::string_view begin{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   for (const Packing* packing : std::span{packings, nr_packings})
     if (begin.starts_with(packing->magic) || (packing->has_other_magic && packing->has_other_magic(begin)))
       return packing;
   return nullptr;
+}
+
+const Packing* packing_of(PeekReader& reader) {
+  std::size_t longest = 0;
+  for (const Packing* packing : std::span{packings, nr_packings}) longest = std::max(longest, packing->magic.size());
+  return packing_of(reader.peek(longest));
 }
 
 Reader unpack(const Packing& packing, Reader below, std::string place) {

@@ -79,6 +79,10 @@ std::string_view take_name(std::string_view& path) {
 
 }  // namespace
 
+std::string without(const Message& message, Bytes payload, const Field& field) {
+  return replaced(message, payload, field, {});
+}
+
 FoundValue value_at(const Message& message, Bytes payload, std::string_view path) {
   const Field* field = message.find(take_name(path));
   if (!field || field->repeated) return {};

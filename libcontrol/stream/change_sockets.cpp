@@ -138,15 +138,6 @@ Error SocketChanges::missed() const {
   return error;
 }
 
-std::string without(const Message& message, Bytes payload, const Field& field) {
-  const std::byte* begin = payload.data();
-  std::string other;
-  for (Fields fields{message, payload}; fields.next(); begin = fields.at())
-    if (fields.value().field != &field)
-      other.append(reinterpret_cast<const char*>(begin), static_cast<std::size_t>(fields.at() - begin));
-  return other;
-}
-
 std::string changed_socket(const Message& message, Bytes payload, SocketChanges& changes) {
   std::string changed{reinterpret_cast<const char*>(payload.data()), payload.size()};
   const auto number = [&](const char* name) {

@@ -25,8 +25,6 @@ class SocketChanges {
   std::vector<bool> fitted_;
 };
 
-// A message without one of its fields.
-std::string without(const Message& message, Bytes payload, const Field& field);
 // The entry of an inet socket, an isk_entry.
 std::string changed_socket(const Message& message, Bytes payload, SocketChanges& changes);
 // What `ip address save` and `ip route save` write.

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "critpipe/image_writer.hpp"
-#include "critpipe/spool.hpp"
+#include "critpipe/output.hpp"
 #include "stream/sigpipe_guard.hpp"
 
 namespace critpipe {

@@ -27,7 +27,6 @@
 #include "critpipe/report.hpp"
 #include "critpipe/search.hpp"
 #include "critpipe/set.hpp"
-#include "critpipe/spool.hpp"
 #include "critpipe/source.hpp"
 #include "critpipe/stored_image.hpp"
 #include "critpipe/survey.hpp"
@@ -165,10 +164,10 @@ TEST_F(HeaderExamples, JsonValue) {
   EXPECT_EQ(all, "7 bind proc");
 }
 
-TEST_F(HeaderExamples, Spool) {
+TEST_F(HeaderExamples, FilesWithoutName) {
   const std::vector<std::byte> bytes(5000, std::byte{7});
   const auto example = [&]() -> Error {
-#include "spool.1.inc"
+#include "output.2.inc"
     EXPECT_EQ(end, bytes.size());
     close(file);
     return {};

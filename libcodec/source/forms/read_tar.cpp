@@ -399,8 +399,6 @@ enum FirstHeader : std::uint64_t { good_header, bad_checksum, cut_header };
 
 // A header that is damaged is known by the word that POSIX has in it, or by the name of the file.
 bool is_tar(OpenedInput& opened) {
-  constexpr std::string_view word = "ustar";
-  constexpr std::size_t word_at = 257;
   const Bytes begin = opened.reader->peek(tar_header_bytes);
   const bool is_named = opened.name.ends_with(".tar");
   opened.sequence = good_header;
@@ -411,10 +409,9 @@ bool is_tar(OpenedInput& opened) {
   const bool is_empty =
       std::ranges::all_of(begin.first(tar_header_bytes), [](std::byte byte) { return byte == std::byte{0}; });
   if (is_empty) return is_named;
-  if (begin[0] != std::byte{0} && has_tar_checksum(begin)) return true;
+  if (has_tar_checksum(begin)) return true;
   opened.sequence = bad_checksum;
-  const std::string_view text{reinterpret_cast<const char*>(begin.data()), tar_header_bytes};
-  return is_named || text.substr(word_at).starts_with(word);
+  return is_named || has_tar_word(begin);
 }
 
 Step read_tar(std::vector<OpenedInput>& inputs, Delivery& delivery) {
