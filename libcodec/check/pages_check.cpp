@@ -17,27 +17,45 @@ constexpr std::uint64_t enough = 20;  // findings of a kind; a damaged pagemap h
 
 }  // namespace
 
-void EntryCheck::add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated) {
-  const std::uint64_t count = ++counts_[{name, is_tolerated}];
+struct EntryCheck::Work {
+  void add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated = false);
+  void runs(std::span<const PageRun> runs);
+
+  ReportPages report;
+  std::string image;
+  std::uint64_t page_size;
+  std::map<std::pair<std::string_view, bool>, std::uint64_t> counts = {};  // by name, tolerated or not
+  std::uint64_t entry = 0;                                                 // the head is entry 0
+  std::uint64_t end = 0, last_vaddr = 0;
+};
+
+EntryCheck::EntryCheck(ReportPages report, std::string image, std::uint64_t page_size)
+    : work_{new Work{std::move(report), std::move(image), page_size}} {}
+EntryCheck::EntryCheck(EntryCheck&&) noexcept = default;
+EntryCheck::~EntryCheck() = default;
+void EntryCheck::runs(std::span<const PageRun> runs) { work_->runs(runs); }
+
+void EntryCheck::Work::add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated) {
+  const std::uint64_t count = ++counts[{name, is_tolerated}];
   if (count > enough) return;
   if (count == enough) text += "; and so on";
-  report_({name, image_, entry_, run.vaddr, std::move(text), is_tolerated});
+  report({name, image, entry, run.vaddr, std::move(text), is_tolerated});
 }
 
-void EntryCheck::runs(std::span<const PageRun> runs) {
+void EntryCheck::Work::runs(std::span<const PageRun> runs) {
   constexpr std::uint32_t known = PageRun::parent | PageRun::lazy | PageRun::present | PageRun::payload_aligned;
   for (const PageRun& run : runs) {
-    ++entry_;
+    ++entry;
     if (run.nr_pages == 0) add(run, "empty", "an entry of no pages");
-    if (run.vaddr % page_size_ != 0) add(run, "alignment", "does not begin at a page");
+    if (run.vaddr % page_size != 0) add(run, "alignment", "does not begin at a page");
     if ((run.flags & PageRun::payload_aligned) && !run.is_present()) add(run, "flags", "aligned, but not present");
     if (run.is_present() && run.is_parent()) add(run, "flags", "present, and in the parent");
     if (run.flags & ~known) add(run, "flags", format("flags 0x%x are not known", run.flags & ~known), true);
-    if (entry_ > 1 && run.vaddr < last_vaddr_) add(run, "order", format("stands behind 0x%llx", Unsigned{last_vaddr_}));
-    else if (run.vaddr < end_)
-      add(run, "overlap", format("overlaps the entry before it, which ends at 0x%llx", Unsigned{end_}));
-    last_vaddr_ = run.vaddr;
-    end_ = run.end(page_size_);
+    if (entry > 1 && run.vaddr < last_vaddr) add(run, "order", format("stands behind 0x%llx", Unsigned{last_vaddr}));
+    else if (run.vaddr < end)
+      add(run, "overlap", format("overlaps the entry before it, which ends at 0x%llx", Unsigned{end}));
+    last_vaddr = run.vaddr;
+    end = run.end(page_size);
   }
 }
 

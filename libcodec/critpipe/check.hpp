@@ -160,19 +160,14 @@ using ReportPages = std::function<void(const PagesFault&)>;
 // The entries of one pagemap, as they come. As long as the page size is not known, it is the smallest.
 class EntryCheck {
  public:
-  EntryCheck(ReportPages report, std::string image, std::uint64_t page_size = smallest_page)
-      : report_{std::move(report)}, image_{std::move(image)}, page_size_{page_size} {}
+  EntryCheck(ReportPages report, std::string image, std::uint64_t page_size = smallest_page);
+  EntryCheck(EntryCheck&&) noexcept;
+  ~EntryCheck();
   void runs(std::span<const PageRun> runs);  // of the pagemap, in their order
 
  private:
-  void add(const PageRun& run, PagesFaultName name, std::string text, bool is_tolerated = false);
-
-  ReportPages report_;
-  std::string image_;
-  std::uint64_t page_size_;
-  std::map<std::pair<std::string_view, bool>, std::uint64_t> counts_ = {};  // by name, tolerated or not
-  std::uint64_t entry_ = 0;                                                 // the head is entry 0
-  std::uint64_t end_ = 0, last_vaddr_ = 0;
+  struct CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 // The pagemaps and pages images of a set.

@@ -106,41 +106,17 @@ struct SelectOptions {
 
 // A stage that passes the entries that match, with their extras, to the next sink, which it calls as a Decoder would.
 // Counts them in `total`, which several images may share, and returns Step::stop when that reaches `most`.
-class Select final : public Sink {
+class Select final : public Stage {
  public:
   // Requires: the expression is parsed; it and `total` outlive *this.
   Select(Expression& expression, const SelectOptions& options, std::unique_ptr<Sink> to, std::uint64_t& total);
   ~Select() override;
-  Step begin(const Image& image) override;
-  Step entry(const Entry& entry) override;
-  Taken many(Bytes unchecked, std::uint64_t index, std::uint64_t offset) override;
-  Step part(const ExtraPart& part) override;
-  Step bytes(Bytes bytes) override;
-  Step padding(Bytes bytes) override;
-  Step close() override;
-  Step end() override;
-  void fail(const Error& error) override;
   // The next sink gets what comes before the first match, where that was found elsewhere.
   Step begin_selected();
 
  private:
-  struct CRITPIPE_INNER Held;
-  enum class State : std::uint8_t { idle, waiting, selected };
-  Step hand_on(const Entry& entry);
-  void keep_head(const Entry& entry);
-  Step settle(bool filled);
-  Step begin_to();
-
-  Expression& expression_;
-  SelectOptions options_;
-  std::unique_ptr<Sink> to_;
-  std::uint64_t& total_;
-  std::unique_ptr<ImageMatcher> matching_;
-  std::unique_ptr<Held> held_;
-  State state_ = State::idle;
-  bool cannot_match_ = false;  // no entry of this image can match
-  bool waits_ = false;         // for the extra
-  bool begun_ = false;
+  class CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe

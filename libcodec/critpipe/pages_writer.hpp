@@ -14,7 +14,6 @@
 // further thread. For one thread at a time.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,48 +61,13 @@ class PagesWriter {
   // Requires: finish() was called.
   Step write_pagemap(std::uint64_t pages_id, Output& pagemap) const;
 
-  std::uint64_t nr_pages() const { return nr_pages_; }          // written
-  std::uint64_t stored_bytes() const { return stored_bytes_; }  // of the pages image; behind finish()
-  bool has_blocks() const { return has_blocks_; }
+  std::uint64_t nr_pages() const;      // written
+  std::uint64_t stored_bytes() const;  // of the pages image; behind finish()
+  bool has_blocks() const;
 
  private:
-  static constexpr std::size_t most_blocks = 1 << 16;  // of an entry, so that none is too long to be read
-
-  struct Block;
-  class CRITPIPE_INNER Workers;
-  // What is not written yet, in order: a block, or the end of an entry.
-  struct Waiting {
-    std::unique_ptr<Block> block;  // null: the end
-    PageRun run = {};
-    Store store = Store::plain;
-  };
-
-  void put(Bytes bytes);
-  bool align();  // to the border of a page; false: it was there
-  void add_blocks(Bytes pages);
-  void submit();
-  void write_block(Bytes stored, std::size_t content_bytes);
-  void write_waiting(std::size_t most);  // until no more blocks than that wait
-  void write_entry(const PageRun& run, Store store);
-  std::unique_ptr<Block> new_block();
-
-  Output& output_;
-  Options options_;
-  bool is_open_ = false;  // the entry
-  PageRun run_;
-  Store store_ = Store::plain;
-  std::uint64_t nr_blocks_ = 0;   // of the open entry
-  std::unique_ptr<Block> block_;  // that is being filled
-  std::deque<Waiting> waiting_;
-  std::size_t nr_waiting_ = 0;  // blocks
-  std::vector<std::unique_ptr<Block>> spare_;
-  std::unique_ptr<Workers> workers_;  // null: blocks are compressed as they come
-  std::vector<std::uint32_t> sizes_;  // of the entry that is being written
-  bool is_aligned_ = false;           // it begins with a block as it is, behind a gap
-  bool has_packed_ = false;           // it has a block that is not
-  std::string entries_;
-  std::uint64_t nr_pages_ = 0, stored_bytes_ = 0;
-  bool has_blocks_ = false;
+  class CRITPIPE_INNER Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace critpipe

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <lz4.h>
 #include <mutex>
 #include <thread>
@@ -53,14 +54,69 @@ Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration) 
   return size > 0 ? Bytes{room}.first(static_cast<std::size_t>(size)) : content;
 }
 
-struct PagesWriter::Block {
+// What stands behind it: the entry that is open, and blocks that are filled, packed and written.
+class PagesWriter::Work {
+ public:
+  Work(Output& pages, const Options& options);
+
+  Step add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages);
+  Step refer(const PageRun& run);
+  Step cut();
+  Step finish();
+  Step write_pagemap(std::uint64_t pages_id, Output& pagemap) const;
+
+  std::uint64_t nr_pages() const { return nr_pages_; }
+  std::uint64_t stored_bytes() const { return stored_bytes_; }
+  bool has_blocks() const { return has_blocks_; }
+
+ private:
+  static constexpr std::size_t most_blocks = 1 << 16;  // of an entry, so that none is too long to be read
+
+  struct Block;
+  class Workers;
+  // What is not written yet, in order: a block, or the end of an entry.
+  struct Waiting {
+    std::unique_ptr<Block> block;  // null: the end
+    PageRun run = {};
+    Store store = Store::plain;
+  };
+
+  void put(Bytes bytes);
+  bool align();  // to the border of a page; false: it was there
+  void add_blocks(Bytes pages);
+  void submit();
+  void write_block(Bytes stored, std::size_t content_bytes);
+  void write_waiting(std::size_t most);  // until no more blocks than that wait
+  void write_entry(const PageRun& run, Store store);
+  std::unique_ptr<Block> new_block();
+
+  Output& output_;
+  Options options_;
+  bool is_open_ = false;  // the entry
+  PageRun run_;
+  Store store_ = Store::plain;
+  std::uint64_t nr_blocks_ = 0;   // of the open entry
+  std::unique_ptr<Block> block_;  // that is being filled
+  std::deque<Waiting> waiting_;
+  std::size_t nr_waiting_ = 0;  // blocks
+  std::vector<std::unique_ptr<Block>> spare_;
+  std::unique_ptr<Workers> workers_;  // null: blocks are compressed as they come
+  std::vector<std::uint32_t> sizes_;  // of the entry that is being written
+  bool is_aligned_ = false;           // it begins with a block as it is, behind a gap
+  bool has_packed_ = false;           // it has a block that is not
+  std::string entries_;
+  std::uint64_t nr_pages_ = 0, stored_bytes_ = 0;
+  bool has_blocks_ = false;
+};
+
+struct PagesWriter::Work::Block {
   std::vector<std::byte> content, room;
   Bytes stored = {};       // of one of them
   bool is_packed = false;  // a worker is done with it
 };
 
 // Threads that compress, and nothing else.
-class PagesWriter::Workers {
+class PagesWriter::Work::Workers {
  public:
   Workers(unsigned count, int acceleration) : acceleration_{acceleration} {
     while (threads_.size() < count && start_thread(threads_, [this] { work(); })) {
@@ -115,14 +171,13 @@ class PagesWriter::Workers {
   std::vector<std::thread> threads_;
 };
 
-PagesWriter::PagesWriter(Output& pages, const Options& options) : output_{pages}, options_{options} {
+PagesWriter::Work::Work(Output& pages, const Options& options) : output_{pages}, options_{options} {
   if (options_.block_bytes == 0) return;
   // What one thread packs needs no others.
   workers_ = std::make_unique<Workers>(options_.threads > 1 ? options_.threads : 0, options_.acceleration);
 }
-PagesWriter::~PagesWriter() = default;
 
-std::unique_ptr<PagesWriter::Block> PagesWriter::new_block() {
+std::unique_ptr<PagesWriter::Work::Block> PagesWriter::Work::new_block() {
   if (spare_.empty()) return std::make_unique<Block>();
   std::unique_ptr<Block> block = std::move(spare_.back());
   spare_.pop_back();
@@ -130,12 +185,12 @@ std::unique_ptr<PagesWriter::Block> PagesWriter::new_block() {
   return block;
 }
 
-void PagesWriter::put(Bytes bytes) {
+void PagesWriter::Work::put(Bytes bytes) {
   output_.pass(bytes);
   stored_bytes_ += bytes.size();
 }
 
-bool PagesWriter::align() {
+bool PagesWriter::Work::align() {
   const std::uint64_t over = stored_bytes_ % options_.page_size;
   if (over == 0) return false;
   const std::vector<std::byte> gap(options_.page_size - over);
@@ -143,7 +198,7 @@ bool PagesWriter::align() {
   return true;
 }
 
-void PagesWriter::write_block(Bytes stored, std::size_t content_bytes) {
+void PagesWriter::Work::write_block(Bytes stored, std::size_t content_bytes) {
   const bool is_packed = stored.size() < content_bytes;
   if (sizes_.empty() && !is_packed) is_aligned_ = align();
   has_packed_ |= is_packed;
@@ -151,7 +206,7 @@ void PagesWriter::write_block(Bytes stored, std::size_t content_bytes) {
   put(stored);
 }
 
-void PagesWriter::write_waiting(std::size_t most) {
+void PagesWriter::Work::write_waiting(std::size_t most) {
   while (!waiting_.empty()) {
     Waiting& first = waiting_.front();
     if (!first.block) {
@@ -168,7 +223,7 @@ void PagesWriter::write_waiting(std::size_t most) {
 }
 
 // The block that was filled.
-void PagesWriter::submit() {
+void PagesWriter::Work::submit() {
   if (!block_ || block_->content.empty()) return;
   ++nr_blocks_;
   if (workers_->count() == 0) {
@@ -184,7 +239,7 @@ void PagesWriter::submit() {
   write_waiting(workers_->count() + 1);
 }
 
-void PagesWriter::add_blocks(Bytes pages) {
+void PagesWriter::Work::add_blocks(Bytes pages) {
   while (!pages.empty()) {
     if (!block_) block_ = new_block();
     std::vector<std::byte>& content = block_->content;
@@ -202,7 +257,7 @@ void PagesWriter::add_blocks(Bytes pages) {
   }
 }
 
-void PagesWriter::write_entry(const PageRun& run, Store store) {
+void PagesWriter::Work::write_entry(const PageRun& run, Store store) {
   const bool in_blocks = store == Store::blocks && run.is_present() && has_packed_;
   const std::uint32_t flags = run.flags | (is_aligned_ ? +PageRun::payload_aligned : 0u);
   const bool counts_old = options_.old_counts && run.nr_pages <= 0xffffffff;
@@ -231,7 +286,7 @@ void PagesWriter::write_entry(const PageRun& run, Store store) {
   append_entry(entries_, payload);
 }
 
-Step PagesWriter::cut() {
+Step PagesWriter::Work::cut() {
   if (!std::exchange(is_open_, false)) return output_.step();
   if (store_ == Store::blocks) submit();
   nr_blocks_ = 0;
@@ -240,7 +295,7 @@ Step PagesWriter::cut() {
   return output_.step();
 }
 
-Step PagesWriter::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages) {
+Step PagesWriter::Work::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages) {
   if (options_.block_bytes == 0) store = Store::plain;
   flags &= ~static_cast<std::uint32_t>(PageRun::payload_aligned);
   const bool joins = is_open_ && run_.is_present() && store_ == store && nr_blocks_ < most_blocks &&
@@ -262,7 +317,7 @@ Step PagesWriter::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Byt
   return output_.step();
 }
 
-Step PagesWriter::refer(const PageRun& run) {
+Step PagesWriter::Work::refer(const PageRun& run) {
   const std::uint32_t flags = run.flags & ~static_cast<std::uint32_t>(PageRun::payload_aligned);
   if (is_open_ && !run_.is_present() && run_.flags == flags && run_.end(options_.page_size) == run.vaddr) {
     run_.nr_pages += run.nr_pages;
@@ -276,13 +331,13 @@ Step PagesWriter::refer(const PageRun& run) {
   return output_.step();
 }
 
-Step PagesWriter::finish() {
+Step PagesWriter::Work::finish() {
   const Step step = cut();
   write_waiting(0);
   return step == Step::stop ? step : output_.step();
 }
 
-Step PagesWriter::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
+Step PagesWriter::Work::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
   std::string head, payload;
   if (!options_.bare_head) append_word(head, common_magic);
   append_word(head, kind_of_name("pagemap-1.img")->magic);
@@ -292,5 +347,21 @@ Step PagesWriter::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
   pagemap.write(entries_);
   return pagemap.step();
 }
+
+PagesWriter::PagesWriter(Output& pages, const Options& options) : work_{std::make_unique<Work>(pages, options)} {}
+PagesWriter::~PagesWriter() = default;
+
+Step PagesWriter::add(std::uint64_t vaddr, std::uint32_t flags, Store store, Bytes pages) {
+  return work_->add(vaddr, flags, store, pages);
+}
+Step PagesWriter::refer(const PageRun& run) { return work_->refer(run); }
+Step PagesWriter::cut() { return work_->cut(); }
+Step PagesWriter::finish() { return work_->finish(); }
+Step PagesWriter::write_pagemap(std::uint64_t pages_id, Output& pagemap) const {
+  return work_->write_pagemap(pages_id, pagemap);
+}
+std::uint64_t PagesWriter::nr_pages() const { return work_->nr_pages(); }
+std::uint64_t PagesWriter::stored_bytes() const { return work_->stored_bytes(); }
+bool PagesWriter::has_blocks() const { return work_->has_blocks(); }
 
 }  // namespace critpipe
