@@ -69,6 +69,7 @@ struct CheckReader::Work {
   std::vector<Parent> parents;  // that were given, the nearest first
   std::vector<Error> errors, damages, damages_of_parents;
   std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
+  std::uint64_t room_for_begins = PagesToTry::most_room;
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   // Those that are being read.
@@ -168,6 +169,7 @@ CheckedImages* CheckReader::Work::join_parents() {
     below = above;
     inputs.push_back(parent.input);
   }
+  children.front()->learn_page_size();
   std::vector<MemoryId> memories;
   for (const auto& [id, memory] : children.front()->memories) memories.push_back(id);
   check_parents(*children.front(), memories, children.front()->page_size(), inputs, [this](const Error& error) {
@@ -211,7 +213,9 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
     error.set = id;
     this->report(error);
   };
-  return make_image_check(set, member.name, std::move(model), report);
+  auto check = make_image_check(set, member.name, std::move(model), report);
+  if (!pages_id_of_name(member.name) || set.checkpoint.kind() == SetKind::checkpoint) return check;
+  return set.pages_to_try.sink_for(member, work_->room_for_begins, std::move(check));
 }
 
 void CheckReader::report(const Error& error) {
@@ -238,6 +242,7 @@ std::vector<CheckedSet> CheckReader::finish(const KnownInputs& known) {
     set->finish();
   }
   work_->join_sets(known);
+  for (const auto& set : work_->sets.all()) set->learn_page_size();
   const CheckedImages* const child = work_->join_parents();
   std::map<const CheckedImages*, std::vector<const Error*>> damages;
   for (const Error& damage : work_->damages) damages[&work_->home_of(damage)].push_back(&damage);

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <span>
 
-#include "memory/page_size_of_parents.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "model/collect.hpp"
 #include "model/file_types.hpp"
 #include "model/model.hpp"
 #include "model/namespace_kinds.hpp"
-#include "model/page_size_of_set.hpp"
 #include "source/set_places.hpp"
 
 namespace critpipe {
@@ -166,7 +165,6 @@ void CheckedImages::find_namespaces() {
 
 void CheckedImages::finish() {
   checkpoint.finish(place, false);
-  learn_page_size(checkpoint, [this](PageSizeByImages& sizes) { add_pages(sizes); });
   has_tasks_ = std::ranges::any_of(images, [](const auto& one) { return is_of_tasks(one.first); });
   collect_files();
   collect_objects();
@@ -187,25 +185,18 @@ void CheckedImages::finish() {
   has_other_dump_ = find_other_dump();
 }
 
-Severity CheckedImages::severity_of_unknown_pid() const {
-  return own_namespaces() & new_pids ? Severity::error : Severity::warning;
-}
-
-void CheckedImages::add_pages(PageSizeByImages& sizes) {
-  for (const auto& [id, memory] : memories) {
-    const auto image = pages.find(memory.pagemap.pages_id);
-    if (image == pages.end()) continue;
-    std::optional<PagesImage> stored;
-    if (PageDirectory* const files = memory.pagemap.layout ? page_directory() : nullptr) {
-      Error error;
-      InputFile file = files->open(pages_name(image->first), error);
-      if (!error) stored.emplace(std::move(file), smallest_page);
-    }
-    sizes.add(memory.pagemap, {image->second}, stored ? &*stored : nullptr);
-  }
+// What was decoded with pages of another size counts for nothing.
+void CheckedImages::learn_page_size() {
   std::vector<MemoryId> ids;
   for (const auto& [id, memory] : memories) ids.push_back(id);
-  add_parents(*this, ids, sizes);
+  critpipe::learn_page_size(checkpoint, *this, ids);
+  if (page_size() == decoded_page_size) return;
+  decoded_pages.clear();
+  faults_of_blocks = {};
+}
+
+Severity CheckedImages::severity_of_unknown_pid() const {
+  return own_namespaces() & new_pids ? Severity::error : Severity::warning;
 }
 
 const Pagemap* CheckedImages::pagemap(MemoryId memory) {

@@ -14,10 +14,9 @@
 #include "check/first_of_each.hpp"
 #include "check/record.hpp"
 #include "critpipe/check.hpp"
+#include "model/page_size_of_set.hpp"
 
 namespace critpipe {
-
-class PageSizeByImages;
 
 // An image that is there.
 struct SeenImage {
@@ -140,21 +139,25 @@ class CheckedImages final : public PageStore {
   std::map<std::uint32_t, SeenCore> cores;
   std::map<MemoryId, SeenMemory> memories;
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
-  std::set<std::uint64_t> decoded_pages;         // pages_ids of images whose blocks were decoded as they came
+  PagesToTry pages_to_try;
+  std::set<std::uint64_t> decoded_pages;  // pages_ids of images whose blocks were decoded as they came
+  std::uint64_t decoded_page_size = 0;    // that they were taken to have
   std::map<std::uint32_t, SeenGhost> ghosts;
   FieldFaults field_faults;
-  EarlyFaults early_faults;                   // their images are names within the set
-  bool is_parent = false;                     // of a set that was read, too
-  bool has_link = false;                      // to a parent, in an archive that need not hold it
-  bool has_circle = false;                    // the links of an archive lead back to it
-  const EngineFiles::Seen* beside = nullptr;  // null: no engine's files are beside the images
-  bool is_cut = false;                        // the input ends early: what is missing may have stood behind
-  bool has_tree_beside = false;               // another set of the inputs has tasks
+  EarlyFaults early_faults, faults_of_blocks;  // their images are names within the set
+  bool is_parent = false;                      // of a set that was read, too
+  bool has_link = false;                       // to a parent, in an archive that need not hold it
+  bool has_circle = false;                     // the links of an archive lead back to it
+  const EngineFiles::Seen* beside = nullptr;   // null: no engine's files are beside the images
+  bool is_cut = false;                         // the input ends early: what is missing may have stood behind
+  bool has_tree_beside = false;                // another set of the inputs has tasks
 
   std::string place_of(std::string_view beside) const;  // of a file beside the images
 
   // Joins what was read.
   void finish();
+  // Requires: it is finished, and has its parent.
+  void learn_page_size();
 
   bool has(std::string_view name) const { return images.contains(name); }
   bool is_damaged(std::string_view name) const;
@@ -207,6 +210,9 @@ class CheckedImages final : public PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) override;
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
+    return pages_to_try.stored_image(pages_id);
+  }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   void close_directory() { directory_.reset(); }
 
@@ -221,7 +227,6 @@ class CheckedImages final : public PageStore {
       use(image_name(kind, number), entry++, Record{*message.message, message.payload});
     }
   }
-  void add_pages(PageSizeByImages& sizes);
   void collect_files();
   void collect_objects();
   void claim_files();

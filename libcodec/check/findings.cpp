@@ -132,7 +132,8 @@ void Findings::blocks() {
 
 void Findings::pages() {
   const auto report = [this](const PagesFault& fault) { add_pages(fault); };
-  images_.early_faults.each([this](const PagesFault& fault, std::uint64_t times) { add_pages(fault, times); });
+  for (EarlyFaults* const early : {&images_.early_faults, &images_.faults_of_blocks})
+    early->each([this](const PagesFault& fault, std::uint64_t times) { add_pages(fault, times); });
   if (images_.has_circle && !images_.memories.empty()) add("parent-link", {"parent"}, "parents form a circle");
   parents_of_directory();
   // A page server has them: another rule.

@@ -188,10 +188,11 @@ void ImageCheck::check_blocks() {
     blocks_ = std::make_unique<BlocksCheck>([this](const Error& damage) {
       Error inner = damage;
       inner.image.clear();
-      add_early({"block", name_, Error::nowhere, {}, to_string(inner)});
+      images_.faults_of_blocks.add({"block", false}, {"block", name_, Error::nowhere, {}, to_string(inner)});
     });
     blocks_->stored_as(std::move(stored));
     images_.decoded_pages.insert(*pages_id);
+    images_.decoded_page_size = images_.page_size();
     return;
   }
 }

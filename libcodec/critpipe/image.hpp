@@ -101,6 +101,8 @@ class Sink {
   virtual Step raw(Bytes) { return Step::go; }              // bytes of a raw image
   // In place of raw(): this many bytes are passed over unread. Step::stop asks for them after all.
   virtual Step pass_over(std::uint64_t) { return Step::go; }
+  // After raw(): the rest of the image may be passed over. A Decoding asks; who feeds a Decoder himself need not.
+  virtual bool has_enough() const { return false; }
   virtual Step end() { return Step::go; }  // the image is complete
   virtual void fail(const Error&) {}       // the image can't be read further; what came before is right
 };
@@ -134,6 +136,7 @@ class Stage : public Sink {
   Step close() override { return next_ ? next_->close() : Step::go; }
   Step raw(Bytes bytes) override { return next_ ? next_->raw(bytes) : Step::go; }
   Step pass_over(std::uint64_t size) override { return next_ ? next_->pass_over(size) : Step::go; }
+  bool has_enough() const override { return next_ && next_->has_enough(); }
   Step end() override { return next_ ? next_->end() : Step::go; }
   void fail(const Error& error) override {
     if (next_) next_->fail(error);

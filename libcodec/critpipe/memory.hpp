@@ -73,6 +73,9 @@ class PageStore {
   };
   // The one of that id, as the pagemap of that memory says that it is stored.
   virtual Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size);
+  // It as it is stored, without blocks; null: it is not there. Of one in an archive or a stream perhaps nothing, or no
+  // more than its begin, can be read.
+  virtual std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id);
 
   // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
   // a circle.
@@ -104,10 +107,10 @@ class PageDirectory final : public PageStore {
   void forget(MemoryId memory);
   PageDirectory* page_directory() override { return this; }
   std::optional<std::uint64_t> dump_uptime() override;  // reads the inventory
+  std::optional<std::uint64_t> block_bytes() override;  // the same
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
   bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
-  std::optional<std::uint64_t> block_bytes() override;  // the same
   // Of the directory with the images; nothing: it can't be opened.
   std::optional<Directory::Identity> identity() const;
   // The pages image with that id; null: error says why. Lives until 15 other images have been asked for, including
@@ -234,10 +237,10 @@ struct MemoryOptions {
   std::function<bool(std::string_view path)> wanted = {};  // which images to read; empty: all
   std::function<bool(std::uint32_t pid)> pids = {};        // which processes to read; empty: all
   bool comms = false;                                      // what they are called is asked for
+  std::vector<std::string_view> kinds = {};                // as Needs::kinds, for messages() of the checkpoints
   // A file for read() of a StoredSet: compressed archives and streams are unpacked into it if their pages are wanted in
   // another order than theirs, or again. Null: they are read as often as it takes.
   std::shared_ptr<const InputFile> spool = {};
-  std::vector<std::string_view> kinds = {};                // as Needs::kinds, for messages() of the checkpoints
 };
 
 // A set that is no parent of another in its input, and how its memory is stored. Pointers and views live as long as the

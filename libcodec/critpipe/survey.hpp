@@ -166,6 +166,7 @@ struct SurveyedSet final : PageStore {
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override;  // with SurveyOptions::parents
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
   // The ancestor of that level, if it was surveyed, too; null: it is a directory that a link leads to.
   SurveyedSet* surveyed(std::uint32_t level) { return dynamic_cast<SurveyedSet*>(&ancestor(level)); }
   const SurveyedPages* image_of(const SurveyedMemory& memory) const;  // null: it is missing

@@ -7,6 +7,7 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "model/page_size_of_set.hpp"
 #include "pages/held_bytes.hpp"
 #include "pages/pagemaps.hpp"
 #include "set/sets_of.hpp"
@@ -42,6 +43,7 @@ struct MemorySet final : PageStore {
   std::optional<bool> has_shared_texts;  // as far as address spaces have come; nothing: it has not been looked for
   Pagemaps pagemaps;                     // but those of directories
   std::map<std::uint64_t, Streamed> images;
+  PagesToTry pages_to_try;
   bool is_parent = false;                                             // of another set in its input
   std::map<std::string, std::vector<HeldChunk>, std::less<>> ghosts;  // of pipes, by the name of the image
 
@@ -55,10 +57,9 @@ struct MemorySet final : PageStore {
   const PagesImage* image(std::uint64_t pages_id, std::uint64_t with_page_size, Error& error);
   PageDirectory* page_directory() override { return directory.get(); }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
-  std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
-  // An image as it is stored, without blocks; null: it cannot be read by position.
   std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
-  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) const;
+  std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
 };
 
 struct MemoryWork {
@@ -106,6 +107,7 @@ struct MemoryWork {
   std::deque<Task> unknown;  // of pagemaps without the other images of their task
   std::vector<Process> processes;
   std::uint64_t room = options.held_bytes;  // for what is still to be held
+  std::uint64_t room_for_begins = PagesToTry::most_room;
   bool over_limit = false;
   CutInputs cut_inputs;
   std::set<std::pair<Reason, std::string>> known;  // errors, and their images
@@ -116,7 +118,7 @@ struct MemoryWork {
   void load(Source& source);
   void finish();
   void add_processes(MemorySet& set);
-  static void learn_page_size(MemorySet& set);
+  void learn_page_size(MemorySet& set) const;  // when it is finished, and has its parent
   void report_missing(const MemorySet& set);
   void link_parents();
   MemorySet* parent_in(const Source& source);
@@ -125,9 +127,9 @@ struct MemoryWork {
   static Piece piece_of(std::size_t range, MemorySet& set, std::uint64_t begin, std::uint64_t end,
                         const Stretch& stretch);
   bool has_parents() const { return sources.size() > 1; }
+  Needs needs() const;  // of each set
   SourceOptions options_of(const Source& source) const;
   // What is wrong with pagemaps in directories, once each.
-  Needs needs() const;  // of each set
   void report_directory(PageStore& store);
   MemorySet& set_of(const Process& process) const { return *sources.front().sets.find(*process.set); }
 

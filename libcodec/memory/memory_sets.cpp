@@ -7,10 +7,9 @@
 #include "memory/checkpoint_memory.hpp"
 #include "memory/ghost_file.hpp"
 #include "memory/join_parents.hpp"
-#include "memory/page_size_of_parents.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "memory/text_places.hpp"
 #include "model/model.hpp"
-#include "model/page_size_of_set.hpp"
 #include "pages/held_pages.hpp"
 
 namespace critpipe {
@@ -119,6 +118,8 @@ class LoadSets final : public Decoding {
  private:
   bool is_held(const MemorySet& set, std::uint64_t pages_id) const;
   bool want_texts(HeldPages& held, MemorySet& set, std::uint64_t pages_id) const;
+  std::unique_ptr<Sink> sink_for_pages(const Member& member, MemorySet& set, MemorySet::Streamed& image,
+                                       std::uint64_t pages_id) const;
 
   MemoryWork& work_;
   MemoryWork::Source& source_;
@@ -182,6 +183,16 @@ bool LoadSets::want_texts(HeldPages& held, MemorySet& set, std::uint64_t pages_i
   return true;
 }
 
+// Of those that cannot be read by position; null: nothing but their size is wanted, which is known.
+std::unique_ptr<Sink> LoadSets::sink_for_pages(const Member& member, MemorySet& set, MemorySet::Streamed& image,
+                                               std::uint64_t pages_id) const {
+  if (!is_held(set, pages_id))
+    return member.size == Member::unknown ? std::make_unique<CountPages>(image.part.size) : nullptr;
+  auto held = std::make_shared<HeldPages>(work_.room);
+  if (!want_texts(*held, set, pages_id)) held->want_all();
+  return std::make_unique<HoldPages>(work_, image, std::move(held));
+}
+
 std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
   if (!member.is_image) return parent_link_sink(source_.sets, member);
   MemorySet& set = source_.sets.of(member, [&] {
@@ -200,11 +211,9 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
     if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;
     if (image.part.file) return nullptr;
-    if (!is_held(set, *pages_id))
-      return member.size == Member::unknown ? std::make_unique<CountPages>(image.part.size) : nullptr;
-    auto held = std::make_shared<HeldPages>(work_.room);
-    if (!want_texts(*held, set, *pages_id)) held->want_all();
-    return std::make_unique<HoldPages>(work_, image, std::move(held));
+    auto sink = sink_for_pages(member, set, image, *pages_id);
+    if (work_.options.page_size != 0 || set.checkpoint.kind() == SetKind::checkpoint) return sink;
+    return set.pages_to_try.sink_for(member, work_.room_for_begins, std::move(sink));
   }
   if (const Error error = fault_of_pages(member)) report(error);
   if (is_ghost(member.name)) {
@@ -265,15 +274,11 @@ std::uint64_t MemorySet::stored_bytes(std::uint64_t pages_id) const {
   return error ? Member::unknown : file.size();
 }
 
-std::unique_ptr<const PagesImage> MemorySet::stored_image(std::uint64_t pages_id) const {
-  if (!directory) {
-    if (!has_part(pages_id)) return nullptr;
-    const Streamed& image = images.at(pages_id);
-    return std::make_unique<PagesImage>(image.part, image.place, smallest_page);
-  }
-  Error error;
-  InputFile file = directory->open(pages_name(pages_id), error);
-  return error ? nullptr : std::make_unique<PagesImage>(std::move(file), smallest_page);
+std::unique_ptr<const PagesImage> MemorySet::stored_image(std::uint64_t pages_id) {
+  if (directory) return PageStore::stored_image(pages_id);
+  if (!has_part(pages_id)) return pages_to_try.stored_image(pages_id);
+  const Streamed& image = images.at(pages_id);
+  return std::make_unique<PagesImage>(image.part, image.place, smallest_page);
 }
 
 // The first pass names what is wrong with an input. Another says only what is new, and nothing where there is more than
@@ -299,12 +304,12 @@ void MemoryWork::load() {
   for (Source& source : sources) load(source);
   finish();
   if (has_parents()) link_parents();
+}
+
 Needs MemoryWork::needs() const {
   Needs needs = has_parents() ? needs_of_parents() : needs_of_memory();
   needs.kinds.insert(needs.kinds.end(), options.kinds.begin(), options.kinds.end());
   return needs;
-}
-
 }
 
 // The set that is asked for is one of the user's inputs.
@@ -353,6 +358,7 @@ void MemoryWork::link_parents() {
     child = parent;
   }
   child = all.front();
+  learn_page_size(*child);
   const std::vector<MemoryId> memories{child->memories.begin(), child->memories.end()};
   check_parents(*child, memories, child->page_size, options.parents, report);
   report_directory(*child);
@@ -373,26 +379,17 @@ void MemoryWork::finish() {
       set->checkpoint.finish(set->directory ? set->place : "",
                              !cut_inputs.may_lack(set->id, set->directory != nullptr));
       const bool is_of_processes = !set->is_parent && &source == &sources.front();
-      if (is_of_processes && options.page_size == 0) learn_page_size(*set);
-      set->page_size = set->checkpoint.page_size(options.page_size);
+      learn_page_size(*set);
       if (!is_of_processes) continue;
       report_missing(*set);
       add_processes(*set);
     }
 }
 
-void MemoryWork::learn_page_size(MemorySet& set) {
-  critpipe::learn_page_size(set.checkpoint, [&set](PageSizeByImages& images) {
-    for (const MemoryId memory : set.memories) {
-      const Pagemap* const pagemap = set.pagemap(memory);
-      if (!pagemap) continue;
-      if (const auto stored = set.stored_image(pagemap->pages_id)) images.add(*pagemap, stored->stored(), stored.get());
-      else if (const std::uint64_t bytes = set.stored_bytes(pagemap->pages_id); bytes != Member::unknown)
-        images.add(*pagemap, {bytes});
-      if (set.directory) set.directory->forget(memory);
-    }
-    add_parents(set, {set.memories.begin(), set.memories.end()}, images);
-  });
+void MemoryWork::learn_page_size(MemorySet& set) const {
+  if (options.page_size == 0)
+    critpipe::learn_page_size(set.checkpoint, set, {set.memories.begin(), set.memories.end()});
+  set.page_size = set.checkpoint.page_size(options.page_size);
 }
 
 void MemoryWork::report_missing(const MemorySet& set) {

@@ -51,6 +51,13 @@ PageStore::Held PageStore::held(std::uint64_t pages_id, MemoryId memory, std::ui
   return directory ? directory->held(pages_id, memory, page_size) : Held{pages_name(pages_id)};
 }
 
+std::unique_ptr<const PagesImage> PageStore::stored_image(std::uint64_t pages_id) {
+  PageDirectory* const directory = page_directory();
+  Error error;
+  InputFile file = directory ? directory->open(pages_name(pages_id), error) : InputFile{};
+  return file.is_open() ? std::make_unique<PagesImage>(std::move(file), smallest_page) : nullptr;
+}
+
 struct PageDirectory::Work {
   std::shared_ptr<Chain> chain;   // what it shares with its parents
   std::unique_ptr<ImageSet> set;  // null: it can't be opened
@@ -60,6 +67,8 @@ struct PageDirectory::Work {
   std::unique_ptr<PageDirectory> parent = {};
   Pagemaps pagemaps = {};
   std::set<MemoryId> missing = {};  // pagemaps that are damaged or not there
+
+  Checkpoint inventory() const;  // without anything else; empty: it is not there, or damaged
 };
 
 PageDirectory::PageDirectory(const std::string& path, const Limits& limits, ErrorsOf errors_of)
@@ -67,8 +76,6 @@ PageDirectory::PageDirectory(const std::string& path, const Limits& limits, Erro
   work_->chain->limits = limits;
   Error error;
   work_->set = ImageSet::open_input(path, error);
-
-  Checkpoint inventory() const;  // without anything else; empty: it is not there, or damaged
   if (work_->set) work_->path = work_->set->place();
   if (error && error.reason != Reason::no_images) work_->chain->errors.push_back(std::move(error));
 }
@@ -111,6 +118,9 @@ Checkpoint PageDirectory::Work::inventory() const {
   return error ? Checkpoint{{}} : std::move(read);
 }
 
+std::optional<std::uint64_t> PageDirectory::dump_uptime() { return work_->inventory().dump_uptime(); }
+std::optional<std::uint64_t> PageDirectory::block_bytes() { return work_->inventory().block_bytes(); }
+
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   if (const Pagemap* const known = work_->pagemaps.find(memory)) return known;
   if (!work_->missing.insert(memory).second) return nullptr;
@@ -118,9 +128,6 @@ const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   if (!work_->set || !work_->set->has(name)) return nullptr;
   Error error;
   InputFile file = work_->set->open(std::string_view{name}, error);
-std::optional<std::uint64_t> PageDirectory::dump_uptime() { return work_->inventory().dump_uptime(); }
-std::optional<std::uint64_t> PageDirectory::block_bytes() { return work_->inventory().block_bytes(); }
-
   Error refused;
   const auto loader = work_->pagemaps.load(memory, [&](const Error& why) { refused = why; });
   const std::string place = file.place();

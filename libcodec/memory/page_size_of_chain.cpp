@@ -1,32 +1,23 @@
-#include "memory/page_size_of_parents.hpp"
+#include "memory/page_size_of_chain.hpp"
+
+#include "pages/page_size.hpp"
 
 namespace critpipe {
 
-namespace {
-
-void add_of(PageStore& parent, const Pagemap& pagemap, PageSizeByImages& images) {
-  PageDirectory* const files = parent.page_directory();
-  if (!files) {
-    const PageStore::Held held = parent.held(pagemap.pages_id, pagemap.memory, smallest_page);
-    if (!pagemap.layout) images.add(pagemap, StoredSize::of(held.nr_pages, smallest_page));
-    return;
-  }
-  Error error;
-  InputFile file = files->open(pages_name(pagemap.pages_id), error);
-  if (!file.is_open()) return;
-  const PagesImage stored{std::move(file), smallest_page};
-  images.add(pagemap, stored.stored(), &stored);
-}
-
-}  // namespace
-
-void add_parents(PageStore& set, const std::vector<MemoryId>& memories, PageSizeByImages& images) {
-  if (images.size() != 0) return;
-  for (PageStore* parent = set.parent(); parent; parent = parent->parent())
+void learn_page_size(Checkpoint& checkpoint, PageStore& set, const std::vector<MemoryId>& memories,
+                     const std::function<const Pagemap*(MemoryId)>& own) {
+  if (checkpoint.pages_only().empty()) return;
+  PageSizeByImages sizes;
+  for (PageStore* store = &set; store && sizes.size() == 0; store = store->parent())
     for (const MemoryId memory : memories) {
-      if (const Pagemap* const pagemap = parent->pagemap(memory)) add_of(*parent, *pagemap, images);
-      if (PageDirectory* const files = parent->page_directory()) files->forget(memory);
+      const bool is_own = own && store == &set;
+      const Pagemap* const pagemap = is_own ? own(memory) : store->pagemap(memory);
+      if (!pagemap) continue;  // what is wrong with it was said
+      const auto stored = pagemap->is_complete ? store->stored_image(pagemap->pages_id) : nullptr;
+      if (stored) sizes.add(*pagemap, *stored);
+      if (PageDirectory* const files = is_own ? nullptr : store->page_directory()) files->forget(memory);
     }
+  checkpoint.learn_page_size(sizes.size());
 }
 
 }  // namespace critpipe

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/path_names.hpp"
+#include "critpipe/set.hpp"
 #include "model/collect.hpp"
 #include "model/page_size_of_set.hpp"
 #include "set/sets_of.hpp"
@@ -21,16 +22,21 @@ struct CheckpointReader::Work {
     std::string place;
     bool has_tasks = false, has_pages = false;
     bool is_noted = false;  // a pagemap was
-    bool in_directory = false;
-    UnreadPages pages = {};
+    std::string directory = {};
+    PagesToTry pages = {};
+    std::uint64_t page_size = 0;  // that its pages images tell
   };
   const Needs needs;
   SetsOf<Met> met = {};
   SetsOf<SetCheckpoint> sets = {};
+  std::uint64_t room_for_begins = PagesToTry::most_room;
   CutInputs cut = {};
   std::vector<SetCheckpoint> finished = {};
   std::vector<Error> errors_without_set = {};  // of no set that is known
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);  // of all
+
+  void learn_page_sizes();
+  static std::uint64_t page_size_above(const std::string& directory);
 
   std::unique_ptr<SetCheckpoint> make() const {
     auto made = std::make_unique<SetCheckpoint>(SetCheckpoint{{}, {}, Checkpoint{needs}});
@@ -79,11 +85,12 @@ bool CheckpointReader::wants(const Member& member) {
 // What an image by itself is, its bytes say.
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const bool noted = is_only_noted(work_->needs, member.name);
-  if (member.in_set && pages_id_of_name(member.name)) return work_->met.of(member).pages.sink_for(member);
+  if (member.in_set && pages_id_of_name(member.name))
+    return work_->met.of(member).pages.sink_for(member, work_->room_for_begins);
   if (member.in_set && !noted && !is_needed(work_->needs, member.name)) return nullptr;
   Work::Met& met = work_->met.of(member);
   met.is_noted |= member.name.starts_with("pagemap-");
-  met.in_directory |= !member.directory.empty();
+  if (!member.directory.empty()) met.directory = member.directory;
   SetCheckpoint& found = work_->sets.of(member, [this] { return work_->make(); });
   found.is_set |= member.in_set;
   const bool tells_kind = member.in_set || kind_of_name(member.name);
@@ -120,11 +127,10 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
     const Work::Met* const met = work_->met.find(found.id);
     found.checkpoint.model_->has_tasks |= met && met->has_tasks;
     found.checkpoint.model_->has_pages |= met && met->has_pages;
-    const bool may_lack = work_->cut.may_lack(found.id, met && met->in_directory);
+    const bool may_lack = work_->cut.may_lack(found.id, met && !met->directory.empty());
     const bool is_aside = found.checkpoint.kind() == SetKind::aside && with_images.contains(found.id.checkpoint);
     found.checkpoint.model_->called = found.id.text();
     found.checkpoint.finish(found.place, found.is_set && !may_lack && !is_aside);
-    if (met) met->pages.learn_page_size(found.checkpoint);
     if (is_aside) continue;
     const bool is_empty = found.checkpoint.tasks().empty() && found.checkpoint.errors().empty();
     if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
@@ -132,7 +138,45 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
                              .image = found.id.text(),
                              .name = "no processes in what was given of it: pstree.img and core images have them"});
   }
+  if (work_->needs.pagemaps) work_->learn_page_sizes();
   return all;
+}
+
+// Those that tell none ask their parents.
+void CheckpointReader::Work::learn_page_sizes() {
+  for (SetCheckpoint& one : finished)
+    if (Met* const set = met.find(one.id)) set->page_size = learn_page_size(one.checkpoint, set->pages);
+  const std::vector<Met*> parents = met.parents();
+  std::map<const Met*, const Met*> above;
+  for (std::size_t i = 0; i < parents.size(); ++i) above.emplace(met.all()[i].get(), parents[i]);
+  for (SetCheckpoint& one : finished) {
+    const Met* set = met.find(one.id);
+    if (!set || set->page_size != 0 || one.checkpoint.pages_only().empty()) continue;
+    if (!set->directory.empty()) {
+      one.checkpoint.learn_page_size(page_size_above(set->directory));
+      continue;
+    }
+    while (set && set->page_size == 0) set = above.at(set);
+    if (set) one.checkpoint.learn_page_size(set->page_size);
+  }
+}
+
+std::uint64_t CheckpointReader::Work::page_size_above(const std::string& directory) {
+  Error error;
+  std::uint64_t page_size = 0;
+  for (auto set = ImageSet::open_input(directory, error); set && page_size == 0;) {
+    auto parent = set->parent(error);
+    set = std::move(parent);
+    if (!set) break;
+    CheckpointReader reader{Needs{.pagemaps = true}};
+    (void)set->read(reader);
+    for (const auto& one : reader.work_->sets.all()) {
+      one->checkpoint.finish(one->place, false);
+      if (const Met* const read = reader.work_->met.find(one->id))
+        page_size = learn_page_size(one->checkpoint, read->pages);
+    }
+  }
+  return page_size;
 }
 
 std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all) {

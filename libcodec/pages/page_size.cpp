@@ -1,6 +1,8 @@
 #include "pages/page_size.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 #include "critpipe/pages_writer.hpp"
 #include "pages/page_blocks.hpp"
@@ -9,38 +11,44 @@ namespace critpipe {
 
 namespace {
 
-// Does the first block that is not zeros decode to pages of that size? Without one, the size of the file says it.
-bool decodes_with(const PageLayout& layout, std::uint64_t page_size, StoredSize size, const PagesImage& stored) {
-  Error error;
-  const auto placed = layout.place(page_size, error);
-  if (!placed) return false;
-  for (std::uint64_t page = 0; page < placed->nr_pages();) {
-    const StoredPages::Block block = placed->block_of(page);
+// Does the first block that is not zeros decode to pages of that size? Nothing: there is none, or it cannot be read.
+std::optional<bool> decodes_with(const StoredPages& placed, const PagesImage& stored) {
+  for (std::uint64_t page = 0; page < placed.nr_pages();) {
+    const StoredPages::Block block = placed.block_of(page);
     page = block.page + block.nr_pages;
     if (block.is_plain || block.size == 0) continue;
-    std::vector<std::byte> bytes(block.size), content(bytes_of_pages(block.nr_pages, page_size));
-    return !stored.read_content(block.offset, bytes) && unpack_block(bytes, content) == Reason::none;
+    std::vector<std::byte> bytes(block.size), content(bytes_of_pages(block.nr_pages, placed.page_size()));
+    if (stored.read_content(block.offset, bytes)) break;
+    return unpack_block(bytes, content) == Reason::none;
   }
-  return placed->size_bytes() == size.bytes;
+  return std::nullopt;
 }
 
 }  // namespace
 
-void PageSizeByImages::add(const Pagemap& pagemap, StoredSize size, const PagesImage* stored) {
-  if (!pagemap.is_complete || pagemap.nr_present == 0 || (pagemap.layout && !stored)) return;
+void PageSizeByImages::add(const Pagemap& pagemap, const PagesImage& stored) {
+  if (!pagemap.is_complete || pagemap.nr_present == 0) return;
+  const std::uint64_t bytes = stored.stored().bytes;
   std::array<bool, sizes.size()> fits{};
-  for (std::size_t i = 0; i < sizes.size(); ++i)
-    fits[i] = pagemap.address_bits % sizes[i] == 0 &&
-              (pagemap.layout ? decodes_with(*pagemap.layout, sizes[i], size, *stored)
-                              : StoredSize::of(pagemap.nr_present, sizes[i]).bytes == size.bytes);
+  bool is_tried = !pagemap.layout;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    Error error;
+    const auto placed = pagemap.layout ? pagemap.layout->place(sizes[i], error) : nullptr;
+    if (error || pagemap.address_bits % sizes[i] != 0) continue;
+    const auto decodes = placed ? decodes_with(*placed, stored) : std::nullopt;
+    is_tried = is_tried || decodes;
+    fits[i] =
+        decodes.value_or((placed ? placed->size_bytes() : StoredSize::of(pagemap.nr_present, sizes[i]).bytes) == bytes);
+  }
   if (std::ranges::none_of(fits, std::identity{})) return;
-  is_told_ = true;
+  is_told_ = is_told_ || is_tried;
   for (std::size_t i = 0; i < sizes.size(); ++i) fits_[i] = fits_[i] && fits[i];
 }
 
 std::uint64_t PageSizeByImages::size() const {
   const auto found = std::ranges::find(fits_, true);
-  return is_told_ && found != fits_.end() ? sizes[static_cast<std::size_t>(found - fits_.begin())] : 0;
+  const bool is_told = is_told_ ? found != fits_.end() : std::ranges::count(fits_, true) == 1;
+  return is_told ? sizes[static_cast<std::size_t>(found - fits_.begin())] : 0;
 }
 
 bool Pagemap::fits_larger_pages(StoredSize size, std::uint64_t page_size) const {

@@ -11,9 +11,10 @@ namespace critpipe {
 // the machines of CRIU, each pagemap leaves those that it fits to.
 class PageSizeByImages {
  public:
-  // `stored`: the image opened without blocks, by which blocks are tried; null: it cannot be read. A pagemap that is
-  // not whole, or fits to no size, tells nothing.
-  void add(const Pagemap& pagemap, StoredSize size, const PagesImage* stored = nullptr);
+  // `stored`: the image, opened without blocks; its size may be Member::unknown. The first block is tried if it can be
+  // read; else the size of the image tells only what is left of all sizes alone. A pagemap that is not whole, or fits
+  // to no size, tells nothing.
+  void add(const Pagemap& pagemap, const PagesImage& stored);
   std::uint64_t size() const;  // in bytes; 0: it cannot be told
 
  private:

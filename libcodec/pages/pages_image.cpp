@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "critpipe/pages_writer.hpp"
+#include "critpipe/source.hpp"
 #include "pages/held_pages.hpp"
 #include "pages/page_blocks.hpp"
 #include "pages/page_content.hpp"
@@ -114,7 +115,8 @@ PagesImage::PagesImage(Part part, std::string place, std::uint64_t page_size, st
       page_size_{page_size},
       blocks_{std::move(blocks)},
       number_{blocks_ ? next_number() : 0} {
-  if (part_.held) part_.size = part_.held->size();
+  if (!part_.held) return;
+  part_.size = part_.size == Member::unknown ? part_.held->size() : std::max(part_.size, part_.held->size());
 }
 
 std::uint64_t PagesImage::nr_pages() const {
@@ -170,7 +172,6 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
       continue;
     }
     const bool directly = skip == 0 && size == length;
-    if (directly || number == 0 || last.image != number || last.page != block.page) {
     if (directly && block.size == length) {  // as it is
       const std::size_t got = read(into.subspan(done, size), block.offset, error);
       if (error || got < size) return error;
@@ -178,6 +179,7 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
       continue;
     }
     LastBlock& last = last_block;
+    if (directly || number == 0 || last.image != number || last.page != block.page) {
       if (last.stored.size() < block.size) last.stored.resize(block.size);
       const std::span<std::byte> stored{last.stored.data(), block.size};
       const std::size_t got = stored.empty() ? 0 : read(stored, block.offset, error);
@@ -226,7 +228,7 @@ Error PagesImage::read_some(std::uint64_t position, std::span<std::byte> into, s
   const ReadStored read = [this](std::span<std::byte> stored, std::uint64_t offset, Error& error) {
     if (part_.held) return part_.held->read(stored, offset, error);
     if (is_whole_) return part_.file->pread(stored, offset, error);
-    if (offset >= part_.size) return std::size_t{0};
+    if (offset >= part_.size || !part_.file) return std::size_t{0};
     return part_.file->pread(stored.first(std::min(stored.size(), part_.size - offset)), part_.begin + offset, error);
   };
   Error error = critpipe::read_content(blocks_.get(), number_, position, into, read, done);
@@ -309,11 +311,13 @@ void PagesSink::stored_as(std::shared_ptr<const StoredPages> blocks) {
 
 Step PagesSink::raw(Bytes block) {
   stored_bytes_ += block.size();
+  if (was_refused_) return Step::go;
   if (!blocks_) return content(block);
   const Step step = blocks_->feed(block, [this](Bytes bytes) { return content(bytes); });
   if (!blocks_->error()) return step;
-  if (!std::exchange(was_refused_, true)) refused(blocks_->error());
-  return Step::stop;
+  was_refused_ = true;
+  refused(blocks_->error());
+  return Step::go;  // other images follow
 }
 
 Step PagesSink::content(Bytes block) {
@@ -339,6 +343,7 @@ Step PagesSink::content(Bytes block) {
 
 Step PagesSink::end() {
   if (blocks_ && raw({}) == Step::stop) return Step::stop;  // an image of nothing but zeros
+  if (was_refused_) return Step::go;
   const std::uint64_t size = content_position(next_, smallest_page, carry_.size());
   if (cut_page() == Step::stop) return Step::stop;
   return done(size);

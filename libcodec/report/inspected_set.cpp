@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/path_names.hpp"
-#include "memory/page_size_of_parents.hpp"
 #include "model/collect.hpp"
 #include "source/nested_place.hpp"
 
@@ -25,6 +24,7 @@ bool is_of_container_image(const Member& member) {
 
 void InspectedSet::note(const Member& member) {
   has_images |= member.is_image && !is_aside(member.name);
+  has_tasks |= member.is_image && is_of_tasks(member.name);
   const auto memory = member.is_image ? memory_of_name(member.name) : std::nullopt;
   nr_pagemaps += memory && !memory->shmem;
 }
@@ -65,13 +65,6 @@ std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task) {
   return task.memory.page_size ? task.memory.page_size : checkpoint.page_size();
 }
 
-std::uint64_t nr_present_pages(const Task& task) {
-  std::uint64_t nr_pages = 0;
-  for (const PageRun& run : task.pagemap)
-    if (run.is_present()) nr_pages += run.nr_pages;
-  return nr_pages;
-}
-
 // The checkpoint has read them.
 const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   if (memory.shmem) return nullptr;
@@ -84,24 +77,21 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   return &pagemap_;
 }
 
-void InspectedSet::add_pages(PageSizeByImages& sizes) {
+std::unique_ptr<const PagesImage> InspectedSet::stored_image(std::uint64_t pages_id) {
+  if (!directory.empty()) return PageStore::stored_image(pages_id);
+  const auto bytes = pages_.find(pages_id);
+  if (bytes == pages_.end()) return nullptr;
+  const auto part = images.find(pages_id);
+  PagesImage::Part stored = part == images.end() ? PagesImage::Part{} : part->second;
+  stored.size = bytes->second;
+  return std::make_unique<PagesImage>(std::move(stored), place, smallest_page);
+}
+
+std::vector<MemoryId> InspectedSet::memories() const {
   std::vector<MemoryId> memories;
-  for (const Task& task : checkpoint->tasks()) {
-    const auto bytes = pages_.find(task.pages_id);
-    memories.push_back({.shmem = false, .id = task.pid});
-    const Pagemap* const own = pagemap(memories.back());
-    if (!own || bytes == pages_.end() || bytes->second == Member::unknown) continue;
-    const auto part = images.find(task.pages_id);
-    std::optional<PagesImage> stored;
-    if (part != images.end() && part->second.is_there()) stored.emplace(part->second, place, smallest_page);
-    Error error;
-    InputFile file;
-    if (PageDirectory* const files = own->layout ? page_directory() : nullptr)
-      file = files->open(pages_name(task.pages_id), error);
-    if (file.is_open()) stored.emplace(std::move(file), smallest_page);
-    sizes.add(*own, {bytes->second}, stored ? &*stored : nullptr);
-  }
-  add_parents(*this, memories, sizes);
+  for (const Task& task : checkpoint->tasks())
+    if (task.has_pagemap) memories.push_back({.shmem = false, .id = task.pid});
+  return memories;
 }
 
 PageDirectory* InspectedSet::page_directory() {

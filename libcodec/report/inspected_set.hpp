@@ -25,8 +25,9 @@ class InspectedSet final : public PageStore {
  public:
   SetId id;
   std::string place;
-  std::size_t source = 0;                       // 0: the input; 1 and more: one of the parents that were given
-  bool has_images = false;                      // beside statistics
+  std::size_t source = 0;   // 0: the input; 1 and more: one of the parents that were given
+  bool has_images = false;  // beside statistics
+  bool has_tasks = false;
   std::size_t nr_pagemaps = 0;                  // of processes
   std::shared_ptr<const InputFile> input = {};  // for images that are read by position; null: there are none
   InspectedSizes sizes = {};
@@ -37,17 +38,18 @@ class InspectedSet final : public PageStore {
   const Checkpoint* checkpoint = nullptr;                              // once it is finished
 
   // Which pages images there are, and their bytes, or Member::unknown.
-  void note_pages(std::uint64_t pages_id, std::uint64_t bytes) { pages_.try_emplace(pages_id, bytes); }
+  void note_pages(std::uint64_t pages_id, std::uint64_t bytes) { pages_[pages_id] = bytes; }
   const std::map<std::uint64_t, std::uint64_t>& pages() const { return pages_; }
   // What members say by being there.
   void note(const Member& member);
   // Adds bytes of a member to the sizes.
   void count(const Member& member, std::uint64_t size);
   InspectedSizes all_sizes() const;  // when all members came
-  void add_pages(PageSizeByImages& sizes);
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint ? checkpoint->dump_uptime() : std::nullopt; }
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
+  std::vector<MemoryId> memories() const;  // of tasks with a pagemap
   // Reads what was kept, here or in a parent; holes of anonymous memory are zeros. False: nothing of it is stored, or
   // some of the bytes are not there, or not in reach.
   bool read(const Task& task, TextPlace place, std::string& bytes);
@@ -70,6 +72,5 @@ void add_files(InspectedSizes& sizes, const InspectedSizes& others);
 
 // The page size of a process, or else that of the checkpoint.
 std::uint64_t page_size_of(const Checkpoint& checkpoint, const Task& task);
-std::uint64_t nr_present_pages(const Task& task);  // in its pages image
 
 }  // namespace critpipe

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/path_names.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "model/model.hpp"
 #include "pages/held_pages.hpp"
 #include "report/files_above.hpp"
@@ -38,6 +39,7 @@ struct InspectionReader::Work final : Receiver {
     std::string text = {};
     std::size_t most = 0;        // bytes of the text
     HeldPages* pages = nullptr;  // null: nothing of them is kept
+    std::uint64_t bytes = 0;     // of pages that have come
   };
 
   // The inputs, or a parent that was given.
@@ -58,6 +60,7 @@ struct InspectionReader::Work final : Receiver {
   void add_text(const SetId& id, const std::string& place, std::string_view name, std::string_view text);
   void look_above(const SetId& id, const std::string& directory);
   void join_sets();
+  void learn_page_sizes(std::span<SetCheckpoint> found);
   void join_given_parents(std::span<const Inspection> all);
   InspectedSet* parent_in(std::size_t source);
   std::vector<Inspection> finish();
@@ -133,18 +136,19 @@ bool InspectionReader::Work::want_texts(const Member& member, std::uint64_t page
 
 HeldPages* InspectionReader::Work::capture(const Member& member, std::uint64_t pages_id) {
   InspectedSet& set = set_of(member);
-  if (!set.directory.empty() || options.overview || !member.in_set) return nullptr;
+  if (!set.directory.empty() || !member.in_set) return nullptr;
   PagesImage::Part& part = set.images[pages_id] = {};
-  if (member.at != Member::unknown) {
+  if (member.at != Member::unknown && set.input) {
     const std::uint64_t begin = options.source.stdin_offset;
     part = {.file = set.input, .begin = member.at, .size = member.size};
     if (sources[nr_read].inputs.front() == "-" && begin != Member::unknown) part.begin += begin;
     return nullptr;
   }
   auto held = std::make_shared<HeldPages>(room_for_texts);
-  if (!want_texts(member, pages_id, *held)) {
+  if (options.overview || !want_texts(member, pages_id, *held)) {
     held = std::make_shared<HeldPages>(room_for_tails);
-    held->want_end(kept_tail_bytes);
+    if (!options.overview) held->want_end(kept_tail_bytes);
+    if (!set.has_tasks && set.images.size() == 1) held->want_begin(PagesToTry::room_of_set);
   }
   part.held = held;
   return held.get();
@@ -191,6 +195,7 @@ Step InspectionReader::Work::bytes(const Member& member, Bytes bytes) {
   if (member.size == Member::unknown) set_of(member).count(member, bytes.size());
   if (now.use == Open::Use::image) return checkpoints.bytes(member, bytes);
   if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes);
+  now.bytes += bytes.size();
   if (now.use == Open::Use::text) {
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     now.text += text.substr(0, now.most - std::min(now.most, now.text.size()));
@@ -203,7 +208,9 @@ bool InspectionReader::Work::has_enough(const Member& member) {
   switch (now.use) {
     case Open::Use::image: return checkpoints.has_enough(member);
     case Open::Use::text: return now.text.size() >= now.most;
-    case Open::Use::pages: return !now.pages || now.pages->has_enough();
+    case Open::Use::pages:
+      if (member.size == Member::unknown && !set_of(member).has_tasks) return false;
+      return !now.pages || now.pages->has_enough();
     case Open::Use::size: break;
   }
   return member.size != Member::unknown;
@@ -227,6 +234,8 @@ Step InspectionReader::Work::end(const Member& member) {
   const Open now = std::move(found->second);
   open.erase(found);
   if (now.use == Open::Use::image) return checkpoints.end(member);
+  if (now.use == Open::Use::pages && member.size == Member::unknown && !set_of(member).has_tasks)
+    set_of(member).note_pages(*pages_id_of_name(member.name), now.bytes);
   if (now.use != Open::Use::text) return Step::go;
   if (now.text.size() == max_container_file_bytes) {
     Error error{Reason::limit_size, member.place};
@@ -285,11 +294,16 @@ void InspectionReader::Work::join_given_parents(std::span<const Inspection> all)
     below->give_parent(*parent);
     below = parent;
   }
-  std::vector<MemoryId> memories;
-  for (const Task& task : first->checkpoint->tasks())
-    if (task.has_pagemap) memories.push_back({.shmem = false, .id = task.pid});
-  check_parents(*first, memories, first->checkpoint->page_size(), options.parents,
+  check_parents(*first, first->memories(), first->checkpoint->page_size(), options.parents,
                 [this](const Error& error) { errors.push_back(error); });
+}
+
+// Of sets that have their parents in the input.
+void InspectionReader::Work::learn_page_sizes(std::span<SetCheckpoint> found) {
+  for (SetCheckpoint& one : found)
+    if (InspectedSet* const set = sets.find(one.id)) set->checkpoint = &one.checkpoint;
+  for (SetCheckpoint& one : found)
+    if (InspectedSet* const set = sets.find(one.id)) learn_page_size(one.checkpoint, *set, set->memories());
 }
 
 Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
@@ -299,7 +313,6 @@ Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
   inspection.id = found.id;
   inspection.checkpoint = std::make_shared<Checkpoint>(std::move(found.checkpoint));
   set.checkpoint = inspection.checkpoint.get();
-  learn_page_size(*inspection.checkpoint, [&set](PageSizeByImages& sizes) { set.add_pages(sizes); });
   inspection.is_directory = !set.directory.empty();
   if (inspection.is_directory) look_above(found.id, set.directory);
   inspection.container = containers.of(found.id);
@@ -383,6 +396,7 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(inputs.front());
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_sets();
+  learn_page_sizes(found);
   const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
   std::vector<Inspection> shown, parents;
   for (SetCheckpoint& each : found) {

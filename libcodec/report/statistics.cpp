@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "base/kept_errors.hpp"
+#include "memory/join_parents.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "model/auxiliary_vector.hpp"
 #include "model/message_reader.hpp"
 #include "model/page_size_of_set.hpp"
@@ -87,12 +89,13 @@ namespace {
 
 // What tells the page size of a set: an auxiliary vector, or else the architecture in one core image; or else, without
 // tasks, the pages images of its pagemaps.
-struct PageSizeOfSet {
+struct PageSizeOfSet final : PageStore {
   SetId id = {};
   std::string place = {};
   std::optional<std::uint64_t> known = {};
   Checkpoint checkpoint{Needs{.pagemaps = true}};
-  UnreadPages pages = {};
+  PagesToTry pages = {};
+  std::string directory = {};
   bool has_core = false;
   bool needs(const Kind& kind) const {
     if (kind.name == "MM") return !known;
@@ -100,6 +103,28 @@ struct PageSizeOfSet {
   }
   bool has_tasks() const { return checkpoint.kind() == SetKind::checkpoint; }
   static bool is_of_pages(const Kind& kind) { return kind.name == "PAGEMAP" || kind.name == "PAGES"; }
+
+  const Pagemap* pagemap(MemoryId memory) override {
+    const Task* const task = memory.shmem ? nullptr : checkpoint.find_task(static_cast<std::uint32_t>(memory.id));
+    return task && task->has_pagemap ? &(last_ = pagemap_of(checkpoint, *task)) : nullptr;
+  }
+  PageDirectory* page_directory() override {
+    if (!opened_ && !directory.empty())
+      opened_ = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::ErrorsOf::parents);
+    return opened_.get();
+  }
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
+    return pages.stored_image(pages_id);
+  }
+  void learn() {
+    std::vector<MemoryId> memories;
+    for (const Task& task : checkpoint.tasks()) memories.push_back({.shmem = false, .id = task.pid});
+    learn_page_size(checkpoint, *this, memories);
+  }
+
+ private:
+  Pagemap last_ = {};
+  std::unique_ptr<PageDirectory> opened_;
 };
 
 }  // namespace
@@ -108,6 +133,7 @@ struct StatisticsReader::Work {
   std::uint64_t default_page_size;
   // Of this input.
   SetsOf<PageSizeOfSet> sets = {};
+  std::uint64_t room_for_begins = PagesToTry::most_room;
   std::size_t first = 0;  // in statistics
   bool has_failed = false;
   bool is_of_sets = false;
@@ -181,8 +207,9 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   PageSizeOfSet& set = work_->sets.of(member);
   if (!set.needs(*kind)) return nullptr;
   set.checkpoint.note(member.name);
+  set.directory = member.directory;
   if (kind->name == "MM") return std::make_unique<PageSizeSink>(set.known);
-  if (kind->name == "PAGES") return set.pages.sink_for(member);
+  if (kind->name == "PAGES") return set.pages.sink_for(member, work_->room_for_begins);
   set.has_core |= kind->name == "CORE";
   return set.checkpoint.sink_for(member.name);
 }
@@ -217,11 +244,11 @@ void StatisticsReader::finish(std::string_view input) {
     for (const auto& set : work_->sets.all())
       if (set->has_tasks() && !has_some(set->id)) report({Reason::no_statistics, set->id.text()});
   work_->has_failed = false;
-  for (const auto& set : work_->sets.all()) {
-    if (set->has_tasks()) continue;
-    set->checkpoint.finish(set->place, false);
-    set->pages.learn_page_size(set->checkpoint);
-  }
+  for (const auto& set : work_->sets.all())
+    if (!set->has_tasks()) set->checkpoint.finish(set->place, false);
+  (void)join_parents(work_->sets, {});
+  for (const auto& set : work_->sets.all())
+    if (!set->has_tasks()) set->learn();
   const std::uint64_t unknown = work_->default_page_size;
   for (; first < all.size(); ++first) {
     const PageSizeOfSet* const set = work_->sets.find(all[first].set);

@@ -25,6 +25,16 @@ bool SearchedSet::tells(MemoryId memory) {
   return tells_shared_;
 }
 
+void SearchedSet::learn_page_size(std::uint64_t pages_id) {
+  PageSizeByImages sizes;
+  for (const std::uint64_t id : {last_pages_id.value_or(pages_id), pages_id})
+    for (const Pagemap& of : pagemaps.index().of(id))
+      if (const auto stored = stored_image(id)) sizes.add(of, *stored);
+  last_pages_id = pages_id;
+  is_page_size_told = sizes.size() != 0;
+  checkpoint.learn_page_size(sizes.size());
+}
+
 bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
   return std::ranges::any_of(pagemap.runs, [](const PageRun& run) { return run.is_parent() && run.nr_pages > 0; });
 }
@@ -32,6 +42,8 @@ bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
 bool SearchPass::knows(SearchedSet& set, const Pagemap& pagemap) const {
   if (is_second) return !set.is_joined(pagemap);
   if (set.may_be_parent() || (is_rereadable && SearchedSet::has_pages_in_parent(pagemap))) return false;
+  // Where plain pages are in the image does not depend on their size: matches can wait for that.
+  if (set.may_learn_page_size(work.options) && (is_rereadable || !pagemap.layout)) return false;
   return set.whole_pagemaps.contains(pagemap.memory) && set.tells(pagemap.memory);
 }
 
@@ -87,6 +99,7 @@ Step ImageSearch::Lane::feed(std::uint64_t at, Bytes bytes) {
 ImageSearch::ImageSearch(SearchPass& pass, SearchedSet& set, std::uint64_t pages_id)
     : pass_{pass}, set_{set}, pages_{set.pages[pages_id]} {
   Error error;
+  pages_.page_size = set.page_size(pass.work.options);
   pages_.blocks = set.blocks_of(pages_id, pass.work.options, error);
   if (error) return;  // which is reported at the end
   stored_as(pages_.blocks);
@@ -101,7 +114,8 @@ ImageSearch::ImageSearch(SearchPass& pass, SearchedSet& set, std::uint64_t pages
     if (!set.pagemaps.index().has_any(pages_id)) add_unplaced();
     return;
   }
-  pages_.again = pass.defers(set, pages_id);
+  const bool may_be_larger = pages_.blocks && set.may_learn_page_size(pass.work.options);
+  pages_.again = pass.defers(set, pages_id) || (pass.is_rereadable && may_be_larger);
   if (!pages_.again) add_unplaced();
 }
 
@@ -184,7 +198,8 @@ void ImageSearch::fail(const Error&) {
 void ImageSearch::refused(const Error& error) {
   Error placed = error;
   placed.image = pages_.place;
-  if (!pages_.is_damaged) pass_.work.on_error(placed);
+  if (!pages_.is_damaged && !pass_.is_second && set_.may_learn_page_size(pass_.work.options)) pages_.refused = placed;
+  else if (!pages_.is_damaged) pass_.work.on_error(placed);
   fail(error);
 }
 

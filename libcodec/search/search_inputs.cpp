@@ -6,7 +6,7 @@
 
 #include "critpipe/checkpoint.hpp"
 #include "memory/join_parents.hpp"
-#include "model/page_size_of_set.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "search/searched_set.hpp"
 #include "source/cut_inputs.hpp"
 
@@ -33,6 +33,12 @@ class EndRecorder final : public Stage {
   SearchedSet& set_;
   std::string name_;
 };
+
+Error other_page_size(const SearchedPages& pages, std::uint64_t page_size) {
+  return named_error(Reason::no_bytes, pages.place,
+                     "came before what tells that pages have " + std::to_string(page_size) +
+                         " bytes: give --page-size, or the file itself, not a pipe");
+}
 
 class InputSearch final : public Decoding {
  public:
@@ -75,6 +81,7 @@ class InputSearch final : public Decoding {
   SetsOf<SearchedSet> sets_;
   CutInputs cut_;
   bool has_joined_ = false;
+  std::uint64_t room_for_begins_ = PagesToTry::most_room;
   std::set<std::pair<Reason, std::string>> known_;  // errors of the first pass, and their images
   const Checkpoint needed_{needs_of_memory()};      // empty: tells which images the others take
 };
@@ -118,7 +125,13 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
     if (pass_.is_second && !std::exchange(pages.again, false)) return nullptr;
     pages.place = member.place;
     set.checkpoint.note(file);
-    return std::make_unique<ImageSearch>(pass_, set, *pages_id);
+    const bool is_tried = !pass_.is_second && set.may_learn_page_size(work_.options);
+    if (is_tried) {
+      set.pages_to_try.note(member, room_for_begins_);
+      set.learn_page_size(*pages_id);
+    }
+    auto search = std::make_unique<ImageSearch>(pass_, set, *pages_id);
+    return is_tried ? set.pages_to_try.sink_for(member, room_for_begins_, std::move(search)) : std::move(search);
   }
   if (pass_.is_second) return nullptr;
   if (const Error error = fault_of_pages(member)) report(error);
@@ -159,7 +172,10 @@ void InputSearch::check_size(const SearchedSet& set, const SearchedPages& pages,
 bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, SearchedPages& pages) {
   Error late =
       set.pagemaps.index().came_before(pagemap.pages_id, set.page_size(work_.options), pages.blocks.get(), pages.place);
+  const Error refused = std::exchange(pages.refused, {});
+  if (!late && refused) work_.on_error(refused);
   if (!late) return true;
+  pages.is_damaged = pages.is_damaged && !refused;
   pages.waiting.reset();
   pages.again = late.reason == Reason::limit_late_pagemap && pass_.is_rereadable;
   if (pages.again) return false;
@@ -212,6 +228,8 @@ Step InputSearch::finish(SearchedSet& set, MemoryOwners& owners, Pagemap& pagema
   }
   check_size(set, pages->second, pagemap, std::ranges::max_element(extents, {}, &PlacedBytes::end)->end());
   if (!is_decoded(set, pagemap, pages->second)) return Step::go;
+  if (pages->second.searched.contains(memory) && pages->second.page_size != page_size)
+    work_.on_error(other_page_size(pages->second, page_size));
   if (pages->second.again || pages->second.searched.contains(memory)) return Step::go;
   const bool is_cut = pages->second.waiting && pages->second.waiting->any_is_cut(extents);
   if (pass_.is_rereadable && (!pages->second.waiting || is_cut || set.pagemaps.index().has_several(pagemap.pages_id))) {
@@ -256,13 +274,11 @@ Step InputSearch::finish(SearchedSet& set) {
     for (auto& [pages_id, pages] : set.pages) pages.waiting.reset();
     return Step::go;
   }
-  if (work_.options.page_size == 0)
-    learn_page_size(set.checkpoint, [&set](PageSizeByImages& images) {
-      for (const Pagemap& pagemap : set.pagemaps.all()) {
-        const auto pages = set.pages.find(pagemap.pages_id);
-        if (pages != set.pages.end() && !pages->second.is_damaged) images.add(pagemap, {pages->second.seen_bytes});
-      }
-    });
+  if (work_.options.page_size == 0) {
+    std::vector<MemoryId> ids;
+    for (const Pagemap& pagemap : set.pagemaps.all()) ids.push_back(pagemap.memory);
+    learn_page_size(set.checkpoint, set, ids);
+  }
   if (set.may_be_parent()) meet(set);
   set.sharers = std::make_shared<SharedOwners>();
   MemoryOwners owners{set.id, set.checkpoint, work_.options, set.sharers};

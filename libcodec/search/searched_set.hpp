@@ -6,6 +6,7 @@
 #include <set>
 
 #include "critpipe/checkpoint.hpp"
+#include "model/page_size_of_set.hpp"
 #include "pages/pagemaps.hpp"
 #include "search/memory_search_work.hpp"
 #include "search/waiting_matches.hpp"
@@ -18,7 +19,9 @@ struct SearchedPages {
   std::uint64_t seen_bytes = 0;                    // as they are stored
   std::shared_ptr<const StoredPages> blocks = {};  // that it was taken to have; null: none
   bool is_damaged = false;                         // which was reported
+  Error refused = {};                              // a block, as long as the page size may be another one
   std::set<MemoryId> searched;                     // as it came
+  std::uint64_t page_size = 0;                     // that it was taken to have then
   std::unique_ptr<WaitingMatches> waiting;
   bool again = false;  // to be searched in the second pass
 };
@@ -35,8 +38,20 @@ struct SearchedSet final : PageStore {
   Pagemaps pagemaps;
   std::shared_ptr<SharedOwners> sharers = std::make_shared<SharedOwners>();
   std::map<std::uint64_t, SearchedPages> pages;
+  PagesToTry pages_to_try;
+  bool is_page_size_told = false;              // before all images came
+  std::optional<std::uint64_t> last_pages_id;  // that came
 
   const Pagemap* pagemap(MemoryId memory) override;
+  std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
+    return pages_to_try.stored_image(pages_id);
+  }
+  // May pages turn out to be larger than is known by now?
+  bool may_learn_page_size(const MemorySearchOptions& options) const {
+    return options.page_size == 0 && !is_page_size_told && checkpoint.kind() != SetKind::checkpoint;
+  }
+  // What this pages image, which comes, and the one before it tell of that.
+  void learn_page_size(std::uint64_t pages_id);
   std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
   // How the pages image is stored, as far as is known by now; null: plain, or the list of its blocks is wrong.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,

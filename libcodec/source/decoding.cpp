@@ -151,6 +151,9 @@ void Decoding::fail(const Member* member, const Error& error) {
   report(placed);
 }
 
-bool Decoding::has_enough(const Member& member) { return !open_->find(member); }
+bool Decoding::has_enough(const Member& member) {
+  const OpenImage* const open = open_->find(member);
+  return !open || open->sink->has_enough();
+}
 
 }  // namespace critpipe

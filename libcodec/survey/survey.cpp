@@ -110,11 +110,12 @@ class StreamedPages final : public PagesSink {
     return Step::go;
   }
   void fail(const Error&) override { image_.complete = false; }
+  // Said when all came: perhaps pages are larger, or the image is read again.
   void refused(const Error& error) override {
     image_.complete = false;
     Error placed = error;
     placed.image = image_.place;
-    work_.report(placed);
+    state_.refused.push_back(std::move(placed));
   }
 
  protected:
@@ -228,7 +229,8 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     image.on_disk = member.fd >= 0;
     auto sink = std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
     if (!image.on_disk) sink->stored_as(image.blocks = work_->blocks_of(set, *pages_id));
-    return sink;
+    if (set.state().again || !work_->may_learn_page_size(set)) return sink;
+    return set.state().pages_to_try.sink_for(member, work_->room_for_begins, std::move(sink));
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
   const Kind* kind = kind_of_name(file);
@@ -246,6 +248,10 @@ void PageSurvey::report(const Error& error) {
 }
 
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
+
+bool SurveyWork::may_learn_page_size(const SurveyedSet& set) const {
+  return options.page_size == 0 && set.checkpoint->kind() != SetKind::checkpoint;
+}
 
 // As far as is known by now; null: plain, or a list of blocks that is wrong, which finish() says.
 std::shared_ptr<const StoredPages> SurveyWork::blocks_of(SurveyedSet& set, std::uint64_t pages_id) const {
@@ -284,10 +290,12 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
       image.complete = false;
       image.content_bytes = 0;
       work_->report_in(*set, std::move(late));
+      set->state().refused.clear();
     }
     if (!can || !set->state().again) continue;
     any = true;
     for (auto& [pages_id, image] : set->images) image = {};
+    set->state().refused.clear();
     set->state().sample = {};
     set->state().nr_blocks = 0;
   }
@@ -302,16 +310,19 @@ std::vector<std::unique_ptr<SurveyedSet>>& PageSurvey::read(const std::vector<st
   source.parents = true;
   source.parent_sets = linked_sets(inputs, options);
   const Step step = read_inputs(inputs, *this, source);
+  const std::set<SurveyedSet*> parents = join_parents(work_->sets, options.set);
   if (work_->options.page_size == 0)
     for (const auto& set : work_->sets.all()) work_->learn_page_size(*set);
   if (step == Step::go && (work_->options.contents || work_->options.check_blocks)) read_again(inputs, source);
-  work_->finish(options.set);
+  work_->finish(parents);
   return work_->sets.all();
 }
 
-void SurveyWork::finish(const std::optional<std::string>& chosen) {
+void SurveyWork::finish(const std::set<SurveyedSet*>& parents) {
+  for (const auto& set : sets.all())
+    for (Error& error : set->state().refused) report_in(*set, std::move(error));
   // Their memory is that of the sets which they are the parents of.
-  ancestors = sets.take_out(join_parents(sets, chosen));
+  ancestors = sets.take_out(parents);
   const std::vector<std::string> names = set_texts(ids_of(sets.all()));
   for (std::size_t i = 0; i < names.size(); ++i) sets.all()[i]->name = names[i];
   for (const auto& set : sets.all()) {
@@ -336,6 +347,10 @@ PageStore::Held SurveyedSet::held(std::uint64_t pages_id, MemoryId memory, std::
   const Pagemap* const stored_by = image == images.end() ? nullptr : pagemap(memory);
   return {place + pages_name(pages_id),
           stored_by ? stored_by->nr_pages_in({image->second.size_bytes}, with_page_size) : 0};
+}
+
+std::unique_ptr<const PagesImage> SurveyedSet::stored_image(std::uint64_t pages_id) {
+  return state_->pages_to_try.stored_image(pages_id);
 }
 
 PageDirectory* SurveyedSet::page_directory() {

@@ -2,8 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "memory/page_size_of_parents.hpp"
-#include "model/page_size_of_set.hpp"
+#include "memory/page_size_of_chain.hpp"
 #include "survey/file_scan.hpp"
 #include "survey/survey_work.hpp"
 
@@ -11,39 +10,22 @@ namespace critpipe {
 
 namespace {
 
-// A file of the set's directory, or one that the user named: that may be a link.
-const PagesImage* open_alone(SurveyedSet& set, const SurveyedPages& image, std::shared_ptr<const StoredPages> blocks,
-                             std::optional<PagesImage>& alone, Error& error) {
-  PageDirectory* const directory = set.page_directory();
-  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
-  return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
-}
-
-// Images without blocks stay open in their directory.
+// A file of the set's directory, or one that the user named: that may be a link. Images without blocks stay open in
+// their directory.
 const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::shared_ptr<const StoredPages> blocks,
                              std::optional<PagesImage>& alone, Error& error) {
   PageDirectory* const directory = set.page_directory();
   if (directory && !blocks) return directory->image(image.pages_id, smallest_page, error);
-  return open_alone(set, image, std::move(blocks), alone, error);
+  InputFile file = directory ? directory->open(pages_name(image.pages_id), error) : InputFile::at(image.place, error);
+  return error ? nullptr : &alone.emplace(std::move(file), smallest_page, std::move(blocks));
 }
 
 }  // namespace
 
 void SurveyWork::learn_page_size(SurveyedSet& set) {
-  critpipe::learn_page_size(*set.checkpoint, [&set](PageSizeByImages& images) {
-    for (const auto& [id, memory] : set.memories) {
-      const SurveyedPages* const image = set.image_of(memory);
-      if (!image || !image->complete) continue;
-      Error error;
-      std::optional<PagesImage> alone;
-      const bool is_read = memory.pagemap.layout && image->on_disk;
-      const PagesImage* const stored = is_read ? open_alone(set, *image, nullptr, alone, error) : nullptr;
-      images.add(memory.pagemap, {image->size_bytes}, stored);
-    }
-    std::vector<MemoryId> ids;
-    for (const auto& [id, memory] : set.memories) ids.push_back(id);
-    add_parents(set, ids, images);
-  });
+  std::vector<MemoryId> ids;
+  for (const auto& [id, memory] : set.memories) ids.push_back(id);
+  critpipe::learn_page_size(*set.checkpoint, set, ids, [&set](MemoryId id) { return &set.memories.at(id).pagemap; });
 }
 
 void SurveyWork::report_in(const SurveyedSet& set, Error error) {

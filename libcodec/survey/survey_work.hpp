@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "model/page_size_of_set.hpp"
 #include "pages/pagemaps.hpp"
 #include "set/sets_of.hpp"
 #include "source/cut_inputs.hpp"
@@ -16,8 +17,10 @@ struct SurveyedSet::State {
   std::unique_ptr<PageDirectory> page_directory;  // null: none yet
   std::set<std::uint64_t> left_out;               // pages images of memories that nobody wants
   PagemapIndex index;                             // of the memories
+  PagesToTry pages_to_try;
   CompressionSample sample;
   std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
+  std::vector<Error> refused;   // blocks
   bool again = false;           // its pages came before what says how they are stored
 };
 
@@ -31,9 +34,10 @@ struct SurveyWork {
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
   std::shared_ptr<const StoredPages> blocks_of(SurveyedSet& set, std::uint64_t pages_id) const;
-  void finish(const std::optional<std::string>& chosen);
+  bool may_learn_page_size(const SurveyedSet& set) const;  // as far as its members have come
+  void finish(const std::set<SurveyedSet*>& parents);      // of others in the same input
   void finish(SurveyedSet& set);
-  static void learn_page_size(SurveyedSet& set);  // when all members came
+  static void learn_page_size(SurveyedSet& set);  // when all members came, and it has its parent
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
@@ -49,6 +53,7 @@ struct SurveyWork {
   DistinctPages distinct;
   Compressors compressors;                      // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
+  std::uint64_t room_for_begins = PagesToTry::most_room;
   ContentTotals contents;
 };
 

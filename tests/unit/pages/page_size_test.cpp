@@ -16,9 +16,12 @@ Pagemap with_pages(std::uint64_t nr_pages, std::uint64_t address = 0x10000) {
           .is_complete = true};
 }
 
+// An image of which nothing can be read.
+PagesImage of_size(std::uint64_t bytes) { return {PagesImage::Part{.size = bytes}, "p", smallest_page}; }
+
 std::uint64_t size_by(std::uint64_t nr_pages, std::uint64_t bytes, std::uint64_t address = 0x10000) {
   PageSizeByImages sizes;
-  sizes.add(with_pages(nr_pages, address), {bytes});
+  sizes.add(with_pages(nr_pages, address), of_size(bytes));
   return sizes.size();
 }
 
@@ -41,11 +44,11 @@ TEST(PageSizeByImages, FitsToAddresses) {
 TEST(PageSizeByImages, AllOfASetAgree) {
   PageSizeByImages sizes;
   EXPECT_EQ(sizes.size(), 0u);
-  sizes.add(with_pages(5), {5 * 65536 - 100});
+  sizes.add(with_pages(5), of_size(5 * 65536 - 100));
   EXPECT_EQ(sizes.size(), 0u);
-  sizes.add(with_pages(2), {2 * 65536});
+  sizes.add(with_pages(2), of_size(2 * 65536));
   EXPECT_EQ(sizes.size(), 65536u);
-  sizes.add(with_pages(4), {4 * 16384});
+  sizes.add(with_pages(4), of_size(4 * 16384));
   EXPECT_EQ(sizes.size(), 0u);
 }
 
@@ -53,16 +56,29 @@ TEST(PageSizeByImages, APagemapThatIsCutTellsNothing) {
   Pagemap pagemap = with_pages(1);
   pagemap.is_complete = false;
   PageSizeByImages sizes;
-  sizes.add(pagemap, {16384});
+  sizes.add(pagemap, of_size(16384));
   EXPECT_EQ(sizes.size(), 0u);
 }
 
-TEST(PageSizeByImages, BlocksThatCannotBeReadTellNothing) {
-  Pagemap pagemap = with_pages(1);
-  pagemap.layout = std::make_shared<PageLayout>();
-  PageSizeByImages sizes;
-  sizes.add(pagemap, {4096});
-  EXPECT_EQ(sizes.size(), 0u);
+// Blocks that cannot be read leave the sizes that they and the image fit to.
+TEST(PageSizeByImages, BlocksThatCannotBeRead) {
+  const auto size_by = [](std::uint32_t stored, std::uint32_t pages_per_block, std::uint64_t nr_plain) {
+    auto layout = std::make_shared<PageLayout>();
+    layout->parts = {{.page = 0, .nr_pages = 2, .entry = 1, .pages_per_block = pages_per_block}};
+    if (nr_plain > 0) layout->parts.push_back({.page = 2, .nr_pages = nr_plain, .entry = 2, .first_block = 1});
+    layout->sizes->append(stored);
+    Pagemap pagemap = with_pages(2 + nr_plain);
+    pagemap.layout = layout;
+    PageSizeByImages sizes;
+    Error error;
+    sizes.add(pagemap, of_size(layout->place(65536, error)->size_bytes()));
+    EXPECT_FALSE(error);
+    return sizes.size();
+  };
+  EXPECT_EQ(size_by(4000, 2, 0), 0u);
+  EXPECT_EQ(size_by(24448, 2, 0), 0u);
+  EXPECT_EQ(size_by(40000, 2, 0), 65536u);
+  EXPECT_EQ(size_by(4000, 2, 3), 65536u);
 }
 
 TEST(Pagemap, KnowsAnImageThatIsTooLong) {
