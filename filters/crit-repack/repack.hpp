@@ -141,9 +141,9 @@ class Repack {
   std::map<std::string, std::string, std::less<>> paths_;  // what they are called in the output
 
   std::vector<Memory> memories_;
+  std::uint64_t block_bytes_ = options_.block_bytes;
   std::uint64_t content_bytes_ = 0;  // of all pages that are stored
   std::vector<Part> parts_;
-  std::uint64_t block_bytes_ = options_.block_bytes;
   std::size_t next_part_ = 0;
   std::uint64_t done_bytes_ = 0;  // of that part
   std::optional<Current> current_;
