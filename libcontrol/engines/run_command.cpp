@@ -50,12 +50,15 @@ CommandAnswer run_command(const std::vector<std::string>& words, const CommandOp
   const auto end = Clock::now() + std::chrono::seconds{options.seconds};
   std::string errors;
   bool is_stopped = false;
-  pollfd waiting[] = {{ends[0].fd(), POLLIN, 0}, {ends[2].fd(), POLLIN, 0}, {options.stop_fd, POLLIN, 0}};
+  pollfd waiting[] = {
+      {ends[0].fd(), POLLIN, 0}, {ends[2].fd(), POLLIN, 0}, {options.stop_fd, POLLIN, 0}, {child.pidfd(), POLLIN, 0}};
   while (waiting[0].fd >= 0 || waiting[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
     is_stopped = (options.seconds && left <= 0) || (waiting[2].fd >= 0 && waiting[2].revents);
     if (is_stopped) break;
-    if (poll(waiting, 3, options.seconds ? static_cast<int>(left) : -1) < 0 && errno != EINTR) break;
+    if (poll(waiting, 4, options.seconds ? static_cast<int>(left) : -1) < 0 && errno != EINTR) break;
+    // What it leaves running, such as the monitor of a container, may hold the pipes for ever: what is in them counts.
+    if (waiting[3].revents && !waiting[0].revents && !waiting[1].revents) break;
     if (waiting[0].revents && !take(ends[0].fd(), answer.output, most_output)) waiting[0].fd = -1;
     if (waiting[1].revents && !take(ends[2].fd(), errors, most_errors)) waiting[1].fd = -1;
   }

@@ -1,6 +1,6 @@
 # engines.bash: engines within the lab, and containers of each kind in them; read by tests/live/containers.
 #
-# ENGINE: docker docker-vfs podman-crun podman-runc runc crun containerd. KIND: counter several volumes limits terminal python
+# ENGINE: docker docker-vfs podman-crun podman-runc runc crun containerd lxc. KIND: counter several volumes limits terminal python
 # nginx server; all but the last one count in a file.
 work=/srv/containers
 podman=(podman --storage-driver vfs --root "$work/podman" --cgroup-manager cgroupfs)
@@ -118,6 +118,20 @@ bundle() {  # RUNTIME KIND
     s/("mounts": \[)/$1$ENV{MOUNTS}/; s/("resources": \{)/$1$ENV{RESOURCES}/' "$config"
 }
 
+# LXC's container, without AppArmor and terminals, which lxc-checkpoint does not take.
+lxc_config() {  # KIND
+  local root=$work/bundles/count/rootfs
+  rm -rf "$work/bundles/count"
+  mkdir -p "$work/bundles/count" /var/lib/lxc/count
+  cp -a "$work/$(image_of "$1")" "$root" && mkdir -p "$root/vol" && command_of "$1" >"$root/count.sh"
+  printf '%s\n' 'lxc.uts.name = orchard' "lxc.rootfs.path = dir:$root" 'lxc.net.0.type = empty' 'lxc.mount.auto = proc:mixed sys:ro' \
+    'lxc.tty.max = 0' 'lxc.console.path = none' 'lxc.init.cmd = /bin/sh /count.sh' >/var/lib/lxc/count/config
+  case $1 in
+  volumes) printf 'lxc.mount.entry = %s\n' "$work/volume vol none rbind 0 0" 'tmpfs data tmpfs size=1m 0 0' ;;
+  limits) printf 'lxc.cgroup.%s\n' 'memory.limit_in_bytes = 64M' 'cpu.cfs_quota_us = 50000' ;;
+  esac >>/var/lib/lxc/count/config
+}
+
 start() {  # ENGINE KIND: container count
   local options=() image network=none
   image=$(image_of "$2")
@@ -132,6 +146,7 @@ start() {  # ENGINE KIND: container count
   podman-*) "${podman[@]}" run -d --name count --hostname orchard --network "$network" --runtime "${1#podman-}" --pids-limit=-1 \
     "${options[@]}" --security-opt seccomp=unconfined "$image" sh -c "$(command_of "$2")" ;;
   runc | crun) bundle "$1" "$2" && (cd "$work/bundles/count" && "$1" run -d count </dev/null >/dev/null 2>&1) ;;
+  lxc) lxc_config "$2" && lxc-start -n count -d ;;
   containerd)
     case $2 in
     volumes) options=(--mount "type=bind,src=$work/volume,dst=/vol,options=rbind:rw" --mount type=tmpfs,src=tmpfs,dst=/data) ;;
@@ -153,6 +168,7 @@ remove() {  # ENGINE
   docker*) docker rm -f count other ;;
   podman-*) "${podman[@]}" rm -f -t 0 count other ;;
   runc | crun) "$1" delete -f count ;;
+  lxc) timeout 10 lxc-stop -k -n count; rm -rf /var/lib/lxc/count ;;
   containerd) "${ctr[@]}" tasks kill -s KILL count; sleep 0.3; "${ctr[@]}" tasks rm -f count; "${ctr[@]}" containers rm count ;;
   esac >/dev/null 2>&1
   rm -rf "$work/dumps"
@@ -201,6 +217,7 @@ own_answer() {  # ENGINE KIND
   docker*) docker inspect -f '{{.Id}} {{.State.Pid}} {{.State.Status}} {{.Config.Image}} {{.HostConfig.Runtime}}' count ;;
   podman-*) "${podman[@]}" inspect -f '{{.Id}} {{.State.Pid}} {{.State.Status}} {{.ImageName}} {{.OCIRuntime}}' count ;;
   runc | crun) "$1" state count | tr -d '\n' | sed -E "s/.*\"pid\": *([0-9]+).*\"status\": *\"([a-z]+)\".*/count \1 \2  $1/" ;;
+  lxc) echo "count $(lxc-info -n count -pH) $(lxc-info -n count -sH | tr A-Z a-z)  lxc" ;;
   containerd) "${ctr[@]}" tasks ls | awk -v image="docker.io/library/$(image_of "$2"):latest" \
     '$1 == "count" {print $1, $2, tolower($3), image, "io.containerd.runc.v2"}' ;;
   esac
@@ -221,6 +238,7 @@ fails_alone() {  # ENGINE KIND [TCP]
       runc | crun)
         "$1" checkpoint --image-path "$images" --work-path "$images" count && "$1" delete -f count
         "$1" restore -d --image-path "$images" --work-path "$images" --bundle "$work/bundles/count" count </dev/null ;;
+      lxc) lxc-checkpoint -s -n count -D "$images" && lxc-checkpoint -r -n count -D "$images" </dev/null >/dev/null 2>&1 ;;
       *) false ;;
       esac
     ) || { grep -v 'no version information' <<<"$said" | tail -1 | cut -c1-120; return 0; }
