@@ -186,14 +186,12 @@ class Program {
   };
   // `called`: the program, or "crit NAME", whose help is then named.
   Program(const Filter& row, const std::string& called, std::vector<std::string> arguments, std::vector<Given> given)
-      : row_{row},
-        name_{called.substr(0, called.find(' '))},
+      : name_{called.substr(0, called.find(' '))},
         help_of_{called == name_ ? row.name : called},
         arguments_{std::move(arguments)},
         given_{std::move(given)} {}
 
  private:
-  const Filter& row_;
   std::string name_;  // as it was called
   std::string help_of_;
   std::string error_words_ = name_;
