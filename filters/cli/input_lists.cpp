@@ -226,7 +226,7 @@ std::vector<std::string> checkpoints_in(Program& program) {
   std::vector<std::string> inputs;
   for (std::string& name : program.inputs()) {
     while (name.size() > 1 && name.ends_with('/')) name.pop_back();
-    if (program.has("recursive")) inputs.push_back(std::move(name));
+    if (program.has("recursive") || program.has("set")) inputs.push_back(std::move(name));
     else std::ranges::move(checkpoints_near(program, name), std::back_inserter(inputs));
   }
   return inputs;

@@ -15,8 +15,8 @@ namespace critpipe::filters {
 // directory without a checkpoint.
 std::vector<std::string> listed_inputs(const Filter& filter, Program& program);
 
-// The program's inputs, without slashes at their ends. Where -r was not given, a directory that is no checkpoint itself
-// stands for those in it, which are archives, and directories up to four levels below.
+// The program's inputs, without slashes at their ends. Where neither -r nor --set was given, a directory that is no
+// checkpoint itself stands for those in it, which are archives, and directories up to four levels below.
 std::vector<std::string> checkpoints_in(Program& program);
 
 }  // namespace critpipe::filters
