@@ -102,16 +102,22 @@ struct RestoreJob {
 };
 
 // The directory of the only input in which the images are as CRIU wants them; none: they are in an archive, a stream.
-std::optional<Directory> images_directory(const Program& program, const std::vector<std::string>& inputs) {
+std::optional<Directory> images_directory(Program& program, const std::vector<std::string>& inputs) {
   struct stat status;
   if (inputs.size() != 1 || stat(inputs[0].c_str(), &status) != 0 || !S_ISDIR(status.st_mode) ||
       is_container_image(inputs[0]))
     return std::nullopt;
-  Error ignored;
-  Directory set{inputs[0], ignored};
-  if (const auto name = program.value("set-name"); set.is_open() && name && !name->empty())
-    set = set.below(*name, ignored);
-  if (!set.is_open() || set.has("inventory.img")) return set;
+  Error error, ignored;
+  Directory set{inputs[0], error};
+  if (const auto name = program.value("set-name"); !error && name && !name->empty()) {
+    if (!set.has(*name)) error = named_error(Reason::no_set, inputs[0], *name);
+    else set = set.below(*name, error);
+  }
+  if (error) {
+    program.report(error);
+    SignalCleanup::exit(program.exit_code());
+  }
+  if (set.has("inventory.img")) return set;
   // Images that an engine keeps below are found there.
   Directory below = set.below("checkpoint", ignored);
   return below.is_open() && below.has("inventory.img") ? std::move(below) : std::move(set);
@@ -138,6 +144,7 @@ bool trusts(RestoreJob& job, const std::vector<std::string>& inputs) {
 // Images that CRIU cannot read itself. Nothing of it has a name, so that a signal may end the program meanwhile.
 std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::string> inputs) {
   Program& program = job.program;
+  const std::string first = inputs.empty() ? "-" : inputs.front();
   auto images = std::make_unique<HeldImages>(program.value("spool").value_or(""));
   Error error = images->error();
   images->change_sockets(job.changes);
@@ -145,7 +152,15 @@ std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::
     for (const auto& [name, file] : job.open_inputs)
       if (input == name) input = path_of(file);
   if (!error) error = images->read(inputs, {.set = program.value("set-name")});
-  if (!error && !images->has("inventory.img")) error = {.reason = Reason::missing_image, .image = "inventory.img"};
+  std::vector<SetId> sets = images->sets();
+  for (SetId& set : sets)
+    for (const auto& [name, file] : job.open_inputs)
+      if (set.checkpoint == path_of(file)) set.checkpoint = name;
+  if (sets.size() > 1) error = several_sets(sets);
+  if (!error && !images->has("inventory.img")) {
+    const std::string set = program.value("set-name").value_or("");
+    error = {.reason = Reason::missing_image, .image = first + ":" + (set.empty() ? "" : set + "/") + "inventory.img"};
+  }
   for (const auto& [name, file] : job.open_inputs)
     if (error.image.starts_with(path_of(file))) error.image.replace(0, path_of(file).size(), name);
   if (error) program.report(error);

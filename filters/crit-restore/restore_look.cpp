@@ -50,7 +50,30 @@ bool is_one_image(const std::string& input) {
   return first.is_alone;
 }
 
+// What the user reads of a finding, in an object that has its rule and its severity.
+std::string text_of(const Finding& finding) {
+  const std::string line = to_string(finding);
+  const std::size_t begin = name_of(finding.severity).size() + std::string_view{": "}.size();
+  const std::size_t end = line.size() - std::string_view{" []"}.size() - finding.rule->name.size();
+  return line.substr(begin, end - begin);
+}
+
 }  // namespace
+
+Error several_sets(std::span<const SetId> sets) {
+  const auto is_elsewhere = [&](const SetId& set) { return set.checkpoint != sets.front().checkpoint; };
+  Error error{Reason::usage};
+  std::string names;
+  if (std::ranges::any_of(sets, is_elsewhere)) {
+    for (const SetId& set : sets) names += (names.empty() ? "" : ", ") + visible(set.text());
+    error.name = "several checkpoints, of which one can be restored: " + names;
+    return error;
+  }
+  for (const SetId& set : sets) names += (names.empty() ? "" : ", ") + visible(set.set.empty() ? "." : set.set);
+  error.image = sets.front().checkpoint;
+  error.name = "several sets of images, of which --set-name takes one: " + names;
+  return error;
+}
 
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options,
                              const std::vector<SocketChange>& changes) {
@@ -67,12 +90,18 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
     (void)read_input(input, changed_model, {.set = source.set});
   }
   if (Error error = changed_model.missed()) program.report(error);
-  for (const CheckedSet& set : images.finish())
+  const std::vector<CheckedSet> checked = images.finish();
+  std::vector<SetId> sets;
+  for (const CheckedSet& set : checked) sets.push_back(set.id);
+  if (sets.size() > 1) {
+    program.report(several_sets(sets));
+    SignalCleanup::exit(program.exit_code());
+  }
+  for (const CheckedSet& set : checked)
     for (const Finding& finding : set.findings) {
       if (finding.rule->name == "unseen") continue;  // it is looked at below
-      // It begins with the severity.
-      const std::string text = to_string(finding).substr(name_of(finding.severity).size() + 2);
-      all.push_back({finding.severity, std::string{finding.rule->name}, text, std::string{finding.rule->advice}});
+      all.push_back(
+          {finding.severity, std::string{finding.rule->name}, text_of(finding), std::string{finding.rule->advice}});
     }
   for (const Error& error : images.errors()) program.report(error);
   for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))

@@ -17,9 +17,11 @@ struct Against {
 };
 
 // Reads the inputs, which can be read again; of archives and streams, the set that --set-name names. The images are
-// looked at as they will be restored, with the changes.
+// looked at as they will be restored, with the changes. Several sets end the program.
 std::vector<Against> look_at(Program& program, const std::vector<std::string>& inputs, const CriuOptions& options,
                              const std::vector<SocketChange>& changes);
+// One set is restored. Requires: there are several.
+Error several_sets(std::span<const SetId> sets);
 int print_findings(Program& program, std::span<const Against> findings);  // --check
 // Reports and notes them. False: the restore would fail.
 bool look_before(Program& program, std::span<const Against> findings);

@@ -85,6 +85,16 @@ void HeldImages::Store::free(const Extent& extent) const {
             static_cast<off_t>(extent.room));
 }
 
+void HeldImages::Store::meet(const SetId& set) {
+  if (std::ranges::find(sets, set) != sets.end()) return;
+  sets.push_back(set);
+  if (sets.size() < 2) return;
+  Error several = named_error(Reason::usage, set.checkpoint, "several sets of images, of which one is wanted: ");
+  for (const SetId& one : sets) several.name += (&one == sets.data() ? "" : ", ") + one.text();
+  if (sets.size() == 2) keep_first(several);
+  else if (error.reason == Reason::usage) error = several;
+}
+
 HeldImages::HeldImages(const std::string& spool) : store_{std::make_unique<Store>()} {
   const int fd = spool.empty() ? memfd_create("critpipe-images", MFD_CLOEXEC) : open_without_name(spool);
   store_->file = OwnedDescriptor{fd};
@@ -121,6 +131,7 @@ bool HeldImages::was_passed_on(std::string_view name) const { return store_->was
 bool HeldImages::has(std::string_view name) const { return store_->images.contains(name); }
 const std::vector<std::uint64_t>& HeldImages::bytes_read() const { return store_->bytes_read; }
 std::size_t HeldImages::nr_images() const { return store_->images.size(); }
+const std::vector<SetId>& HeldImages::sets() const { return store_->sets; }
 const Error& HeldImages::error() const { return store_->error; }
 
 std::uint64_t HeldImages::size(std::string_view name) const {
@@ -150,16 +161,17 @@ Error HeldImages::put(const std::string& name, std::string_view content) {
   return {};
 }
 
-bool HeldImages::wants(const Member&) { return !store_->error; }
+// All sets are met before they are refused, to be named.
+bool HeldImages::wants(const Member& member) {
+  store_->meet(*member.set);
+  return !store_->error;
+}
 
 Step HeldImages::begin(const Member& member) {
   Store& store = *store_;
-  if (!store.set) store.set = member.set;
   Error fault;
   // Bytes without a name, such as a stream that is cut within its first marker.
   if (!member.in_set && !kind_of_name(member.name)) fault = named_error(Reason::no_images, member.place, "input");
-  if (*store.set != *member.set)
-    fault = named_error(Reason::usage, member.place, "several checkpoints are in there: say which");
   Store::Incoming incoming{member.name};
   if (fault) {
     store.keep_first(fault);

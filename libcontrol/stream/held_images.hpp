@@ -38,6 +38,7 @@ struct HeldImages::Store {
   void keep_first(const Error& fault) {
     if (!error) error = fault;
   }
+  void meet(const SetId& set);
 
   OwnedDescriptor file;
   std::uint64_t end = 0;  // of what is reserved
@@ -45,7 +46,8 @@ struct HeldImages::Store {
   std::unordered_map<std::uint64_t, Incoming> incoming;  // by the id of its member
   std::map<std::string, OwnedDescriptor, std::less<>> passed_on;
   std::map<std::string, bool, std::less<>> was_passed_on;
-  std::shared_ptr<const SetId> set;  // of which the images are
+  // Of which the images are; nothing is kept once there is a second.
+  std::vector<SetId> sets;
   std::vector<std::uint64_t> bytes_read;
   std::vector<SocketChange> changes;
   Error error;

@@ -139,7 +139,8 @@ class HeldImages final : public Receiver {
 
   // Reads images until the inputs end, which may take time: there is no limit on their size but memory. Members of all
   // forms, files that are no images too; one set of several is picked by options.set. Several shards are several
-  // inputs. Reasons: the first error of the sources; bad_duplicate; io_write. Then there is no checkpoint to be served.
+  // inputs. Reasons: the first error of the sources; usage (several sets); bad_duplicate; io_write. Then there is no
+  // checkpoint to be served.
   [[nodiscard]] Error read(const std::vector<std::string>& inputs, SourceOptions options = {});
   // The same from open descriptors, which stay the caller's. Sockets, too.
   [[nodiscard]] Error read(const std::vector<int>& inputs, SourceOptions options = {});
@@ -150,6 +151,8 @@ class HeldImages final : public Receiver {
   // before read().
   void pass_on(const std::string& name, OwnedDescriptor file);
   bool was_passed_on(std::string_view name) const;
+
+  const std::vector<SetId>& sets() const;  // that were met: several are an error, since one can be served
 
   bool has(std::string_view name) const;
   std::uint64_t size(std::string_view name) const;  // in bytes; 0 if there is none
