@@ -18,10 +18,7 @@ class ChosenMappings::Test {
         text_{std::move(text)} {
     if (const Error error = expression_.parse(text_)) program.usage(option_ + to_string(error));
   }
-  void begin(std::uint32_t pid) {
-    const std::string name = image_name("MM", pid);
-    matcher_.emplace(expression_, Image{name, &kind_, Head::common});
-  }
+  void begin(const std::string& name) { matcher_.emplace(expression_, Image{name, &kind_, Head::common}); }
   bool fits(std::uint64_t index, Bytes entry) {
     const bool fits = matcher_->look({index, 0, kind_.later, entry, false, &kind_});
     fits_any_ |= fits;
@@ -49,14 +46,18 @@ class ChosenMappings::Test {
 
 namespace {
 
-// As they are in the images, in the order of Task::memory.mappings, in which some are changed.
-std::vector<Bytes> entries_of(const Checkpoint& checkpoint, const Task& task) {
+// Those that images have mappings in, in the order in which Task::memory.mappings has what they say.
+constexpr std::string_view kinds_of_mappings[] = {"MM", "VMAS"};
+
+// As they are in the image: some of Task::memory.mappings are changed.
+std::vector<Bytes> entries_of(const Checkpoint& checkpoint, std::string_view kind, std::uint32_t pid) {
   static const Field& vmas = *find_message("mm_entry")->find("vmas");
   std::vector<Bytes> entries;
-  for (const ImageMessage& message : checkpoint.messages("MM", task.pid))
-    for (Fields fields{*message.message, message.payload}; fields.next();)
-      if (fields.value().field == &vmas) entries.push_back(fields.value().bytes);
-  for (const ImageMessage& message : checkpoint.messages("VMAS", task.pid)) entries.push_back(message.payload);
+  for (const ImageMessage& message : checkpoint.messages(kind, pid))
+    if (message.message == &vmas.message()) entries.push_back(message.payload);
+    else
+      for (Fields fields{*message.message, message.payload}; fields.next();)
+        if (fields.value().field == &vmas) entries.push_back(fields.value().bytes);
   return entries;
 }
 
@@ -71,20 +72,24 @@ ChosenMappings::ChosenMappings(Program& program) {
 ChosenMappings::~ChosenMappings() = default;
 
 std::vector<std::string_view> ChosenMappings::kinds() const {
-  return leaves_out_any() ? std::vector<std::string_view>{"MM", "VMAS"} : std::vector<std::string_view>{};
+  return leaves_out_any() ? std::vector<std::string_view>{std::begin(kinds_of_mappings), std::end(kinds_of_mappings)}
+                          : std::vector<std::string_view>{};
 }
 
 Error ChosenMappings::choose_of(const Checkpoint& checkpoint) {
   const bool keeps_all = std::ranges::all_of(tests_, [](const auto& test) { return test->is_drop; });
   for (const Task& task : checkpoint.tasks()) {
-    for (const auto& test : tests_) test->begin(task.pid);
-    const std::vector<Bytes> entries = entries_of(checkpoint, task);
-    const std::vector<Mapping>& mappings = task.memory.mappings;
-    for (std::size_t i = 0; i < std::min(entries.size(), mappings.size()); ++i) {
-      bool is_kept = keeps_all, is_dropped = false;
+    auto mapping = task.memory.mappings.begin();
+    for (const std::string_view kind : kinds_of_mappings) {
+      const std::vector<Bytes> entries = entries_of(checkpoint, kind, task.pid);
       for (const auto& test : tests_)
-        if (test->fits(i, entries[i])) (test->is_drop ? is_dropped : is_kept) = true;
-      if (is_dropped || !is_kept) left_out_.insert(&mappings[i]);
+        if (!entries.empty()) test->begin(image_name(kind, task.pid));
+      for (std::size_t i = 0; i < entries.size() && mapping != task.memory.mappings.end(); ++i, ++mapping) {
+        bool is_kept = keeps_all, is_dropped = false;
+        for (const auto& test : tests_)
+          if (test->fits(i, entries[i])) (test->is_drop ? is_dropped : is_kept) = true;
+        if (is_dropped || !is_kept) left_out_.insert(&*mapping);
+      }
     }
   }
   for (const auto& test : tests_)
