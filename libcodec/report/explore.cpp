@@ -26,20 +26,6 @@ constexpr ExplorerRow rows[] = {
 
 const ExplorerRow& row_of(Explorer explorer) { return rows[static_cast<std::size_t>(explorer)]; }
 
-// Text of one line that a terminal only shows: UTF-8 without control characters.
-bool is_printable(std::string_view name) {
-  bool is_ascii = true;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) return false;
-    is_ascii &= byte < 0x80;
-  }
-  if (is_ascii) return true;
-  for (std::size_t at = name.find('\xc2'); at < name.size() - 1; at = name.find('\xc2', at + 1))
-    if (static_cast<unsigned char>(name[at + 1]) < 0xa0) return false;
-  return is_utf8(name);
-}
-
 }  // namespace
 
 std::optional<Explorer> explorer_named(std::string_view word) {
@@ -68,7 +54,8 @@ Step explore(const Checkpoint& checkpoint, Explorer explorer, Output& output, co
 }
 
 std::string Exploring::shown(std::string_view name) const {
-  return is_text() && !is_printable(name) ? visible(name, Escape::text) : std::string{name};
+  const bool is_ascii = std::ranges::all_of(name, [](char c) { return c >= ' ' && c <= '~'; });  // as most are
+  return !is_text() || is_ascii || visible(name) == name ? std::string{name} : visible(name, Escape::text);
 }
 
 JsonWriter& Exploring::begin_line() { return put_set(json.begin('{'), options.set); }
