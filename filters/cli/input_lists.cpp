@@ -32,9 +32,14 @@ constexpr std::size_t longest_list = 64 << 20;
 }
 
 // What a text is whose first line names nothing; null: a list.
-const char* other_text(const std::string& first) {
+const char* other_text(const std::string& first, std::string_view text) {
   if (access(first.c_str(), F_OK) == 0) return nullptr;
-  if (first.starts_with("{\""))
+  constexpr std::size_t telling = 256;  // bytes of an image, or of a stream of them
+  const auto is_control = [](char c) { return c > 0 && c < ' ' && c != '\t' && c != '\n' && c != '\r'; };
+  if (std::ranges::any_of(text.substr(0, telling), is_control)) return "this is binary, no list of inputs";
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff"))
+    return "this is UTF-16: iconv -f UTF-16 makes a list of it";
+  if (first.starts_with("{\"") || first == "{" || first == "[" || first == "[{")
     return "this is JSON, no list of inputs: jq -r .checkpoint prints the names in its rows";
   if (first.ends_with('\r')) return "its lines end with CR and LF: tr -d '\\r' takes the CR out";
   return nullptr;
@@ -60,6 +65,8 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
   if (!is_stdin) close(fd);
   if (is_archive(std::as_bytes(std::span{text})))
     fail(program, path, "this is an archive, no list of inputs: name it without --files-from");
+  constexpr std::string_view mark{"\xef\xbb\xbf"};  // of byte order, of UTF-8
+  if (text.starts_with(mark)) text.erase(0, mark.size());
   const char end = text.find('\0') == text.npos ? '\n' : '\0';
   const std::size_t before = inputs.size();
   for (std::string_view rest = text; !rest.empty();) {
@@ -68,7 +75,7 @@ void read_list(Program& program, const std::string& path, std::vector<std::strin
     rest.remove_prefix(std::min(size + 1, rest.size()));
   }
   if (inputs.size() == before) fail(program, path, "this list names no input");
-  if (const char* const why = other_text(inputs[before])) fail(program, path, why);
+  if (const char* const why = other_text(inputs[before], text)) fail(program, path, why);
 }
 
 // How far a walk goes: the depths, below the directory that it begins in, of the deepest directory and archive.
