@@ -137,6 +137,10 @@ Users users_of(const Checkpoint& checkpoint);
 std::string flags_text(std::uint32_t flags);                                    // "present,lazy"
 std::string memory_text(const SurveyedSet& set, const SurveyedMemory& memory);  // "66 maps01", "shmem 8940"
 const Task* task_of(const SurveyedSet& set, MemoryId memory);
+// Its name, if an image says one.
+inline void put_comm(JsonWriter& json, const Task* task) {
+  if (task && (task->state != TaskState::unknown || !task->comm.empty())) put_name(json, "comm", task->comm);
+}
 void print_mapping(JsonWriter& json, const Checkpoint& checkpoint, const Mapping* mapping);  // an object, or null
 std::string mapping_text(const Checkpoint& checkpoint, const Mapping& mapping);  // "r-xp /usr/lib/libc.so.6"
 

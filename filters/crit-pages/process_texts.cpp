@@ -69,7 +69,7 @@ class TextPrinter {
 void TextPrinter::begin(const Process& process) {
   if (as_json_) {
     put_set(json_.begin('{'), *process.set).key("pid").number(process.task->pid);
-    put_name(json_, "comm", process.task->comm);
+    put_comm(json_, process.task);
     return;
   }
   if (several_sets_) output_.write(visible(process.name) + ": ");

@@ -179,10 +179,7 @@ void Sums::print_json(JsonWriter& json) {
   for (const Sum* sum : in_order()) {
     put_set(json.begin('{'), sum->set->id);
     if (by_ == By::vma || by_ == By::process) put_number(json.key(sum->memory.shmem ? "shmem" : "pid"), sum->memory);
-    if (by_ == By::process && !sum->memory.shmem) {
-      const Task* task = task_of(*sum->set, sum->memory);
-      put_name(json, "comm", task ? task->comm : std::string{});
-    }
+    if (by_ == By::process && !sum->memory.shmem) put_comm(json, task_of(*sum->set, sum->memory));
     if (by_ == By::vma) print_mapping(json.key("mapping"), *sum->set->checkpoint, sum->mapping);
     if (by_ == By::file) put_name(json, "file", sum->name).key("users").number(sum->users.size());
     if (by_ == By::flags) json.key("flags").number(sum->flags).key("entries").number(sum->entries);

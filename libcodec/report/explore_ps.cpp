@@ -45,11 +45,8 @@ std::string exit_column(const Task& task) {
 // What only pstree.img says.
 std::string known(const Task& task, std::uint32_t number) { return task.in_tree ? std::to_string(number) : "-"; }
 
-// Without its core image, which is what says the state, too, a task has no name.
-bool has_name(const Task& task) { return task.state != TaskState::unknown || !task.comm.empty(); }
-
 std::string name_of(const Exploring& exploring, const Task& task) {
-  return has_name(task) ? exploring.shown(task.comm) : "-";
+  return Exploring::has_name(task) ? exploring.shown(task.comm) : "-";
 }
 
 std::string columns_of(const Exploring& exploring, const Task& task, std::uint32_t tid) {
@@ -182,7 +179,7 @@ void put_task(Exploring& exploring, const Task& task, const InspectedProcess* in
   JsonWriter& json = exploring.json;
   json.key("pid").number(task.pid);
   if (task.in_tree) json.key("pgid").number(task.pgid).key("sid").number(task.sid);
-  if (has_name(task)) put_name(json, "comm", task.comm);
+  if (Exploring::has_name(task)) put_name(json, "comm", task.comm);
   if (task.in_tree) json.key("ppid").number(task.ppid);
   json.key("state").text(critpipe::name_of(task.state));
   if (!task.is_running()) json.key("exit_code").number(task.exit_code).key("exit").text(exit_text(task));

@@ -41,9 +41,12 @@ struct Exploring {
   JsonWriter& begin_line();
   // The task that something belongs to, by its pid and name.
   JsonWriter& put_pid(JsonWriter& at, const Task& task) {
-    put_name(at.key("pid").number(task.pid), "comm", task.comm);
+    at.key("pid").number(task.pid);
+    if (has_name(task)) put_name(at, "comm", task.comm);
     return at;
   }
+  // Without its core image, which is what says the state, too, a task has no name.
+  static bool has_name(const Task& task) { return task.state != TaskState::unknown || !task.comm.empty(); }
   void end_line() { json.end('}').line_end(); }
   template <typename Put>
   void put_nested(std::string_view key, Put put) {
