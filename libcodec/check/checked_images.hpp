@@ -214,6 +214,7 @@ class CheckedImages final : public PageStore {
     return pages_to_try.stored_image(pages_id);
   }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
+  std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
   void close_directory() { directory_.reset(); }
 
  private:

@@ -14,7 +14,7 @@ void learn_page_size(Checkpoint& checkpoint, PageStore& set, const std::vector<M
       const Pagemap* const pagemap = is_own ? own(memory) : store->pagemap(memory);
       if (!pagemap) continue;  // what is wrong with it was said
       const auto stored = pagemap->is_complete ? store->stored_image(pagemap->pages_id) : nullptr;
-      if (stored) sizes.add(*pagemap, *stored);
+      if (stored) sizes.add(*pagemap, *stored, store->block_bytes());
       if (PageDirectory* const files = is_own ? nullptr : store->page_directory()) files->forget(memory);
     }
   checkpoint.learn_page_size(sizes.size());

@@ -24,8 +24,9 @@ const CollectedKind* collected_of(const Kind& kind) {
   return of_kinds[static_cast<std::size_t>(&kind - all_kinds().data())];
 }
 
+// The inventory tells how large blocks of pages are.
 bool is_named(const Needs& needs, const Kind& kind) {
-  return std::ranges::find(needs.kinds, kind.name) != needs.kinds.end();
+  return (needs.pagemaps && kind.name == "INVENTORY") || std::ranges::find(needs.kinds, kind.name) != needs.kinds.end();
 }
 
 class Collector final : public Sink {

@@ -32,7 +32,8 @@ Pagemap pagemap_of(const Checkpoint& checkpoint, const Task& task) {
 // Keeps the begin of a pages image on its way, and counts its bytes.
 class PagesToTry::Keep final : public Stage {
  public:
-  Keep(std::unique_ptr<Sink> next, Image& image) : Stage{next.get()}, next_{std::move(next)}, image_{image} {}
+  Keep(std::unique_ptr<Sink> next, Image& image)
+      : Stage{next.get()}, next_{std::move(next)}, image_{image}, is_alone_{!next_} {}
 
   // Where nobody else wants the bytes, those of the begin are asked for.
   Step pass_over(std::uint64_t size) override {
@@ -58,14 +59,19 @@ class PagesToTry::Keep final : public Stage {
   std::unique_ptr<Sink> next_;
   Image& image_;
   std::uint64_t seen_bytes_ = 0;
-  bool is_alone_ = false;
+  bool is_alone_;
 };
 
+// Half of what the set has left is for the images behind this one, and most of what all have for other sets.
 void PagesToTry::note(const Member& member, std::uint64_t& room) {
-  if (images_.empty()) room -= room_ = std::min(room, room_of_set);
+  constexpr std::uint64_t share_of_set = 2, share_of_all = 16;
   Image& image = images_[*pages_id_of_name(member.name)];
-  image = {member.place, member.directory, member.size, std::make_shared<HeldPages>(room_)};
-  image.begin->want_begin(room_);
+  room_ += image.share;
+  const std::uint64_t share =
+      member.directory.empty() ? std::min({member.size, room_ / share_of_set, room / share_of_all}) : 0;
+  image = {member.place, member.directory, member.size, share, std::make_shared<HeldPages>(room)};
+  image.begin->want_begin(share);
+  room_ -= share;
 }
 
 std::unique_ptr<Sink> PagesToTry::sink_for(const Member& member, std::uint64_t& room, std::unique_ptr<Sink> next) {
@@ -92,7 +98,7 @@ std::uint64_t learn_page_size(Checkpoint& checkpoint, const PagesToTry& pages) {
   PageSizeByImages sizes;
   for (const Task& task : checkpoint.tasks())
     if (const auto stored = task.has_pagemap ? pages.stored_image(task.pages_id) : nullptr)
-      sizes.add(pagemap_of(checkpoint, task), *stored);
+      sizes.add(pagemap_of(checkpoint, task), *stored, checkpoint.block_bytes());
   checkpoint.learn_page_size(sizes.size());
   return sizes.size();
 }

@@ -20,10 +20,11 @@ std::uint64_t nr_present_pages(const Task& task);  // in its pages image
 // which make the image of another size for each size of pages.
 class PagesToTry {
  public:
-  // What all sets of a reader may keep, and each of them.
-  static constexpr std::uint64_t most_room = 8 << 20, room_of_set = 1 << 20;
-  // A pages image comes, of which nothing is kept yet. `room`: what is left for all sets. Requires: *this stays where
-  // it is.
+  // What all sets of a reader may keep, and each of them: less the less is left for the others, so that none goes
+  // without.
+  static constexpr std::uint64_t most_room = 16 << 20, room_of_set = 1 << 20;
+  // A pages image comes, of which nothing is kept yet. `room`: what is left for all sets. It must live until the last
+  // byte has come. Requires: *this stays where it is.
   void note(const Member& member, std::uint64_t& room);
   // Hands all on to `next`, if there is one. Null: nothing of the member is needed. As note(), of which it does
   // the work.
@@ -36,10 +37,11 @@ class PagesToTry {
   struct Image {
     std::string place = {}, directory = {};
     std::uint64_t bytes = 0;  // or Member::unknown
+    std::uint64_t share = 0;  // of the room of the set
     std::shared_ptr<HeldPages> begin = {};
   };
   std::map<std::uint64_t, Image> images_;
-  std::uint64_t room_ = 0;  // that it has taken, and not used
+  std::uint64_t room_ = room_of_set;  // of which images to come may keep some
 };
 
 // The checkpoint of a set without tasks learns what its own images tell, in bytes; 0: nothing. Requires: it has read

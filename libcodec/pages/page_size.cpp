@@ -26,7 +26,7 @@ std::optional<bool> decodes_with(const StoredPages& placed, const PagesImage& st
 
 }  // namespace
 
-void PageSizeByImages::add(const Pagemap& pagemap, const PagesImage& stored) {
+void PageSizeByImages::add(const Pagemap& pagemap, const PagesImage& stored, std::optional<std::uint64_t> block_bytes) {
   if (!pagemap.is_complete || pagemap.nr_present == 0) return;
   const std::uint64_t bytes = stored.stored().bytes;
   std::array<bool, sizes.size()> fits{};
@@ -39,6 +39,12 @@ void PageSizeByImages::add(const Pagemap& pagemap, const PagesImage& stored) {
     is_tried = is_tried || decodes;
     fits[i] =
         decodes.value_or((placed ? placed->size_bytes() : StoredSize::of(pagemap.nr_present, sizes[i]).bytes) == bytes);
+  }
+  const std::uint64_t per_block = pagemap.pages_per_block();
+  const auto said = per_block == 0 || !block_bytes ? sizes.end() : std::ranges::find(sizes, *block_bytes / per_block);
+  if (!is_tried && said != sizes.end() && fits[static_cast<std::size_t>(said - sizes.begin())]) {
+    fits = {};
+    fits[static_cast<std::size_t>(said - sizes.begin())] = is_tried = true;
   }
   if (std::ranges::none_of(fits, std::identity{})) return;
   is_told_ = is_told_ || is_tried;

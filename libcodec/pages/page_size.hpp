@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 
 #include "critpipe/pages.hpp"
 
@@ -13,8 +14,8 @@ class PageSizeByImages {
  public:
   // `stored`: the image, opened without blocks; its size may be Member::unknown. The first block is tried if it can be
   // read; else the size of the image tells only what is left of all sizes alone. A pagemap that is not whole, or fits
-  // to no size, tells nothing.
-  void add(const Pagemap& pagemap, const PagesImage& stored);
+  // to no size, tells nothing. `block_bytes`: as PageStore::block_bytes(), asked where no block could be tried.
+  void add(const Pagemap& pagemap, const PagesImage& stored, std::optional<std::uint64_t> block_bytes = {});
   std::uint64_t size() const;  // in bytes; 0: it cannot be told
 
  private:

@@ -48,6 +48,7 @@ class InspectedSet final : public PageStore {
   const Pagemap* pagemap(MemoryId memory) override;
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint ? checkpoint->dump_uptime() : std::nullopt; }
+  std::optional<std::uint64_t> block_bytes() override { return checkpoint ? checkpoint->block_bytes() : std::nullopt; }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
   std::vector<MemoryId> memories() const;  // of tasks with a pagemap
   // Reads what was kept, here or in a parent; holes of anonymous memory are zeros. False: nothing of it is stored, or

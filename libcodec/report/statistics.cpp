@@ -102,7 +102,9 @@ struct PageSizeOfSet final : PageStore {
     return kind.name == "CORE" ? !has_core : is_of_pages(kind) && !has_tasks();
   }
   bool has_tasks() const { return checkpoint.kind() == SetKind::checkpoint; }
-  static bool is_of_pages(const Kind& kind) { return kind.name == "PAGEMAP" || kind.name == "PAGES"; }
+  static bool is_of_pages(const Kind& kind) {
+    return kind.name == "PAGEMAP" || kind.name == "PAGES" || kind.name == "INVENTORY";
+  }
 
   const Pagemap* pagemap(MemoryId memory) override {
     const Task* const task = memory.shmem ? nullptr : checkpoint.find_task(static_cast<std::uint32_t>(memory.id));
@@ -113,6 +115,7 @@ struct PageSizeOfSet final : PageStore {
       opened_ = std::make_unique<PageDirectory>(directory, Limits{}, PageDirectory::ErrorsOf::parents);
     return opened_.get();
   }
+  std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
     return pages.stored_image(pages_id);
   }

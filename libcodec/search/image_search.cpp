@@ -29,7 +29,7 @@ void SearchedSet::learn_page_size(std::uint64_t pages_id) {
   PageSizeByImages sizes;
   for (const std::uint64_t id : {last_pages_id.value_or(pages_id), pages_id})
     for (const Pagemap& of : pagemaps.index().of(id))
-      if (const auto stored = stored_image(id)) sizes.add(of, *stored);
+      if (const auto stored = stored_image(id)) sizes.add(of, *stored, block_bytes());
   last_pages_id = pages_id;
   is_page_size_told = sizes.size() != 0;
   checkpoint.learn_page_size(sizes.size());

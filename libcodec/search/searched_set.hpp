@@ -43,6 +43,7 @@ struct SearchedSet final : PageStore {
   std::optional<std::uint64_t> last_pages_id;  // that came
 
   const Pagemap* pagemap(MemoryId memory) override;
+  std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
     return pages_to_try.stored_image(pages_id);
   }
