@@ -85,11 +85,30 @@ void Chosen::report_missing(Program& program, const std::function<bool(std::uint
 
 namespace {
 
+SourceOptions source_of_parents(Program& program) {
+  SourceOptions source = source_options(program);
+  source.set.reset();  // of the checkpoint
+  return source;
+}
+
+// As their images tell, of which no contents are read. What is wrong with them is said when they are.
+std::uint64_t page_size_of_parents(Program& program, const SurveyOptions& like) {
+  const std::vector<std::string> inputs = program.values("parent");
+  const SourceOptions source = source_of_parents(program);
+  SurveyOptions options{.limits = like.limits};
+  for (auto input = inputs.rbegin(); like.page_size == 0 && input != inputs.rend(); ++input) {
+    if (!can_read_again(*input, source)) continue;
+    PageSurvey survey{options, [](const Error&) {}};
+    for (const auto& set : survey.read({*input}, source))
+      if (!set->memories.empty()) options.page_size_of_parents = set->page_size;
+  }
+  return options.page_size_of_parents;
+}
+
 SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds& needs, const Chosen& chosen,
                          Selection& selection) {
   SurveyOptions options;
   options.runs = needs.runs;
-  options.parents = program.has("parent");
   options.places = needs.places;
   options.contents = needs.facts || needs.contents;
   options.check_blocks = needs.blocks;
@@ -104,6 +123,7 @@ SurveyOptions options_of(Program& program, Progress& progress, const SurveyNeeds
     return chosen(memory) || (shared && memory.shmem);
   };
   options.progress = [&progress](std::uint64_t done, std::uint64_t all) { progress.show(done, all); };
+  options.page_size_of_parents = page_size_of_parents(program, options);
   return options;
 }
 
@@ -210,8 +230,7 @@ std::vector<SurveyedSet*> children_of(std::vector<std::unique_ptr<SurveyedSet>>&
 
 void SurveyedInputs::read_parents(Program& program) {
   const std::vector<std::string> inputs = program.values("parent");
-  SourceOptions source = source_options(program);
-  source.set.reset();  // of the checkpoint
+  const SourceOptions source = source_of_parents(program);
   SurveyOptions options = options_;
   options.memories = {};
   options.on_runs = {};

@@ -164,7 +164,8 @@ struct SurveyedSet final : PageStore {
   void forget(MemoryId memory);  // frees the runs, if they can be read again
   // Its errors() are those of parents: the survey reports what is wrong with its own pagemaps.
   PageDirectory* page_directory() override;
-  std::optional<std::uint64_t> dump_uptime() override;  // with SurveyOptions::parents
+  std::optional<std::uint64_t> dump_uptime() override;
+  std::optional<std::uint64_t> block_bytes() override;
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
   // The ancestor of that level, if it was surveyed, too; null: it is a directory that a link leads to.
@@ -181,13 +182,13 @@ struct SurveyedSet final : PageStore {
 // What a PageSurvey reads and keeps.
 struct SurveyOptions {
   bool mappings = true;         // read tasks and mappings, for their names and the page size
-  bool parents = false;         // will be given with give_parent(): read dump_uptime(), too
   bool places = true;           // where pages are stored matters: a pages image in one LZ4 frame is an error
   bool runs = false;            // keep the runs of pagemaps, except those that can be read again from a directory
   bool contents = false;        // read the pages
   bool check_blocks = false;    // decode compressed pages of archives and streams
   bool keep_facts = false;      // of each page
   std::uint64_t page_size = 0;  // in bytes; 0: the one that the images say
+  std::uint64_t page_size_of_parents = 0;          // for sets of pages whose images say none; 0: the usual one
   std::uint64_t budget_bytes = ~std::uint64_t{0};  // of memory for distinct pages
   unsigned nr_threads = 1;
   Limits limits = {};

@@ -60,8 +60,7 @@ struct InspectionReader::Work final : Receiver {
   void add_text(const SetId& id, const std::string& place, std::string_view name, std::string_view text);
   void look_above(const SetId& id, const std::string& directory);
   void join_sets();
-  void learn_page_sizes(std::span<SetCheckpoint> found);
-  void join_given_parents(std::span<const Inspection> all);
+  InspectedSet* join_given_parents(std::span<InspectedSet* const> own);
   InspectedSet* parent_in(std::size_t source);
   std::vector<Inspection> finish();
   void say_why_empty(Inspection& inspection);
@@ -275,35 +274,25 @@ InspectedSet* InspectionReader::Work::parent_in(std::size_t source) {
   return nullptr;
 }
 
-// The parents that were given stand above the only checkpoint, the nearest first.
-void InspectionReader::Work::join_given_parents(std::span<const Inspection> all) {
+// The parents that were given stand above the only checkpoint, the nearest first. Null: they do not.
+InspectedSet* InspectionReader::Work::join_given_parents(std::span<InspectedSet* const> own) {
   std::vector<InspectedSet*> children;
-  for (const Inspection& one : all)
-    if (InspectedSet* const set = sets.find(one.id); set && set->source == 0 && !set->child) children.push_back(set);
+  for (InspectedSet* const set : own)
+    if (!set->child) children.push_back(set);
   if (children.size() != 1) {
     Error error{Reason::usage, inputs.front()};
     error.name = "parents go with one checkpoint, and the input has " + std::to_string(children.size());
     errors.push_back(std::move(error));
-    return;
+    return nullptr;
   }
-  InspectedSet* const first = children.front();
-  InspectedSet* below = first;
+  InspectedSet* below = children.front();
   for (std::size_t source = 1; source < sources.size(); ++source) {
     InspectedSet* const parent = parent_in(source);
-    if (!parent) return;
+    if (!parent) return nullptr;
     below->give_parent(*parent);
     below = parent;
   }
-  check_parents(*first, first->memories(), first->checkpoint->page_size(), options.parents,
-                [this](const Error& error) { errors.push_back(error); });
-}
-
-// Of sets that have their parents in the input.
-void InspectionReader::Work::learn_page_sizes(std::span<SetCheckpoint> found) {
-  for (SetCheckpoint& one : found)
-    if (InspectedSet* const set = sets.find(one.id)) set->checkpoint = &one.checkpoint;
-  for (SetCheckpoint& one : found)
-    if (InspectedSet* const set = sets.find(one.id)) learn_page_size(one.checkpoint, *set, set->memories());
+  return children.front();
 }
 
 Inspection InspectionReader::Work::inspect(SetCheckpoint& found) {
@@ -396,17 +385,26 @@ std::vector<Inspection> InspectionReader::Work::finish() {
   std::vector<SetCheckpoint>& found = checkpoints.finish(inputs.front());
   const bool is_empty = !has_image && found.size() == 1 && found.front().checkpoint.tasks().empty();
   join_sets();
-  learn_page_sizes(found);
-  const std::vector<const SetCheckpoint*> own = checkpoints_among(found);
-  std::vector<Inspection> shown, parents;
+  const std::vector<const SetCheckpoint*> best = checkpoints_among(found);
+  // Of a parent that was given only its pages count.
+  const auto is_shown = [&](const SetCheckpoint& each) {
+    const InspectedSet* const set = sets.find(each.id);
+    return !(set && set->source > 0) && std::ranges::binary_search(best, &each);
+  };
+  std::vector<InspectedSet*> own;
   for (SetCheckpoint& each : found) {
-    Inspection inspection = inspect(each);
-    // Of a parent that was given only its pages count.
-    const bool is_given = sets.find(inspection.id)->source > 0;
-    const bool is_shown = !is_given && std::ranges::binary_search(own, &each);
-    (is_shown ? shown : parents).push_back(std::move(inspection));
+    InspectedSet* const set = sets.find(each.id);
+    if (set) set->checkpoint = &each.checkpoint;
+    if (set && is_shown(each)) own.push_back(set);
   }
-  if (!options.parents.empty() && !shown.empty()) join_given_parents(shown);
+  InspectedSet* const child = options.parents.empty() || own.empty() ? nullptr : join_given_parents(own);
+  for (SetCheckpoint& each : found)
+    if (InspectedSet* const set = sets.find(each.id)) learn_page_size(each.checkpoint, *set, set->memories());
+  if (child)
+    check_parents(*child, child->memories(), child->checkpoint->page_size(), options.parents,
+                  [this](const Error& error) { errors.push_back(error); });
+  std::vector<Inspection> shown, parents;
+  for (SetCheckpoint& each : found) (is_shown(each) ? shown : parents).push_back(inspect(each));
   if (shown.empty()) {
     SetCheckpoint nothing{{inputs.front(), {}}, {}, Checkpoint{needs_of(options)}};
     shown.push_back(inspect(nothing));

@@ -193,10 +193,7 @@ PageSurvey::PageSurvey(SurveyOptions options, std::function<void(const Error&)> 
     : Decoding{options.limits}, work_{std::make_unique<SurveyWork>(std::move(options), std::move(report))} {}
 PageSurvey::~PageSurvey() = default;
 
-Needs SurveyWork::needs() const {
-  if (options.parents) return needs_of_parents();
-  return options.mappings ? needs_of_memory() : Needs{};
-}
+Needs SurveyWork::needs() const { return options.mappings ? needs_of_memory() : Needs{.kinds = {"INVENTORY"}}; }
 
 SurveyedSet& SurveyWork::set_of(const Member& member) {
   return sets.of(member, [&] {
@@ -341,6 +338,7 @@ SurveyedSet::SurveyedSet() : state_{std::make_unique<State>()} {}
 SurveyedSet::~SurveyedSet() = default;
 
 std::optional<std::uint64_t> SurveyedSet::dump_uptime() { return checkpoint->dump_uptime(); }
+std::optional<std::uint64_t> SurveyedSet::block_bytes() { return checkpoint->block_bytes(); }
 
 PageStore::Held SurveyedSet::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) {
   const auto image = images.find(pages_id);

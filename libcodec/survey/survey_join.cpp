@@ -22,9 +22,10 @@ const PagesImage* open_image(SurveyedSet& set, const SurveyedPages& image, std::
 
 }  // namespace
 
-void SurveyWork::learn_page_size(SurveyedSet& set) {
+void SurveyWork::learn_page_size(SurveyedSet& set) const {
   std::vector<MemoryId> ids;
   for (const auto& [id, memory] : set.memories) ids.push_back(id);
+  if (!set.checkpoint->pages_only().empty()) set.checkpoint->learn_page_size(options.page_size_of_parents);
   critpipe::learn_page_size(*set.checkpoint, set, ids, [&set](MemoryId id) { return &set.memories.at(id).pagemap; });
 }
 

@@ -37,7 +37,7 @@ struct SurveyWork {
   bool may_learn_page_size(const SurveyedSet& set) const;  // as far as its members have come
   void finish(const std::set<SurveyedSet*>& parents);      // of others in the same input
   void finish(SurveyedSet& set);
-  static void learn_page_size(SurveyedSet& set);  // when all members came, and it has its parent
+  void learn_page_size(SurveyedSet& set) const;  // when all members came, and it has its parent
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,

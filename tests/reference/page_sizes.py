@@ -4,7 +4,7 @@
 usage: page_sizes.py BIN
 
 Sets without tasks are made with pages of 4, 16 and 64 KiB, plain and in LZ4 blocks, and chains of two whose last has all
-pages in the first. What the programs say of a directory they must say of archives, of streams, and of both in a pipe. From
+pages in the first; many sets at once, blocks that are all zeros, and parents that are given. What the programs say of a directory they must say of archives, of streams, and of both in a pipe. From
 a pipe pages may have gone by before their size is known: then a program says so, and is right with --page-size.
 """
 import io
@@ -162,9 +162,86 @@ def statistics_of(programs):
     return subprocess.run([os.path.join(programs, "crit-fromjson")], input=text, check=True, stdout=subprocess.PIPE).stdout
 
 
+def inventory_of(programs, block_bytes):
+    text = json.dumps({"magic": "INVENTORY", "entries": [{"img_version": 2, "compress_block_size": block_bytes}]}).encode()
+    return subprocess.run([os.path.join(programs, "crit-fromjson")], input=text, check=True, stdout=subprocess.PIPE).stdout
+
+
+def many(tester, folder):
+    """More sets than a program can keep all pages of, in one archive and as inputs of their own."""
+    page_size, sets = 65536, range(20)
+    write([("many.tar", tar([(f"s{i:02}/{name}", data) for i in sets for name, data in predump(page_size, 4)]))], folder)
+    write([(f"one{i:02}.tar", tar(predump(page_size, 4))) for i in sets], folder)
+    write([(f"tree/s{i:02}/{name}", data) for i in sets for name, data in predump(page_size, 4)], folder)
+    for inputs in ([f"{folder}/many.tar"], [f"{folder}/one{i:02}.tar" for i in sets], [f"{folder}/tree/s{i:02}" for i in sets]):
+        what = f"{len(inputs)} inputs: "
+        tester.same(tester.call("crit-pages", "--check", *inputs)[2], 0, what + "crit-pages --check")
+        found = tester.call("crit-grep", "--memory", "--lines", "-F", "needle", *inputs)[0].splitlines()
+        tester.same(len(found), 2 * (PAGES - 1) * len(sets), what + "crit-grep")
+        out = tester.call("crit-check", *inputs)[0]
+        tester.same([line for line in out.splitlines() if "damaged" in line], [], what + "crit-check")
+        out = "".join(tester.call("crit-x", one, "rss", "--json")[0] for one in inputs)
+        tester.same(re.findall(r'"page_size": ?(\d+)', out), [str(page_size)] * len(sets), what + "crit-x")
+
+
+def bytes_read(programs, folder):
+    """By crit-stats, of 64 MiB of pages whose size it learns."""
+    nr_pages = (64 << 20) // 4096
+    plain = wire.PAGEMAP + wire.entry((1, 1)) + blocks.entry(
+        blocks.number(1, BEGIN) + blocks.number(2, 0) + blocks.number(4, PRESENT) + blocks.number(5, nr_pages))
+    made = [("stats-dump", statistics_of(programs)), ("pagemap-7.img", plain), ("pages-1.img", bytes(64 << 20))]
+    write([("large.tar", tar(made))], folder)
+    count = '"$0" "$1" >/dev/null; grep rchar /proc/$$/io'  # of the shell and what it has waited for
+    done = subprocess.run(["sh", "-c", count, os.path.join(programs, "crit-stats"), f"{folder}/large.tar"],
+                          stdout=subprocess.PIPE, check=True)
+    return int(done.stdout.split()[1])
+
+
+def zeros(tester, programs, folder):
+    """Blocks that are all zeros: the inventory tells how large they are."""
+    for page_size in (4096, 16384, 65536):
+        per_block = 262144 // page_size
+        tail = blocks.block_list("now", [0] * -(-PAGES // per_block), per_block)
+        made = [("inventory.img", inventory_of(programs, 262144)), ("pagemap-7.img", pagemap(PRESENT, tail)),
+                ("pages-1.img", b"")]
+        for name, data, form in forms(made, f"{folder}/{page_size}"):
+            what = f"{page_size >> 10} KiB, zeros, {form}: "
+            rows = tester.json("crit-x", name, "rss", "--json", data=data) or []
+            tester.same({one["page_size"] for one in rows}, {page_size}, what + "crit-x")
+            pages = tester.json("crit-inspect", "--json", name, data=data) or {"checkpoints": []}
+            tester.same({one["page_size"] for one in pages["checkpoints"]}, {page_size}, what + "crit-inspect")
+            out, errors, _ = tester.call("crit-pages", "--list", name, data=data)
+            tester.same((f"{BEGIN + PAGES * page_size:x}" in out, errors), (True, ""), what + "crit-pages")
+            if data is None:
+                into = f"{folder}/{page_size}/{form.replace(' ', '-')}.plain"
+                tester.call("crit-repack", "--decompress", name, "--into", into)
+                tester.same(os.path.getsize(f"{into}/pages-1.img"), PAGES * page_size, what + "crit-repack")
+
+
+def given(tester, folder):
+    """Parents that are given: the last of them tells the page size."""
+    page_size = 65536
+    child = tar([("pagemap-7.img", pagemap(PARENT)), ("pages-1.img", b"")])
+    write([("child.tar", child), ("above.tar", child), ("pre.tar", tar(predump(page_size, 4)))], folder)
+    for parents in (["pre.tar"], ["above.tar", "pre.tar"]):
+        options = [word for parent in parents for word in ("--parent", f"{folder}/{parent}")]
+        what = f"{len(parents)} given parents: "
+        out, errors, code = tester.call("crit-pages", "--check", *options, f"{folder}/child.tar")
+        tester.same((out, errors, code), ("", "", 0), what + "crit-pages --check")
+        code = tester.call("crit-pages", "--diff", *options, f"{folder}/child.tar", f"{folder}/pre.tar")[2]
+        tester.same(code, 0, what + "crit-pages --diff")
+        inspected = tester.json("crit-inspect", "--json", *options, f"{folder}/child.tar") or {"checkpoints": []}
+        tester.same([one["page_size"] for one in inspected["checkpoints"]], [page_size], what + "crit-inspect")
+
+
 def main(programs):
     tester = Tester(programs)
     statistics = statistics_of(programs)
+    with tempfile.TemporaryDirectory() as folder:
+        many(tester, f"{folder}/many")
+        zeros(tester, programs, f"{folder}/zeros")
+        given(tester, f"{folder}/given")
+        tester.same(bytes_read(programs, f"{folder}/large") < 4 << 20, True, "crit-stats reads no more than the begin")
     for page_size in (4096, 16384, 65536):
         for per_block in (0, 1, 4):
             with tempfile.TemporaryDirectory() as folder:
