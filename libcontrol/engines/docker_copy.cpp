@@ -324,7 +324,12 @@ Error fill_root(const Plan& plan, const RunningContainer& original, const Runnin
   const OwnedDescriptor file{open(difference.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   if (!file) return system_error(Reason::io_open, difference, errno);
   error = root.unpack(file.fd(), copy.stop_fd);
-  return error ? error : root.remove(JsonAnswer{small_file(deleted)}.texts({}));
+  if (error) return error;
+  const std::string text = small_file(deleted);
+  const JsonAnswer paths{text};
+  if (!paths && !text.empty())
+    return {.reason = Reason::bad_json, .image = deleted, .name = "it is damaged, or too long"};
+  return root.remove(paths.texts({}));
 }
 
 }  // namespace

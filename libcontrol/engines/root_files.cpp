@@ -50,21 +50,24 @@ OwnedDescriptor list_of(const std::vector<std::string>& paths, Error& error) {
 }  // namespace
 
 Error RootFiles::open_overlay(const std::string& lower, const std::string& upper, const std::string& work) {
-  Error error;
-  const PrivateDirectory place{error};
-  if (error) return error;
+  char place[] = "/run/critpipe-XXXXXX";
+  if (!mkdtemp(place)) return system_error(Reason::io_open, place, errno);
   // As docker mounts it: with an index, directories that were mounted without one would be refused.
   const std::string options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work + ",index=off";
-  if (mount("overlay", place.path().c_str(), "overlay", 0, options.c_str()) != 0)
-    return system_error(Reason::io_open, upper, errno);
-  error = open(place.path());
-  (void)umount2(place.path().c_str(), MNT_DETACH);  // it lives on behind the descriptor
+  const Error error = mount("overlay", place, "overlay", 0, options.c_str()) == 0
+                          ? open(place)
+                          : system_error(Reason::io_open, upper, errno);
+  (void)umount2(place, MNT_DETACH);  // open() has a mount of its own
+  (void)rmdir(place);
   return error;
 }
 
 Error RootFiles::open(const std::string& directory) {
-  directory_ = OwnedDescriptor{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  return directory_ ? Error{} : system_error(Reason::io_open, directory, errno);
+  directory_ = OwnedDescriptor{open_tree(AT_FDCWD, directory.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)};
+  mount_attr how{};
+  how.attr_set = MOUNT_ATTR_NOSYMFOLLOW;  // links of an image lead into its container, and for us out of it
+  if (directory_ && mount_setattr(directory_.fd(), "", AT_EMPTY_PATH, &how, sizeof how) == 0) return {};
+  return system_error(Reason::io_open, directory, errno);
 }
 
 Error RootFiles::unpack(int archive_fd, int stop_fd) const {
