@@ -58,10 +58,10 @@ TEST(Child, InheritsWhatIsKeptAndNothingElse) {
   const OwnedDescriptor kept{fcntl(write_end.fd(), F_DUPFD_CLOEXEC, 9)};
   int status = -1;
   const std::string number = std::to_string(kept.fd());
-  const std::string open = output_of({"bash", "-c", "echo to >&" + number + "; ls /proc/$$/fd | tr '\\n' ' '"},
-                                     {.keep = {kept.fd()}}, status);
-  EXPECT_NE(open.find(" " + number + " "), std::string::npos) << open;
-  EXPECT_EQ(open.find(" " + std::to_string(write_end.fd()) + " "), std::string::npos) << open;
+  const std::string open =
+      output_of({"bash", "-c", "echo to >&" + number + "; exec ls /proc/self/fd"}, {.keep = {kept.fd()}}, status);
+  EXPECT_NE(open.find("\n" + number + "\n"), std::string::npos) << open;
+  EXPECT_EQ(open.find("\n" + std::to_string(write_end.fd()) + "\n"), std::string::npos) << open;
   char text[8] = {};
   EXPECT_EQ(read(read_end.fd(), text, sizeof text), 3);
   EXPECT_STREQ(text, "to\n");
