@@ -124,7 +124,7 @@ lxc_config() {  # KIND
   rm -rf "$work/bundles/count"
   mkdir -p "$work/bundles/count" /var/lib/lxc/count
   cp -a "$work/$(image_of "$1")" "$root" && mkdir -p "$root/vol" && command_of "$1" >"$root/count.sh"
-  printf '%s\n' 'lxc.uts.name = orchard' "lxc.rootfs.path = dir:$root" 'lxc.net.0.type = empty' 'lxc.mount.auto = proc:mixed sys:ro' \
+  printf '%s\n' 'lxc.uts.name = orchard' "lxc.rootfs.path = dir:$root" 'lxc.net.0.type = empty' 'lxc.net.0.flags = up' 'lxc.mount.auto = proc:mixed sys:ro' \
     'lxc.tty.max = 0' 'lxc.console.path = none' 'lxc.init.cmd = /bin/sh /count.sh' >/var/lib/lxc/count/config
   case $1 in
   volumes) printf 'lxc.mount.entry = %s\n' "$work/volume vol none rbind 0 0" 'tmpfs data tmpfs size=1m 0 0' ;;
