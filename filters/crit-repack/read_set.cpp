@@ -114,6 +114,7 @@ bool Repack::open() {
   if (sets.size() > 1)
     return fail(inputs_.front(), "several sets of images, of which --set takes one: " + names_of(sets));
   set_ = std::move(sets.front());
+  has_positions_ = is_directory && !directory().empty();
   if (options_.block_bytes % set_.page_size != 0) program_.usage("--compress takes a multiple of the page size");
   if (program_.has("rewrite") && directory().empty()) return is_no_directory();
   if (!set_.checkpoint->pages_only().empty())

@@ -6,6 +6,7 @@
 //     edited()     inventory and statistics, as things are now
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -90,7 +91,8 @@ class Repack {
   bool check_size(std::size_t memory, const Pagemap& pagemap);
   bool check_entries(PageStore& store, const Pagemap& pagemap, const std::string& place);
   void report_parents();
-  bool collect_run(std::size_t memory, const PageRun& run);
+  using TakePart = std::function<bool(const Part& part)>;
+  bool visit_parts(std::size_t memory, const PageRun& run, const TakePart& take);
   std::uint64_t block_bytes_as_before();
   bool write_parts();
   bool advance(std::size_t part);
@@ -99,7 +101,8 @@ class Repack {
   bool refer(const PageRun& run);
   Step take(const Part& part, Bytes bytes);
   Step pages(const Part& part, std::uint64_t vaddr, Bytes bytes);
-  What what_of(std::uint64_t vaddr, Bytes page, std::size_t offset);
+  // `end`: up to where the answer is the same for all pages.
+  What what_of(std::uint64_t vaddr, Bytes page, std::size_t offset, std::uint64_t& end);
   void look_at_base(std::uint64_t vaddr, std::size_t size);
 
   bool edited(const char* name);
@@ -127,6 +130,7 @@ class Repack {
   std::uint64_t stdin_offset_ = Member::unknown;
   std::unique_ptr<CheckpointMemory> memory_;
   StoredSet set_;
+  bool has_positions_ = false;           // all pages are read from directories
   std::unique_ptr<PageDirectory> base_;  // of --rebase
   ChosenMappings chosen_;
   std::unique_ptr<ImagesOut> images_;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint32_t map_hugetlb = 0x40000;  // flags
 constexpr std::uint32_t status_hugetlb = 1u << 27;
-constexpr std::size_t most_parts = 1 << 14;  // that are collected before their pages are read
+// Parts that are collected before their pages are read: of archives more, which are read from their begin each time.
+constexpr std::size_t most_parts = 1 << 14, most_parts_by_position = 1 << 12;
 
 // CRIU maps zeros there.
 bool is_zero_without_pages(const Mapping* mapping) {
@@ -69,10 +70,22 @@ bool Repack::collect(std::size_t memory) {
   if (base && !check_entries(*base_, *base, base_->path() + "/")) return false;
   if (program_.has("rewrite")) open_old(memories_.back());
   const std::vector<PageRun> runs = pagemap->runs;
-  if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
-  if (!std::ranges::all_of(runs, [&](const PageRun& run) { return collect_run(memory, run); })) return false;
+  const auto visit = [&](const TakePart& take) {
+    return std::ranges::all_of(runs, [&](const PageRun& run) { return visit_parts(memory, run, take); });
+  };
+  // Before any of it is written: is it whole, and how will it be stored?
+  const auto look_at = [&](const Part& part) {
+    const Pagemap* const from = part.is_stored ? set_.store->ancestor(part.stretch.level).pagemap(id) : nullptr;
+    memories_[memory].is_compressed |= from && from->layout;
+    return true;
+  };
+  if (!visit(look_at)) return false;
   if (memories_[memory].is_compressed && block_bytes_ == 0) block_bytes_ = block_bytes_as_before();
-  return true;
+  if (runs.empty()) parts_.push_back({memory, false, false, {}, {}});
+  return visit([&](const Part& part) {
+    parts_.push_back(part);
+    return !has_positions_ || parts_.size() < most_parts_by_position || write_parts();
+  });
 }
 
 // Pages that are compressed and stay so keep the size of their blocks: what the newest layer says that has any, by its
@@ -137,7 +150,7 @@ void Repack::report_parents() {
       for (const Error& error : directory->new_errors()) (void)fail(error);
 }
 
-bool Repack::collect_run(std::size_t memory, const PageRun& run) {
+bool Repack::visit_parts(std::size_t memory, const PageRun& run, const TakePart& take) {
   const auto fault = [&](const char* why) {
     return fail(std::string{set_.place} + pagemap_name(set_.memories[memory]),
                 format("0x%llx: %s", static_cast<unsigned long long>(run.vaddr), why));
@@ -146,10 +159,7 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
   const bool leads_out = directory().empty() && (has_link_ || program_.has("plan"));
   if (is_kept_there && !set_.store->parent() && !leads_out)
     return fault("pages are in a parent, and there is none here");
-  if (is_kept_there || (!run.is_parent() && !run.is_present())) {
-    parts_.push_back({memory, false, !resolves(), run, {}});
-    return true;
-  }
+  if (is_kept_there || (!run.is_parent() && !run.is_present())) return take({memory, false, !resolves(), run, {}});
   bool begins = !resolves();
   const MemoryId id = set_.memories[memory];
   return visit_stretches(
@@ -164,10 +174,7 @@ bool Repack::collect_run(std::size_t memory, const PageRun& run) {
           (void)fail(std::move(error));
           return Step::stop;
         }
-        const Pagemap* const from = set_.store->ancestor(stretch.level).pagemap(id);
-        memories_[memory].is_compressed |= from && from->layout;
-        parts_.push_back({memory, true, std::exchange(begins, false), {}, stretch});
-        return Step::go;
+        return take({memory, true, std::exchange(begins, false), {}, stretch}) ? Step::go : Step::stop;
       });
 }
 
@@ -332,12 +339,23 @@ void Repack::look_at_base(std::uint64_t vaddr, std::size_t size) {
   (void)visit_stretches(*base_, memories_[current_->memory].id, set_.page_size, vaddr, vaddr + size, visit);
 }
 
-Repack::What Repack::what_of(std::uint64_t vaddr, Bytes page, std::size_t offset) {
+Repack::What Repack::what_of(std::uint64_t vaddr, Bytes page, std::size_t offset, std::uint64_t& end) {
   const bool is_shared = memories_[current_->memory].id.shmem;
-  std::uint64_t end = 0;
-  if (!chosen_.keeps(vaddr, end)) return What::drop;
-  const Mapping* const mapping = is_shared ? nullptr : current_->mappings.at(vaddr);
-  if (options_.drop_zero && is_zero_without_pages(mapping) && is_zero(page)) return What::drop;
+  const bool is_kept = chosen_.keeps(vaddr, end);
+  const Mapping* mapping = nullptr;
+  if (!is_shared) {
+    const std::vector<const Mapping*>& all = current_->mappings.all();
+    auto next = current_->mappings.from(vaddr);
+    if (next != all.end() && (*next)->start <= vaddr) {
+      mapping = *next++;
+      end = std::min(end, mapping->end);
+    }
+    if (next != all.end()) end = std::min(end, (*next)->start);
+  }
+  if (!is_kept) return What::drop;
+  const bool may_be_left_out = options_.drop_zero && is_zero_without_pages(mapping);
+  if (may_be_left_out || base_) end = vaddr + page.size();
+  if (may_be_left_out && is_zero(page)) return What::drop;
   if (base_ && base_has_[pages_in(offset, set_.page_size)] &&
       std::memcmp(page.data(), base_bytes_.data() + offset, page.size()) == 0)
     return What::refer;
@@ -351,13 +369,23 @@ Step Repack::pages(const Part& part, std::uint64_t vaddr, Bytes bytes) {
   Counts& counts = memories_[current_->memory].id.shmem ? shared_ : process_;
   PagesWriter& writer = *current_->writer;
   if (base_) look_at_base(vaddr, bytes.size());
-  const auto what_at = [&](std::size_t at) { return what_of(vaddr + at, bytes.subspan(at, size), at); };
+  std::size_t known = 0;  // up to where the last answer holds
+  const auto what_at = [&](std::size_t at) {
+    std::uint64_t until = 0;
+    const What what = what_of(vaddr + at, bytes.subspan(at, size), at, until);
+    // Borders of mappings are borders of pages; what is hostile need not be.
+    const std::uint64_t alike = until - std::min(until, vaddr + at);
+    known = at + static_cast<std::size_t>(std::min<std::uint64_t>(alike, bytes.size() - at));
+    known = std::max(at + size, known + (size - known % size) % size);
+    return what;
+  };
   Step step = failed_ ? Step::stop : Step::go;
   What what = what_at(0);
   for (std::size_t begin = 0; begin < bytes.size() && step == Step::go;) {
-    std::size_t end = begin + size;
+    std::size_t end = known;
     What next = what;
-    while (end < bytes.size() && (next = what_at(end)) == what) end += size;
+    for (; end < bytes.size() && (next = what_at(end)) == what; end = known) {
+    }
     const std::uint64_t count = (end - begin) / size;
     switch (what) {
       case What::drop: counts.dropped += count; break;

@@ -10,8 +10,8 @@
 // What continues the entry before it is joined to it, unless cut() was called between. A block of zeros takes no room;
 // one of which LZ4 saves less than an eighth is stored as it is. Plain entries behind blocks begin at the next page of
 // the file, and say so by a flag; so do entries that begin with a block as it is. If all blocks are, there is no list
-// of them. The bytes do not depend on the number of threads. Memory: the pagemap, two blocks, and three more for each
-// further thread. For one thread at a time.
+// of them. The bytes do not depend on the number of threads. Memory: the pagemap and two blocks; with several threads,
+// four blocks and two more for each thread, or as many times 512 KiB. For one thread at a time.
 #pragma once
 
 #include <memory>

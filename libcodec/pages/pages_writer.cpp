@@ -44,14 +44,25 @@ bool is_zero(Bytes bytes) {
          (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
-Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration) {
+namespace {
+
+constexpr std::size_t most_packed(std::size_t content_bytes) { return content_bytes - content_bytes / 8; }
+
+// Requires: room for that.
+Bytes pack_block(Bytes content, std::span<std::byte> room, int acceleration) {
   if (is_zero(content)) return {};
-  const std::size_t most = content.size() - content.size() / 8;
-  if (room.size() < most) room.resize(most);
+  const std::size_t most = most_packed(content.size());
   const int size =
       LZ4_compress_fast(reinterpret_cast<const char*>(content.data()), reinterpret_cast<char*>(room.data()),
                         static_cast<int>(content.size()), static_cast<int>(most), acceleration);
   return size > 0 ? Bytes{room}.first(static_cast<std::size_t>(size)) : content;
+}
+
+}  // namespace
+
+Bytes pack_block(Bytes content, std::vector<std::byte>& room, int acceleration) {
+  if (room.size() < most_packed(content.size())) room.resize(most_packed(content.size()));
+  return pack_block(content, std::span{room}, acceleration);
 }
 
 // What stands behind it: the entry that is open, and blocks that are filled, packed and written.
@@ -71,24 +82,24 @@ class PagesWriter::Work {
 
  private:
   static constexpr std::size_t most_blocks = 1 << 16;  // of an entry, so that none is too long to be read
+  // Entries are short, and with them their blocks: a thread is not woken for each.
+  static constexpr std::size_t batch_bytes = 512 << 10, most_pieces = 1 << 12;
 
-  struct Block;
+  class Batch;
   class Workers;
-  // What is not written yet, in order: a block, or the end of an entry.
-  struct Waiting {
-    std::unique_ptr<Block> block;  // null: the end
-    PageRun run = {};
-    Store store = Store::plain;
-  };
 
   void put(Bytes bytes);
   bool align();  // to the border of a page; false: it was there
   void add_blocks(Bytes pages);
-  void submit();
+  void end_block(Bytes content);
+  void end_open_block();
+  void hand_over();
+  void write_waiting(std::size_t most);  // until no more batches than that wait
+  void write_all();
+  void write(const Batch& batch);
   void write_block(Bytes stored, std::size_t content_bytes);
-  void write_waiting(std::size_t most);  // until no more blocks than that wait
   void write_entry(const PageRun& run, Store store);
-  std::unique_ptr<Block> new_block();
+  Batch& batch();
 
   Output& output_;
   Options options_;
@@ -96,11 +107,11 @@ class PagesWriter::Work {
   PageRun run_;
   Store store_ = Store::plain;
   std::uint64_t nr_blocks_ = 0;   // of the open entry
-  std::unique_ptr<Block> block_;  // that is being filled
-  std::deque<Waiting> waiting_;
-  std::size_t nr_waiting_ = 0;  // blocks
-  std::vector<std::unique_ptr<Block>> spare_;
-  std::unique_ptr<Workers> workers_;  // null: blocks are compressed as they come
+  std::unique_ptr<Batch> batch_;  // that is being filled; null: none is
+  std::size_t open_bytes_ = 0;    // of its last block
+  std::deque<std::unique_ptr<Batch>> waiting_;
+  std::vector<std::unique_ptr<Batch>> spare_;
+  std::unique_ptr<Workers> workers_;  // null: there are no blocks; none of them: they are compressed as they end
   std::vector<std::uint32_t> sizes_;  // of the entry that is being written
   bool is_aligned_ = false;           // it begins with a block as it is, behind a gap
   bool has_packed_ = false;           // it has a block that is not
@@ -109,11 +120,47 @@ class PagesWriter::Work {
   bool has_blocks_ = false;
 };
 
-struct PagesWriter::Work::Block {
-  std::vector<std::byte> content, room;
-  Bytes stored = {};       // of one of them
+// Blocks and ends of entries that are not written yet, in their order.
+class PagesWriter::Work::Batch {
+ public:
+  struct Piece {
+    Bytes content = {}, stored = {};  // of a block; no content: the end of an entry
+    PageRun run = {};
+    Store store = Store::plain;
+  };
+
+  explicit Batch(std::size_t size) : room_{std::make_unique_for_overwrite<std::byte[]>(most_packed(size))} {
+    content_.reserve(size);
+  }
+
+  bool has_room(std::size_t size) const { return content_.capacity() - content_.size() >= size; }
+  void append(Bytes pages) { content_.insert(content_.end(), pages.begin(), pages.end()); }
+  Bytes last(std::size_t size) const { return Bytes{content_}.last(size); }
+  void end_block(Bytes content) { pieces_.push_back({content}); }
+  void end_entry(const PageRun& run, Store store) { pieces_.push_back({{}, {}, run, store}); }
+  const std::vector<Piece>& pieces() const { return pieces_; }
+  void pack(int acceleration);  // allocates nothing
+  void clear() {
+    content_.clear();
+    pieces_.clear();
+    is_packed = false;
+  }
   bool is_packed = false;  // a worker is done with it
+
+ private:
+  std::vector<std::byte> content_;  // stays where it is, as pieces are views of it
+  std::unique_ptr<std::byte[]> room_;
+  std::vector<Piece> pieces_;
 };
+
+void PagesWriter::Work::Batch::pack(int acceleration) {
+  std::span<std::byte> room{room_.get(), most_packed(content_.capacity())};
+  for (Piece& piece : pieces_) {
+    if (piece.content.empty()) continue;
+    piece.stored = pack_block(piece.content, room, acceleration);
+    if (piece.stored.size() < piece.content.size()) room = room.subspan(piece.stored.size());
+  }
+}
 
 // Threads that compress, and nothing else.
 class PagesWriter::Work::Workers {
@@ -132,19 +179,18 @@ class PagesWriter::Work::Workers {
   }
   std::size_t count() const { return threads_.size(); }
 
-  void add(Block& block) {
-    block.is_packed = false;
+  void add(Batch& batch) {
     const std::scoped_lock lock{mutex_};
-    todo_.push_back(&block);
+    todo_.push_back(&batch);
     work_.notify_one();
   }
-  bool is_packed(const Block& block) {
+  bool is_packed(const Batch& batch) {
     const std::scoped_lock lock{mutex_};
-    return block.is_packed;
+    return batch.is_packed;
   }
-  void wait(const Block& block) {
+  void wait(const Batch& batch) {
     std::unique_lock lock{mutex_};
-    done_.wait(lock, [&] { return block.is_packed; });
+    done_.wait(lock, [&] { return batch.is_packed; });
   }
 
  private:
@@ -153,12 +199,12 @@ class PagesWriter::Work::Workers {
     for (;;) {
       work_.wait(lock, [this] { return is_over_ || !todo_.empty(); });
       if (is_over_) return;
-      Block& block = *todo_.front();
+      Batch& batch = *todo_.front();
       todo_.pop_front();
       lock.unlock();
-      block.stored = pack_block(block.content, block.room, acceleration_);
+      batch.pack(acceleration_);
       lock.lock();
-      block.is_packed = true;
+      batch.is_packed = true;
       done_.notify_one();
     }
   }
@@ -166,7 +212,7 @@ class PagesWriter::Work::Workers {
   int acceleration_;
   std::mutex mutex_;
   std::condition_variable work_, done_;
-  std::deque<Block*> todo_;
+  std::deque<Batch*> todo_;
   bool is_over_ = false;
   std::vector<std::thread> threads_;
 };
@@ -177,12 +223,16 @@ PagesWriter::Work::Work(Output& pages, const Options& options) : output_{pages},
   workers_ = std::make_unique<Workers>(options_.threads > 1 ? options_.threads : 0, options_.acceleration);
 }
 
-std::unique_ptr<PagesWriter::Work::Block> PagesWriter::Work::new_block() {
-  if (spare_.empty()) return std::make_unique<Block>();
-  std::unique_ptr<Block> block = std::move(spare_.back());
-  spare_.pop_back();
-  block->content.clear();
-  return block;
+PagesWriter::Work::Batch& PagesWriter::Work::batch() {
+  if (batch_) return *batch_;
+  if (spare_.empty()) {
+    const std::size_t size = workers_->count() == 0 ? 0 : batch_bytes;
+    batch_ = std::make_unique<Batch>(std::max<std::size_t>(options_.block_bytes, size));
+  } else {
+    batch_ = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  return *batch_;
 }
 
 void PagesWriter::Work::put(Bytes bytes) {
@@ -206,54 +256,62 @@ void PagesWriter::Work::write_block(Bytes stored, std::size_t content_bytes) {
   put(stored);
 }
 
+void PagesWriter::Work::write(const Batch& batch) {
+  for (const Batch::Piece& piece : batch.pieces())
+    if (piece.content.empty()) write_entry(piece.run, piece.store);
+    else write_block(piece.stored, piece.content.size());
+}
+
 void PagesWriter::Work::write_waiting(std::size_t most) {
-  while (!waiting_.empty()) {
-    Waiting& first = waiting_.front();
-    if (!first.block) {
-      write_entry(first.run, first.store);
-    } else {
-      if (nr_waiting_ <= most && !workers_->is_packed(*first.block)) return;
-      workers_->wait(*first.block);
-      write_block(first.block->stored, first.block->content.size());
-      spare_.push_back(std::move(first.block));
-      --nr_waiting_;
-    }
-    waiting_.pop_front();
+  for (; !waiting_.empty(); waiting_.pop_front()) {
+    Batch& first = *waiting_.front();
+    if (waiting_.size() <= most && !workers_->is_packed(first)) return;
+    workers_->wait(first);
+    write(first);
+    first.clear();
+    spare_.push_back(std::move(waiting_.front()));
   }
 }
 
-// The block that was filled.
-void PagesWriter::Work::submit() {
-  if (!block_ || block_->content.empty()) return;
-  ++nr_blocks_;
-  if (workers_->count() == 0) {
-    write_block(pack_block(block_->content, block_->room, options_.acceleration), block_->content.size());
-    block_->content.clear();
-    return;
-  }
-  // A worker allocates nothing.
-  if (block_->room.size() < options_.block_bytes) block_->room.resize(options_.block_bytes);
-  workers_->add(*block_);
-  waiting_.push_back({std::move(block_)});
-  ++nr_waiting_;
+void PagesWriter::Work::write_all() {
+  hand_over();
+  write_waiting(0);
+}
+
+void PagesWriter::Work::hand_over() {
+  if (!batch_ || batch_->pieces().empty()) return;
+  workers_->add(*batch_);
+  waiting_.push_back(std::move(batch_));
   write_waiting(workers_->count() + 1);
+}
+
+void PagesWriter::Work::end_open_block() {
+  if (open_bytes_ > 0) end_block(batch_->last(std::exchange(open_bytes_, 0)));
+}
+
+void PagesWriter::Work::end_block(Bytes content) {
+  ++nr_blocks_;
+  batch_->end_block(content);
+  if (workers_->count() > 0) return;
+  batch_->pack(options_.acceleration);
+  write(*batch_);
+  batch_->clear();
 }
 
 void PagesWriter::Work::add_blocks(Bytes pages) {
   while (!pages.empty()) {
-    if (!block_) block_ = new_block();
-    std::vector<std::byte>& content = block_->content;
-    if (content.empty() && pages.size() >= options_.block_bytes && workers_->count() == 0) {  // without a copy
-      const Bytes here = pages.first(options_.block_bytes);
-      write_block(pack_block(here, block_->room, options_.acceleration), here.size());
-      ++nr_blocks_;
-      pages = pages.subspan(here.size());
+    if (open_bytes_ == 0 && batch_ && !batch_->has_room(options_.block_bytes)) hand_over();
+    const std::size_t take = std::min<std::size_t>(pages.size(), options_.block_bytes - open_bytes_);
+    const Bytes here = pages.first(take);
+    pages = pages.subspan(take);
+    if (take == options_.block_bytes && workers_->count() == 0) {  // without a copy
+      (void)batch();
+      end_block(here);
       continue;
     }
-    const std::size_t take = std::min<std::size_t>(pages.size(), options_.block_bytes - content.size());
-    content.insert(content.end(), pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(take));
-    pages = pages.subspan(take);
-    if (content.size() == options_.block_bytes) submit();
+    batch().append(here);
+    open_bytes_ += take;
+    if (open_bytes_ == options_.block_bytes) end_open_block();
   }
 }
 
@@ -288,10 +346,14 @@ void PagesWriter::Work::write_entry(const PageRun& run, Store store) {
 
 Step PagesWriter::Work::cut() {
   if (!std::exchange(is_open_, false)) return output_.step();
-  if (store_ == Store::blocks) submit();
+  end_open_block();
   nr_blocks_ = 0;
-  if (waiting_.empty()) write_entry(run_, store_);
-  else waiting_.push_back({nullptr, run_, store_});
+  if (waiting_.empty() && (!batch_ || batch_->pieces().empty())) {
+    write_entry(run_, store_);
+  } else {
+    batch().end_entry(run_, store_);
+    if (batch_->pieces().size() >= most_pieces) hand_over();
+  }
   return output_.step();
 }
 
@@ -306,7 +368,7 @@ Step PagesWriter::Work::add(std::uint64_t vaddr, std::uint32_t flags, Store stor
     run_ = {vaddr, 0, nr_pages_, flags};
     store_ = store;
     is_open_ = true;
-    if (store == Store::plain) write_waiting(0);
+    if (store == Store::plain) write_all();
     if (store == Store::plain && align()) run_.flags |= PageRun::payload_aligned;
   }
   const std::uint64_t count = pages_in(pages.size(), options_.page_size);
@@ -333,7 +395,7 @@ Step PagesWriter::Work::refer(const PageRun& run) {
 
 Step PagesWriter::Work::finish() {
   const Step step = cut();
-  write_waiting(0);
+  write_all();
   return step == Step::stop ? step : output_.step();
 }
 

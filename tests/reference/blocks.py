@@ -220,6 +220,16 @@ class Tester(pages.Tester):
         self.program = os.path.join(self.programs, program)
         return self.run(*arguments, exits=exits, data=data)
 
+    def peak(self, most, program, *arguments):
+        """It takes no more memory than that, in KiB; a small process starts it."""
+        done = subprocess.run(["/usr/bin/env", "python3", "-c", "import resource, subprocess, sys; "
+                               "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL); "
+                               "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
+                               os.path.join(self.programs, program), *arguments],
+                              capture_output=True, text=True, check=True)
+        peak = int(done.stdout.split()[-1])
+        self.same(peak < most or "asan" in self.programs, True, f"{program} {arguments} takes {peak} KiB")
+
     def figures(self, *arguments, data=None):
         answer = json.loads(self.call("crit-pages", "--contents", "--json", *arguments, data=data))
         keys = ("pages", "present", "zero", "distinct", "duplicate", "classes")
@@ -489,15 +499,25 @@ class Tester(pages.Tester):
             os.mkdir("many")
             open("many/pagemap-5.img", "wb").write(pages.MAGICS + entries)
             open("many/pages-1.img", "wb").write(b"")
-            for options in (["--summary"], ["--check"]):
-                done = subprocess.run(["/usr/bin/env", "python3", "-c", "import resource, subprocess, sys; "
-                                       "subprocess.run(sys.argv[1:]); "
-                                       "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
-                                       os.path.join(self.programs, "crit-pages"), *options, "many"],
-                                      capture_output=True, text=True, check=True)
-                peak = int(done.stdout.split()[-1])
-                bound = (16 << 10) + 6 * (count >> 10)
-                self.same(peak < bound or "asan" in self.programs, True, f"{options} of {count} blocks takes {peak} KiB")
+            for option in ("--summary", "--check"):
+                self.peak((16 << 10) + 6 * (count >> 10), "crit-pages", option, "many")
+
+            # Nor do entries of a page each, which threads pack together and write in their order.
+            count = 100000
+            put("short", "inventory.img", "INVENTORY", {"img_version": 2})
+            pagemap("short", *((0x10000 + i * 8192, 1) for i in range(count)), flags=4)
+            with open("short/pages-1.img", "wb") as file:
+                file.truncate(count * PAGE)
+            self.peak(24 << 10, "crit-repack", "--compress", "-j", "1", "short")
+            count = 12000
+            lazy = b"".join(entry(number(1, 0x10000 + i * PAGE) + number(2, 0) + number(4, 4 if i % 3 else 2) + number(5, 1))
+                            for i in range(count))
+            open("short/pagemap-5.img", "wb").write(pages.MAGICS + entry(number(1, 1)) + lazy)
+            with open("short/pages-1.img", "wb") as file:
+                for i in range(count * 2 // 3):
+                    file.write(b"%07d " % (i // 3) * (PAGE // 8) if i % 5 else chance.randbytes(PAGE))
+            one, *others = (self.call("crit-repack", "--compress", "-j", str(jobs), "short") for jobs in (1, 2, 5))
+            self.same([other == one for other in others], [True, True], "short entries with any number of threads")
             os.chdir("/")
 
 
