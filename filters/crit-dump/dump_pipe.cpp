@@ -52,7 +52,7 @@ class Way {
     if (size || program.has("zstd")) {
       const bool all = size == "all";
       buffer_.emplace(fd, output_name, all ? PipeBuffer::everything : program.number("buffer", default_size),
-                      all ? tree_memory(root) : 0, error_);
+                      all && !program.has("zstd") ? tree_memory(root) : 0, error_);
       fd = buffer_->fd();
     }
     if (program.has("zstd") && !error_) {
