@@ -99,9 +99,10 @@ std::vector<Against> look_at(Program& program, const std::vector<std::string>& i
   }
   for (const CheckedSet& set : checked)
     for (const Finding& finding : set.findings) {
-      if (finding.rule->name == "unseen") continue;  // it is looked at below
-      all.push_back(
-          {finding.severity, std::string{finding.rule->name}, text_of(finding), std::string{finding.rule->advice}});
+      if (finding.rule->name == "unseen") continue;                 // it is looked at below
+      const bool is_no_set = finding.rule->name == "images-alone";  // which stops no check, but a restore
+      all.push_back({is_no_set ? Severity::error : finding.severity, std::string{finding.rule->name}, text_of(finding),
+                     std::string{finding.rule->advice}});
     }
   for (const Error& error : images.errors()) program.report(error);
   for (const SetCheckpoint& set : model.finish(inputs.empty() ? "-" : inputs[0]))
