@@ -40,7 +40,11 @@ Step read_image(std::vector<OpenedInput>& inputs, Delivery& delivery) {
   member.set = std::make_shared<const SetId>(SetId{checkpoint_of(image), {}});
   member.id = delivery.next_id;
   member.size = image.size;
-  if (!receiver.wants(member)) return Step::go;
+  if (!receiver.wants(member)) {
+    // Of what cannot be unpacked so far, nobody knows what it is.
+    if (image.reader && image.reader->error() && !is_image(image)) delivery.fail(image.reader->error());
+    return Step::go;
+  }
   if (image.file.is_open()) {
     const std::uint64_t most = delivery.options.max_bytes;
     return read_file(std::move(image.file), member, receiver, {most, most});
