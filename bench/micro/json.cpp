@@ -123,8 +123,8 @@ void json_cut_critpipe(benchmark::State& state) {
   const std::size_t size = text.size() - begin;
   text.resize(text.size() + 64);
   for (auto _ : state) {
-    Cutter cutter;
-    benchmark::DoNotOptimize(cutter.scan(text.data() + begin, text.data() + begin + size, Cutter::Until::last));
+    ValueScanner scanner;
+    benchmark::DoNotOptimize(scanner.scan(text.data() + begin, text.data() + begin + size, ValueScanner::Until::last));
   }
   count(state, size);
 }

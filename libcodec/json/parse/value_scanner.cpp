@@ -64,7 +64,7 @@ CRITPIPE_INLINE std::uint64_t prefix_xor(std::uint64_t bits) {
 
 }  // namespace
 
-struct CutterLoop {
+struct ScanLoop {
   // Characters that follow an odd backslash, among the first n; sets whether character n does.
   CRITPIPE_INLINE static std::uint64_t escaped(std::uint64_t backslash, int n, std::uint64_t& carry) {
     std::uint64_t found = carry;
@@ -124,7 +124,7 @@ struct CutterLoop {
 };
 
 ValueScanner::Cut ValueScanner::scan(const char* at, const char* end, Until until) {
-  return CutterLoop::scan(*this, at, end, until);
+  return ScanLoop::scan(*this, at, end, until);
 }
 
 const char* find_string_end(const char* at, const char* end) {

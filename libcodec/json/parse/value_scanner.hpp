@@ -1,7 +1,7 @@
 // Finds where JSON values end, without reading them: 64 characters at a time, quotes and brackets only.
 //
-//     ValueScanner cutter;                                  // at the first bracket of a value
-//     ValueScanner::Cut cut = cutter.scan(text, end, ValueScanner::Until::last);
+//     ValueScanner scanner;                                 // at the first bracket of a value
+//     ValueScanner::Cut cut = scanner.scan(text, end, ValueScanner::Until::last);
 //     // cut.value_end: after the last value that ends in the text, or null; cut.at: how far it has read
 //
 // The text may come in pieces: the next scan goes on at cut.at. Brackets are counted, not matched; who reads the value
@@ -33,7 +33,7 @@ class ValueScanner {
   }  // somebody else has read up to after its quote
 
  private:
-  friend struct CutterLoop;
+  friend struct ScanLoop;
   std::uint64_t in_string_ = 0;  // all bits set: the next character stands in a string
   std::uint64_t escaped_ = 0;    // 1: the next character follows a backslash
   std::int64_t depth_ = 0;
