@@ -94,6 +94,7 @@ class Repack {
   using TakePart = std::function<bool(const Part& part)>;
   bool visit_parts(std::size_t memory, const PageRun& run, const TakePart& take);
   std::uint64_t block_bytes_as_before();
+  unsigned nr_readers() const;
   bool write_parts();
   bool advance(std::size_t part);
   bool begin_memory(std::size_t memory);

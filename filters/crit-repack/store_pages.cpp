@@ -24,6 +24,8 @@ bool is_zero_without_pages(const Mapping* mapping) {
 
 unsigned jobs_of(Program& program) { return threads_of(program, "jobs", 8); }
 
+constexpr unsigned packers_of_reader = 4;  // one thread reads plain pages as fast as so many pack them
+
 }  // namespace
 
 bool is_huge(const Mapping* mapping) {
@@ -178,6 +180,13 @@ bool Repack::visit_parts(std::size_t memory, const PageRun& run, const TakePart&
       });
 }
 
+// Those who pack are the threads that there are. Others would only take turns with them.
+unsigned Repack::nr_readers() const {
+  const auto is_compressed = [this](const Part& part) { return memories_[part.memory].is_compressed; };
+  const bool packs_plain = options_.block_bytes > 0 && std::ranges::none_of(parts_, is_compressed);
+  return packs_plain ? std::max(1U, jobs_of(program_) / packers_of_reader) : jobs_of(program_);
+}
+
 bool Repack::write_parts() {
   std::vector<Stretch> stretches;
   std::vector<std::size_t> part_of;
@@ -199,7 +208,7 @@ bool Repack::write_parts() {
         good = step == Step::go;
         return step;
       },
-      jobs_of(program_));
+      nr_readers());
   if (error) return fail(error);
   good = good && advance(parts_.size());
   parts_.clear();
