@@ -119,7 +119,8 @@ std::vector<StoredRun> Contents::runs(MemoryId memory) {
 
 std::optional<PageFact> Contents::fact(const StoredRun* run, std::uint64_t vaddr) const {
   if (!run || !run->facts) return {};
-  return run->facts->page(run->page + pages_in(vaddr - run->vaddr, set_.page_size), set_.page_size);
+  const PageFact fact = run->facts->page(run->page + pages_in(vaddr - run->vaddr, set_.page_size), set_.page_size);
+  return fact.is_lost ? std::nullopt : std::optional{fact};
 }
 
 void compare(Contents& first, Contents& second, MemoryId memory, const CountPages& count) {

@@ -69,7 +69,7 @@ struct CheckReader::Work {
   std::vector<Parent> parents;  // that were given, the nearest first
   std::vector<Error> errors, damages, damages_of_parents;
   std::size_t room_for_errors = max_kept_errors, room_for_damages = max_kept_errors;
-  std::uint64_t room_for_begins = PagesToTry::most_room;
+  RoomToTry room_to_try;
 
   std::unique_ptr<CheckedImages> make() const { return std::make_unique<CheckedImages>(plan); }
   // Those that are being read.
@@ -206,16 +206,15 @@ std::unique_ptr<Sink> CheckReader::sink_for(const Member& member) {
   if (set.directory.empty()) set.directory = member.directory;
   set.is_set |= member.in_set;
   set.checkpoint.note(member.name);
-  std::unique_ptr<Sink> model;
-  if (set.checkpoint.wants(member.name)) model = set.checkpoint.sink_for(member.name);
   const auto report = [this, place = member.place, id = member.set](Error error) {
     error.image = place;
     error.set = id;
     this->report(error);
   };
-  auto check = make_image_check(set, member.name, std::move(model), report);
-  if (!pages_id_of_name(member.name) || set.checkpoint.kind() == SetKind::checkpoint) return check;
-  return set.pages_to_try.sink_for(member, work_->room_for_begins, std::move(check));
+  const auto make = [&set, name = member.name, report] {
+    return make_image_check(set, name, set.checkpoint.wants(name) ? set.checkpoint.sink_for(name) : nullptr, report);
+  };
+  return pages_id_of_name(member.name) ? set.to_try(member, work_->room_to_try, make) : make();
 }
 
 void CheckReader::report(const Error& error) {

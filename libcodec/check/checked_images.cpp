@@ -185,14 +185,22 @@ void CheckedImages::finish() {
   has_other_dump_ = find_other_dump();
 }
 
-// What was decoded with pages of another size counts for nothing.
 void CheckedImages::learn_page_size() {
   std::vector<MemoryId> ids;
   for (const auto& [id, memory] : memories) ids.push_back(id);
   critpipe::learn_page_size(checkpoint, *this, ids);
-  if (page_size() == decoded_page_size) return;
-  decoded_pages.clear();
-  faults_of_blocks = {};
+}
+
+std::unique_ptr<Sink> CheckedImages::to_try(const Member& member, RoomToTry& room, PagesToTry::MakeSink make) {
+  EarlyPageSize early;
+  early.pagemaps_of = [this](std::uint64_t pages_id, const std::function<void(const Pagemap&)>& visit) {
+    for (const auto& [id, memory] : memories)
+      if (memory.pagemap.pages_id == pages_id) visit(memory.pagemap);
+  };
+  early.block_bytes = [this] { return checkpoint.block_bytes(); };
+  early.learned = [this](std::uint64_t size) { checkpoint.learn_page_size(size); };
+  return pages_to_try.sink_for(member, checkpoint.kind() == SetKind::checkpoint, room, std::move(make),
+                               std::move(early));
 }
 
 Severity CheckedImages::severity_of_unknown_pid() const {

@@ -123,6 +123,12 @@ using FieldFaults = FirstOfEach<std::pair<std::string_view, Severity>, FieldFaul
 // Of pagemaps and blocks, found as they come: by name, tolerated or not.
 using EarlyFaults = FirstOfEach<std::pair<std::string_view, bool>, PagesFault, max_findings_of_rule>;
 
+// The blocks of a pages image, and how large their pages were taken to be: with another size nothing of it counts.
+struct DecodedBlocks {
+  std::uint64_t page_size = 0;
+  EarlyFaults faults = {};
+};
+
 class CheckedImages final : public PageStore {
  public:
   explicit CheckedImages(const RestorePlan& plan);
@@ -140,17 +146,16 @@ class CheckedImages final : public PageStore {
   std::map<MemoryId, SeenMemory> memories;
   std::map<std::uint64_t, std::uint64_t> pages;  // pages_id -> bytes
   PagesToTry pages_to_try;
-  std::set<std::uint64_t> decoded_pages;  // pages_ids of images whose blocks were decoded as they came
-  std::uint64_t decoded_page_size = 0;    // that they were taken to have
+  std::map<std::uint64_t, DecodedBlocks> decoded;  // as they came, by pages_id
   std::map<std::uint32_t, SeenGhost> ghosts;
   FieldFaults field_faults;
-  EarlyFaults early_faults, faults_of_blocks;  // their images are names within the set
-  bool is_parent = false;                      // of a set that was read, too
-  bool has_link = false;                       // to a parent, in an archive that need not hold it
-  bool has_circle = false;                     // the links of an archive lead back to it
-  const EngineFiles::Seen* beside = nullptr;   // null: no engine's files are beside the images
-  bool is_cut = false;                         // the input ends early: what is missing may have stood behind
-  bool has_tree_beside = false;                // another set of the inputs has tasks
+  EarlyFaults early_faults;                   // their images are names within the set
+  bool is_parent = false;                     // of a set that was read, too
+  bool has_link = false;                      // to a parent, in an archive that need not hold it
+  bool has_circle = false;                    // the links of an archive lead back to it
+  const EngineFiles::Seen* beside = nullptr;  // null: no engine's files are beside the images
+  bool is_cut = false;                        // the input ends early: what is missing may have stood behind
+  bool has_tree_beside = false;               // another set of the inputs has tasks
 
   std::string place_of(std::string_view beside) const;  // of a file beside the images
 
@@ -158,6 +163,8 @@ class CheckedImages final : public PageStore {
   void finish();
   // Requires: it is finished, and has its parent.
   void learn_page_size();
+  // A pages image comes, which `make` checks.
+  std::unique_ptr<Sink> to_try(const Member& member, RoomToTry& room, PagesToTry::MakeSink make);
 
   bool has(std::string_view name) const { return images.contains(name); }
   bool is_damaged(std::string_view name) const;
@@ -215,6 +222,7 @@ class CheckedImages final : public PageStore {
   }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
+  std::uint64_t page_size_of_tasks() override { return told_page_size(checkpoint); }
   void close_directory() { directory_.reset(); }
 
  private:

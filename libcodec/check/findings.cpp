@@ -132,8 +132,10 @@ void Findings::blocks() {
 
 void Findings::pages() {
   const auto report = [this](const PagesFault& fault) { add_pages(fault); };
-  for (EarlyFaults* const early : {&images_.early_faults, &images_.faults_of_blocks})
-    early->each([this](const PagesFault& fault, std::uint64_t times) { add_pages(fault, times); });
+  const auto take = [this](const PagesFault& fault, std::uint64_t times) { add_pages(fault, times); };
+  images_.early_faults.each(take);
+  for (auto& [pages_id, decoded] : images_.decoded)
+    if (decoded.page_size == images_.page_size()) decoded.faults.each(take);
   if (images_.has_circle && !images_.memories.empty()) add("parent-link", {"parent"}, "parents form a circle");
   parents_of_directory();
   // A page server has them: another rule.

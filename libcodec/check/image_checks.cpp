@@ -185,14 +185,13 @@ void ImageCheck::check_blocks() {
     if (memory.pagemap.pages_id != *pages_id || !memory.pagemap.layout) continue;
     auto stored = memory.pagemap.blocks(images_.page_size(), error);
     if (!stored) continue;
-    blocks_ = std::make_unique<BlocksCheck>([this](const Error& damage) {
+    DecodedBlocks& decoded = images_.decoded[*pages_id] = {.page_size = images_.page_size()};
+    blocks_ = std::make_unique<BlocksCheck>([this, &decoded](const Error& damage) {
       Error inner = damage;
       inner.image.clear();
-      images_.faults_of_blocks.add({"block", false}, {"block", name_, Error::nowhere, {}, to_string(inner)});
+      decoded.faults.add({"block", false}, {"block", name_, Error::nowhere, {}, to_string(inner)});
     });
     blocks_->stored_as(std::move(stored));
-    images_.decoded_pages.insert(*pages_id);
-    images_.decoded_page_size = images_.page_size();
     return;
   }
 }

@@ -77,6 +77,9 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(limit_padded_blocks, limit, "compressed pages with payload_padded, which no release writes, are not read")         \
   X(limit_late_pagemap, limit,                                                                                         \
     "compressed pages came before {name}, which says how they are stored: give the file itself, not a pipe")           \
+  X(limit_late_page_size, limit,                                                                                       \
+    "compressed pages came before what tells that they have {want} bytes: give --page-size, or the file itself, "      \
+    "not a pipe")                                                                                                      \
   X(limit_compressed_image, limit,                                                                                     \
     "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
   X(no_parent, data, "the parent is not there: {name}")                                                                \

@@ -66,6 +66,8 @@ class PageStore {
   // As Checkpoint::dump_uptime(). Nothing: its inventory is not there, does not tell, or was not read.
   virtual std::optional<std::uint64_t> dump_uptime();
   virtual std::optional<std::uint64_t> block_bytes();  // the same of Checkpoint::block_bytes()
+  // How large pages are, in bytes, as an auxiliary vector of its tasks says; 0: none does.
+  virtual std::uint64_t page_size_of_tasks();
   // A pages image, and how many of its pages are whole; none, where it is not there.
   struct Held {
     std::string place = {};
@@ -74,7 +76,7 @@ class PageStore {
   // The one of that id, as the pagemap of that memory says that it is stored.
   virtual Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size);
   // It as it is stored, without blocks; null: it is not there. Of one in an archive or a stream perhaps nothing, or no
-  // more than its begin, can be read.
+  // more than its beginning, can be read.
   virtual std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id);
 
   // The parent that was given, or else the one that a link leads to. Null: there is no link, or it leads nowhere or in
@@ -108,6 +110,7 @@ class PageDirectory final : public PageStore {
   PageDirectory* page_directory() override { return this; }
   std::optional<std::uint64_t> dump_uptime() override;  // reads the inventory
   std::optional<std::uint64_t> block_bytes() override;  // the same
+  std::uint64_t page_size_of_tasks() override;          // reads the image of one
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
   bool has_parent_link() const;    // whether or not it leads to a directory
   PageDirectory* linked_parent();  // null as in parent()
@@ -159,9 +162,8 @@ bool is_kept_unmapped(const Checkpoint& checkpoint, MemoryId memory);
 // The size of the task's shared mappings, in bytes, including those of files.
 std::uint64_t shared_bytes(const Task& task);
 
-// What a Checkpoint reads for those who look at memory, and where parents are given.
+// What a Checkpoint reads for those who look at memory.
 Needs needs_of_memory();
-Needs needs_of_parents();
 
 // What a caller needs from the images of a set.
 struct PartsWanted {

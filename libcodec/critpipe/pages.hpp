@@ -299,6 +299,10 @@ class PagesImage {
   }
   // The same from a position in the content.
   [[nodiscard]] Error read_content(std::uint64_t position, std::span<std::byte> into) const;
+  // The same as far as it can be read: `lost` gets each part of `into` that cannot, and why. Behind a page or a block
+  // that is lost it goes on.
+  using OnLost = std::function<void(std::size_t begin, std::size_t end, const Error&)>;
+  void read_content(std::uint64_t position, std::span<std::byte> into, const OnLost& lost) const;
   // The same with whole pages, of which `nr_read` is the number. If the image ends first it is smaller than `into` has
   // room for, which is no error. Reasons: io_read.
   [[nodiscard]] Error read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const;
@@ -339,7 +343,7 @@ class PagesSink : public Sink {
  protected:
   bool has_blocks() const { return blocks_ != nullptr; }
   std::uint64_t stored_bytes() const { return stored_bytes_; }  // that have come
-  // A block is damaged: nothing of the image follows. Reasons: bad_block.
+  // A block is damaged: its pages are left out, and those behind it follow. Reasons: bad_block.
   virtual void refused(const Error& error) { fail(error); }
   // The next pages. `first`: the number of the first one, counted in smallest pages. The view lives until the return.
   virtual Step pages(std::uint64_t first, Bytes bytes) = 0;
@@ -354,7 +358,6 @@ class PagesSink : public Sink {
   std::uint64_t stored_bytes_ = 0;
   std::vector<std::byte> carry_;
   std::unique_ptr<BlockFeed> blocks_;
-  bool was_refused_ = false;
 };
 
 }  // namespace critpipe

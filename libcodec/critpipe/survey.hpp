@@ -43,12 +43,13 @@ struct PageFact {
   std::uint64_t low = 0;
   std::uint32_t high = 0;
   PageClass page_class = PageClass::zero;
-  std::array<std::uint8_t, 3> unused = {};
+  bool is_lost = false;  // it could not be read: nothing else is known of it
+  std::array<std::uint8_t, 2> unused = {};
 
-  bool is_zero() const { return page_class == PageClass::zero; }  // all its bytes are 0
+  bool is_zero() const { return page_class == PageClass::zero && !is_lost; }  // all its bytes are 0
   // Have both pages the same content?
   bool same_as(const PageFact& other) const {
-    return low == other.low && high == other.high && is_zero() == other.is_zero();
+    return low == other.low && high == other.high && is_zero() == other.is_zero() && !is_lost && !other.is_lost;
   }
 };
 
@@ -166,6 +167,7 @@ struct SurveyedSet final : PageStore {
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override;
   std::optional<std::uint64_t> block_bytes() override;
+  std::uint64_t page_size_of_tasks() override;
   Held held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) override;
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
   // The ancestor of that level, if it was surveyed, too; null: it is a directory that a link leads to.

@@ -105,20 +105,35 @@ bool MemoryWork::cut(std::size_t number, const Range& range, const std::function
   return all;
 }
 
-Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& step) {
-  if (!piece.ghost.empty()) return from_ghost(piece, take, step);
+Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& step, const OnError& lost) {
+  const auto give_up = [&](Error error) {
+    if (!lost || !error) return error;
+    lost(error);
+    return Error{};
+  };
+  if (!piece.ghost.empty()) return give_up(from_ghost(piece, take, step));
   const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(piece.size, block_bytes));
   const auto block = std::make_unique_for_overwrite<std::byte[]>(most);
   if (!piece.is_stored()) std::fill_n(block.get(), most, std::byte{0});
   for (std::uint64_t done = 0; done < piece.size && step == Step::go;) {
     const std::span<std::byte> here{block.get(), std::min<std::uint64_t>(most, piece.size - done)};
+    Error error;
+    std::size_t taken = 0;
     if (piece.is_stored()) {
-      Error error;
       const PagesImage* const image = piece.image(error);
-      if (image) error = image->read(piece.stretch.page, piece.skip + done, here);
-      if (error) return error;
+      if (!image) return give_up(error);
+      const std::uint64_t position = content_position(piece.stretch.page, image->page_size(), piece.skip + done);
+      image->read_content(position, here, [&](std::size_t begin, std::size_t end, const Error& why) {
+        if (step == Step::stop || (error && !lost)) return;
+        if (begin > taken) step = take(piece, done + taken, here.subspan(taken, begin - taken));
+        taken = end;
+        error = why;
+        if (lost) lost(why);
+      });
     }
-    step = take(piece, done, here);
+    // Behind the end of the image there is nothing.
+    if (error && (!lost || error.reason == Reason::cut_pages)) return lost ? Error{} : error;
+    if (taken < here.size() && step == Step::go) step = take(piece, done + taken, here.subspan(taken));
     done += here.size();
   }
   return {};
@@ -169,23 +184,28 @@ std::vector<Error> CheckpointMemory::absences(const Range& range) {
   return errors;
 }
 
-Error CheckpointMemory::read(std::span<const Range> ranges, const OnBytesOf& take) {
+Error MemoryWork::read(std::span<const Range> ranges, const TakePiece& take, const OnError& lost) {
   Error absent;
-  std::vector<MemoryWork::Piece> pieces;
+  std::vector<Piece> pieces;
   for (std::size_t i = 0; i < ranges.size() && !absent; ++i)
-    (void)work_->cut(
+    (void)cut(
         i, ranges[i],
-        [&](const MemoryWork::Piece& piece) {
+        [&](const Piece& piece) {
           pieces.push_back(piece);
           return Step::go;
         },
         [&](Error error) {
-          absent = std::move(error);
-          return Step::stop;
+          if (lost) lost(error);
+          else absent = std::move(error);
+          return lost ? Step::go : Step::stop;
         });
-  Error error = work_->deliver(
-      pieces, [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) { return take(piece.range, bytes); });
+  Error error = deliver(pieces, take, lost);
   return error ? error : absent;
+}
+
+Error CheckpointMemory::read(std::span<const Range> ranges, const OnBytesOf& take) {
+  return work_->read(
+      ranges, [&](const MemoryWork::Piece& piece, std::uint64_t, Bytes bytes) { return take(piece.range, bytes); });
 }
 
 Error CheckpointMemory::read(const Range& range, std::string& bytes) {
@@ -243,23 +263,23 @@ Error CheckpointMemory::read_stored(const Process& process, const OnBytes& take)
   const MemoryWork::TakePiece take_piece = [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
     return take(piece.vaddr + done, bytes);
   };
+  const auto lost = [&](const Error& error) {
+    if (!first) first = error;
+  };
   std::vector<MemoryWork::Piece> pieces;  // of what comes only in the order of the images
   const auto piece = [&](const MemoryWork::Piece& one) {
     Step step = Step::go;
-    if (one.stream || work_->has_parents()) {
-      pieces.push_back(one);
-    } else if (Error error = work_->by_position(one, take_piece, step)) {
-      if (!first) first = std::move(error);
-    }
+    if (one.stream || work_->has_parents()) pieces.push_back(one);
+    else (void)work_->by_position(one, take_piece, step, lost);
     return step;
   };
-  const auto absent = [&](Error error) {
-    if (!first) first = std::move(error);
+  const auto absent = [&](const Error& error) {
+    lost(error);
     return Step::go;
   };
   work_->stored(process, piece, absent);
   if (pieces.empty()) return first;
-  Error error = work_->deliver(pieces, take_piece);
+  Error error = work_->deliver(pieces, take_piece, lost);
   return first ? first : error;
 }
 

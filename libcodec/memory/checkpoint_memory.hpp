@@ -58,6 +58,7 @@ struct MemorySet final : PageStore {
   PageDirectory* page_directory() override { return directory.get(); }
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint.dump_uptime(); }
   std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
+  std::uint64_t page_size_of_tasks() override { return told_page_size(checkpoint); }
   std::uint64_t stored_bytes(std::uint64_t pages_id) const;  // of an image; Member::unknown: not there, or not known
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
 };
@@ -107,7 +108,7 @@ struct MemoryWork {
   std::deque<Task> unknown;  // of pagemaps without the other images of their task
   std::vector<Process> processes;
   std::uint64_t room = options.held_bytes;  // for what is still to be held
-  std::uint64_t room_for_begins = PagesToTry::most_room;
+  RoomToTry room_to_try{options.page_size};
   bool over_limit = false;
   CutInputs cut_inputs;
   std::set<std::pair<Reason, std::string>> known;  // errors, and their images
@@ -151,10 +152,14 @@ struct MemoryWork {
   std::uint64_t nr_images = 0;  // of pages, that have come
   bool was_streamed = false;    // the inputs were read for pages
 
-  // The bytes of pieces, in their order.
-  Error deliver(const std::vector<Piece>& pieces, const TakePiece& take);
-  // Of files, of unlinked files, and zeros. Stops where `step` says so.
-  Error by_position(const Piece& piece, const TakePiece& take, Step& step);
+  // The bytes of pieces, in their order. With `lost`, which is told of what cannot be read, goes on behind it; else it
+  // ends with the first error, before which all bytes were taken.
+  Error deliver(const std::vector<Piece>& pieces, const TakePiece& take, const OnError& lost = {});
+  Error missing(const Piece& piece) const;  // why it did not come
+  // The same of ranges.
+  Error read(std::span<const Range> ranges, const TakePiece& take, const OnError& lost = {});
+  // The same of a piece in a file, in an unlinked file, or of zeros. Stops where `step` says so.
+  Error by_position(const Piece& piece, const TakePiece& take, Step& step, const OnError& lost = {});
   Error from_ghost(const Piece& piece, const TakePiece& take, Step& step);
 };
 

@@ -211,9 +211,8 @@ std::unique_ptr<Sink> LoadSets::sink_for(const Member& member) {
     image.part = {file_of(source_, member, work_.options.source), member.at, member.size};
     if (image.part.file && image.part.file->fd() == STDIN_FILENO) image.part.begin += work_.options.source.stdin_offset;
     if (image.part.file) return nullptr;
-    auto sink = sink_for_pages(member, set, image, *pages_id);
-    if (work_.options.page_size != 0 || set.checkpoint.kind() == SetKind::checkpoint) return sink;
-    return set.pages_to_try.sink_for(member, work_.room_for_begins, std::move(sink));
+    return set.pages_to_try.sink_for(member, set.checkpoint.kind() == SetKind::checkpoint, work_.room_to_try,
+                                     [&] { return sink_for_pages(member, set, image, *pages_id); });
   }
   if (const Error error = fault_of_pages(member)) report(error);
   if (is_ghost(member.name)) {
@@ -307,7 +306,7 @@ void MemoryWork::load() {
 }
 
 Needs MemoryWork::needs() const {
-  Needs needs = has_parents() ? needs_of_parents() : needs_of_memory();
+  Needs needs = needs_of_memory();
   needs.kinds.insert(needs.kinds.end(), options.kinds.begin(), options.kinds.end());
   return needs;
 }

@@ -1,6 +1,8 @@
 // Command lines and environments.
 #include <algorithm>
+#include <set>
 
+#include "base/kept_errors.hpp"
 #include "memory/checkpoint_memory.hpp"
 #include "memory/text_places.hpp"
 
@@ -132,13 +134,20 @@ Step TextsReading::hand_on(std::size_t end) {
 void TextsReading::read() {
   plan();
   Step step = Step::go;
-  const Error error = memory_.read(ranges_, [&](std::size_t range, Bytes bytes) {
-    const auto& [process, list, is_behind] = owners_[range];
+  const auto take = [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
+    const auto& [process, list, is_behind] = owners_[piece.range];
     step = hand_on(process);
-    if (step == Step::go) lists_[process][list].add(bytes, is_behind);
+    if (step == Step::stop) return step;
+    ReadList& to = lists_[process][list];
+    const bool is_behind_loss = is_behind && piece.vaddr + done != ranges_[piece.range].begin + to.behind.size();
+    if (!is_behind_loss) to.add(bytes, is_behind);
     return step;
-  });
-  if (error) fault_(error);
+  };
+  std::set<std::pair<Reason, std::string>> said;  // of each image once
+  const auto lost = [&](const Error& error) {
+    if (said.size() < max_kept_errors && said.emplace(error.reason, error.image).second) fault_(error);
+  };
+  if (const Error error = memory_.work().read(ranges_, take, lost)) fault_(error);
   if (step == Step::go) (void)hand_on(processes_.size());
 }
 

@@ -86,7 +86,6 @@ std::vector<Error> MissingParts::find() {
 
 // The inventory tells of pre-dumps how large blocks of pages are.
 Needs needs_of_memory() { return {.mappings = true, .kinds = {"IPCNS_SHM", "INVENTORY"}}; }
-Needs needs_of_parents() { return needs_of_memory(); }
 
 std::vector<Error> missing_parts(const Checkpoint& checkpoint, const PartsWanted& wanted) {
   if (!model_of(checkpoint).is_whole || !checkpoint.pages_only().empty()) return {};

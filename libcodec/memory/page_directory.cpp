@@ -5,6 +5,7 @@
 
 #include "critpipe/memory.hpp"
 #include "critpipe/source.hpp"
+#include "model/page_size_of_set.hpp"
 #include "pages/page_content.hpp"
 #include "pages/pagemaps.hpp"
 
@@ -46,6 +47,11 @@ std::optional<std::uint64_t> PageStore::block_bytes() {
   return directory ? directory->block_bytes() : std::nullopt;
 }
 
+std::uint64_t PageStore::page_size_of_tasks() {
+  PageDirectory* const directory = page_directory();
+  return directory ? directory->page_size_of_tasks() : 0;
+}
+
 PageStore::Held PageStore::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t page_size) {
   PageDirectory* const directory = page_directory();
   return directory ? directory->held(pages_id, memory, page_size) : Held{pages_name(pages_id)};
@@ -68,7 +74,8 @@ struct PageDirectory::Work {
   Pagemaps pagemaps = {};
   std::set<MemoryId> missing = {};  // pagemaps that are damaged or not there
 
-  Checkpoint inventory() const;  // without anything else; empty: it is not there, or damaged
+  // A checkpoint with that image and nothing else; empty: it is not there, or damaged.
+  Checkpoint read(const std::string& name, const Needs& needs) const;
 };
 
 PageDirectory::PageDirectory(const std::string& path, const Limits& limits, ErrorsOf errors_of)
@@ -109,17 +116,35 @@ std::optional<Directory::Identity> PageDirectory::identity() const {
   return work_->set->identity();
 }
 
-Checkpoint PageDirectory::Work::inventory() const {
-  Checkpoint read{{.kinds = {"INVENTORY"}}};
-  if (!set || !set->has("inventory.img")) return read;
+Checkpoint PageDirectory::Work::read(const std::string& name, const Needs& needs) const {
+  Checkpoint read{needs};
+  if (!set || !set->has(name)) return read;
   Error error;
-  InputFile file = set->open("inventory.img", error);
-  if (!error) error = decode_image(std::move(file), *read.sink_for("inventory.img"), chain->limits);
+  InputFile file = set->open(std::string_view{name}, error);
+  if (!error) error = decode_image(std::move(file), *read.sink_for(name), chain->limits);
   return error ? Checkpoint{{}} : std::move(read);
 }
 
-std::optional<std::uint64_t> PageDirectory::dump_uptime() { return work_->inventory().dump_uptime(); }
-std::optional<std::uint64_t> PageDirectory::block_bytes() { return work_->inventory().block_bytes(); }
+namespace {
+
+const Needs needs_of_inventory{.kinds = {"INVENTORY"}};
+
+}  // namespace
+
+std::optional<std::uint64_t> PageDirectory::dump_uptime() {
+  return work_->read("inventory.img", needs_of_inventory).dump_uptime();
+}
+std::optional<std::uint64_t> PageDirectory::block_bytes() {
+  return work_->read("inventory.img", needs_of_inventory).block_bytes();
+}
+
+std::uint64_t PageDirectory::page_size_of_tasks() {
+  if (!work_->set) return 0;
+  const auto is_of_task = [](const std::string& name) { return name.starts_with("mm-"); };
+  const auto name = std::ranges::find_if(work_->set->members(), is_of_task);
+  if (name == work_->set->members().end()) return 0;
+  return told_page_size(work_->read(*name, {.pagemaps = true}));
+}
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {
   if (const Pagemap* const known = work_->pagemaps.find(memory)) return known;

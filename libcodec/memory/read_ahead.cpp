@@ -94,12 +94,17 @@ bool ReadAhead::next(Chunk& chunk) {
 void ReadAhead::read(Chunk& chunk) const {
   std::span<std::byte> rest{chunk.room};
   chunk.nr_read = 0;
-  for (const Chunk::Part& part : chunk.parts) {
-    const MemoryWork::Piece& piece = pieces_[part.piece];
-    if (!chunk.error)
-      chunk.error = chunk.image->read(piece.stretch.page, piece.skip + part.done, rest.first(part.size));
+  for (Chunk::Part& part : chunk.parts) {
     if (chunk.error) return;
-    ++chunk.nr_read;
+    const MemoryWork::Piece& piece = pieces_[part.piece];
+    const std::uint64_t skip = piece.skip + part.done;
+    chunk.image->read_content(content_position(piece.stretch.page, chunk.image->page_size(), skip),
+                              rest.first(part.size), [&](std::size_t begin, std::size_t, const Error& error) {
+                                if (chunk.error) return;
+                                chunk.error = error;
+                                part.size = begin;
+                              });
+    chunk.nr_read += part.size > 0;
     rest = rest.subspan(part.size);
   }
 }

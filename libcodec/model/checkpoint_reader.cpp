@@ -1,7 +1,6 @@
 // Inputs into checkpoints.
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <set>
 
 #include "base/path_names.hpp"
@@ -24,19 +23,20 @@ struct CheckpointReader::Work {
     bool is_noted = false;  // a pagemap was
     std::string directory = {};
     PagesToTry pages = {};
-    std::uint64_t page_size = 0;  // that its pages images tell
+    const Checkpoint* checkpoint = nullptr;  // when it is finished
+    const Met* above = nullptr;              // its parent in the same archive
   };
+  class Climb;
   const Needs needs;
   SetsOf<Met> met = {};
   SetsOf<SetCheckpoint> sets = {};
-  std::uint64_t room_for_begins = PagesToTry::most_room;
+  RoomToTry room_to_try{};
   CutInputs cut = {};
   std::vector<SetCheckpoint> finished = {};
   std::vector<Error> errors_without_set = {};  // of no set that is known
   std::shared_ptr<std::size_t> room_for_errors = std::make_shared<std::size_t>(max_kept_errors);  // of all
 
   void learn_page_sizes();
-  static std::uint64_t page_size_above(const std::string& directory);
 
   std::unique_ptr<SetCheckpoint> make() const {
     auto made = std::make_unique<SetCheckpoint>(SetCheckpoint{{}, {}, Checkpoint{needs}});
@@ -86,7 +86,7 @@ bool CheckpointReader::wants(const Member& member) {
 std::unique_ptr<Sink> CheckpointReader::sink_for(const Member& member) {
   const bool noted = is_only_noted(work_->needs, member.name);
   if (member.in_set && pages_id_of_name(member.name))
-    return work_->met.of(member).pages.sink_for(member, work_->room_for_begins);
+    return work_->met.of(member).pages.sink_for(member, work_->met.of(member).has_tasks, work_->room_to_try);
   if (member.in_set && !noted && !is_needed(work_->needs, member.name)) return nullptr;
   Work::Met& met = work_->met.of(member);
   met.is_noted |= member.name.starts_with("pagemap-");
@@ -142,41 +142,59 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   return all;
 }
 
-// Those that tell none ask their parents.
-void CheckpointReader::Work::learn_page_sizes() {
-  for (SetCheckpoint& one : finished)
-    if (Met* const set = met.find(one.id)) set->page_size = learn_page_size(one.checkpoint, set->pages);
-  const std::vector<Met*> parents = met.parents();
-  std::map<const Met*, const Met*> above;
-  for (std::size_t i = 0; i < parents.size(); ++i) above.emplace(met.all()[i].get(), parents[i]);
-  for (SetCheckpoint& one : finished) {
-    const Met* set = met.find(one.id);
-    if (!set || set->page_size != 0 || one.checkpoint.pages_only().empty()) continue;
-    if (!set->directory.empty()) {
-      one.checkpoint.learn_page_size(page_size_above(set->directory));
-      continue;
-    }
-    while (set && set->page_size == 0) set = above.at(set);
-    if (set) one.checkpoint.learn_page_size(set->page_size);
+// From a set to its parents, by the links of directories, or to those in the same archive.
+class CheckpointReader::Work::Climb {
+ public:
+  Climb(const Met& set, const Checkpoint& checkpoint) : set_{&set}, checkpoint_{&checkpoint} {}
+  std::uint64_t told(PageSizeByImages& sizes) const {
+    if (const std::uint64_t size = told_page_size(*checkpoint_)) return size;
+    add_images(sizes, *checkpoint_, set_->pages);
+    return sizes.size();
   }
+  // Goes on to it, and forgets this one.
+  Climb* parent() { return set_->directory.empty() && !images_ ? above() : linked(); }
+
+ private:
+  Climb* above() {
+    set_ = set_->above;
+    checkpoint_ = set_ ? set_->checkpoint : nullptr;
+    return checkpoint_ ? this : nullptr;
+  }
+  Climb* linked();
+
+  const Met* set_;
+  const Checkpoint* checkpoint_;
+  std::unique_ptr<ImageSet> images_;          // of a directory
+  std::unique_ptr<CheckpointReader> reader_;  // that has read them
+};
+
+CheckpointReader::Work::Climb* CheckpointReader::Work::Climb::linked() {
+  Error error;
+  if (!images_) images_ = ImageSet::open_input(set_->directory, error);
+  if (images_) images_ = images_->parent(error);
+  if (!images_) return nullptr;
+  reader_ = std::make_unique<CheckpointReader>(Needs{.pagemaps = true});
+  (void)images_->read(*reader_);
+  const auto& read = reader_->work_->sets.all();
+  set_ = read.empty() ? nullptr : reader_->work_->met.find(read.front()->id);
+  if (!set_) return nullptr;
+  checkpoint_ = &read.front()->checkpoint;
+  read.front()->checkpoint.finish(read.front()->place, false);
+  return this;
 }
 
-std::uint64_t CheckpointReader::Work::page_size_above(const std::string& directory) {
-  Error error;
-  std::uint64_t page_size = 0;
-  for (auto set = ImageSet::open_input(directory, error); set && page_size == 0;) {
-    auto parent = set->parent(error);
-    set = std::move(parent);
-    if (!set) break;
-    CheckpointReader reader{Needs{.pagemaps = true}};
-    (void)set->read(reader);
-    for (const auto& one : reader.work_->sets.all()) {
-      one->checkpoint.finish(one->place, false);
-      if (const Met* const read = reader.work_->met.find(one->id))
-        page_size = learn_page_size(one->checkpoint, read->pages);
-    }
+void CheckpointReader::Work::learn_page_sizes() {
+  const std::vector<Met*> parents = met.parents();
+  for (std::size_t i = 0; i < parents.size(); ++i) met.all()[i]->above = parents[i];
+  for (const SetCheckpoint& one : finished)
+    if (Met* const set = met.find(one.id)) set->checkpoint = &one.checkpoint;
+  for (SetCheckpoint& one : finished) {
+    const Met* const set = met.find(one.id);
+    if (!set || one.checkpoint.pages_only().empty()) continue;
+    Climb climb{*set, one.checkpoint};
+    PageSizeByImages sizes;
+    one.checkpoint.learn_page_size(page_size_of_chain(&climb, [&sizes](const Climb& at) { return at.told(sizes); }));
   }
-  return page_size;
 }
 
 std::vector<const SetCheckpoint*> checkpoints_among(std::span<const SetCheckpoint> all) {

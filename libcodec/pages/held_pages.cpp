@@ -42,6 +42,14 @@ void HeldPages::join() {
   windows_ = std::move(joined);
 }
 
+void HeldPages::want_no_more() {
+  join();
+  std::erase_if(windows_, [this](const Window& window) { return window.begin >= size_; });
+  for (Window& window : windows_) window.end = std::min(window.end, size_);
+  next_ = windows_.size();
+  wanted_end_ = size_;
+}
+
 void HeldPages::take(Bytes bytes) {
   join();
   const std::uint64_t end = size_ + bytes.size();

@@ -26,6 +26,7 @@ class HeldPages {
   bool want(std::span<const PageRun> runs, const PageLayout* layout, std::uint64_t page_size, std::uint64_t begin,
             std::uint64_t end);
   void want_begin(std::uint64_t most_bytes) { want_stored(0, most_bytes); }
+  void want_no_more();  // than has come
   void want_end(std::uint64_t most_bytes) { most_of_end_ = most_bytes; }
 
   void take(Bytes bytes);

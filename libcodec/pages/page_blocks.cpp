@@ -151,23 +151,22 @@ Error StoredPages::cut(std::string place, std::uint64_t page, std::uint64_t size
 
 void BlockFeed::begin() { block_ = pages_->block_of(page_); }
 
-Step BlockFeed::whole(Bytes stored, const Take& take) {
+Step BlockFeed::whole(Bytes stored, const Take& take, const Refuse& refuse) {
   content_.resize(block_.nr_pages * pages_->page_size());
-  if (const Reason reason = unpack_block(stored, content_); reason != Reason::none) {
-    error_ = {reason, "", block_.offset, Error::nowhere, content_.size(), stored.size()};
-    return Step::stop;
-  }
+  const Reason reason = unpack_block(stored, content_);
+  const Error error{reason, "", block_.offset, Error::nowhere, content_.size(), stored.size()};
   page_ = block_.page + block_.nr_pages;
   begin();
-  return take(content_);
+  if (reason == Reason::none) return take(content_);
+  refuse(error, content_.size());
+  return Step::go;
 }
 
-Step BlockFeed::feed(Bytes bytes, const Take& take) {
-  if (error_) return Step::stop;
+Step BlockFeed::feed(Bytes bytes, const Take& take, const Refuse& refuse) {
   for (;;) {
     // Blocks of zeros need no bytes.
     while (block_.nr_pages > 0 && !block_.is_plain && block_.size == 0)
-      if (whole({}, take) == Step::stop) return Step::stop;
+      if (whole({}, take, refuse) == Step::stop) return Step::stop;
     if (bytes.empty() || block_.nr_pages == 0) {
       at_ += bytes.size();
       return Step::go;
@@ -192,11 +191,11 @@ Step BlockFeed::feed(Bytes bytes, const Take& take) {
         begin();
       }
     } else if (ends && stored_.empty()) {
-      step = whole(here, take);
+      step = whole(here, take, refuse);
     } else {
       stored_.insert(stored_.end(), here.begin(), here.end());
       if (ends) {
-        step = whole(stored_, take);
+        step = whole(stored_, take, refuse);
         stored_.clear();
       }
     }

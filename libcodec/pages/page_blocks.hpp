@@ -125,21 +125,21 @@ class StoredPages {
 class BlockFeed {
  public:
   using Take = std::function<Step(Bytes content)>;  // the view lives until the return
+  // Gets a block that is damaged, in place of its content, and the offset of it in the image. Reasons: bad_block.
+  using Refuse = std::function<void(const Error& error, std::uint64_t content_bytes)>;
   explicit BlockFeed(std::shared_ptr<const StoredPages> pages) : pages_{std::move(pages)} { begin(); }
-  // Step::stop: `take` said so, or error() is set. Bytes behind the last page are passed over. Reasons: bad_block.
-  Step feed(Bytes bytes, const Take& take);
-  const Error& error() const { return error_; }  // with the offset in the image
+  // Step::stop: `take` said so. Bytes behind the last page are passed over.
+  Step feed(Bytes bytes, const Take& take, const Refuse& refuse);
 
  private:
   void begin();
-  Step whole(Bytes stored, const Take& take);
+  Step whole(Bytes stored, const Take& take, const Refuse& refuse);
 
   std::shared_ptr<const StoredPages> pages_;
   StoredPages::Block block_;
   std::uint64_t at_ = 0;    // bytes that have come
   std::uint64_t page_ = 0;  // that is next
   std::vector<std::byte> stored_, content_;
-  Error error_;
 };
 
 }  // namespace critpipe

@@ -31,11 +31,14 @@ Error PagemapIndex::came_before(std::uint64_t pages_id, std::uint64_t page_size,
   const auto blocks = blocks_of(pages_id, page_size, error);
   if (error || same_blocks(blocks.get(), taken)) return error;
   const Pagemap* const pagemap = with_blocks(pages_id);
-  const bool has_other_size = taken && blocks && taken->is_of_same_layout(*blocks);
+  if (taken && blocks && taken->is_of_same_layout(*blocks))
+    return {Reason::limit_late_page_size, std::move(place), Error::nowhere, Error::nowhere, page_size};
   return named_error(Reason::limit_late_pagemap, std::move(place),
-                     has_other_size ? "what tells how large they are"
-                     : pagemap      ? pagemap_name(pagemap->memory)
-                                    : "its pagemap");
+                     pagemap ? pagemap_name(pagemap->memory) : "its pagemap");
+}
+
+bool PagemapIndex::is_late(const Error& error) {
+  return error.reason == Reason::limit_late_pagemap || error.reason == Reason::limit_late_page_size;
 }
 
 Error PagemapIndex::larger_pages(std::uint64_t pages_id, StoredSize size, std::string place,

@@ -67,8 +67,9 @@ class PagemapIndex {
   // error says, with the pagemap's name. Reasons: bad_blocks.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, std::uint64_t page_size, Error& error) const;
   // The error of an image whose pages were taken to be stored like that as they came, and are stored otherwise; none:
-  // it is right. Reasons: limit_late_pagemap, and those of blocks_of().
+  // it is right. Reasons: limit_late_pagemap, limit_late_page_size, and those of blocks_of().
   Error came_before(std::uint64_t pages_id, std::uint64_t page_size, const StoredPages* taken, std::string place) const;
+  static bool is_late(const Error& error);  // is it one of came_before() that reading again mends?
   // The error of an image of that size, which it would have if pages were larger than that; none: it has not, or
   // several pagemaps name it, whose pages it may have one after the other.
   Error larger_pages(std::uint64_t pages_id, StoredSize size, std::string place, std::uint64_t page_size) const;

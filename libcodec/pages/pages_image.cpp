@@ -243,6 +243,33 @@ Error PagesImage::read_content(std::uint64_t position, std::span<std::byte> into
   return cut_content(blocks_.get(), place_, position + size, part_.size, position, into.size());
 }
 
+namespace {
+
+// Where the page or the block ends that has the byte at a position in the content.
+std::uint64_t end_of_part(const StoredPages* blocks, std::uint64_t page_size, std::uint64_t position) {
+  if (blocks) page_size = blocks->page_size();
+  const std::uint64_t page = position / page_size;
+  const StoredPages::Block block = blocks ? blocks->block_of(page) : StoredPages::Block{};
+  return (block.is_plain ? page + 1 : block.page + block.nr_pages) * page_size;
+}
+
+}  // namespace
+
+void PagesImage::read_content(std::uint64_t position, std::span<std::byte> into, const OnLost& lost) const {
+  for (std::size_t done = 0; done < into.size();) {
+    std::size_t size = 0;
+    Error error = read_some(position + done, into.subspan(done), size);
+    done += size;
+    if (done == into.size()) return;
+    const std::uint64_t at = position + done;
+    std::size_t end = into.size();  // behind the end of the image there is nothing
+    if (error) end = std::min(end, done + (end_of_part(blocks_.get(), page_size_, at) - at));
+    else error = cut_content(blocks_.get(), place_, at, part_.size, position, into.size());
+    lost(done, end, error);
+    done = end;
+  }
+}
+
 Error PagesImage::read_pages(std::uint64_t page, std::span<std::byte> into, std::uint64_t& nr_read) const {
   std::size_t size = 0;
   Error error = read_some(content_position(page, page_size_), into, size);
@@ -311,13 +338,13 @@ void PagesSink::stored_as(std::shared_ptr<const StoredPages> blocks) {
 
 Step PagesSink::raw(Bytes block) {
   stored_bytes_ += block.size();
-  if (was_refused_) return Step::go;
   if (!blocks_) return content(block);
-  const Step step = blocks_->feed(block, [this](Bytes bytes) { return content(bytes); });
-  if (!blocks_->error()) return step;
-  was_refused_ = true;
-  refused(blocks_->error());
-  return Step::go;  // other images follow
+  return blocks_->feed(
+      block, [this](Bytes bytes) { return content(bytes); },
+      [this](const Error& error, std::uint64_t content_bytes) {
+        next_ += pages_in(content_bytes, smallest_page);
+        refused(error);
+      });
 }
 
 Step PagesSink::content(Bytes block) {
@@ -343,7 +370,6 @@ Step PagesSink::content(Bytes block) {
 
 Step PagesSink::end() {
   if (blocks_ && raw({}) == Step::stop) return Step::stop;  // an image of nothing but zeros
-  if (was_refused_) return Step::go;
   const std::uint64_t size = content_position(next_, smallest_page, carry_.size());
   if (cut_page() == Step::stop) return Step::stop;
   return done(size);

@@ -35,11 +35,11 @@ void MissingOfReport::look_at_pages(const Task& task) {
   if (!task.has_pagemap) return;
   const Pagemap pagemap{.memory = {}, .nr_present = nr_present_pages(task), .runs = {}, .layout = task.page_layout};
   const std::string name = pages_name(task.pages_id);
-  const auto found = set_.pages().find(task.pages_id);
+  const auto bytes = set_.pages_bytes(task.pages_id);
   const std::uint64_t page_size = page_size_of(*inspection_.checkpoint, task);
-  if (found == set_.pages().end()) want(name, pagemap.nr_present == 0);
-  else if (found->second < pagemap.stored(page_size).bytes && named_.insert(name).second)
-    keep_error(inspection_.errors, pagemap.cut({found->second}, set_.place + name, page_size), room_);
+  if (!bytes) want(name, pagemap.nr_present == 0);
+  else if (*bytes < pagemap.stored(page_size).bytes && named_.insert(name).second)
+    keep_error(inspection_.errors, pagemap.cut({*bytes}, set_.place + name, page_size), room_);
 }
 
 void MissingOfReport::find() {

@@ -77,14 +77,24 @@ const Pagemap* InspectedSet::pagemap(MemoryId memory) {
   return &pagemap_;
 }
 
+std::unique_ptr<Sink> InspectedSet::sink_to_try(const Member& member, RoomToTry& room) {
+  const auto part = images.find(*pages_id_of_name(member.name));
+  const bool is_captured = part != images.end() && !part->second.file;
+  return is_captured ? to_try_.sink_for(member, has_tasks, room) : nullptr;
+}
+
+std::optional<std::uint64_t> InspectedSet::pages_bytes(std::uint64_t pages_id) const {
+  const auto found = pages_.find(pages_id);
+  if (found == pages_.end()) return std::nullopt;
+  const auto counted = found->second == Member::unknown ? to_try_.stored_image(pages_id) : nullptr;
+  return counted ? counted->stored().bytes : found->second;
+}
+
 std::unique_ptr<const PagesImage> InspectedSet::stored_image(std::uint64_t pages_id) {
   if (!directory.empty()) return PageStore::stored_image(pages_id);
-  const auto bytes = pages_.find(pages_id);
-  if (bytes == pages_.end()) return nullptr;
   const auto part = images.find(pages_id);
-  PagesImage::Part stored = part == images.end() ? PagesImage::Part{} : part->second;
-  stored.size = bytes->second;
-  return std::make_unique<PagesImage>(std::move(stored), place, smallest_page);
+  if (part == images.end() || !part->second.file) return to_try_.stored_image(pages_id);
+  return std::make_unique<PagesImage>(part->second, place, smallest_page);
 }
 
 std::vector<MemoryId> InspectedSet::memories() const {

@@ -39,7 +39,10 @@ class InspectedSet final : public PageStore {
 
   // Which pages images there are, and their bytes, or Member::unknown.
   void note_pages(std::uint64_t pages_id, std::uint64_t bytes) { pages_[pages_id] = bytes; }
-  const std::map<std::uint64_t, std::uint64_t>& pages() const { return pages_; }
+  // As they are stored; nothing: the image is not there.
+  std::optional<std::uint64_t> pages_bytes(std::uint64_t pages_id) const;
+  // Of a pages image that comes and was captured; null: it can be read again, or tells nothing.
+  std::unique_ptr<Sink> sink_to_try(const Member& member, RoomToTry& room);
   // What members say by being there.
   void note(const Member& member);
   // Adds bytes of a member to the sizes.
@@ -49,6 +52,7 @@ class InspectedSet final : public PageStore {
   PageDirectory* page_directory() override;
   std::optional<std::uint64_t> dump_uptime() override { return checkpoint ? checkpoint->dump_uptime() : std::nullopt; }
   std::optional<std::uint64_t> block_bytes() override { return checkpoint ? checkpoint->block_bytes() : std::nullopt; }
+  std::uint64_t page_size_of_tasks() override { return checkpoint ? told_page_size(*checkpoint) : 0; }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override;
   std::vector<MemoryId> memories() const;  // of tasks with a pagemap
   // Reads what was kept, here or in a parent; holes of anonymous memory are zeros. False: nothing of it is stored, or
@@ -60,6 +64,7 @@ class InspectedSet final : public PageStore {
   bool read_part(const Stretch& stretch, std::uint64_t page_size, std::uint64_t skip, std::span<std::byte> into);
 
   std::map<std::uint64_t, std::uint64_t> pages_;
+  PagesToTry to_try_;
   // Statistics beside the images are in their directory, but not those above the usual one.
   std::uint64_t statistics_ = 0;  // bytes
   bool has_usual_directory_ = false;

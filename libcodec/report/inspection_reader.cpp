@@ -37,9 +37,9 @@ struct InspectionReader::Work final : Receiver {
   struct Open {
     enum class Use : std::uint8_t { size, image, text, pages } use = Use::size;
     std::string text = {};
-    std::size_t most = 0;        // bytes of the text
-    HeldPages* pages = nullptr;  // null: nothing of them is kept
-    std::uint64_t bytes = 0;     // of pages that have come
+    std::size_t most = 0;                    // bytes of the text
+    HeldPages* pages = nullptr;              // null: nothing of them is kept
+    std::unique_ptr<Sink> to_try = nullptr;  // null: their page size is not asked for, or they can be read again
   };
 
   // The inputs, or a parent that was given.
@@ -80,6 +80,7 @@ struct InspectionReader::Work final : Receiver {
   std::vector<Error> errors;
   std::uint64_t room_for_tails = all_tails_bytes;
   std::uint64_t room_for_texts = kept_text_bytes;
+  RoomToTry room_to_try{};
   bool has_image = false;
 };
 
@@ -147,7 +148,6 @@ HeldPages* InspectionReader::Work::capture(const Member& member, std::uint64_t p
   if (options.overview || !want_texts(member, pages_id, *held)) {
     held = std::make_shared<HeldPages>(room_for_tails);
     if (!options.overview) held->want_end(kept_tail_bytes);
-    if (!set.has_tasks && set.images.size() == 1) held->want_begin(PagesToTry::room_of_set);
   }
   part.held = held;
   return held.get();
@@ -158,7 +158,8 @@ InspectionReader::Work::Open InspectionReader::Work::opened(const Member& member
   if (const auto pages_id = pages_id_of_name(member.name)) {
     set_of(member).note_pages(*pages_id, member.size);
     (void)checkpoints.wants(member);  // so that it knows of them
-    return {.use = Use::pages, .pages = capture(member, *pages_id)};
+    HeldPages* const pages = capture(member, *pages_id);
+    return {.use = Use::pages, .pages = pages, .to_try = set_of(member).sink_to_try(member, room_to_try)};
   }
   if (member.is_image) return {.use = checkpoints.wants(member) ? Use::image : Use::size};
   const bool is_blob = is_container_blob(member.name) && (member.size <= max_container_file_bytes);
@@ -183,7 +184,9 @@ bool InspectionReader::Work::needs_bytes(const Member& member) {
   switch (now.use) {
     case Open::Use::image: return checkpoints.needs_bytes(member);
     case Open::Use::text: return true;
-    case Open::Use::pages: return now.pages && !now.pages->has_enough();
+    case Open::Use::pages:
+      return (now.pages && !now.pages->has_enough()) ||
+             (now.to_try && now.to_try->pass_over(member.size) == Step::stop);
     case Open::Use::size: break;
   }
   return false;
@@ -194,7 +197,7 @@ Step InspectionReader::Work::bytes(const Member& member, Bytes bytes) {
   if (member.size == Member::unknown) set_of(member).count(member, bytes.size());
   if (now.use == Open::Use::image) return checkpoints.bytes(member, bytes);
   if (now.use == Open::Use::pages && now.pages) now.pages->take(bytes);
-  now.bytes += bytes.size();
+  if (now.to_try) (void)now.to_try->raw(bytes);
   if (now.use == Open::Use::text) {
     const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
     now.text += text.substr(0, now.most - std::min(now.most, now.text.size()));
@@ -207,9 +210,7 @@ bool InspectionReader::Work::has_enough(const Member& member) {
   switch (now.use) {
     case Open::Use::image: return checkpoints.has_enough(member);
     case Open::Use::text: return now.text.size() >= now.most;
-    case Open::Use::pages:
-      if (member.size == Member::unknown && !set_of(member).has_tasks) return false;
-      return !now.pages || now.pages->has_enough();
+    case Open::Use::pages: return (!now.pages || now.pages->has_enough()) && (!now.to_try || now.to_try->has_enough());
     case Open::Use::size: break;
   }
   return member.size != Member::unknown;
@@ -233,8 +234,7 @@ Step InspectionReader::Work::end(const Member& member) {
   const Open now = std::move(found->second);
   open.erase(found);
   if (now.use == Open::Use::image) return checkpoints.end(member);
-  if (now.use == Open::Use::pages && member.size == Member::unknown && !set_of(member).has_tasks)
-    set_of(member).note_pages(*pages_id_of_name(member.name), now.bytes);
+  if (now.to_try) (void)now.to_try->end();
   if (now.use != Open::Use::text) return Step::go;
   if (now.text.size() == max_container_file_bytes) {
     Error error{Reason::limit_size, member.place};
@@ -249,7 +249,10 @@ Step InspectionReader::Work::end(const Member& member) {
 void InspectionReader::Work::fail(const Member* member, const Error& error) {
   const auto found = member ? open.find(member->id) : open.end();
   const bool is_image = !member || member->is_image;
-  if (found != open.end()) open.erase(found);
+  if (found != open.end()) {
+    if (found->second.to_try) found->second.to_try->fail(error);
+    open.erase(found);
+  }
   sources[nr_read].has_failed = true;
   if (is_image) checkpoints.fail(member, error);
   else errors.push_back(error);

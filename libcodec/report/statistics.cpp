@@ -116,6 +116,7 @@ struct PageSizeOfSet final : PageStore {
     return opened_.get();
   }
   std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
+  std::uint64_t page_size_of_tasks() override { return known.value_or(0); }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
     return pages.stored_image(pages_id);
   }
@@ -136,7 +137,7 @@ struct StatisticsReader::Work {
   std::uint64_t default_page_size;
   // Of this input.
   SetsOf<PageSizeOfSet> sets = {};
-  std::uint64_t room_for_begins = PagesToTry::most_room;
+  RoomToTry room_to_try{default_page_size};
   std::size_t first = 0;  // in statistics
   bool has_failed = false;
   bool is_of_sets = false;
@@ -212,7 +213,7 @@ std::unique_ptr<Sink> StatisticsReader::sink_for(const Member& member) {
   set.checkpoint.note(member.name);
   set.directory = member.directory;
   if (kind->name == "MM") return std::make_unique<PageSizeSink>(set.known);
-  if (kind->name == "PAGES") return set.pages.sink_for(member, work_->room_for_begins);
+  if (kind->name == "PAGES") return set.pages.sink_for(member, set.has_tasks(), work_->room_to_try);
   set.has_core |= kind->name == "CORE";
   return set.checkpoint.sink_for(member.name);
 }

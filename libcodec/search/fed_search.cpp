@@ -13,20 +13,30 @@ Step PlainSearch::feed(Bytes bytes) {
 
 Step PlainSearch::read(const PagesImage& image, std::uint64_t position, std::size_t size) {
   read_.resize(size);
-  nr_fed_ = 0;
-  const Error error = image.read_content(position, read_);
-  was_read_ = !error;
-  if (error && on_read_error_) on_read_error_(error);
+  nr_fed_ = next_lost_ = 0;
+  lost_.clear();
+  image.read_content(position, read_, [this](std::size_t begin, std::size_t end, const Error& error) {
+    lost_.push_back({begin, end});
+    if (on_read_error_) on_read_error_(error);
+  });
   return Step::go;
 }
 
 Step PlainSearch::feed_read(std::size_t size) {
-  const Bytes bytes = Bytes{read_}.subspan(nr_fed_, size);
-  nr_fed_ += size;
-  if (was_read_) return feed(bytes);
-  begins_ = true;
-  address_ += size;
-  return search_.end();
+  for (const std::size_t end = nr_fed_ + size; nr_fed_ < end;) {
+    while (next_lost_ < lost_.size() && lost_[next_lost_].end <= nr_fed_) ++next_lost_;
+    const Lost lost = next_lost_ < lost_.size() ? lost_[next_lost_] : Lost{end, end};
+    const bool is_lost = lost.begin <= nr_fed_;
+    const std::size_t to = std::min(end, is_lost ? lost.end : lost.begin);
+    const Bytes bytes = Bytes{read_}.subspan(nr_fed_, to - nr_fed_);
+    nr_fed_ = to;
+    if (is_lost) {
+      begins_ = true;
+      address_ += bytes.size();
+    }
+    if ((is_lost ? search_.end() : feed(bytes)) == Step::stop) return Step::stop;
+  }
+  return Step::go;
 }
 
 std::unique_ptr<FedSearch> make_search(const Patterns& patterns, std::size_t context, unsigned nr_threads,

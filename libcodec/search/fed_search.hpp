@@ -17,8 +17,7 @@ class FedSearch {
   virtual const Error& error() const = 0;
 
   // The next `size` bytes, of any stretches, are at a position in the content of an image, which stays until finish().
-  // They are read whenever it suits, and fed by feed_read() in their order. Those of a read that fails are none, and
-  // end a stretch.
+  // They are read whenever it suits, and fed by feed_read() in their order. Those that cannot be read end a stretch.
   virtual Step read(const PagesImage& image, std::uint64_t position, std::size_t size) = 0;
   virtual Step feed_read(std::size_t size) = 0;
   // The images that read() was told of may go.

@@ -25,14 +25,9 @@ bool SearchedSet::tells(MemoryId memory) {
   return tells_shared_;
 }
 
-void SearchedSet::learn_page_size(std::uint64_t pages_id) {
-  PageSizeByImages sizes;
-  for (const std::uint64_t id : {last_pages_id.value_or(pages_id), pages_id})
-    for (const Pagemap& of : pagemaps.index().of(id))
-      if (const auto stored = stored_image(id)) sizes.add(of, *stored, block_bytes());
-  last_pages_id = pages_id;
-  is_page_size_told = sizes.size() != 0;
-  checkpoint.learn_page_size(sizes.size());
+std::unique_ptr<Sink> SearchedSet::to_try(const Member& member, RoomToTry& room, PagesToTry::MakeSink make) {
+  return pages_to_try.sink_for(member, checkpoint.kind() == SetKind::checkpoint, room, std::move(make),
+                               early_of(pagemaps.index(), checkpoint));
 }
 
 bool SearchedSet::has_pages_in_parent(const Pagemap& pagemap) {
@@ -198,9 +193,9 @@ void ImageSearch::fail(const Error&) {
 void ImageSearch::refused(const Error& error) {
   Error placed = error;
   placed.image = pages_.place;
-  if (!pages_.is_damaged && !pass_.is_second && set_.may_learn_page_size(pass_.work.options)) pages_.refused = placed;
-  else if (!pages_.is_damaged) pass_.work.on_error(placed);
-  fail(error);
+  const bool may_be_larger = !pass_.is_second && set_.may_learn_page_size(pass_.work.options);
+  if (!may_be_larger) pass_.work.report_once(placed);
+  else if (!pages_.refused) pages_.refused = std::move(placed);
 }
 
 Step ImageSearch::finish() {

@@ -31,9 +31,13 @@ class PlainSearch final : public FedSearch {
   OnReadError on_read_error_;
   bool begins_ = false;
   std::uint64_t address_ = 0;  // of the next bytes
+  struct Lost {
+    std::size_t begin, end;
+  };
   std::vector<std::byte> read_;
-  std::size_t nr_fed_ = 0;  // of them
-  bool was_read_ = false;
+  std::vector<Lost> lost_;     // of them
+  std::size_t nr_fed_ = 0;     // of them
+  std::size_t next_lost_ = 0;  // that ends behind what was fed
 };
 
 }  // namespace critpipe::search

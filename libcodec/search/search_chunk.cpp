@@ -56,12 +56,12 @@ std::size_t SearchChunk::feed(Bytes bytes) {
 }
 
 void SearchChunk::read() {
-  for (const Read& read : reads_) {
-    const Error failed = read.image->read_content(read.position, {bytes_.get() + read.offset, read.size});
-    if (!failed) continue;
-    read_errors.push_back(failed);
-    leave_out(read.offset, read.offset + read.size);
-  }
+  for (const Read& read : reads_)
+    read.image->read_content(read.position, {bytes_.get() + read.offset, read.size},
+                             [&](std::size_t begin, std::size_t end, const Error& error) {
+                               read_errors.push_back(error);
+                               leave_out(read.offset + begin, read.offset + end);
+                             });
   if (before_ && tail_before_.image) read_head();
 }
 

@@ -81,7 +81,7 @@ class InputSearch final : public Decoding {
   SetsOf<SearchedSet> sets_;
   CutInputs cut_;
   bool has_joined_ = false;
-  std::uint64_t room_for_begins_ = PagesToTry::most_room;
+  RoomToTry room_to_try_{work_.options.page_size};
   std::set<std::pair<Reason, std::string>> known_;  // errors of the first pass, and their images
   const Checkpoint needed_{needs_of_memory()};      // empty: tells which images the others take
 };
@@ -125,13 +125,8 @@ std::unique_ptr<Sink> InputSearch::sink_for(const Member& member) {
     if (pass_.is_second && !std::exchange(pages.again, false)) return nullptr;
     pages.place = member.place;
     set.checkpoint.note(file);
-    const bool is_tried = !pass_.is_second && set.may_learn_page_size(work_.options);
-    if (is_tried) {
-      set.pages_to_try.note(member, room_for_begins_);
-      set.learn_page_size(*pages_id);
-    }
-    auto search = std::make_unique<ImageSearch>(pass_, set, *pages_id);
-    return is_tried ? set.pages_to_try.sink_for(member, room_for_begins_, std::move(search)) : std::move(search);
+    const auto make = [this, &set, id = *pages_id] { return std::make_unique<ImageSearch>(pass_, set, id); };
+    return pass_.is_second ? make() : set.to_try(member, room_to_try_, make);
   }
   if (pass_.is_second) return nullptr;
   if (const Error error = fault_of_pages(member)) report(error);
@@ -173,13 +168,12 @@ bool InputSearch::is_decoded(const SearchedSet& set, const Pagemap& pagemap, Sea
   Error late =
       set.pagemaps.index().came_before(pagemap.pages_id, set.page_size(work_.options), pages.blocks.get(), pages.place);
   const Error refused = std::exchange(pages.refused, {});
-  if (!late && refused) work_.on_error(refused);
+  if (!late && refused) work_.report_once(refused);
   if (!late) return true;
-  pages.is_damaged = pages.is_damaged && !refused;
   pages.waiting.reset();
-  pages.again = late.reason == Reason::limit_late_pagemap && pass_.is_rereadable;
+  pages.again = PagemapIndex::is_late(late) && pass_.is_rereadable;
   if (pages.again) return false;
-  if (late.reason != Reason::limit_late_pagemap) late.image = set.place + late.image;
+  if (!PagemapIndex::is_late(late)) late.image = set.place + late.image;
   work_.on_error(late);
   return false;
 }

@@ -1,6 +1,7 @@
 // Unlinked files that are mapped, at the addresses where processes see them.
 #include <algorithm>
 
+#include "memory/checkpoint_memory.hpp"
 #include "search/memory_search_work.hpp"
 
 namespace critpipe {
@@ -58,14 +59,13 @@ Step MemorySearch::Work::search_unlinked(CheckpointMemory& memory) {
     const auto search =
         new_search(options.context, [&](const Match& found) { return owners.report(id, found, on_match); });
     Feeder feeder{*search};
-    std::size_t current = ranges.size();
-    std::uint64_t at = 0;
     Step step = Step::go;
-    const Error error = memory.read(ranges, [&](std::size_t number, Bytes bytes) {
-      if (std::exchange(current, number) != number) at = ranges[number].begin;
-      step = feeder.feed(std::exchange(at, at + bytes.size()), bytes);
-      return step;
-    });
+    const Error error = memory.work().read(
+        ranges,
+        [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
+          return step = feeder.feed(piece.vaddr + done, bytes);
+        },
+        [this](const Error& lost) { report_once(lost); });
     if (error) on_error(error);
     if (step == Step::go) step = search->finish();
     if (step == Step::stop && step_behind(*search, std::string{process.name}) == Step::stop) return Step::stop;

@@ -35,9 +35,12 @@ Step PiecesReader::finish(Feeder& feeder) {
   Step step = Step::go;
   Error error;
   if (!pieces_.empty())
-    error = memories_.deliver(pieces_, [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
-      return step = feeder.feed(piece.vaddr + done, bytes);
-    });
+    error = memories_.deliver(
+        pieces_,
+        [&](const MemoryWork::Piece& piece, std::uint64_t done, Bytes bytes) {
+          return step = feeder.feed(piece.vaddr + done, bytes);
+        },
+        [this](const Error& lost) { work_.report_once(lost); });
   if (step == Step::go) step = feeder.search().finish();
   memories_.report_directory(set_);
   if (step == Step::go && error) work_.on_error(error);

@@ -39,20 +39,19 @@ struct SearchedSet final : PageStore {
   std::shared_ptr<SharedOwners> sharers = std::make_shared<SharedOwners>();
   std::map<std::uint64_t, SearchedPages> pages;
   PagesToTry pages_to_try;
-  bool is_page_size_told = false;              // before all images came
-  std::optional<std::uint64_t> last_pages_id;  // that came
 
   const Pagemap* pagemap(MemoryId memory) override;
   std::optional<std::uint64_t> block_bytes() override { return checkpoint.block_bytes(); }
+  std::uint64_t page_size_of_tasks() override { return told_page_size(checkpoint); }
   std::unique_ptr<const PagesImage> stored_image(std::uint64_t pages_id) override {
     return pages_to_try.stored_image(pages_id);
   }
   // May pages turn out to be larger than is known by now?
   bool may_learn_page_size(const MemorySearchOptions& options) const {
-    return options.page_size == 0 && !is_page_size_told && checkpoint.kind() != SetKind::checkpoint;
+    return options.page_size == 0 && !pages_to_try.is_certain() && checkpoint.kind() != SetKind::checkpoint;
   }
-  // What this pages image, which comes, and the one before it tell of that.
-  void learn_page_size(std::uint64_t pages_id);
+  // A pages image comes, which `make` searches.
+  std::unique_ptr<Sink> to_try(const Member& member, RoomToTry& room, PagesToTry::MakeSink make);
   std::uint64_t page_size(const MemorySearchOptions& options) const { return checkpoint.page_size(options.page_size); }
   // How the pages image is stored, as far as is known by now; null: plain, or the list of its blocks is wrong.
   std::shared_ptr<const StoredPages> blocks_of(std::uint64_t pages_id, const MemorySearchOptions& options,

@@ -55,6 +55,11 @@ class Extents {
   std::uint64_t begin_ = 0, end_;
 };
 
+// Pages that cannot be read.
+struct LostPages {
+  std::uint64_t begin, end;
+};
+
 // The reads of one chunk of facts.
 struct ChunkReads {
   std::uint64_t first, end;  // pages
@@ -63,11 +68,14 @@ struct ChunkReads {
   // Of the threads, under their lock.
   std::size_t next = 0, nr_done = 0;
   std::uint64_t short_at = ~std::uint64_t{0};  // where the file ends
-  Error error = {};                            // the first
+  std::vector<LostPages> lost = {};
+  Error error = {};           // the first
+  bool has_given_up = false;  // for want of memory
 
   bool is_done() const { return nr_done == pages.size(); }
   void give_up(Error why) {
     if (!error) error = std::move(why);
+    has_given_up = true;
     nr_done += pages.size() - std::exchange(next, pages.size());
   }
 };
@@ -91,7 +99,12 @@ class ScanThreads {
   void work_here();
   void take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes, CompressionSample* sample,
                  Compressors& compressors);
-  Error read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes, std::uint64_t& got);
+  struct Read {
+    std::uint64_t nr_pages;  // as far as the file has them
+    std::vector<LostPages> lost = {};
+    Error error = {};  // of the first of them
+  };
+  Read read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes) const;
   void take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors);
   ChunkReads* unread() const;
   void end();
@@ -156,30 +169,46 @@ void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::b
   chunk.next = end;
   lock.unlock();
   std::uint64_t short_at = ~std::uint64_t{0};
+  std::vector<LostPages> lost;
   Error error;
+  bool lacks_memory = false;
   try {
-    for (std::size_t i = begin; i < end && !error; ++i) {
+    for (std::size_t i = begin; i < end; ++i) {
       const std::uint64_t page = chunk.pages[i];
-      std::uint64_t got = 0;
-      error = read(chunk, page, bytes, got);
-      if (got < std::min(parts_of_read, chunk.end - page)) short_at = std::min(short_at, page + got);
-      if (sample) take_sample(page, bytes.first(got * smallest_page), *sample, compressors);
+      Read got = read(chunk, page, bytes);
+      if (got.nr_pages < std::min(parts_of_read, chunk.end - page)) short_at = std::min(short_at, page + got.nr_pages);
+      if (sample && got.lost.empty())
+        take_sample(page, bytes.first(got.nr_pages * smallest_page), *sample, compressors);
+      lost.insert(lost.end(), got.lost.begin(), got.lost.end());
+      if (!error) error = std::move(got.error);
     }
   } catch (const std::bad_alloc&) {
-    error = system_error(Reason::io_read, scan_.image.place(), ENOMEM);
+    lacks_memory = true;
   }
   lock.lock();
   chunk.short_at = std::min(chunk.short_at, short_at);
   chunk.nr_done += end - begin;
-  if (error) chunk.give_up(std::move(error));
+  chunk.lost.insert(chunk.lost.end(), lost.begin(), lost.end());
+  if (error && !chunk.error) chunk.error = std::move(error);
+  if (lacks_memory) chunk.give_up(system_error(Reason::io_read, scan_.image.place(), ENOMEM));
   if (chunk.is_done()) done_.notify_one();
 }
 
-Error ScanThreads::read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes, std::uint64_t& got) {
+ScanThreads::Read ScanThreads::read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes) const {
   const std::uint64_t count = std::min(parts_of_read, chunk.end - page);
-  Error error = scan_.image.read_pages(page, bytes.first(count * smallest_page), got);
-  scan_pages(bytes.first(got * smallest_page), chunk.facts + (page - chunk.first));
-  return error;
+  Read got{count};
+  scan_.image.read_content(
+      content_position(page, smallest_page), bytes.first(count * smallest_page),
+      [&](std::size_t begin, std::size_t end, const Error& error) {
+        if (error.reason == Reason::cut_pages) {
+          got.nr_pages = pages_in(begin, smallest_page);
+          return;
+        }
+        got.lost.push_back({page + begin / smallest_page, page + pages_touched(end, smallest_page)});
+        if (!got.error) got.error = error;
+      });
+  scan_pages(bytes.first(got.nr_pages * smallest_page), chunk.facts + (page - chunk.first));
+  return got;
 }
 
 void ScanThreads::take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors) {
@@ -219,7 +248,7 @@ void ScanThreads::work_here() try {
   while (!chunks_.front()->is_done())
     take_part(lock, bytes, scan_.sample, scan_.compressors ? *scan_.compressors : unused);
 } catch (const std::bad_alloc&) {
-  chunks_.front()->error = system_error(Reason::io_read, scan_.image.place(), ENOMEM);
+  chunks_.front()->give_up(system_error(Reason::io_read, scan_.image.place(), ENOMEM));
 }
 
 void ScanThreads::end() {
@@ -241,7 +270,7 @@ Error ScanThreads::end_sample() try {
   for (const std::uint64_t first : unsampled_) {
     const std::uint64_t count = std::min(parts_of_block, scan_.nr_parts - first);
     std::uint64_t got = 0;
-    if (Error error = scan_.image.read_pages(first, std::span{bytes}.first(count * smallest_page), got)) return error;
+    if (scan_.image.read_pages(first, std::span{bytes}.first(count * smallest_page), got)) continue;  // as was said
     scan_.sample->add(scan_.first_block + first / parts_of_block, std::span{bytes}.first(got * smallest_page),
                       *scan_.compressors);
   }
@@ -261,9 +290,12 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored, const Read
   stored(std::min(nr_parts, nr_stored));
   Extents extents{image, nr_stored < nr_parts};
   ScanThreads threads{*this};
+  Error first;  // what is lost does not end it
   const auto receive = [&]() -> Error {
     const std::unique_ptr<ChunkReads> chunk = threads.receive();
-    if (chunk->error) return chunk->error;
+    if (chunk->has_given_up) return chunk->error;
+    if (!first) first = chunk->error;
+    for (const LostPages& lost : chunk->lost) facts.lose(lost.begin, lost.end);
     std::uint64_t nr_holes = chunk->end - chunk->first;
     for (const std::uint64_t page : chunk->pages) nr_holes -= std::min(parts_of_read, chunk->end - page);
     const std::uint64_t end = std::min(chunk->short_at, chunk->end);
@@ -291,7 +323,8 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored, const Read
   }
   while (!threads.is_empty())
     if (Error error = receive()) return error;
-  return threads.end_sample();
+  const Error error = threads.end_sample();
+  return error ? error : first;
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {

@@ -70,7 +70,9 @@ PageFact joined(std::span<const PageFact> parts) {
   const auto most = std::max_element(std::begin(votes) + 1, std::end(votes));
   const XXH128_hash_t hash =
       XXH3_128bits_withSecret(parts.data(), parts.size_bytes(), hash_secret().data(), hash_secret().size());
-  return {hash.low64, static_cast<std::uint32_t>(hash.high64), static_cast<PageClass>(most - std::begin(votes)), {}};
+  return {.low = hash.low64,
+          .high = static_cast<std::uint32_t>(hash.high64),
+          .page_class = static_cast<PageClass>(most - std::begin(votes))};
 }
 
 constexpr std::size_t parts_of_largest = pages_in(largest_page, smallest_page);
@@ -84,7 +86,16 @@ PageFact* PageFacts::Chunks::chunk(std::size_t index, std::size_t nr_pages) {
   return chunk.data();
 }
 
+void PageFacts::Chunks::lose(std::size_t begin, std::size_t end) {
+  auto next = lost_.upper_bound(begin);
+  if (next != lost_.begin() && std::prev(next)->second >= begin) begin = (--next)->first;
+  for (; next != lost_.end() && next->first <= end; next = lost_.erase(next)) end = std::max(end, next->second);
+  lost_[begin] = end;
+}
+
 PageFact PageFacts::Chunks::page(std::size_t number, std::size_t nr_parts) const {
+  const auto lost = lost_.lower_bound((number + 1) * nr_parts);
+  if (lost != lost_.begin() && std::prev(lost)->second > number * nr_parts) return {.is_lost = true};
   const auto chunk = chunks_.find(number * nr_parts / chunk_pages);
   const std::size_t at = number * nr_parts % chunk_pages;
   if (chunk == chunks_.end() || at >= chunk->second.size()) return {};
@@ -93,7 +104,10 @@ PageFact PageFacts::Chunks::page(std::size_t number, std::size_t nr_parts) const
 
 std::size_t PageFacts::Chunks::nr_zero(std::size_t page) const {
   const auto chunk = chunks_.lower_bound(page / chunk_pages);
-  const std::size_t end = chunk == chunks_.end() ? nr_pages_ : std::min(nr_pages_, chunk->first * chunk_pages);
+  std::size_t end = chunk == chunks_.end() ? nr_pages_ : std::min(nr_pages_, chunk->first * chunk_pages);
+  const auto lost = lost_.upper_bound(page);
+  if (lost != lost_.end()) end = std::min(end, lost->first);
+  if (lost != lost_.begin() && std::prev(lost)->second > page) return 0;
   return end - std::min(page, end);
 }
 

@@ -25,8 +25,8 @@ struct PageScanner {
 std::span<const PageScanner> all_page_scanners();  // the best that works first
 const PageScanner& page_scanner();
 
-// Facts by number of smallest page, for any number of pages. What was never written counts as zero, so that holes in a
-// file take no room.
+// Facts by number of smallest page, for any number of pages. What was never written and is not lost counts as zero, so
+// that holes in a file take no room.
 struct PageFacts::Chunks {
   static constexpr std::size_t chunk_pages = 1 << 14;
 
@@ -40,9 +40,11 @@ struct PageFacts::Chunks {
   PageFact page(std::size_t number, std::size_t nr_parts) const;
   std::size_t nr_zero(std::size_t page) const;
   void drop(std::size_t chunk_index) { chunks_.erase(chunk_index); }
+  void lose(std::size_t begin, std::size_t end);  // what could not be read
 
  private:
   std::map<std::size_t, std::vector<PageFact>> chunks_;  // each as long as the largest pages need
+  std::map<std::size_t, std::size_t> lost_;              // begin and end; what touches is one
   std::size_t nr_pages_ = 0;
 };
 

@@ -110,13 +110,7 @@ class StreamedPages final : public PagesSink {
     return Step::go;
   }
   void fail(const Error&) override { image_.complete = false; }
-  // Said when all came: perhaps pages are larger, or the image is read again.
-  void refused(const Error& error) override {
-    image_.complete = false;
-    Error placed = error;
-    placed.image = image_.place;
-    state_.refused.push_back(std::move(placed));
-  }
+  void refused(const Error& error) override;
 
  protected:
   Step pages(std::uint64_t first, Bytes bytes) override;
@@ -140,9 +134,28 @@ class StreamedPages final : public PagesSink {
   std::vector<std::byte> block_bytes_;
 };
 
+// Said when all came: perhaps pages are larger, or the image is read again. Blocks are named one by one only where they
+// are asked for.
+void StreamedPages::refused(const Error& error) {
+  const bool was_named = !image_.complete && !work_.options.check_blocks;
+  image_.complete = false;
+  Error placed = error;
+  placed.image = image_.place;
+  if (!was_named && state_.refused.size() < max_kept_errors) state_.refused.push_back(std::move(placed));
+  if (!contents_) return;
+  constexpr std::uint64_t pages_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
+  const std::uint64_t first = pages_in(image_.content_bytes, smallest_page);
+  image_.content_bytes += error.want;
+  const std::uint64_t end = pages_in(image_.content_bytes, smallest_page);
+  image_.facts.chunks().grow(end);
+  image_.facts.chunks().lose(first, end);
+  sample(true);
+  state_.nr_blocks += pages_touched(end, pages_of_block) - pages_touched(first, pages_of_block);
+}
+
 Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   image_.size_bytes = stored_bytes();
-  image_.content_bytes += bytes.size();
+  image_.content_bytes = content_position(first, smallest_page, bytes.size());
   if (!contents_) return Step::go;
   bytes = bytes.first(bytes.size() - bytes.size() % smallest_page);
   PageFacts::Chunks& chunks = image_.facts.chunks();
@@ -224,10 +237,16 @@ std::unique_ptr<Sink> PageSurvey::sink_for(const Member& member) {
     image.pages_id = *pages_id;
     image.place = member.place;
     image.on_disk = member.fd >= 0;
-    auto sink = std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
-    if (!image.on_disk) sink->stored_as(image.blocks = work_->blocks_of(set, *pages_id));
-    if (set.state().again || !work_->may_learn_page_size(set)) return sink;
-    return set.state().pages_to_try.sink_for(member, work_->room_for_begins, std::move(sink));
+    const auto make = [this, &set, &image, id = *pages_id] {
+      auto sink = std::make_unique<StreamedPages>(*work_, set, image, work_->options.contents);
+      if (!image.on_disk) sink->stored_as(image.blocks = work_->blocks_of(set, id));
+      return sink;
+    };
+    if (set.state().again) return make();
+    const bool is_decoded = (work_->options.contents || work_->options.check_blocks) && !image.on_disk;
+    return set.state().pages_to_try.sink_for(
+        member, set.checkpoint->kind() == SetKind::checkpoint, work_->room_to_try, make,
+        is_decoded ? early_of(set.state().index, *set.checkpoint) : EarlyPageSize{});
   }
   if (const Error error = fault_of_pages(member); error && work_->options.places) report(error);
   const Kind* kind = kind_of_name(file);
@@ -245,10 +264,6 @@ void PageSurvey::report(const Error& error) {
 }
 
 const ContentTotals& PageSurvey::contents() const { return work_->contents; }
-
-bool SurveyWork::may_learn_page_size(const SurveyedSet& set) const {
-  return options.page_size == 0 && set.checkpoint->kind() != SetKind::checkpoint;
-}
 
 // As far as is known by now; null: plain, or a list of blocks that is wrong, which finish() says.
 std::shared_ptr<const StoredPages> SurveyWork::blocks_of(SurveyedSet& set, std::uint64_t pages_id) const {
@@ -280,7 +295,7 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
     for (auto& [pages_id, image] : set->images) {
       const std::uint64_t page_size = set->checkpoint->page_size(work_->options.page_size);
       Error late = set->state().index.came_before(pages_id, page_size, image.blocks.get(), image.place);
-      if (image.on_disk || late.reason != Reason::limit_late_pagemap) continue;  // finish() says what is wrong with it
+      if (image.on_disk || !PagemapIndex::is_late(late)) continue;  // finish() says what is wrong with it
       set->state().again = true;
       if (can) continue;
       image.facts = {};
@@ -339,6 +354,7 @@ SurveyedSet::~SurveyedSet() = default;
 
 std::optional<std::uint64_t> SurveyedSet::dump_uptime() { return checkpoint->dump_uptime(); }
 std::optional<std::uint64_t> SurveyedSet::block_bytes() { return checkpoint->block_bytes(); }
+std::uint64_t SurveyedSet::page_size_of_tasks() { return told_page_size(*checkpoint); }
 
 PageStore::Held SurveyedSet::held(std::uint64_t pages_id, MemoryId memory, std::uint64_t with_page_size) {
   const auto image = images.find(pages_id);

@@ -82,9 +82,11 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
       counter.add(std::array{PageFact{}});
       return;
     }
-    for (std::uint64_t page = first / parts; page < end; page += pages.size()) {
-      pages.resize(std::min<std::uint64_t>(256, end - page));
-      for (std::size_t i = 0; i < pages.size(); ++i) pages[i] = image.facts.chunks().page(page + i, parts);
+    for (std::uint64_t page = first / parts; page < end;) {
+      const std::uint64_t next = std::min(page + 256, end);
+      pages.clear();
+      for (; page < next; ++page)
+        if (const PageFact fact = image.facts.chunks().page(page, parts); !fact.is_lost) pages.push_back(fact);
       for (const PageFact& fact : pages) ++totals.classes[static_cast<std::size_t>(fact.page_class)];
       totals.scanned += pages.size();
       counter.add(pages);

@@ -34,8 +34,7 @@ struct SurveyWork {
   Needs needs() const;  // of the checkpoints of the sets
   SurveyedSet& set_of(const Member& member);
   std::shared_ptr<const StoredPages> blocks_of(SurveyedSet& set, std::uint64_t pages_id) const;
-  bool may_learn_page_size(const SurveyedSet& set) const;  // as far as its members have come
-  void finish(const std::set<SurveyedSet*>& parents);      // of others in the same input
+  void finish(const std::set<SurveyedSet*>& parents);  // of others in the same input
   void finish(SurveyedSet& set);
   void learn_page_size(SurveyedSet& set) const;  // when all members came, and it has its parent
   void report_in(const SurveyedSet& set, Error error);
@@ -53,7 +52,7 @@ struct SurveyWork {
   DistinctPages distinct;
   Compressors compressors;                      // of the pages that come in streams
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
-  std::uint64_t room_for_begins = PagesToTry::most_room;
+  RoomToTry room_to_try{options.page_size};
   ContentTotals contents;
 };
 

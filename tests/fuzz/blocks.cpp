@@ -1,4 +1,5 @@
-// A pagemap with lists of blocks, and the pages image beside it: no crash, and one content however it is read.
+// A pagemap with lists of blocks, and the pages image beside it: no crash, and one content however it is read. What is
+// lost counts as zeros.
 //
 // Input: a byte for the pieces, a byte with the length of the pagemap in units of 16 bytes, the pagemap, the pages
 // image.
@@ -22,7 +23,10 @@ class Stream final : public PagesSink {
   Content content;
 
  protected:
-  void refused(const Error&) override { content.is_damaged = true; }
+  void refused(const Error& error) override {
+    content.is_damaged = true;
+    content.bytes.resize(content.bytes.size() + error.want);
+  }
   Step pages(std::uint64_t first, Bytes bytes) override {
     require(content_position(first, smallest_page) == content.bytes.size());
     content.bytes.insert(content.bytes.end(), bytes.begin(), bytes.end());
@@ -45,12 +49,15 @@ Content read(const PagesImage& image, std::uint64_t at_once) {
   Content content;
   for (;;) {
     std::vector<std::byte> pages(bytes_of_pages(at_once, page_size));
-    std::uint64_t nr_read = 0;
-    const Error error = image.read_pages(pages_in(content.bytes.size(), page_size), pages, nr_read);
-    pages.resize(bytes_of_pages(nr_read, page_size));
-    content.bytes.insert(content.bytes.end(), pages.begin(), pages.end());
-    content.is_damaged = static_cast<bool>(error);
-    if (error || nr_read < at_once) return content;
+    std::size_t size = pages.size();
+    image.read_content(content.bytes.size(), pages, [&](std::size_t begin, std::size_t end, const Error& error) {
+      if (error.reason == Reason::cut_pages) size = begin / page_size * page_size;
+      else content.is_damaged = true;
+      std::fill(pages.begin() + static_cast<std::ptrdiff_t>(begin), pages.begin() + static_cast<std::ptrdiff_t>(end),
+                std::byte{0});
+    });
+    content.bytes.insert(content.bytes.end(), pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(size));
+    if (size < pages.size()) return content;
   }
 }
 

@@ -4,8 +4,9 @@
 usage: page_sizes.py BIN
 
 Sets without tasks are made with pages of 4, 16 and 64 KiB, plain and in LZ4 blocks, and chains of two whose last has all
-pages in the first; many sets at once, blocks that are all zeros, and parents that are given. What the programs say of a directory they must say of archives, of streams, and of both in a pipe. From
-a pipe pages may have gone by before their size is known: then a program says so, and is right with --page-size.
+pages in the first; many sets at once, blocks that are all zeros or damaged, parents that are given or have tasks. What the
+programs say of a directory they must say of archives, of streams, and of both in a pipe. From a pipe pages may have gone by
+before their pagemap, or before those of their child: then a program says so, and is right with --page-size.
 """
 import io
 import json
@@ -97,7 +98,7 @@ class Tester:
         """With the page size, too. Of a pipe, the answer may be an error that says what to do."""
         for option in ([], ["--page-size", str(page_size)]):
             out, errors, code = self.call(*words, *option, data=data)
-            if data and code == 2 and re.search("not a pipe|--page-size", errors):
+            if data and re.search("reversed|chain", what) and code == 2 and re.search("not a pipe|--page-size", errors):
                 self.nr_refused += 1
                 continue
             self.same((found(out), errors), (want, ""), " ".join([what, *words, *option]))
@@ -234,6 +235,72 @@ def given(tester, folder):
         tester.same([one["page_size"] for one in inspected["checkpoints"]], [page_size], what + "crit-inspect")
 
 
+def damaged(tester, folder):
+    """Blocks of a page each, some of them damaged: every other page is found, in each form."""
+    for page_size in (4096, 65536):
+        made = predump(page_size, 1)
+        stored = bytearray(made[1][1])
+        sizes = [len(blocks.lz4(one)) if any(one) else 0 for one in
+                 (contents(page_size)[at:at + page_size] for at in range(0, PAGES * page_size, page_size))]
+        for lost in ([0], [3], [PAGES - 1], [1, 4], [0, 1]):
+            bad = bytearray(stored)
+            for page in lost:
+                bad[sum(sizes[:page]):sum(sizes[:page]) + 4] = b"\xff" * 4
+            good = [page for page in range(PAGES) if page not in lost]
+            ends = [BEGIN + page * page_size + at for page in good if page != ZEROS for at in (0, page_size - 6)]
+            for name, data, form in forms([made[0], ("pages-1.img", bytes(bad))], f"{folder}/{page_size}/{lost}"):
+                what = f"{page_size >> 10} KiB, blocks {lost} damaged, {form}: "
+                for jobs in ("1", "2"):
+                    words = ["crit-grep", "--memory", "--lines", "--jobs", jobs, "-F", "needle", name]
+                    out, errors, code = tester.call(*words, data=data)
+                    if data and "reversed" in form and "not a pipe" in errors:
+                        tester.nr_refused += 1
+                        continue
+                    found = sorted(json.loads(line)["vaddr"] for line in out.splitlines())
+                    tester.same((found, errors.count("do not decode"), errors.count("\n"), code), (ends, 1, 1, 2),
+                                what + " ".join(words[:6]))
+                out, errors, code = tester.call("crit-pages", "--contents", "--json", name, data=data)
+                if not (data and "reversed" in form and "not a pipe" in errors):
+                    counted = json.loads(out)["total"]
+                    tester.same((counted["scanned"], counted["zero"], errors.count("\n"), code), (len(good), 1, 1, 2),
+                                what + "crit-pages --contents")
+                out, errors, _ = tester.call("crit-pages", "--check", name, data=data)
+                if not (data and "reversed" in form and "not a pipe" in errors):
+                    tester.same((out + errors).count("do not decode"), len(lost), what + "crit-pages --check")
+                out = tester.call("crit-check", "--severity", "note", name, data=data)[0]
+                if "reversed" in form:
+                    continue
+                tester.same((out.count("do not decode"), out.count("not looked at: its blocks")), (len(lost), 0),
+                            what + "crit-check")
+
+
+def over_tasks(tester, programs, folder):
+    """A pre-dump whose pages are all in a parent that has tasks, which say how large pages are."""
+    page_size = 65536
+    text = json.dumps({"magic": "MM", "entries": [{
+        **{name: 0 for name in ("mm_start_code", "mm_end_code", "mm_start_data", "mm_end_data", "mm_start_stack",
+                                "mm_start_brk", "mm_brk", "mm_arg_start", "mm_arg_end", "mm_env_start", "mm_env_end",
+                                "exe_file_id")}, "mm_saved_auxv": [6, page_size, 0, 0]}]}).encode()
+    mm = subprocess.run([os.path.join(programs, "crit-fromjson")], input=text, check=True, stdout=subprocess.PIPE).stdout
+    text = json.dumps({"magic": "PSTREE", "entries": [{"pid": 7, "ppid": 0, "pgid": 7, "sid": 7, "threads": [7]}]}).encode()
+    tree = subprocess.run([os.path.join(programs, "crit-fromjson")], input=text, check=True, stdout=subprocess.PIPE).stdout
+    for per_block in (0, 4):
+        above = [("pre-checkpoint/pstree.img", tree), ("pre-checkpoint/mm-7.img", mm)]
+        above += [(f"pre-checkpoint/{name}", data) for name, data in predump(page_size, per_block)]
+        made = [("checkpoint/pagemap-7.img", pagemap(PARENT)), ("checkpoint/pages-1.img", b""),
+                ("checkpoint/stats-dump", statistics_of(programs)), *above]
+        for name, data, form in forms(made, f"{folder}/{per_block}", [("checkpoint/parent", "../pre-checkpoint")]):
+            what = f"a parent with tasks, {per_block} in a block, {form}: "
+            rows = tester.json("crit-x", name, "rss", "--json", data=data) or []
+            tester.same({one["page_size"] for one in rows}, {page_size}, what + "crit-x")
+            statistics = tester.json("crit-stats", "--lines", name, data=data) or {}
+            tester.same(statistics.get("page_size"), page_size, what + "crit-stats")
+            inspected = tester.json("crit-inspect", "--json", name, data=data) or {"checkpoints": []}
+            tester.same({one["page_size"] for one in inspected["checkpoints"]}, {page_size}, what + "crit-inspect")
+            out, _, _ = tester.call("crit-pages", "--list", name, data=data)
+            tester.same(f"{BEGIN + PAGES * page_size:x}" in out, True, what + "crit-pages")
+
+
 def main(programs):
     tester = Tester(programs)
     statistics = statistics_of(programs)
@@ -241,6 +308,8 @@ def main(programs):
         many(tester, f"{folder}/many")
         zeros(tester, programs, f"{folder}/zeros")
         given(tester, f"{folder}/given")
+        damaged(tester, f"{folder}/damaged")
+        over_tasks(tester, programs, f"{folder}/tasks")
         tester.same(bytes_read(programs, f"{folder}/large") < 4 << 20, True, "crit-stats reads no more than the begin")
     for page_size in (4096, 16384, 65536):
         for per_block in (0, 1, 4):

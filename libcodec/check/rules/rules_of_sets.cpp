@@ -133,13 +133,17 @@ void find_plugins(const CheckedImages& set, const Reporter& report) {
   if (!names.empty()) report({"inventory.img", 0, "plugins_entry.plugins"}, "CRIU must find its plugins " + names);
 }
 
-// Blocks that came before their pagemap went by unread.
+// Blocks that came before what tells how they are stored went by unread.
 void find_unread_blocks(const CheckedImages& set, const Reporter& report) {
   if (!set.directory.empty()) return;
   for (const auto& [id, memory] : set.memories) {
     const std::uint64_t pages_id = memory.pagemap.pages_id;
-    if (memory.is_compressed && set.pages.contains(pages_id) && !set.decoded_pages.contains(pages_id))
+    if (!memory.is_compressed || !set.pages.contains(pages_id)) continue;
+    const auto decoded = set.decoded.find(pages_id);
+    if (decoded == set.decoded.end())
       report({pages_name(pages_id)}, "not looked at: its blocks, since it came before its pagemap");
+    else if (decoded->second.page_size != set.page_size())
+      report({pages_name(pages_id)}, "not looked at: its blocks, since it came before what tells how large pages are");
   }
 }
 

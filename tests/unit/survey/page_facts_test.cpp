@@ -136,5 +136,22 @@ TEST(PageFacts, HolesAreKnownToBeZeroAtOnce) {
   EXPECT_TRUE(facts.page(nr_pages - 1, smallest_page).is_zero());
 }
 
+TEST(PageFacts, WhatIsLostIsNotZero) {
+  PageFacts facts;
+  facts.chunks().grow(100);
+  facts.chunks().lose(20, 24);
+  facts.chunks().lose(30, 32);
+  facts.chunks().lose(24, 30);
+  EXPECT_EQ(facts.nr_zero(3, smallest_page), 17u);
+  EXPECT_EQ(facts.nr_zero(20, smallest_page), 0u);
+  EXPECT_EQ(facts.nr_zero(32, smallest_page), 68u);
+  EXPECT_EQ(facts.nr_zero(0, 8 * smallest_page), 2u);
+  for (const std::uint64_t page : {20u, 25u, 31u}) EXPECT_TRUE(facts.page(page, smallest_page).is_lost) << page;
+  for (const std::uint64_t page : {19u, 32u}) EXPECT_TRUE(facts.page(page, smallest_page).is_zero()) << page;
+  EXPECT_TRUE(facts.page(2, 8 * smallest_page).is_lost);
+  EXPECT_TRUE(facts.page(4, 8 * smallest_page).is_zero());
+  EXPECT_FALSE(facts.page(20, smallest_page).same_as(facts.page(21, smallest_page)));
+}
+
 }  // namespace
 }  // namespace critpipe
