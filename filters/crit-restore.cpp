@@ -252,7 +252,7 @@ int run(Program& program) {
   if (program.has("container")) {
     if (!trusts(job, inputs)) return program.exit_code();
     OwnedDescriptor archive = job.open_inputs.empty() ? OwnedDescriptor{} : std::move(job.open_inputs[0].second);
-    return restore_container(program, job.directory, inputs, std::move(archive));
+    return restore_container(program, named, job.directory, inputs, std::move(archive));
   }
   // CRIU gets other images than those that are there.
   if (!job.changes.empty() && job.directory) {

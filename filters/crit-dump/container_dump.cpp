@@ -2,12 +2,12 @@
 #include "crit-dump/container_dump.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <ctime>
 
+#include "cli/criu/container_place.hpp"
 #include "crit-dump/root_difference.hpp"
 #include "critpipe/json.hpp"
 #include "critpipe/json_value.hpp"
@@ -15,8 +15,6 @@
 namespace critpipe::filters {
 
 namespace {
-
-constexpr const char* default_directory = "/var/lib/critpipe";
 
 std::string time_text(const char* format) {
   const std::time_t now = std::time(nullptr);
@@ -26,32 +24,10 @@ std::string time_text(const char* format) {
   return {text, std::strftime(text, sizeof text, format, &parts)};
 }
 
-// What docker allows in a name of a checkpoint, and what is safe in a name of a file.
-bool is_name(std::string_view text) {
-  const auto is_letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (text.empty() || !is_letter(text[0])) return false;
-  for (const char c : text)
-    if (!is_letter(c) && c != '_' && c != '.' && c != '-') return false;
-  return true;
-}
-
 std::string name_from(const std::string& container) {
   std::string name;
-  for (const char c : container) name += is_name({&c, 1}) || c == '-' || c == '.' ? c : '_';
-  return (is_name(name) ? name : "c" + name) + time_text("-%Y%m%dT%H%M%SZ");
-}
-
-// Images hold memory: a directory that others could have prepared is refused.
-Error make_directory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error(Reason::io_write, path, errno);
-  struct stat status;
-  if (lstat(path.c_str(), &status) != 0) return system_error(Reason::io_open, path, errno);
-  if (path != default_directory) return {};
-  if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & (S_IWGRP | S_IWOTH)))
-    return {.reason = Reason::usage, .image = path, .name = "others may write there: chown root, chmod 700"};
-  return {};
+  for (const char c : container) name += is_container_name({&c, 1}) || c == '-' || c == '.' ? c : '_';
+  return (is_container_name(name) ? name : "c" + name) + time_text("-%Y%m%dT%H%M%SZ");
 }
 
 }  // namespace
@@ -65,7 +41,8 @@ ContainerDump::ContainerDump(Program& program) : program_{program}, is_wanted_{p
   }
   stays_ = !program.has("stop");
   name_ = program.value("name").value_or(name_from(container_.name));
-  if (!is_name(name_)) program.usage("--name: letters, digits, '_', '.' and '-' make a name, not " + visible(name_));
+  if (!is_container_name(name_))
+    program.usage("--name: letters, digits, '_', '.' and '-' make a name, not " + visible(name_));
   Error error;
   if (!container_.is_running()) {
     const MachineFinding why = against_state(container_);
@@ -78,7 +55,7 @@ ContainerDump::ContainerDump(Program& program) : program_{program}, is_wanted_{p
   exports_ = program.has("output") && container_.engine == "podman";
   if (directory_ || program.has("output")) return;
   is_default_place_ = true;
-  directory_ = program.value("dir").value_or(default_directory) + "/" + name_;
+  directory_ = program.value("dir").value_or(default_container_place) + "/" + name_;
 }
 
 void ContainerDump::choose_way(const CriuOptions& options, bool streams) {
@@ -138,14 +115,16 @@ void ContainerDump::say(const DumpJob& job) const {
   if (directory_) text += "; into " + visible(*directory_);
   else text += "; into " + visible(program_.value("output").value_or("standard output"));
   if (job.options.is_on("tcp_established")) text += "; with its TCP connections";
+  if (way_ == DumpWay::engine && container_.engine == "podman" && !exports())
+    text += "; without what has changed in its root file system, which -o FILE and --via criu have, too";
   program_.note(text);
 }
 
 void ContainerDump::prepare(DumpJob& job) {
   if (!is_wanted_) return;
   if (is_default_place_) {
-    const std::string above = program_.value("dir").value_or(default_directory);
-    if (Error error = make_directory(above)) return program_.report(error);
+    const std::string above = program_.value("dir").value_or(default_container_place);
+    if (Error error = make_container_place(above)) return program_.report(error);
   }
   say(job);
   job.files.emplace_back("container.json", description(job.options));
@@ -157,7 +136,11 @@ void ContainerDump::prepare(DumpJob& job) {
   if (way_ == DumpWay::criu) return;
   job.by_engine = [this, &job](const std::string& directory) {
     EngineDumpResult result;
-    const EngineDump dump{wish_, name_, directory, job.setup.stop_fd};
+    EngineDump dump{wish_, name_, directory, job.setup.stop_fd};
+    dump.while_held = [&]() -> Error {
+      const OwnedDescriptor place{open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+      return place ? job.write_while_frozen(place.fd()) : system_error(Reason::io_open, directory, errno);
+    };
     Error error = engine_dump(container_, dump, result);
     if (!result.kept.empty() && (error || !program_.has("quiet")))
       program_.note(container_.engine + (error ? " keeps it: " : " keeps it, too: ") + visible(result.kept));

@@ -112,16 +112,6 @@ class FilesIn final : public Receiver {
   Error error_;
 };
 
-Error put_files(const std::string& input, const std::string& name, const std::vector<SocketChange>& changes,
-                const std::string& directory) {
-  FilesIn files{directory};
-  SocketChanger changer{files, changes};
-  (void)read_input(input, changer, {.all_members = true});
-  Error error = files.error();
-  if (error.image.starts_with(input)) error.image.replace(0, input.size(), name);
-  return error;
-}
-
 // Images that may have addresses.
 struct WithAddresses final : Receiver {
   bool wants(const Member& member) override {
@@ -157,6 +147,16 @@ Error missed_change(const std::string& input, const RunningContainer& container,
 
 }  // namespace
 
+Error put_files(const std::string& input, const std::string& name, const std::vector<SocketChange>& changes,
+                const std::string& directory) {
+  FilesIn files{directory};
+  SocketChanger changer{files, changes};
+  (void)read_input(input, changer, {.all_members = true});
+  Error error = files.error();
+  if (error.image.starts_with(input)) error.image.replace(0, input.size(), name);
+  return error;
+}
+
 Dumped look_at_dumped(const std::string& input) {
   Dumped dumped;
   DumpedReader reader{dumped};
@@ -180,7 +180,8 @@ bool plan_copy(Program& program, const std::string& input, const std::string& na
   copy.tcp = program.has("tcp") || program.has("tcp-established");
   copy.file_locks = program.has("file-locks");
   copy.has_difference = dumped.has_difference;
-  if (Error error = missed_change(input, dumped.container, copy.addresses)) program.report(error);
+  if (!copy.addresses.empty())
+    copy.look = [input, &dumped, changes = copy.addresses] { return missed_change(input, dumped.container, changes); };
   struct stat status;
   const bool is_directory = stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
   if (is_directory && copy.addresses.empty()) copy.directory = input;

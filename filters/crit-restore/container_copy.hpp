@@ -18,8 +18,13 @@ struct Dumped {
 // Reads a directory of images, or an archive in a file.
 Dumped look_at_dumped(const std::string& input);
 
+// The files of an archive, `name` in messages, into an empty directory, with these changes. Reasons: usage, io_write;
+// those of reading.
+Error put_files(const std::string& input, const std::string& name, const std::vector<SocketChange>& changes,
+                const std::string& directory);
+
 // The engine's restore of the input, `name` in messages, into a new container that is called as --container says.
-// Reports what is against it; false: then there is something.
+// Reports what is against it; false: then there is something. `dumped` must outlive `copy`.
 bool plan_copy(Program& program, const std::string& input, const std::string& name, const Dumped& dumped,
                EngineCopy& copy);
 

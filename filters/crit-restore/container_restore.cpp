@@ -12,6 +12,7 @@
 #include "critpipe/control/containers.hpp"
 #include "crit-restore/changed_archive.hpp"
 #include "crit-restore/container_copy.hpp"
+#include "crit-restore/direct_container.hpp"
 
 namespace critpipe::filters {
 
@@ -97,20 +98,43 @@ int copy_container(Program& program, const std::string& input, const std::string
   return finish(program, copy.name, dumped.container.engine);
 }
 
-int import_container(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
-  const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
+OwnedDescriptor open_archive(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
   if (inputs.size() != 1 || is_directory(inputs[0]))
     program.usage("--container takes one directory of images, or one archive that podman has made");
   if (!opened && inputs[0] != "-") {
     opened = OwnedDescriptor{open(inputs[0].c_str(), O_RDONLY | O_CLOEXEC)};
     if (!opened) program.report(system_error(Reason::io_open, inputs[0], errno));
   }
+  return opened;
+}
+
+std::string path_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
+bool is_regular(int fd) {
+  struct stat about;
+  return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+// By CRIU alone; of what docker or crit-dump has made.
+int restore_by_criu(Program& program, std::span<const NamedOption> named, const std::string& directory,
+                    const std::vector<std::string>& inputs, OwnedDescriptor opened) {
+  if (directory.empty()) opened = open_archive(program, inputs, std::move(opened));
   if (program.failed()) return program.exit_code();
   const int fd = opened ? opened.fd() : STDIN_FILENO;
-  struct stat about;
-  const bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  const Dumped dumped = is_file ? look_at_dumped(path) : Dumped{};  // a pipe is the engine's to read
+  if (directory.empty() && !is_regular(fd))
+    program.usage("--via criu takes a directory of images, or an archive in a file");
+  const std::string input = directory.empty() ? path_of(fd) : directory;
+  Dumped dumped = look_at_dumped(input);
+  return restore_directly(program, named, input, directory.empty() ? inputs[0] : directory, dumped);
+}
+
+int import_container(Program& program, const std::vector<std::string>& inputs, OwnedDescriptor opened) {
+  const std::string name = program.value("container").value_or(""), engine = program.value("engine").value_or("podman");
+  opened = open_archive(program, inputs, std::move(opened));
+  if (program.failed()) return program.exit_code();
+  const int fd = opened ? opened.fd() : STDIN_FILENO;
+  const std::string path = path_of(fd);
+  const Dumped dumped = is_regular(fd) ? look_at_dumped(path) : Dumped{};  // a pipe is the engine's to read
   if (engine_copies(dumped.container.engine)) return copy_container(program, path, inputs[0], dumped);
   if (engine_copies(engine))
     program.usage(engine + " makes a new container of a checkpoint of its own, in a file or a directory");
@@ -145,18 +169,23 @@ int import_container(Program& program, const std::vector<std::string>& inputs, O
 
 }  // namespace
 
-int restore_container(Program& program, const std::optional<Directory>& images, const std::vector<std::string>& inputs,
-                      OwnedDescriptor archive) {
+int restore_container(Program& program, std::span<const NamedOption> named, const std::optional<Directory>& images,
+                      const std::vector<std::string>& inputs, OwnedDescriptor archive) {
+  // An engine gets a path: of the directory that was opened, whatever has that name by now.
+  std::error_code none;
+  const bool is_there = images && images->has("inventory.img");
+  const std::string directory =
+      is_there ? std::filesystem::read_symlink(path_of(images->fd()), none).string() : std::string{};
+  if (images && !is_there) program.usage("no checkpoint is in " + visible(images->place()));
+  const std::string via = program.value("via").value_or("engine");
+  if (via != "engine" && via != "criu") program.usage("--via takes engine or criu, not " + via);
+  if (via == "criu") return restore_by_criu(program, named, directory, inputs, std::move(archive));
+  program.refuse({"dir"}, "goes with --via criu");
   program.refuse(
       {"set", "on", "config", "no-default-config", "criu", "service", "log", "log-level", "ext-unix-sk", "link-remap",
        "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check"},
       "does not go with --container: its engine asks CRIU");
   if (!images) return import_container(program, inputs, std::move(archive));
-  if (!images->has("inventory.img")) program.usage("no checkpoint is in " + visible(images->place()));
-  // An engine gets a path: of the directory that was opened, whatever has that name by now.
-  std::error_code none;
-  const std::string directory =
-      std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(images->fd()), none).string();
   RunningContainer container;
   Error error = find(program, directory, container);
   if (error) {

@@ -102,6 +102,21 @@ Error parse_container(const std::string& text, RunningContainer& container) {
                                   .gateways = {},
                                   .mac = {}});
   });
+  container.has_terminal = json.is_on({"terminal"});
+  json.each({"namespaces"}, [&](const JsonAnswer& one) {
+    container.namespaces.push_back({one.text({"kind"}), one.text({"link"}), one.text({"path"}), one.is_on({"shared"})});
+  });
+  json.each({"cgroups"}, [&](const JsonAnswer& one) {
+    container.cgroups.push_back({one.text({"controllers"}), one.text({"path"})});
+  });
+  json.each({"mounts"}, [&](const JsonAnswer& one) {
+    container.mounts.push_back({.point = one.text({"mountpoint"}),
+                                .type = one.text({"type"}),
+                                .device = one.text({"device"}),
+                                .root = one.text({"root"}),
+                                .source = one.text({"source"}),
+                                .told = one.text({"external"})});
+  });
   container.inspection = json.json({"inspection"});
   return {};
 }

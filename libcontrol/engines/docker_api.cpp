@@ -1,7 +1,9 @@
 #include "engines/docker_api.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "engines/http_call.hpp"
@@ -56,6 +58,22 @@ Error new_checkpoint(const std::string& home, std::string& name, std::string& pl
     if (errno != EEXIST) break;
   }
   return system_error(Reason::io_write, place, errno);
+}
+
+void keep_images(const std::string& place) {
+  for (const char* name : {"rootfs-diff.tar", "deleted.files", "container.json", "spec.dump"})
+    (void)unlink((place + "/" + name).c_str());
+}
+
+std::vector<std::string> layers_of(const JsonAnswer& inspection) {
+  const std::string text = inspection.text({"GraphDriver", "Data", "LowerDir"});
+  std::vector<std::string> layers;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(':', at), text.size());
+    layers.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return layers;
 }
 
 Error start(const RunningContainer& container, const std::string& checkpoint, int stop_fd, int& tries) {

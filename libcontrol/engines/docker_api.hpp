@@ -20,6 +20,10 @@ std::string root_of(const std::string& socket);
 std::string home_of(const RunningContainer& container);
 // A new directory in which docker looks for the checkpoint of that name, or of another one where there is such already.
 [[nodiscard]] Error new_checkpoint(const std::string& home, std::string& name, std::string& place);
+// Removes what lies beside the images: docker takes all that is there for such.
+void keep_images(const std::string& place);
+// The directories of an overlay's layers below the container's own, the topmost first; none: it is no overlay.
+std::vector<std::string> layers_of(const JsonAnswer& inspection);
 // Starts the container from a checkpoint; asks again where it is known to fail once.
 [[nodiscard]] Error start(const RunningContainer& container, const std::string& checkpoint, int stop_fd, int& tries);
 

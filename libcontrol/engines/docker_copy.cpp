@@ -293,8 +293,7 @@ Error NewContainer::make(const Plan& plan) {
 Error open_root(const std::string& socket, const JsonAnswer& inspection, RootFiles& root) {
   const std::string upper = inspection.text({"GraphDriver", "Data", "UpperDir"});
   if (!upper.empty())
-    return root.open_overlay(inspection.text({"GraphDriver", "Data", "LowerDir"}), upper,
-                             inspection.text({"GraphDriver", "Data", "WorkDir"}));
+    return root.open_overlay(layers_of(inspection), upper, inspection.text({"GraphDriver", "Data", "WorkDir"}));
   if (inspection.text({"GraphDriver", "Name"}) != "vfs")
     return engine_error(who,
                         "it does not say where it keeps the files of a container (its storage driver is neither "
@@ -320,32 +319,24 @@ Error fill_root(const Plan& plan, const RunningContainer& original, const Runnin
     if (!error) error = root.copy(other, changes.changed, copy.stop_fd);
     return error ? error : root.remove(changes.deleted);
   }
-  const std::string difference = place + "/rootfs-diff.tar", deleted = place + "/deleted.files";
-  const OwnedDescriptor file{open(difference.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!file) return system_error(Reason::io_open, difference, errno);
-  error = root.unpack(file.fd(), copy.stop_fd);
-  if (error) return error;
-  const std::string text = small_file(deleted);
-  const JsonAnswer paths{text};
-  if (!paths && !text.empty())
-    return {.reason = Reason::bad_json, .image = deleted, .name = "it is damaged, or too long"};
-  return root.remove(paths.texts({}));
+  return root.unpack_difference(place, copy.stop_fd);
 }
 
 }  // namespace
 
 Error copy(const RunningContainer& original, const EngineCopy& copy, int& tries) {
   Plan plan{original, copy};
-  if (Error error = plan.check()) return error;
+  Error error = plan.check();
+  if (!error && copy.look) error = copy.look();
+  if (error) return error;
   NewContainer made{original.where, copy.name};
-  if (Error error = made.make(plan)) return error;
+  error = made.make(plan);
+  if (error) return error;
   std::string checkpoint = copy.checkpoint, place;
-  Error error = new_checkpoint(home_of(made.container()), checkpoint, place);
+  error = new_checkpoint(home_of(made.container()), checkpoint, place);
   if (!error) error = copy.put ? copy.put(place) : copy_images(copy.directory, place);
   if (!error) error = fill_root(plan, original, made.container(), copy, place);
-  // docker takes all that is there for images.
-  for (const char* name : {"rootfs-diff.tar", "deleted.files", "container.json", "spec.dump"})
-    (void)unlink((place + "/" + name).c_str());
+  keep_images(place);
   if (!error) error = start(made.container(), checkpoint, copy.stop_fd, tries);
   if (error) return error;
   made.keep();

@@ -76,7 +76,39 @@ MachineFinding against(const RunningContainer& container, const DumpWish& wish) 
   return finding;
 }
 
+// A container that is held still, and goes on when the object goes. docker makes a checkpoint of one as it does of any.
+class Held {
+ public:
+  explicit Held(const RunningContainer& container) : container_{container} {}
+  ~Held() {
+    if (is_held_) (void)call("/unpause");  // one that has ended since has nothing to go on with
+  }
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+
+  Error begin() {
+    Error error = call("/pause");
+    is_held_ = !error;
+    return error;
+  }
+
+ private:
+  Error call(std::string_view what) const {
+    return http_call({.socket = container_.where, .method = "POST", .path = container_path(http_api, container_, what)})
+        .refusal(std::string{who});
+  }
+
+  const RunningContainer& container_;
+  bool is_held_ = false;
+};
+
 Error dump(const RunningContainer& container, const EngineDump& dump, EngineDumpResult& result) {
+  Held held{container};
+  if (dump.while_held) {
+    Error error = held.begin();
+    if (!error) error = dump.while_held();
+    if (error) return error;
+  }
   HttpRequest request{
       .socket = container.where, .method = "POST", .path = container_path(http_api, container, "/checkpoints")};
   request.body = "{\"CheckpointID\": " + json_string(dump.name) +
@@ -94,6 +126,7 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   std::string name = restore.name, place;
   Error error = docker::new_checkpoint(home, name, place);
   if (!error) error = copy_images(restore.directory, place);
+  docker::keep_images(place);
   return error ? error : docker::start(container, name, restore.stop_fd, tries);
 }
 

@@ -5,13 +5,16 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
 #include "critpipe/output.hpp"
+#include "engines/engine.hpp"
 
 namespace critpipe {
 
@@ -47,16 +50,40 @@ OwnedDescriptor list_of(const std::vector<std::string>& paths, Error& error) {
   return list;
 }
 
+// As the options of a mount have it.
+std::string escaped(const std::string& path) {
+  std::string text;
+  for (const char c : path) text.append(c == ',' || c == ':' || c == '\\' ? "\\" : "").push_back(c);
+  return text;
+}
+
 }  // namespace
 
-Error RootFiles::open_overlay(const std::string& lower, const std::string& upper, const std::string& work) {
+// The options of a mount are a page at most, and an image may have 127 layers, whose paths docker makes 100 bytes long:
+// they are named by descriptors.
+Error mount_overlay(const std::string& place, const std::vector<std::string>& layers, const std::string& upper,
+                    const std::string& work) {
+  std::vector<OwnedDescriptor> held;
+  std::string lower;
+  for (const std::string& layer : layers) {
+    const OwnedDescriptor& one =
+        held.emplace_back(::open(layer.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!one) return system_error(Reason::io_open, layer, errno);
+    lower.append(lower.empty() ? "" : ":").append("/proc/self/fd/").append(std::to_string(one.fd()));
+  }
+  // As docker mounts it: with an index, directories that were mounted without one would be refused.
+  const std::string options =
+      "lowerdir=" + lower + ",upperdir=" + escaped(upper) + ",workdir=" + escaped(work) + ",index=off";
+  if (mount("overlay", place.c_str(), "overlay", 0, options.c_str()) == 0) return {};
+  return system_error(Reason::io_open, upper, errno);
+}
+
+Error RootFiles::open_overlay(const std::vector<std::string>& layers, const std::string& upper,
+                              const std::string& work) {
   char place[] = "/run/critpipe-XXXXXX";
   if (!mkdtemp(place)) return system_error(Reason::io_open, place, errno);
-  // As docker mounts it: with an index, directories that were mounted without one would be refused.
-  const std::string options = "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work + ",index=off";
-  const Error error = mount("overlay", place, "overlay", 0, options.c_str()) == 0
-                          ? open(place)
-                          : system_error(Reason::io_open, upper, errno);
+  Error error = mount_overlay(place, layers, upper, work);
+  if (!error) error = open(place);
   (void)umount2(place, MNT_DETACH);  // open() has a mount of its own
   (void)rmdir(place);
   return error;
@@ -74,6 +101,18 @@ Error RootFiles::unpack(int archive_fd, int stop_fd) const {
   Child tar;
   const Error error = start_tar(tar, {"--extract", "--preserve-permissions"}, directory_.fd(), archive_fd, -1);
   return error ? error : wait_for(tar, stop_fd, "unpack what differs from the image");
+}
+
+Error RootFiles::unpack_difference(const std::string& directory, int stop_fd) const {
+  const std::string difference = directory + "/rootfs-diff.tar", deleted = directory + "/deleted.files";
+  const OwnedDescriptor file{::open(difference.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!file) return system_error(Reason::io_open, difference, errno);
+  if (Error error = unpack(file.fd(), stop_fd)) return error;
+  const std::string text = small_file(deleted);
+  const JsonAnswer paths{text};
+  if (!paths && !text.empty())
+    return {.reason = Reason::bad_json, .image = deleted, .name = "it is damaged, or too long"};
+  return remove(paths.texts({}));
 }
 
 Error RootFiles::copy(const RootFiles& other, const std::vector<std::string>& changed, int stop_fd) const {
@@ -108,6 +147,26 @@ Error RootFiles::remove(const std::vector<std::string>& paths) const {
     if (error) return system_error(Reason::io_write, path, error.value());
   }
   return {};
+}
+
+Error RootFiles::make_place(const std::string& path, bool is_file) const {
+  OwnedDescriptor at{dup(directory_.fd())};
+  for (std::size_t begin = 1; begin < path.size() && at;) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    const bool is_last = end == path.size();
+    begin = end + 1;
+    if (name.empty() || name == "." || name == "..") return system_error(Reason::io_write, path, EINVAL);
+    if (is_last && is_file) {
+      const OwnedDescriptor file{
+          openat(at.fd(), name.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644)};
+      return file ? Error{} : system_error(Reason::io_write, path, errno);
+    }
+    if (mkdirat(at.fd(), name.c_str(), 0755) != 0 && errno != EEXIST)
+      return system_error(Reason::io_write, path, errno);
+    at = OwnedDescriptor{openat(at.fd(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  }
+  return at ? Error{} : system_error(Reason::io_write, path, errno);
 }
 
 }  // namespace critpipe

@@ -171,7 +171,7 @@ remove() {  # ENGINE
   lxc) timeout 10 lxc-stop -k -n count; rm -rf /var/lib/lxc/count ;;
   containerd) "${ctr[@]}" tasks kill -s KILL count; sleep 0.3; "${ctr[@]}" tasks rm -f count; "${ctr[@]}" containers rm count ;;
   esac >/dev/null 2>&1
-  rm -rf "$work/dumps"
+  rm -rf "$work/dumps" "$work/direct"
   remove_cgroups
   # What an engine has restored and forgotten.
   local left
@@ -179,8 +179,17 @@ remove() {  # ENGINE
     if grep -q 'count\|nginx\|3600' "/proc/$left/cmdline" && [ "$left" -ne $$ ]; then kill -9 "$left"; fi
   done 2>/dev/null
 }
-# Of the container count, or $container.
-pid() { crit-container inspect "${container:-count}" --json 2>/dev/null | sed -n 's/^    "pid": \([1-9][0-9]*\).*/\1/p' | grep .; }
+# Those of containers that CRIU alone has restored.
+remove_direct_cgroups() {
+  echo THAWED >/sys/fs/cgroup/freezer/critpipe-other/freezer.state  # what is frozen does not end
+  find /sys/fs/cgroup/*/critpipe-other -depth -type d -exec rmdir {} + 2>/dev/null
+  ! ls -d /sys/fs/cgroup/*/critpipe-other
+} 2>/dev/null
+# Of the container count, or $container, or the process $direct.
+pid() {
+  if [ -n "${direct:-}" ]; then [ -e "/proc/$direct/root/bin" ] && echo "$direct"; return; fi
+  crit-container inspect "${container:-count}" --json 2>/dev/null | sed -n 's/^    "pid": \([1-9][0-9]*\).*/\1/p' | grep .
+}
 
 # Two numbers, the second one larger: it counts. nginx is asked for its own.
 count() {  # KIND

@@ -115,8 +115,7 @@ void put_container_name(JsonWriter& json, const RunningContainer& container);
 void put_container(JsonWriter& json, const RunningContainer& container);
 // The OCI spec in its bundle, as JSON; empty: there is none.
 std::string container_spec(const RunningContainer& container);
-// What container.json says of which container it was: engine, id, name, bundle, where, networks, inspection. Reasons:
-// bad_json.
+// What container.json says of the container that was dumped, but for its state and its process. Reasons: bad_json.
 [[nodiscard]] Error read_container(const std::string& path, RunningContainer& container);
 [[nodiscard]] Error parse_container(const std::string& text, RunningContainer& container);
 
@@ -146,6 +145,9 @@ struct EngineDump {
   std::string directory;  // an empty one
   int stop_fd = -1;       // readable: give up waiting
   int archive_fd = -1;    // podman: gets its archive, in place of the directory
+  // Where the engine can hold the container still from before until the images are made, this is called then. If it
+  // fails, so does the dump, and the container runs on.
+  std::function<Error()> while_held = {};
 };
 struct EngineDumpResult {
   std::string kept;  // where the engine keeps the images itself; empty: nowhere
@@ -174,6 +176,7 @@ struct EngineCopy {
   std::string directory = {};   // of the images, with descriptors.json, and rootfs-diff.tar and deleted.files if any
   // In its place: fills an empty directory with these.
   std::function<Error(const std::string& directory)> put = {};
+  std::function<Error()> look = {};  // called when nothing else is against it, before anything is made
   int stop_fd = -1;
 };
 // Whether it can be done is seen before anything is made; if it fails, what was made is removed. The original may run.
