@@ -184,8 +184,9 @@ Bytes FramesReader::read() {
   return {};
 }
 
-// Only frames that say their size are passed over, and those of which nothing was read are not unpacked. Where a frame ends is then taken from the table; that another one
-// begins there is checked. Finding its end by its blocks would take a read for every 128 KiB.
+// Only frames that say their size are passed over, and those of which nothing was read are not unpacked. Where a frame
+// ends is then taken from the table; that another one begins there is checked. Finding its end by its blocks would take
+// a read for every 128 KiB.
 std::uint64_t FramesReader::skip(std::uint64_t size) {
   std::uint64_t done = 0;
   while (done < size && !error_ && !rest_) {
