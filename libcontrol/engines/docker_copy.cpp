@@ -336,7 +336,7 @@ Error copy(const RunningContainer& original, const EngineCopy& copy, int& tries)
   error = new_checkpoint(home_of(made.container()), checkpoint, place);
   if (!error) error = copy.put ? copy.put(place) : copy_images(copy.directory, place);
   if (!error) error = fill_root(plan, original, made.container(), copy, place);
-  keep_images(place);
+  if (!error) keep_images(place);
   if (!error) error = start(made.container(), checkpoint, copy.stop_fd, tries);
   if (error) return error;
   made.keep();

@@ -126,7 +126,7 @@ Error restore(const RunningContainer& container, const EngineRestore& restore, i
   std::string name = restore.name, place;
   Error error = docker::new_checkpoint(home, name, place);
   if (!error) error = copy_images(restore.directory, place);
-  docker::keep_images(place);
+  if (!error) docker::keep_images(place);
   return error ? error : docker::start(container, name, restore.stop_fd, tries);
 }
 
