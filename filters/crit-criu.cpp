@@ -22,6 +22,7 @@ constexpr Option rows[] = {
     {0, "address", "ADDRESS", "page-server: listen on this address only."},
     {0, "parent", "DIR", "page-server: the images of the previous dump, relative to the directory of the images.",
      Option::directories},
+    {0, "timeout", "SECONDS", "Give up if CRIU does not answer in that time (10)."},
     {0, "log", "FILE", "Have CRIU write its log into FILE, which is new or replaced.", Option::files},
     Option{0, "set", "NAME=VALUE", "Set an option of CRIU's RPC by its name in criu_opts; may be repeated."},
     criu_row,
@@ -35,10 +36,16 @@ constexpr Example examples[] = {
     {"crit-criu page-server -D DIR --json", "take the pages of dumps from elsewhere; prints pid and port"},
 };
 
+std::unique_ptr<Criu> patient_criu(Program& program) {
+  auto criu = make_criu(program);
+  criu->set_patience({.milliseconds = patience_of(program)});
+  return criu;
+}
+
 // The log of one call: CRIU writes it into a private directory, and it is kept where it was asked for.
 class Call {
  public:
-  explicit Call(Program& program) : program_{program}, criu_{make_criu(program)} {
+  explicit Call(Program& program) : program_{program}, criu_{patient_criu(program)} {
     set_options(program, options_);
     check_files(program, options_);
     Error error;
@@ -127,7 +134,7 @@ void refuse_more(Program& program) {
 int print_version(Program& program, Output& output) {
   refuse_more(program);
   CriuVersion version;
-  if (Error error = make_criu(program)->version(version)) {
+  if (Error error = patient_criu(program)->version(version)) {
     program.report(error);
     return program.exit_code();
   }
@@ -153,7 +160,7 @@ int at_least(Program& program, Output& output) {
   if (!number) program.usage("'" + visible(wanted) + "' is no version of CRIU, such as 3.15 or 4.2.1");
   refuse_more(program);
   bool answer = false;
-  if (Error error = make_criu(program)->is_at_least(*number, answer)) {
+  if (Error error = patient_criu(program)->is_at_least(*number, answer)) {
     program.report(error);
     return program.exit_code();
   }
@@ -167,7 +174,7 @@ int print_features(Program& program, Output& output) {
   std::vector<CriuFeature> features;
   for (const std::string& name : program.arguments()) features.push_back({name});
   const bool asked_for = !features.empty();
-  if (Error error = make_criu(program)->features(features)) {
+  if (Error error = patient_criu(program)->features(features)) {
     if (error.reason == Reason::usage) program.usage(error.name);
     program.report(error);
     return program.exit_code();
@@ -251,7 +258,8 @@ int page_server(Program& program, Output& output) {
   if (const auto address = program.value("address")) call.set("ps.address", *address);
   if (const auto parent = program.value("parent")) call.set("parent_img", *parent);
   // Of a server that is none of its worker's children, CRIU does not tell the pid.
-  const CriuAnswer answer = call.criu().call(CriuRequest::page_server_child, &call.options());
+  CriuAnswer answer = call.criu().call(CriuRequest::page_server_child, &call.options());
+  if (!answer.error && answer.port == 0) answer.error = {.reason = Reason::bad_answer, .name = "it has no port"};
   if (answer.error) return call.answer(answer);
   if (program.has("json")) {
     JsonWriter json{output, false};

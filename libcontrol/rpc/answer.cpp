@@ -63,6 +63,30 @@ void read_parts(CriuAnswer& answer, Bytes payload) {
   answer.version.name = text_in(*version.message, version.payload, "name");
 }
 
+// Numbers of a version that no CRIU has, or those of an answer without them, are nothing to go by. Empty: all is there.
+std::string missing_part(CriuRequest request, const CriuAnswer& answer, Bytes payload) {
+  constexpr std::uint64_t none = ~std::uint64_t{0};
+  constexpr int most = 9999;
+  const auto is_number = [](int number) { return number >= 0 && number <= most; };
+  const CriuVersion& version = answer.version;
+  switch (request) {
+    case CriuRequest::version:
+      if (part_of(payload, "version").payload.empty()) return "it has no version";
+      if (is_number(version.major) && is_number(version.minor) && is_number(version.sublevel)) return "";
+      return "its version is none: " + std::to_string(version.major) + "." + std::to_string(version.minor) + "." +
+             std::to_string(version.sublevel);
+    case CriuRequest::feature_check: return features_in(answer).empty() ? "it has no features" : "";
+    case CriuRequest::page_server:
+    case CriuRequest::page_server_child: {
+      const Part ps = part_of(payload, "ps");
+      const std::uint64_t port = number_in(*ps.message, ps.payload, "port", none);
+      if (port > 65535) return "it has no port";
+      return answer.pid < 0 ? "its pid is none: " + std::to_string(answer.pid) : "";
+    }
+    default: return "";
+  }
+}
+
 // What an answer without success says. CRIU seldom gives a number, and the type says nothing.
 Error refusal(const CriuAnswer& answer, bool is_protocol_error) {
   std::string text;
@@ -98,6 +122,8 @@ CriuAnswer read_answer(CriuRequest request, std::string payload) {
   if (!success) answer.error = refusal(answer, type == empty_type);
   else if (!fits(request, type))
     answer.error = {.reason = Reason::bad_answer, .name = "it is of type " + std::to_string(type)};
+  else if (std::string missing = missing_part(request, answer, bytes); !missing.empty())
+    answer.error = {.reason = Reason::bad_answer, .name = std::move(missing)};
   return answer;
 }
 

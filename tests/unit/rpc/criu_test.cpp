@@ -131,6 +131,45 @@ TEST(Criu, AnswersThatAreNone) {
   }
 }
 
+// Success, and nothing of what was asked for.
+TEST(Criu, AnswersThatSayNothing) {
+  pb::criu_resp negative;
+  negative.set_type(pb::VERSION);
+  negative.set_success(true);
+  negative.mutable_version()->set_major_number(-1);
+  negative.mutable_version()->set_minor_number(2);
+  pb::criu_resp huge = negative;
+  huge.mutable_version()->set_major_number(4);
+  huge.mutable_version()->set_sublevel(INT32_MAX);
+  pb::criu_resp no_pid;
+  no_pid.set_type(pb::PAGE_SERVER);
+  no_pid.set_success(true);
+  no_pid.mutable_ps()->set_pid(-1);
+  no_pid.mutable_ps()->set_port(4711);
+  pb::criu_resp no_port = no_pid;
+  no_port.mutable_ps()->set_pid(99);
+  no_port.mutable_ps()->clear_port();
+  const std::pair<CriuRequest, std::string> cases[] = {
+      {CriuRequest::version, answer_of(pb::VERSION, true)},
+      {CriuRequest::version, negative.SerializeAsString()},
+      {CriuRequest::version, huge.SerializeAsString()},
+      {CriuRequest::feature_check, answer_of(pb::FEATURE_CHECK, true)},
+      {CriuRequest::page_server_child, answer_of(pb::PAGE_SERVER, true)},
+      {CriuRequest::page_server_child, no_pid.SerializeAsString()},
+      {CriuRequest::page_server_child, no_port.SerializeAsString()},
+      {CriuRequest::check, answer_of(pb::RESTORE, true)},
+  };
+  for (const auto& [request, bytes] : cases) {
+    FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) { return send(bytes, -1), true; }};
+    Criu criu;
+    criu.set_service(service.path());
+    std::vector<CriuFeature> features{{"mem_track"}};
+    const Error error =
+        request == CriuRequest::feature_check ? criu.features(features) : criu.call(request, nullptr).error;
+    EXPECT_EQ(error.reason, Reason::bad_answer) << static_cast<int>(request) << " " << to_string(error);
+  }
+}
+
 TEST(Criu, AnswersMayBeLong) {
   const std::string name(150000, 'n');
   FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) {
