@@ -94,6 +94,7 @@ class Streamer {
   std::vector<std::pair<std::string, int>> files_;
   std::vector<SocketChange> changes_;
   int progress_ = STDERR_FILENO;
+  std::vector<std::string> made_;  // directories that were not there
   std::unique_ptr<SignalCleanup> cleanup_;
 };
 
@@ -155,7 +156,8 @@ void Streamer::report_read(const std::vector<std::uint64_t>& bytes, Clock::time_
 
 void Streamer::make_directory() {
   for (std::size_t at = 1; at <= directory_.size(); ++at)
-    if (at == directory_.size() || directory_[at] == '/') mkdir(directory_.substr(0, at).c_str(), 0700);
+    if (at == directory_.size() || directory_[at] == '/')
+      if (std::string part = directory_.substr(0, at); mkdir(part.c_str(), 0700) == 0) made_.push_back(std::move(part));
 }
 
 void Streamer::listen(StreamerEnd& end) {
@@ -283,7 +285,8 @@ void Streamer::extract() {
   cleanup_ = std::make_unique<SignalCleanup>([&] {
     directory = std::make_unique<DirectoryWriter>(directory_,
                                                   DirectoryWriter::Options{.replace = true, .sync = sync_of(program_)});
-    return SignalCleanup::Made{directory->error() ? "" : directory->hidden_path()};
+    return SignalCleanup::Made{directory->error() ? "" : directory->hidden_path(),
+                               made_.empty() ? SignalCleanup::Around::keep : SignalCleanup::Around::if_empty};
   });
   if (fails(directory->error())) return;
   Extraction extraction{program_, *directory, std::move(passed)};
@@ -307,6 +310,8 @@ int Streamer::run() {
   if (operation_ == "capture") capture();
   else if (operation_ == "serve") serve();
   else extract();
+  if (operation_ == "extract" && program_.failed())
+    for (auto part = made_.rbegin(); part != made_.rend(); ++part) rmdir(part->c_str());
   return program_.exit_code();
 }
 

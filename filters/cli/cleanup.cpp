@@ -1,5 +1,7 @@
 #include "cli/cleanup.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -40,9 +42,26 @@ void remove_all() {
   for (const auto& [path, around] : incomplete().paths) remove(path, around);
 }
 
+// Stands for a SIGPIPE that somebody has sent. That one cannot be waited for: blocked, it would not end a program whose
+// output nobody reads any more.
+int pipe_signal() { return SIGRTMIN; }
+
+extern "C" void pass_pipe(int, siginfo_t* info, void*) {
+  if (info->si_pid != getpid()) {
+    kill(getpid(), pipe_signal());
+    return;
+  }
+  std::signal(SIGPIPE, SIG_DFL);
+  (void)raise(SIGPIPE);
+}
+
 void wait_for_one(sigset_t signals) {
   int number = 0;
   if (sigwait(&signals, &number) != 0) return;
+  if (number == pipe_signal()) {
+    number = SIGPIPE;
+    sigaddset(&signals, SIGPIPE);
+  }
   const std::lock_guard lock{incomplete().mutex};
   remove_all();
   std::signal(number, SIG_DFL);
@@ -61,9 +80,16 @@ void watch() {
     if (sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL && sigismember(&before, number) == 0)
       sigaddset(&signals, number);
   }
+  struct sigaction pipe = {};
+  const bool ends_by_pipe =
+      sigaction(SIGPIPE, nullptr, &pipe) == 0 && pipe.sa_handler == SIG_DFL && sigismember(&before, SIGPIPE) == 0;
+  if (ends_by_pipe) sigaddset(&signals, pipe_signal());
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   try {
     std::thread{wait_for_one, signals}.detach();
+    pipe.sa_sigaction = pass_pipe;
+    pipe.sa_flags = SA_SIGINFO | SA_RESTART;
+    if (ends_by_pipe) sigaction(SIGPIPE, &pipe, nullptr);
   } catch (const std::system_error&) {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }

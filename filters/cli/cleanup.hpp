@@ -5,9 +5,9 @@
 //     ...
 //     cleanup.commit([&] { rename(...); });        // a signal waits for it; afterwards nothing is removed
 //
-// The signals are INT, TERM, HUP, QUIT and XCPU; those that are ignored (nohup) stay ignored, and those
-// that are blocked when the first object is made are left to who has blocked them. Where no thread can be
-// started, a signal removes nothing.
+// The signals are INT, TERM, HUP, QUIT, XCPU, USR1, USR2, those of timers, and PIPE if somebody sends it; those that
+// are ignored (nohup) stay ignored, and those that are blocked when the first object is made are left to who has
+// blocked them. Where no thread can be started, a signal removes nothing.
 #pragma once
 
 #include <cstdint>

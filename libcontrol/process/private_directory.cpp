@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,8 @@ namespace critpipe {
 PrivateDirectory::PrivateDirectory(Error& error) {
   // A unix socket's path has 108 bytes at most.
   constexpr std::size_t longest = 60;
+  // CRIU's log and what it counts lie there; without room, it fails and does not say why.
+  constexpr std::uint64_t least_room = 64 << 10;
   const char* places[] = {getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : nullptr, getenv("TMPDIR"), "/tmp"};
   int number = ENOENT;
   std::string last;
@@ -20,6 +23,11 @@ PrivateDirectory::PrivateDirectory(Error& error) {
     if (!place || place[0] != '/' || std::strlen(place) > longest) continue;
     std::string path = std::string{place} + "/critpipe-XXXXXX";
     last = place;
+    struct statvfs room;
+    if (statvfs(place, &room) == 0 && room.f_blocks > 0 && room.f_bavail * room.f_frsize < least_room) {
+      number = ENOSPC;
+      continue;
+    }
     if (!mkdtemp(path.data())) {
       number = errno;
       continue;
