@@ -7,6 +7,7 @@
 #include "cli/numbers.hpp"
 #include "crit-dump/container_dump.hpp"
 #include "crit-dump/dump_target.hpp"
+#include "crit-dump/hidden_directory.hpp"
 #include "critpipe/control/checks.hpp"
 #include "critpipe/json.hpp"
 
@@ -135,13 +136,22 @@ int print_request(Program& program, const DumpJob& job, bool streams) {
   return program.finish(output);
 }
 
+// The place of the images, which else is looked at when it is made.
+Error check_output(Program& program, const std::optional<std::string>& directory) {
+  if (directory) return check_place(*directory, program.has("force"));
+  const auto file = program.value("output");
+  return file && *file != "-" ? check_file_place(*file) : Error{};
+}
+
 // The findings about the tree; and that this CRIU or this kernel cannot track memory, where it is to.
 std::vector<MachineFinding> find_all(Program& program, const DumpJob& job) {
   const CriuPatience patience{job.setup.patience, job.setup.stop_fd};
   std::vector<MachineFinding> findings = check_before_dump(job.root, job.options);
   const auto add = [&](MachineFinding finding) { findings.push_back(std::move(finding)); };
+  // The engine of a container may have a CRIU of its own.
   if (job.setup.service.empty())
-    for (MachineFinding& finding : check_criu(job.setup.program, patience)) add(std::move(finding));
+    for (MachineFinding& finding : check_criu(job.setup.program, patience))
+      if (finding.check != "criu" || !program.has("container")) add(std::move(finding));
   if (const auto parent = program.value("parent"); parent && access((*parent + "/inventory.img").c_str(), F_OK) != 0)
     add({Severity::error, "parent", 0, "there is no dump in the parent " + visible(*parent),
          "--parent takes the directory of an earlier dump or pre-dump"});
@@ -165,6 +175,7 @@ std::string_view criu_text(const MachineFinding& finding) {
     if (row.name == finding.check) return row.criu;
   for (const CheckRow& row : criu_checks())
     if (row.name == finding.check) return row.criu;
+  if (finding.check == "output") return "Can't open dir";
   if (finding.check == "parent") return "Invalid parent image directory provided";
   return "Tracking memory is not available. Consider omitting --track-mem";
 }
@@ -228,7 +239,9 @@ int run(Program& program) {
     program.usage("--buffer takes a size, such as 64M, or 'all'");
   if (directory) program.refuse({"zstd"}, "goes with a pipe or --output");
   CriuOptions options = criu_options(program, named, container ? container.options() : CriuOptions{});
-  EventCommands commands{program};
+  EventCommands commands{program, CriuUse::dump_stream};
+  if (directory) keep_log_apart(program, *directory);
+  if (file) keep_log_apart(program, *file);
   const CriuSetup setup = criu_setup(program);
   if (streams && !setup.service.empty()) program.usage("a CRIU that runs as a service cannot stream: use --into");
   std::vector<std::string> words;
@@ -253,8 +266,10 @@ int run(Program& program) {
   job.setup.stop_fd = signals.fd();
   job.commands.set_stop(signals.fd());
   if (const bool only = program.has("check"); only || !program.has("no-check")) {
-    const std::vector<MachineFinding> findings = find_all(program, job);
+    std::vector<MachineFinding> findings = find_all(program, job);
     end_if_stopped(program, signals.take(), "the tree runs on");
+    if (const Error wrong = only ? check_output(program, container ? program.value("into") : directory) : Error{})
+      findings.push_back({Severity::error, "output", 0, to_string(wrong), "name another place for the images"});
     if (only) return print_findings(program, findings, pid);
     if (!look_before(program, findings)) return program.exit_code();
   }

@@ -43,7 +43,8 @@ struct DirectoryUse {
   // Called before the tree is given up; of a tree that stays, and of what an engine makes, when all has ended. Says so
   // if it fails.
   std::function<bool()> make_safe;
-  // What is left to be done when all has ended, before anything is said of CRIU.
+  // What is left to be done when all has ended. It comes before CRIU's log is kept, which must not decide over the
+  // images.
   std::function<void()> finish;
 };
 
@@ -77,15 +78,16 @@ DirectoryDump run_criu(Program& program, const DumpJob& job, const SignalDescrip
   };
   const JobEnd end = dump_into(job.setup, job.options, directory.fd(), notify, request_of(program));
   dump.is_stopped = end.stopped;
+  if (end.still_at_work) dump.state = tree_in_hand;
   // A CRIU that has ended without asking may have taken the tree with it.
   const bool was_not_asked = !end.error && !was_tried;
   if (was_not_asked && !has_failed) make();
   dump.is_given_up = has_failed && was_not_asked && !job.stays;
   if (dump.is_given_up) directory.keep();
   else if (has_failed) dump.is_stopped |= signals.has_come();
-  keep_log(program, directory.fd(), dump_log_name);
   if (dump.is_safe && !end.stopped) use.finish();
   if (end.error && !has_failed) report_failure(program, end, directory.fd(), dump_log_name);
+  else keep_log(program, directory.fd(), dump_log_name);
   return dump;
 }
 
@@ -107,7 +109,6 @@ DirectoryDump run_engine(Program& program, const DumpJob& job, SignalDescriptor&
   dump.state = ended ? "the container has ended" : "the container runs";
   dump.is_given_up = ended && faccessat(directory.fd(), "inventory.img", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
   if (dump.is_given_up) directory.keep();
-  keep_log(program, directory.fd(), dump_log_name);
   if (error && !dump.is_stopped) program.report(error);
   if (!error) {
     if (const int signal = dump.is_given_up ? signals.take() : 0)
@@ -116,6 +117,7 @@ DirectoryDump run_engine(Program& program, const DumpJob& job, SignalDescriptor&
     dump.is_stopped = !dump.is_safe && signals.has_come();
     if (dump.is_safe) use.finish();
   }
+  keep_log(program, directory.fd(), dump_log_name);
   return dump;
 }
 
@@ -210,13 +212,14 @@ void dump_into_file(Program& program, DumpJob& job, const std::string& path, Sig
       directory.keep();
       return true;
     };
+    bool is_to_go = false;  // the directory, as soon as the log is kept
     const auto finish = [&] {
       say_frozen_time(program, directory.path());
-      if (file.finish() || job.stays) directory.remove();
-      else program.note("the images are in " + visible(directory.path()));
+      is_to_go = file.finish() || job.stays;
+      if (!is_to_go) program.note("the images are in " + visible(directory.path()));
     };
     const DirectoryDump dump = run_job(program, job, signals, directory, {make_safe, finish});
-    if (dump.is_stopped && !dump.is_given_up) directory.remove();
+    if (is_to_go || (dump.is_stopped && !dump.is_given_up)) directory.remove();
     if (dump.is_stopped) signal = signals.take();
     state = dump.state;
   }

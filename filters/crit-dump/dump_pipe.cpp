@@ -161,10 +161,15 @@ Error make_safe(ImageCapture& capture, Way& way, const DumpJob& job, const Signa
 }
 
 // What CRIU writes to the end, or only then.
-Error add_late(ImageCapture& capture, const PrivateDirectory& work) {
+Error add_late(Program& program, ImageCapture& capture, const PrivateDirectory& work) {
   Error error;
   for (const char* name : {"stats-dump", dump_log_name}) {
     OwnedDescriptor other{openat(work.fd(), name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+    struct stat status;
+    if (other && fstat(other.fd(), &status) == 0 && status.st_size == 0) {
+      program.note(std::string{name} + " is left out: CRIU could not write it in " + visible(work.path()));
+      continue;
+    }
     if (other && !error) error = capture.add_file(name, std::move(other));
   }
   if (!error) capture.end();
@@ -199,7 +204,7 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     if (!end.error || (is_complete && !end.stopped && is_of_criu(end.error))) {
       Patience patience{program, job.stays, signals};
       if (!is_complete) error = add_texts(capture, job);
-      if (!error) error = add_late(capture, *work);
+      if (!error) error = add_late(program, capture, *work);
       if (!error) error = patience.run(capture);
       if (!error) error = way.finish([&] { return patience.ends(); });
       if (error && signals.has_come()) {
@@ -213,6 +218,7 @@ void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals) {
     if (end.error) report_failure(program, end, work->fd(), dump_log_name);
     else keep_log(program, work->fd(), dump_log_name);
     if (end.stopped) signal = signals.take();
+    if (end.still_at_work) state = tree_in_hand;
   }
   end_if_stopped(program, signal, state);
   tell_late(program, job, signals);

@@ -37,6 +37,9 @@ void dump_into_file(Program& program, DumpJob& job, const std::string& path, Sig
 // Standard output, as an image stream.
 void dump_into_pipe(Program& program, DumpJob& job, SignalDescriptor& signals);
 
+// What has become of a tree that CRIU has not let go of.
+inline constexpr const char* tree_in_hand = "CRIU still has the tree";
+
 // Frozen for how long, from the stats-dump that lies in a directory.
 void say_frozen_time(Program& program, const std::string& directory);
 

@@ -25,7 +25,53 @@ Error not_empty(const std::string& target) {
   return error;
 }
 
+struct Place {
+  std::string target, beside;  // the name, and the directory that it is in
+};
+
+// Through a link, so that what it leads to is replaced, and not the link.
+Place place_of(const std::string& path) {
+  std::error_code none;
+  const fs::path real = fs::weakly_canonical(path, none);
+  Place place{none || real.empty() ? path : real.string(), ""};
+  while (place.target.size() > 1 && place.target.back() == '/') place.target.pop_back();
+  place.beside = fs::path{place.target}.parent_path().string();
+  if (place.beside.empty()) place.beside = ".";
+  return place;
+}
+
+Error check_target(const Place& place, bool replace) {
+  const std::string& target = place.target;
+  struct stat status, around;
+  if (lstat(target.c_str(), &status) != 0) return {};
+  if (!S_ISDIR(status.st_mode)) return system_error(Reason::io_write, target, ENOTDIR);
+  Error error = system_error(Reason::io_write, target, EBUSY);
+  error.name = "something is mounted there: name a new directory in it";
+  if (stat(place.beside.c_str(), &around) == 0 && around.st_dev != status.st_dev) return error;
+  std::error_code ignored;
+  return replace || fs::is_empty(target, ignored) || ignored ? Error{} : not_empty(target);
+}
+
+Error check_beside(const Place& place) {
+  if (faccessat(AT_FDCWD, place.beside.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return system_error(Reason::io_write, place.target, errno);
+}
+
 }  // namespace
+
+Error check_place(const std::string& path, bool replace) {
+  const Place place = place_of(path);
+  const Error error = check_beside(place);
+  return error ? error : check_target(place, replace);
+}
+
+Error check_file_place(const std::string& path) {
+  const Place place = place_of(path);
+  struct stat status;
+  const bool is_there = stat(place.target.c_str(), &status) == 0;
+  if (is_there && S_ISDIR(status.st_mode)) return system_error(Reason::io_write, path, EISDIR);
+  return is_there && !S_ISREG(status.st_mode) ? Error{} : check_beside(place);
+}
 
 HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
   cleanup_ = std::make_unique<SignalCleanup>([&] {
@@ -35,13 +81,9 @@ HiddenDirectory::HiddenDirectory(const std::string& path, Error& error) {
 }
 
 void HiddenDirectory::make(const std::string& path, Error& error) {
-  std::error_code none;
-  // Through a link, so that what it leads to is replaced, and not the link.
-  const fs::path real = fs::weakly_canonical(path, none);
-  target_ = none || real.empty() ? path : real.string();
-  while (target_.size() > 1 && target_.back() == '/') target_.pop_back();
-  beside_ = fs::path{target_}.parent_path().string();
-  if (beside_.empty()) beside_ = ".";
+  const Place place = place_of(path);
+  target_ = place.target;
+  beside_ = place.beside;
   std::string name = beside_ + "/." + fs::path{target_}.filename().string() + ".incomplete-XXXXXX";
   if (!mkdtemp(name.data())) {
     error = system_error(Reason::io_write, path, errno);
@@ -74,16 +116,7 @@ Error HiddenDirectory::write(const char* name, const std::string& text) {
 
 Error HiddenDirectory::sync() { return sync_files(fd(), path_); }
 
-Error HiddenDirectory::check(bool replace) const {
-  struct stat status, around;
-  if (lstat(target_.c_str(), &status) != 0) return {};
-  if (!S_ISDIR(status.st_mode)) return system_error(Reason::io_write, target_, ENOTDIR);
-  Error error = system_error(Reason::io_write, target_, EBUSY);
-  error.name = "something is mounted there: name a new directory in it";
-  if (stat(beside_.c_str(), &around) == 0 && around.st_dev != status.st_dev) return error;
-  std::error_code ignored;
-  return replace || fs::is_empty(target_, ignored) || ignored ? Error{} : not_empty(target_);
-}
+Error HiddenDirectory::check(bool replace) const { return check_target({target_, beside_}, replace); }
 
 Error HiddenDirectory::put_in_place(bool replace) {
   Error error;

@@ -10,6 +10,12 @@
 
 namespace critpipe::filters {
 
+// Could a directory be made beside `path`, and take its name? What is there must be an empty directory; or with
+// `replace` a directory. Reasons: io_write.
+[[nodiscard]] Error check_place(const std::string& path, bool replace);
+// The same of a file.
+[[nodiscard]] Error check_file_place(const std::string& path);
+
 class HiddenDirectory {
  public:
   // Beside `path`. A signal that ends the program removes it. Reasons: io_write.

@@ -28,6 +28,7 @@ void check_cache(const std::string& program, std::vector<MachineFinding>& findin
 
 std::span<const CheckRow> criu_checks() {
   static constexpr CheckRow rows[] = {
+      {"criu", "there is a CRIU, and it answers", ""},
       {"criu-check", "CRIU finds what it needs in this kernel (criu check)", "Looks good"},
       {"criu-cache", "what CRIU remembers of the kernel is of this CRIU", "mismatched lsm types"},
   };
@@ -37,7 +38,6 @@ std::span<const CheckRow> criu_checks() {
 std::vector<MachineFinding> check_criu(const std::string& program, CriuPatience patience) {
   std::vector<MachineFinding> findings;
   const std::string path = path_of_program(program);
-  if (path.empty()) return findings;  // to start it says so
   check_cache(path, findings);
   const RememberedAnswer last{path, "check", RememberedAnswer::Of::program_on_kernel};
   std::string answer;
@@ -48,12 +48,14 @@ std::vector<MachineFinding> check_criu(const std::string& program, CriuPatience 
     if (!error) error = options.set("images_dir_fd", work.fd());
     if (!error) error = options.assign("log_file=check.log");
     if (error) return findings;
-    Criu criu{path};
+    Criu criu{path.empty() ? program : path};
     criu.set_patience(patience);
     const CriuAnswer got = criu.call(CriuRequest::check, &options);
-    if (got.gave_up)
-      findings.push_back({Severity::error, "criu-check", 0, got.error.name, "look what keeps " + visible(path)});
-    if (got.error && got.error.reason != Reason::criu_failed) return findings;
+    if (got.error && got.error.reason != Reason::criu_failed) {
+      const std::string advice = got.gave_up ? "look what keeps " + visible(path) : "--criu names another one";
+      findings.push_back({Severity::error, "criu", 0, got.gave_up ? got.error.name : to_string(got.error), advice});
+      return findings;
+    }
     const OwnedDescriptor log{openat(work.fd(), "check.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
     if (got.error) answer = log ? first_error_of(log.fd()).first : got.message;
     if (got.error && answer.empty()) answer = got.error.name;

@@ -34,19 +34,19 @@ bool may_keep_open(CriuRequest request) {
 
 constexpr CriuEventRow events[] = {
     {CriuEvent::pre_stream, "pre-stream", ""},
-    {CriuEvent::pre_dump, "pre-dump", "PreDump"},
-    {CriuEvent::network_lock, "network-lock", "NetworkLock"},
-    {CriuEvent::query_ext_files, "query-ext-files", ""},
-    {CriuEvent::post_dump, "post-dump", "PostDump"},
+    {CriuEvent::pre_dump, "pre-dump", "PreDump", true, false},
+    {CriuEvent::network_lock, "network-lock", "NetworkLock", true, false},
+    {CriuEvent::query_ext_files, "query-ext-files", "", true, false},
+    {CriuEvent::post_dump, "post-dump", "PostDump", true, false},
     {CriuEvent::network_unlock, "network-unlock", "NetworkUnlock"},
-    {CriuEvent::pre_restore, "pre-restore", "PreRestore"},
-    {CriuEvent::setup_namespaces, "setup-namespaces", "SetupNamespaces"},
-    {CriuEvent::post_setup_namespaces, "post-setup-namespaces", "PostSetupNamespaces"},
-    {CriuEvent::post_restore, "post-restore", "PostRestore"},
-    {CriuEvent::pre_resume, "pre-resume", ""},
-    {CriuEvent::post_resume, "post-resume", "PostResume"},
-    {CriuEvent::orphan_pts_master, "orphan-pts-master", ""},
-    {CriuEvent::status_ready, "status-ready", ""},
+    {CriuEvent::pre_restore, "pre-restore", "PreRestore", false, true},
+    {CriuEvent::setup_namespaces, "setup-namespaces", "SetupNamespaces", false, true},
+    {CriuEvent::post_setup_namespaces, "post-setup-namespaces", "PostSetupNamespaces", false, true},
+    {CriuEvent::post_restore, "post-restore", "PostRestore", false, true},
+    {CriuEvent::pre_resume, "pre-resume", "", false, true},
+    {CriuEvent::post_resume, "post-resume", "PostResume", false, true},
+    {CriuEvent::orphan_pts_master, "orphan-pts-master", "", false, true},
+    {CriuEvent::status_ready, "status-ready", "", true, false},
 };
 
 std::string last_line(std::string_view text) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 #include "cli/member_spool.hpp"
 #include "critpipe/output.hpp"
@@ -38,19 +39,23 @@ CriuSetup criu_setup(Program& program) {
   return setup;
 }
 
-EventCommands::EventCommands(Program& program) : program_{program} {
+EventCommands::EventCommands(Program& program, CriuUse use) : program_{program} {
+  const auto comes = [=](const CriuEventRow& event) {
+    return use == CriuUse::dump_stream ? event.of_dump : event.of_restore;
+  };
   for (const std::string& text : program.values("on")) {
     const std::size_t equals = text.find('=');
     Row row{text.substr(0, equals), equals == std::string::npos ? "" : text.substr(equals + 1)};
     if (row.command.empty()) program.usage("--on takes EVENT=COMMAND, not " + text);
-    const auto known = criu_events();
-    if (std::none_of(known.begin(), known.end(), [&](const CriuEventRow& event) { return event.name == row.event; })) {
+    const auto all = criu_events();
+    const auto known = std::ranges::find(all, row.event, &CriuEventRow::name);
+    if (known == all.end() || !comes(*known)) {
       std::string names;
-      for (const CriuEventRow& event : known) {
-        names += names.empty() ? "" : ", ";
-        names += event.name;
-      }
-      program.usage("--on: CRIU has no event '" + row.event + "': " + names);
+      for (const CriuEventRow& event : all)
+        if (comes(event)) names.append(names.empty() ? "" : ", ").append(event.name);
+      const std::string_view job = use == CriuUse::dump_stream ? "dump" : "restore";
+      program.usage(known == all.end() ? "--on: CRIU has no event '" + row.event + "': " + names
+                                       : "--on: no " + std::string{job} + " has the event " + row.event + ": " + names);
     }
     rows_.push_back(std::move(row));
   }
@@ -122,6 +127,15 @@ std::string kept_log(Program& program, int directory, const char* log_name, bool
 }
 
 }  // namespace
+
+void keep_log_apart(Program& program, const std::string& images) {
+  const auto log = program.value("log");
+  if (!log || images == "-") return;
+  std::error_code none;
+  const bool is_same_file = std::filesystem::equivalent(*log, images, none);
+  if (is_same_file || std::filesystem::weakly_canonical(*log, none) == std::filesystem::weakly_canonical(images, none))
+    program.usage("--log " + *log + ": the images are there");
+}
 
 bool copy_log(Program& program, int directory, const char* log_name, const std::string& path) {
   const OwnedDescriptor log{openat(directory, log_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};

@@ -22,7 +22,8 @@ CriuSetup criu_setup(Program& program);
 // its environment; the pid is empty as long as it is not known.
 class EventCommands {
  public:
-  explicit EventCommands(Program& program);
+  // Usage error for an event that never comes in that.
+  explicit EventCommands(Program& program, CriuUse use = CriuUse::restore);
   void set_pid(pid_t pid) { pid_ = pid; }   // of the root task
   void set_stop(int fd) { stop_fd_ = fd; }  // readable: commands that run are ended, until post-dump or post-restore
   bool run(const CriuNotification& event);  // false: one of them failed, which is reported
@@ -48,6 +49,8 @@ bool is_of_criu(const Error& error);  // it is CRIU that has failed
 void report_failure(Program& program, const JobEnd& end, int directory, const char* log_name);
 // The same of a job that went well: the log goes to --log FILE, if that is given.
 void keep_log(Program& program, int directory, const char* log_name);
+// --log FILE takes the place of what is there: usage error, if that is where images go or come from.
+void keep_log_apart(Program& program, const std::string& images);
 // Copies a log that is there to the file, as a whole or not at all. False: it is not there, or an error was reported.
 bool copy_log(Program& program, int directory, const char* log_name, const std::string& path);
 

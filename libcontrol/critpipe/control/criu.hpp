@@ -72,11 +72,12 @@ enum class CriuEvent : std::uint8_t {
   status_ready
 };
 
-// An event and what CRIU and go-criu call it; empty: go-criu has no callback for it.
+// An event, what CRIU and go-criu call it, and what it may come in; empty: go-criu has no callback for it.
 struct CriuEventRow {
   CriuEvent event;
   std::string_view name;     // "post-dump"
   std::string_view go_criu;  // "PostDump"
+  bool of_dump = true, of_restore = true;
 };
 std::span<const CriuEventRow> criu_events();
 
