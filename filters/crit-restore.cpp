@@ -29,6 +29,7 @@ constexpr Option rows[] = {
         "no-check dry-run wait detach"),
     Option{0, "json", nullptr, "Print the findings as JSON."}.needs("check"),
     {0, "no-check", nullptr, "Do not look before the restore."},
+    {0, "timeout", "SECONDS", "Give up if CRIU does not begin in that time (10)."},
     {0, "trust", nullptr, "Restore, as root, images that belong to somebody else, too."},
 };
 constexpr Option tree_rows[] = {
@@ -217,6 +218,7 @@ pid_t run_job(RestoreJob& job, const std::vector<std::string>& inputs) {
   {
     WorkDirectory work{end.error};
     job.setup.stop_fd = signals.fd();
+    job.setup.patience = patience_of(program);
     job.commands.set_stop(signals.fd());
     if (!end.error) end = run_criu(job, images.get(), *work);
     if (end.error) report_failure(program, end, work->fd(), restore_log_name);
@@ -227,7 +229,8 @@ pid_t run_job(RestoreJob& job, const std::vector<std::string>& inputs) {
   job.commands.report_late(end.error ? "the restore has failed" : state);
   if (end.stopped || program.has("wait")) signal = signals.take();
   if (signal) {
-    program.note("stopped by " + name_of_signal(signal) + ": " + (end.error ? "nothing was restored" : state));
+    const std::string left = end.still_at_work ? "it is not all taken back" : "nothing was restored";
+    program.note("stopped by " + name_of_signal(signal) + ": " + (end.error ? left : state));
     end_by_signal(signal);
   }
   if (const int late = end.error ? 0 : signals.take()) program.note(name_of_signal(late) + " came too late: " + state);
@@ -243,6 +246,7 @@ int run(Program& program) {
   const std::vector<std::string> inputs = program.inputs();
   for (const std::string& input : inputs)
     if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
+  for (const std::string& input : inputs) keep_log_apart(program, input);
   RestoreJob job{program,
                  criu_setup(program),
                  criu_options(program, named),

@@ -125,6 +125,7 @@ int restore_directly(Program& program, std::span<const NamedOption> named, const
   {
     SignalDescriptor signals;
     job.setup.stop_fd = signals.fd();
+    job.setup.patience = patience_of(program);
     job.commands.set_stop(signals.fd());
     Error error;
     NewPlace place{program.value("dir").value_or(default_container_place), container, error};

@@ -19,9 +19,9 @@ JobEnd dump_into(const CriuSetup& setup, const CriuOptions& options, int images_
   if (end.error) return end;
   Criu criu{setup.program};
   if (!setup.service.empty()) criu.set_service(setup.service);
-  converse(criu, request, all, setup, notify, end);
-  const OwnedDescriptor log{openat(images_fd, all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  explain(log.fd(), end);
+  const LogFile log{images_fd, all.text("log_file")};
+  converse(criu, request, all, setup, notify, log, end);
+  explain(log, end);
   return end;
 }
 
@@ -39,8 +39,7 @@ JobEnd dump_stream(const CriuSetup& setup, const CriuOptions& options, ImageCapt
   if (end.error) return end;
   const auto is_safe = [&] { return capture.has_all_images(); };
   follow(criu, capture, setup, notify, is_safe, end);
-  const OwnedDescriptor log{openat(work.fd(), dump_log_name, O_RDONLY | O_CLOEXEC)};
-  finish_following(criu, log.fd(), end);
+  finish_following(criu, setup, {work.fd(), dump_log_name}, end);
   if (!end.error && !capture.has_all_images())
     end.error = {.reason = Reason::incomplete_checkpoint, .name = "CRIU has ended without a dump"};
   return end;

@@ -36,9 +36,8 @@ pid_t read_pid(const PrivateDirectory& work) {
   return got > 0 ? static_cast<pid_t>(leading_number({text, static_cast<std::size_t>(got)}).value_or(0)) : 0;
 }
 
-void conclude(ScriptedCriu& criu, const PrivateDirectory& work, JobEnd& end) {
-  const OwnedDescriptor log{openat(work.fd(), restore_log_name, O_RDONLY | O_CLOEXEC)};
-  finish_following(criu, log.fd(), end);
+void conclude(ScriptedCriu& criu, const CriuSetup& setup, const PrivateDirectory& work, JobEnd& end) {
+  finish_following(criu, setup, {work.fd(), restore_log_name}, end);
   if (end.error) return;
   end.pid = read_pid(work);
   if (end.pid == 0)
@@ -98,8 +97,8 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
     ScriptedCriu criu;
     if (!end.error) end.error = criu.start(setup, words);
     if (end.error) return end;
-    follow(criu, setup.stop_fd, notify, end);
-    conclude(criu, work, end);
+    follow(criu, setup, notify, {work.fd(), restore_log_name}, end);
+    conclude(criu, setup, work, end);
   } else {
     end.error = all.set("images_dir_fd", images_fd);
     if (!end.error) end.error = all.set("work_dir_fd", work.fd());
@@ -109,9 +108,9 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
     Criu criu{setup.program};
     if (!setup.service.empty()) criu.set_service(setup.service);
     for (const auto& [key, fd] : setup.inherited) criu.inherit(key, fd);
-    converse(criu, CriuRequest::restore, all, setup, notify, end);
-    const OwnedDescriptor log{openat(work.fd(), all.text("log_file").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-    explain(log.fd(), end);
+    const LogFile log{work.fd(), all.text("log_file")};
+    converse(criu, CriuRequest::restore, all, setup, notify, log, end);
+    explain(log, end);
   }
   if (is_lazy && !end.error) giver.let_go();
   return end;
@@ -131,7 +130,7 @@ JobEnd restore_stream(const CriuSetup& setup, const CriuOptions& options, ImageS
   if (end.error) return end;
   follow(
       criu, server, setup, notify, [] { return true; }, end);
-  conclude(criu, work, end);
+  conclude(criu, setup, work, end);
   return end;
 }
 

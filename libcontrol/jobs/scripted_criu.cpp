@@ -67,7 +67,8 @@ Error ScriptedCriu::start(const CriuSetup& setup, std::vector<std::string> words
   for (const auto& [key, fd] : setup.inherited) options.keep.push_back(fd);
   options.input = setup.terminal;
   options.new_session = setup.terminal < 0;
-  options.ends_group = command[1] == "dump";  // that of a restore may have tasks in it
+  restores_ = command[1] == "restore";
+  options.ends_group = !restores_;  // that of a restore may have tasks in it
   error = child_.start(command, options);
   if (error) {
     error.reason = Reason::no_criu;
@@ -93,11 +94,13 @@ bool ScriptedCriu::next(CriuNotification& notification) {
   if (parts.size() > 1) notification.pid = static_cast<pid_t>(leading_number(parts[1]).value_or(0));
   for (const CriuEventRow& row : criu_events())
     if (row.name == name_) notification.event = row.event;
+  event_ = notification.event;
   waiting_.erase(0, end + 1);
   return true;
 }
 
 void ScriptedCriu::reply(bool success) {
+  if (success && (event_ == CriuEvent::post_dump || event_ == CriuEvent::post_restore)) is_decided_ = true;
   if (!replies_) return;
   // A script that has gone must not end us by a signal.
   sigset_t pipe_signal, before, pending;

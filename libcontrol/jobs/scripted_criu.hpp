@@ -18,7 +18,9 @@ class ScriptedCriu {
   // Does not wait long. False: there is none yet.
   bool next(CriuNotification& notification);
   void reply(bool success);
-  void hang_up();  // every event from now on fails
+  bool is_decided() const { return is_decided_; }  // what becomes of the tree: it is too late to stop
+  bool restores() const { return restores_; }      // otherwise it dumps
+  void hang_up();                                  // every event from now on fails
   // Why it ended as it did; none: well. Requires: it has ended.
   Error end(int status, int log_fd) const;
 
@@ -29,6 +31,8 @@ class ScriptedCriu {
   OwnedDescriptor printed_;
   std::string waiting_;  // of a line
   std::string name_;
+  CriuEvent event_ = CriuEvent::unknown;
+  bool restores_ = false, is_decided_ = false;
 };
 
 }  // namespace critpipe

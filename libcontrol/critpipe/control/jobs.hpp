@@ -17,7 +17,8 @@
 //
 // `stop_fd` is looked at while CRIU is waited for, and again when `notify` has returned: what came meanwhile makes the
 // answer a no, unless it is final. After a yes to post-dump, or to post-restore, it is too late, and it is not looked
-// at any more.
+// at any more. A restore that is stopped and has not ended after some seconds is killed, with all that was made of the
+// tree; but for one by a service, whose processes are not ours.
 //
 // Nothing here installs signal handlers. Each call uses objects of its own; any thread may make one.
 #pragma once
@@ -39,7 +40,7 @@ struct CriuSetup {
   std::vector<std::string> words = {};  // more of its command line, where there is one: --no-default-config
   std::vector<std::pair<std::string, int>> inherited = {};  // as Criu::inherit
   int stop_fd = -1;                                         // readable: give up, and let the tree live; see below
-  int patience = -1;  // of a dump: milliseconds in which CRIU must have begun it, or is killed; -1: for ever
+  int patience = -1;  // milliseconds in which CRIU must have begun, or is killed; -1: for ever
   int terminal = -1;  // that of our session, which a restored shell job joins
 };
 
@@ -47,7 +48,8 @@ struct JobEnd {
   Error error = {};       // reasons: no_criu, bad_answer, criu_failed; and those of what the images went to
   CriuLogError log = {};  // what CRIU's log says of it
   bool stopped = false;   // because stop_fd was readable
-  // CRIU has not ended half a minute after it was stopped, and was left alone: it has the tree until it sees that.
+  // A process that does not end. CRIU that dumps, half a minute after it was stopped: it is left alone, and has the
+  // tree until it sees that. Of a restore: what not even SIGKILL has ended.
   pid_t still_at_work = 0;
   pid_t pid = 0;  // of the root task that was restored: a child of this process, but for a service
 };

@@ -10,6 +10,7 @@
 
 #include "critpipe/control/jobs.hpp"
 #include "unit/rpc/fake_service.hpp"
+#include "unit/scratch_directory.hpp"
 
 namespace critpipe {
 namespace {
@@ -71,6 +72,51 @@ TEST(Jobs, AStopBehindTheLastWordIsTooLate) {
   EXPECT_TRUE(stop_at(pb::DUMP, "pre-dump", When::after_answer).end.stopped);
 }
 
+// A CRIU that hangs when it has made a part of the tree, in another session, as restored tasks are.
+TEST(Jobs, ARestoreThatHangsIsEndedWithAllThatItHasMade) {
+  const testing::ScratchDirectory scratch;
+  const std::string program = scratch.at("criu"), made = scratch.at("made");
+  std::ofstream{program} << "#!/bin/sh\nsetsid sleep 1000 & echo $! >" << made
+                         << "\nprintf '\\010\\006\\020\\001\\052\\015\\012\\013pre-restore' >&$2\nsleep 1000\n";
+  ASSERT_EQ(chmod(program.c_str(), 0700), 0);
+  Error error;
+  OwnedDescriptor stop, stops;
+  ASSERT_TRUE(pipe_pair(stop, stops, error));
+  const OwnedDescriptor directory{open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const PrivateDirectory work{error};
+  HeldProcess task;
+  const auto notify = [&](CriuNotification& seen) {
+    EXPECT_EQ(seen.event, CriuEvent::pre_restore);
+    pid_t pid = 0;
+    std::ifstream{made} >> pid;
+    task = HeldProcess::open(pid, error);
+    EXPECT_EQ(write(stops.fd(), "!", 1), 1);
+    return CriuReply{};
+  };
+  const JobEnd end = restore_from({.program = program, .stop_fd = stop.fd()}, {}, directory.fd(), work, notify);
+  EXPECT_TRUE(end.stopped);
+  EXPECT_EQ(end.still_at_work, 0);
+  ASSERT_TRUE(task) << to_string(error);
+  EXPECT_FALSE(task.is_alive());
+}
+
+// CRIU has begun when its log has a text: it looks at all images before its first event.
+TEST(Jobs, ARestoreThatDoesNotBeginIsGivenUp) {
+  const testing::ScratchDirectory scratch;
+  const std::string program = scratch.at("criu");
+  const OwnedDescriptor directory{open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  for (const bool has_log : {false, true}) {
+    Error error;
+    const PrivateDirectory work{error};
+    const std::string log =
+        has_log ? "echo text >" + work.path() + "/" + restore_log_name + "; sleep 0.3" : "sleep 1000";
+    std::ofstream{program} << "#!/bin/sh\n" << log << "\n";
+    ASSERT_EQ(chmod(program.c_str(), 0700), 0);
+    const JobEnd end = restore_from({.program = program, .patience = 100}, {}, directory.fd(), work, {});
+    EXPECT_EQ(end.error.name.find("it has not begun") == 0, !has_log) << to_string(end.error);
+  }
+}
+
 // A service that answers late, and nothing before; with a patience of 100 ms.
 JobEnd end_of_late(CriuRequest request, pb::criu_req_type type) {
   FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) {
@@ -91,7 +137,7 @@ TEST(Jobs, ADumpWithoutAnEventIsGivenUpButNoPreDumpWhichHasNone) {
   }
 }
 
-class ConfigFiles : public testing::Test {
+class ConfigFiles : public ::testing::Test {
  protected:
   void SetUp() override {
     unsetenv("CRIU_CONFIG_FILE");

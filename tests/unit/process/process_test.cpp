@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "critpipe/control/process.hpp"
-#include "process/proc_text.hpp"
+#include "process/process_tree.hpp"
 #include "unit/scratch_directory.hpp"
 
 namespace critpipe {
@@ -127,6 +127,28 @@ TEST(HeldProcess, AThreadHasANumberAndIsNoProcess) {
   EXPECT_EQ(error.name, "it is a thread of process " + std::to_string(getpid()));
   lock.unlock();
   thread.join();
+}
+
+// The grandchild has a session of its own, and one that starts others without end.
+TEST(ProcessTree, AllOfItIsKilledAndNothingElse) {
+  const testing::ScratchDirectory scratch;
+  const std::string ready = scratch.at("ready");
+  const std::string forks = "while :; do sleep 0.01 & done";
+  Child child, other;
+  ASSERT_FALSE(other.start({"sleep", "1000"}));
+  ASSERT_FALSE(
+      child.start({"sh", "-c", "setsid sh -c '" + forks + "' & setsid sleep 1000 & echo $! >" + ready + "; wait"}));
+  pid_t last = 0;
+  for (int left = 200; left > 0 && !(std::ifstream{ready} >> last); --left) usleep(10000);
+  Error error;
+  const HeldProcess below = HeldProcess::open(last, error);
+  ASSERT_FALSE(error) << to_string(error);
+  EXPECT_EQ(kill_trees([&](pid_t pid, const ProcStat&) { return pid == child.pid(); }, 5000), 0);
+  EXPECT_FALSE(below.is_alive());
+  int status = 0;
+  EXPECT_TRUE(child.wait_for(0, status));
+  EXPECT_FALSE(other.wait_for(0, status));
+  EXPECT_EQ(kill_trees([](pid_t, const ProcStat&) { return false; }, 0), 0);
 }
 
 TEST(PrivateDirectory, IsForUsAloneAndGoesWithAllThatIsInIt) {
