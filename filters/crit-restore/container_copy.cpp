@@ -126,23 +126,17 @@ struct WithAddresses final : Receiver {
 };
 
 // A change that neither a socket nor the container's network has anything for.
-Error missed_change(const std::string& input, const RunningContainer& container,
-                    const std::vector<SocketChange>& changes) {
-  for (const SocketChange& change : changes) {
-    WithAddresses none;
-    SocketChanger changer{none, {change}};
-    (void)read_input(input, changer);
-    const bool is_its_own = std::ranges::any_of(container.networks, [&](const ContainerNetwork& network) {
-      return std::ranges::any_of(network.addresses, [&](const std::string& address) {
-        const std::string text = address.substr(0, address.find('/'));
-        SocketChange same;
-        return !change.from.port && parse_socket_change(text + "=" + text, same) &&
-               same.from.address == change.from.address;
-      });
+Error missed_change(const std::string& input, const RunningContainer& container, std::vector<SocketChange> changes) {
+  std::erase_if(changes, [&](const SocketChange& change) {
+    return !change.from.port && std::ranges::any_of(container.networks, [&](const ContainerNetwork& network) {
+      return std::ranges::find(network.addresses, change.from.address, socket_address) != network.addresses.end();
     });
-    if (Error error = changer.missed(); error && !is_its_own) return error;
-  }
-  return {};
+  });
+  if (changes.empty()) return {};
+  WithAddresses none;
+  SocketChanger changer{none, std::move(changes)};
+  (void)read_input(input, changer);
+  return changer.missed();
 }
 
 }  // namespace

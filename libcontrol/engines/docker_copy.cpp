@@ -17,13 +17,6 @@ namespace critpipe::docker {
 
 namespace {
 
-// "10.88.0.5/16", in network order, as changes have it.
-std::string bytes_of_address(std::string_view text) {
-  SocketChange change;
-  const std::string address{text.substr(0, text.find('/'))};
-  return parse_socket_change(address + "=" + address, change) ? change.from.address : std::string{};
-}
-
 // "8080:80", "127.0.0.1:8080:80/udp"
 struct Port {
   std::string address, number, inner;  // inner: "80/tcp"
@@ -133,7 +126,7 @@ std::string Plan::network() const {
 std::string Plan::address_in(const std::string& network) const {
   const std::string had = was_.text({"NetworkSettings", "Networks", network, "IPAddress"});
   for (const SocketChange& one : copy_.addresses) {
-    if (one.from.port || bytes_of_address(had) != one.from.address) continue;
+    if (one.from.port || socket_address(had) != one.from.address) continue;
     const std::string& bytes = one.to.address;
     std::string text;
     if (bytes.size() != 4) continue;

@@ -16,11 +16,10 @@ namespace {
 
 constexpr std::string_view mapped{"\0\0\0\0\0\0\0\0\0\0\xff\xff", 12};  // ::ffff:1.2.3.4 begins so
 
-std::string address_of(std::string_view text) {
+std::string address_of(const std::string& text) {
   char bytes[sizeof(in6_addr)];
-  const std::string terminated{text};
-  if (inet_pton(AF_INET, terminated.c_str(), bytes) == 1) return {bytes, sizeof(in_addr)};
-  if (inet_pton(AF_INET6, terminated.c_str(), bytes) == 1) return {bytes, sizeof(in6_addr)};
+  if (inet_pton(AF_INET, text.c_str(), bytes) == 1) return {bytes, sizeof(in_addr)};
+  if (inet_pton(AF_INET6, text.c_str(), bytes) == 1) return {bytes, sizeof(in6_addr)};
   return {};
 }
 
@@ -91,7 +90,7 @@ bool parse_socket_change(std::string_view text, SocketChange& change) {
                               : std::ranges::count(word, ':') == 1 ? word.find(':')
                                                                    : word.npos;
     if (is_bracketed && (close == word.npos || std::min(colon, word.size()) != close + 1)) return false;
-    end.address = address_of(is_bracketed ? word.substr(1, close - 1) : word.substr(0, colon));
+    end.address = address_of(std::string{is_bracketed ? word.substr(1, close - 1) : word.substr(0, colon)});
     if (end.address.empty() || (is_bracketed && end.address.size() == sizeof(in_addr))) return false;
     if (colon == word.npos) return true;
     std::uint32_t port = 0;
@@ -108,6 +107,8 @@ bool parse_socket_change(std::string_view text, SocketChange& change) {
          parse_end(text.substr(equals + 1), change.to) && change.from.address.size() == change.to.address.size() &&
          change.from.port.has_value() == change.to.port.has_value();
 }
+
+std::string socket_address(std::string_view text) { return address_of(std::string{text.substr(0, text.find('/'))}); }
 
 const SocketEnd* SocketChanges::find(const SocketEnd& end, bool listens) {
   for (std::size_t i = 0; i < all_.size(); ++i) {
@@ -189,7 +190,7 @@ void change_json(std::string& text, SocketChanges& changes) {
   for (std::size_t begin = 0; (begin = text.find('"', begin)) != text.npos;) {
     const std::size_t end = text.find_first_of("\"/\\", ++begin);
     if (end == text.npos) return;
-    const std::string address = address_of(std::string_view{text}.substr(begin, end - begin));
+    const std::string address = address_of(text.substr(begin, end - begin));
     const SocketEnd* const other = address.empty() ? nullptr : changes.find({.address = address, .port = {}}, false);
     if (other) text.replace(begin, end - begin, text_of(other->address));
     // Behind the end of this string.

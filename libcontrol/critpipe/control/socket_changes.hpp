@@ -42,6 +42,8 @@ struct SocketChange {
 // "10.88.0.5=10.88.0.9", "10.88.0.5:80=10.88.0.9:8080", "fd00::1=fd00::2", "[fd00::1]:80=[fd00::2]:80". False: it is
 // none of these.
 bool parse_socket_change(std::string_view text, SocketChange& change);
+// "10.88.0.5" or "10.88.0.5/16", as networks write theirs, as a SocketEnd has it. Empty: it is neither.
+std::string socket_address(std::string_view text);
 
 // Hands members on to another receiver.
 class SocketChanger final : public Receiver {
