@@ -19,10 +19,11 @@ namespace critpipe {
 
 namespace {
 
-// Opens a path below a root directory, out of which no link leads. It is neither read nor waited for.
-OwnedDescriptor open_within(int root, const std::string& path) {
+// Opens a path below a root directory, out of which no link leads. It is neither read nor waited for. `flags`:
+// O_NOFOLLOW, or none.
+OwnedDescriptor open_within(int root, const std::string& path, std::uint64_t flags = 0) {
   open_how how = {};
-  how.flags = O_PATH | O_CLOEXEC;
+  how.flags = O_PATH | O_CLOEXEC | flags;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   return OwnedDescriptor{static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how))};
 }
@@ -87,10 +88,14 @@ class Places {
       mounts_[id] = {entry_text(*mount.message, mount.payload, "mountpoint"),
                      entry_text(*mount.message, mount.payload, "ext_key")};
     }
-    for (const ImageMessage& remap : look.checkpoint.messages("REMAP_FPATH"))
-      carried_[static_cast<std::uint32_t>(entry_number(*remap.message, remap.payload, "orig_id"))] = {
-          entry_number(*remap.message, remap.payload, "remap_type"),
-          static_cast<std::uint32_t>(entry_number(*remap.message, remap.payload, "remap_id"))};
+    for (const ImageMessage& remap : look.checkpoint.messages("REMAP_FPATH")) {
+      const auto entry = [&](const char* name) { return entry_number(*remap.message, remap.payload, name); };
+      // Images without types mark ghosts in the id.
+      constexpr std::uint64_t ghost_mark = std::uint64_t{1} << 31;
+      carried_[static_cast<std::uint32_t>(entry("orig_id"))] = {
+          entry("remap_type") == linked && !(entry("remap_id") & ghost_mark),
+          static_cast<std::uint32_t>(entry("remap_id"))};
+    }
   }
 
   bool has_root() const { return static_cast<bool>(root_); }
@@ -118,9 +123,8 @@ class Places {
 
   // The temporary name that --link-remap gave a file; empty: it was given none.
   std::string link_of(const File& file) const {
-    constexpr std::uint64_t linked = 1;
     const auto found = carried_.find(file.id);
-    if (found == carried_.end() || found->second.type != linked || !mounts_.empty()) return {};
+    if (found == carried_.end() || !found->second.is_linked || !mounts_.empty()) return {};
     constexpr std::uint32_t regular = 1;
     const File* const other = look_.checkpoint.find_file(regular, found->second.id);
     return other ? look_.checkpoint.path_of(*other) : std::string{};
@@ -130,8 +134,9 @@ class Places {
   struct Mount {
     std::string point, key;
   };
+  static constexpr std::uint64_t linked = 0;  // and that is what an entry without a type is
   struct Remap {
-    std::uint64_t type;
+    bool is_linked;
     std::uint32_t id;
   };
   HereLook& look_;
@@ -157,7 +162,9 @@ void look_for_files(HereLook& look, const Places& places) {
     const auto place = places.has_root() ? places.place_of(*used.file) : std::nullopt;
     nr_elsewhere += !place && places.is_to_be_here(*used.file);
     if (!place || is_of_process(*place)) continue;
-    const OwnedDescriptor there = open_within(places.root(), *place);
+    // A link that was open itself is to be here itself.
+    const std::uint64_t flags = entry_number(*used.file->message, used.file->payload, "flags") & O_NOFOLLOW;
+    const OwnedDescriptor there = open_within(places.root(), *place, flags);
     struct stat status;
     const bool is_there = there && fstat(there.fd(), &status) == 0;
     placed.push_back({&used, *place, is_there ? std::optional{status} : std::nullopt});

@@ -2,9 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -113,6 +116,39 @@ TEST_F(HereChecks, NoLinkLeadsOutOfTheRoot) {
   EXPECT_EQ(look(), "error file-missing");
 }
 
+// Opened with O_PATH and O_NOFOLLOW, it is itself what was open, wherever it leads.
+TEST_F(HereChecks, ALinkThatWasOpenItself) {
+  fs::remove(root() / "srv/live/demo/shop.log");
+  fs::create_symlink("nowhere", root() / "srv/live/demo/shop.log");
+  edit("files.img", "\"flags\": 33794,", "\"flags\": " + std::to_string(O_PATH | O_NOFOLLOW) + ",");
+  edit("files.img", "\"size\": 565, \"mode\": 33184", "\"mode\": 41471");
+  EXPECT_EQ(look(), "");
+}
+
+// The content of a ghost is in the images; what has another name needs that.
+TEST_F(HereChecks, FilesThatWereUnlinked) {
+  fs::remove(root() / "srv/live/bin/shop");
+  const auto stands_in = [&](const std::string& type, const std::string& id) {
+    write("remap-fpath.img", R"({"magic": "REMAP_FPATH", "entries": [{"orig_id": 1, "remap_id": )" + id + type + "}]}");
+    return look();
+  };
+  fs::remove(root() / "srv/live/demo/shop.log");
+  EXPECT_EQ(stands_in(R"(, "remap_type": "GHOST")", "1"), "error file-missing");  // the log alone
+  make("srv/live/demo/shop.log", 565, 0640);
+  EXPECT_EQ(stands_in(R"(, "remap_type": "GHOST")", "1"), "");
+  EXPECT_EQ(stands_in("", "2147483649"), "");
+  const std::string owner = R"("fown": {"uid": 0, "euid": 0, "signum": 0, "pid_type": 0, "pid": 0})";
+  edit("files.img", R"("entries": [)",
+       R"("entries": [{"type": "REG", "id": 99, "reg": {"id": 99, "flags": 0, "pos": 0, )" + owner +
+           R"(, "name": "/srv/live/bin/link_remap.1"}}, )");
+  for (const char* type : {"", R"(, "remap_type": "LINKED")"}) {
+    fs::remove(root() / "srv/live/bin/link_remap.1");
+    EXPECT_EQ(stands_in(type, "99"), "error file-missing");
+    make("srv/live/bin/link_remap.1", 1, 0600);
+    EXPECT_EQ(stands_in(type, "99"), "");
+  }
+}
+
 TEST_F(HereChecks, AnotherBuildOfAProgram) {
   fs::copy_file("/proc/self/exe", root() / "srv/live/bin/other");
   const std::string size = std::to_string(fs::file_size(root() / "srv/live/bin/other"));
@@ -126,6 +162,32 @@ TEST_F(HereChecks, ATidThatIsTaken) {
   edit("pstree.img", "\"threads\": [50001001,", "\"threads\": [50001001, " + std::to_string(getpid()) + ",");
   // Our pid is often our group's number, too.
   EXPECT_TRUE(look().starts_with("error pid-taken")) << look();
+}
+
+// The session of a process keeps its number after its leader has ended.
+TEST_F(HereChecks, APidThatIsASession) {
+  int said[2];
+  ASSERT_EQ(pipe(said), 0);
+  const pid_t leader = fork();
+  if (leader == 0) {
+    setsid();
+    const pid_t follower = fork();
+    if (follower == 0) {
+      close(said[0]);
+      close(said[1]);
+      while (true) pause();
+    }
+    (void)!::write(said[1], &follower, sizeof follower);
+    _exit(0);
+  }
+  pid_t follower = 0;
+  ASSERT_EQ(::read(said[0], &follower, sizeof follower), static_cast<ssize_t>(sizeof follower));
+  waitpid(leader, nullptr, 0);
+  edit("pstree.img", "\"threads\": [50001001,", "\"threads\": [50001001, " + std::to_string(leader) + ",");
+  EXPECT_EQ(look(), "error pid-in-use");
+  kill(follower, SIGKILL);
+  close(said[0]);
+  close(said[1]);
 }
 
 TEST_F(HereChecks, PortsAndAddresses) {
