@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include "checks/capabilities.hpp"
 #include "checks/check_row.hpp"
@@ -32,13 +34,20 @@ void check_tcp(DumpLook& look) {
   if (look.tree.sockets.empty()) return;
   const auto owners = owners_of(look.tree);
   const bool takes = look.options.is_on("tcp_established") || look.options.is_on("tcp_close");
-  for (const TcpSocket& socket : tcp_sockets_of(look.tree.root().pid)) {
+  const auto is_waited_for = [](const TcpSocket& one) { return one.state == listening && one.waiting > 0; };
+  auto sockets = tcp_sockets_of(look.tree.root().pid);
+  // A program that listens takes a connection at once, or does not for long.
+  if (std::any_of(sockets.begin(), sockets.end(), is_waited_for)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    sockets = tcp_sockets_of(look.tree.root().pid);
+  }
+  for (const TcpSocket& socket : sockets) {
     const auto owner = owners.find(socket.inode);
     if (owner == owners.end() || socket.inode == 0) continue;
     const auto& [task, fd] = owner->second;
     constexpr int closed = 7;
-    if (socket.state == listening && socket.waiting > 0 && !look.options.is_on("tcp_skip_in_flight"))
-      look.find_fd(Severity::warning, *task, *fd, "connections to " + socket.local + " wait to be accepted",
+    if (is_waited_for(socket) && !look.options.is_on("tcp_skip_in_flight"))
+      look.find_fd(Severity::error, *task, *fd, "connections to " + socket.local + " wait to be accepted",
                    "--skip-in-flight leaves them out");
     else if (socket.state != listening && socket.state != closed && !takes)
       look.find_fd(Severity::error, *task, *fd, "a TCP connection from " + socket.local + " to " + socket.remote,
@@ -100,6 +109,14 @@ void check_protocols(DumpLook& look) {
         look.find_fd(Severity::error, task, fd, "a socket of the protocol " + std::to_string(protocol),
                      "CRIU dumps TCP, UDP and raw sockets: the program must close it");
     }
+}
+
+void check_netlink(DumpLook& look) {
+  for (const TaskFacts& task : look.tree.tasks)
+    for (const FdFacts& fd : task.fds)
+      if (fd.domain == AF_NETLINK && fd.has_unread)
+        look.find_fd(Severity::error, task, fd, "a netlink socket has an answer that the program has not read",
+                     "dump when the program has read it");
 }
 
 std::string socket_name(const UnixSocket& socket) {
@@ -166,6 +183,7 @@ constexpr DumpCheckRow rows[] = {
      check_repair},
     {{"protocols", "CRIU knows the sockets' families and protocols", "Unsupported proto N for socket"},
      check_protocols},
+    {{"netlink", "netlink sockets have nothing to be read", "netlink: The socket has data to read"}, check_netlink},
     {{"unix-peers", "unix sockets have their peers in the tree",
       "External socket is used. Consider using --ext-unix-sk; Can't dump half of stream unix connection; "
       "Non-empty write queue on an in-flight socket"},

@@ -12,10 +12,16 @@ namespace critpipe {
 
 namespace {
 
+bool is_zombie(char state) { return state == 'Z' || state == 'X'; }
+
 void check_alive(DumpLook& look) {
   const TaskFacts& root = look.tree.root();
-  if (root.stat.state == 'Z' || root.stat.state == 'X')
-    look.find(Severity::error, &root, root.text() + " has ended: a zombie is left of it");
+  // Where it is but the first of the threads that has ended, the others are running.
+  if (std::all_of(root.threads.begin(), root.threads.end(),
+                  [](const ThreadFacts& one) { return is_zombie(one.state); }) &&
+      is_zombie(root.stat.state))
+    look.find(Severity::error, &root, root.text() + " has ended: a zombie is left of it",
+              "its parent, process " + std::to_string(root.stat.parent) + ", has to wait for it, or dump that one");
   const auto flags = line_value(root.status, "Kthread:");
   if (flags == "1") look.find(Severity::error, &root, root.text() + " is a thread of the kernel");
 }
@@ -57,7 +63,8 @@ void check_threads(DumpLook& look) {
     };
     const auto nr = static_cast<std::ptrdiff_t>(task.threads.size());
     if (const auto dead = count("ZX"); dead > 0 && dead < nr)
-      look.find(Severity::error, &task, task.text() + ": a thread of it has ended and is not gone: a zombie thread");
+      look.find(Severity::error, &task, task.text() + ": a thread of it has ended and is not gone: a zombie thread",
+                "a first thread that ends before others stays so: CRIU can dump the program only while it runs");
     if (const auto stopped = count("T"); stopped > 0 && stopped < nr)
       look.find(Severity::error, &task, task.text() + ": some of its threads are stopped, and others are not");
     if (count("D") > 0)
@@ -67,14 +74,26 @@ void check_threads(DumpLook& look) {
   }
 }
 
+// The number of its session in its own pid namespace; 0: the leader is none there.
+std::uint64_t inner_session(const TaskFacts& task) {
+  const std::vector<std::string_view> words = words_of(line_value(task.status, "NSsid:").value_or(""));
+  return words.empty() ? static_cast<std::uint64_t>(task.stat.session) : leading_number(words.back()).value_or(0);
+}
+
 void check_session(DumpLook& look) {
-  if (look.options.is_on("shell_job")) return;
+  bool is_foreign = false;
+  for (const TaskFacts& task : look.tree.tasks)
+    if (inner_session(task) == 0) {
+      is_foreign = true;
+      look.find(Severity::error, &task, task.text() + ": the leader of its session is outside of its pid namespace",
+                "start the program with setsid");
+    }
+  if (is_foreign || look.options.is_on("shell_job")) return;
   const TaskFacts& root = look.tree.root();
   const auto leader = static_cast<pid_t>(root.stat.session);
   if (leader != root.pid && look.tree.shares("pid")) {
     return look.find(Severity::error, &root,
-                     root.text() + " is not the leader of its session, " +
-                         (leader ? "process " + std::to_string(leader) : std::string{"one that we do not see"}) + " is",
+                     root.text() + " is not the leader of its session, process " + std::to_string(leader) + " is",
                      root.stat.terminal ? "--shell-job, or dump the leader" : "--shell-job, or start it with setsid");
   }
   for (const TaskFacts& task : look.tree.tasks)
@@ -82,6 +101,27 @@ void check_session(DumpLook& look) {
       look.find(Severity::error, &task,
                 task.text() + ": the leader of its session, process " + std::to_string(session) + ", is outside",
                 "--shell-job, or dump the leader");
+}
+
+// A pid is in use for as long as a session or a group has its number, and no restore here can give it.
+void check_followers(DumpLook& look) {
+  const ProcDirectory all{ProcDirectory{getpid()}, "/proc"};
+  if (!all) return;
+  for (const std::uint64_t number : all.numbers()) {
+    const auto pid = static_cast<pid_t>(number);
+    if (look.tree.pids.contains(pid)) continue;
+    const ProcDirectory directory{pid};
+    const auto stat = directory ? directory.stat() : std::nullopt;
+    if (!stat) continue;
+    for (const auto& [id, what] : {std::pair{stat->session, "session"}, std::pair{stat->group, "process group"}})
+      if (look.tree.pids.contains(static_cast<pid_t>(id))) {
+        look.find(Severity::warning, nullptr,
+                  "process " + std::to_string(pid) + " (" + visible(stat->name) + ") is in the " + what +
+                      " of process " + std::to_string(id) + ", but not in the tree: it is left out",
+                  "end it before a restore here, which needs the pid " + std::to_string(id));
+        break;
+      }
+  }
 }
 
 void check_frozen(DumpLook& look) {
@@ -118,6 +158,9 @@ constexpr DumpCheckRow rows[] = {
     {{"session", "sessions are in the tree as a whole",
       "is not a session leader. Consider using --shell-job option; A session leader of N is outside"},
      check_session},
+    {{"session-outside", "no process outside is in a session or a group of the tree",
+      "(the restore: Can't fork for N: File exists)"},
+     check_followers},
     {{"frozen-cgroup", "no task is in a frozen cgroup", "(CRIU waits for ever)"}, check_frozen},
 };
 

@@ -1,8 +1,10 @@
 #include "checks/tree_facts.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +33,8 @@ void ask_socket(int pidfd, FdFacts& fd) {
   getsockopt(copy.fd(), SOL_SOCKET, SO_DOMAIN, &fd.domain, &size);
   getsockopt(copy.fd(), SOL_SOCKET, SO_TYPE, &fd.type, &size);
   getsockopt(copy.fd(), SOL_SOCKET, SO_PROTOCOL, &fd.protocol, &size);
+  pollfd readable = {copy.fd(), POLLIN, 0};
+  fd.has_unread = poll(&readable, 1, 0) > 0 && (readable.revents & POLLIN);
 }
 
 void read_fds(const ProcDirectory& directory, TaskFacts& task) {
@@ -101,6 +105,13 @@ std::string without_escapes(std::string_view text) {
 
 }  // namespace
 
+bool FdFacts::is_terminal() const {
+  constexpr unsigned console = 4, others = 5, first_pty = 128, last_pty = 143, usb = 188, low_density = 204;
+  const unsigned kind = major(file.st_rdev);
+  return S_ISCHR(file.st_mode) && (kind == console || (kind == others && minor(file.st_rdev) <= 2) || kind == usb ||
+                                   kind == low_density || (kind >= first_pty && kind <= last_pty));
+}
+
 std::string TaskFacts::text() const { return "process " + std::to_string(pid) + " (" + visible(stat.name) + ")"; }
 
 bool TreeFacts::shares(const std::string& space) const {
@@ -132,6 +143,29 @@ std::vector<MountFacts> parse_mounts(std::string_view mountinfo) {
   return mounts;
 }
 
+namespace {
+
+// CRIU reads the mounts of a namespace of the tree from its first task there, and those of its own, which it leaves out
+// where the root task has another, from itself: that task may see less of them.
+void read_mounts(TreeFacts& tree) {
+  for (std::size_t at = 0; at < tree.tasks.size(); ++at) {
+    const auto& links = tree.tasks[at].namespaces;
+    const auto link = links.find("mnt");
+    const auto here = tree.ours.find("mnt");
+    const std::string name = link == links.end() ? "" : link->second;
+    const bool is_ours = here != tree.ours.end() && here->second == name;
+    if (at > 0 && (name.empty() || (is_ours && !tree.mount_spaces[0].is_ours))) continue;
+    if (std::any_of(tree.mount_spaces.begin(), tree.mount_spaces.end(),
+                    [&](const MountSpace& space) { return space.name == name; }))
+      continue;
+    const ProcDirectory directory{is_ours ? getpid() : tree.tasks[at].pid};
+    const std::string mounts = directory ? directory.read("mountinfo").value_or("") : "";
+    tree.mount_spaces.push_back({at, name, is_ours, parse_mounts(mounts)});
+  }
+}
+
+}  // namespace
+
 TreeFacts read_tree(const HeldProcess& root) {
   TreeFacts tree;
   tree.ours = namespaces_of(ProcDirectory{getpid()});
@@ -153,9 +187,9 @@ TreeFacts read_tree(const HeldProcess& root) {
     read_mappings(directory, task);
     for (const FdFacts& fd : task.fds)
       if (S_ISSOCK(fd.file.st_mode)) tree.sockets.insert(fd.inode());
-    if (tree.tasks.empty()) tree.mounts = parse_mounts(directory.read("mountinfo").value_or(""));
     tree.tasks.push_back(std::move(task));
   }
+  read_mounts(tree);
   return tree;
 }
 

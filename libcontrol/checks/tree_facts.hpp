@@ -21,8 +21,10 @@ struct FdFacts {
   struct stat file = {};  // st_mode 0: it could not be looked at
   // Of sockets, from the socket itself; -1: not known.
   int domain = -1, type = -1, protocol = -1;
+  bool has_unread = false;  // there is something to be read from it
 
   bool is_deleted() const { return link.ends_with(" (deleted)"); }
+  bool is_terminal() const;  // by its numbers
   std::uint64_t inode() const { return file.st_ino; }
 };
 
@@ -61,11 +63,19 @@ struct MountFacts {
 };
 std::vector<MountFacts> parse_mounts(std::string_view mountinfo);
 
+// A mount namespace, with the mounts that CRIU sees in it.
+struct MountSpace {
+  std::size_t task = 0;  // the first one in it, an index
+  std::string name;      // "mnt:[4026531841]"
+  bool is_ours = false;
+  std::vector<MountFacts> mounts;
+};
+
 struct TreeFacts {
   std::vector<TaskFacts> tasks;  // the root first
   std::set<pid_t> pids;
   std::set<std::uint64_t> sockets;          // inodes of all sockets in the tree
-  std::vector<MountFacts> mounts;           // of the root task
+  std::vector<MountSpace> mount_spaces;     // those that CRIU looks at, the root's first
   std::map<std::string, std::string> ours;  // our own namespaces
 
   const TaskFacts& root() const { return tasks.front(); }
