@@ -105,9 +105,9 @@ const SeenFile* CheckedImages::find_file(std::uint32_t type, std::uint32_t file_
 // What is missing altogether is told once, not for each file.
 bool CheckedImages::lacks_files(std::uint32_t type) const {
   const FileType* const row = file_type_of(type);
-  if (!row) return true;
-  if (files_.empty() && !has("files.img")) return true;
-  return is_damaged("files.img") || (row->kind && is_damaged(row->kind->file));
+  // One that we do not know has no image of its own.
+  if (!has("files.img") && (files_.empty() || !row)) return true;
+  return is_damaged("files.img") || (row && row->kind && is_damaged(row->kind->file));
 }
 
 void CheckedImages::collect_files() {
@@ -118,6 +118,7 @@ void CheckedImages::collect_files() {
       files_.push_back({type, file_id, image, entry, record});
   };
   each("FILES", [&](const std::string&, std::uint64_t entry, const Record& record) {
+    listed_.emplace(record.id("type"), record.id("id"));
     for (const FileType& type : all_file_types())
       if (const Record file = record.inner(type.field)) add(type.type, "files.img", entry, file, record.id("id"));
   });

@@ -184,6 +184,8 @@ class CheckedImages final : public PageStore {
   const std::vector<SeenFile>& files() const { return files_; }
   const SeenFile* find_file(std::uint32_t type, std::uint32_t id) const;
   bool has_file(std::uint32_t file_id) const { return ids_.contains(file_id); }  // of any type
+  // Has files.img that one, whatever its type is?
+  bool is_listed(std::uint32_t type, std::uint32_t file_id) const { return listed_.contains({type, file_id}); }
   bool lacks_files(std::uint32_t type) const;  // an image that may have files of that type is damaged
   bool is_in_flight(std::uint32_t file_id) const { return in_flight_.contains(file_id); }  // in a unix socket
   // System V segments, and those whose bytes are in their own image.
@@ -245,7 +247,7 @@ class CheckedImages final : public PageStore {
   bool has_tasks_ = false, has_other_dump_ = false;
   std::vector<SeenFile> files_;
   std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> file_index_;
-  std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_;
+  std::set<std::pair<std::uint32_t, std::uint32_t>> opened_, claimed_, listed_;
   std::set<std::uint32_t> ids_, opened_ids_, in_flight_, segments_, inline_segments_, pids_;
   std::vector<const Task*> running_;
   const Task* root_ = nullptr;

@@ -209,7 +209,7 @@ void find_memfds(const CheckedImages& set, const Reporter& report) {
   if (set.memories.empty()) return;
   set.each("MEMFD_INODE", [&](const std::string& image, std::uint64_t entry, const Record& inode) {
     const std::string pages = pagemap_name({true, inode.id("shmid")});
-    if (!set.has(pages) && !set.is_cut)
+    if (inode.number("size") > 0 && !set.has(pages) && !set.is_cut)
       report({image, entry, "shmid"},
              format("%s, with the bytes of %s, is missing", pages.c_str(), quoted(inode.text("name")).c_str()));
   });
