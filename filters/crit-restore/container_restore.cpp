@@ -183,7 +183,7 @@ int restore_container(Program& program, std::span<const NamedOption> named, cons
   program.refuse({"dir"}, "goes with --via criu");
   program.refuse(
       {"set", "on", "config", "no-default-config", "criu", "service", "log", "log-level", "ext-unix-sk", "link-remap",
-       "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check"},
+       "manage-cgroups", "network-lock", "lsm-profile", "leave-stopped", "skip-file-rwx-check", "timeout"},
       "does not go with --container: its engine asks CRIU");
   if (!images) return import_container(program, inputs, std::move(archive));
   RunningContainer container;

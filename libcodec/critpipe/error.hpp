@@ -30,101 +30,102 @@ namespace critpipe {
 enum class Fault : std::uint8_t { usage, io, data, limit };
 
 // X(reason, fault, sentence); {want} and {have} are the numbers of the Error, {name} its name.
-#define CRITPIPE_REASONS(X)                                                                                            \
-  X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                                \
-  X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                 \
-  X(limit_big_endian, limit, "an image of a big-endian machine (s390x): its words are not read in that order")         \
-  X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                         \
-  X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                            \
-  X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                                \
-  X(limit_payload, limit, "payload of {have} bytes is over the limit of {want} (--max-entry raises it)")               \
-  X(bad_varint, data, "varint is longer than 10 bytes or does not end in the message")                                 \
-  X(bad_field_number, data, "field number 0 or above 536870911")                                                       \
-  X(bad_wire_type, data, "wire type {have} does not exist")                                                            \
-  X(bad_group, data, "group does not end, or ends where none began")                                                   \
-  X(bad_length, data, "length of field {name} passes the end of its message: need {want} bytes, have {have}")          \
-  X(bad_packed, data, "packed values of field {name} do not fill their {want} bytes")                                  \
-  X(bad_missing, data, "required field {name} is missing")                                                             \
-  X(limit_nesting, limit, "messages nest deeper than {want} levels")                                                   \
-  X(bad_extra_length, data, "lengths of the extra overflow: {name}")                                                   \
-  X(bad_json, data, "not JSON: {name}")                                                                                \
-  X(cut_json, data, "JSON ends early: {name}")                                                                         \
-  X(bad_json_value, data, "{name}")                                                                                    \
-  X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                     \
-  X(rounded_number, data,                                                                                              \
-    "{name} is {have}: rounded on its way here, as jq before 1.7 does? (crit-tojson --big-numbers=text prevents it)")  \
-  X(rounded_numbers, data,                                                                                             \
-    "{have} of {want} long numbers have been rounded on their way here, as jq before 1.7 does: use crit-tojson "       \
-    "--big-numbers=text")                                                                                              \
-  X(unaligned_mapping, data, "a {name} at {have:x}, which is not where a page begins")                                 \
-  X(overlapping_mapping, data, "a {name}, before {have:x}, where the one before it ends")                              \
-  X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                   \
-  X(bad_order, data, "lines are out of order: {name}")                                                                 \
-  X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                      \
-  X(raw_image, data, "a raw image: {name}")                                                                            \
-  X(bad_expression, usage, "column {want}: {name}")                                                                    \
-  X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                                 \
-  X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")                  \
-  X(limit_waiting, limit,                                                                                              \
-    "from here on matches are lost: over {want} bytes of them wait for their pagemap; a file or directory needs none") \
-  X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts")    \
-  X(no_search, io, "the search engine failed: {name}")                                                                 \
-  X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                   \
-  X(bad_run, data, "run of {have} pages passes the end of the address space")                                          \
-  X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                          \
-  X(bad_blocks, data, "compressed pages: {name} ({have}, not {want})")                                                 \
-  X(bad_block, data, "a block of compressed pages is damaged: {have} bytes do not decode to {want}")                   \
-  X(limit_padded_blocks, limit, "compressed pages with payload_padded, which no release writes, are not read")         \
-  X(limit_late_pagemap, limit,                                                                                         \
-    "compressed pages came before {name}, which says how they are stored: give the file itself, not a pipe")           \
-  X(limit_late_page_size, limit,                                                                                       \
-    "compressed pages came before what tells that they have {want} bytes: give --page-size, or the file itself, "      \
-    "not a pipe")                                                                                                      \
-  X(limit_compressed_image, limit,                                                                                     \
-    "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")       \
-  X(no_parent, data, "the parent is not there: {name}")                                                                \
-  X(no_bytes, data, "{name}")                                                                                          \
-  X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")               \
-  X(bad_parents, data, "parents form a circle: {name}")                                                                \
-  X(limit_parents, limit, "more than {want} parents, one above the other: this one and those above are left out")      \
-  X(io_open, io, "cannot open: {name}")                                                                                \
-  X(io_read, io, "cannot read: {name}")                                                                                \
-  X(io_write, io, "cannot write: {name}")                                                                              \
-  X(usage, usage, "{name}")                                                                                            \
-  X(changed, io, "changed while it was read: {want} bytes are gone")                                                   \
-  X(no_library, io, "cannot unpack: {name}")                                                                           \
-  X(no_images, data, "no images in this {name}")                                                                       \
-  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                                \
-  X(bad_compression, data, "{name}")                                                                                   \
-  X(cut_compression, data, "{name} data cut short")                                                                    \
-  X(bad_archive, data, "damaged archive: {name}")                                                                      \
-  X(cut_archive, data, "archive cut short")                                                                            \
-  X(bad_name, data, "refused for its name: {name}")                                                                    \
-  X(bad_member, data, "not a plain file but a {name}")                                                                 \
-  X(bad_duplicate, data, "the name {name} was there before")                                                           \
-  X(bad_marker, data, "image stream: marker {want} {name}")                                                            \
-  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                  \
-  X(cut_stream, data, "image stream cut short at marker {want}")                                                       \
-  X(cut_member, data, "cut short: the stream ends before it")                                                          \
-  X(limit_members, limit, "{name} is one member too many: from it on nothing is read")                                 \
-  X(limit_sets, limit, "{name} is one set of images too many: it and further ones are left out")                       \
-  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                     \
-  X(limit_packing, limit, "compressed more than {want} times over")                                                    \
-  X(bad_size, data, "has {have} bytes, not {want}")                                                                    \
-  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                           \
-  X(missing_image, data, "this image is missing")                                                                      \
-  X(no_tree, data, "{name}")                                                                                           \
-  X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                     \
-  X(bad_kind, data, "holds a {name} image: its name says something else")                                              \
-  X(no_pagemap, data, "holds a {name} image, and no pagemap")                                                          \
-  X(bad_pid, data, "pid {have} is here for the second time")                                                           \
-  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                              \
-  X(bad_parent, data, "not the parent that is wanted: {name}")                                                         \
-  X(no_criu, io, "no CRIU: {name}")                                                                                    \
-  X(criu_failed, io, "CRIU: {name}")                                                                                   \
-  X(bad_answer, data, "CRIU's answer is not understood: {name}")                                                       \
-  X(bad_request, data, "not how CRIU talks to an image streamer: {name}")                                              \
-  X(incomplete_checkpoint, data, "the checkpoint is incomplete: {name}")                                               \
+#define CRITPIPE_REASONS(X)                                                                                           \
+  X(cut_magic, data, "magic cut short: need {want} bytes, have {have}")                                               \
+  X(bad_magic, data, "unknown magic {have:x}: not a CRIU image{name}")                                                \
+  X(limit_big_endian, limit, "an image of a big-endian machine (s390x): its words are not read in that order")        \
+  X(cut_size, data, "size of entry cut short: need {want} bytes, have {have}")                                        \
+  X(cut_payload, data, "payload cut short: need {want} bytes, have {have}")                                           \
+  X(cut_extra, data, "extra cut short: need {want} bytes, have {have}")                                               \
+  X(limit_payload, limit, "payload of {have} bytes is over the limit of {want} (--max-entry raises it)")              \
+  X(bad_varint, data, "varint is longer than 10 bytes or does not end in the message")                                \
+  X(bad_field_number, data, "field number 0 or above 536870911")                                                      \
+  X(bad_wire_type, data, "wire type {have} does not exist")                                                           \
+  X(bad_group, data, "group does not end, or ends where none began")                                                  \
+  X(bad_length, data, "length of field {name} passes the end of its message: need {want} bytes, have {have}")         \
+  X(bad_packed, data, "packed values of field {name} do not fill their {want} bytes")                                 \
+  X(bad_missing, data, "required field {name} is missing")                                                            \
+  X(limit_nesting, limit, "messages nest deeper than {want} levels")                                                  \
+  X(bad_extra_length, data, "lengths of the extra overflow: {name}")                                                  \
+  X(bad_json, data, "not JSON: {name}")                                                                               \
+  X(cut_json, data, "JSON ends early: {name}")                                                                        \
+  X(bad_json_value, data, "{name}")                                                                                   \
+  X(limit_json, limit, "{name} is over the limit of {want} bytes")                                                    \
+  X(rounded_number, data,                                                                                             \
+    "{name} is {have}: rounded on its way here, as jq before 1.7 does? (crit-tojson --big-numbers=text prevents it)") \
+  X(rounded_numbers, data,                                                                                            \
+    "{have} of {want} long numbers have been rounded on their way here, as jq before 1.7 does: use crit-tojson "      \
+    "--big-numbers=text")                                                                                             \
+  X(unaligned_mapping, data, "a {name} at {have:x}, which is not where a page begins")                                \
+  X(overlapping_mapping, data, "a {name}, before {have:x}, where the one before it ends")                             \
+  X(bad_encoding, data, "the input is not text: JSON is wanted here (an image goes to crit-tojson)")                  \
+  X(bad_order, data, "lines are out of order: {name}")                                                                \
+  X(incomplete_json, data, "the JSON says that its image was incomplete: {name}")                                     \
+  X(raw_image, data, "a raw image: {name}")                                                                           \
+  X(bad_expression, usage, "column {want}: {name}")                                                                   \
+  X(bad_pattern, usage, "no pattern that can be searched for: {name}")                                                \
+  X(unsearched_pages, data, "{have} pages are in a parent that is not there: they were not searched")                 \
+  X(limit_waiting, limit,                                                                                             \
+    "from here on matches are lost: over {want} bytes of them wait for images that say whose pages these are, such "  \
+    "as pagemaps and pstree.img; a file or directory needs none")                                                     \
+  X(limit_match, limit, "a match of {have} bytes lies across a gap in memory; a file or directory shows its parts")   \
+  X(no_search, io, "the search engine failed: {name}")                                                                \
+  X(limit_pages, limit, "{have} pages are over the limit of {want} for one pagemap")                                  \
+  X(bad_run, data, "run of {have} pages passes the end of the address space")                                         \
+  X(cut_pages, data, "pages image cut short: need {want} bytes, have {have}")                                         \
+  X(bad_blocks, data, "compressed pages: {name} ({have}, not {want})")                                                \
+  X(bad_block, data, "a block of compressed pages is damaged: {have} bytes do not decode to {want}")                  \
+  X(limit_padded_blocks, limit, "compressed pages with payload_padded, which no release writes, are not read")        \
+  X(limit_late_pagemap, limit,                                                                                        \
+    "compressed pages came before {name}, which says how they are stored: give the file itself, not a pipe")          \
+  X(limit_late_page_size, limit,                                                                                      \
+    "compressed pages came before what tells that they have {want} bytes: give --page-size, or the file itself, "     \
+    "not a pipe")                                                                                                     \
+  X(limit_compressed_image, limit,                                                                                    \
+    "the pages of {name} in one LZ4 frame, as CRaC's CRIU writes them, are not read: lz4 -d makes {name} of it")      \
+  X(no_parent, data, "the parent is not there: {name}")                                                               \
+  X(no_bytes, data, "{name}")                                                                                         \
+  X(limit_held, limit, "more than {want} bytes would have to be held: give the file itself, not a pipe")              \
+  X(bad_parents, data, "parents form a circle: {name}")                                                               \
+  X(limit_parents, limit, "more than {want} parents, one above the other: this one and those above are left out")     \
+  X(io_open, io, "cannot open: {name}")                                                                               \
+  X(io_read, io, "cannot read: {name}")                                                                               \
+  X(io_write, io, "cannot write: {name}")                                                                             \
+  X(usage, usage, "{name}")                                                                                           \
+  X(changed, io, "changed while it was read: {want} bytes are gone")                                                  \
+  X(no_library, io, "cannot unpack: {name}")                                                                          \
+  X(no_images, data, "no images in this {name}")                                                                      \
+  X(no_set, data, "no set of images {name} in here: crit-cat --list shows their paths")                               \
+  X(bad_compression, data, "{name}")                                                                                  \
+  X(cut_compression, data, "{name} data cut short")                                                                   \
+  X(bad_archive, data, "damaged archive: {name}")                                                                     \
+  X(cut_archive, data, "archive cut short")                                                                           \
+  X(bad_name, data, "refused for its name: {name}")                                                                   \
+  X(bad_member, data, "not a plain file but a {name}")                                                                \
+  X(bad_duplicate, data, "the name {name} was there before")                                                          \
+  X(bad_marker, data, "image stream: marker {want} {name}")                                                           \
+  X(bad_sequence, data, "image stream: marker {want} is missing: the next is {have}")                                 \
+  X(cut_stream, data, "image stream cut short at marker {want}")                                                      \
+  X(cut_member, data, "cut short: the stream ends before it")                                                         \
+  X(limit_members, limit, "{name} is one member too many: from it on nothing is read")                                \
+  X(limit_sets, limit, "{name} is one set of images too many: it and further ones are left out")                      \
+  X(limit_size, limit, "larger than {want} bytes unpacked (--max-size raises it)")                                    \
+  X(limit_packing, limit, "compressed more than {want} times over")                                                   \
+  X(bad_size, data, "has {have} bytes, not {want}")                                                                   \
+  X(limit_ratio, limit, "{have} bytes that must be held came out of {want} compressed ones")                          \
+  X(missing_image, data, "this image is missing")                                                                     \
+  X(no_tree, data, "{name}")                                                                                          \
+  X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                    \
+  X(bad_kind, data, "holds a {name} image: its name says something else")                                             \
+  X(no_pagemap, data, "holds a {name} image, and no pagemap")                                                         \
+  X(bad_pid, data, "pid {have} is here for the second time")                                                          \
+  X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                             \
+  X(bad_parent, data, "not the parent that is wanted: {name}")                                                        \
+  X(no_criu, io, "no CRIU: {name}")                                                                                   \
+  X(criu_failed, io, "CRIU: {name}")                                                                                  \
+  X(bad_answer, data, "CRIU's answer is not understood: {name}")                                                      \
+  X(bad_request, data, "not how CRIU talks to an image streamer: {name}")                                             \
+  X(incomplete_checkpoint, data, "the checkpoint is incomplete: {name}")                                              \
   X(more_errors, data, "and {have} more errors")
 
 enum class Reason : std::uint8_t {

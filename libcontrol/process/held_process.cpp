@@ -39,6 +39,7 @@ HeldProcess HeldProcess::open(pid_t pid, Error& error) {
   pollfd ended = {held.fd(), POLLIN, 0};
   if (!stat || poll(&ended, 1, 0) != 0) {
     error = system_error(Reason::io_open, "process " + std::to_string(pid), ESRCH);
+    if (stat) error.name = "it has ended: a zombie is left of it until its parent waits for it";
     return process;
   }
   process.pid_ = pid;

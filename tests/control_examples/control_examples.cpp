@@ -18,6 +18,7 @@
 #include "critpipe/control/containers.hpp"
 #include "critpipe/control/criu.hpp"
 #include "critpipe/control/criu_options.hpp"
+#include "critpipe/control/direct_restore.hpp"
 #include "critpipe/control/image_streamer.hpp"
 #include "critpipe/control/jobs.hpp"
 #include "critpipe/control/process.hpp"
@@ -135,6 +136,11 @@ TEST_F(ControlExamples, Containers) {
   setenv("CONTAINER_HOST", "unix:///nowhere", 1);
 #include "containers.1.inc"
   EXPECT_EQ(error.reason, Reason::usage);
+}
+
+TEST_F(ControlExamples, DirectRestore) {
+#include "direct_restore.1.inc"
+  EXPECT_EQ(error.reason, Reason::bad_json);
 }
 
 }  // namespace

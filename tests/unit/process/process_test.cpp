@@ -113,6 +113,17 @@ TEST(HeldProcess, IsAliveUntilItEnds) {
   EXPECT_EQ(error.reason, Reason::io_open);
 }
 
+TEST(HeldProcess, OfAZombieItIsSaid) {
+  Error error;
+  Child child;
+  ASSERT_FALSE(child.start({"true"}));
+  siginfo_t ended = {};
+  ASSERT_EQ(waitid(P_PID, static_cast<id_t>(child.pid()), &ended, WEXITED | WNOWAIT), 0);
+  (void)HeldProcess::open(child.pid(), error);
+  EXPECT_TRUE(error.name.starts_with("it has ended")) << error.name;
+  child.wait();
+}
+
 TEST(HeldProcess, AThreadHasANumberAndIsNoProcess) {
   pid_t number = 0;
   std::mutex mutex;
