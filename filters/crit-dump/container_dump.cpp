@@ -137,10 +137,11 @@ void ContainerDump::prepare(DumpJob& job) {
   job.by_engine = [this, &job](const std::string& directory) {
     EngineDumpResult result;
     EngineDump dump{wish_, name_, directory, job.setup.stop_fd};
-    dump.while_held = [&]() -> Error {
-      const OwnedDescriptor place{open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-      return place ? job.write_while_frozen(place.fd()) : system_error(Reason::io_open, directory, errno);
-    };
+    if (job.write_while_frozen)
+      dump.while_held = [&]() -> Error {
+        const OwnedDescriptor place{open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+        return place ? job.write_while_frozen(place.fd()) : system_error(Reason::io_open, directory, errno);
+      };
     Error error = engine_dump(container_, dump, result);
     if (!result.kept.empty() && (error || !program_.has("quiet")))
       program_.note(container_.engine + (error ? " keeps it: " : " keeps it, too: ") + visible(result.kept));

@@ -73,7 +73,7 @@ PagesView view_of(SurveyedInputs& surveyed, SurveyedSet& set) {
     one.address_bits = memory.pagemap.address_bits;
     one.is_named = memory.named;
     one.is_alone = memory.alone;
-    // Behind a damaged block nothing was counted.
+    // Of compressed pages, what is behind a fault of the input was not counted.
     const SurveyedPages* const image = set.image_of(memory);
     one.is_complete = memory.complete && (!image || image->complete || !image->blocks);
     one.is_compressed = memory.compressed;

@@ -126,6 +126,7 @@ Error MemoryWork::by_position(const Piece& piece, const TakePiece& take, Step& s
       image->read_content(position, here, [&](std::size_t begin, std::size_t end, const Error& why) {
         if (step == Step::stop || (error && !lost)) return;
         if (begin > taken) step = take(piece, done + taken, here.subspan(taken, begin - taken));
+        if (step == Step::stop) return;
         taken = end;
         error = why;
         if (lost) lost(why);

@@ -119,9 +119,11 @@ std::optional<Directory::Identity> PageDirectory::identity() const {
 Checkpoint PageDirectory::Work::read(const std::string& name, const Needs& needs) const {
   Checkpoint read{needs};
   if (!set || !set->has(name)) return read;
+  const auto sink = read.sink_for(name);
+  if (!sink) return read;
   Error error;
   InputFile file = set->open(std::string_view{name}, error);
-  if (!error) error = decode_image(std::move(file), *read.sink_for(name), chain->limits);
+  if (!error) error = decode_image(std::move(file), *sink, chain->limits);
   return error ? Checkpoint{{}} : std::move(read);
 }
 
@@ -140,10 +142,12 @@ std::optional<std::uint64_t> PageDirectory::block_bytes() {
 
 std::uint64_t PageDirectory::page_size_of_tasks() {
   if (!work_->set) return 0;
-  const auto is_of_task = [](const std::string& name) { return name.starts_with("mm-"); };
-  const auto name = std::ranges::find_if(work_->set->members(), is_of_task);
-  if (name == work_->set->members().end()) return 0;
-  return told_page_size(work_->read(*name, {.pagemaps = true}));
+  for (const std::string& name : work_->set->members()) {
+    const Kind* const kind = kind_of_name(name);
+    if (!kind || kind->name != "MM") continue;
+    if (const std::uint64_t size = told_page_size(work_->read(name, {.pagemaps = true}))) return size;
+  }
+  return 0;
 }
 
 const Pagemap* PageDirectory::pagemap(MemoryId memory) {

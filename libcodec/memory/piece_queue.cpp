@@ -36,7 +36,8 @@ class PieceQueue {
   Step advance();
   bool is_complete() const { return next_ == pieces_.size(); }
   Error error() const { return error_; }
-  void fail(const Error& error) { is_over_ = lose(error) == Step::stop; }
+  void fail(const Error& error) { is_over_ = is_over_ || lose(error) == Step::stop; }
+  bool is_over() const { return is_over_; }
   const Piece& next() const { return pieces_[next_]; }
   // Before the images come again. False: there is no need, as all of them came, or no use, as nothing new would.
   bool begin_again();
@@ -294,6 +295,7 @@ Step read_pages(MemoryWork& work, PieceQueue& queue, Step step) {
     if (step == Step::stop || queue.is_complete() || std::ranges::none_of(source.sets.all(), is_wanted)) continue;
     ReadPages reading{work, source, queue};
     step = read_inputs(source.inputs, reading, work.options_of(source));
+    if (queue.is_over()) step = Step::stop;
   }
   return step;
 }

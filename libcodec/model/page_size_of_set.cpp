@@ -99,7 +99,8 @@ Step PagesToTry::Keep::release(Bytes last) {
   if (learn_()) image_.beginning->want_no_more();
   learn_ = {};
   next_ = make_();
-  if (!next_ || (began_ && next_->begin(*began_) == Step::stop)) return Step::go;
+  if (!next_) return Step::go;
+  if (began_ && next_->begin(*began_) == Step::stop) return Step::stop;
   std::vector<std::byte> room(64 << 10);
   for (std::uint64_t at = 0, end = seen_bytes_ - last.size(); at < end;) {
     Error error;

@@ -129,11 +129,12 @@ class PagesWriter::Work::Batch {
     Store store = Store::plain;
   };
 
-  explicit Batch(std::size_t size) : room_{std::make_unique_for_overwrite<std::byte[]>(most_packed(size))} {
+  explicit Batch(std::size_t size)
+      : size_{size}, room_{std::make_unique_for_overwrite<std::byte[]>(most_packed(size))} {
     content_.reserve(size);
   }
 
-  bool has_room(std::size_t size) const { return content_.capacity() - content_.size() >= size; }
+  bool has_room(std::size_t size) const { return size_ - content_.size() >= size; }
   void append(Bytes pages) { content_.insert(content_.end(), pages.begin(), pages.end()); }
   Bytes last(std::size_t size) const { return Bytes{content_}.last(size); }
   void end_block(Bytes content) { pieces_.push_back({content}); }
@@ -148,13 +149,14 @@ class PagesWriter::Work::Batch {
   bool is_packed = false;  // a worker is done with it
 
  private:
+  std::size_t size_;
   std::vector<std::byte> content_;  // stays where it is, as pieces are views of it
   std::unique_ptr<std::byte[]> room_;
   std::vector<Piece> pieces_;
 };
 
 void PagesWriter::Work::Batch::pack(int acceleration) {
-  std::span<std::byte> room{room_.get(), most_packed(content_.capacity())};
+  std::span<std::byte> room{room_.get(), most_packed(size_)};
   for (Piece& piece : pieces_) {
     if (piece.content.empty()) continue;
     piece.stored = pack_block(piece.content, room, acceleration);

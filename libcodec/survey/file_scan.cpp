@@ -187,8 +187,12 @@ void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::b
   }
   lock.lock();
   chunk.short_at = std::min(chunk.short_at, short_at);
+  try {
+    chunk.lost.insert(chunk.lost.end(), lost.begin(), lost.end());
+  } catch (const std::bad_alloc&) {
+    lacks_memory = true;
+  }
   chunk.nr_done += end - begin;
-  chunk.lost.insert(chunk.lost.end(), lost.begin(), lost.end());
   if (error && !chunk.error) chunk.error = std::move(error);
   if (lacks_memory) chunk.give_up(system_error(Reason::io_read, scan_.image.place(), ENOMEM));
   if (chunk.is_done()) done_.notify_one();

@@ -131,14 +131,15 @@ class StreamedPages final : public PagesSink {
   bool contents_;
   bool passed_over_ = false;
   std::uint64_t block_ = 0;  // of block_bytes_
+  bool is_sampled_ = false;  // that block; not where a part of it is lost
   std::vector<std::byte> block_bytes_;
 };
 
 // Said when all came: perhaps pages are larger, or the image is read again. Blocks are named one by one only where they
 // are asked for.
 void StreamedPages::refused(const Error& error) {
-  const bool was_named = !image_.complete && !work_.options.check_blocks;
-  image_.complete = false;
+  const auto is_of_image = [this](const Error& one) { return one.image == image_.place; };
+  const bool was_named = !work_.options.check_blocks && std::ranges::any_of(state_.refused, is_of_image);
   Error placed = error;
   placed.image = image_.place;
   if (!was_named && state_.refused.size() < max_kept_errors) state_.refused.push_back(std::move(placed));
@@ -149,7 +150,8 @@ void StreamedPages::refused(const Error& error) {
   const std::uint64_t end = pages_in(image_.content_bytes, smallest_page);
   image_.facts.chunks().grow(end);
   image_.facts.chunks().lose(first, end);
-  sample(true);
+  block_bytes_.clear();
+  is_sampled_ = false;
   state_.nr_blocks += pages_touched(end, pages_of_block) - pages_touched(first, pages_of_block);
 }
 
@@ -187,8 +189,9 @@ void StreamedPages::take_sample(std::uint64_t first, Bytes bytes) {
     if (first % pages_of_block == 0) {
       sample(true);
       block_ = state_.nr_blocks++;
+      is_sampled_ = CompressionSample::takes(block_);
     }
-    if (!CompressionSample::takes(block_)) continue;
+    if (!is_sampled_) continue;
     block_bytes_.insert(block_bytes_.end(), bytes.begin(), bytes.begin() + smallest_page);
     sample(false);
   }

@@ -162,9 +162,20 @@ Error against_direct_restore(const RunningContainer& dumped) {
 }
 
 DirectRestore::~DirectRestore() {
+  for (const std::string& cgroup : cgroups_) (void)rmdir(cgroup.c_str());  // which fails where it runs
   if (root_.empty()) return;
   (void)umount2(root_.c_str(), MNT_DETACH);
   (void)rmdir(root_.c_str());
+}
+
+// One that is left of a container which has ended may be there.
+Error DirectRestore::claim(std::string cgroup) {
+  if (rmdir(cgroup.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR)
+    return {.reason = Reason::usage,
+            .image = std::move(cgroup),
+            .name = "it is in use: another container was restored under that name"};
+  cgroups_.push_back(std::move(cgroup));
+  return {};
 }
 
 void DirectRestore::thaw() const {
@@ -192,7 +203,7 @@ Error DirectRestore::make(const RunningContainer& dumped, const DirectPlan& plan
   if (!error) error = options.set("root", root);
   if (!error) error = set_cgroups(dumped, plan.name, options);
   for (const RunningCgroup& one : dumped.cgroups)
-    if (is_own(one)) cgroups_.push_back(hierarchy_of(one) + cgroup_of(plan.name));
+    if (is_own(one) && !error) error = claim(hierarchy_of(one) + cgroup_of(plan.name));
   constexpr unsigned new_network = 0x40000000;
   const RunningNamespace* const network = dumped.find_namespace("net");
   if (!error && network && !network->is_ours) error = options.set("empty_ns", new_network);

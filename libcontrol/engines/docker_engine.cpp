@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "critpipe/json.hpp"
 #include "engines/docker_api.hpp"
@@ -80,9 +81,7 @@ MachineFinding against(const RunningContainer& container, const DumpWish& wish) 
 class Held {
  public:
   explicit Held(const RunningContainer& container) : container_{container} {}
-  ~Held() {
-    if (is_held_) (void)call("/unpause");  // one that has ended since has nothing to go on with
-  }
+  ~Held() { (void)end(); }  // one that has ended since has nothing to go on with
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
 
@@ -91,6 +90,7 @@ class Held {
     is_held_ = !error;
     return error;
   }
+  Error end() { return std::exchange(is_held_, false) ? call("/unpause") : Error{}; }
 
  private:
   Error call(std::string_view what) const {
@@ -117,7 +117,9 @@ Error dump(const RunningContainer& container, const EngineDump& dump, EngineDump
   request.stop_fd = dump.stop_fd;
   if (Error error = http_call(request).refusal(std::string{who})) return error;
   result.kept = docker::home_of(container) + "/checkpoints/" + dump.name;
-  return copy_images(result.kept, dump.directory);
+  Error error = copy_images(result.kept, dump.directory);
+  if (!error && dump.wish.leave_running) error = held.end();
+  return error;
 }
 
 Error restore(const RunningContainer& container, const EngineRestore& restore, int& tries) {

@@ -133,7 +133,8 @@ void keep_log_apart(Program& program, const std::string& images) {
   if (!log || images == "-") return;
   std::error_code none;
   const bool is_same_file = std::filesystem::equivalent(*log, images, none);
-  if (is_same_file || std::filesystem::weakly_canonical(*log, none) == std::filesystem::weakly_canonical(images, none))
+  const std::string log_path = std::filesystem::weakly_canonical(*log, none);
+  if (is_same_file || (!log_path.empty() && log_path == std::filesystem::weakly_canonical(images, none)))
     program.usage("--log " + *log + ": the images are there");
 }
 

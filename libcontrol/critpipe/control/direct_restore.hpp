@@ -49,6 +49,8 @@ class DirectRestore {
   void thaw() const;
 
  private:
+  [[nodiscard]] Error claim(std::string cgroup);
+
   std::vector<std::string> cgroups_;      // that it has of its own: where they can be thawed
   std::string root_;                      // where it is mounted; empty: nowhere
   std::vector<OwnedDescriptor> outputs_;  // that it inherits
