@@ -160,7 +160,8 @@ TEST(Criu, AnswersThatSayNothing) {
       {CriuRequest::check, answer_of(pb::RESTORE, true)},
   };
   for (const auto& [request, bytes] : cases) {
-    FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) { return send(bytes, -1), true; }};
+    const std::string& answer = bytes;  // clang 14 captures no binding
+    FakeService service{[&](const pb::criu_req&, const FakeService::Send& send) { return send(answer, -1), true; }};
     Criu criu;
     criu.set_service(service.path());
     std::vector<CriuFeature> features{{"mem_track"}};
