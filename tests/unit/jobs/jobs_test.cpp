@@ -73,12 +73,13 @@ TEST(Jobs, AStopBehindTheLastWordIsTooLate) {
 }
 
 // A CRIU that hangs when it has made a part of the tree, in another session, as restored tasks are.
-// Not with sh, whose descriptors have one digit.
+// Not with sh, whose descriptors have one digit; and the message is one packet.
 TEST(Jobs, ARestoreThatHangsIsEndedWithAllThatItHasMade) {
   const testing::ScratchDirectory scratch;
   const std::string program = scratch.at("criu"), made = scratch.at("made");
   std::ofstream{program} << "#!/bin/bash\nsetsid sleep 1000 & echo $! >" << made
-                         << "\nprintf '\\010\\006\\020\\001\\052\\015\\012\\013pre-restore' >&$2\nsleep 1000\n";
+                         << "\nprintf '\\010\\006\\020\\001\\052\\015\\012\\013pre-restore' >$0.packet\n"
+                         << "cat $0.packet >&$2\nsleep 1000\n";
   ASSERT_EQ(chmod(program.c_str(), 0700), 0);
   Error error;
   OwnedDescriptor stop, stops;
@@ -110,7 +111,7 @@ TEST(Jobs, ARestoreThatDoesNotBeginIsGivenUp) {
     Error error;
     const PrivateDirectory work{error};
     const std::string log =
-        has_log ? "echo text >" + work.path() + "/" + restore_log_name + "; sleep 0.3" : "sleep 1000";
+        has_log ? "echo text >" + work.path() + "/" + restore_log_name + "; sleep 0.3" : "exec sleep 1000";
     std::ofstream{program} << "#!/bin/sh\n" << log << "\n";
     ASSERT_EQ(chmod(program.c_str(), 0700), 0);
     const JobEnd end = restore_from({.program = program, .patience = 100}, {}, directory.fd(), work, {});
