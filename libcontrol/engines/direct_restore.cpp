@@ -67,7 +67,7 @@ Error set_cgroups(const RunningContainer& dumped, const std::string& name, CriuO
 // A mount of a cgroup shows the new one.
 std::string cgroup_source(const RunningContainer& dumped, const std::string& source, const std::string& name) {
   for (const RunningCgroup& one : dumped.cgroups)
-    if (one.path.size() > 1 && source.ends_with(one.path))
+    if (is_own(one) && source.ends_with(one.path))
       return source.substr(0, source.size() - one.path.size()) + cgroup_of(name);
   return source;
 }
