@@ -261,8 +261,7 @@ int run(Program& program) {
     return program.exit_code();
   }
   SignalDescriptor signals;
-  const auto seconds = static_cast<int>(std::min<std::uint64_t>(job.options.number("timeout", 10), 1 << 20));
-  job.setup.patience = seconds == 0 ? -1 : seconds * 1000;  // as for CRIU: 0 is no limit
+  job.setup.patience = patience_of(job.options.number("timeout", 10));
   job.setup.stop_fd = signals.fd();
   job.commands.set_stop(signals.fd());
   if (const bool only = program.has("check"); only || !program.has("no-check")) {

@@ -20,11 +20,12 @@ std::unique_ptr<Criu> make_criu(const Program& program) {
   return criu;
 }
 
-int patience_of(Program& program) {
-  const std::uint64_t seconds = program.number("timeout", 10);
+int patience_of(std::uint64_t seconds) {
   constexpr std::uint64_t most = 1 << 20;
   return seconds == 0 ? -1 : static_cast<int>(std::min(seconds, most)) * 1000;
 }
+
+int patience_of(Program& program) { return patience_of(program.number("timeout", 10)); }
 
 void set_options(Program& program, CriuOptions& options) {
   for (const std::string& assignment : program.values("set")) {

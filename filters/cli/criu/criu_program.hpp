@@ -16,8 +16,9 @@ inline constexpr Option service_row =
 std::string criu_program(const Program& program);
 std::unique_ptr<Criu> make_criu(const Program& program);
 
-// --timeout SECONDS, in milliseconds; as for CRIU, 0 is no limit, which is -1 here.
-int patience_of(Program& program);
+// A timeout in milliseconds; as for CRIU, 0 is no limit, which is -1 here.
+int patience_of(std::uint64_t seconds);
+int patience_of(Program& program);  // that of --timeout
 
 // --set NAME=VALUE. Usage error for what no field can have, and for fields that critpipe sets itself.
 void set_options(Program& program, CriuOptions& options);
