@@ -26,32 +26,35 @@
 namespace critpipe {
 namespace {
 
-// A process, leader of a session of its own, that has done `prepare` and sleeps.
+// A process, leader of a session of its own or its child, that has done `prepare` and sleeps.
 class Sleeper {
  public:
   explicit Sleeper(const std::function<void()>& prepare, bool leads = true) {
     int ready[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
-    pid_ = fork();
-    if (pid_ == 0) {
+    leader_ = fork();
+    if (leader_ == 0) {
       const int null = open("/dev/null", O_RDWR);
       for (int fd = 0; fd < 3; ++fd) dup2(null, fd);
       for (int fd = 3; fd < 1000; ++fd)
         if (fd != ready[1]) close(fd);
-      if (leads) setsid();
-      prepare();
-      (void)!write(ready[1], "x", 1);
+      setsid();
+      if (leads || fork() == 0) {
+        if (!leads) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prepare();
+        const pid_t self = getpid();
+        (void)!write(ready[1], &self, sizeof self);
+      }
       close(ready[1]);
       while (true) pause();
     }
     close(ready[1]);
-    char byte;
-    EXPECT_EQ(read(ready[0], &byte, 1), 1);
+    EXPECT_EQ(read(ready[0], &pid_, sizeof pid_), static_cast<ssize_t>(sizeof pid_));
     close(ready[0]);
   }
   ~Sleeper() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
+    kill(leader_, SIGKILL);
+    waitpid(leader_, nullptr, 0);
   }
   pid_t pid() const { return pid_; }
 
@@ -75,7 +78,8 @@ class Sleeper {
 
  private:
   mutable std::string advice_;
-  pid_t pid_;
+  pid_t leader_;
+  pid_t pid_ = -1;
 };
 
 TEST(DumpChecks, NothingAgainstAPlainProcess) {
@@ -281,7 +285,8 @@ TEST(DumpChecks, AFirstThreadThatHasEnded) {
   const Sleeper one{[] {
     std::thread{[] {
       std::this_thread::sleep_for(std::chrono::milliseconds{100});
-      for (int fd = 3; fd < 1000; ++fd) (void)!write(fd, "x", 1);
+      const pid_t self = getpid();
+      for (int fd = 3; fd < 1000; ++fd) (void)!write(fd, &self, sizeof self);
       while (true) pause();
     }}.detach();
     syscall(SYS_exit, 0);
