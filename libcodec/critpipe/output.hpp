@@ -160,6 +160,33 @@ class StringOutput final : public Output {
   std::string text_;
 };
 
+// Compresses files that still grow, before it is known what comes before them in a ZstdOutput:
+//
+//     while (pages_are_written()) wait_unless(output.ahead("/var/tmp").pack(pages));  // on any thread
+//     output.ahead("/var/tmp").release();
+//     output.part_begins(size);
+//     output.pass_file(pages, size);
+//
+// The output is what it is without this. What a file holds when pass_file() comes to it counts: a frame whose bytes
+// have changed since is compressed again. Not to be used while its output is.
+class PackedAhead {
+ public:
+  ~PackedAhead();
+  PackedAhead(const PackedAhead&) = delete;
+  PackedAhead& operator=(const PackedAhead&) = delete;
+
+  // The next frame of a regular file, if it has grown beyond that. False: it has not, or there is no room.
+  bool pack(int fd);
+  // Gives back the memory that pack() takes, up to 16 MiB.
+  void release();
+
+ private:
+  friend class ZstdOutput;
+  class CRITPIPE_INNER Work;
+  explicit PackedAhead(std::unique_ptr<Work> work);
+  std::unique_ptr<Work> work_;
+};
+
 // Compresses what it is given into another output, as seekable zstd: frames of 4 MiB at most, which are compressed on
 // several threads, and a table of them at the end. Any zstd reads it. The same bytes and parts give the same output on
 // any number of threads. Each thread holds 8 MiB, and what the level takes.
@@ -168,12 +195,16 @@ class ZstdOutput final : public Output {
   // Requires: threads > 0.
   ZstdOutput(Output& below, int level, int threads);
   ~ZstdOutput() override;
+  // What compresses files before pass_file() comes to them. It lives as long as this. `room`: the directory for what it
+  // has compressed.
+  PackedAhead& ahead(const std::string& room);
   // Small parts share a frame; a large one begins a frame and ends with one.
   void part_begins(std::uint64_t size) override;
   Step finish();  // ends the last frame, and writes the table
 
  private:
   bool drain(const char* bytes, std::size_t size) override;
+  std::uint64_t move(int fd, std::uint64_t size) override;
 
   class CRITPIPE_INNER Frames;
   std::unique_ptr<Frames> frames_;

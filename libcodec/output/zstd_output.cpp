@@ -1,8 +1,11 @@
 // Compression of what is written.
 #include <algorithm>
+#include <cerrno>
+#include <unistd.h>
 #include <utility>
 
 #include "critpipe/output.hpp"
+#include "output/ahead_frames.hpp"
 #include "output/frame_packer.hpp"
 #include "output/seek_table.hpp"
 
@@ -10,18 +13,18 @@ namespace critpipe {
 
 namespace {
 
-constexpr std::size_t frame_bytes = 4 << 20;
 // A part of that size has frames of its own. Smaller ones compress better together.
 constexpr std::size_t large_part_bytes = 1 << 20;
-constexpr std::size_t checksum_bytes = 4;
 
 }  // namespace
 
 class ZstdOutput::Frames {
  public:
-  Frames(Output& below, int level, int threads) : below_{below}, packer_{level, threads} {}
+  Frames(Output& below, int level, int threads) : below_{below}, level_{level}, packer_{level, threads} {}
 
+  PackedAhead& ahead(const std::string& room);
   Step add(std::string_view bytes);
+  std::uint64_t add_file(int fd, std::uint64_t size);
   Step begin_part(std::uint64_t size);
   Step finish();
   const Error& error() const { return error_; }
@@ -32,6 +35,8 @@ class ZstdOutput::Frames {
   Step step() const { return has_failed_ ? Step::stop : Step::go; }
 
   Output& below_;
+  const int level_;
+  std::unique_ptr<PackedAhead> ahead_;
   FramePacker packer_;
   std::unique_ptr<PackedFrame> frame_ = std::make_unique<PackedFrame>();  // is being filled
   std::unique_ptr<PackedFrame> spare_;                                    // has memory
@@ -41,21 +46,56 @@ class ZstdOutput::Frames {
   Error error_;
 };
 
+PackedAhead& ZstdOutput::Frames::ahead(const std::string& room) {
+  if (!ahead_) ahead_.reset(new PackedAhead{std::make_unique<PackedAhead::Work>(level_, room)});
+  return *ahead_;
+}
+
 Step ZstdOutput::Frames::add(std::string_view bytes) {
   while (!bytes.empty() && !has_failed_) {
-    frame_->plain.reserve(frame_bytes);
-    const std::size_t piece = std::min(bytes.size(), frame_bytes - frame_->plain.size());
-    frame_->plain.insert(frame_->plain.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(piece));
+    const std::size_t piece = std::min(bytes.size(), frame_bytes - frame_->plain_size);
+    bytes.copy(frame_->plain.get() + frame_->plain_size, piece);
+    frame_->plain_size += piece;
     bytes.remove_prefix(piece);
-    if (frame_->plain.size() == frame_bytes) end_frame();
+    if (frame_->plain_size == frame_bytes) end_frame();
   }
   return step();
 }
 
+// Reads into the frames. One begins where one that was packed ahead does.
+std::uint64_t ZstdOutput::Frames::add_file(int fd, std::uint64_t size) {
+  const PackedAhead::Work::Frames* const known = ahead_ ? ahead_->work_->frames_of(fd) : nullptr;
+  const off_t begin = known ? lseek(fd, 0, SEEK_CUR) : 0;
+  if (begin < 0) return 0;
+  std::uint64_t done = 0;
+  while (done < size && !has_failed_) {
+    const std::uint64_t at = static_cast<std::uint64_t>(begin) + done;
+    std::uint64_t piece = std::min(size - done, std::uint64_t{frame_bytes - frame_->plain_size});
+    if (known) {
+      const auto next = std::ranges::lower_bound(*known, at, {}, &AheadFrame::from);
+      if (next != known->end() && next->from > at) piece = std::min(piece, next->from - at);
+      if (next != known->end() && next->from == at) {
+        if (frame_->plain_size > 0) {
+          end_frame();
+          continue;
+        }
+        frame_->ahead = *next;
+      }
+    }
+    const ssize_t got = read(fd, frame_->plain.get() + frame_->plain_size, piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    frame_->plain_size += static_cast<std::size_t>(got);
+    done += static_cast<std::uint64_t>(got);
+    if (frame_->plain_size == frame_bytes) end_frame();
+  }
+  return done;
+}
+
 Step ZstdOutput::Frames::begin_part(std::uint64_t size) {
-  const bool ends_frame = is_large_ || size >= large_part_bytes || frame_->plain.size() >= large_part_bytes;
+  const bool ends_frame = is_large_ || size >= large_part_bytes || frame_->plain_size >= large_part_bytes;
   is_large_ = size >= large_part_bytes;
-  if (ends_frame && !frame_->plain.empty() && !has_failed_) end_frame();
+  if (ends_frame && frame_->plain_size > 0 && !has_failed_) end_frame();
   return step();
 }
 
@@ -63,7 +103,8 @@ void ZstdOutput::Frames::end_frame() {
   packer_.begin(std::exchange(frame_, nullptr));
   if (packer_.is_full()) write_oldest();
   frame_ = spare_ ? std::move(spare_) : std::make_unique<PackedFrame>();
-  frame_->plain.clear();
+  frame_->plain_size = 0;
+  frame_->ahead = {};
 }
 
 void ZstdOutput::Frames::write_oldest() {
@@ -75,10 +116,9 @@ void ZstdOutput::Frames::write_oldest() {
     has_failed_ = true;
     return;
   }
-  // A frame ends with the checksum that the table has, too.
-  const auto packed = std::as_bytes(std::span{spare_->packed});
-  entries_.push_back({static_cast<std::uint32_t>(packed.size()), static_cast<std::uint32_t>(spare_->plain.size()),
-                      load_u32(packed.last(checksum_bytes).data())});
+  const auto packed = std::as_bytes(std::span{spare_->packed.get(), spare_->packed_size});
+  entries_.push_back(
+      {static_cast<std::uint32_t>(packed.size()), static_cast<std::uint32_t>(spare_->plain_size), spare_->checksum()});
   below_.pass(packed);
   has_failed_ = below_.step() == Step::stop;
 }
@@ -86,7 +126,7 @@ void ZstdOutput::Frames::write_oldest() {
 Step ZstdOutput::Frames::finish() {
   // What is empty is a frame, too.
   const bool is_first = entries_.empty() && packer_.is_empty();
-  if (is_first || !frame_->plain.empty()) end_frame();
+  if (is_first || frame_->plain_size > 0) end_frame();
   while (!packer_.is_empty()) write_oldest();
   if (!has_failed_) below_.write(seek_table(entries_));
   return has_failed_ ? Step::stop : below_.step();
@@ -102,6 +142,10 @@ bool ZstdOutput::drain(const char* bytes, std::size_t size) {
   error_ = frames_->error();
   return false;
 }
+
+std::uint64_t ZstdOutput::move(int fd, std::uint64_t size) { return frames_->add_file(fd, size); }
+
+PackedAhead& ZstdOutput::ahead(const std::string& room) { return frames_->ahead(room); }
 
 void ZstdOutput::part_begins(std::uint64_t size) {
   if (flush() == Step::go && frames_->begin_part(size) == Step::stop) error_ = frames_->error();
