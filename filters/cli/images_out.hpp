@@ -58,6 +58,9 @@ class ImagesOut {
   Step write_held() { return target_->write_held(); }               // what has come so far is written
   std::uint64_t most_held() const { return target_->most_held(); }  // but for so many bytes
 
+  // What compresses files that copy() is given later; null: nothing does. It lives as long as this.
+  PackedAhead* ahead() { return target_->ahead(); }
+
   // What to do about a parent that is not passed on, for a program without --parents.
   void set_parents_hint(std::string hint) { parents_hint_ = std::move(hint); }
   Parents parents() const { return parents_; }

@@ -37,6 +37,8 @@ class ImagesTarget {
   // All that has ended is written, but for what a compressor holds; so many bytes of it at most, packed.
   virtual Step write_held() { return Step::go; }
   virtual std::uint64_t most_held() const { return 0; }
+  // Where this form compresses files as such, what does that while they still grow; else null.
+  virtual PackedAhead* ahead() { return nullptr; }
   // The set at that place, or a generation before it, gets its link to the next one, where this form has links.
   virtual void link_parent(const MemberPlace& /*set*/, const MemberPlace& /*parent*/) {}
   // The set gets a link to a parent that is elsewhere.

@@ -21,6 +21,7 @@ class ToArchive final : public ImagesTarget {
   void bulk_follows() override;
   Step write_held() override;
   std::uint64_t most_held() const override { return packed_ ? most_packed_bytes : 0; }
+  PackedAhead* ahead() override;
   void link_parent(const MemberPlace& set, const MemberPlace& parent) override;
   void lead_out(const MemberPlace& set, const std::string& target) override {
     links_.push_back({set.images_in_archive() + "/parent", target});
@@ -178,6 +179,11 @@ void ToArchive::write_waiting() {
 void ToArchive::bulk_follows() {
   write_waiting();
   bulk_follows_ = true;
+}
+
+PackedAhead* ToArchive::ahead() {
+  const std::string room = packed_ ? waiting_room(program_) : "";
+  return room.empty() ? nullptr : &packed_->ahead(room);
 }
 
 Step ToArchive::write_held() {

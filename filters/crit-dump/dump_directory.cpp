@@ -205,7 +205,8 @@ void dump_into_file(Program& program, DumpJob& job, const std::string& path, Sig
     if (error) return program.report(error);
     PackedFile file{program, directory, signals};
     const auto make_safe = [&] {
-      const Error wrong = program.has("no-sync") ? Error{} : directory.sync();
+      // The images of a tree that runs on are needed no longer than the file is written.
+      const Error wrong = program.has("no-sync") || job.stays ? Error{} : directory.sync();
       if (wrong) program.report(wrong);
       if (wrong || !file.add_images()) return false;
       // From here on nothing else has the images until the file is in place.

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "cli/inputs.hpp"
 #include "critpipe/control/jobs.hpp"
 #include "critpipe/source.hpp"
 
@@ -43,6 +44,9 @@ std::vector<std::string> names_in_order(const std::string& path, Error& error) {
 PackedFile::PackedFile(Program& program, HiddenDirectory& directory, const SignalDescriptor& signals)
     : program_{program}, directory_{directory}, signals_{signals}, images_{images_out(program)} {
   images_->expect_stream();
+  // A single processor is CRIU's.
+  PackedAhead* const ahead = threads_of(program, "threads", 8) > 1 ? images_->ahead() : nullptr;
+  if (ahead) ahead_ = std::make_unique<PagesAhead>(*ahead, directory.path());
 }
 
 // False: it could not be written.
@@ -57,6 +61,7 @@ bool PackedFile::add(const std::string& name, const ImagesOut::Stops& stops) {
 }
 
 bool PackedFile::add_images() {
+  ahead_.reset();
   Error error;
   const std::vector<std::string> names = names_in_order(directory_.path(), error);
   if (error) program_.report(error);
@@ -92,6 +97,7 @@ bool PackedFile::reserve_room() {
 }
 
 bool PackedFile::finish() {
+  ahead_.reset();
   Error error;
   const std::vector<std::string> names = names_in_order(directory_.path(), error);
   if (error) program_.report(error);

@@ -6,11 +6,12 @@
 #include "cli/criu/criu_program.hpp"
 #include "cli/images_out.hpp"
 #include "crit-dump/hidden_directory.hpp"
+#include "crit-dump/pages_ahead.hpp"
 
 namespace critpipe::filters {
 
 // It gets the images while the tree still waits, so that there is room for them, and takes its name when CRIU has ended
-// and its log is complete. Until then the directory has all of it.
+// and its log is complete. Until then the directory has all of it. Pages are compressed as CRIU writes them.
 class PackedFile {
  public:
   // What is wrong with the file's name or the options ends the program.
@@ -29,6 +30,7 @@ class PackedFile {
   HiddenDirectory& directory_;
   const SignalDescriptor& signals_;
   std::unique_ptr<ImagesOut> images_;
+  std::unique_ptr<PagesAhead> ahead_;
   std::set<std::string> added_;
 };
 

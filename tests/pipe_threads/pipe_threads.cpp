@@ -1,7 +1,10 @@
 // pipe_threads: passes standard input on as crit-dump does its images: through a compressor (--zstd), then through
-// memory, with a thread each. tests/threads runs it, under the thread sanitizer, too.
+// memory, with a thread each; or into a file in DIR, which is compressed as it grows. tests/threads runs it, under the
+// thread sanitizer, too.
 //
 // usage: pipe_threads BYTES [--zstd]        BYTES: that may wait in memory
+//        pipe_threads --ahead DIR
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -10,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "crit-dump/pages_ahead.hpp"
 #include "crit-dump/pipe_buffer.hpp"
 #include "crit-dump/pipe_packer.hpp"
 #include "critpipe/error.hpp"
@@ -58,10 +62,28 @@ int run(std::uint64_t most, bool packs) {
   return error ? fail(error) : 0;
 }
 
+int run_ahead(const std::string& directory) {
+  const int file = open((directory + "/pages-1.img").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  FileOutput below{STDOUT_FILENO, "standard output"};
+  ZstdOutput packer{below, 3, 2};
+  std::uint64_t size = 0;
+  {
+    const PagesAhead ahead{packer.ahead(directory), directory};
+    std::vector<std::byte> block(50000);
+    for (ssize_t got; (got = read(STDIN_FILENO, block.data(), block.size())) > 0;)
+      if (Error error = write_at(file, size, Bytes{block}.first(static_cast<std::size_t>(got)), directory))
+        return fail(error);
+  }
+  packer.part_begins(size);
+  const bool is_whole = packer.pass_file(file, size) == size && packer.finish() == Step::go;
+  return is_whole && below.flush() == Step::go ? 0 : 2;
+}
+
 }  // namespace
 }  // namespace critpipe::filters
 
 int main(int argc, char** argv) {
+  if (argc == 3 && argv[1] == std::string_view{"--ahead"}) return critpipe::filters::run_ahead(argv[2]);
   if (argc < 2) return 2;
   return critpipe::filters::run(std::strtoull(argv[1], nullptr, 10), argc > 2 && argv[2] == std::string_view{"--zstd"});
 }

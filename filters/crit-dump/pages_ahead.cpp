@@ -1,0 +1,76 @@
+#include "crit-dump/pages_ahead.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <chrono>
+#include <filesystem>
+#include <new>
+#include <system_error>
+
+#include "cli/member_place.hpp"
+#include "critpipe/input_file.hpp"
+
+namespace critpipe::filters {
+
+PagesAhead::PagesAhead(PackedAhead& ahead, std::string directory) : ahead_{ahead}, directory_{std::move(directory)} {
+  try {
+    thread_ = std::thread{[this] { run(); }};
+  } catch (const std::system_error&) {  // then they are compressed later
+  }
+}
+
+PagesAhead::~PagesAhead() {
+  {
+    const std::lock_guard lock{mutex_};
+    ends_ = true;
+  }
+  ends_soon_.notify_one();
+  const sched_param usual{};
+  if (thread_.joinable())
+    (void)pthread_setschedparam(thread_.native_handle(), SCHED_OTHER, &usual);  // it is waited for
+  if (thread_.joinable()) thread_.join();
+  ahead_.release();
+}
+
+bool PagesAhead::has_ended() {
+  const std::lock_guard lock{mutex_};
+  return ends_;
+}
+
+void PagesAhead::run() {
+  const sched_param none{};
+  (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+  try {
+    follow();
+  } catch (const std::bad_alloc&) {  // what it has compressed counts
+  }
+}
+
+// CRIU writes one file after the other: the next one has begun when this one is complete.
+void PagesAhead::follow() {
+  constexpr auto moment = std::chrono::milliseconds{10};
+  InputFile file;
+  while (!has_ended()) {
+    if (file.is_open() && ahead_.pack(file.fd())) continue;
+    find_files();
+    if (!files_.empty()) {
+      Error error;
+      file = Directory{directory_, error}.open(files_.front(), error);
+      files_.pop_front();
+      continue;
+    }
+    std::unique_lock lock{mutex_};
+    ends_soon_.wait_for(lock, moment, [this] { return ends_; });
+  }
+}
+
+void PagesAhead::find_files() {
+  std::error_code failed;
+  for (std::filesystem::directory_iterator at{directory_, failed}, end; !failed && at != end; at.increment(failed)) {
+    std::string name = at->path().filename().string();
+    if (rank_of(name) == Rank::pages && known_.insert(name).second) files_.push_back(std::move(name));
+  }
+}
+
+}  // namespace critpipe::filters

@@ -1,0 +1,41 @@
+// Compresses the pages of a dump while CRIU still writes them.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "critpipe/output.hpp"
+
+namespace critpipe::filters {
+
+// A thread does it with what no other needs of the processors: the tree is frozen in the meantime, and CRIU comes
+// first.
+class PagesAhead {
+ public:
+  // `directory`: where the pages images come.
+  PagesAhead(PackedAhead& ahead, std::string directory);
+  ~PagesAhead();  // the frame in hand is completed
+  PagesAhead(const PagesAhead&) = delete;
+  PagesAhead& operator=(const PagesAhead&) = delete;
+
+ private:
+  void run();
+  void follow();
+  void find_files();
+  bool has_ended();
+
+  PackedAhead& ahead_;
+  const std::string directory_;
+  std::set<std::string> known_;
+  std::deque<std::string> files_;  // in the order in which they came
+  std::mutex mutex_;
+  std::condition_variable ends_soon_;
+  bool ends_ = false;
+  std::thread thread_;
+};
+
+}  // namespace critpipe::filters
