@@ -41,16 +41,11 @@ void BlockSizes::append(Bytes varints) {
 }
 
 BlockSizes::At BlockSizes::at(std::uint64_t block) const {
-  if (block >= count_) return {sum_, varints_.data() + varints_.size(), 0};
+  if (block >= count_) return {sum_, {}};
   const Mark& mark = marks_[block / sum_every];
-  At found{mark.sum, varints_.data() + mark.offset, 0};
-  for (std::uint64_t i = block % sum_every;; --i) {
-    const std::byte* next = found.next;
-    found.size = static_cast<std::uint32_t>(trusted_varint(next));
-    if (i == 0) return found;
-    found.sum += found.size;
-    found.next = next;
-  }
+  At found{mark.sum, Bytes{varints_}.subspan(mark.offset)};
+  for (std::uint64_t i = block % sum_every; i > 0; --i) found.next();
+  return found;
 }
 
 namespace {
@@ -76,9 +71,10 @@ std::shared_ptr<const StoredPages> PageLayout::place(std::uint64_t page_size, Er
   pages->parts_ = parts;
   pages->sizes_ = sizes;
   std::uint64_t at = 0;
+  BlockSizes::At size = sizes->at(0);
   for (const Part& part : parts) {
     if (part.aligned) at += (page_size - at % page_size) % page_size;
-    pages->offsets_.push_back(at);
+    pages->offsets_.push_back(part.pages_per_block == 0 ? at : at - size.sum());
     pages->nr_pages_ = part.page + part.nr_pages;
     if (part.pages_per_block == 0) {
       at += bytes_of_pages(part.nr_pages, page_size);
@@ -90,19 +86,15 @@ std::shared_ptr<const StoredPages> PageLayout::place(std::uint64_t page_size, Er
       error = bad_part(part, "a block decodes to more than 4 MiB", max_block_bytes, whole);
       return nullptr;
     }
-    std::uint64_t index = 0, decoded = 0, wrong = 0;
-    bool good = true;
-    sizes->each(part.first_block, nr_blocks(part), [&](std::uint32_t size) {
-      const std::uint64_t left = part.nr_pages - index++ * part.pages_per_block;
-      if (!good) return;
-      decoded = bytes_of_pages(std::min<std::uint64_t>(part.pages_per_block, left), page_size);
-      good = size <= decoded;
-      if (!good) wrong = size;
-      at += size;
-    });
-    if (!good) {
-      error = bad_part(part, "a block is larger than its pages", decoded, wrong);
-      return nullptr;
+    for (std::uint64_t left = part.nr_pages; left > 0; size.next()) {
+      const std::uint64_t nr_pages = std::min<std::uint64_t>(part.pages_per_block, left);
+      const std::uint64_t decoded = bytes_of_pages(nr_pages, page_size);
+      if (size.size() > decoded) {
+        error = bad_part(part, "a block is larger than its pages", decoded, size.size());
+        return nullptr;
+      }
+      at += size.size();
+      left -= nr_pages;
     }
   }
   pages->size_bytes_ = at;
@@ -113,21 +105,40 @@ bool same_blocks(const StoredPages* one, const StoredPages* other) {
   return one == other || (one && other && one->is_of_same_layout(*other) && one->page_size() == other->page_size());
 }
 
-StoredPages::Block StoredPages::block_of(std::uint64_t page) const {
-  if (page >= nr_pages_) return {page, 0, size_bytes_, 0, true};
-  const auto next = std::ranges::upper_bound(parts_, page, {}, &PageLayout::Part::page);
-  const std::size_t number = static_cast<std::size_t>(next - parts_.begin()) - 1;
-  const PageLayout::Part& part = parts_[number];
-  const std::uint64_t skip = page - part.page;
-  if (part.pages_per_block == 0) {
-    const std::uint64_t left = part.nr_pages - skip;
-    return {page, left, offsets_[number] + skip * page_size_, left * page_size_, true};
+StoredPages::Walk::Walk(const StoredPages& pages, std::uint64_t page) : pages_{&pages} {
+  if (page >= pages.nr_pages_) {
+    part_ = pages.parts_.size();
+    stand_at(page);
+    return;
   }
-  const std::uint64_t index = skip / part.pages_per_block;
-  const std::uint64_t first = part.page + index * part.pages_per_block;
-  const std::uint64_t block = part.first_block + index;
-  return {first, std::min<std::uint64_t>(part.pages_per_block, part.page + part.nr_pages - first),
-          offsets_[number] + sizes_->sum_before(block) - sizes_->sum_before(part.first_block), (*sizes_)[block], false};
+  const auto next = std::ranges::upper_bound(pages.parts_, page, {}, &PageLayout::Part::page);
+  part_ = static_cast<std::size_t>(next - pages.parts_.begin()) - 1;
+  const PageLayout::Part& part = pages.parts_[part_];
+  const std::uint64_t skip = page - part.page;
+  const std::uint64_t index = part.pages_per_block == 0 ? 0 : skip / part.pages_per_block;
+  size_ = pages.sizes_->at(part.first_block + index);
+  stand_at(part.pages_per_block == 0 ? page : part.page + index * part.pages_per_block);
+}
+
+void StoredPages::Walk::stand_at(std::uint64_t page) {
+  if (part_ == pages_->parts_.size()) {
+    block_ = {page, 0, pages_->size_bytes_, 0, true};
+    return;
+  }
+  const PageLayout::Part& part = pages_->parts_[part_];
+  const std::uint64_t offset = pages_->offsets_[part_], page_size = pages_->page_size_;
+  const std::uint64_t left = part.page + part.nr_pages - page;
+  if (part.pages_per_block == 0) block_ = {page, left, offset + (page - part.page) * page_size, left * page_size, true};
+  else block_ = {page, std::min<std::uint64_t>(part.pages_per_block, left), offset + size_.sum(), size_.size(), false};
+}
+
+void StoredPages::Walk::next() {
+  if (part_ == pages_->parts_.size()) return;
+  if (!block_.is_plain) size_.next();
+  const std::uint64_t page = block_.page + block_.nr_pages;
+  const PageLayout::Part& part = pages_->parts_[part_];
+  part_ += page == part.page + part.nr_pages;
+  stand_at(page);
 }
 
 std::uint64_t StoredPages::nr_pages_in(std::uint64_t size_bytes) const {
@@ -149,47 +160,43 @@ Error StoredPages::cut(std::string place, std::uint64_t page, std::uint64_t size
   return {Reason::cut_pages, std::move(place), block.offset, Error::nowhere, block.size, have};
 }
 
-void BlockFeed::begin() { block_ = pages_->block_of(page_); }
-
 Step BlockFeed::whole(Bytes stored, const Take& take, const Refuse& refuse) {
-  content_.resize(block_.nr_pages * pages_->page_size());
-  const Reason reason = unpack_block(stored, content_);
-  const Error error{reason, "", block_.offset, Error::nowhere, content_.size(), stored.size()};
-  page_ = block_.page + block_.nr_pages;
-  begin();
-  if (reason == Reason::none) return take(content_);
-  refuse(error, content_.size());
+  const std::uint64_t size = block_->nr_pages * pages_->page_size();
+  if (content_.size() < size) content_.resize(size);
+  const std::span<std::byte> content{content_.data(), size};
+  const Reason reason = unpack_block(stored, content);
+  const Error error{reason, "", block_->offset, Error::nowhere, size, stored.size()};
+  block_.next();
+  if (reason == Reason::none) return take(content);
+  refuse(error, size);
   return Step::go;
 }
 
 Step BlockFeed::feed(Bytes bytes, const Take& take, const Refuse& refuse) {
   for (;;) {
     // Blocks of zeros need no bytes.
-    while (block_.nr_pages > 0 && !block_.is_plain && block_.size == 0)
+    while (block_->nr_pages > 0 && !block_->is_plain && block_->size == 0)
       if (whole({}, take, refuse) == Step::stop) return Step::stop;
-    if (bytes.empty() || block_.nr_pages == 0) {
+    if (bytes.empty() || block_->nr_pages == 0) {
       at_ += bytes.size();
       return Step::go;
     }
-    if (at_ < block_.offset) {  // to the border of a page
-      const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(block_.offset - at_, bytes.size()));
+    if (at_ < block_->offset) {  // to the border of a page
+      const auto skip = static_cast<std::size_t>(std::min<std::uint64_t>(block_->offset - at_, bytes.size()));
       at_ += skip;
       bytes = bytes.subspan(skip);
       continue;
     }
-    const std::uint64_t done = at_ - block_.offset;
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(block_.size - done, bytes.size()));
+    const std::uint64_t done = at_ - block_->offset;
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(block_->size - done, bytes.size()));
     const Bytes here = bytes.first(size);
     at_ += size;
     bytes = bytes.subspan(size);
-    const bool ends = done + size == block_.size;
+    const bool ends = done + size == block_->size;
     Step step = Step::go;
-    if (block_.is_plain) {
+    if (block_->is_plain) {
       step = take(here);
-      if (ends) {
-        page_ = block_.page + block_.nr_pages;
-        begin();
-      }
+      if (ends) block_.next();
     } else if (ends && stored_.empty()) {
       step = whole(here, take, refuse);
     } else {

@@ -33,26 +33,35 @@ class BlockSizes {
   void append(std::uint32_t size);
   std::uint64_t count() const { return count_; }
   std::uint64_t sum() const { return sum_; }
-  std::uint64_t sum_before(std::uint64_t block) const { return at(block).sum; }  // the sum, if it is count()
-  std::uint32_t operator[](std::uint64_t block) const { return at(block).size; }
-  // Calls take(size) for each from `first` on.
-  template <class Take>
-  void each(std::uint64_t first, std::uint64_t nr_blocks, const Take& take) const {
-    const std::byte* next = at(first).next;
-    for (; nr_blocks > 0; --nr_blocks) take(static_cast<std::uint32_t>(trusted_varint(next)));
-  }
+  std::uint64_t sum_before(std::uint64_t block) const { return at(block).sum(); }  // the sum, if it is count()
+  std::uint32_t operator[](std::uint64_t block) const { return at(block).size(); }
+
+  // A block and, step by step, those behind it. As long as nothing is appended.
+  class At {
+   public:
+    At() = default;
+    std::uint64_t sum() const { return sum_; }    // of those before it
+    std::uint32_t size() const { return size_; }  // 0: behind the last
+    void next() {
+      sum_ += size_;
+      size_ = next_ == end_ ? 0 : static_cast<std::uint32_t>(trusted_varint(next_));
+    }
+
+   private:
+    friend class BlockSizes;
+    At(std::uint64_t sum, Bytes varints) : sum_{sum}, next_{varints.data()}, end_{next_ + varints.size()} { next(); }
+
+    std::uint64_t sum_ = 0;
+    std::uint32_t size_ = 0;
+    const std::byte *next_ = nullptr, *end_ = nullptr;
+  };
+  At at(std::uint64_t block) const;
 
  private:
   static constexpr std::size_t sum_every = 64;  // blocks
   struct Mark {
     std::uint64_t sum, offset;
   };
-  struct At {
-    std::uint64_t sum;
-    const std::byte* next;
-    std::uint32_t size;
-  };
-  At at(std::uint64_t block) const;
 
   std::vector<std::byte> varints_;
   std::vector<Mark> marks_;
@@ -68,7 +77,7 @@ class PageLayout {
     std::uint64_t page = 0;  // number of its first page in the pages image
     std::uint64_t nr_pages = 0;
     std::uint64_t entry = 0;            // of the pagemap
-    std::uint64_t first_block = 0;      // in sizes
+    std::uint64_t first_block = 0;      // in sizes: behind those of the part before it
     std::uint32_t pages_per_block = 0;  // 0: plain pages
     bool aligned = false;               // begins where a page begins in the file
   };
@@ -100,8 +109,24 @@ class StoredPages {
     std::uint64_t offset = 0, size = 0;    // in the file
     bool is_plain = true;
   };
-  // The one that the page is in. Of plain pages: from that page on.
-  Block block_of(std::uint64_t page) const;
+  // Goes from one to the next.
+  class Walk {
+   public:
+    // From the one that the page is in. Of plain pages: from that page on.
+    Walk(const StoredPages& pages, std::uint64_t page);
+    const Block& operator*() const { return block_; }
+    const Block* operator->() const { return &block_; }
+    void next();
+
+   private:
+    void stand_at(std::uint64_t page);
+
+    const StoredPages* pages_;
+    std::size_t part_;  // that it is in
+    BlockSizes::At size_;
+    Block block_;
+  };
+  Block block_of(std::uint64_t page) const { return *Walk{*this, page}; }
   bool is_of_same_layout(const StoredPages& other) const { return sizes_ == other.sizes_; }
   std::uint64_t page_size() const { return page_size_; }
   std::uint64_t nr_pages() const { return nr_pages_; }      // that the pages image holds
@@ -117,7 +142,7 @@ class StoredPages {
 
   std::vector<PageLayout::Part> parts_;
   std::shared_ptr<const BlockSizes> sizes_;
-  std::vector<std::uint64_t> offsets_;  // of parts
+  std::vector<std::uint64_t> offsets_;  // of parts; with blocks, less the sum of all blocks before
   std::uint64_t page_size_ = 0, nr_pages_ = 0, size_bytes_ = 0, most_pages_ = 0;
 };
 
@@ -127,18 +152,16 @@ class BlockFeed {
   using Take = std::function<Step(Bytes content)>;  // the view lives until the return
   // Gets a block that is damaged, in place of its content, and the offset of it in the image. Reasons: bad_block.
   using Refuse = std::function<void(const Error& error, std::uint64_t content_bytes)>;
-  explicit BlockFeed(std::shared_ptr<const StoredPages> pages) : pages_{std::move(pages)} { begin(); }
+  explicit BlockFeed(std::shared_ptr<const StoredPages> pages) : pages_{std::move(pages)} {}
   // Step::stop: `take` said so. Bytes behind the last page are passed over.
   Step feed(Bytes bytes, const Take& take, const Refuse& refuse);
 
  private:
-  void begin();
   Step whole(Bytes stored, const Take& take, const Refuse& refuse);
 
   std::shared_ptr<const StoredPages> pages_;
-  StoredPages::Block block_;
-  std::uint64_t at_ = 0;    // bytes that have come
-  std::uint64_t page_ = 0;  // that is next
+  StoredPages::Walk block_{*pages_, 0};
+  std::uint64_t at_ = 0;  // bytes that have come
   std::vector<std::byte> stored_, content_;
 };
 

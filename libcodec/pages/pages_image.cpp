@@ -85,18 +85,56 @@ std::uint64_t next_number() {
   return ++last;
 }
 
-// The block that this thread decoded last: who reads on finds the rest of it here.
-struct LastBlock {
-  std::uint64_t image = 0, page = 0;
-  std::vector<std::byte> stored, content;
+// What this thread read and decoded last: who reads on finds the rest of it here. Its rooms grow only, so that they are
+// not cleared each time.
+struct LastRead {
+  std::uint64_t image = 0;
+  std::uint64_t offset = 0, size = 0;  // of blocks as they are stored
+  std::vector<std::byte> stored = {};
+  std::uint64_t page = no_page;  // with which the block begins whose content it has
+  std::vector<std::byte> content = {};
+
+  static constexpr std::uint64_t no_page = ~std::uint64_t{0};
+  void forget() {
+    size = 0;
+    page = no_page;
+  }
+  bool has(const StoredPages::Block& block) const {
+    return block.size == 0 || (block.offset >= offset && block.offset + block.size <= offset + size);
+  }
+  Bytes stored_of(const StoredPages::Block& block) const {
+    return block.size == 0 ? Bytes{} : Bytes{stored}.subspan(block.offset - offset, block.size);
+  }
 };
-thread_local LastBlock last_block;
+thread_local LastRead last_read;
+
+std::span<std::byte> room_in(std::vector<std::byte>& bytes, std::uint64_t size) {
+  if (bytes.size() < size) bytes.resize(size);
+  return std::span{bytes}.first(size);
+}
+
+// Is it stored as it is, and so large that a read into its place costs less than a copy?
+bool is_read_directly(const StoredPages::Block& block, std::uint64_t page_size) {
+  return block.is_plain || (block.size == block.nr_pages * page_size && block.size >= block_bytes / 16);
+}
+
+// How many bytes to read for a block and for those behind it, up to a page.
+std::uint64_t bytes_to_read(StoredPages::Walk block, std::uint64_t end_page, std::uint64_t page_size) {
+  const std::uint64_t begin = block->offset;
+  std::uint64_t end = begin;
+  do {
+    end += block->size;
+    block.next();
+  } while (block->nr_pages > 0 && block->page < end_page && !is_read_directly(*block, page_size) &&
+           block->offset == end && end + block->size <= begin + block_bytes);
+  return end - begin;
+}
 
 // The first page from `page` on that is not in a block of zeros, or of anything else.
 std::uint64_t behind_blocks(const StoredPages& pages, std::uint64_t page, bool of_zeros) {
-  for (StoredPages::Block block; (block = pages.block_of(page)).nr_pages > 0 && (block.size == 0) == of_zeros;)
-    page = block.page + block.nr_pages;
-  return page;
+  StoredPages::Walk block{pages, page};
+  while (block->nr_pages > 0 && (block->size == 0) == of_zeros) block.next();
+  return std::max(block->page, page);
 }
 
 }  // namespace
@@ -136,11 +174,8 @@ std::uint64_t PagesImage::nr_pages_at_once() const {
 std::uint64_t PagesImage::nr_allocated() const {
   if (blocks_) {
     std::uint64_t count = 0;
-    for (std::uint64_t page = 0; page < blocks_->nr_pages();) {
-      const StoredPages::Block block = blocks_->block_of(page);
-      if (block.size > 0) count += block.nr_pages;
-      page = block.page + block.nr_pages;
-    }
+    for (StoredPages::Walk block{*blocks_, 0}; block->nr_pages > 0; block.next())
+      if (block->size > 0) count += block->nr_pages;
     return std::min(nr_pages(), count * (blocks_->page_size() / page_size_));
   }
   struct stat status;
@@ -158,46 +193,38 @@ Error read_content(const StoredPages* blocks, std::uint64_t number, std::uint64_
     return error;
   }
   const std::uint64_t page_size = blocks->page_size();
-  while (done < into.size()) {
-    const std::uint64_t at = position + done;
-    const StoredPages::Block block = blocks->block_of(at / page_size);
-    if (block.nr_pages == 0) return error;
-    const std::uint64_t skip = at - block.page * page_size;
-    const std::uint64_t length = block.nr_pages * page_size;
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(length - skip, into.size() - done));
-    if (block.is_plain) {
-      const std::size_t got = read(into.subspan(done, size), block.offset + skip, error);
-      done += got;
-      if (error || got < size) return error;
+  const std::uint64_t end_page = pages_touched(position + into.size(), page_size);
+  LastRead& last = last_read;
+  if (std::exchange(last.image, number) != number || number == 0) last.forget();
+  for (StoredPages::Walk block{*blocks, position / page_size}; done < into.size() && block->nr_pages > 0;
+       block.next()) {
+    const std::uint64_t skip = position + done - block->page * page_size;
+    const std::uint64_t length = block->nr_pages * page_size;
+    const std::span<std::byte> here = into.subspan(done, std::min<std::uint64_t>(length - skip, into.size() - done));
+    const bool is_whole = here.size() == length;
+    if (block->is_plain || (is_whole && is_read_directly(*block, page_size))) {
+      const std::size_t got = read(here, block->offset + skip, error);
+      const bool is_all = got == here.size();
+      if (block->is_plain || is_all) done += got;
+      if (error || !is_all) return error;
       continue;
     }
-    const bool directly = skip == 0 && size == length;
-    if (directly && block.size == length) {  // as it is
-      const std::size_t got = read(into.subspan(done, size), block.offset, error);
-      if (error || got < size) return error;
-      done += got;
-      continue;
-    }
-    LastBlock& last = last_block;
-    if (directly || number == 0 || last.image != number || last.page != block.page) {
-      if (last.stored.size() < block.size) last.stored.resize(block.size);
-      const std::span<std::byte> stored{last.stored.data(), block.size};
-      const std::size_t got = stored.empty() ? 0 : read(stored, block.offset, error);
-      if (error || got < block.size) return error;
-      if (!directly) {
-        last.image = 0;
-        last.content.resize(length);
+    if (is_whole || last.page != block->page) {
+      if (!last.has(*block)) {
+        const std::span<std::byte> stored = room_in(last.stored, bytes_to_read(block, end_page, page_size));
+        last.offset = block->offset;
+        last.size = 0;
+        last.size = read(stored, block->offset, error);
+        if (!last.has(*block)) return error;
+        error = {};  // of blocks behind it
       }
-      const Reason reason =
-          unpack_block(stored, directly ? into.subspan(done, size) : std::span<std::byte>{last.content});
-      if (reason != Reason::none) return {reason, "", block.offset, Error::nowhere, length, block.size};
-      if (!directly) {
-        last.image = number;
-        last.page = block.page;
-      }
+      if (!is_whole) last.page = LastRead::no_page;
+      const Reason reason = unpack_block(last.stored_of(*block), is_whole ? here : room_in(last.content, length));
+      if (reason != Reason::none) return {reason, "", block->offset, Error::nowhere, length, block->size};
+      if (!is_whole) last.page = block->page;
     }
-    if (!directly) std::memcpy(into.data() + done, last.content.data() + skip, size);
-    done += size;
+    if (!is_whole) std::memcpy(here.data(), last.content.data() + skip, here.size());
+    done += here.size();
   }
   return error;
 }
@@ -212,13 +239,13 @@ Error cut_content(const StoredPages* blocks, std::string place, std::uint64_t th
 bool visit_stored(const StoredPages* blocks, std::uint64_t position, std::uint64_t size, const WantStored& want) {
   if (!blocks) return size == 0 || want(position, size);
   const std::uint64_t page_size = blocks->page_size();
-  for (const std::uint64_t end = position + size; position < end;) {
-    const StoredPages::Block block = blocks->block_of(position / page_size);
-    if (block.nr_pages == 0) return false;
-    const std::uint64_t skip = position - block.page * page_size;
-    const std::uint64_t length = std::min(block.nr_pages * page_size - skip, end - position);
+  const std::uint64_t end = position + size;
+  for (StoredPages::Walk block{*blocks, position / page_size}; position < end; block.next()) {
+    if (block->nr_pages == 0) return false;
+    const std::uint64_t skip = position - block->page * page_size;
+    const std::uint64_t length = std::min(block->nr_pages * page_size - skip, end - position);
     // No more of plain pages than is wanted.
-    if (!(block.is_plain ? want(block.offset + skip, length) : want(block.offset, block.size))) return false;
+    if (!(block->is_plain ? want(block->offset + skip, length) : want(block->offset, block->size))) return false;
     position += length;
   }
   return true;
@@ -318,13 +345,13 @@ std::uint64_t PagesImage::hole_at(std::uint64_t position, std::uint64_t end) con
 }
 
 void PagesImage::check_blocks(const std::function<void(const Error&)>& report) const {
+  if (!blocks_) return;
   std::vector<std::byte> content;
-  for (std::uint64_t page = 0; blocks_ && page < blocks_->nr_pages_in(part_.size);) {
-    const StoredPages::Block block = blocks_->block_of(page);
-    page = block.page + block.nr_pages;
-    if (block.is_plain || block.size == 0) continue;
-    content.resize(bytes_of_pages(block.nr_pages, blocks_->page_size()));
-    const Error error = read_content(content_position(block.page, blocks_->page_size()), content);
+  const std::uint64_t page_size = blocks_->page_size(), end = blocks_->nr_pages_in(part_.size);
+  for (StoredPages::Walk block{*blocks_, 0}; block->page < end; block.next()) {
+    if (block->is_plain || block->size == 0) continue;
+    const Error error =
+        read_content(content_position(block->page, page_size), room_in(content, block->nr_pages * page_size));
     if (error && error.reason != Reason::cut_pages) report(error);
   }
 }

@@ -138,9 +138,15 @@ TEST(BlockSizes, AreSummedUpToAnyOfThem) {
   }
   EXPECT_EQ(sizes.sum(), sum);
   EXPECT_EQ(sizes.sum_before(300), sum);
-  std::uint64_t some = 0;
-  sizes.each(100, 3, [&](std::uint32_t size) { some += size; });
-  EXPECT_EQ(some, 10000u + 10201 + 10404);
+  BlockSizes::At at = sizes.at(298);
+  EXPECT_EQ(at.size(), 298u * 298);
+  at.next();
+  EXPECT_EQ(at.size(), 299u * 299);
+  for (int i = 0; i < 2; ++i) {
+    at.next();
+    EXPECT_EQ(at.size(), 0u);
+    EXPECT_EQ(at.sum(), sum);
+  }
 }
 
 // Addresses of 32-bit x86 may be sign-extended.
