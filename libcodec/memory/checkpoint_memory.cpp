@@ -218,6 +218,8 @@ Error CheckpointMemory::read(const Range& range, std::string& bytes) {
 }
 
 std::vector<StoredSet> CheckpointMemory::sets() {
+  constexpr std::uint64_t most_kept = 1 << 17;  // runs and blocks of pagemaps that need not be read again
+  std::uint64_t nr_read = 0;
   std::vector<StoredSet> all;
   for (MemorySet* const set : work_->children()) {
     StoredSet one{
@@ -227,7 +229,8 @@ std::vector<StoredSet> CheckpointMemory::sets() {
       if (const Pagemap* const pagemap = set->pagemap(memory)) {
         order.emplace_back(pagemap->pages_id, memory);
         one.is_compressed |= static_cast<bool>(pagemap->layout);
-        if (set->directory) set->directory->forget(memory);
+        nr_read += pagemap->runs.size() + pagemap->all_blocks().count;
+        if (set->directory && nr_read > most_kept) set->directory->forget(memory);
       }
     std::ranges::sort(order);
     for (const auto& [pages_id, memory] : order) {

@@ -5,8 +5,8 @@
 
 namespace critpipe {
 
-// Not done: a piece cannot be read by position, or there is one thread. Memory: two chunks for each thread, of 256 KiB
-// or of one block.
+// Not done: a piece cannot be read by position. Memory: two chunks for each thread, of 256 KiB or of one block; one
+// thread has one.
 Error read_ahead(const std::vector<MemoryWork::Piece>& pieces, unsigned nr_threads, const MemoryWork::TakePiece& take,
                  bool& is_done);
 
