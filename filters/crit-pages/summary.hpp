@@ -5,9 +5,9 @@
 
 namespace critpipe::filters {
 
-// Bytes of the pages that were read, but for holes.
-inline std::uint64_t stored_bytes(const SurveyedSet& set) {
-  return bytes_of_pages(set.contents.scanned, set.page_size) - bytes_of_pages(set.contents.holes, smallest_page);
+// Bytes of the pages that were read.
+inline std::uint64_t scanned_bytes(const SurveyedSet& set) {
+  return bytes_of_pages(set.contents.scanned, set.page_size);
 }
 
 // Present pages, what they take in pages images, and in how many blocks; 0 blocks: they are plain.

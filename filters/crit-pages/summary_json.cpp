@@ -116,7 +116,7 @@ void Json::estimate(const char* key, const CompressionEstimate& estimate, std::u
 }
 
 void Json::estimates(const SurveyedSet& set) {
-  const std::uint64_t bytes = stored_bytes(set);
+  const std::uint64_t bytes = scanned_bytes(set);
   estimate("zstd", set.zstd, bytes);
   estimate("lz4", set.lz4, bytes);
 }

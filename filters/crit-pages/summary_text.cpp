@@ -121,7 +121,7 @@ void Text::estimate(const char* what, const CompressionEstimate& estimate, std::
 }
 
 void Text::estimates(const SurveyedSet& set) {
-  const std::uint64_t bytes = stored_bytes(set);
+  const std::uint64_t bytes = scanned_bytes(set);
   if (bytes == 0) return;
   estimate("zstd", set.zstd, bytes);
   estimate("lz4", set.lz4, bytes);

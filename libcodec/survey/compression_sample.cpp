@@ -1,6 +1,5 @@
 // What compressors would make of pages.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <lz4.h>
 #include <new>
@@ -13,15 +12,13 @@ namespace critpipe {
 
 namespace {
 
-// Blocks 0..31 are the first stratum, all taken; each further one is as large as all before it and gives 8 blocks.
-constexpr std::uint64_t first_blocks = 32;
-constexpr std::uint64_t samples_of_later = 8;
 constexpr int zstd_level = 3;  // zstd's own default, and podman's
 
-unsigned stratum_of(std::uint64_t block) { return static_cast<unsigned>(std::bit_width(block / first_blocks)); }
-std::uint64_t begin_of(unsigned stratum) { return stratum == 0 ? 0 : first_blocks << (stratum - 1); }
-std::uint64_t step_of(unsigned stratum) {
-  return stratum == 0 ? 1 : std::max<std::uint64_t>(begin_of(stratum) / samples_of_later, 1);
+// splitmix64's last steps: every bit of the result depends on every bit of the number.
+std::uint64_t mix(std::uint64_t number) {
+  number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9;
+  number = (number ^ number >> 27) * 0x94d049bb133111eb;
+  return number ^ number >> 31;
 }
 
 }  // namespace
@@ -53,67 +50,61 @@ Compressors::Sizes Compressors::compressed(Bytes block) {
           lz4 <= 0 ? size : std::min(static_cast<double>(lz4), size)};
 }
 
-CompressionSample::Strata& CompressionSample::strata() {
-  if (!strata_) strata_ = std::make_unique<Strata>();
-  return *strata_;
+CompressionSample::Place CompressionSample::Place::of(std::uint64_t pages_id, std::uint64_t block) {
+  return {mix(mix(pages_id + 1) + block), pages_id, block};
 }
 
-bool CompressionSample::takes(std::uint64_t block) {
-  const unsigned stratum = stratum_of(block);
-  const std::uint64_t step = step_of(stratum);
-  // One in each step, not at the same place in all of them: memory has periods that are powers of two.
-  const std::uint64_t turn = (block - begin_of(stratum)) / step;
-  return (block - begin_of(stratum)) % step == turn * 0x9e3779b97f4a7c15 % step;
+void CompressionSample::count(std::uint64_t nr_blocks, std::uint64_t nr_filled) {
+  nr_blocks_ += nr_blocks;
+  nr_filled_ += nr_filled;
 }
 
-void CompressionSample::add(std::uint64_t block, Bytes bytes, Compressors& compressors) {
-  const Compressors::Sizes sizes = compressors.compressed(bytes);
-  const auto put = [&](Sum& sum, double compressed) {
-    const double ratio = compressed / static_cast<double>(bytes.size());
-    sum.ratios += ratio;
-    sum.squares += ratio * ratio;
-  };
-  Stratum& stratum = strata()[stratum_of(block)];
-  ++stratum.nr_samples;
-  stratum.bytes += bytes.size();
-  put(stratum.zstd, sizes.zstd);
-  put(stratum.lz4, sizes.lz4);
+void CompressionSample::make_room() {
+  blocks_.reserve(most_blocks);
+  if (!room_) room_ = std::make_unique_for_overwrite<std::byte[]>(most_blocks * block_bytes);
 }
 
-void CompressionSample::merge(const CompressionSample& other) {
-  if (!other.strata_) return;
-  for (std::size_t i = 0; i < nr_strata; ++i) {
-    Stratum& into = strata()[i];
-    const Stratum& from = (*other.strata_)[i];
-    into.nr_samples += from.nr_samples;
-    into.bytes += from.bytes;
-    for (Sum Stratum::*method : {&Stratum::zstd, &Stratum::lz4}) {
-      (into.*method).ratios += (from.*method).ratios;
-      (into.*method).squares += (from.*method).squares;
-    }
+void CompressionSample::add(const Place& place, Bytes bytes) {
+  if (!takes(place)) return;
+  make_room();
+  Block block{place, bytes.size()};
+  if (blocks_.size() == most_blocks) {
+    block.bytes = blocks_.back().bytes;
+    blocks_.pop_back();
   }
+  if (!block.bytes) block.bytes = room_.get() + nr_kept_++ * block_bytes;
+  std::ranges::copy(bytes, block.bytes);
+  blocks_.insert(std::ranges::upper_bound(blocks_, place, {}, &Block::place), block);
 }
 
-CompressionEstimate CompressionSample::estimate(std::uint64_t nr_blocks, Sum Stratum::*method) const {
+void CompressionSample::compress(Compressors& compressors) {
+  for (Block& block : blocks_) {
+    if (!block.bytes) continue;
+    const Compressors::Sizes sizes = compressors.compressed({block.bytes, block.size});
+    const auto size = static_cast<double>(block.size);
+    block.ratios = {sizes.zstd / size, sizes.lz4 / size};
+    block.bytes = nullptr;
+  }
+  room_.reset();
+  nr_kept_ = 0;
+}
+
+CompressionEstimate CompressionSample::estimate(double Compressors::Sizes::*method) const {
   CompressionEstimate whole;
-  double variance = 0;
-  double covered = 0;
-  if (!strata_) return whole;
-  for (unsigned i = 0; i < nr_strata && begin_of(i) < nr_blocks; ++i) {
-    const Stratum& stratum = (*strata_)[i];
-    whole.sampled_bytes += stratum.bytes;
-    if (stratum.nr_samples == 0) continue;
-    const auto blocks = static_cast<double>(std::min(nr_blocks, begin_of(i + 1)) - begin_of(i));
-    const auto n = static_cast<double>(stratum.nr_samples);
-    const double mean = (stratum.*method).ratios / n;
-    const double spread = n > 1 ? std::max(0.0, ((stratum.*method).squares - n * mean * mean) / (n - 1)) : 0.25;
-    whole.ratio += blocks * mean;
-    variance += blocks * blocks * spread / n * std::max(0.0, 1 - n / blocks);
-    covered += blocks;
+  if (blocks_.empty()) return whole;
+  double sum = 0, squares = 0;
+  for (const Block& block : blocks_) {
+    const double ratio = block.ratios.*method;
+    whole.sampled_bytes += block.size;
+    sum += ratio;
+    squares += ratio * ratio;
   }
-  if (covered == 0) return whole;
-  whole.ratio /= covered;
-  whole.error = std::sqrt(variance) / covered;
+  const auto n = static_cast<double>(blocks_.size());
+  const auto filled = static_cast<double>(nr_filled_);
+  const double mean = sum / n, share = filled / static_cast<double>(nr_blocks_);
+  const double spread = n > 1 ? std::max(0.0, (squares - n * mean * mean) / (n - 1)) : 0.25;
+  whole.ratio = share * mean;
+  whole.error = share * std::sqrt(spread / n * std::max(0.0, 1 - n / filled));
   return whole;
 }
 

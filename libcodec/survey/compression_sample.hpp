@@ -11,7 +11,7 @@ class Compressors {
   Compressors();
   ~Compressors();
   struct Sizes {
-    double zstd, lz4;
+    double zstd = 0, lz4 = 0;
   };
   Sizes compressed(Bytes block);  // the size of the block where it grows; std::bad_alloc: no working memory
 
@@ -20,34 +20,46 @@ class Compressors {
   std::unique_ptr<Room> room_;
 };
 
-// What zstd and lz4 would make of pages, from a sample: all of the first MiB, then ever fewer blocks, so that the work
-// grows with the logarithm of the size. Positions, not chance, choose, so the same pages give the same figures.
+// What zstd and lz4 would make of pages, from a sample of their blocks. Which ones are in it depends on nothing but
+// their places in the pages images, so that the same pages give the same figures whatever they come from, in any order
+// and on any number of threads. Blocks of zeros are counted, not compressed: they take next to nothing, or are a hole.
 class CompressionSample {
  public:
   static constexpr std::size_t block_bytes = 32 << 10;
+  static constexpr std::size_t most_blocks = 64;
 
-  // Is the block with that number, counted over everything, in the sample? If so it is wanted by add().
-  static bool takes(std::uint64_t block);
-  void add(std::uint64_t block, Bytes bytes, Compressors& compressors);  // std::bad_alloc: it is not added
-  void merge(const CompressionSample& other);                            // of other blocks of the same pages
+  struct Place {
+    std::uint64_t mixed;  // the blocks with the smallest are taken
+    std::uint64_t pages_id, block;
+    static Place of(std::uint64_t pages_id, std::uint64_t block);
+    auto operator<=>(const Place&) const = default;
+  };
 
-  CompressionEstimate zstd(std::uint64_t nr_blocks) const { return estimate(nr_blocks, &Stratum::zstd); }
-  CompressionEstimate lz4(std::uint64_t nr_blocks) const { return estimate(nr_blocks, &Stratum::lz4); }
+  void count(std::uint64_t nr_blocks, std::uint64_t nr_filled);  // those that are not all zeros
+  // Is the block in the sample, as far as is known? If so it is wanted by add(), unless it is all zeros.
+  bool takes(const Place& place) const { return blocks_.size() < most_blocks || place < blocks_.back().place; }
+  // What add() keeps until compress(), up to 2 MiB: it makes room for it if nobody has. std::bad_alloc: there is none.
+  void make_room();
+  void add(const Place& place, Bytes bytes);
+  void compress(Compressors& compressors);  // std::bad_alloc: not all is compressed
+
+  // Requires: all is compressed.
+  CompressionEstimate zstd() const { return estimate(&Compressors::Sizes::zstd); }
+  CompressionEstimate lz4() const { return estimate(&Compressors::Sizes::lz4); }
 
  private:
-  struct Sum {
-    double ratios = 0, squares = 0;
+  struct Block {
+    Place place = {};
+    std::size_t size = 0;
+    std::byte* bytes = nullptr;  // in the room; null: they are compressed
+    Compressors::Sizes ratios = {};
   };
-  struct Stratum {
-    std::uint64_t nr_samples = 0, bytes = 0;
-    Sum zstd, lz4;
-  };
-  static constexpr std::size_t nr_strata = 60;  // for any number of blocks
-  using Strata = std::array<Stratum, nr_strata>;
-  CompressionEstimate estimate(std::uint64_t nr_blocks, Sum Stratum::*method) const;
-  Strata& strata();
+  CompressionEstimate estimate(double Compressors::Sizes::*method) const;
 
-  std::unique_ptr<Strata> strata_;  // made when the first block comes: an input may hold many sets without pages
+  std::vector<Block> blocks_;  // in the order of their places
+  std::unique_ptr<std::byte[]> room_;
+  std::size_t nr_kept_ = 0;  // blocks in it
+  std::uint64_t nr_blocks_ = 0, nr_filled_ = 0;
 };
 
 }  // namespace critpipe

@@ -85,40 +85,35 @@ class ScanThreads {
  public:
   explicit ScanThreads(const FileScan& scan)
       : scan_{scan}, at_once_{std::max<std::uint64_t>(reads_at_once, scan.image.nr_pages_at_once() / parts_of_read)} {}
-  ~ScanThreads() { end(); }
+  ~ScanThreads();
 
   bool is_enough() const { return chunks_.size() >= 3; }  // one is read to its end, one is begun, one is ready for all
   bool is_empty() const { return chunks_.empty(); }
   void send(std::unique_ptr<ChunkReads> chunk);
   std::unique_ptr<ChunkReads> receive();  // the next one, whose facts are there but where it has an error
-  // When all have come: what threads had no memory for.
-  Error end_sample();
 
  private:
-  void work(CompressionSample* sample) noexcept;
+  void work() noexcept;
   void work_here();
-  void take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes, CompressionSample* sample,
-                 Compressors& compressors);
+  void take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes);
   struct Read {
     std::uint64_t nr_pages;  // as far as the file has them
     std::vector<LostPages> lost = {};
     Error error = {};  // of the first of them
   };
   Read read(const ChunkReads& chunk, std::uint64_t page, std::span<std::byte> bytes) const;
-  void take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors);
+  void take_sample(const ChunkReads& chunk, std::uint64_t first, Bytes bytes, const std::vector<LostPages>& lost);
   ChunkReads* unread() const;
-  void end();
 
   const FileScan& scan_;
   const std::size_t at_once_;  // reads that a thread takes: all of a compressed block, so that it is decoded once
   std::deque<std::unique_ptr<ChunkReads>> chunks_;
   std::vector<std::thread> threads_;
-  std::deque<CompressionSample> samples_;  // of the threads
-  std::mutex mutex_;                       // of what follows, and of chunks_
+  std::mutex sample_mutex_;
+  std::mutex mutex_;  // of what follows, and of chunks_
   std::condition_variable sent_, done_;
   std::size_t nr_working_ = 0;  // threads that have not ended
   bool is_over_ = false;
-  std::vector<std::uint64_t> unsampled_;  // first pages of blocks that a thread had no memory to compress
 };
 
 ChunkReads* ScanThreads::unread() const {
@@ -135,24 +130,22 @@ void ScanThreads::send(std::unique_ptr<ChunkReads> chunk) {
   sent_.notify_all();
   if (most == 1 && threads_.empty()) return;  // it takes less time than a thread does to start
   while (threads_.size() < most) {
-    CompressionSample* const sample = scan_.sample ? &samples_.emplace_back() : nullptr;
     const std::scoped_lock lock{mutex_};
-    if (!start_thread(threads_, [this, sample] { work(sample); })) return;
+    if (!start_thread(threads_, [this] { work(); })) return;
     ++nr_working_;
   }
 }
 
 // A thread that lacks memory for its buffer leaves the work to the others.
-void ScanThreads::work(CompressionSample* sample) noexcept {
+void ScanThreads::work() noexcept {
   std::unique_lock lock{mutex_, std::defer_lock};
   try {
-    Compressors compressors;
     std::vector<std::byte> bytes(read_bytes);
     lock.lock();
     for (;;) {
       sent_.wait(lock, [this] { return is_over_ || unread(); });
       if (is_over_) break;
-      take_part(lock, bytes, sample, compressors);
+      take_part(lock, bytes);
     }
   } catch (const std::bad_alloc&) {
     if (!lock.owns_lock()) lock.lock();
@@ -162,8 +155,7 @@ void ScanThreads::work(CompressionSample* sample) noexcept {
 }
 
 // The lock is held before and after.
-void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes, CompressionSample* sample,
-                            Compressors& compressors) {
+void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::byte> bytes) {
   ChunkReads& chunk = *unread();
   const std::size_t begin = chunk.next, end = std::min(chunk.pages.size(), begin + at_once_);
   chunk.next = end;
@@ -177,8 +169,7 @@ void ScanThreads::take_part(std::unique_lock<std::mutex>& lock, std::span<std::b
       const std::uint64_t page = chunk.pages[i];
       Read got = read(chunk, page, bytes);
       if (got.nr_pages < std::min(parts_of_read, chunk.end - page)) short_at = std::min(short_at, page + got.nr_pages);
-      if (sample && got.lost.empty())
-        take_sample(page, bytes.first(got.nr_pages * smallest_page), *sample, compressors);
+      if (scan_.sample) take_sample(chunk, page, bytes.first(got.nr_pages * smallest_page), got.lost);
       lost.insert(lost.end(), got.lost.begin(), got.lost.end());
       if (!error) error = std::move(got.error);
     }
@@ -215,18 +206,19 @@ ScanThreads::Read ScanThreads::read(const ChunkReads& chunk, std::uint64_t page,
   return got;
 }
 
-void ScanThreads::take_sample(std::uint64_t first, Bytes bytes, CompressionSample& sample, Compressors& compressors) {
+void ScanThreads::take_sample(const ChunkReads& chunk, std::uint64_t first, Bytes bytes,
+                              const std::vector<LostPages>& lost) {
   for (; !bytes.empty(); first += parts_of_block) {
-    const std::uint64_t block = scan_.first_block + first / parts_of_block;
     const Bytes here = bytes.first(std::min(bytes.size(), CompressionSample::block_bytes));
     bytes = bytes.subspan(here.size());
-    if (!CompressionSample::takes(block)) continue;
-    try {
-      sample.add(block, here, compressors);
-    } catch (const std::bad_alloc&) {
-      const std::scoped_lock lock{mutex_};
-      unsampled_.push_back(first);
-    }
+    const std::uint64_t end = first + pages_in(here.size(), smallest_page);
+    const bool is_lost = std::ranges::any_of(lost, [&](LostPages one) { return one.begin < end && one.end > first; });
+    const std::span facts{chunk.facts + (first - chunk.first), chunk.facts + (end - chunk.first)};
+    if (!is_lost && std::ranges::all_of(facts, &PageFact::is_zero)) continue;
+    const auto place = CompressionSample::Place::of(scan_.pages_id, first / parts_of_block);
+    const std::scoped_lock lock{sample_mutex_};
+    scan_.sample->count(0, 1);
+    if (!is_lost) scan_.sample->add(place, here);
   }
 }
 
@@ -246,52 +238,33 @@ std::unique_ptr<ChunkReads> ScanThreads::receive() {
 }
 
 void ScanThreads::work_here() try {
-  Compressors unused;
   std::vector<std::byte> bytes(read_bytes);
   std::unique_lock lock{mutex_};
-  while (!chunks_.front()->is_done())
-    take_part(lock, bytes, scan_.sample, scan_.compressors ? *scan_.compressors : unused);
+  while (!chunks_.front()->is_done()) take_part(lock, bytes);
 } catch (const std::bad_alloc&) {
   chunks_.front()->give_up(system_error(Reason::io_read, scan_.image.place(), ENOMEM));
 }
 
-void ScanThreads::end() {
+ScanThreads::~ScanThreads() {
   {
     const std::scoped_lock lock{mutex_};
     is_over_ = true;
   }
   sent_.notify_all();
   for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-}
-
-Error ScanThreads::end_sample() try {
-  end();  // the others have given their memory back
-  if (!scan_.sample) return {};
-  for (const CompressionSample& sample : samples_) scan_.sample->merge(sample);
-  if (unsampled_.empty()) return {};
-  std::vector<std::byte> bytes(CompressionSample::block_bytes);
-  for (const std::uint64_t first : unsampled_) {
-    const std::uint64_t count = std::min(parts_of_block, scan_.nr_parts - first);
-    std::uint64_t got = 0;
-    if (scan_.image.read_pages(first, std::span{bytes}.first(count * smallest_page), got)) continue;  // as was said
-    scan_.sample->add(scan_.first_block + first / parts_of_block, std::span{bytes}.first(got * smallest_page),
-                      *scan_.compressors);
-  }
-  return {};
-} catch (const std::bad_alloc&) {
-  return system_error(Reason::io_read, scan_.image.place(), ENOMEM);
 }
 
 }  // namespace
-
-std::uint64_t FileScan::nr_blocks() const { return (nr_parts + parts_of_block - 1) / parts_of_block; }
 
 // While threads read chunks, this one finds out what is to be read and passes on what has come.
 Error FileScan::run(const std::function<void(std::uint64_t)>& stored, const Ready& ready) {
   // Its length may be mostly a hole.
   const std::uint64_t nr_stored = image.nr_allocated();
   stored(std::min(nr_parts, nr_stored));
+  if (sample) {
+    sample->count(pages_touched(nr_parts, parts_of_block), 0);
+    sample->make_room();  // before the threads take theirs
+  }
   Extents extents{image, nr_stored < nr_parts};
   ScanThreads threads{*this};
   Error first;  // what is lost does not end it
@@ -327,8 +300,7 @@ Error FileScan::run(const std::function<void(std::uint64_t)>& stored, const Read
   }
   while (!threads.is_empty())
     if (Error error = receive()) return error;
-  const Error error = threads.end_sample();
-  return error ? error : first;
+  return first;
 }
 
 Error scan_pages(const PagesImage& image, unsigned nr_threads, PageFacts& facts) {

@@ -14,11 +14,9 @@ struct CRITPIPE_INNER FileScan {
   std::uint64_t nr_parts;   // smallest pages that are looked at
   unsigned nr_threads;
   PageFacts::Chunks& facts;             // filled chunk by chunk
-  CompressionSample* sample = nullptr;  // of blocks from first_block on
-  std::uint64_t first_block = 0;
-  Compressors* compressors = nullptr;  // of this thread, where there is a sample
+  CompressionSample* sample = nullptr;  // of blocks of the image with that pages_id
+  std::uint64_t pages_id = 0;
 
-  std::uint64_t nr_blocks() const;
   // `stored`: how many pages take room in the file, before it starts. `ready`: facts [first, first + count) are there;
   // nr_holes pages among them take no room, of any number at once where all are in a hole. Reasons: io_read,
   // cut_pages.

@@ -109,7 +109,10 @@ class StreamedPages final : public PagesSink {
     passed_over_ = true;
     return Step::go;
   }
-  void fail(const Error&) override { image_.complete = false; }
+  void fail(const Error&) override {
+    image_.complete = false;
+    end_sample();
+  }
   void refused(const Error& error) override;
 
  protected:
@@ -117,21 +120,25 @@ class StreamedPages final : public PagesSink {
   Step done(std::uint64_t size_bytes) override {
     if (!passed_over_) image_.content_bytes = size_bytes;
     if (!passed_over_) image_.size_bytes = stored_bytes();
-    sample(true);
+    end_sample();
     return Step::go;
   }
 
  private:
-  void take_sample(std::uint64_t first, Bytes bytes);
-  void sample(bool last);
+  void take_sample(std::uint64_t first, Bytes bytes, std::span<const PageFact> facts);
+  void end_block();
+  void end_sample();
 
   SurveyWork& work_;
   SurveyedSet::State& state_;
   SurveyedPages& image_;
   bool contents_;
   bool passed_over_ = false;
-  std::uint64_t block_ = 0;  // of block_bytes_
-  bool is_sampled_ = false;  // that block; not where a part of it is lost
+  // Of the sample:
+  CompressionSample::Place block_ = {};
+  bool is_in_block_ = false;  // not behind a part of it that is lost
+  bool is_filled_ = false;    // it is not all zeros so far
+  bool is_sampled_ = false;
   std::vector<std::byte> block_bytes_;
 };
 
@@ -150,9 +157,12 @@ void StreamedPages::refused(const Error& error) {
   const std::uint64_t end = pages_in(image_.content_bytes, smallest_page);
   image_.facts.chunks().grow(end);
   image_.facts.chunks().lose(first, end);
+  // Blocks of which something is lost count as filled.
+  if (first % pages_of_block == 0) end_block();
+  const std::uint64_t nr_begun = pages_touched(end, pages_of_block) - pages_touched(first, pages_of_block);
+  state_.sample.count(nr_begun, nr_begun + (is_in_block_ ? 1 : 0));
+  is_in_block_ = false;
   block_bytes_.clear();
-  is_sampled_ = false;
-  state_.nr_blocks += pages_touched(end, pages_of_block) - pages_touched(first, pages_of_block);
 }
 
 Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
@@ -173,7 +183,7 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
     // A hole of an archive comes as zeros, and may be very large.
     if (chunks.has_chunk(chunk) || !std::ranges::all_of(std::span{facts}.first(count), &PageFact::is_zero))
       std::copy_n(facts.begin(), count, chunks.chunk(chunk, at + count) + at);
-    take_sample(first, here);
+    take_sample(first, here, std::span{facts}.first(count));
     work_.done_bytes += here.size();
     first += count;
     bytes = bytes.subspan(here.size());
@@ -182,25 +192,38 @@ Step StreamedPages::pages(std::uint64_t first, Bytes bytes) {
   return Step::go;
 }
 
-// Blocks are numbered as their first page comes, whatever image they belong to.
-void StreamedPages::take_sample(std::uint64_t first, Bytes bytes) {
+void StreamedPages::take_sample(std::uint64_t first, Bytes bytes, std::span<const PageFact> facts) {
   constexpr std::uint64_t pages_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
-  for (; !bytes.empty(); bytes = bytes.subspan(smallest_page), ++first) {
+  for (const PageFact& fact : facts) {
     if (first % pages_of_block == 0) {
-      sample(true);
-      block_ = state_.nr_blocks++;
-      is_sampled_ = CompressionSample::takes(block_);
+      end_block();
+      state_.sample.count(1, 0);
+      block_ = CompressionSample::Place::of(image_.pages_id, first / pages_of_block);
+      is_sampled_ = state_.sample.takes(block_);
+      is_in_block_ = true;
+      is_filled_ = false;
     }
-    if (!is_sampled_) continue;
-    block_bytes_.insert(block_bytes_.end(), bytes.begin(), bytes.begin() + smallest_page);
-    sample(false);
+    is_filled_ |= !fact.is_zero();
+    if (is_in_block_ && is_sampled_)
+      block_bytes_.insert(block_bytes_.end(), bytes.begin(), bytes.begin() + smallest_page);
+    bytes = bytes.subspan(smallest_page);
+    ++first;
   }
 }
 
-void StreamedPages::sample(bool last) {
-  if (block_bytes_.empty() || (!last && block_bytes_.size() < CompressionSample::block_bytes)) return;
-  state_.sample.add(block_, block_bytes_, work_.compressors);
+void StreamedPages::end_block() {
+  if (is_in_block_ && is_filled_) {
+    state_.sample.count(0, 1);
+    if (is_sampled_) state_.sample.add(block_, block_bytes_);
+  }
+  is_in_block_ = false;
   block_bytes_.clear();
+}
+
+// At the end of each image, so that sets which come together do not all hold bytes.
+void StreamedPages::end_sample() {
+  end_block();
+  state_.sample.compress(work_.compressors);
 }
 
 }  // namespace
@@ -312,7 +335,6 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
     for (auto& [pages_id, image] : set->images) image = {};
     set->state().refused.clear();
     set->state().sample = {};
-    set->state().nr_blocks = 0;
   }
   if (!any) return;
   Again again{*this};

@@ -43,10 +43,7 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
     image.complete = false;
     return report_in(set, std::move(error));
   }
-  FileScan scan{
-      *file,       nr_parts, options.nr_threads, image.facts.chunks(), &set.state().sample, set.state().nr_blocks,
-      &compressors};
-  set.state().nr_blocks += scan.nr_blocks();
+  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &set.state().sample, image.pages_id};
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
@@ -140,11 +137,13 @@ void SurveyWork::finish(SurveyedSet& set) {
   const auto all = distinct.set();
   set.contents.distinct = std::min(all.pages, set.contents.scanned);
   set.contents.exact = all.exact;
-  set.zstd = set.state().sample.zstd(set.state().nr_blocks);
-  set.lz4 = set.state().sample.lz4(set.state().nr_blocks);
   contents.add(set.contents);
   for (auto& [pages_id, image] : set.images)
     if (!image.claimed) count(set, nullptr, image);
+  CompressionSample& sample = set.state().sample;
+  sample.compress(compressors);
+  set.zstd = sample.zstd();
+  set.lz4 = sample.lz4();
   if (options.keep_facts) return;
   for (auto& [pages_id, image] : set.images) image.facts = {};
 }

@@ -19,9 +19,8 @@ struct SurveyedSet::State {
   PagemapIndex index;                             // of the memories
   PagesToTry pages_to_try;
   CompressionSample sample;
-  std::uint64_t nr_blocks = 0;  // of CompressionSample, given out
-  std::vector<Error> refused;   // blocks
-  bool again = false;           // its pages came before what says how they are stored
+  std::vector<Error> refused;  // blocks
+  bool again = false;          // its pages came before what says how they are stored
 };
 
 struct SurveyWork {
@@ -50,7 +49,7 @@ struct SurveyWork {
   std::vector<std::unique_ptr<SurveyedSet>> ancestors;  // parents of sets that are in one input with them
   std::set<std::pair<SetId, std::uint64_t>> faulty;  // pages images that an error was reported of, while they are few
   DistinctPages distinct;
-  Compressors compressors;                      // of the pages that come in streams
+  Compressors compressors;
   std::uint64_t done_bytes = 0, all_bytes = 0;  // for progress
   RoomToTry room_to_try{options.page_size};
   ContentTotals contents;
