@@ -102,9 +102,11 @@ void TarWriter::directories(std::string_view name) {
 }
 
 Step TarWriter::begin(std::string_view name, std::uint64_t size) {
-  output_.part_begins(size);
+  // What follows a large member is reached by its header alone.
+  output_.part_begins(0);
   directories(name);
   header(name, '0', size);
+  output_.part_begins(size);
   left_ = size;
   return output_.step();
 }

@@ -12,7 +12,7 @@ struct Loaded {
   std::string why;
 
   Loaded() {
-    void* handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
+    void* handle = dlopen("libarchive.so.13", RTLD_LAZY | RTLD_LOCAL);
     if (!handle) {
       const char* text = dlerror();
       why = text ? text : "no libarchive.so.13";
