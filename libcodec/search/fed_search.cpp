@@ -12,13 +12,14 @@ Step PlainSearch::feed(Bytes bytes) {
 }
 
 Step PlainSearch::read(const PagesImage& image, std::uint64_t position, std::size_t size) {
-  read_.resize(size);
+  if (read_.size() < size) read_.resize(size);  // it only grows, so that it is not cleared each time
   nr_fed_ = next_lost_ = 0;
   lost_.clear();
-  image.read_content(position, read_, [this](std::size_t begin, std::size_t end, const Error& error) {
-    lost_.push_back({begin, end});
-    if (on_read_error_) on_read_error_(error);
-  });
+  image.read_content(position, std::span{read_}.first(size),
+                     [this](std::size_t begin, std::size_t end, const Error& error) {
+                       lost_.push_back({begin, end});
+                       if (on_read_error_) on_read_error_(error);
+                     });
   return Step::go;
 }
 

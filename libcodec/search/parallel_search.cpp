@@ -27,6 +27,30 @@ bool attempt(Work work) {
 
 }  // namespace
 
+// The search of one thread, chunk after chunk.
+class ParallelSearch::ChunkSearch {
+ public:
+  explicit ChunkSearch(ParallelSearch& of) : of_{of} {}
+  void take_next(std::unique_lock<std::mutex>& lock);
+
+ private:
+  void search(SearchChunk& chunk) {
+    chunk_ = &chunk;
+    chunk.take_before();
+    if (!search_)
+      search_ = std::make_unique<Search>(of_.patterns_, of_.context_, [this](const Match& found) {
+        chunk_->keep(found);
+        return chunk_->is_full ? Step::stop : Step::go;
+      });
+    chunk.search(*search_);
+    if (chunk.is_full || chunk.error) search_.reset();  // it does not go on
+  }
+
+  ParallelSearch& of_;
+  SearchChunk* chunk_ = nullptr;
+  std::unique_ptr<Search> search_;
+};
+
 ParallelSearch::ParallelSearch(const Patterns& patterns, std::size_t context, unsigned nr_threads,
                                Search::OnMatch on_match, OnReadError on_read_error, std::size_t capacity)
     : patterns_{patterns},
@@ -35,6 +59,7 @@ ParallelSearch::ParallelSearch(const Patterns& patterns, std::size_t context, un
       nr_threads_{nr_threads},
       on_match_{std::move(on_match)},
       on_read_error_{std::move(on_read_error)},
+      own_{std::make_unique<ChunkSearch>(*this)},
       alone_{patterns, context, [this](const Match& found) { return found_alone(found); }} {
   const Patterns::Compiled& compiled = patterns.compiled();
   needs_before_ = context + 1;
@@ -57,27 +82,29 @@ ParallelSearch::~ParallelSearch() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-// The search of one thread, chunk after chunk.
-class ParallelSearch::ChunkSearch {
- public:
-  explicit ChunkSearch(const ParallelSearch& of) : of_{of} {}
-  void run(SearchChunk& chunk) {
-    chunk_ = &chunk;
-    chunk.take_before();
-    if (!search_)
-      search_ = std::make_unique<Search>(of_.patterns_, of_.context_, [this](const Match& found) {
-        chunk_->keep(found);
-        return chunk_->is_full ? Step::stop : Step::go;
-      });
-    chunk.search(*search_);
-    if (chunk.is_full || chunk.error) search_.reset();  // it does not go on
+// Requires: there is something to do, and the lock is held, as it is afterwards. What the chunk waits for is being read
+// by a thread that took it before, and reading waits for nobody.
+void ParallelSearch::ChunkSearch::take_next(std::unique_lock<std::mutex>& lock) {
+  SearchChunk& chunk = *of_.to_do_.front();
+  of_.to_do_.pop_front();
+  lock.unlock();
+  const bool was_read = attempt([&] { chunk.read(); });
+  lock.lock();
+  chunk.is_read = true;
+  if (of_.nr_waiting_ > 0) of_.read_.notify_all();
+  if (const SearchChunk* const before = chunk.waits_for(); before && !before->is_read) {
+    ++of_.nr_waiting_;
+    of_.read_.wait(lock, [&] { return of_.is_over_ || before->is_read; });
+    --of_.nr_waiting_;
+    if (of_.is_over_) return;
   }
-
- private:
-  const ParallelSearch& of_;
-  SearchChunk* chunk_ = nullptr;
-  std::unique_ptr<Search> search_;
-};
+  lock.unlock();
+  const bool was_searched = was_read && attempt([&] { search(chunk); });
+  lock.lock();
+  chunk.lacks_memory = !was_searched;
+  chunk.is_done = true;
+  if (&chunk == of_.awaited_) of_.done_.notify_one();
+}
 
 void ParallelSearch::work() noexcept {
   ChunkSearch search{*this};
@@ -85,21 +112,7 @@ void ParallelSearch::work() noexcept {
   for (;;) {
     sent_.wait(lock, [this] { return is_over_ || !to_do_.empty(); });
     if (is_over_) return;
-    SearchChunk& chunk = *to_do_.front();
-    to_do_.pop_front();
-    lock.unlock();
-    const bool was_read = attempt([&] { chunk.read(); });
-    lock.lock();
-    chunk.is_read = true;
-    read_.notify_all();
-    read_.wait(lock, [&] { return is_over_ || !chunk.waits_for() || chunk.waits_for()->is_read; });
-    if (is_over_) return;
-    lock.unlock();
-    const bool was_searched = was_read && attempt([&] { search.run(chunk); });
-    lock.lock();
-    chunk.lacks_memory = !was_searched;
-    chunk.is_done = true;
-    if (&chunk == awaited_) done_.notify_one();
+    search.take_next(lock);
   }
 }
 
@@ -151,17 +164,20 @@ Step ParallelSearch::feed_read(std::size_t size) {
 void ParallelSearch::wait_for_reads() {
   if (filling_ && !filling_->is_empty()) send();
   std::unique_lock lock{mutex_};
+  ++nr_waiting_;
   read_.wait(lock, [this] { return std::ranges::all_of(in_order_, [](const ChunkPtr& one) { return one->is_read; }); });
+  --nr_waiting_;
 }
 
-// On to a thread; if there is none, it is searched here and now.
+// On to a thread; if there is none, it is searched here and now. This one is a thread as the others where enough is
+// under way.
 void ParallelSearch::send(bool is_last) {
   ChunkPtr chunk = std::move(filling_);
   position_ = chunk->end();
   last_ = chunk.get();
   tail_ = chunk->tail();
   const bool is_all = is_last && threads_.empty();  // little is searched at once
-  if (!is_all && threads_.size() < nr_threads_) (void)start_thread(threads_, [this] { work(); });
+  if (!is_all && threads_.size() + 1 < nr_threads_) (void)start_thread(threads_, [this] { work(); });
   if (threads_.empty()) {
     chunk->read();
     chunk->take_before();
@@ -172,10 +188,8 @@ void ParallelSearch::send(bool is_last) {
   std::unique_lock lock{mutex_};
   to_do_.push_back(in_order_.back().get());
   sent_.notify_one();
-  // When all is under way, this thread sleeps for several chunks at a time, not for each.
-  const bool is_enough = in_order_.size() > 2 * std::size_t{nr_threads_};
   while (step_ == Step::go && !in_order_.empty() &&
-         (in_order_.front()->is_done || (is_enough && in_order_.size() > nr_threads_ + nr_threads_ / 2))) {
+         (in_order_.front()->is_done || in_order_.size() > 2 * std::size_t{nr_threads_})) {
     lock.unlock();
     settle_front();
     lock.lock();
@@ -186,7 +200,10 @@ void ParallelSearch::settle_front() {
   {
     std::unique_lock lock{mutex_};
     awaited_ = in_order_.front().get();
-    done_.wait(lock, [this] { return awaited_->is_done; });
+    while (!awaited_->is_done) {
+      if (to_do_.empty()) done_.wait(lock, [this] { return awaited_->is_done; });
+      else own_->take_next(lock);
+    }
   }
   ChunkPtr chunk = std::move(in_order_.front());
   in_order_.pop_front();

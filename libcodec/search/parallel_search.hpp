@@ -40,8 +40,8 @@ class ParallelSearch final : public FedSearch {
   using ChunkPtr = std::unique_ptr<SearchChunk>;
 
   // The threads.
-  void work() noexcept;
   class ChunkSearch;
+  void work() noexcept;
 
   // The caller's thread. To fill chunks:
   SearchChunk& filling();
@@ -102,6 +102,7 @@ class ParallelSearch final : public FedSearch {
   std::uint64_t from_ = 0;                // matches before it are those of earlier chunks
   std::size_t nr_reported_ = 0;
 
+  std::unique_ptr<ChunkSearch> own_;  // of this thread
   Search alone_;
   bool is_alone_ = false;         // this thread searches the last stretch
   std::uint64_t alone_from_ = 0;  // matches before it were reported
@@ -115,6 +116,7 @@ class ParallelSearch final : public FedSearch {
   std::deque<ChunkPtr> in_order_;  // sent and not settled; the caller's
   std::deque<SearchChunk*> to_do_;
   const SearchChunk* awaited_ = nullptr;  // by the caller
+  std::size_t nr_waiting_ = 0;            // for what is read
   bool is_over_ = false;
   std::vector<std::thread> threads_;
 };
