@@ -40,7 +40,7 @@ class PagesWriter {
     std::uint64_t page_size = smallest_page;
     std::uint64_t block_bytes = 0;  // 0: all plain. Requires: a multiple of the page size, at most max_block_bytes
     int acceleration = 1;           // of LZ4: higher is faster and compresses less
-    unsigned threads = 1;           // that compress
+    unsigned threads = 1;           // that compress, of which the caller is one
     bool no_flags = false;          // as releases up to 3.4, where the flags say no more than these do
     bool old_counts = false;        // count pages where releases before 4.2 look; in entries with blocks, there too
     bool bare_head = false;         // of the pagemap, as releases up to 1.2

@@ -164,11 +164,11 @@ void PagesWriter::Work::Batch::pack(int acceleration) {
   }
 }
 
-// Threads that compress, and nothing else.
+// Threads that compress, and nothing else. Who waits for them compresses, too: it counts as one of them.
 class PagesWriter::Work::Workers {
  public:
   Workers(unsigned count, int acceleration) : acceleration_{acceleration} {
-    while (threads_.size() < count && start_thread(threads_, [this] { work(); })) {
+    while (threads_.size() + 1 < count && start_thread(threads_, [this] { work(); })) {
     }
   }
   ~Workers() {
@@ -179,7 +179,7 @@ class PagesWriter::Work::Workers {
     work_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
-  std::size_t count() const { return threads_.size(); }
+  std::size_t count() const { return threads_.empty() ? 0 : threads_.size() + 1; }  // 0: there are none
 
   void add(Batch& batch) {
     const std::scoped_lock lock{mutex_};
@@ -192,22 +192,30 @@ class PagesWriter::Work::Workers {
   }
   void wait(const Batch& batch) {
     std::unique_lock lock{mutex_};
+    while (!batch.is_packed && pack_next(lock)) {
+    }
     done_.wait(lock, [&] { return batch.is_packed; });
   }
 
  private:
+  // False: nothing is to be done. Requires: the mutex is held, as it is in the end.
+  bool pack_next(std::unique_lock<std::mutex>& lock) {
+    if (todo_.empty()) return false;
+    Batch& batch = *todo_.front();
+    todo_.pop_front();
+    lock.unlock();
+    batch.pack(acceleration_);
+    lock.lock();
+    batch.is_packed = true;
+    done_.notify_one();
+    return true;
+  }
   void work() {
     std::unique_lock lock{mutex_};
     for (;;) {
       work_.wait(lock, [this] { return is_over_ || !todo_.empty(); });
       if (is_over_) return;
-      Batch& batch = *todo_.front();
-      todo_.pop_front();
-      lock.unlock();
-      batch.pack(acceleration_);
-      lock.lock();
-      batch.is_packed = true;
-      done_.notify_one();
+      (void)pack_next(lock);
     }
   }
 
