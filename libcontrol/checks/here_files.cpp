@@ -25,7 +25,12 @@ OwnedDescriptor open_within(int root, const std::string& path, std::uint64_t fla
   open_how how = {};
   how.flags = O_PATH | O_CLOEXEC | flags;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  return OwnedDescriptor{static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how))};
+  OwnedDescriptor file{static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how))};
+  if (file || (errno != ENOSYS && errno != EPERM)) return file;
+  // The kernel has no openat2, or a filter of system calls hides it: an absolute link leads out of another root than /.
+  const std::size_t name = path.find_first_not_of('/');
+  const std::string relative = name == path.npos ? "." : path.substr(name);
+  return OwnedDescriptor{openat(root, relative.c_str(), static_cast<int>(how.flags))};
 }
 
 // The identity that a linker gave a program or a library; empty: it has none.
