@@ -13,9 +13,26 @@
 
 namespace critpipe::filters {
 
+namespace {
+
+bool set_policy(pthread_t thread, int policy) {
+  const sched_param none{};
+  return pthread_setschedparam(thread, policy, &none) == 0;
+}
+
+// To leave SCHED_IDLE may need a privilege: whether this process has it is seen by a thread that ends at once.
+bool may_leave_idle() {
+  bool may = false;
+  std::thread{[&] { may = set_policy(pthread_self(), SCHED_IDLE) && set_policy(pthread_self(), SCHED_OTHER); }}.join();
+  return may;
+}
+
+}  // namespace
+
 PagesAhead::PagesAhead(PackedAhead& ahead, std::string directory) : ahead_{ahead}, directory_{std::move(directory)} {
   try {
-    thread_ = std::thread{[this] { run(); }};
+    const int policy = may_leave_idle() ? SCHED_IDLE : SCHED_BATCH;
+    thread_ = std::thread{[this, policy] { run(policy); }};
   } catch (const std::system_error&) {  // then they are compressed later
   }
 }
@@ -26,10 +43,10 @@ PagesAhead::~PagesAhead() {
     ends_ = true;
   }
   ends_soon_.notify_one();
-  const sched_param usual{};
-  if (thread_.joinable())
-    (void)pthread_setschedparam(thread_.native_handle(), SCHED_OTHER, &usual);  // it is waited for
-  if (thread_.joinable()) thread_.join();
+  if (thread_.joinable()) {
+    (void)set_policy(thread_.native_handle(), SCHED_OTHER);  // it is waited for
+    thread_.join();
+  }
   ahead_.release();
 }
 
@@ -38,9 +55,8 @@ bool PagesAhead::has_ended() {
   return ends_;
 }
 
-void PagesAhead::run() {
-  const sched_param none{};
-  (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+void PagesAhead::run(int policy) {
+  (void)set_policy(pthread_self(), policy);
   try {
     follow();
   } catch (const std::bad_alloc&) {  // what it has compressed counts

@@ -23,7 +23,7 @@ class PagesAhead {
   PagesAhead& operator=(const PagesAhead&) = delete;
 
  private:
-  void run();
+  void run(int policy);
   void follow();
   void find_files();
   bool has_ended();

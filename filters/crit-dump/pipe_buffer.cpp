@@ -44,7 +44,8 @@ void take_memory(int fd, std::uint64_t bytes) {
 PipeBuffer::PipeBuffer(int to, std::string name, std::uint64_t most, std::uint64_t expected, Error& error)
     : to_{to}, name_{std::move(name)}, most_{most} {
   constexpr std::uint64_t row = stripe * std::tuple_size_v<decltype(memory_)>;
-  if (most != everything) most_ = (std::max<std::uint64_t>(most, 1) + row - 1) / row * row;
+  if (most > everything - row) most_ = everything;
+  if (most_ != everything) most_ = (std::max<std::uint64_t>(most, 1) + row - 1) / row * row;
   for (OwnedDescriptor& file : memory_) {
     file = OwnedDescriptor{memfd_create("checkpoint", MFD_CLOEXEC)};
     if (!file) error = system_error(Reason::io_open, "memory", errno);

@@ -105,6 +105,7 @@ class Output {
     at_ = buffer_.get();
     mark_ = nullptr;
   }
+  void fail() { failed_ = true; }  // what move() took is not written; error_ says why
   Error error_;
 
  private:
@@ -167,8 +168,9 @@ class StringOutput final : public Output {
 //     output.part_begins(size);
 //     output.pass_file(pages, size);
 //
-// The output is what it is without this. What a file holds when pass_file() comes to it counts: a frame whose bytes
-// have changed since is compressed again. Not to be used while its output is.
+// The output of a file that begins its part is what it is without this; behind other bytes of its part, frames begin in
+// other places. What a file holds when pass_file() comes to it counts: a frame whose bytes have changed since is
+// compressed again. Not to be used while its output is.
 class PackedAhead {
  public:
   ~PackedAhead();
@@ -179,6 +181,7 @@ class PackedAhead {
   bool pack(int fd);
   // Gives back the memory that pack() takes, up to 16 MiB.
   void release();
+  std::uint64_t nr_used() const;  // frames that the output has taken as they were
 
  private:
   friend class ZstdOutput;
@@ -189,14 +192,14 @@ class PackedAhead {
 
 // Compresses what it is given into another output, as seekable zstd: frames of 4 MiB at most, which are compressed on
 // several threads, and a table of them at the end. Any zstd reads it. The same bytes and parts give the same output on
-// any number of threads. Each thread holds 8 MiB, and what the level takes.
+// any number of threads. Each thread holds 8 MiB, and what the level takes, and two more frames as much.
 class ZstdOutput final : public Output {
  public:
   // Requires: threads > 0.
   ZstdOutput(Output& below, int level, int threads);
   ~ZstdOutput() override;
   // What compresses files before pass_file() comes to them. It lives as long as this. `room`: the directory for what it
-  // has compressed.
+  // has compressed; that of the first call counts.
   PackedAhead& ahead(const std::string& room);
   // Small parts share a frame; a large one begins a frame and ends with one.
   void part_begins(std::uint64_t size) override;

@@ -22,6 +22,8 @@ class PackedAhead::Work {
 
   bool pack(int fd);
   void release() { frame_.reset(), context_.reset(); }
+  void count_used() { ++nr_used_; }
+  std::uint64_t nr_used() const { return nr_used_; }
   // In the order of their offsets; null: none.
   using Frames = std::vector<AheadFrame>;
   const Frames* frames_of(int fd) const;
@@ -34,7 +36,8 @@ class PackedAhead::Work {
   const std::string room_;
   int file_ = -1;
   std::uint64_t end_ = 0;  // of that file
-  bool is_full_ = false;   // or cannot be made
+  std::uint64_t nr_used_ = 0;
+  bool is_full_ = false;  // or cannot be made
   std::unique_ptr<PackedFrame> frame_;
   std::unique_ptr<FrameContext> context_;
   std::map<Identity, Frames> frames_;

@@ -45,7 +45,8 @@ void FrameContext::pack(PackedFrame& frame) try {
   if (!zstd_) throw std::bad_alloc{};
   const std::size_t room = ZSTD_compressBound(frame_bytes);
   if (!frame.packed) frame.packed = std::make_unique_for_overwrite<char[]>(room);
-  if (take_ahead(frame)) return;
+  frame.was_ahead = take_ahead(frame);
+  if (frame.was_ahead) return;
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_compressionLevel, level_);
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_windowLog, window_log);
   ZSTD_CCtx_setParameter(zstd_, ZSTD_c_checksumFlag, 1);

@@ -38,8 +38,9 @@ struct PackedFrame {
   std::size_t plain_size = 0;
   std::unique_ptr<char[]> packed = {};
   std::size_t packed_size = 0;
-  AheadFrame ahead = {};  // perhaps of the same bytes
-  std::string why = {};   // it failed
+  AheadFrame ahead = {};   // perhaps of the same bytes
+  bool was_ahead = false;  // it was of the same bytes
+  std::string why = {};    // it failed
 
   std::uint32_t checksum() const;  // that a packed frame ends with
 };

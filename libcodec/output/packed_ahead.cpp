@@ -1,6 +1,7 @@
 // Frames that are packed before their turn.
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,9 +65,12 @@ bool PackedAhead::Work::pack(int fd) {
 }
 
 bool PackedAhead::Work::keep(const PackedFrame& frame, std::uint64_t from, Frames& frames) {
-  if (file_ < 0) file_ = open_without_name(room_);
+  if (file_ < 0) {
+    file_ = open_without_name(room_);
+    // Where room cannot be given back frame by frame, more of it would be needed than without this.
+    if (fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, frame_bytes) != 0) return false;
+  }
   const std::uint64_t at = end_;
-  if (file_ < 0) return false;
   if (write_at(file_, end_, std::as_bytes(std::span{frame.packed.get(), frame.packed_size}), room_)) {
     if (ftruncate(file_, static_cast<off_t>(at)) == 0) end_ = at;  // others may need the room
     return false;
@@ -79,5 +83,6 @@ PackedAhead::PackedAhead(std::unique_ptr<Work> work) : work_{std::move(work)} {}
 PackedAhead::~PackedAhead() = default;
 bool PackedAhead::pack(int fd) { return work_->pack(fd); }
 void PackedAhead::release() { work_->release(); }
+std::uint64_t PackedAhead::nr_used() const { return work_->nr_used(); }
 
 }  // namespace critpipe

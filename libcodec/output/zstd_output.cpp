@@ -1,6 +1,7 @@
 // Compression of what is written.
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <unistd.h>
 #include <utility>
 
@@ -28,11 +29,12 @@ class ZstdOutput::Frames {
   Step begin_part(std::uint64_t size);
   Step finish();
   const Error& error() const { return error_; }
+  Step step() const { return has_failed_ ? Step::stop : Step::go; }
 
  private:
   void end_frame();
   void write_oldest();
-  Step step() const { return has_failed_ ? Step::stop : Step::go; }
+  void fail(const std::string& why);
 
   Output& below_;
   const int level_;
@@ -93,29 +95,34 @@ std::uint64_t ZstdOutput::Frames::add_file(int fd, std::uint64_t size) {
 }
 
 Step ZstdOutput::Frames::begin_part(std::uint64_t size) {
+  if (has_failed_) return Step::stop;
   const bool ends_frame = is_large_ || size >= large_part_bytes || frame_->plain_size >= large_part_bytes;
   is_large_ = size >= large_part_bytes;
-  if (ends_frame && frame_->plain_size > 0 && !has_failed_) end_frame();
+  if (ends_frame && frame_->plain_size > 0) end_frame();
   return step();
 }
 
-void ZstdOutput::Frames::end_frame() {
+void ZstdOutput::Frames::end_frame() try {
   packer_.begin(std::exchange(frame_, nullptr));
   if (packer_.is_full()) write_oldest();
   frame_ = spare_ ? std::move(spare_) : std::make_unique<PackedFrame>();
   frame_->plain_size = 0;
   frame_->ahead = {};
+} catch (const std::bad_alloc&) {
+  fail("no memory");
+}
+
+void ZstdOutput::Frames::fail(const std::string& why) {
+  error_ = {Reason::io_write};
+  error_.name = why;
+  has_failed_ = true;
 }
 
 void ZstdOutput::Frames::write_oldest() {
   spare_ = packer_.take();
   if (has_failed_) return;
-  if (!spare_->why.empty()) {
-    error_ = {Reason::io_write};
-    error_.name = spare_->why;
-    has_failed_ = true;
-    return;
-  }
+  if (!spare_->why.empty()) return fail(spare_->why);
+  if (spare_->was_ahead) ahead_->work_->count_used();
   const auto packed = std::as_bytes(std::span{spare_->packed.get(), spare_->packed_size});
   entries_.push_back(
       {static_cast<std::uint32_t>(packed.size()), static_cast<std::uint32_t>(spare_->plain_size), spare_->checksum()});
@@ -124,6 +131,7 @@ void ZstdOutput::Frames::write_oldest() {
 }
 
 Step ZstdOutput::Frames::finish() {
+  if (has_failed_) return Step::stop;
   // What is empty is a frame, too.
   const bool is_first = entries_.empty() && packer_.is_empty();
   if (is_first || frame_->plain_size > 0) end_frame();
@@ -143,7 +151,13 @@ bool ZstdOutput::drain(const char* bytes, std::size_t size) {
   return false;
 }
 
-std::uint64_t ZstdOutput::move(int fd, std::uint64_t size) { return frames_->add_file(fd, size); }
+std::uint64_t ZstdOutput::move(int fd, std::uint64_t size) {
+  const std::uint64_t moved = frames_->add_file(fd, size);
+  if (frames_->step() == Step::go) return moved;
+  error_ = frames_->error();
+  fail();
+  return moved;
+}
 
 PackedAhead& ZstdOutput::ahead(const std::string& room) { return frames_->ahead(room); }
 

@@ -12,6 +12,7 @@ struct Loaded {
   std::string why;
 
   Loaded() {
+    // What it leans on for formats that are not asked for (XML, ICU) is not bound: that takes longer than all the rest.
     void* handle = dlopen("libarchive.so.13", RTLD_LAZY | RTLD_LOCAL);
     if (!handle) {
       const char* text = dlerror();

@@ -1,6 +1,7 @@
 // Files, mounts and other places on the disk that a restore needs.
 #include <elf.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,12 +13,43 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "checks/here_look.hpp"
 
 namespace critpipe {
 
 namespace {
+
+// Part by part: "/" of a link is the root, and ".." of the root is the root.
+OwnedDescriptor walk_within(int root, std::string rest, bool follows_last) {
+  constexpr int most_links = 40;
+  std::vector<OwnedDescriptor> way;
+  for (int nr_links = 0;;) {
+    const int at = way.empty() ? root : way.back().fd();
+    const std::size_t begin = rest.find_first_not_of('/');
+    if (begin == rest.npos) return OwnedDescriptor{openat(at, ".", O_PATH | O_CLOEXEC)};
+    const std::size_t end = std::min(rest.find('/', begin), rest.size());
+    const std::string name = rest.substr(begin, end - begin);
+    rest.erase(0, end);
+    if (name == ".." && !way.empty()) way.pop_back();
+    if (name == "." || name == "..") continue;
+    OwnedDescriptor next{openat(at, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
+    struct stat status;
+    if (!next || fstat(next.fd(), &status) != 0) return {};
+    const bool is_last = rest.find_first_not_of('/') == rest.npos;
+    if (is_last && !(S_ISLNK(status.st_mode) && follows_last)) return next;
+    if (!S_ISLNK(status.st_mode)) {
+      way.push_back(std::move(next));
+      continue;
+    }
+    std::array<char, PATH_MAX> target;
+    const ssize_t size = readlinkat(next.fd(), "", target.data(), target.size());
+    if (size <= 0 || ++nr_links > most_links) return {};
+    if (target[0] == '/') way.clear();
+    rest.insert(0, "/").insert(0, target.data(), static_cast<std::size_t>(size));
+  }
+}
 
 // Opens a path below a root directory, out of which no link leads. It is neither read nor waited for. `flags`:
 // O_NOFOLLOW, or none.
@@ -27,10 +59,7 @@ OwnedDescriptor open_within(int root, const std::string& path, std::uint64_t fla
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   OwnedDescriptor file{static_cast<int>(syscall(SYS_openat2, root, path.c_str(), &how, sizeof how))};
   if (file || (errno != ENOSYS && errno != EPERM)) return file;
-  // The kernel has no openat2, or a filter of system calls hides it: an absolute link leads out of another root than /.
-  const std::size_t name = path.find_first_not_of('/');
-  const std::string relative = name == path.npos ? "." : path.substr(name);
-  return OwnedDescriptor{openat(root, relative.c_str(), static_cast<int>(how.flags))};
+  return walk_within(root, path, flags == 0);  // the kernel has no openat2, or a filter of system calls hides it
 }
 
 // The identity that a linker gave a program or a library; empty: it has none.

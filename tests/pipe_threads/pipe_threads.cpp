@@ -76,6 +76,7 @@ int run_ahead(const std::string& directory) {
   }
   packer.part_begins(size);
   const bool is_whole = packer.pass_file(file, size) == size && packer.finish() == Step::go;
+  if (packer.ahead(directory).nr_used() == 0) std::fprintf(stderr, "pipe_threads: nothing was compressed ahead\n");
   return is_whole && below.flush() == Step::go ? 0 : 2;
 }
 

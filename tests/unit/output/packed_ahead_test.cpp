@@ -86,6 +86,7 @@ TEST_F(GrowingFile, IsPackedAsItGrows) {
     ahead.release();
     put(output, bytes.size());
     EXPECT_EQ(passed_, bytes.size());
+    EXPECT_EQ(ahead.nr_used(), 5u);
     EXPECT_TRUE(below.take() == packed_at_once(bytes.size())) << threads;
   }
   EXPECT_TRUE(std::filesystem::is_empty(room_));
@@ -99,6 +100,7 @@ TEST_F(GrowingFile, CountsAsItIsInTheEnd) {
   write("x", 2 * frame + 5);
   ASSERT_EQ(ftruncate(fd_, 4 * frame + 5), 0);
   put(output, 4 * frame + 5);
+  EXPECT_EQ(output.ahead(room_).nr_used(), 3u);
   EXPECT_TRUE(below.take() == packed_at_once(4 * frame + 5));
 }
 
@@ -130,6 +132,18 @@ TEST_F(GrowingFile, WaitsWhereThereIsNoRoom) {
   EXPECT_EQ(pack(output.ahead(scratch_.at("not-there"))), 0u);
   put(output, 3 * frame);
   EXPECT_TRUE(below.take() == packed_at_once(3 * frame));
+}
+
+// The last frame of a file is complete, and cannot be written.
+TEST_F(GrowingFile, SaysThatItIsNotWritten) {
+  write(noise(frame, 6));
+  const int no_room = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  FileOutput full{no_room, "full"};
+  ZstdOutput output{full, 3, 1};
+  ASSERT_EQ(lseek(fd_, 0, SEEK_SET), 0);
+  (void)output.pass_file(fd_, frame);
+  EXPECT_EQ(output.step(), Step::stop);
+  close(no_room);
 }
 
 }  // namespace
