@@ -107,7 +107,9 @@ void Json::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
 }
 
 void Json::estimate(const char* key, const CompressionEstimate& estimate, std::uint64_t bytes) {
-  json_.key(key).begin('{');
+  json_.key(key);
+  if (!estimate.known) return void(json_.null());
+  json_.begin('{');
   number("bytes", static_cast<std::uint64_t>(estimate.ratio * static_cast<double>(bytes)));
   json_.key("ratio").raw(format("%.6f", estimate.ratio));
   json_.key("error").raw(format("%.6f", estimate.error));

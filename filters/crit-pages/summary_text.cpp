@@ -115,6 +115,7 @@ void Text::memory(const SurveyedSet& set, const SurveyedMemory& memory, const Us
 }
 
 void Text::estimate(const char* what, const CompressionEstimate& estimate, std::uint64_t bytes) {
+  if (!estimate.known) return line(what, "unknown");
   const double size = estimate.ratio * static_cast<double>(bytes);
   line(what, format("about %s (%.0f%% +- %.1f, from %s)", size_text(static_cast<std::uint64_t>(size)).c_str(),
                     100 * estimate.ratio, 100 * estimate.error, size_text(estimate.sampled_bytes).c_str()));

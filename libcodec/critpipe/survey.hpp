@@ -113,6 +113,7 @@ struct CompressionEstimate {
   double ratio = 0;  // compressed / plain
   double error = 0;  // of the ratio, one standard deviation
   std::uint64_t sampled_bytes = 0;
+  bool known = true;  // false: there are pages that are not zeros, and none of them could be sampled
 };
 
 // A pagemap and what was counted of its pages.

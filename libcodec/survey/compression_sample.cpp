@@ -1,6 +1,7 @@
 // What compressors would make of pages.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <lz4.h>
 #include <new>
 #include <zstd.h>
@@ -65,7 +66,8 @@ void CompressionSample::make_room() {
 }
 
 void CompressionSample::add(const Place& place, Bytes bytes) {
-  if (!takes(place)) return;
+  const auto at = std::ranges::lower_bound(blocks_, place, {}, &Block::place);
+  if (!takes(place) || (at != blocks_.end() && at->place == place)) return;
   make_room();
   Block block{place, bytes.size()};
   if (blocks_.size() == most_blocks) {
@@ -75,6 +77,18 @@ void CompressionSample::add(const Place& place, Bytes bytes) {
   if (!block.bytes) block.bytes = room_.get() + nr_kept_++ * block_bytes;
   std::ranges::copy(bytes, block.bytes);
   blocks_.insert(std::ranges::upper_bound(blocks_, place, {}, &Block::place), block);
+}
+
+void CompressionSample::merge(const CompressionSample& other) {
+  std::vector<Block> all;
+  std::ranges::set_union(blocks_, other.blocks_, std::back_inserter(all), {}, &Block::place, &Block::place);
+  if (all.size() > most_blocks) all.resize(most_blocks);
+  blocks_ = std::move(all);
+}
+
+void CompressionSample::cut(std::uint64_t pages_id, std::uint64_t nr_blocks) {
+  std::erase_if(blocks_,
+                [&](const Block& block) { return block.place.pages_id == pages_id && block.place.block >= nr_blocks; });
 }
 
 void CompressionSample::compress(Compressors& compressors) {
@@ -87,10 +101,12 @@ void CompressionSample::compress(Compressors& compressors) {
   }
   room_.reset();
   nr_kept_ = 0;
+  blocks_.shrink_to_fit();  // many samples may wait
 }
 
 CompressionEstimate CompressionSample::estimate(double Compressors::Sizes::*method) const {
   CompressionEstimate whole;
+  whole.known = nr_filled_ == 0 || !blocks_.empty();
   if (blocks_.empty()) return whole;
   double sum = 0, squares = 0;
   for (const Block& block : blocks_) {

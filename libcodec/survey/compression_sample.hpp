@@ -40,8 +40,10 @@ class CompressionSample {
   bool takes(const Place& place) const { return blocks_.size() < most_blocks || place < blocks_.back().place; }
   // What add() keeps until compress(), up to 2 MiB: it makes room for it if nobody has. std::bad_alloc: there is none.
   void make_room();
-  void add(const Place& place, Bytes bytes);
-  void compress(Compressors& compressors);  // std::bad_alloc: not all is compressed
+  void add(const Place& place, Bytes bytes);   // once for each place
+  void merge(const CompressionSample& other);  // blocks without counts; requires: all of both is compressed
+  void cut(std::uint64_t pages_id, std::uint64_t nr_blocks);  // takes out those behind so many of the image
+  void compress(Compressors& compressors);                    // std::bad_alloc: not all is compressed
 
   // Requires: all is compressed.
   CompressionEstimate zstd() const { return estimate(&Compressors::Sizes::zstd); }

@@ -101,7 +101,11 @@ class MemorySink final : public PagemapSink {
 class StreamedPages final : public PagesSink {
  public:
   StreamedPages(SurveyWork& work, SurveyedSet& set, SurveyedPages& image, bool contents)
-      : work_{work}, state_{set.state()}, image_{image}, contents_{contents} {}
+      : work_{work},
+        state_{set.state()},
+        image_{image},
+        contents_{contents},
+        waits_{work.options.memories && !state_.index.has_any(image.pages_id)} {}
 
   Step pass_over(std::uint64_t size) override {
     if ((contents_ || (has_blocks() && work_.options.check_blocks)) && !image_.on_disk) return Step::stop;
@@ -129,10 +133,13 @@ class StreamedPages final : public PagesSink {
   void end_block();
   void end_sample();
 
+  CompressionSample& sample() { return waits_ ? state_.waiting[image_.pages_id] : state_.sample; }
+
   SurveyWork& work_;
   SurveyedSet::State& state_;
   SurveyedPages& image_;
   bool contents_;
+  bool waits_;  // for its pagemap, which says whether somebody wants the image
   bool passed_over_ = false;
   // Of the sample:
   CompressionSample::Place block_ = {};
@@ -157,10 +164,8 @@ void StreamedPages::refused(const Error& error) {
   const std::uint64_t end = pages_in(image_.content_bytes, smallest_page);
   image_.facts.chunks().grow(end);
   image_.facts.chunks().lose(first, end);
-  // Blocks of which something is lost count as filled.
+  // Blocks of which something is lost are not sampled.
   if (first % pages_of_block == 0) end_block();
-  const std::uint64_t nr_begun = pages_touched(end, pages_of_block) - pages_touched(first, pages_of_block);
-  state_.sample.count(nr_begun, nr_begun + (is_in_block_ ? 1 : 0));
   is_in_block_ = false;
   block_bytes_.clear();
 }
@@ -197,9 +202,8 @@ void StreamedPages::take_sample(std::uint64_t first, Bytes bytes, std::span<cons
   for (const PageFact& fact : facts) {
     if (first % pages_of_block == 0) {
       end_block();
-      state_.sample.count(1, 0);
       block_ = CompressionSample::Place::of(image_.pages_id, first / pages_of_block);
-      is_sampled_ = state_.sample.takes(block_);
+      is_sampled_ = state_.sample.takes(block_) && sample().takes(block_);
       is_in_block_ = true;
       is_filled_ = false;
     }
@@ -212,18 +216,16 @@ void StreamedPages::take_sample(std::uint64_t first, Bytes bytes, std::span<cons
 }
 
 void StreamedPages::end_block() {
-  if (is_in_block_ && is_filled_) {
-    state_.sample.count(0, 1);
-    if (is_sampled_) state_.sample.add(block_, block_bytes_);
-  }
+  if (is_in_block_ && is_filled_ && is_sampled_) sample().add(block_, block_bytes_);
   is_in_block_ = false;
   block_bytes_.clear();
 }
 
 // At the end of each image, so that sets which come together do not all hold bytes.
 void StreamedPages::end_sample() {
+  if (!contents_) return;
   end_block();
-  state_.sample.compress(work_.compressors);
+  sample().compress(work_.compressors);
 }
 
 }  // namespace
@@ -335,6 +337,7 @@ void PageSurvey::read_again(const std::vector<std::string>& inputs, const Source
     for (auto& [pages_id, image] : set->images) image = {};
     set->state().refused.clear();
     set->state().sample = {};
+    set->state().waiting.clear();
   }
   if (!any) return;
   Again again{*this};

@@ -1,6 +1,7 @@
 // The pages of directories, and the join of pages with pagemaps.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "memory/page_size_of_chain.hpp"
 #include "survey/file_scan.hpp"
@@ -35,7 +36,7 @@ void SurveyWork::report_in(const SurveyedSet& set, Error error) {
 }
 
 void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
-                           const TakeFacts& take) {
+                           CompressionSample* sample, const TakeFacts& take) {
   Error error;
   std::optional<PagesImage> alone;
   const PagesImage* file = open_image(set, image, blocks_of(set, image.pages_id), alone, error);
@@ -43,7 +44,7 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
     image.complete = false;
     return report_in(set, std::move(error));
   }
-  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), &set.state().sample, image.pages_id};
+  FileScan scan{*file, nr_parts, options.nr_threads, image.facts.chunks(), sample, image.pages_id};
   error = scan.run([&](std::uint64_t nr_stored) { counter.expect(nr_stored); },
                    [&](std::uint64_t first, std::uint64_t count, std::uint64_t nr_holes) {
                      image.contents.holes += nr_holes;
@@ -56,6 +57,30 @@ void SurveyWork::scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t
   image.complete = false;
   report_in(set, std::move(error));
 }
+
+namespace {
+
+// Of an image that came in a stream: of which blocks were sampled before it was known how much of it counts.
+void count_blocks(SurveyedPages& image, std::uint64_t nr_parts, CompressionSample& sample) {
+  constexpr std::uint64_t parts_of_block = pages_in(CompressionSample::block_bytes, smallest_page);
+  const PageFacts::Chunks& chunks = image.facts.chunks();
+  const std::uint64_t nr_blocks = pages_touched(nr_parts, parts_of_block);
+  std::uint64_t nr_filled = 0;
+  for (std::uint64_t part = 0; part < nr_parts;) {
+    if (const std::uint64_t nr_zero = chunks.nr_zero(part); nr_zero > 0) {
+      part += nr_zero;
+    } else if (chunks.page(part, 1).is_zero()) {
+      ++part;
+    } else {
+      ++nr_filled;
+      part = (part / parts_of_block + 1) * parts_of_block;
+    }
+  }
+  sample.count(nr_blocks, nr_filled);
+  sample.cut(image.pages_id, nr_blocks);
+}
+
+}  // namespace
 
 // Facts of one image to sums: those of the pages that the pagemap claims; without one, of all.
 void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image) {
@@ -91,8 +116,14 @@ void SurveyWork::count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& 
   };
   if (memory && image.complete && there < memory->pagemap.nr_present)
     report_in(set, memory->pagemap.cut({image.size_bytes}, image.place, page_size));
-  if (image.on_disk) scan_file(set, image, nr_pages * parts, counter, take);
-  else take(0, nr_pages * parts, false);
+  const bool is_first = set.state().sampled.insert(image.pages_id).second;
+  CompressionSample* const sample = is_first ? &set.state().sample : nullptr;
+  if (image.on_disk) {
+    scan_file(set, image, nr_pages * parts, counter, sample, take);
+  } else {
+    take(0, nr_pages * parts, false);
+    if (sample) count_blocks(image, nr_pages * parts, *sample);
+  }
   const auto count = counter.member();
   totals.zero = totals.classes[0];
   totals.holes = image.contents.holes;
@@ -122,6 +153,8 @@ void SurveyWork::finish(SurveyedSet& set) {
     if (image != set.images.end()) image->second.claimed = true;
   }
   if (!options.contents) return;
+  for (const auto& [pages_id, sample] : std::exchange(set.state().waiting, {}))
+    if (set.images.contains(pages_id)) set.state().sample.merge(sample);
   distinct.begin_set();
   for (auto& [id, memory] : set.memories) {
     const auto image = set.images.find(memory.pagemap.pages_id);

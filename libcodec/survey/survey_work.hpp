@@ -19,8 +19,10 @@ struct SurveyedSet::State {
   PagemapIndex index;                             // of the memories
   PagesToTry pages_to_try;
   CompressionSample sample;
-  std::vector<Error> refused;  // blocks
-  bool again = false;          // its pages came before what says how they are stored
+  std::map<std::uint64_t, CompressionSample> waiting;  // samples of images that a memory nobody wants may claim
+  std::set<std::uint64_t> sampled;                     // images whose blocks are counted
+  std::vector<Error> refused;                          // blocks
+  bool again = false;                                  // its pages came before what says how they are stored
 };
 
 struct SurveyWork {
@@ -38,8 +40,9 @@ struct SurveyWork {
   void learn_page_size(SurveyedSet& set) const;  // when all members came, and it has its parent
   void report_in(const SurveyedSet& set, Error error);
   void count(SurveyedSet& set, SurveyedMemory* memory, SurveyedPages& image);
+  // Without a sample: its blocks are in it already.
   void scan_file(SurveyedSet& set, SurveyedPages& image, std::uint64_t nr_parts, DistinctPages& counter,
-                 const TakeFacts& take);
+                 CompressionSample* sample, const TakeFacts& take);
 
   SurveyOptions options;
   std::function<void(const Error&)> report;
