@@ -68,7 +68,10 @@ void PagesAhead::follow() {
   constexpr auto moment = std::chrono::milliseconds{10};
   InputFile file;
   while (!has_ended()) {
-    if (file.is_open() && ahead_.pack(file.fd())) continue;
+    if (file.is_open() && ahead_.pack(file.fd())) {
+      ++nr_packed_;
+      continue;
+    }
     find_files();
     if (!files_.empty()) {
       Error error;

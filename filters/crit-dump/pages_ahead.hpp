@@ -1,7 +1,9 @@
 // Compresses the pages of a dump while CRIU still writes them.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <set>
@@ -22,6 +24,8 @@ class PagesAhead {
   PagesAhead(const PagesAhead&) = delete;
   PagesAhead& operator=(const PagesAhead&) = delete;
 
+  std::uint64_t nr_packed() const { return nr_packed_; }  // frames until now; any thread may ask
+
  private:
   void run(int policy);
   void follow();
@@ -30,6 +34,7 @@ class PagesAhead {
 
   PackedAhead& ahead_;
   const std::string directory_;
+  std::atomic<std::uint64_t> nr_packed_ = 0;
   std::set<std::string> known_;
   std::deque<std::string> files_;  // in the order in which they came
   std::mutex mutex_;

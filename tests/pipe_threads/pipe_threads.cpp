@@ -3,14 +3,16 @@
 // thread sanitizer, too.
 //
 // usage: pipe_threads BYTES [--zstd]        BYTES: that may wait in memory
-//        pipe_threads --ahead DIR
+//        pipe_threads --ahead DIR           standard input: a frame of 4 MiB at least
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "crit-dump/pages_ahead.hpp"
@@ -73,6 +75,7 @@ int run_ahead(const std::string& directory) {
     for (ssize_t got; (got = read(STDIN_FILENO, block.data(), block.size())) > 0;)
       if (Error error = write_at(file, size, Bytes{block}.first(static_cast<std::size_t>(got)), directory))
         return fail(error);
+    while (ahead.nr_packed() == 0) std::this_thread::sleep_for(std::chrono::milliseconds{1});  // others may come first
   }
   packer.part_begins(size);
   const bool is_whole = packer.pass_file(file, size) == size && packer.finish() == Step::go;
