@@ -54,6 +54,7 @@ class FramesReader final : public ByteReader {
   Upcoming next_frame();
   void look_ahead();
   bool fetch_frame();
+  bool may_pass_over();
   void open_frame();
   Bytes next_bytes();
   void leave_frame(bool was_read);
@@ -99,6 +100,10 @@ void FramesReader::look_ahead() {
       upcoming_ = one;
       return;
     }
+    if (!frames_->look_at(one.frame)) {
+      upcoming_ = {.next = ZstdFrames::Next::wrong};
+      return;
+    }
     ahead_->add(one.frame);
   }
 }
@@ -128,15 +133,17 @@ void FramesReader::open_frame() {
   if (const auto bytes = is_ahead_ ? ahead_->unpacked() : std::nullopt) {
     open_ = Open::whole;
     whole_ = *bytes;
-  } else {
+  } else if (is_ahead_ || frames_->look_at(*frame_)) {
     stream_.begin(*frame_);
+  } else {
+    error_ = frames_->error();
   }
 }
 
 // Of the frame. Empty: it is complete, or there was an error.
 Bytes FramesReader::next_bytes() {
   if (open_ == Open::no) open_frame();
-  for (;;) {
+  while (!error_) {
     Bytes bytes;
     if (open_ == Open::whole) {
       whole_ = whole_.subspan(std::exchange(drop_, 0));
@@ -152,6 +159,7 @@ Bytes FramesReader::next_bytes() {
     left_ -= bytes.size() - dropped;
     return bytes.subspan(dropped);
   }
+  return {};
 }
 
 void FramesReader::leave_frame(bool was_read) {
@@ -184,15 +192,22 @@ Bytes FramesReader::read() {
   return {};
 }
 
-// Only frames that say their size are passed over, and those of which nothing was read are not unpacked. Where a frame
-// ends is then taken from the table; that another one begins there is checked. Finding its end by its blocks would take
-// a read for every 128 KiB.
+// May the frame, of which nothing was read, be left without unpacking it? Where it ends is then taken from the table:
+// finding its end by its blocks would take a read for every 128 KiB. Its head must say its size; but in a long run of
+// frames that are all as large, as those of pages, only the first and the last one's: a size that is wrong differs from
+// those beside it, and a read for each frame would be what takes the time.
+bool FramesReader::may_pass_over() {
+  if (frame_->is_as_neighbours || frame_->says_size) return true;
+  if (!frames_->look_at(*frame_)) error_ = frames_->error();
+  return frame_->says_size;
+}
+
 std::uint64_t FramesReader::skip(std::uint64_t size) {
   std::uint64_t done = 0;
   while (done < size && !error_ && !rest_) {
     if (!frame_ && !fetch_frame()) break;
-    if (!frame_->says_size) break;
     const std::uint64_t step = std::min(left_, size - done);
+    if (step == left_ && open_ == Open::no && !may_pass_over()) break;
     left_ -= step;
     drop_ += step;
     // What was handed on of it is as good as its checksum says, which is at its end.

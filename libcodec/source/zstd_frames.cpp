@@ -41,7 +41,8 @@ bool is_skippable(Bytes head) {
   return head.size() >= 8 && (load_u32(head.data()) & skippable_mask) == skippable_magic;
 }
 
-// The frames that the table names. Each is held to what its head says before it is read or passed over.
+// The frames that the table names. Each is held to what its head says before it is read, and most where they are only
+// passed over.
 class TableFrames final : public ZstdFrames {
  public:
   TableFrames(const InputFile& file, std::uint64_t begin, std::vector<SeekEntry> entries)
@@ -49,15 +50,24 @@ class TableFrames final : public ZstdFrames {
 
   Next next(ZstdFrame& frame) override {
     if (number_ == entries_.size()) return Next::end;
-    const SeekEntry& entry = entries_[number_++];
+    const SeekEntry& entry = entries_[number_];
+    const auto is_as_large = [&](std::size_t other) {
+      return other < entries_.size() && entries_[other].unpacked == entry.unpacked;
+    };
     frame = {.at = at_, .packed = entry.packed, .unpacked = entry.unpacked, .checksum = entry.checksum};
+    frame.is_as_neighbours = is_as_large(number_ - 1) && is_as_large(number_ + 1);
     at_ += entry.packed;
-    const Look look{file_, frame.at, std::min<std::size_t>(max_zstd_head_bytes, entry.packed), error_};
+    ++number_;
+    return Next::frame;
+  }
+
+  bool look_at(ZstdFrame& frame) override {
+    const Look look{file_, frame.at, std::min<std::uint64_t>(max_zstd_head_bytes, frame.packed), error_};
     if (is_skippable(look.bytes()))
-      frame.says_size = entry.unpacked == 0 && entry.packed == 8 + std::uint64_t{load_u32(look.bytes().data() + 4)};
+      frame.says_size = frame.unpacked == 0 && frame.packed == 8 + std::uint64_t{load_u32(look.bytes().data() + 4)};
     else if (const auto head = zstd_head(look.bytes()))
-      frame.says_size = head->unpacked == entry.unpacked, frame.has_checksum = head->has_checksum;
-    return error_ ? Next::wrong : Next::frame;
+      frame.says_size = head->unpacked == frame.unpacked, frame.has_checksum = head->has_checksum;
+    return !error_;
   }
 
  private:
@@ -83,6 +93,8 @@ class WalkedFrames final : public ZstdFrames {
     at_ += frame.packed;
     return error_ ? Next::wrong : Next::frame;
   }
+
+  bool look_at(ZstdFrame&) override { return true; }  // next() did
 
  private:
   // From block to block.

@@ -13,11 +13,13 @@
 namespace critpipe {
 
 struct ZstdFrame {
-  std::uint64_t at = 0;        // in the file
-  std::uint64_t packed = 0;    // bytes
-  std::uint64_t unpacked = 0;  // bytes
-  bool says_size = false;      // the frame itself says how much it holds, and unpacking holds it to that
-  bool has_checksum = false;   // the frame ends with one
+  std::uint64_t at = 0;           // in the file
+  std::uint64_t packed = 0;       // bytes
+  std::uint64_t unpacked = 0;     // bytes
+  bool is_as_neighbours = false;  // the table says the same size of the one before and the one behind it
+  // What its head says, where that was looked at.
+  bool says_size = false;                      // that it holds as much, and unpacking holds it to that
+  bool has_checksum = false;                   // it ends with one
   std::optional<std::uint32_t> checksum = {};  // what the table says it is
 };
 
@@ -32,6 +34,8 @@ class ZstdFrames {
   };
   virtual ~ZstdFrames() = default;
   virtual Next next(ZstdFrame& frame) = 0;
+  // Looks at the head of one of them. False: the file cannot be read: error().
+  virtual bool look_at(ZstdFrame& frame) = 0;
   const Error& error() const { return error_; }
 
  protected:

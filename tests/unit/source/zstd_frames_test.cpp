@@ -209,6 +209,41 @@ TEST_F(ZstdByFrames, TablesThatLieAreErrors) {
   EXPECT_TRUE(refused(entries)) << "a frame of no bytes";
 }
 
+// Of a long run of frames that are passed over only the ends are looked at, and nevertheless what comes behind a size
+// that is wrong is not read from another place.
+TEST_F(ZstdByFrames, LongRunsArePassedOver) {
+  std::vector<std::string> parts = {noise(1000, 1)};
+  for (unsigned i = 0; i < 7; ++i) parts.push_back(noise(large, 2 + i));
+  parts.push_back(noise(500, 9));
+  const std::string bytes = packed(parts);
+  const std::string content = joined(parts);
+  const Table table{bytes};
+  const auto read_behind = [&](const std::string& all) {
+    const auto reader = open_bytes(write(all), {});
+    std::size_t at = reader->skip(content.size() - 500);
+    for (Bytes found = reader->read(); !found.empty(); found = reader->read()) {
+      EXPECT_EQ(content.compare(at, found.size(), reinterpret_cast<const char*>(found.data()), found.size()), 0);
+      at += found.size();
+    }
+    return reader->error();
+  };
+  EXPECT_FALSE(read_behind(bytes));
+  std::string damaged = bytes;
+  std::size_t fourth = 0;
+  for (std::size_t i = 0; i < 4; ++i) fourth += table.entries[i].packed;
+  damaged[fourth] ^= 1;
+  EXPECT_FALSE(read_behind(damaged)) << "the head of one in the middle";
+  for (std::size_t i = 1; i < 8; ++i)
+    for (const bool fits : {false, true}) {
+      auto entries = table.entries;
+      ++entries[i].unpacked;
+      if (fits) --entries[i + 1].unpacked;
+      const std::string changed = bytes.substr(0, table.at) + seek_table(entries);
+      EXPECT_EQ(read_behind(changed).reason, Reason::bad_compression) << i << fits;
+      EXPECT_EQ(read_everyhow(changed, content).reason, Reason::bad_compression) << i << fits;
+    }
+}
+
 // Whatever byte of the table is another one, nothing comes that is not there.
 TEST_F(ZstdByFrames, NoByteOfTheTableMakesOtherBytes) {
   const std::vector<std::string> parts = {noise(100, 1), std::string(large, 'a'), noise(40, 2),
