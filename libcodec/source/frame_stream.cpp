@@ -47,6 +47,13 @@ void FrameStream::begin(const ZstdFrame& frame) {
   XXH64_reset(&sum_->state, 0);
 }
 
+void FrameStream::release() {
+  unpacker_.reset();
+  packed_.reset();
+  block_.reset();
+  in_ = {};
+}
+
 bool FrameStream::refill() {
   // Of most frames only the first few bytes are wanted.
   const std::uint64_t most =

@@ -17,6 +17,8 @@ class FrameStream {
 
   // The frame before this one may be incomplete.
   void begin(const ZstdFrame& frame);
+  // Gives back the memory that it unpacks with, until the next begin().
+  void release();
   // A view that lives until the next call. Empty: the frame is complete and good, or error() says why not.
   Bytes read();
   std::uint64_t taken() const { return taken_; }  // packed bytes of the frame

@@ -11,6 +11,19 @@
 
 namespace critpipe {
 
+namespace {
+
+constexpr std::uint64_t least_bytes = 64 << 10, most_bytes = 4 << 20;
+constexpr std::uint64_t most_packed_bytes = ZSTD_COMPRESSBOUND(most_bytes);
+
+// As large as any frame needs, once: room that grows leaves holes behind.
+std::span<std::byte> room_of(std::unique_ptr<std::byte[]>& room, std::uint64_t most, std::uint64_t size) {
+  if (!room) room = std::make_unique_for_overwrite<std::byte[]>(most);
+  return {room.get(), size};
+}
+
+}  // namespace
+
 // What a thread unpacks with.
 class FramesAhead::Room {
  public:
@@ -19,7 +32,7 @@ class FramesAhead::Room {
   Room(const Room&) = delete;
   Room& operator=(const Room&) = delete;
   ZSTD_DCtx* context = ZSTD_createDCtx();
-  std::vector<std::byte> packed;
+  std::unique_ptr<std::byte[]> packed;
 };
 
 FramesAhead::FramesAhead(const InputFile& file, std::size_t nr_threads)
@@ -35,8 +48,7 @@ FramesAhead::~FramesAhead() {
 }
 
 bool FramesAhead::suits(const ZstdFrame& frame) {
-  constexpr std::uint64_t least = 64 << 10, most = 4 << 20;
-  return frame.unpacked >= least && frame.unpacked <= most && frame.packed <= ZSTD_COMPRESSBOUND(most);
+  return frame.unpacked >= least_bytes && frame.unpacked <= most_bytes && frame.packed <= most_packed_bytes;
 }
 
 void FramesAhead::add(const ZstdFrame& frame) {
@@ -95,7 +107,8 @@ std::optional<Bytes> FramesAhead::unpacked() {
     slot->state = state;
   }
   const Slot& first = *slots_.front();
-  return first.state == Slot::State::good ? std::optional{Bytes{first.bytes}} : std::nullopt;
+  if (first.state == Slot::State::bad) return std::nullopt;
+  return Bytes{first.bytes.get(), first.frame.unpacked};
 }
 
 void FramesAhead::pop() {
@@ -109,17 +122,15 @@ FramesAhead::Slot::State FramesAhead::unpack(Slot& slot, Room& room) const try {
   const ZstdFrame& frame = slot.frame;
   Error error;
   if (!room.context) return Slot::State::bad;
-  room.packed.resize(frame.packed);
-  slot.bytes.resize(frame.unpacked);
-  if (file_.pread(room.packed, frame.at, error) < room.packed.size()) return Slot::State::bad;
-  const std::size_t size =
-      ZSTD_decompressDCtx(room.context, slot.bytes.data(), slot.bytes.size(), room.packed.data(), room.packed.size());
+  const auto packed = room_of(room.packed, most_packed_bytes, frame.packed);
+  const auto bytes = room_of(slot.bytes, most_bytes, frame.unpacked);
+  if (file_.pread(packed, frame.at, error) < packed.size()) return Slot::State::bad;
+  const std::size_t size = ZSTD_decompressDCtx(room.context, bytes.data(), bytes.size(), packed.data(), packed.size());
   if (size != frame.unpacked) return Slot::State::bad;
   if (!frame.checksum) return Slot::State::good;
   // That of the frame, which was checked just now, or one that has to be made.
-  const std::uint32_t sum = frame.has_checksum
-                                ? load_u32(room.packed.data() + room.packed.size() - sizeof sum)
-                                : static_cast<std::uint32_t>(XXH64(slot.bytes.data(), slot.bytes.size(), 0));
+  const std::uint32_t sum = frame.has_checksum ? load_u32(packed.data() + packed.size() - sizeof sum)
+                                               : static_cast<std::uint32_t>(XXH64(bytes.data(), bytes.size(), 0));
   return sum == *frame.checksum ? Slot::State::good : Slot::State::bad;
 } catch (const std::bad_alloc&) {
   return Slot::State::bad;

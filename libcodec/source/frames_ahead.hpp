@@ -36,7 +36,7 @@ class FramesAhead {
     enum class State : std::uint8_t { waiting, taken, good, bad };
     ZstdFrame frame;
     State state = State::waiting;
-    std::vector<std::byte> bytes = {};
+    std::unique_ptr<std::byte[]> bytes = nullptr;  // room for the largest frame; what is not written takes no memory
     bool is_done() const { return state == State::good || state == State::bad; }
   };
   class Room;

@@ -104,6 +104,7 @@ void FramesReader::look_ahead() {
       upcoming_ = {.next = ZstdFrames::Next::wrong};
       return;
     }
+    stream_.release();
     ahead_->add(one.frame);
   }
 }
