@@ -1,7 +1,9 @@
 // sk: the sockets of each task.
 #include <unordered_map>
+#include <vector>
 
 #include "report/explorers.hpp"
+#include "report/socket_ends.hpp"
 
 namespace critpipe {
 
@@ -85,29 +87,36 @@ void put_known(JsonWriter& json, const Descriptor& descriptor, const Socket& soc
   put_number(json, "dest_port", is_inet ? socket.destination_port : 0);
 }
 
-// Who has the unix socket of an inode open; the first of them.
-class UnixOwners {
+// Who has the other end of a socket open; the first of them.
+class Peers {
  public:
-  UnixOwners() = default;
-  explicit UnixOwners(const Checkpoint& checkpoint) {
+  Peers() = default;
+  explicit Peers(const Checkpoint& checkpoint) {
     for (const Task& task : checkpoint.tasks())
       for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
-        const File* file = descriptor.type == type_unix && task.is_running()
-                               ? checkpoint.find_file(descriptor.type, descriptor.file_id)
-                               : nullptr;
-        if (file) by_inode_.try_emplace(checkpoint.socket_of(*file)->inode, &task);
+        const bool counts = is_socket(descriptor.type) && task.is_running();
+        const File* file = counts ? checkpoint.find_file(descriptor.type, descriptor.file_id) : nullptr;
+        if (!file || !numbers_.try_emplace(key_of(descriptor), owners_.size()).second) continue;
+        ends_.add(descriptor.type, *checkpoint.socket_of(*file), owners_.size());
+        owners_.push_back(&task);
       }
   }
-  const Task* of(std::uint32_t inode) const {
-    const auto found = by_inode_.find(inode);
-    return found == by_inode_.end() ? nullptr : found->second;
+  const Task* of(const Descriptor& descriptor, const Socket& socket) const {
+    const auto number = ends_.peer_of(descriptor.type, socket);
+    if (!number) return nullptr;
+    const auto own = numbers_.find(key_of(descriptor));
+    return own != numbers_.end() && own->second == *number ? nullptr : owners_[*number];
   }
 
  private:
-  std::unordered_map<std::uint32_t, const Task*> by_inode_;
+  static std::uint64_t key_of(const Descriptor& descriptor) { return file_key(descriptor.type, descriptor.file_id); }
+
+  SocketEnds ends_;
+  std::vector<const Task*> owners_;  // by the number of a socket
+  std::unordered_map<std::uint64_t, std::size_t> numbers_;
 };
 
-void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor& descriptor) {
+void put_socket(Exploring& exploring, const Peers& peers, const Descriptor& descriptor) {
   JsonWriter& json = exploring.json;
   json.key("fd").number(descriptor.fd).key("fd_type").text(type_name(descriptor.type));
   const File* file = exploring.checkpoint.find_file(descriptor.type, descriptor.file_id);
@@ -120,7 +129,7 @@ void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor
   if (socket.has_queues) json.key("send_queue").number(socket.sent).key("receive_queue").number(socket.received);
   put_number(json, "inode", std::uint64_t{socket.inode});
   put_number(json, "peer", std::uint64_t{socket.peer});
-  if (const Task* peer = socket.peer != 0 ? owners.of(socket.peer) : nullptr)
+  if (const Task* peer = peers.of(descriptor, socket))
     put_name(json.key("peer_pid").number(peer->pid), "peer_comm", peer->comm);
   put_number(json, "interface", socket.interface);
   if (descriptor.type == type_netlink)
@@ -129,7 +138,7 @@ void put_socket(Exploring& exploring, const UnixOwners& owners, const Descriptor
     exploring.put_nested("file", [&](JsonWriter& inside) { inside.message(*file->message, file->payload); });
 }
 
-void put_task(Exploring& exploring, const UnixOwners& owners, const Task& task) {
+void put_task(Exploring& exploring, const Peers& peers, const Task& task) {
   JsonWriter& json = exploring.json;
   bool any = false;
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
@@ -137,17 +146,17 @@ void put_task(Exploring& exploring, const UnixOwners& owners, const Task& task) 
     if (!any) exploring.put_pid(exploring.begin_line(), task).key("sockets").begin('[');
     any = true;
     json.begin('{');
-    put_socket(exploring, owners, descriptor);
+    put_socket(exploring, peers, descriptor);
     json.end('}');
   }
   if (any) json.end(']').end('}');
 }
 
-void put_lines(Exploring& exploring, const UnixOwners& owners, const Task& task) {
+void put_lines(Exploring& exploring, const Peers& peers, const Task& task) {
   for (const Descriptor& descriptor : exploring.checkpoint.descriptors(task)) {
     if (!is_socket(descriptor.type)) continue;
     exploring.put_pid(exploring.begin_line(), task);
-    put_socket(exploring, owners, descriptor);
+    put_socket(exploring, peers, descriptor);
     exploring.end_line();
   }
 }
@@ -166,13 +175,13 @@ void print_task(const Exploring& exploring, const Task& task, std::size_t& nr_ro
 void explore_sk(Exploring& exploring) {
   const bool document = !exploring.is_text() && !exploring.is_lines();
   std::size_t nr_rows = 0;
-  const UnixOwners owners = exploring.is_text() ? UnixOwners{} : UnixOwners{exploring.checkpoint};
+  const Peers peers = exploring.is_text() ? Peers{} : Peers{exploring.checkpoint};
   if (document) exploring.begin_list();
   for (const Task& task : exploring.checkpoint.tasks()) {
     if (!task.is_running()) continue;
     if (exploring.is_text()) print_task(exploring, task, nr_rows);
-    else if (exploring.is_lines()) put_lines(exploring, owners, task);
-    else put_task(exploring, owners, task);
+    else if (exploring.is_lines()) put_lines(exploring, peers, task);
+    else put_task(exploring, peers, task);
   }
   if (document) exploring.end_list();
   if (exploring.is_text() && nr_rows == 0 && exploring.has_head(0)) print_header(exploring);

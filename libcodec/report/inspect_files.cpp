@@ -5,6 +5,7 @@
 #include "report/explorers.hpp"
 #include "report/file_details.hpp"
 #include "report/inspection_work.hpp"
+#include "report/socket_ends.hpp"
 
 namespace critpipe {
 
@@ -83,36 +84,6 @@ namespace {
 // Of all sockets together. One end may be open in many processes, and be that of many sockets.
 constexpr std::size_t max_peers = 100'000;
 
-struct Ends {
-  std::unordered_map<std::uint32_t, std::size_t> by_inode;  // of unix sockets
-  std::unordered_map<std::string, std::size_t> by_address;  // of connected inet sockets: both ends
-};
-
-std::string ends_text(const std::string& a, std::uint32_t a_port, const std::string& b, std::uint32_t b_port) {
-  return format("%s %u %s %u", a.c_str(), a_port, b.c_str(), b_port);
-}
-
-bool is_inet(const InspectedSocket& socket) { return socket.type == type_inet; }
-
-std::string source_key(const Socket& socket) {
-  return std::to_string(socket.protocol) + " " +
-         ends_text(socket.source, socket.source_port, socket.destination, socket.destination_port);
-}
-std::string peer_key(const Socket& socket) {
-  return std::to_string(socket.protocol) + " " +
-         ends_text(socket.destination, socket.destination_port, socket.source, socket.source_port);
-}
-
-Ends ends_of(const std::vector<InspectedSocket>& sockets) {
-  Ends ends;
-  for (std::size_t i = 0; i < sockets.size(); ++i) {
-    const Socket& socket = sockets[i].socket;
-    if (sockets[i].type == type_unix) ends.by_inode.try_emplace(socket.inode, i);
-    if (is_inet(sockets[i]) && socket.destination_port != 0) ends.by_address.try_emplace(source_key(socket), i);
-  }
-  return ends;
-}
-
 }  // namespace
 
 bool InspectedSocket::is_listening() const {
@@ -132,7 +103,8 @@ void inspect_sockets(Inspection& inspection) {
     if (added) sockets.push_back({.socket = *socket, .type = descriptor.type});
     sockets[at->second].owners.push_back({task.pid, descriptor.fd});
   });
-  const Ends ends = ends_of(sockets);
+  SocketEnds ends;
+  for (std::size_t i = 0; i < sockets.size(); ++i) ends.add(sockets[i].type, sockets[i].socket, i);
   std::size_t room = max_peers, nr_without = 0;
   const auto add = [&](std::size_t from, std::size_t to) {
     const std::vector<Owner>& owners = sockets[to].owners;
@@ -144,14 +116,8 @@ void inspect_sockets(Inspection& inspection) {
     room -= owners.size();
     sockets[from].peers = owners;
   };
-  for (std::size_t i = 0; i < sockets.size(); ++i) {
-    const Socket& socket = sockets[i].socket;
-    if (sockets[i].type == type_unix && socket.peer != 0) {
-      if (const auto peer = ends.by_inode.find(socket.peer); peer != ends.by_inode.end()) add(i, peer->second);
-    } else if (is_inet(sockets[i]) && socket.destination_port != 0) {
-      if (const auto peer = ends.by_address.find(peer_key(socket)); peer != ends.by_address.end()) add(i, peer->second);
-    }
-  }
+  for (std::size_t i = 0; i < sockets.size(); ++i)
+    if (const auto peer = ends.peer_of(sockets[i].type, sockets[i].socket)) add(i, *peer);
   if (nr_without == 0) return;
   Error error{Reason::limit_json, inspection.id.checkpoint};
   error.name = "who has the other ends of sockets, " + std::to_string(nr_without) + " of which are left out,";

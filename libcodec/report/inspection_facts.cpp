@@ -186,7 +186,8 @@ void put_socket(JsonWriter& json, const InspectedSocket& inspected) {
   if (inspected.type != type_unix) json.key("protocol").text(protocol_name(socket.family, socket.protocol));
   if (socket.state != 0) json.key("state").text(socket_state_name(socket.state));
   if (inspected.type == type_inet) {
-    json.key("local_address").text(socket.source).key("port").number(socket.source_port);
+    json.key("local_address").text(socket.source);
+    if (socket.source_port != 0) json.key("port").number(socket.source_port);
     if (socket.destination_port != 0)
       json.key("peer_address").text(socket.destination).key("peer_port").number(socket.destination_port);
   } else if (inspected.type == type_unix) {
