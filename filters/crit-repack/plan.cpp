@@ -150,7 +150,7 @@ void write_text(Output& output, const std::vector<Group>& groups, std::uint64_t 
 void write_json(Program& program, Output& output, const StoredSet& set, const std::vector<Group>& groups,
                 double seconds) {
   JsonWriter json{output, true, big_numbers_of(program)};
-  put_set(json.begin('{').key("schema").number(std::uint64_t{1}), *set.id);
+  put_set(json.begin('{').key("schema").number(1u), *set.id);
   std::uint64_t bytes = 0, stored = 0;
   json.key("mappings").begin('[');
   for (const Group& group : groups) {

@@ -121,7 +121,8 @@ bool Repack::open() {
     program_.note(visible(spooled_.empty() ? inputs_.front() : spooled_) +
                   ": without tasks it is the parent of another set, which fits to the old one only");
   if (Error error = chosen_.choose_of(*set_.checkpoint)) return fail(std::move(error));
-  return refuse_shared_images() && open_base() && refuse_lost_parent() && refuse_children() && refuse_target();
+  if (!refuse_shared_images() || !open_base() || !refuse_lost_parent()) return false;
+  return program_.has("plan") || (refuse_children() && refuse_target());
 }
 
 // A link that leads nowhere would lead nowhere in the output.
