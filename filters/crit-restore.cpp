@@ -91,6 +91,13 @@ void take_inherited(Program& program, CriuSetup& setup) {
   }
 }
 
+// As CRIU takes it.
+void check_lsm_profile(Program& program) {
+  const std::string profile = program.value("lsm-profile").value_or("none");
+  if (profile != "none" && !profile.starts_with("apparmor:") && !profile.starts_with("selinux:"))
+    program.usage("--lsm-profile takes apparmor:NAME, selinux:CONTEXT or none, not " + profile);
+}
+
 struct RestoreJob {
   Program& program;
   CriuSetup setup;
@@ -247,6 +254,7 @@ int run(Program& program) {
   for (const std::string& input : inputs)
     if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
   for (const std::string& input : inputs) keep_log_apart(program, input);
+  check_lsm_profile(program);
   RestoreJob job{program,
                  criu_setup(program),
                  criu_options(program, named),

@@ -81,6 +81,7 @@ std::string nearest_option(const Filter& row, const std::string& word) {
   std::string given = word.substr(0, word.find('='));
   if (given.starts_with('-') && !given.starts_with("--") && given.size() > 3) given.insert(0, "-");  // -list
   if (!given.starts_with("--")) return {};
+  if (given == "--lines" && option_named(row, "json")) return "; here it is --json";
   std::string best;
   std::size_t least = std::max<std::size_t>((given.size() - 2) / 3, 1) + 1;
   each_option(row, [&](const Option& option) {

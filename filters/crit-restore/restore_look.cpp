@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "critpipe/checkpoint.hpp"
@@ -39,15 +40,23 @@ bool is_one_image(const std::string& input) {
   struct First final : Receiver {
     Step begin(const Member& member) override {
       is_alone = !member.in_set;
-      return Step::stop;
+      is_image = is_image_name(member.name);
+      return is_alone && !is_image ? Step::go : Step::stop;
     }
-    Step bytes(const Member&, Bytes) override { return Step::stop; }
+    Step bytes(const Member&, Bytes bytes) override {
+      for (const std::byte byte : bytes.first(std::min(bytes.size(), sizeof magic - nr_bytes)))
+        magic |= std::to_integer<std::uint32_t>(byte) << 8 * nr_bytes++;
+      return nr_bytes < sizeof magic ? Step::go : Step::stop;
+    }
     Step end(const Member&) override { return Step::stop; }
     void fail(const Member*, const Error&) override {}  // said by who reads the images
-    bool is_alone = false;
+    bool is_alone = false, is_image = false;
+    std::uint32_t magic = 0;
+    std::size_t nr_bytes = 0;
   } first;
   (void)read_input(input, first);
-  return first.is_alone;
+  const bool has_head = first.magic == common_magic || first.magic == service_magic || find_kind(first.magic);
+  return first.is_alone && (first.is_image || has_head);
 }
 
 // What the user reads of a finding, in an object that has its rule and its severity.

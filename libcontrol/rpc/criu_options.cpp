@@ -51,6 +51,8 @@ bool parse_bool(std::string_view text, std::uint64_t& value) {
 std::string names_of(std::span<const Name> names) {
   std::string list;
   for (const Name& name : names) list += (list.empty() ? "" : ", ") + std::string{enum_word(name.name)};
+  std::ranges::transform(list, list.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
   return list;
 }
 
