@@ -1,5 +1,6 @@
 // What the modes share.
 #include <algorithm>
+#include <filesystem>
 
 #include "crit-pages/modes.hpp"
 
@@ -262,8 +263,16 @@ void SurveyedInputs::read_parents(Program& program) {
 
 void SurveyedInputs::report_without_pages(Program& program) {
   if (!chosen_.all() || has_errors_ || program.failed()) return;
+  const auto is_image = [](const std::string& input) {
+    std::error_code none;
+    return is_image_name(input) && !std::filesystem::is_directory(input, none);
+  };
+  Error error{Reason::no_pagemaps};
+  if (std::ranges::all_of(program.inputs(), is_image))
+    error = {.reason = Reason::no_bytes,
+             .name = "no memory in what was given of it: pagemaps and pages images have it"};
   for (const auto& set : *sets_)
-    if (set->memories.empty() && set->images.empty()) program.report({Reason::no_pagemaps, set->id.text()});
+    if (error.image = set->id.text(); set->memories.empty() && set->images.empty()) program.report(error);
   if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
 }
 

@@ -109,11 +109,12 @@ void CheckpointReader::report(const Error& error) {
 std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
   if (work_->sets.empty()) {
     std::error_code none;
-    const char* below = std::filesystem::is_directory(input, none) ? "/" : ":";
+    const bool is_directory = std::filesystem::is_directory(input, none);
+    const char* below = is_directory ? "/" : ":";
     while (input.size() > 1 && input.ends_with('/')) input.remove_suffix(1);
     SetCheckpoint& found = work_->sets.add({std::string{input}, {}}, work_->make());
     found.place = input == "-" ? "" : std::string{input} + below;
-    found.is_set = work_->errors_without_set.empty();
+    found.is_set = work_->errors_without_set.empty() && (is_directory || !is_image_name(input));
   }
   std::vector<SetCheckpoint>& all = work_->finished;
   for (const auto& found : work_->sets.all()) all.push_back(std::move(*found));
