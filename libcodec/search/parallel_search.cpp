@@ -55,10 +55,10 @@ ParallelSearch::ParallelSearch(const Patterns& patterns, std::size_t context, un
                                Search::OnMatch on_match, OnReadError on_read_error, std::size_t capacity)
     : patterns_{patterns},
       context_{context},
-      capacity_{capacity},
       nr_threads_{nr_threads},
       on_match_{std::move(on_match)},
       on_read_error_{std::move(on_read_error)},
+      rooms_{capacity, std::size_t{3} * nr_threads},
       own_{std::make_unique<ChunkSearch>(*this)},
       alone_{patterns, context, [this](const Match& found) { return found_alone(found); }} {
   const Patterns::Compiled& compiled = patterns.compiled();
@@ -119,7 +119,7 @@ void ParallelSearch::work() noexcept {
 SearchChunk& ParallelSearch::filling() {
   if (filling_) return *filling_;
   if (free_.empty()) {
-    filling_ = std::make_unique<SearchChunk>(capacity_, most_before_);
+    filling_ = std::make_unique<SearchChunk>(rooms_, most_before_);
   } else {
     filling_ = std::move(free_.back());
     free_.pop_back();

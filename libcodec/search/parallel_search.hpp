@@ -78,7 +78,7 @@ class ParallelSearch final : public FedSearch {
   void report(Match found, std::uint64_t address);
 
   const Patterns& patterns_;
-  const std::size_t context_, capacity_;
+  const std::size_t context_;
   std::size_t needs_before_ = 0;  // bytes that a match needs before it
   std::size_t needs_after_ = 0;   // that decide about matches which end before them
   std::size_t most_before_ = 0;   // that a chunk is searched with
@@ -89,6 +89,7 @@ class ParallelSearch final : public FedSearch {
   Error error_;
   std::size_t nr_met_ = 0;
 
+  ChunkRooms rooms_;
   ChunkPtr filling_;                   // null: the next bytes begin one
   const SearchChunk* last_ = nullptr;  // that was sent
   SearchChunk::Tail tail_;             // its

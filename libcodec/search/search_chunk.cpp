@@ -5,9 +5,6 @@
 
 namespace critpipe::search {
 
-SearchChunk::SearchChunk(std::size_t capacity, std::size_t most_before)
-    : capacity_{capacity}, most_before_{most_before}, bytes_{std::make_unique_for_overwrite<std::byte[]>(capacity)} {}
-
 void SearchChunk::reuse(std::uint64_t position) {
   before_ = nullptr;
   is_read = is_done = is_full = lacks_memory = false;
@@ -50,14 +47,14 @@ void SearchChunk::extend(std::size_t size) {
 std::size_t SearchChunk::feed(Bytes bytes) {
   const std::size_t size = std::min(bytes.size(), room());
   if (size == 0) return 0;
-  std::memcpy(bytes_.get() + size_, bytes.data(), size);
+  std::memcpy(bytes_at(size_), bytes.data(), size);
   extend(size);
   return size;
 }
 
 void SearchChunk::read() {
   for (const Read& read : reads_)
-    read.image->read_content(read.position, {bytes_.get() + read.offset, read.size},
+    read.image->read_content(read.position, {bytes_at(read.offset), read.size},
                              [&](std::size_t begin, std::size_t end, const Error& error) {
                                read_errors.push_back(error);
                                leave_out(read.offset + begin, read.offset + end);

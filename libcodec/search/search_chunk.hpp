@@ -3,9 +3,9 @@
 // Positions count all bytes of all stretches, as they are fed; between two stretches one is left out.
 #pragma once
 
-#include <memory>
 #include <utility>
 
+#include "search/chunk_rooms.hpp"
 #include "search/fed_search.hpp"
 #include "search/kept_matches.hpp"
 
@@ -19,7 +19,9 @@ class SearchChunk {
   };
 
   // `position`: of its first byte.
-  SearchChunk(std::size_t capacity, std::size_t most_before);
+  SearchChunk(ChunkRooms& rooms, std::size_t most_before) : rooms_{rooms}, most_before_{most_before} {}
+  // Its bytes are not looked at any more.
+  void leave_room() { rooms_.give_back(std::exchange(room_, {})); }
   void reuse(std::uint64_t position);
   // Its last bytes, with which the search of the chunk that follows begins; as far as they are plain in an image, so
   // that this chunk need not be waited for.
@@ -34,7 +36,7 @@ class SearchChunk {
   void follow(const SearchChunk& before, const Tail& tail, std::uint64_t address);
 
   // To fill it.
-  std::size_t room() const { return capacity_ - size_; }
+  std::size_t room() const { return rooms_.room_bytes() - size_; }
   bool is_empty() const { return size_ == 0; }
   void begin(std::uint64_t address) {
     if (!std::exchange(begins_, true)) gaps_ += 1;
@@ -75,7 +77,7 @@ class SearchChunk {
     is_full = true;
   }
   std::uint64_t head_position() const { return runs_.front().position - head_.size(); }
-  Bytes bytes(const Run& run) const { return {bytes_.get() + run.offset, run.size}; }
+  Bytes bytes(const Run& run) const { return {room_.bytes.get() + run.offset, run.size}; }
   std::uint64_t address_of(std::uint64_t position) const;
 
  private:
@@ -84,12 +86,17 @@ class SearchChunk {
     std::uint64_t position;
     std::size_t offset, size;
   };
+  std::byte* bytes_at(std::size_t offset) {
+    if (!room_.bytes) room_ = rooms_.take();
+    return room_.bytes.get() + offset;
+  }
   void extend(std::size_t size);
   void leave_out(std::size_t begin, std::size_t end);
   void read_head();
 
-  std::size_t capacity_, most_before_;
-  std::unique_ptr<std::byte[]> bytes_;
+  ChunkRooms& rooms_;
+  std::size_t most_before_;
+  ChunkRooms::Room room_ = {};  // of the thread that fills it
   std::size_t size_ = 0;
   std::uint64_t position_ = 0, gaps_ = 0;
   const SearchChunk* before_ = nullptr;

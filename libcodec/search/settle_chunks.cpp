@@ -31,7 +31,10 @@ void ParallelSearch::settle(ChunkPtr chunk) {
       go_on_alone(*chunk);
     }
   }
-  if (previous_) free_.push_back(std::move(previous_));
+  if (previous_) {
+    previous_->leave_room();
+    free_.push_back(std::move(previous_));
+  }
   previous_ = std::move(chunk);
 }
 
