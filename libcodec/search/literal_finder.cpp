@@ -12,7 +12,8 @@ namespace critpipe::search {
 
 namespace {
 
-constexpr std::size_t sample_stride = 509;
+constexpr std::size_t sample_stride = 509, sparse_stride = 8191;
+constexpr std::size_t well_sampled = 1 << 14;  // from here on, samples are sparse: each costs a line of the cache
 constexpr std::size_t samples_of_choice = 256;
 constexpr std::size_t longest_looked_at = 64;  // bytes of a literal to choose from
 
@@ -96,8 +97,10 @@ LiteralFinder::LiteralFinder(std::string literal)
       })} {}
 
 void LiteralFinder::learn(Bytes bytes) {
-  for (std::size_t at = nr_seen_ % sample_stride; at < bytes.size(); at += sample_stride, ++nr_seen_)
-    ++seen_[static_cast<unsigned char>(bytes[at])];
+  const std::size_t stride = nr_seen_ < well_sampled ? sample_stride : sparse_stride;
+  for (; next_sample_ < bytes.size(); next_sample_ += stride, ++nr_seen_)
+    ++seen_[static_cast<unsigned char>(bytes[next_sample_])];
+  next_sample_ -= bytes.size();
   if (nr_seen_ < next_choice_) return;
   next_choice_ = nr_seen_ + samples_of_choice;
   const std::size_t count = std::min(literal_.size(), longest_looked_at);

@@ -44,6 +44,7 @@ class LiteralFinder {
   std::size_t first_ = 0, second_ = 0;  // offsets of the two bytes
   std::array<std::uint32_t, 256> seen_ = {};
   std::size_t nr_seen_ = 0, next_choice_ = 0;
+  std::size_t next_sample_ = 0;  // from the beginning of the bytes that are searched next
   const Way* way_;
 };
 

@@ -63,3 +63,11 @@ TEST(Literal, RareBytesAreChosen) {
   LiteralFinder one{"x"};
   EXPECT_EQ(one.find(std::as_bytes(std::span{"yyx", 3}), 0), 2u);
 }
+
+TEST(Literal, LearnsOfShortPieces) {
+  LiteralFinder finder{"aab?ac"};
+  const std::string text(100, 'a'), other(100, 'b'), third(100, 'c');
+  for (int i = 0; i < 3000; ++i)
+    for (const std::string* piece : {&text, &other, &third}) finder.learn(std::as_bytes(std::span{*piece}));
+  EXPECT_TRUE(finder.first() == 3 || finder.second() == 3);
+}
