@@ -95,7 +95,7 @@ LiteralSet::LiteralSet(std::vector<Literal> literals) : pass_over_{best_way()}, 
     for (std::size_t offset = 0; offset < stride_; ++offset) {  // of one literal, what begins first is found first
       char bytes[longest_piece] = {};
       std::memcpy(bytes, literals_[number].text.data() + offset, piece_size);
-      const std::uint32_t value = value_at(bytes);
+      const std::uint32_t value = value_at<false>(bytes);
       const std::uint32_t bit = bit_of(value);
       bits_[bit / 32] |= 1u << (bit % 32);
       std::uint32_t& slot = slots_[slot_of(value)];

@@ -54,6 +54,7 @@ class LiteralSet {
     std::size_t begin, end;
   };
 
+  template <bool is_plain>
   std::uint32_t value_at(const char* place) const;
   bool may_be(std::uint32_t value) const {
     const std::uint32_t bit = bit_of(value);
@@ -66,6 +67,8 @@ class LiteralSet {
   void look(std::string_view text, Places places, std::size_t place, std::uint32_t value, Hit& hit) const;
   template <typename Hit>
   void find_from(std::string_view text, Places places, Hit& hit) const;
+  template <bool is_plain, typename Hit>
+  void find_pieces(std::string_view text, Places places, Hit& hit) const;
 
   static std::size_t pass_over_avx2(const LiteralSet& set, const char* bytes, std::size_t from, std::size_t size);
 
@@ -86,10 +89,11 @@ class LiteralSet {
   std::vector<Piece> pieces_;
 };
 
-inline std::uint32_t LiteralSet::value_at(const char* place) const {
+template <bool is_plain>
+std::uint32_t LiteralSet::value_at(const char* place) const {
   std::uint32_t value;
   std::memcpy(&value, place, sizeof value);
-  return (value & mask_) | fold_;
+  return is_plain ? value : (value & mask_) | fold_;
 }
 
 template <typename Hit>
@@ -106,22 +110,28 @@ void LiteralSet::look(std::string_view text, Places places, std::size_t place, s
 
 template <typename Hit>
 void LiteralSet::find_from(std::string_view text, Places places, Hit& hit) const {
+  if (mask_ == ~std::uint32_t{0} && fold_ == 0) find_pieces<true>(text, places, hit);
+  else find_pieces<false>(text, places, hit);
+}
+
+template <bool is_plain, typename Hit>
+void LiteralSet::find_pieces(std::string_view text, Places places, Hit& hit) const {
   const std::size_t stride = stride_;
   const std::size_t end = std::min(text.size(), places.end + stride - 1);
   std::size_t place = places.begin;
   for (; place < end && place + at_once * stride + 4 <= text.size(); place += at_once * stride) {
     const char* const at = text.data() + place;
     unsigned any = 0;
-    for (unsigned i = 0; i < at_once; ++i) any |= unsigned{may_be(value_at(at + i * stride))} << i;
+    for (unsigned i = 0; i < at_once; ++i) any |= unsigned{may_be(value_at<is_plain>(at + i * stride))} << i;
     for (; any != 0; any &= any - 1) {
       const std::size_t skip = static_cast<std::size_t>(std::countr_zero(any)) * stride;
-      look(text, places, place + skip, value_at(at + skip), hit);
+      look(text, places, place + skip, value_at<is_plain>(at + skip), hit);
     }
   }
   for (; place < end; place += stride) {
     char rest[4] = {};
     std::memcpy(rest, text.data() + place, std::min<std::size_t>(sizeof rest, text.size() - place));
-    const std::uint32_t value = value_at(rest);
+    const std::uint32_t value = value_at<is_plain>(rest);
     if (may_be(value)) look(text, places, place, value, hit);
   }
 }
