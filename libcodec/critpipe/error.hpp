@@ -116,8 +116,8 @@ enum class Fault : std::uint8_t { usage, io, data, limit };
   X(missing_image, data, "this image is missing")                                                                     \
   X(no_tree, data, "{name}")                                                                                          \
   X(no_pagemaps, data, "no pagemaps in this set: its pages went to a page server, or are missing")                    \
-  X(bad_kind, data, "holds a {name} image: its name says something else")                                             \
-  X(no_pagemap, data, "holds a {name} image, and no pagemap")                                                         \
+  X(bad_kind, data, "holds an image of kind {name}: its name says something else")                                    \
+  X(no_pagemap, data, "holds an image of kind {name}, and no pagemap")                                                \
   X(bad_pid, data, "pid {have} is here for the second time")                                                          \
   X(no_statistics, data, "no statistics in here: stats-dump and stats-restore hold them")                             \
   X(bad_parent, data, "not the parent that is wanted: {name}")                                                        \

@@ -10,9 +10,10 @@ namespace {
 void find_other_kinds(const CheckedImages& set, const Reporter& report) {
   for (const auto& [name, image] : set.images)
     if (image.is_other_kind)
-      report({name},
-             format("it holds a %.*s image", static_cast<int>(image.kind->name.size()), image.kind->name.data()),
-             name.starts_with("stats-") || name == "irmap-cache" ? Severity::warning : Severity::error);
+      report(
+          {name},
+          format("it holds an image of kind %.*s", static_cast<int>(image.kind->name.size()), image.kind->name.data()),
+          name.starts_with("stats-") || name == "irmap-cache" ? Severity::warning : Severity::error);
 }
 
 // CRIU wants an entry of these kinds where there is an image.
