@@ -91,11 +91,17 @@ void take_inherited(Program& program, CriuSetup& setup) {
   }
 }
 
-// As CRIU takes it.
-void check_lsm_profile(Program& program) {
-  const std::string profile = program.value("lsm-profile").value_or("none");
-  if (profile != "none" && !profile.starts_with("apparmor:") && !profile.starts_with("selinux:"))
-    program.usage("--lsm-profile takes apparmor:NAME, selinux:CONTEXT or none, not " + profile);
+// CRIU looks at what stands before a colon, and wants one behind none, too.
+void set_lsm_profile(Program& program, CriuOptions& options) {
+  const auto profile = program.value("lsm-profile");
+  if (!profile) return;
+  if (*profile == "none") {
+    if (Error error = options.assign("lsm_profile=none:")) program.usage(error.name);
+    return;
+  }
+  constexpr std::string_view types[] = {"apparmor:", "selinux:", "none:"};
+  if (std::ranges::none_of(types, [&](std::string_view type) { return profile->starts_with(type); }))
+    program.usage("--lsm-profile takes apparmor:NAME, selinux:CONTEXT or none, not " + *profile);
 }
 
 struct RestoreJob {
@@ -254,13 +260,13 @@ int run(Program& program) {
   for (const std::string& input : inputs)
     if (std::count(inputs.begin(), inputs.end(), input) > 1) program.usage("the input is given twice: " + input);
   for (const std::string& input : inputs) keep_log_apart(program, input);
-  check_lsm_profile(program);
   RestoreJob job{program,
                  criu_setup(program),
                  criu_options(program, named),
                  EventCommands{program},
                  socket_changes(program),
                  images_directory(program, inputs)};
+  set_lsm_profile(program, job.options);
   if (program.has("container")) {
     if (!trusts(job, inputs)) return program.exit_code();
     OwnedDescriptor archive = job.open_inputs.empty() ? OwnedDescriptor{} : std::move(job.open_inputs[0].second);

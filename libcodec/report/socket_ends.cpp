@@ -1,16 +1,25 @@
 #include "report/socket_ends.hpp"
 
+#include <string_view>
+
 #include "model/file_types.hpp"
 
 namespace critpipe {
 
 namespace {
 
+// An IPv6 socket may be connected with an IPv4 one.
+std::string end_text(std::string_view address, std::uint32_t port) {
+  constexpr std::string_view mapped = "::ffff:";
+  if (address.starts_with(mapped) && address.find('.') != address.npos) address.remove_prefix(mapped.size());
+  return std::string{address} + " " + std::to_string(port);
+}
+
 // What one end of a connection calls it; where it is not connected, empty.
 std::string connection(const Socket& socket, bool of_peer) {
   if (socket.destination_port == 0) return {};
-  const std::string source = socket.source + " " + std::to_string(socket.source_port);
-  const std::string destination = socket.destination + " " + std::to_string(socket.destination_port);
+  const std::string source = end_text(socket.source, socket.source_port);
+  const std::string destination = end_text(socket.destination, socket.destination_port);
   const std::string protocol = std::to_string(socket.protocol) + " ";
   return protocol + (of_peer ? destination + " " + source : source + " " + destination);
 }

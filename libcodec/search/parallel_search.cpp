@@ -90,6 +90,7 @@ void ParallelSearch::ChunkSearch::take_next(std::unique_lock<std::mutex>& lock) 
   lock.unlock();
   const bool was_read = attempt([&] { chunk.read(); });
   lock.lock();
+  if (!was_read) chunk.lose();
   chunk.is_read = true;
   if (of_.nr_waiting_ > 0) of_.read_.notify_all();
   if (const SearchChunk* const before = chunk.waits_for(); before && !before->is_read) {

@@ -71,6 +71,11 @@ class SearchChunk {
   Bytes head() const { return head_; }               // bytes before the first run, of the same stretch
   bool head_is_all() const { return head_is_all_; }  // does the stretch begin with them?
   bool ends_open() const { return !runs_.empty() && runs_.back().offset + runs_.back().size == size_; }
+  // It could not be read for lack of memory: the one behind it finds nothing to go on from.
+  void lose() {
+    runs_.clear();
+    head_.clear();
+  }
   // The chunk before has lost the bytes at its end: what was found here counts for nothing.
   void forget_head() {
     head_.clear();

@@ -195,8 +195,8 @@ Bytes FramesReader::read() {
 
 // May the frame, of which nothing was read, be left without unpacking it? Where it ends is then taken from the table:
 // finding its end by its blocks would take a read for every 128 KiB. Its head must say its size; but in a long run of
-// frames that are all as large, as those of pages, only the first and the last one's: a size that is wrong differs from
-// those beside it, and a read for each frame would be what takes the time.
+// frames that are all as large, as those of pages, only the first and the last one's: a read for each frame would be
+// what takes the time. A wrong size that happens to be its neighbours' shifts what follows, which is no member then.
 bool FramesReader::may_pass_over() {
   if (frame_->is_as_neighbours || frame_->says_size) return true;
   if (!frames_->look_at(*frame_)) error_ = frames_->error();

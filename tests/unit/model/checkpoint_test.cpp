@@ -242,7 +242,8 @@ TEST(Checkpoint, AnImageOfAnotherKindUnderAName) {
   EXPECT_EQ(checkpoint.find_task(1)->comm, "");  // nothing is taken from them
   EXPECT_FALSE(checkpoint.find_task(1)->has_memory);
   ASSERT_EQ(checkpoint.errors().size(), 2u);
-  EXPECT_EQ(to_string(checkpoint.errors()[0]), "set/core-1.img: holds an image of kind MM: its name says something else");
+  EXPECT_EQ(to_string(checkpoint.errors()[0]),
+            "set/core-1.img: holds an image of kind MM: its name says something else");
 }
 
 TEST(Checkpoint, APidThatIsThereTwice) {
