@@ -198,7 +198,8 @@ Receiver::Run Sharing::take_shared(const Member& member, SharedImage& image) {
   SharedImage::Chunk begin;
   Step step = begin_now(member);
   image.claim(begin);
-  const bool is_filled = image.fill(begin) == SharedImage::Filled::ready;
+  image.fill(begin);
+  const bool is_settled = image.settle(begin), is_filled = is_settled && image.complete(begin);
   if (step == Step::go && is_filled) step = receiver_.bytes(member, begin.bytes);
   if (step == Step::stop || receiver_.has_enough(member)) return {image.nr_read(), step};
   TurnQueue& turns = workers_.turns_;
@@ -217,6 +218,7 @@ Receiver::Run Sharing::take_shared(const Member& member, SharedImage& image) {
     shared = turns.unshare(output_);
     if (turns.is_stopped()) return {0, Step::stop};
   }
+  if (is_settled && !is_filled) shared.failed = std::move(begin);
   const SharedImage::Rest rest = image.rest(shared.failed ? &*shared.failed : nullptr);
   if (is_filled) receiver_.pass_to(member, rest.from, shared.nr_selected);
   if (!rest.bytes.empty()) step = receiver_.bytes(member, rest.bytes);
@@ -312,24 +314,26 @@ void Workers::decode_shared(TurnOutput& piece) {
 
 // What is not good is decoded again, by who has the piece.
 void Workers::decode(ChunkWork& work) {
-  bool good = false;
   if (work.has_more) helpers_.start(1);
   try {
-    const SharedImage::Filled filled = work.image->fill(work.chunk);
-    good = filled != SharedImage::Filled::broken;
-    if (filled == SharedImage::Filled::ready) {
+    if (!work.is_settled) {
+      work.image->fill(*work.chunk);
+      if (!turns_.end_fill(work)) return;
+    }
+    bool good = work.image->complete(*work.chunk);
+    if (good) {
       const Member& member = work.image->member();
       const auto receiver = makers_.chunk(*work.output, [&](const Error&) { good = false; });
-      Step step = receiver->resume(member, work.chunk.at);
-      if (step == Step::go) step = receiver->bytes(member, work.chunk.bytes);
+      Step step = receiver->resume(member, work.chunk->at);
+      if (step == Step::go) step = receiver->bytes(member, work.chunk->bytes);
       good = good && step == Step::go && !receiver->has_enough(member);
       work.nr_selected = receiver->nr_selected();
     }
+    turns_.end_chunk(work, good);
   } catch (...) {
-    turns_.end_chunk(work, false);
+    turns_.give_up(work);
     throw;
   }
-  turns_.end_chunk(work, good);
 }
 
 // Is there nothing that several threads could do?

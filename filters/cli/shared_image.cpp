@@ -11,6 +11,44 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t size_word = 4;
+constexpr std::size_t most_guesses = 4 << 10, entries_of_guess = 8;
+
+// Passes over entries from `begin` on, as far as their size words lie in the bytes, which begin at `base`, and they
+// themselves end at `most` or before.
+SharedImage::Span walk(Bytes bytes, std::uint64_t base, std::uint64_t begin, std::uint64_t most,
+                       std::uint64_t largest) {
+  SharedImage::Span span{begin, begin};
+  const std::uint64_t end = base + bytes.size();
+  while (span.end + size_word <= end) {
+    const std::uint64_t entry = load_u32(bytes.data() + (span.end - base));
+    if (entry > largest) span.ends_all = true;
+    if (entry > largest || entry + size_word > most - span.end) break;
+    span.end += size_word + entry;
+    ++span.nr_entries;
+  }
+  return span;
+}
+
+bool may_be_tag(std::byte byte) {
+  const unsigned value = std::to_integer<unsigned>(byte);
+  constexpr unsigned wire_types = 0b100111;  // varint, 64 bits, length, 32 bits
+  return value >= 8 && (wire_types >> (value & 7) & 1) != 0;
+}
+
+bool may_begin_entries(Bytes bytes) {
+  for (std::size_t n = 0; n < entries_of_guess; ++n) {
+    if (bytes.size() <= size_word) return false;
+    const std::size_t entry = load_u32(bytes.data());
+    if (entry == 0 || entry > bytes.size() - size_word || !may_be_tag(bytes[size_word])) return false;
+    bytes = bytes.subspan(size_word + entry);
+  }
+  return true;
+}
+
+// The size word of its first entry may begin before what it has to read.
+std::uint64_t begin_of(const SharedImage::Chunk& chunk) {
+  return chunk.from - std::min<std::uint64_t>(chunk.from, size_word - 1);
+}
 
 }  // namespace
 
@@ -39,7 +77,11 @@ void SharedImage::claim(Chunk& chunk) {
   chunk.number = nr_claimed_++;
   chunk.from = claimed_bytes_;
   chunk.size = chunk_bytes_;
-  if (!plain_.file) return;
+  chunk.nr_read = 0;
+  chunk.span = {};
+  chunk.bytes = {};
+  is_read_ = true;
+  if (!is_plain()) return;
   chunk.size = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size, plain_.size - claimed_bytes_));
   claimed_bytes_ += chunk.size;
   has_more_ = claimed_bytes_ < plain_.size;
@@ -50,118 +92,91 @@ void SharedImage::learn(std::size_t bytes, std::size_t text) {
   chunk_bytes_ = std::clamp(wanted, least_chunk, most_chunk);
 }
 
-bool SharedImage::wait_for_turn(Lock& lock, const Chunk& chunk) {
-  turn_changed_.wait(lock, [&] { return broken_ || turn_ == chunk.number; });
-  return !ended_ && !broken_;
+void SharedImage::fill(Chunk& chunk) {
+  if (is_plain()) fill_plain(chunk);
+  else fill_next(chunk);
 }
 
-void SharedImage::end_turn() {
-  ++turn_;
-  turn_changed_.notify_all();
-}
-
-SharedImage::Filled SharedImage::fill(Chunk& chunk) {
-  chunk.bytes = {};
-  try {
-    return plain_.file ? fill_plain(chunk) : fill_next(chunk);
-  } catch (...) {
-    const Lock lock{mutex_};
-    broken_ = ended_ = true;
-    turn_changed_.notify_all();
-    throw;
-  }
-}
-
-std::uint64_t SharedImage::walk(const std::byte* begin, std::uint64_t at, std::uint64_t size, std::uint64_t most) {
-  std::uint64_t nr_entries = 0;
-  while (at + size_word <= size) {
-    const std::uint64_t entry = load_u32(begin + at);
-    if (entry > entry_bytes_) ended_ = true;
-    if (entry > entry_bytes_ || entry + size_word > most - at) break;
-    at += size_word + entry;
-    ++nr_entries;
-  }
-  next_.nr_entries += nr_entries;
-  return at;
-}
-
-// The size word of its first entry may begin before what it has to read.
-SharedImage::Filled SharedImage::fill_plain(Chunk& chunk) {
-  const std::size_t lead = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.from, size_word - 1));
-  const std::uint64_t begin = chunk.from - lead;
-  const std::size_t size = lead + chunk.size;
-  std::byte* bytes = chunk.buffer.room(size, 0);
+void SharedImage::fill_plain(Chunk& chunk) {
+  const std::uint64_t begin = begin_of(chunk);
+  const auto size = static_cast<std::size_t>(chunk.from + chunk.size - begin);
   Error ignored;  // whoever reads the rest finds it, too
-  const bool is_read = plain_.file->pread({bytes, size}, plain_.at + begin, ignored) == size;
-  Lock lock{mutex_};
-  if (!wait_for_turn(lock, chunk) || !is_read) {
-    ended_ = true;
-    end_turn();
-    return Filled::nothing;
-  }
-  chunk.at = next_;
-  const std::uint64_t from = next_.offset - begin;
-  const std::uint64_t end = walk(bytes, from, size, std::min(size + most_over, plain_.size - begin));
-  // What is left is no whole entry, or one too large.
-  if (end + size_word <= size || (end < size && chunk.from + chunk.size == plain_.size)) ended_ = true;
-  if (chunk.number == 0) chunk.at.offset = 0;
-  next_.offset = end == from ? chunk.at.offset : begin + end;
-  end_turn();
-  lock.unlock();
-  if (end == from) return Filled::nothing;
-  const auto first = static_cast<std::size_t>(chunk.at.offset - begin), behind = static_cast<std::size_t>(end);
-  if (behind > size) {
-    bytes = chunk.buffer.room(behind, size);
-    if (plain_.file->pread({bytes + size, behind - size}, plain_.at + begin + size, ignored) != behind - size)
-      return Filled::broken;
-  }
-  chunk.bytes = {bytes + first, behind - first};
-  return Filled::ready;
+  if (plain_.file->pread({chunk.buffer.room(size, 0), size}, plain_.at + begin, ignored) != size) return;
+  chunk.nr_read = size;
+  if (chunk.number > 0) chunk.span = guess(chunk);
 }
 
-// Requires: the chunk that is filled has the turn.
+SharedImage::Span SharedImage::walk_plain(const Chunk& chunk, std::uint64_t begin) const {
+  const std::uint64_t base = begin_of(chunk), end = base + chunk.nr_read;
+  Span span =
+      walk({chunk.buffer.data(), chunk.nr_read}, base, begin, std::min(end + most_over, plain_.size), entry_bytes_);
+  if (span.end + size_word <= end || (span.end < end && end == plain_.size)) span.ends_all = true;
+  return span;
+}
+
+SharedImage::Span SharedImage::guess(const Chunk& chunk) const {
+  const Bytes bytes{chunk.buffer.data(), chunk.nr_read};
+  for (std::size_t at = 0; at < std::min(chunk.nr_read, most_guesses); ++at)
+    if (may_begin_entries(bytes.subspan(at))) return walk_plain(chunk, begin_of(chunk) + at);
+  return {};
+}
+
+bool SharedImage::settle(Chunk& chunk) {
+  is_read_ = false;
+  if (ended_) return false;
+  if (chunk.nr_read > 0 && is_plain() && chunk.span.begin != next_.offset) chunk.span = walk_plain(chunk, next_.offset);
+  const bool is_first = chunk.number == 0, is_empty = chunk.span.nr_entries == 0;
+  chunk.at = next_;
+  if (is_first) chunk.at.offset = 0;
+  ended_ = chunk.nr_read == 0 || chunk.span.ends_all;
+  if (ended_) end();
+  next_.offset = is_empty ? chunk.at.offset : chunk.span.end;
+  next_.nr_entries += chunk.span.nr_entries;
+  return !is_empty;
+}
+
+bool SharedImage::complete(Chunk& chunk) {
+  if (!is_plain()) return true;
+  const std::uint64_t base = begin_of(chunk), end = chunk.span.end;
+  const auto size = static_cast<std::size_t>(end - base);
+  if (size > chunk.nr_read) {
+    std::byte* const bytes = chunk.buffer.room(size, chunk.nr_read);
+    const std::size_t more = size - chunk.nr_read;
+    Error ignored;
+    if (plain_.file->pread({bytes + chunk.nr_read, more}, plain_.at + base + chunk.nr_read, ignored) != more)
+      return false;
+  }
+  chunk.bytes = Bytes{chunk.buffer.data(), size}.subspan(static_cast<std::size_t>(chunk.at.offset - base));
+  return true;
+}
+
 void SharedImage::read_more() {
   const Bytes block = reader_.read();
   member_.packed = reader_.packed();
   nr_read_ += block.size();
   std::memcpy(carry_.room(nr_carried_ + block.size(), nr_carried_) + nr_carried_, block.data(), block.size());
   nr_carried_ += block.size();
-  ended_ = block.empty();
+  is_at_end_ = block.empty();
 }
 
-SharedImage::Filled SharedImage::fill_next(Chunk& chunk) {
-  Lock lock{mutex_};
-  if (!wait_for_turn(lock, chunk)) {
-    end_turn();
-    return Filled::nothing;
-  }
-  while (nr_carried_ < chunk.size && !ended_) read_more();
-  chunk.at = next_;
-  const bool is_first = chunk.number == 0;
-  const std::uint64_t from = is_first ? next_.offset : 0;
-  if (is_first) chunk.at.offset = 0;
-  auto end = static_cast<std::size_t>(walk(carry_.data(), from, nr_carried_, nr_carried_));
-  if (end == from) {
-    ended_ = true;
-    end = 0;
-  }
-  next_.offset = chunk.at.offset + end;
-  if (end > 0) {
-    std::swap(chunk.buffer, carry_);
-    nr_carried_ -= end;
-    std::byte* const rest = carry_.room(nr_carried_, 0);
-    if (nr_carried_ > 0) std::memcpy(rest, chunk.buffer.data() + end, nr_carried_);
-    chunk.bytes = {chunk.buffer.data(), end};
-  }
-  end_turn();
-  return end == 0 ? Filled::nothing : Filled::ready;
+void SharedImage::fill_next(Chunk& chunk) {
+  while (nr_carried_ < chunk.size && !is_at_end_) read_more();
+  const std::uint64_t base = chunk.number == 0 ? 0 : next_.offset;
+  chunk.span = walk({carry_.data(), nr_carried_}, base, next_.offset, base + nr_carried_, entry_bytes_);
+  if (chunk.span.nr_entries == 0) return;
+  const auto size = static_cast<std::size_t>(chunk.span.end - base);
+  std::swap(chunk.buffer, carry_);
+  nr_carried_ -= size;
+  std::byte* const rest = carry_.room(nr_carried_, 0);
+  if (nr_carried_ > 0) std::memcpy(rest, chunk.buffer.data() + size, nr_carried_);
+  chunk.bytes = {chunk.buffer.data(), size};
+  chunk.nr_read = size;
 }
 
 SharedImage::Rest SharedImage::rest(const Chunk* failed) {
-  const Lock lock{mutex_};
   Rest rest;
   rest.from = failed ? failed->at : next_;
-  if (plain_.file) {
+  if (is_plain()) {
     rest.taken = reader_.skip(rest.from.offset);
     return rest;
   }

@@ -1,18 +1,17 @@
 // A large image whose entries several threads decode, in chunks of whole entries.
 //
-// Who decodes claims a chunk, a part of the image as it comes, and fills it: reads it and finds the borders of its
-// entries, which is done in the order of the chunks, since only the entry before says where the next one begins. Of a
-// plain file all threads read at once; anything else is read by the thread whose chunk has the turn.
+// Who fills a chunk reads it. A plain file is read by all threads at once, each a part that was claimed without a look
+// at it: where its first entry begins, only the one before says. So the borders of its entries are guessed, by a row of
+// size words that fit each other, and walked from there; settle(), in the order of the chunks, holds the guess to where
+// the chunk before has ended, and walks again if it is wrong. Anything else is read by one thread at a time.
 //
 // Chunks hold complete entries alone. Whatever else comes, such as the end of the image, an entry that is cut, or one
 // larger than a chunk, ends the chunks: from rest() on the image is decoded by one thread, which says what is wrong.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 
 #include "critpipe/source.hpp"
 
@@ -34,12 +33,19 @@ class SharedImage {
  public:
   static constexpr std::size_t least_bytes = 512 << 10;  // of an image that is worth it
 
+  // Some entries: how many, and from where to where in the image.
+  struct Span {
+    std::uint64_t begin = 0, end = 0, nr_entries = 0;
+    bool ends_all = false;  // what stands behind them is no whole entry
+  };
   struct Chunk {
     std::uint64_t number = 0;
     std::uint64_t from = 0;  // of a plain file: what is read, before the borders of entries are known
     std::size_t size = 0;
+    std::size_t nr_read = 0;
+    Span span = {};  // of a plain file until it is settled: a guess
     ImagePlace at = {};
-    Bytes bytes = {};
+    Bytes bytes = {};  // its entries
     ChunkBuffer buffer = {};
   };
 
@@ -55,19 +61,22 @@ class SharedImage {
   bool hands_on() const { return next_sink_ != nullptr; }
   Step hand_on(std::string_view text) { return text.empty() ? Step::go : next_sink_(text); }
 
-  // The next three are for one thread at a time: TurnQueue calls them under its lock.
-  bool has_more() const { return has_more_; }
+  // The next five are for one thread at a time: TurnQueue calls them under its lock.
+  bool has_more() const { return has_more_ && (is_plain() || !is_read_); }
+  bool will_have_more() const { return has_more_; }
   void claim(Chunk& chunk);
+  // To be called once for each chunk that was filled, in their order. False: the chunks have ended before it.
+  bool settle(Chunk& chunk);
   // What a chunk of so many bytes came to as text: the next ones come to about text_bytes.
   void learn(std::size_t bytes, std::size_t text);
   void end() { has_more_ = false; }
 
-  // To be called once for each chunk that was claimed. nothing: the chunks have ended before it. broken: the file is
-  // not what it was.
-  enum class Filled : std::uint8_t { nothing, ready, broken };
-  Filled fill(Chunk& chunk);
+  // To be called once for each chunk that was claimed.
+  void fill(Chunk& chunk);
+  // Of one that is settled: gives it its bytes. False: the file is not what it was.
+  bool complete(Chunk& chunk);
 
-  // When all chunks were filled, up to the last one that counts; `failed`: one from whose begin on nothing counts.
+  // When all chunks were settled, up to the last one that counts; `failed`: one from whose begin on nothing counts.
   struct Rest {
     ImagePlace from;
     Bytes bytes;              // what stands there, of that which was read
@@ -76,18 +85,16 @@ class SharedImage {
   Rest rest(const Chunk* failed);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
   static constexpr std::size_t least_chunk = 32 << 10, most_chunk = 512 << 10;
   static constexpr std::size_t text_bytes = 448 << 10;
   static constexpr std::uint64_t most_over = 1 << 20;  // of a chunk's last entry, behind what the chunk has read
 
-  Filled fill_plain(Chunk& chunk);
-  Filled fill_next(Chunk& chunk);
-  bool wait_for_turn(Lock& lock, const Chunk& chunk);
-  void end_turn();
+  bool is_plain() const { return plain_.file != nullptr; }
+  void fill_plain(Chunk& chunk);
+  void fill_next(Chunk& chunk);
   void read_more();
-  // Passes over entries from there on, as far as they end before `most` and begin, with their size, before `size`.
-  std::uint64_t walk(const std::byte* begin, std::uint64_t at, std::uint64_t size, std::uint64_t most);
+  Span walk_plain(const Chunk& chunk, std::uint64_t begin) const;
+  Span guess(const Chunk& chunk) const;
 
   Member member_;
   ByteReader& reader_;
@@ -97,16 +104,15 @@ class SharedImage {
   std::size_t chunk_bytes_ = 64 << 10;
   bool has_more_ = true;
   std::uint64_t nr_claimed_ = 0, claimed_bytes_ = 0;
+  bool ended_ = false;  // no further chunk
+  ImagePlace next_;     // behind what is settled
 
-  std::mutex mutex_;  // for what follows
-  std::condition_variable turn_changed_;
-  std::uint64_t turn_ = 0;  // the chunk whose borders are looked for
-  bool ended_ = false;      // no further chunk
-  bool broken_ = false;     // a thread has left without filling its chunk
-  ImagePlace next_;
-  ChunkBuffer carry_;  // of what is not plain: read, and not in a chunk
+  // Of what is not plain, for the one thread that reads.
+  bool is_read_ = false;  // there is one
+  ChunkBuffer carry_;     // read, and not in a chunk
   std::size_t nr_carried_ = 0;
   std::uint64_t nr_read_ = 0;
+  bool is_at_end_ = false;
 };
 
 }  // namespace critpipe::filters

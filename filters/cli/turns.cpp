@@ -21,18 +21,17 @@ void TurnOutput::clear() {
   done_ = stops_ = dropped_ = is_chunk_ = false;
   size_ = 0;
   image_ = goes_to_ = nullptr;
+  piece_ = nullptr;
   failed_.reset();
   selected_.clear();
 }
 
 TurnOutput& TurnQueue::add(Outputs::iterator before) {
-  if (free_.empty()) return *outputs_.emplace(before, *this);
-  outputs_.splice(before, free_, free_.begin());
-  return *std::prev(before);
-}
-
-TurnQueue::Outputs::iterator TurnQueue::place_of(const TurnOutput& output) {
-  return std::ranges::find_if(outputs_, [&](const TurnOutput& one) { return &one == &output; });
+  if (free_.empty()) outputs_.emplace(before, *this);
+  else outputs_.splice(before, free_, free_.begin());
+  TurnOutput& added = *std::prev(before);
+  added.place_ = std::prev(before);
+  return added;
 }
 
 TurnOutput* TurnQueue::begin() {
@@ -107,7 +106,8 @@ void TurnQueue::write_done(Lock& lock) {
     --(first.is_chunk_ ? nr_chunks_ : nr_pieces_);
     first.clear();
     free_.splice(free_.begin(), outputs_, outputs_.begin());
-    changed_.notify_all();  // there is room
+    wake_for(1);  // there is room
+    turn_.notify_all();
   }
 }
 
@@ -116,14 +116,15 @@ void TurnQueue::end(TurnOutput& piece, Step step) {
   piece.done_ = true;
   piece.stops_ = step == Step::stop;
   --nr_open_;
-  if (is_first(piece)) write_done(lock);
-  changed_.notify_all();
+  const bool is_last = ended_ && nr_open_ == 0;
+  go_on(lock, is_first(piece), 0);
+  if (is_last) wake_all();
 }
 
 void TurnQueue::no_more_pieces() {
   const Lock lock{mutex_};
   ended_ = true;
-  changed_.notify_all();
+  if (nr_open_ == 0) wake_all();
 }
 
 // What the piece has said so far stands before the image.
@@ -136,70 +137,138 @@ void TurnQueue::share(TurnOutput& piece, SharedImage& image) {
     write_held(piece);
     lock.lock();
   } else if (!piece.held_.empty() || !piece.errors_.empty()) {
-    TurnOutput& before = add(place_of(piece));
+    TurnOutput& before = add(piece.place_);
     ++nr_pieces_;
     std::swap(before.held_, piece.held_);
     std::swap(before.errors_, piece.errors_);
     before.done_ = true;
   }
   piece.image_ = &image;
-  ++nr_shared_;
-  changed_.notify_all();
+  sharing_.clear();
+  for (TurnOutput& output : outputs_)
+    if (!output.is_chunk_ && output.image_) sharing_.push_back(&output);
+  wake_all();
 }
 
-// The first piece with a chunk to be claimed. One whose image has none at work may have one more: it may be that all
-// others wait for it.
-TurnOutput* TurnQueue::with_chunk() {
-  if (stopped_ || nr_shared_ == 0) return nullptr;
-  for (TurnOutput& output : outputs_) {
-    if (output.is_chunk_ || !output.image_ || !output.image_->has_more()) continue;
-    return nr_chunks_ < most_chunks_ || is_first(output) ? &output : nullptr;
-  }
+// The first piece with a chunk to be claimed. The first of all always has room: it may be that all others wait for it.
+TurnOutput* TurnQueue::with_chunk() const {
+  if (stopped_) return nullptr;
+  for (TurnOutput* const piece : sharing_)
+    if (piece->image_->has_more()) return nr_chunks_ < most_chunks_ || is_first(*piece) ? piece : nullptr;
   return nullptr;
 }
 
 bool TurnQueue::claim(ChunkWork& work) {
   const Lock lock{mutex_};
-  TurnOutput* const piece = with_chunk();
-  if (!piece) return false;
-  work.piece = piece;
-  work.image = piece->image_;
-  work.image->claim(work.chunk);
-  work.has_more = work.image->has_more();
-  work.output = &add(place_of(*piece));
-  work.output->is_chunk_ = true;
-  work.output->image_ = work.image;
-  work.output->goes_to_ = work.image->hands_on() ? work.image : nullptr;
-  work.output->number_ = work.chunk.number;
-  ++piece->nr_chunks_;
-  ++nr_chunks_;
+  if (stopped_) return false;
+  work.is_settled = !settled_.empty();
+  if (work.is_settled) {
+    work.output = settled_.front();
+    settled_.pop_front();
+  } else {
+    TurnOutput* const piece = with_chunk();
+    if (!piece) return false;
+    work.output = &add(piece->place_);
+    work.output->is_chunk_ = true;
+    work.output->stage_ = TurnOutput::Stage::claimed;
+    work.output->piece_ = piece;
+    work.output->image_ = piece->image_;
+    work.output->goes_to_ = piece->image_->hands_on() ? piece->image_ : nullptr;
+    piece->image_->claim(work.output->chunk_);
+    piece->unsettled_.push_back(work.output);
+    ++piece->nr_chunks_;
+    ++nr_chunks_;
+  }
+  ++work.output->piece_->nr_at_work_;
+  work.image = work.output->image_;
+  work.chunk = &work.output->chunk_;
+  work.has_more = work.image->will_have_more();
+  work.nr_selected = 0;
   return true;
+}
+
+// Settles what can be. Returns how many chunks are to be decoded.
+std::size_t TurnQueue::settle(TurnOutput& piece) {
+  std::size_t nr_settled = 0;
+  while (!piece.unsettled_.empty() && piece.unsettled_.front()->stage_ == TurnOutput::Stage::filled) {
+    TurnOutput& next = *piece.unsettled_.front();
+    piece.unsettled_.pop_front();
+    next.stage_ = TurnOutput::Stage::settled;
+    if (piece.image_->settle(next.chunk_)) {
+      settled_.push_back(&next);
+      ++nr_settled;
+    } else {
+      next.done_ = next.dropped_ = true;
+      --piece.nr_chunks_;
+    }
+  }
+  return nr_settled;
+}
+
+// `writes`: the caller has just ended the front.
+void TurnQueue::go_on(Lock& lock, bool writes, std::size_t nr_works) {
+  wake_for(nr_works);
+  if (writes) write_done(lock);
+  if (stopped_) wake_all();
+}
+
+bool TurnQueue::end_fill(ChunkWork& work) {
+  Lock lock{mutex_};
+  TurnOutput& output = *work.output;
+  TurnOutput& piece = *output.piece_;
+  const bool is_written = is_first_done();  // by another thread
+  output.stage_ = TurnOutput::Stage::filled;
+  std::size_t nr_works = settle(piece);
+  const auto own = std::ranges::find(settled_, &output);
+  work.is_settled = own != settled_.end() && !stopped_;
+  if (work.is_settled) {
+    settled_.erase(own);
+    --nr_works;
+  } else {
+    --piece.nr_at_work_;
+    work.output = nullptr;
+  }
+  if (with_chunk()) ++nr_works;
+  go_on(lock, !is_written && is_first_done(), nr_works);
+  return work.is_settled;
 }
 
 void TurnQueue::end_chunk(ChunkWork& work, bool good) {
   Lock lock{mutex_};
   TurnOutput& output = *work.output;
-  TurnOutput& piece = *work.piece;
-  const std::size_t size = output.size();
-  if (work.chunk.bytes.empty() || !good) work.image->end();
-  if (good && !work.chunk.bytes.empty()) work.image->learn(work.chunk.bytes.size(), size);
-  if (work.nr_selected > 0) piece.selected_.emplace_back(output.number_, std::exchange(work.nr_selected, 0));
-  if (!good && (!piece.failed_ || piece.failed_->number > work.chunk.number)) {
-    piece.failed_ = std::move(work.chunk);
+  TurnOutput& piece = *output.piece_;
+  const std::uint64_t number = work.chunk->number;
+  if (good) work.image->learn(work.chunk->bytes.size(), output.size());
+  else work.image->end();
+  if (work.nr_selected > 0) piece.selected_.emplace_back(number, work.nr_selected);
+  if (!good && (!piece.failed_ || piece.failed_->number > number)) {
+    piece.failed_ = std::move(*work.chunk);
     for (TurnOutput& one : outputs_)
-      if (one.is_chunk_ && one.image_ == work.image && one.number_ >= output.number_) one.dropped_ = true;
+      if (one.is_chunk_ && one.image_ == work.image && one.chunk_.number >= number) one.dropped_ = true;
   }
-  if (piece.failed_ && output.number_ >= piece.failed_->number) output.dropped_ = true;
+  if (piece.failed_ && number >= piece.failed_->number) output.dropped_ = true;
   output.done_ = true;
   --piece.nr_chunks_;
-  if (is_first(output)) write_done(lock);
-  changed_.notify_all();
+  --piece.nr_at_work_;
+  work.output = nullptr;
+  go_on(lock, is_first(output), 0);
+}
+
+void TurnQueue::give_up(ChunkWork& work) {
+  const Lock lock{mutex_};
+  if (work.output) --work.output->piece_->nr_at_work_;
+  stopped_ = true;
+  wake_all();
+}
+
+bool TurnQueue::has_ended(const TurnOutput& piece) const {
+  return stopped_ ? piece.nr_at_work_ == 0 : piece.nr_chunks_ == 0;
 }
 
 bool TurnQueue::wait_for_chunk(const TurnOutput& piece) {
   Lock lock{mutex_};
-  const auto is_over = [&] { return piece.nr_chunks_ == 0 && (stopped_ || !piece.image_->has_more()); };
-  changed_.wait(lock, [&] { return is_over() || with_chunk(); });
+  const auto is_over = [&] { return has_ended(piece) && (stopped_ || !piece.image_->will_have_more()); };
+  owners_.wait(lock, [&] { return is_over() || has_chunk(); });
   return !is_over();
 }
 
@@ -207,11 +276,12 @@ TurnQueue::Shared TurnQueue::unshare(TurnOutput& piece) {
   Lock lock{mutex_};
   piece.image_->end();
   const bool waits_for_turn = piece.image_->hands_on();
-  changed_.wait(lock, [&] { return piece.nr_chunks_ == 0 && (!waits_for_turn || stopped_ || is_first(piece)); });
-  --nr_shared_;
+  owners_.wait(lock, [&] { return has_ended(piece) && (!waits_for_turn || stopped_ || is_first(piece)); });
+  std::erase(sharing_, &piece);
   for (TurnOutput& one : outputs_)
     if (one.is_chunk_ && one.image_ == piece.image_) one.image_ = nullptr;
   piece.image_ = nullptr;
+  piece.unsettled_.clear();
   Shared shared{std::exchange(piece.failed_, std::nullopt)};
   for (const auto& [number, nr_selected] : std::exchange(piece.selected_, {}))
     if (!shared.failed || number < shared.failed->number) shared.nr_selected += nr_selected;
@@ -221,14 +291,14 @@ TurnQueue::Shared TurnQueue::unshare(TurnOutput& piece) {
 bool TurnQueue::wait_for_work() {
   Lock lock{mutex_};
   const auto is_over = [&] { return stopped_ || (ended_ && nr_open_ == 0); };
-  changed_.wait(lock, [&] { return is_over() || with_chunk() || (!ended_ && nr_pieces_ < most_pieces_); });
+  idle_.wait(lock, [&] { return is_over() || has_chunk() || (!ended_ && nr_pieces_ < most_pieces_); });
   return !is_over();
 }
 
 void TurnQueue::stop() {
   const Lock lock{mutex_};
   stopped_ = true;
-  changed_.notify_all();
+  wake_all();
 }
 
 bool TurnQueue::is_stopped() {

@@ -4,16 +4,20 @@
 //     written: nobody but the front writes.
 //   - The text of any other is held, up to held_piece_bytes; a thread that has more waits for its turn.
 //   - The front ends: it leaves the queue and writes what those right behind it have ready. The first that is not done
-//     has the turn, and all who wait are woken.
-//   - An image that several threads decode has its chunks in the queue before the piece that it belongs to. Their text
-//     is held until they are complete: one that turned out to be damaged is dropped, with those behind it.
+//     has the turn.
+//   - An image that several threads decode has its chunks in the queue before the piece that it belongs to. A chunk is
+//     filled, settled when those before it are, and decoded by whoever comes for it then: no thread waits for another's
+//     chunk. Its text is held until it is complete: that of one which turned out to be damaged is dropped, with those
+//     behind it.
 //   - The queue has room for some pieces and some chunks for each thread; whoever finds it full waits or helps with
 //     another image, so memory is bounded.
+//   - Who waits is woken when there is something for it to do, and no one else is.
 //   - An error is a mark in the text of its piece: it is reported when all before it has been written.
 //   - Once the output fails or a piece says Step::stop, nothing more is written and all threads come back.
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -39,29 +43,39 @@ class TurnOutput final : public Output {
   void clear();
 
   TurnQueue& turns_;
+  std::list<TurnOutput>::iterator place_ = {};
   std::string held_;
   std::vector<std::pair<std::size_t, Error>> errors_;  // behind so many bytes of held_
   bool done_ = false;
-  bool stops_ = false;              // nothing behind it is wanted
-  bool dropped_ = false;            // nothing of it is wanted
-  std::size_t size_ = 0;            // that was drained
-  SharedImage* image_ = nullptr;    // of a chunk: of which image; of a piece: the one that is being decoded
-  SharedImage* goes_to_ = nullptr;  // of a chunk: who gets its text, which lives until it is written; null: the output
-  std::uint64_t number_ = 0;        // of a chunk
+  bool stops_ = false;            // nothing behind it is wanted
+  bool dropped_ = false;          // nothing of it is wanted
+  std::size_t size_ = 0;          // that was drained
+  SharedImage* image_ = nullptr;  // of a chunk: of which image; of a piece: the one that is being decoded
+
+  // Of a chunk:
+  enum class Stage : std::uint8_t { claimed, filled, settled };
   bool is_chunk_ = false;
-  std::size_t nr_chunks_ = 0;                                           // of a piece: that are at work
-  std::optional<SharedImage::Chunk> failed_ = {};                       // of a piece: the first of them
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> selected_ = {};  // of a piece: chunks, and how many entries
+  Stage stage_ = Stage::claimed;
+  SharedImage::Chunk chunk_ = {};
+  TurnOutput* piece_ = nullptr;
+  SharedImage* goes_to_ = nullptr;  // who gets its text, which lives until it is written; null: the output
+
+  // Of a piece, and its image:
+  std::deque<TurnOutput*> unsettled_ = {};
+  std::size_t nr_chunks_ = 0;                                           // that are not done
+  std::size_t nr_at_work_ = 0;                                          // threads that have one of them
+  std::optional<SharedImage::Chunk> failed_ = {};                       // the first of them
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> selected_ = {};  // chunks, and how many entries
 };
 
-// A chunk to be decoded.
+// A chunk to be filled, or one that is settled to be decoded.
 struct ChunkWork {
+  TurnOutput* output = nullptr;  // null: it is another's
   SharedImage* image = nullptr;
-  SharedImage::Chunk chunk = {};
-  bool has_more = false;          // when it was claimed
+  SharedImage::Chunk* chunk = nullptr;
+  bool is_settled = false;
+  bool has_more = false;          // there is other work
   std::uint64_t nr_selected = 0;  // entries of it
-  TurnOutput* output = nullptr;
-  TurnOutput* piece = nullptr;
 };
 
 class TurnQueue {
@@ -76,9 +90,13 @@ class TurnQueue {
 
   // From here on several threads decode an image of the piece.
   void share(TurnOutput& piece, SharedImage& image);
-  // A chunk of the first image that has one; false: there is none, or no room.
+  // A chunk that is settled, or the next of the first image that has one; false: there is none, or no room.
   bool claim(ChunkWork& work);
+  // True: it is settled, and for this thread to decode.
+  bool end_fill(ChunkWork& work);
   void end_chunk(ChunkWork& work, bool good);
+  // Of a chunk in which something was thrown: stop().
+  void give_up(ChunkWork& work);
   // Waits until there is a chunk to claim: true; or until no chunk of the piece's image is left or at work.
   bool wait_for_chunk(const TurnOutput& piece);
   // Waits until nobody uses the image any more.
@@ -109,25 +127,40 @@ class TurnQueue {
     return piece.held_.size() + piece.errors_.size() * held_error_bytes + more > held_piece_bytes;
   }
   bool is_first(const TurnOutput& piece) const { return &outputs_.front() == &piece; }
-  Outputs::iterator place_of(const TurnOutput& output);
+  bool is_first_done() const { return outputs_.front().done_; }
   TurnOutput& add(Outputs::iterator before);
   void write_held(TurnOutput& piece);
   void write_all(TurnOutput& output);
   void write_done(Lock& lock);
-  TurnOutput* with_chunk();
+  bool has_chunk() const { return !stopped_ && (!settled_.empty() || with_chunk()); }
+  TurnOutput* with_chunk() const;
+  std::size_t settle(TurnOutput& piece);
+  void go_on(Lock& lock, bool writes, std::size_t nr_works);
+  bool has_ended(const TurnOutput& piece) const;
   void wait_for_turn(Lock& lock, const TurnOutput& piece) {
-    changed_.wait(lock, [&] { return stopped_ || is_first(piece); });
+    turn_.wait(lock, [&] { return stopped_ || is_first(piece); });
+  }
+  // Who has a piece with an image has an eye on all of it, and whoever has none takes what comes.
+  void wake_for(std::size_t nr_works) {
+    owners_.notify_all();
+    for (; nr_works > 0; --nr_works) idle_.notify_one();
+  }
+  void wake_all() {
+    owners_.notify_all();
+    idle_.notify_all();
+    turn_.notify_all();
   }
 
   Program& program_;
   Output& output_;
   std::size_t most_pieces_, most_chunks_;
-  std::mutex mutex_;  // for what follows
-  std::condition_variable changed_;
+  std::mutex mutex_;                              // for what follows
+  std::condition_variable turn_, owners_, idle_;  // the turn; a piece's chunks; any work
   Outputs outputs_, free_;
+  std::vector<TurnOutput*> sharing_;  // pieces with images that are decoded in chunks, in the order of the queue
+  std::deque<TurnOutput*> settled_;   // chunks that nobody has taken yet
   std::size_t nr_pieces_ = 0, nr_chunks_ = 0;  // in the queue
   std::size_t nr_open_ = 0;                    // pieces that are not done
-  std::size_t nr_shared_ = 0;                  // images
   bool ended_ = false;
   bool stopped_ = false;
 };

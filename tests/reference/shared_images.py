@@ -40,6 +40,9 @@ def pagemap(rng, size, huge=()):
         if huge and at >= huge[0]:
             length = huge.pop(0) % 7 * 300_000 + 90_000
             payload += b"\x92\x4e" + wire.varint(length) + rng.randbytes(length)
+        if rng.random() < 0.0005:           # what looks like entries, and is one field
+            within = b"".join(entry(wire.message((1, rng.getrandbits(40)), (2, 1))) for _ in range(rng.randint(1, 8000)))
+            payload += b"\x92\x4e" + wire.varint(len(within)) + within
         address += 4096 * rng.randint(1, 1 << 20)
         parts.append(entry(payload))
         at += 4 + len(payload)
