@@ -27,13 +27,13 @@ class FedSearch {
 };
 
 using OnReadError = std::function<void(const Error&)>;
-// Memory: three chunks of 1 MiB for each thread, and their matches, 4 MiB at most. The matches, their order, and the
+// Memory: three chunks of 512 KiB for each thread, and their matches, 4 MiB at most. The matches, their order, and the
 // thread that calls are those of one thread. Requires: as Search.
 std::unique_ptr<FedSearch> make_search(const Patterns& patterns, std::size_t context, unsigned nr_threads,
                                        Search::OnMatch on_match, OnReadError on_read_error = {});
 
 constexpr std::size_t chunk_bytes = 256 << 10;  // no read may be larger
 // What a thread gets at once: so large that handing it over costs little.
-constexpr std::size_t shared_chunk_bytes = 1 << 20;
+constexpr std::size_t shared_chunk_bytes = 512 << 10;
 
 }  // namespace critpipe::search
