@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <dirent.h>
 #include <fcntl.h>
 #include <iterator>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/descriptors.hpp"
+#include "base/directory_entries.hpp"
 #include "source/set_places.hpp"
 #include "source/what_lies_below.hpp"
 
@@ -16,62 +16,38 @@ namespace critpipe {
 
 namespace {
 
-struct Close {
-  void operator()(DIR* stream) const { closedir(stream); }
-};
-
-using DirectoryStream = std::unique_ptr<DIR, Close>;
-
 constexpr int max_tree_depth = 16;
 constexpr int directory_flags = O_RDONLY | O_DIRECTORY;
 
 // Why what cannot be opened is none, rather than one that cannot be read.
 bool is_no_directory(int number) { return number == ENOENT || number == ENOTDIR || number == ELOOP; }
 
-DirectoryStream open_stream(int at, const char* path, int flags) {
-  const int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
-  DIR* const stream = fd < 0 ? nullptr : fdopendir(fd);
-  if (fd >= 0 && !stream) {
-    const int why = errno;
-    close(fd);
-    errno = why;
-  }
-  return DirectoryStream{stream};
-}
-
 // Adds the names of one directory; false: errno says why not.
-bool list(DirectoryStream stream, bool below, const SourceOptions& options,
+bool list(const Directory& directory, bool below, const SourceOptions& options,
           std::vector<DirectoryList::Entry>& entries) {
-  if (!stream) return false;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
-    const std::string name = entry->d_name;
+  if (!directory.is_open()) return false;
+  DirectoryEntries listed{directory.fd()};
+  while (const dirent64* entry = listed.next()) {
+    const std::string_view name = entry->d_name;
     const bool is_image = is_image_name(name);
     // Links and directories with an image's name stay: reading them says what they are.
-    if (is_image || (options.all_members && is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)))
-      entries.push_back({name, below, is_image});
-    else if (options.all_members && is_parent_link(name)) entries.push_back({name, below, false, true});
-    errno = 0;
+    if (is_image || (options.all_members && is_regular(directory.fd(), entry->d_name, entry->d_type)))
+      entries.push_back({std::string{name}, below, is_image});
+    else if (options.all_members && is_parent_link(name)) entries.push_back({std::string{name}, below, false, true});
   }
   return errno == 0;
 }
 
 // The files below a directory that a container's checkpoint has beside its images.
 bool list_tree(int top, const std::string& path, int depth, std::vector<DirectoryList::Entry>& entries) {
-  const int fd = open_beneath(top, path, directory_flags);
-  DIR* const opened = fd < 0 ? nullptr : fdopendir(fd);
-  if (!opened) {
-    close_keeping_errno(fd);
-    return is_no_directory(errno);
-  }
-  const DirectoryStream stream{opened};
+  const Directory opened{open_beneath(top, path, directory_flags), path};
+  if (!opened.is_open()) return is_no_directory(errno);
   std::vector<std::string> deeper;
-  errno = 0;
-  while (const dirent* entry = readdir(opened)) {
+  DirectoryEntries listed{opened.fd()};
+  while (const dirent64* entry = listed.next()) {
     const std::string name = entry->d_name;
-    if (is_regular(dirfd(opened), entry->d_name, entry->d_type)) entries.push_back({path + "/" + name, false, false});
+    if (is_regular(opened.fd(), entry->d_name, entry->d_type)) entries.push_back({path + "/" + name, false, false});
     else if (name != "." && name != "..") deeper.push_back(name);
-    errno = 0;
   }
   if (errno != 0) return false;
   for (const std::string& name : deeper)
@@ -105,18 +81,17 @@ void DirectoryList::bound(std::uint64_t max_bytes) {
 }
 
 bool DirectoryNames::read(const Directory& directory) {
-  const DirectoryStream stream = open_stream(directory.fd(), ".", 0);
-  if (!stream) return false;
-  errno = 0;
-  while (const dirent* entry = readdir(stream.get())) {
+  if (lseek(directory.fd(), 0, SEEK_SET) < 0) return false;
+  DirectoryEntries listed{directory.fd()};
+  while (const dirent64* entry = listed.next()) {
     const std::string_view name = entry->d_name;
-    if (is_regular(dirfd(stream.get()), entry->d_name, entry->d_type)) files.emplace_back(name);
+    if (is_regular(directory.fd(), entry->d_name, entry->d_type)) files.emplace_back(name);
     else if (entry->d_type != DT_LNK && name != "." && name != "..") directories.emplace_back(name);
-    errno = 0;
   }
+  const bool is_whole = errno == 0;
   std::ranges::sort(files, natural_less);
   std::ranges::sort(directories, natural_less);
-  return errno == 0;
+  return is_whole;
 }
 
 std::vector<std::string> layers_in(const Directory& directory, Error& error) {
@@ -172,9 +147,11 @@ Error DirectoryList::list_images(const SourceOptions& options) {
     const bool is_earlier = name == earlier_directory;
     if (has_images() || (is_earlier && (options.set || !images.empty()))) break;
     const std::size_t before = entries.size();
-    if (!list(open_stream(directory.fd(), std::string{name}.c_str(), O_NOFOLLOW), true, options, entries)) {
+    const std::string place = directory.place_of(name);
+    const Directory in{open_beneath(directory.fd(), std::string{name}, directory_flags), place};
+    if (!list(in, true, options, entries)) {
       if (errno == ENOENT || errno == ENOTDIR) continue;
-      return system_error(Reason::io_read, directory.place_of(name), errno);
+      return system_error(Reason::io_read, place, errno);
     }
     if (entries.size() == before) continue;
     images = name;
@@ -186,8 +163,7 @@ Error DirectoryList::list_images(const SourceOptions& options) {
 Error DirectoryList::read(const SourceOptions& options) {
   if (options.set && !options.set->empty() && enter(options)) return {};
   const std::string& place = directory.place();
-  if (!list(open_stream(directory.fd(), ".", 0), false, options, entries))
-    return system_error(Reason::io_read, place, errno);
+  if (!list(directory, false, options, entries)) return system_error(Reason::io_read, place, errno);
   if (Error error = list_images(options)) return error;
   const bool is_container = std::ranges::any_of(entries, [](const Entry& entry) {
     return !entry.below && (entry.name == "config.dump" || entry.name == "spec.dump");
@@ -195,9 +171,10 @@ Error DirectoryList::read(const SourceOptions& options) {
   for (const char* tree : {"artifacts", "volumes"})
     if (is_container && !list_tree(directory.fd(), tree, max_tree_depth, entries))
       return system_error(Reason::io_read, place + "/" + tree, errno);
-  std::ranges::sort(entries, [](const auto& left, const auto& right) { return natural_less(left.name, right.name); });
   // The link comes first: who does not want a set without its parent need not read it.
-  std::stable_partition(entries.begin(), entries.end(), [](const Entry& entry) { return entry.is_parent_link; });
+  std::ranges::sort(entries, [](const Entry& left, const Entry& right) {
+    return left.is_parent_link != right.is_parent_link ? left.is_parent_link : natural_less(left.name, right.name);
+  });
   if (std::ranges::none_of(entries, &Entry::is_image)) {
     layers = layers_in(directory, layers_fault);
     if (layers.empty() && layers_fault) return layers_fault;

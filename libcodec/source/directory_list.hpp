@@ -26,7 +26,7 @@ struct DirectoryList {
   std::string images = {};               // the directory with the images, where it is not `directory` itself
   std::shared_ptr<const SetId> set = {};
 
-  // Fills the entries.
+  // Fills the entries. Requires: nobody has listed the directory, or may while this does.
   Error read(const SourceOptions& options);
   // What is known of one before it is opened.
   Member member(const Entry& entry) const;
@@ -42,14 +42,14 @@ struct DirectoryList {
 // The names in a directory, in natural order: regular files, and directories.
 struct DirectoryNames {
   std::vector<std::string> files, directories;
-  // Adds them; false: errno says why not.
+  // Adds them; false: errno says why not. Requires: nobody else lists the directory.
   bool read(const Directory& directory);
 };
 
 // Is it a container image in a directory? Its files that may be layers. `error`: not all directories can be listed.
 std::vector<std::string> layers_in(const Directory& directory, Error& error);
 
-// Is it a regular file? The type is what readdir() says of it: some file systems say DT_UNKNOWN.
+// Is it a regular file? The type is what its directory says of it: some file systems say DT_UNKNOWN.
 bool is_regular(int directory, const char* name, unsigned char type);
 
 // Opens and reads one of its members, if the receiver wants it.

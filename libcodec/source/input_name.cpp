@@ -1,6 +1,7 @@
 // How inputs are called: in keys, and before the paths of their members.
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -22,23 +23,68 @@ std::string whole_path(const std::string& input, const std::string& here) {
 }
 
 // How many bytes at the end of each path tell it from the others, which are distinct: whole parts, one at least.
-std::vector<std::size_t> telling_sizes(const std::vector<std::string>& paths) {
-  std::vector<std::size_t> sizes;
-  for (const std::string& path : paths) sizes.push_back(last_part(path).size());
-  for (bool again = true; again;) {
+std::vector<std::size_t> telling_sizes(const std::vector<std::string_view>& paths) {
+  std::vector<std::size_t> sizes, same(paths.size());
+  for (const std::string_view path : paths) sizes.push_back(last_part(path).size());
+  const auto before = [&](std::size_t i) { return paths[i].substr(0, paths[i].size() - sizes[i]); };
+  for (std::iota(same.begin(), same.end(), std::size_t{0}); !same.empty();) {
     std::unordered_map<std::string_view, int> uses;
-    const auto end_of = [&](std::size_t i) { return std::string_view{paths[i]}.substr(paths[i].size() - sizes[i]); };
-    for (std::size_t i = 0; i < paths.size(); ++i) ++uses[end_of(i)];
-    again = false;
-    for (std::size_t i = 0; i < paths.size(); ++i) {
-      const std::size_t before = paths[i].size() - sizes[i];
-      if (before < 2 || uses[end_of(i)] == 1) continue;
-      const std::size_t slash = paths[i].rfind('/', before - 2);
-      sizes[i] = paths[i].size() - (slash == std::string::npos ? 0 : slash + 1);
-      again = true;
-    }
+    const auto uses_of_end = [&](std::size_t i) -> int& { return uses[paths[i].substr(before(i).size())]; };
+    for (const std::size_t i : same) ++uses_of_end(i);
+    // What has fewer parts than the ends to come is none of them.
+    std::erase_if(same, [&](std::size_t i) { return before(i).size() < 2 || uses_of_end(i) == 1; });
+    for (const std::size_t i : same) sizes[i] += 1 + last_part(before(i)).size();
   }
   return sizes;
+}
+
+// Names inputs of which others have the last part, too.
+class SameLastPart {
+ public:
+  explicit SameLastPart(const std::vector<std::string>& inputs) : given_{inputs.begin(), inputs.end()} {}
+  // Both live as long as this.
+  void add(InputName& name, std::string_view path);
+  void tell_apart();
+
+ private:
+  struct Met {
+    InputName* first;
+    std::size_t path;
+    int uses = 1;
+  };
+  std::string mark(int& uses, const std::string& name) const;
+
+  std::unordered_set<std::string_view> given_;
+  std::vector<std::string_view> paths_;                 // distinct
+  std::unordered_map<std::string_view, Met> met_;       // by path
+  std::unordered_map<std::string_view, int> repeated_;  // what was given under some name, of a path that was met again
+  std::vector<std::pair<InputName*, std::size_t>> names_;  // and the path of each
+};
+
+// "#2" for the second mention; a number that makes the name of another input is passed over.
+std::string SameLastPart::mark(int& uses, const std::string& name) const {
+  if (++uses == 1) return {};
+  const auto marked = [&] { return std::string(1, '#') += std::to_string(uses); };
+  while (given_.contains(name + marked())) ++uses;
+  return marked();
+}
+
+void SameLastPart::add(InputName& name, std::string_view path) {
+  const auto [at, is_new] = met_.try_emplace(path, Met{&name, paths_.size()});
+  Met& met = at->second;
+  names_.emplace_back(&name, met.path);
+  if (is_new) {
+    paths_.push_back(path);
+    return;
+  }
+  repeated_.try_emplace(met.first->input, 1);
+  name.repeated = mark(repeated_[name.input], name.input);
+  name.met = mark(met.uses, std::string{path});
+}
+
+void SameLastPart::tell_apart() {
+  const auto sizes = telling_sizes(paths_);
+  for (const auto& [name, path] : names_) name->brief = paths_[path].substr(paths_[path].size() - sizes[path]);
 }
 
 }  // namespace
@@ -59,43 +105,42 @@ std::string InputName::path() const {
   return std::string{directory}.append(met).append("/").append(last_part(brief));
 }
 
+// Most inputs have a last part that no other has: nothing else of them is looked at.
 std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::vector<InputName> names;
-  std::vector<std::string> paths;                      // distinct
-  std::unordered_map<std::string, std::size_t> known;  // in paths
-  std::vector<std::size_t> path_of_input;
-  using Uses = std::unordered_map<std::string, int>;
-  Uses uses, uses_of_path;
-  const std::unordered_set<std::string_view> given{inputs.begin(), inputs.end()};
+  names.reserve(inputs.size());
   std::error_code none;
   const std::string here = (std::filesystem::current_path(none) / "").string();
-  // "#2" for the second mention; a number that makes the name of another input is passed over.
-  const auto mark = [&](Uses& uses_of, const std::string& name) {
-    int use = ++uses_of[name];
-    if (use == 1) return std::string{};
-    const auto marked = [&] { return std::string(1, '#') += std::to_string(use); };
-    while (given.contains(name + marked())) use = ++uses_of[name];
-    return marked();
-  };
-  for (const std::string& input : inputs) {
-    InputName& name = names.emplace_back();
-    name.input = input;
-    while (name.input.size() > 1 && name.input.back() == '/') name.input.pop_back();
-    name.repeated = mark(uses, name.input);
-    const std::string_view last = last_part(name.input);
-    const bool is_whole = name.input == "-" || (inputs.size() == 1 && last != "." && last != "..");
-    std::string path = is_whole ? name.input : whole_path(name.input, here);
+  const auto path_of = [&](const std::string& input) {
+    const std::string_view last = last_part(input);
+    const bool is_whole = input == "-" || (inputs.size() == 1 && last != "." && last != "..");
+    std::string path = is_whole ? input : whole_path(input, here);
     while (path.size() > 1 && path.back() == '/') path.pop_back();
-    name.met = mark(uses_of_path, path);
-    const auto [at, is_new] = known.emplace(path, paths.size());
-    if (is_new) paths.push_back(std::move(path));
-    path_of_input.push_back(at->second);
+    return path;
+  };
+  std::vector<std::string> paths(inputs.size());  // where they are needed
+  std::vector<bool> is_same(inputs.size());
+  bool any_is_same = false;
+  std::unordered_map<std::string_view, std::size_t> known;  // by the last part
+  known.reserve(inputs.size());
+  for (const std::string& input : inputs) {
+    const std::size_t i = names.size();
+    InputName& name = names.emplace_back(InputName{input});
+    while (name.input.size() > 1 && name.input.back() == '/') name.input.pop_back();
+    std::string_view last = last_part(name.input);
+    if (last.empty() || last == "." || last == "..") last = last_part(paths[i] = path_of(name.input));
+    name.brief = last;
+    const auto [at, is_new] = known.try_emplace(last, i);
+    if (!is_new) any_is_same = is_same[i] = is_same[at->second] = true;
   }
-  const auto sizes = telling_sizes(paths);
+  if (!any_is_same) return names;
+  SameLastPart same{inputs};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string& path = paths[path_of_input[i]];
-    names[i].brief = path.substr(path.size() - sizes[path_of_input[i]]);
+    if (!is_same[i]) continue;
+    if (paths[i].empty()) paths[i] = path_of(names[i].input);
+    same.add(names[i], paths[i]);
   }
+  same.tell_apart();
   return names;
 }
 

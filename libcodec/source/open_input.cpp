@@ -130,7 +130,10 @@ OpenedInput open_input(InputName called, const SourceOptions& options) {
     return opened;
   }
   if (S_ISDIR(status.st_mode)) {
-    opened.directory = {fd, opened.place};
+    // Others may list standard input, too: each has a position of its own.
+    const bool is_shared = fd == STDIN_FILENO;
+    opened.directory = {is_shared ? openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fd, opened.place};
+    if (!opened.directory.is_open()) opened.error = system_error(Reason::io_read, opened.place, errno);
     return opened;
   }
   InputFile file{fd, opened.place};

@@ -1,5 +1,6 @@
 // The pieces of inputs: members of directories, files, shards that belong together.
 #include <algorithm>
+#include <atomic>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -135,18 +136,49 @@ bool is_container_image(const std::string& input) {
   return !error && !list.read({}) && !list.layers.empty();
 }
 
+namespace {
+
+bool is_directory(const std::string& input) {
+  struct stat status;
+  return input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// What pieces are made of, and what those that are read find out for those that are to come.
+class Inputs {
+ public:
+  Inputs(const std::vector<std::string>& inputs, const SourceOptions& options)
+      : names{options.names.size() == inputs.size() ? options.names : name_inputs(inputs)},
+        options{options},
+        kinds_(names.size()) {
+    this->options.names.clear();  // options are copied with pieces
+  }
+  // As it was when somebody looked first.
+  bool is_directory(std::size_t input) {
+    Kind kind = kinds_[input].load(std::memory_order_relaxed);
+    if (kind == Kind::unknown) {
+      kind = critpipe::is_directory(names[input].input) ? Kind::directory : Kind::other;
+      kinds_[input].store(kind, std::memory_order_relaxed);
+    }
+    return kind == Kind::directory;
+  }
+
+  const std::vector<InputName> names;
+  SourceOptions options;
+
+ private:
+  enum class Kind : std::uint8_t { unknown, directory, other };
+  std::vector<std::atomic<Kind>> kinds_;
+};
+
+}  // namespace
+
 class Pieces::Queue {
  public:
-  Queue(std::vector<std::string> inputs, const SourceOptions& options)
-      : inputs_{std::move(inputs)},
-        options_{options},
-        names_{options.names.size() == inputs_.size() ? options.names : name_inputs(inputs_)},
-        is_one_{inputs_.size() == 1} {
-    options_.names.clear();  // they are copied with every piece
-  }
-  // One of several inputs; ids of its members begin with `id`.
-  Queue(InputName name, const SourceOptions& options, std::uint64_t id)
-      : inputs_{name.input}, options_{options}, names_{std::move(name)}, is_one_{false}, nr_pieces_{id}, ids_each_{1} {}
+  Queue(const std::vector<std::string>& inputs, const SourceOptions& options)
+      : inputs_{std::make_shared<Inputs>(inputs, options)}, end_{inputs.size()} {}
+  // A directory among several inputs; ids of its members begin with `id`.
+  Queue(std::shared_ptr<Inputs> inputs, std::size_t at, std::uint64_t id)
+      : inputs_{std::move(inputs)}, next_input_{at}, end_{at + 1}, is_directory_{true}, nr_pieces_{id}, ids_each_{1} {}
 
   std::unique_ptr<Piece> next();
   std::unique_ptr<Piece> next_of_many();
@@ -157,12 +189,11 @@ class Pieces::Queue {
   std::unique_ptr<Piece> start_directory(OpenedInput opened);
   void join(std::vector<OpenedInput>& inputs);
   std::uint64_t id() { return ids_each_ * nr_pieces_++; }
+  bool is_one() const { return inputs_->names.size() == 1; }
 
-  std::vector<std::string> inputs_;
-  SourceOptions options_;
-  std::vector<InputName> names_;
-  bool is_one_;
-  std::size_t next_input_ = 0;
+  std::shared_ptr<Inputs> inputs_;
+  std::size_t next_input_ = 0, end_;
+  bool is_directory_ = false;
   std::vector<OpenedInput> waiting_;  // one that was opened to see whether it belongs with the one before
   std::shared_ptr<const DirectoryList> directory_;
   std::size_t next_entry_ = 0;
@@ -175,13 +206,18 @@ OpenedInput Pieces::Queue::open_next() {
     waiting_.pop_back();
     return opened;
   }
-  const std::size_t i = next_input_++;
-  return open_input(names_[i], options_);
+  const InputName& name = inputs_->names[next_input_++];
+  if (is_directory_) {
+    Error error;
+    OpenedInput opened{.called = name, .directory = Directory{name.input, error}};
+    if (!error) return opened;
+  }
+  return open_input(name, inputs_->options);
 }
 
 // Moves the inputs that follow and belong with these to them.
 void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
-  while (next_input_ < inputs_.size()) {
+  while (next_input_ < end_) {
     OpenedInput opened = open_next();
     if (!inputs.front().form->continues(inputs, opened)) {
       waiting_.push_back(std::move(opened));
@@ -193,11 +229,11 @@ void Pieces::Queue::join(std::vector<OpenedInput>& inputs) {
 
 std::unique_ptr<Piece> Pieces::Queue::start_directory(OpenedInput opened) {
   auto list = std::make_shared<DirectoryList>(DirectoryList{std::move(opened.directory)});
-  if (!is_one_) list->prefix = opened.called.prefix() + "/";
-  if (const Error error = list->read(options_)) return std::make_unique<FailedPiece>(opened.called, error);
+  if (!is_one()) list->prefix = opened.called.prefix() + "/";
+  if (const Error error = list->read(inputs_->options)) return std::make_unique<FailedPiece>(opened.called, error);
   list->set = std::make_shared<const SetId>(SetId{opened.called.checkpoint(), list->below});
   if (!list->layers.empty())
-    return std::make_unique<LayersPiece>(std::move(*list), std::move(opened.called), options_, id());
+    return std::make_unique<LayersPiece>(std::move(*list), std::move(opened.called), inputs_->options, id());
   directory_ = std::move(list);
   next_entry_ = 0;
   return next();
@@ -211,59 +247,54 @@ std::unique_ptr<Piece> Pieces::Queue::start(OpenedInput opened) {
   const std::size_t before = next_input_;
   if (all.front().form->continues) join(all);
   // The shards of a single set need no name before their members' names.
-  const bool alone = next_input_ == inputs_.size() && before == 1 && waiting_.empty();
+  const bool alone = next_input_ == inputs_->names.size() && before == 1 && waiting_.empty();
   const std::string prefix = alone ? "" : all.front().called.prefix() + "/";
-  return std::make_unique<InputPiece>(std::move(all), options_, prefix, id());
+  return std::make_unique<InputPiece>(std::move(all), inputs_->options, prefix, id());
 }
 
 std::unique_ptr<Piece> Pieces::Queue::next() {
   if (directory_ && next_entry_ < directory_->entries.size())
     return std::make_unique<DirectoryPiece>(directory_, next_entry_++, id());
   directory_.reset();
-  if (next_input_ == inputs_.size() && waiting_.empty()) return nullptr;
+  if (next_input_ == end_ && waiting_.empty()) return nullptr;
   return start(open_next());
 }
-
-namespace {
-
-bool is_directory(const std::string& input) {
-  struct stat status;
-  return input != "-" && stat(input.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-}  // namespace
 
 // One of many directories. Opening and listing it takes as long as reading the small images of a checkpoint.
 class Pieces::Whole final : public Piece {
  public:
-  Whole(InputName name, const SourceOptions& options, std::uint64_t id)
-      : name_{std::move(name)}, options_{options}, id_{id} {}
+  Whole(std::shared_ptr<Inputs> inputs, std::size_t at, std::uint64_t id)
+      : inputs_{std::move(inputs)}, at_{at}, id_{id} {}
   bool is_open() const override { return false; }
   Step read(Receiver& receiver) override {
-    Queue queue{std::move(name_), options_, id_};
+    if (at_ + ahead < inputs_->names.size()) (void)inputs_->is_directory(at_ + ahead);
+    Queue queue{inputs_, at_, id_};
     while (const auto piece = queue.next())
       if (piece->read(receiver) == Step::stop) return Step::stop;
     return Step::go;
   }
 
  private:
-  InputName name_;
-  SourceOptions options_;
+  // Whoever makes pieces keeps the others waiting: looking at inputs is for those that read. This is
+  // further on than what they have taken.
+  static constexpr std::size_t ahead = 512;
+
+  std::shared_ptr<Inputs> inputs_;
+  std::size_t at_;
   std::uint64_t id_;
 };
 
 std::unique_ptr<Piece> Pieces::Queue::next_of_many() {
   constexpr std::size_t many = 256;
   const bool is_in_directory = directory_ && next_entry_ < directory_->entries.size();
-  if (is_in_directory || !waiting_.empty() || inputs_.size() - next_input_ <= many ||
-      !is_directory(inputs_[next_input_]))
+  if (is_in_directory || !waiting_.empty() || end_ - next_input_ <= many || !inputs_->is_directory(next_input_))
     return next();
   directory_.reset();
-  return std::make_unique<Whole>(names_[next_input_++], options_, id());
+  return std::make_unique<Whole>(inputs_, next_input_++, id());
 }
 
 Pieces::Pieces(std::vector<std::string> inputs, const SourceOptions& options)
-    : queue_{std::make_unique<Queue>(std::move(inputs), options)} {}
+    : queue_{std::make_unique<Queue>(inputs, options)} {}
 Pieces::~Pieces() = default;
 std::unique_ptr<Piece> Pieces::next() { return queue_->next(); }
 std::unique_ptr<Piece> Pieces::next_of_many() { return queue_->next_of_many(); }

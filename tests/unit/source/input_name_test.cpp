@@ -50,6 +50,20 @@ TEST(NameInputs, TheSameAgainHasANumber) {
   EXPECT_EQ(name_inputs({"c.tar", "c.tar#2", "c.tar"})[2].checkpoint(), "c.tar#3");
 }
 
+// Inputs whose last part is like no other's stand between those that must be told apart, and those that come again.
+TEST(NameInputs, OnlyThoseWithTheSameLastPartHaveDirectories) {
+  const auto names =
+      name_inputs({"a/checkpoint", "one", "b/checkpoint", "./a/checkpoint", "a/checkpoint/", "-", "x/-"});
+  const auto text = [](const InputName& name) { return name.checkpoint() + " " + name.prefix(); };
+  EXPECT_EQ(text(names[0]), "a/checkpoint a/checkpoint");
+  EXPECT_EQ(text(names[1]), "one one");
+  EXPECT_EQ(text(names[2]), "b/checkpoint b/checkpoint");
+  EXPECT_EQ(text(names[3]), "./a/checkpoint a/checkpoint#2");
+  EXPECT_EQ(text(names[4]), "a/checkpoint#2 a/checkpoint#3");
+  EXPECT_EQ(text(names[5]), "- -");
+  EXPECT_EQ(text(names[6]), "x/- x/-");
+}
+
 // It has one name as a checkpoint for each way that it is named in, but its members are told apart all the same.
 TEST(NameInputs, TheSameUnderAnotherNameHasANumberInPaths) {
   const auto names = name_inputs({"a/c.tar", "./a/c.tar", "a/../a/c.tar"});
