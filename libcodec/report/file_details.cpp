@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sys/socket.h>
 
+#include "base/lower_case.hpp"
 #include "report/file_details.hpp"
 #include "critpipe/fields.hpp"
 
@@ -21,8 +22,7 @@ std::string count_text(const Exploring& exploring, const File& file, std::string
 
 std::string socket_part(const Exploring& exploring, const File& file) {
   const Socket socket = *exploring.checkpoint.socket_of(file);
-  std::string protocol = protocol_name(socket.family, socket.protocol);
-  std::ranges::transform(protocol, protocol.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c + 32 : c; });
+  const std::string protocol = lower(protocol_name(socket.family, socket.protocol));
   switch (file.type) {
     case type_netlink: return format("netlink[%s port %u]", protocol.c_str(), socket.source_port);
     case type_packet:

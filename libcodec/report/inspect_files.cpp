@@ -1,7 +1,7 @@
 // Files and sockets of an inspection: who has them open, and who has the other end.
-#include <algorithm>
 #include <unordered_map>
 
+#include "base/lower_case.hpp"
 #include "report/explorers.hpp"
 #include "report/file_details.hpp"
 #include "report/inspection_work.hpp"
@@ -140,12 +140,6 @@ std::string address_text(const InspectedSocket& inspected, bool is_peer) {
       return is_peer ? endpoint(socket.destination, socket.destination_port)
                      : endpoint(socket.source, socket.source_port);
   }
-}
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
 }
 
 std::string protocol_text(const InspectedSocket& inspected) {

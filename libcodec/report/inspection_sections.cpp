@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/lower_case.hpp"
 #include "report/explorers.hpp"
 #include "report/inspection_report.hpp"
 

@@ -25,7 +25,6 @@ std::size_t nr_capabilities(std::uint64_t set);
 bool has_capability(std::uint64_t set, std::string_view name);
 // Is the tree that of a container: does an engine say so, or has it pids and mounts of its own?
 bool is_container(const Inspection& inspection);
-std::string lower(std::string text);                       // ASCII letters
 std::string seccomp_text(const Credentials& credentials);  // "a filter"
 // "/usr/bin/nginx -g daemon off;" with blanks where the words are; comm in brackets if it is not known.
 std::string command_line(const InspectedProcess& process);

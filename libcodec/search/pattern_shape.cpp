@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/decimal.hpp"
+#include "base/lower_case.hpp"
 
 namespace critpipe::search {
 
@@ -93,8 +94,7 @@ class Sequence {
   void end_text() {
     NeededText text = std::exchange(text_, {});
     if (text.text.size() < shortest_needed || text.text.find_first_not_of('\0') == std::string::npos) return;
-    if (text.caseless)
-      for (char& c : text.text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    if (text.caseless) text.text = lower(std::move(text.text));
     NeededTexts needed{{std::move(text)}, before_};
     if (before_ <= most_before && is_better(needed, whole_.needed)) whole_.needed = std::move(needed);
   }

@@ -5,11 +5,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <mutex>
 
 #include "engines/json_answer.hpp"
+#include "process/ascii.hpp"
 
 namespace critpipe {
 
@@ -100,9 +100,7 @@ std::size_t take_header(char* data, std::size_t one, std::size_t count, void* co
   std::string_view line{data, one * count};
   const std::size_t colon = line.find(':');
   if (colon == line.npos || transfer.answer.headers.size() >= most_headers) return one * count;
-  std::string name{line.substr(0, colon)};
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string name = lower(std::string{line.substr(0, colon)});
   line.remove_prefix(colon + 1);
   const std::size_t first = line.find_first_not_of(" \t"), last = line.find_last_not_of(" \t\r\n");
   transfer.answer.headers[name] = first == line.npos || last == line.npos || last < first

@@ -3,6 +3,7 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
+#include "process/ascii.hpp"
 #include "process/program_path.hpp"
 #include "engines/troubles.hpp"
 
@@ -23,12 +24,6 @@ std::string value_of(std::string_view text, std::string_view key) {
     return first == line.npos ? std::string{} : std::string{line.substr(first, last - first + 1)};
   }
   return {};
-}
-
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
 }
 
 void ask(const std::string& name, const ContainerQuery& query, std::vector<RunningContainer>& found) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "critpipe/json.hpp"
+#include "process/ascii.hpp"
 #include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
@@ -13,7 +14,7 @@ namespace {
 Error refuse(std::string text) { return {.reason = Reason::usage, .name = std::move(text)}; }
 
 bool same_word(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return (x | 0x20) == (y | 0x20); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 // A number with an optional K, M or G; a minus where the type has signs.
@@ -51,9 +52,7 @@ bool parse_bool(std::string_view text, std::uint64_t& value) {
 std::string names_of(std::span<const Name> names) {
   std::string list;
   for (const Name& name : names) list += (list.empty() ? "" : ", ") + std::string{enum_word(name.name)};
-  std::ranges::transform(list, list.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
-  return list;
+  return lower(std::move(list));
 }
 
 bool parse_enum(std::span<const Name> names, std::string_view text, std::uint64_t& value) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "critpipe/control/criu_options.hpp"
+#include "process/ascii.hpp"
 #include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
@@ -82,16 +83,9 @@ std::vector<CriuOptionRow> make_rows() {
   return rows;
 }
 
-std::string lower(std::string_view text) {
-  std::string small{text};
-  for (char& letter : small)
-    if (letter >= 'A' && letter <= 'Z') letter = static_cast<char>(letter | 0x20);
-  return small;
-}
-
 std::string word_of(const Field& field, std::uint64_t number) {
   for (const Name& name : field.enum_values())
-    if (name.value == number) return lower(enum_word(name.name));
+    if (name.value == number) return lower(std::string{enum_word(name.name)});
   return std::to_string(number);
 }
 
