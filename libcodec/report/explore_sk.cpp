@@ -96,21 +96,19 @@ class Peers {
       for (const Descriptor& descriptor : checkpoint.descriptors(task)) {
         const bool counts = is_socket(descriptor.type) && task.is_running();
         const File* file = counts ? checkpoint.find_file(descriptor.type, descriptor.file_id) : nullptr;
-        if (!file || !numbers_.try_emplace(key_of(descriptor), owners_.size()).second) continue;
-        ends_.add(descriptor.type, *checkpoint.socket_of(*file), owners_.size());
+        if (!file || !numbers_.try_emplace(file_key(file->type, file->id), owners_.size()).second) continue;
+        ends_.add(*file, *checkpoint.socket_of(*file), owners_.size());
         owners_.push_back(&task);
       }
   }
-  const Task* of(const Descriptor& descriptor, const Socket& socket) const {
-    const auto number = ends_.peer_of(descriptor.type, socket);
+  const Task* of(const File& file, const Socket& socket) const {
+    const auto number = ends_.peer_of(file, socket);
     if (!number) return nullptr;
-    const auto own = numbers_.find(key_of(descriptor));
+    const auto own = numbers_.find(file_key(file.type, file.id));
     return own != numbers_.end() && own->second == *number ? nullptr : owners_[*number];
   }
 
  private:
-  static std::uint64_t key_of(const Descriptor& descriptor) { return file_key(descriptor.type, descriptor.file_id); }
-
   SocketEnds ends_;
   std::vector<const Task*> owners_;  // by the number of a socket
   std::unordered_map<std::uint64_t, std::size_t> numbers_;
@@ -129,7 +127,7 @@ void put_socket(Exploring& exploring, const Peers& peers, const Descriptor& desc
   if (socket.has_queues) json.key("send_queue").number(socket.sent).key("receive_queue").number(socket.received);
   put_number(json, "inode", std::uint64_t{socket.inode});
   put_number(json, "peer", std::uint64_t{socket.peer});
-  if (const Task* peer = peers.of(descriptor, socket))
+  if (const Task* peer = peers.of(*file, socket))
     put_name(json.key("peer_pid").number(peer->pid), "peer_comm", peer->comm);
   put_number(json, "interface", socket.interface);
   if (descriptor.type == type_netlink)

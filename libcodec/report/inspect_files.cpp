@@ -95,16 +95,20 @@ void inspect_sockets(Inspection& inspection) {
   const Checkpoint& checkpoint = *inspection.checkpoint;
   std::vector<InspectedSocket>& sockets = inspection.sockets;
   std::unordered_map<std::uint64_t, std::size_t> known;
+  std::vector<const File*> files;  // of the sockets
+  SocketEnds ends;
   each_descriptor(inspection, [&](const Task& task, const Descriptor& descriptor) {
     const File* file = checkpoint.find_file(descriptor.type, descriptor.file_id);
     const auto socket = file ? checkpoint.socket_of(*file) : std::nullopt;
     if (!socket) return;
     const auto [at, added] = known.try_emplace(key_of(descriptor), sockets.size());
-    if (added) sockets.push_back({.socket = *socket, .type = descriptor.type});
+    if (added) {
+      ends.add(*file, *socket, sockets.size());
+      files.push_back(file);
+      sockets.push_back({.socket = *socket, .type = descriptor.type});
+    }
     sockets[at->second].owners.push_back({task.pid, descriptor.fd});
   });
-  SocketEnds ends;
-  for (std::size_t i = 0; i < sockets.size(); ++i) ends.add(sockets[i].type, sockets[i].socket, i);
   std::size_t room = max_peers, nr_without = 0;
   const auto add = [&](std::size_t from, std::size_t to) {
     const std::vector<Owner>& owners = sockets[to].owners;
@@ -117,7 +121,7 @@ void inspect_sockets(Inspection& inspection) {
     sockets[from].peers = owners;
   };
   for (std::size_t i = 0; i < sockets.size(); ++i)
-    if (const auto peer = ends.peer_of(sockets[i].type, sockets[i].socket)) add(i, *peer);
+    if (const auto peer = ends.peer_of(*files[i], sockets[i].socket)) add(i, *peer);
   if (nr_without == 0) return;
   Error error{Reason::limit_json, inspection.id.checkpoint};
   error.name = "who has the other ends of sockets, " + std::to_string(nr_without) + " of which are left out,";
