@@ -1,6 +1,5 @@
 // What the modes share.
 #include <algorithm>
-#include <filesystem>
 
 #include "crit-pages/modes.hpp"
 
@@ -165,8 +164,7 @@ SurveyedInputs::SurveyedInputs(Program& program, const SurveyNeeds& needs)
 // Images that are asked for and not there.
 void SurveyedInputs::report_missing(const SurveyNeeds& needs) {
   for (const auto& set : *sets_) {
-    const auto is_alone = [](const auto& one) { return one.second.alone || !one.second.named; };
-    if (std::ranges::any_of(set->memories, is_alone)) continue;
+    if (!set->is_set) continue;
     PartsWanted wanted{.place = set->place, .names = needs.names, .comms = true};
     if (!chosen_.all()) wanted.pids = [this](std::uint32_t pid) { return chosen_({false, pid}); };
     wanted.selects = [this](std::string_view name) { return selection_.leaves(name); };
@@ -262,18 +260,17 @@ void SurveyedInputs::read_parents(Program& program) {
 }
 
 void SurveyedInputs::report_without_pages(Program& program) {
-  if (!chosen_.all() || has_errors_ || program.failed()) return;
-  const auto is_image = [](const std::string& input) {
-    std::error_code none;
-    return is_image_name(input) && !std::filesystem::is_directory(input, none);
-  };
-  Error error{Reason::no_pagemaps};
-  if (std::ranges::all_of(program.inputs(), is_image))
-    error = {.reason = Reason::no_bytes,
-             .name = "no memory in what was given of it: pagemaps and pages images have it"};
-  for (const auto& set : *sets_)
-    if (error.image = set->id.text(); set->memories.empty() && set->images.empty()) program.report(error);
-  if (sets_->empty()) program.report({Reason::no_pagemaps, program.inputs().front()});
+  if (has_errors_ || program.failed()) return;
+  for (const auto& set : *sets_) {
+    if (!set->memories.empty() || !set->images.empty()) continue;
+    const std::string name = set->id.text();
+    if (!set->is_set)
+      program.report(named_error(Reason::no_bytes, name,
+                                 "no memory in what was given of it: give the whole checkpoint, or its pagemaps and "
+                                 "pages images, too"));
+    else if (chosen_.all()) program.report({Reason::no_pagemaps, name});
+  }
+  if (sets_->empty() && chosen_.all()) program.report({Reason::no_pagemaps, program.inputs().front()});
 }
 
 const Pagemap* SurveyedInputs::pagemap(SurveyedSet& set, MemoryId memory) {

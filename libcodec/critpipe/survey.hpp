@@ -153,6 +153,7 @@ struct SurveyedSet final : PageStore {
   std::string place;      // for messages: what precedes the names of its images
   std::string name;       // for people: the input, and the set if the input has several
   std::string directory;  // of its images; empty: they are in an archive or a stream
+  bool is_set = false;    // it was given as a whole; false: some of its images were, each by itself
   std::unique_ptr<Checkpoint> checkpoint;
   std::uint64_t page_size = smallest_page;
   std::map<MemoryId, SurveyedMemory> memories;

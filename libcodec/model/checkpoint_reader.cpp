@@ -137,7 +137,8 @@ std::vector<SetCheckpoint>& CheckpointReader::finish(std::string_view input) {
     if (found.is_set || may_lack || !is_empty || !found.checkpoint.pages_only().empty()) continue;
     found.checkpoint.report({.reason = Reason::no_bytes,
                              .image = found.id.text(),
-                             .name = "no processes in what was given of it: pstree.img and core images have them"});
+                             .name = "no processes in what was given of it: give the whole checkpoint, or its "
+                                     "pstree.img and core images, too"});
   }
   if (work_->needs.pagemaps) work_->learn_page_sizes();
   return all;

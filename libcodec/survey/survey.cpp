@@ -237,12 +237,14 @@ PageSurvey::~PageSurvey() = default;
 Needs SurveyWork::needs() const { return options.mappings ? needs_of_memory() : Needs{.kinds = {"INVENTORY"}}; }
 
 SurveyedSet& SurveyWork::set_of(const Member& member) {
-  return sets.of(member, [&] {
+  SurveyedSet& found = sets.of(member, [&] {
     auto set = std::make_unique<SurveyedSet>();
     set->directory = member.directory;
     set->checkpoint = std::make_unique<Checkpoint>(needs());
     return set;
   });
+  found.is_set |= member.in_set;
+  return found;
 }
 
 bool PageSurvey::wants(const Member& member) {
