@@ -244,6 +244,35 @@ TEST_F(ZstdByFrames, LongRunsArePassedOver) {
     }
 }
 
+// A frame in the middle is of another size than the table says of all of them: whoever reads any of it sees an error.
+// Made on purpose, that is; critpipe-images(5) tells what who passes over it cannot know.
+TEST_F(ZstdByFrames, AnotherSizeInALongRun) {
+  for (const std::size_t size : {large - 512, large + 512}) {
+    std::vector<std::string> parts(7, noise(large, 2));
+    parts[3] = noise(size, 3);
+    parts.push_back(noise(500, 4));
+    const std::string bytes = packed(parts);
+    const std::string content = joined(parts);
+    const Table table{bytes};
+    auto entries = table.entries;
+    ASSERT_EQ(entries[3].unpacked, size);
+    entries[3].unpacked = large;
+    const std::string path = write(bytes.substr(0, table.at) + seek_table(entries));
+    for (const unsigned threads : {1, 3})
+      EXPECT_EQ(read_at_random(path, content, 0, threads).reason, Reason::bad_compression) << size << ' ' << threads;
+    for (const std::size_t to : {1 * large, 3 * large, 3 * large + 1, 4 * large - 1}) {
+      const auto reader = open_bytes(path, {});
+      std::size_t at = reader->skip(to);
+      for (Bytes found = reader->read(); !found.empty(); found = reader->read()) {
+        const std::string_view text{reinterpret_cast<const char*>(found.data()), found.size()};
+        EXPECT_TRUE(at < content.size() && content.substr(at, text.size()) == text) << size << ' ' << to << ' ' << at;
+        at += found.size();
+      }
+      EXPECT_EQ(reader->error().reason, Reason::bad_compression) << size << ' ' << to;
+    }
+  }
+}
+
 // Whatever byte of the table is another one, nothing comes that is not there.
 TEST_F(ZstdByFrames, NoByteOfTheTableMakesOtherBytes) {
   const std::vector<std::string> parts = {noise(100, 1), std::string(large, 'a'), noise(40, 2),
