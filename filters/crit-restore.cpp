@@ -92,16 +92,14 @@ void take_inherited(Program& program, CriuSetup& setup) {
 }
 
 // CRIU looks at what stands before a colon, and wants one behind none, too.
-void set_lsm_profile(Program& program, CriuOptions& options) {
-  const auto profile = program.value("lsm-profile");
-  if (!profile) return;
-  if (*profile == "none") {
-    if (Error error = options.assign("lsm_profile=none:")) program.usage(error.name);
-    return;
-  }
+void complete_lsm_profile(Program& program, CriuOptions& options) {
+  const std::string profile = program.value("lsm-profile").value_or("none");
   constexpr std::string_view types[] = {"apparmor:", "selinux:", "none:"};
-  if (std::ranges::none_of(types, [&](std::string_view type) { return profile->starts_with(type); }))
-    program.usage("--lsm-profile takes apparmor:NAME, selinux:CONTEXT or none, not " + *profile);
+  const bool has_type = std::ranges::any_of(types, [&](std::string_view type) { return profile.starts_with(type); });
+  if (profile != "none" && !has_type)
+    program.usage("--lsm-profile takes apparmor:NAME, selinux:CONTEXT or none, not " + profile);
+  if (options.text("lsm_profile") != "none") return;
+  if (Error error = options.set("lsm_profile", "none:")) program.usage(error.name);
 }
 
 struct RestoreJob {
@@ -266,7 +264,7 @@ int run(Program& program) {
                  EventCommands{program},
                  socket_changes(program),
                  images_directory(program, inputs)};
-  set_lsm_profile(program, job.options);
+  complete_lsm_profile(program, job.options);
   if (program.has("container")) {
     if (!trusts(job, inputs)) return program.exit_code();
     OwnedDescriptor archive = job.open_inputs.empty() ? OwnedDescriptor{} : std::move(job.open_inputs[0].second);
