@@ -108,7 +108,7 @@ std::string descriptors_of(pid_t pid) {
   JsonWriter json{output, false};
   json.begin('[');
   for (int fd = 0; fd < 3; ++fd) {
-    const std::string link = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd);
+    const std::string link = descriptor_path(pid, fd);
     char target[4096];
     const ssize_t size = readlink(link.c_str(), target, sizeof target);
     json.text({target, static_cast<std::size_t>(size < 0 ? 0 : size)});

@@ -135,8 +135,6 @@ std::optional<Directory> images_directory(Program& program, const std::vector<st
   return below.is_open() && below.has("inventory.img") ? std::move(below) : std::move(set);
 }
 
-std::string path_of(const OwnedDescriptor& file) { return "/proc/self/fd/" + std::to_string(file.fd()); }
-
 // False: somebody else could have made what would run.
 bool trusts(RestoreJob& job, const std::vector<std::string>& inputs) {
   Trust trust{job.program};
@@ -162,19 +160,20 @@ std::unique_ptr<HeldImages> hold_images(const RestoreJob& job, std::vector<std::
   images->change_sockets(job.changes);
   for (std::string& input : inputs)
     for (const auto& [name, file] : job.open_inputs)
-      if (input == name) input = path_of(file);
+      if (input == name) input = descriptor_path(file.fd());
   if (!error) error = images->read(inputs, {.set = program.value("set-name")});
   std::vector<SetId> sets = images->sets();
   for (SetId& set : sets)
     for (const auto& [name, file] : job.open_inputs)
-      if (set.checkpoint == path_of(file)) set.checkpoint = name;
+      if (set.checkpoint == descriptor_path(file.fd())) set.checkpoint = name;
   if (sets.size() > 1) error = several_sets(sets);
   if (!error && !images->has("inventory.img")) {
     const std::string set = program.value("set-name").value_or("");
     error = {.reason = Reason::missing_image, .image = first + ":" + (set.empty() ? "" : set + "/") + "inventory.img"};
   }
   for (const auto& [name, file] : job.open_inputs)
-    if (error.image.starts_with(path_of(file))) error.image.replace(0, path_of(file).size(), name);
+    if (error.image.starts_with(descriptor_path(file.fd())))
+      error.image.replace(0, descriptor_path(file.fd()).size(), name);
   if (error) program.report(error);
   return images;
 }

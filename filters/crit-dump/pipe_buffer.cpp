@@ -60,8 +60,7 @@ PipeBuffer::PipeBuffer(int to, std::string name, std::uint64_t most, std::uint64
     is_socket_ = S_ISSOCK(status.st_mode);
   }
   // Others may have the descriptor, too: its flags stay as they are.
-  if (is_pipe_)
-    own_to_ = OwnedDescriptor{open(("/proc/self/fd/" + std::to_string(to)).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
+  if (is_pipe_) own_to_ = OwnedDescriptor{open(descriptor_path(to).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
   try {
     for (std::thread& taker : takers_) taker = std::thread{[this] { take(); }};
     sender_ = std::thread{[this] { send(); }};

@@ -149,7 +149,7 @@ Error with_changed_archive(int archive_fd, const std::string& name, const std::v
   Error error, fault;
   OwnedDescriptor ours, theirs;
   if (!pipe_pair(theirs, ours, error)) return error;
-  const std::string input = archive_fd == STDIN_FILENO ? "-" : "/proc/self/fd/" + std::to_string(archive_fd);
+  const std::string input = archive_fd == STDIN_FILENO ? "-" : descriptor_path(archive_fd);
   std::thread writer{[&] {
     sigset_t pipe;  // an engine that reads no further says itself why
     sigemptyset(&pipe);

@@ -108,8 +108,6 @@ OwnedDescriptor open_archive(Program& program, const std::vector<std::string>& i
   return opened;
 }
 
-std::string path_of(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
-
 bool is_regular(int fd) {
   struct stat about;
   return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
@@ -123,7 +121,7 @@ int restore_by_criu(Program& program, std::span<const NamedOption> named, const 
   const int fd = opened ? opened.fd() : STDIN_FILENO;
   if (directory.empty() && !is_regular(fd))
     program.usage("--via criu takes a directory of images, or an archive in a file");
-  const std::string input = directory.empty() ? path_of(fd) : directory;
+  const std::string input = directory.empty() ? descriptor_path(fd) : directory;
   Dumped dumped = look_at_dumped(input);
   return restore_directly(program, named, input, directory.empty() ? inputs[0] : directory, dumped);
 }
@@ -133,7 +131,7 @@ int import_container(Program& program, const std::vector<std::string>& inputs, O
   opened = open_archive(program, inputs, std::move(opened));
   if (program.failed()) return program.exit_code();
   const int fd = opened ? opened.fd() : STDIN_FILENO;
-  const std::string path = path_of(fd);
+  const std::string path = descriptor_path(fd);
   const Dumped dumped = is_regular(fd) ? look_at_dumped(path) : Dumped{};  // a pipe is the engine's to read
   if (engine_copies(dumped.container.engine)) return copy_container(program, path, inputs[0], dumped);
   if (engine_copies(engine))
@@ -175,7 +173,7 @@ int restore_container(Program& program, std::span<const NamedOption> named, cons
   std::error_code none;
   const bool is_there = images && images->has("inventory.img");
   const std::string directory =
-      is_there ? std::filesystem::read_symlink(path_of(images->fd()), none).string() : std::string{};
+      is_there ? std::filesystem::read_symlink(descriptor_path(images->fd()), none).string() : std::string{};
   if (images && !is_there) program.usage("no checkpoint is in " + visible(images->place()));
   const std::string via = program.value("via").value_or("engine");
   if (via != "engine" && via != "criu") program.usage("--via takes engine or criu, not " + via);

@@ -94,8 +94,7 @@ std::string build_id_in(int file, std::size_t size) {
 }
 
 std::string build_id_of(int path_fd) {
-  const OwnedDescriptor file{
-      open(("/proc/self/fd/" + std::to_string(path_fd)).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  const OwnedDescriptor file{open(descriptor_path(path_fd).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   std::array<unsigned char, EI_NIDENT> ident;
   struct stat status;
   if (!file || fstat(file.fd(), &status) != 0 || !S_ISREG(status.st_mode) ||

@@ -29,7 +29,7 @@ Error wait_for(Child& tar, int stop_fd, const char* what) {
 
 // tar keeps owners, modes, times and extended attributes.
 Error start_tar(Child& tar, std::initializer_list<const char*> more, int root, int input, int output) {
-  std::vector<std::string> words{"tar",      "--file=-",           "--directory=/proc/self/fd/" + std::to_string(root),
+  std::vector<std::string> words{"tar",      "--file=-",           "--directory=" + descriptor_path(root),
                                  "--xattrs", "--xattrs-include=*", "--numeric-owner"};
   words.insert(words.end(), more.begin(), more.end());
   ChildOptions how{.keep = {root}, .input = input, .output = output};
@@ -69,7 +69,7 @@ Error mount_overlay(const std::string& place, const std::vector<std::string>& la
     const OwnedDescriptor& one =
         held.emplace_back(::open(layer.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!one) return system_error(Reason::io_open, layer, errno);
-    lower.append(lower.empty() ? "" : ":").append("/proc/self/fd/").append(std::to_string(one.fd()));
+    lower.append(lower.empty() ? "" : ":").append(descriptor_path(one.fd()));
   }
   // As docker mounts it: with an index, directories that were mounted without one would be refused.
   const std::string options =
@@ -143,7 +143,7 @@ Error RootFiles::remove(const std::vector<std::string>& paths) const {
     if (!parent && errno == ENOENT) continue;
     if (!parent) return system_error(Reason::io_write, path, errno);
     std::error_code error;
-    std::filesystem::remove_all("/proc/self/fd/" + std::to_string(parent.fd()) + path.substr(slash), error);
+    std::filesystem::remove_all(descriptor_path(parent.fd()) + path.substr(slash), error);
     if (error) return system_error(Reason::io_write, path, error.value());
   }
   return {};

@@ -86,7 +86,7 @@ JobEnd restore_from(const CriuSetup& setup, const CriuOptions& options, int imag
                     const CriuNotify& notify) {
   JobEnd end;
   CriuOptions all = options;
-  const std::string images = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(images_fd);
+  const std::string images = descriptor_path(getpid(), images_fd);
   PageGiver giver;
   const bool is_lazy = options.is_on("lazy_pages");
   if (is_lazy) end.error = giver.start(setup, images, work);

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t longest_event = 4096;
 
-std::string path_of(int fd) { return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd); }
+std::string path_of(int fd) { return descriptor_path(getpid(), fd); }
 
 // No name is ever a part of this text; CRIU says what it is in the environment. CRIU's script inherits no descriptors,
 // so it opens ours. Without us, it fails.

@@ -40,4 +40,7 @@ bool pipe_pair(OwnedDescriptor& read, OwnedDescriptor& write, Error& error) {
   return take(result, fds, read, write, "pipe", error);
 }
 
+std::string descriptor_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+std::string descriptor_path(pid_t pid, int fd) { return format("/proc/%d/fd/%d", pid, fd); }
+
 }  // namespace critpipe

@@ -34,7 +34,7 @@ CaptureOutput::CaptureOutput(int fd, std::string name, bool copies) : fd_{fd}, n
     }
     capacity_ = static_cast<std::uint64_t>(std::max(fcntl(fd, F_GETPIPE_SZ), PIPE_BUF));
     // Others may have the descriptor, too: its flags stay as they are.
-    own_ = OwnedDescriptor{open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
+    own_ = OwnedDescriptor{open(descriptor_path(fd).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC)};
   } else if (S_ISSOCK(status.st_mode)) {
     type_ = Type::socket;
     copies_ = true;  // splice would wait

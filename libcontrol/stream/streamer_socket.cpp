@@ -70,7 +70,7 @@ Error StreamerSocket::listen(const std::string& directory) {
   OwnedDescriptor listening{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!listening || fchmod(listening.fd(), 0600) != 0) return fault("socket");  // the mode that its name will have
   // The path may be longer than an address.
-  const std::string path = "/proc/self/fd/" + std::to_string(where.fd()) + "/" + name_;
+  const std::string path = descriptor_path(where.fd()) + "/" + name_;
   sockaddr_un address{AF_UNIX, {}};
   path.copy(address.sun_path, sizeof address.sun_path - 1);
   struct stat status;

@@ -53,6 +53,10 @@ class OwnedDescriptor {
 [[nodiscard]] bool socket_pair(OwnedDescriptor& ours, OwnedDescriptor& theirs, Error& error);  // SOCK_SEQPACKET
 [[nodiscard]] bool pipe_pair(OwnedDescriptor& read, OwnedDescriptor& write, Error& error);
 
+// A path to what a descriptor has open: "/proc/self/fd/3", or for other processes that of the one which has it.
+std::string descriptor_path(int fd);
+std::string descriptor_path(pid_t pid, int fd);
+
 // How a child begins.
 struct ChildOptions {
   std::vector<int> keep = {};                 // descriptors that it inherits, under the same numbers
