@@ -8,7 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <optional>
+#include <span>
 #include <unistd.h>
 
 #include "cli/colour.hpp"
@@ -120,6 +122,7 @@ std::string whole_word(const std::vector<std::string>& words, const std::string&
 }
 
 void answer_about_itself(const Filter& row, const std::string& word) {
+  if (!word.starts_with('-')) return;
   if (word == "--help" || word == "-h") print_and_exit(row, help_text(row));
   if (word == "--version") print_and_exit(row, std::string{row.name} + " (critpipe) " CRITPIPE_VERSION "\n");
   if (word == "--print-manual-options") print_and_exit(row, manual_options(row));
@@ -162,8 +165,16 @@ bool take_joined(const Filter& row, const std::string& word, Program& program, s
   return is_optional || is_joined;
 }
 
+// CLI11 copies each word several times, and there may be many inputs: how many of the words it has to read. Of those
+// behind the last with a dash, only the first can be the value of an option; the others are arguments.
+std::size_t nr_to_read(const std::vector<std::string>& words) {
+  const auto dashed =
+      std::find_if(words.rbegin(), words.rend(), [](const auto& word) { return word.starts_with('-'); });
+  return std::min(words.size(), static_cast<std::size_t>(words.rend() - dashed) + 1);
+}
+
 // CLI11 compares each option with all others: it gets only those that a word may mean.
-bool may_mean(const std::vector<std::string>& words, const Option& option) {
+bool may_mean(std::span<const std::string> words, const Option& option) {
   return std::ranges::any_of(words, [&](const std::string& word) {
     if (!word.starts_with('-')) return false;
     return word.starts_with("--") ? word.compare(2, word.npos, option.name) == 0
@@ -236,20 +247,21 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   std::vector<Program::Given> given;
   bool options_end = false;
   for (int i = 1; i < argc; ++i) {
-    const std::string word = options_end || row.dispatches() ? argv[i] : whole_name(row, argv[i]);
+    std::string word = options_end || row.dispatches() ? argv[i] : whole_name(row, argv[i]);
     if (word == "--") options_end = true;
     if (!options_end && !(row.dispatches() && i > 1)) answer_about_itself(row, word);
     if (!options_end && !row.dispatches() && take_joined(row, word, program, words, given)) continue;
-    words.push_back(word);
+    words.push_back(std::move(word));
   }
   if (row.dispatches()) return Program{row, name, std::move(words), {}};
 
+  const std::span<const std::string> to_read{words.data(), nr_to_read(words)};
   CLI::App app;
   app.set_help_flag();
   std::vector<std::string> arguments;
   app.add_option("arguments", arguments);
   each_option(row, [&](const Option& option) {
-    if (!may_mean(words, option)) return;
+    if (!may_mean(to_read, option)) return;
     std::string name = std::string{"--"} + option.name;
     if (option.letter) name += std::string{",-"} + option.letter;
     const std::string key = option.name;
@@ -265,7 +277,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
   });
   try {
     std::vector<std::string> reversed;
-    for (auto word = words.rbegin(); word != words.rend(); ++word) reversed.push_back(marked(*word));
+    for (auto word = to_read.rbegin(); word != to_read.rend(); ++word) reversed.push_back(marked(*word));
     app.parse(reversed);
   } catch (const CLI::ExtrasError&) {
     for (const std::string& word : app.remaining()) {
@@ -281,6 +293,7 @@ Program parse_command_line(const Filter& row, int argc, char** argv) {
     program.usage(error.what());
   }
   for (std::string& argument : arguments) argument = unmarked(std::move(argument));
+  std::move(words.begin() + static_cast<std::ptrdiff_t>(to_read.size()), words.end(), std::back_inserter(arguments));
   Program parsed{row, name, std::move(arguments), std::move(given)};
   parsed.set_error_code(error_code);
   check_combinations(row, parsed);
