@@ -157,7 +157,8 @@ bool UnboundedTracker::settle(const RecentBytes& recent, bool last, MatchFinder&
     const Candidate first = candidates_.front();
     if (!last && recent.end() < first.end + max_lookahead) return false;
     candidates_.pop_front();
-    matches.push_back(take(first.begin, first.end));
+    const MatchSpan match = take(first.begin, first.end);
+    if (match.end - match.begin >= pattern_.shortest) matches.push_back(match);
   }
 }
 

@@ -74,7 +74,7 @@ struct Pattern {
   unsigned flags = 0;
   Kind kind = Kind::fixed;
   Traits traits = {};
-  std::uint64_t shortest = 0, longest = 0;  // bytes of a match
+  std::uint64_t shortest = 0, longest = 0;  // bytes of a match; the source may find shorter ones of an unbounded one
   std::size_t place = 0;                    // in exact_patterns; of bounded and unbounded ones
 };
 

@@ -158,6 +158,16 @@ class ShapeParser {
     if (failed_ || !rest_.empty()) return std::nullopt;
     return part;
   }
+  std::optional<ByteRun> parse_run() {
+    const std::string_view whole = rest_;
+    if (whole.empty()) return std::nullopt;
+    const Part part = atom();
+    ByteRun run{whole.substr(0, whole.size() - rest_.size())};
+    std::uint64_t most = 0;
+    const bool is_byte = !failed_ && part.exact && part.exact->size() == 1;
+    const bool is_run = is_byte && rest_.starts_with('{') && counts(run.least, most) && most == unlimited;
+    return is_run && rest_.empty() ? std::optional{run} : std::nullopt;
+  }
 
  private:
   Part fail() {
@@ -403,6 +413,8 @@ Part ShapeParser::bracket() {
 }
 
 }  // namespace
+
+std::optional<ByteRun> run_of(std::string_view regex) { return ShapeParser{regex, false}.parse_run(); }
 
 std::optional<PatternShape> shape_of(std::string_view regex, bool caseless) {
   const std::optional<Part> part = ShapeParser{regex, caseless}.parse();

@@ -31,6 +31,14 @@ struct PatternShape {
   std::optional<NeededTexts> needed;  // nothing: there is none of use
 };
 
+// "[a-z]{400,}": bytes of one set, and how many of them at least.
+struct ByteRun {
+  std::string_view set;  // of the expression
+  std::uint64_t least = 0;
+};
+// Nothing: the expression is of another form.
+std::optional<ByteRun> run_of(std::string_view regex);
+
 // Nothing: there is something in the expression that is not understood here.
 std::optional<PatternShape> shape_of(std::string_view regex, bool caseless);
 

@@ -72,6 +72,10 @@ Error Patterns::add(const PatternText& given) {
     compiled_->literals_only = false;
     pattern.traits = traits_of(pattern.source);
     if (Error error = compiled_->measure(pattern)) return error;
+    const auto run = pattern.kind == Pattern::Kind::unbounded ? run_of(pattern.source) : std::nullopt;
+    // Shorter runs are searched for, and what is found of them is measured.
+    if (run && run->least > longest_with_start)
+      pattern.source = std::string{run->set} + "{" + std::to_string(longest_with_start) + ",}";
   }
   const bool unbounded = pattern.kind == Pattern::Kind::unbounded;
   if (unbounded && ++compiled_->nr_unbounded > max_unbounded_patterns)
