@@ -1,6 +1,7 @@
 // How inputs are called: in keys, and before the paths of their members.
 #include <algorithm>
 #include <filesystem>
+#include <memory_resource>
 #include <numeric>
 #include <unordered_map>
 #include <unordered_set>
@@ -25,14 +26,15 @@ std::string whole_path(const std::string& input, const std::string& here) {
 // How many bytes at the end of each path tell it from the others, which are distinct: whole parts, one at least.
 std::vector<std::size_t> telling_sizes(const std::vector<std::string_view>& paths) {
   std::vector<std::size_t> sizes, same(paths.size());
+  std::vector<int*> uses(paths.size());
   for (const std::string_view path : paths) sizes.push_back(last_part(path).size());
   const auto before = [&](std::size_t i) { return paths[i].substr(0, paths[i].size() - sizes[i]); };
   for (std::iota(same.begin(), same.end(), std::size_t{0}); !same.empty();) {
-    std::unordered_map<std::string_view, int> uses;
-    const auto uses_of_end = [&](std::size_t i) -> int& { return uses[paths[i].substr(before(i).size())]; };
-    for (const std::size_t i : same) ++uses_of_end(i);
+    std::pmr::monotonic_buffer_resource memory;
+    std::pmr::unordered_map<std::string_view, int> uses_of_ends{same.size(), &memory};
+    for (const std::size_t i : same) ++*(uses[i] = &uses_of_ends[paths[i].substr(before(i).size())]);
     // What has fewer parts than the ends to come is none of them.
-    std::erase_if(same, [&](std::size_t i) { return before(i).size() < 2 || uses_of_end(i) == 1; });
+    std::erase_if(same, [&](std::size_t i) { return before(i).size() < 2 || *uses[i] == 1; });
     for (const std::size_t i : same) sizes[i] += 1 + last_part(before(i)).size();
   }
   return sizes;
@@ -41,7 +43,7 @@ std::vector<std::size_t> telling_sizes(const std::vector<std::string_view>& path
 // Names inputs of which others have the last part, too.
 class SameLastPart {
  public:
-  explicit SameLastPart(const std::vector<std::string>& inputs) : given_{inputs.begin(), inputs.end()} {}
+  explicit SameLastPart(const std::vector<std::string>& inputs) : inputs_{inputs}, met_{inputs.size(), &memory_} {}
   // Both live as long as this.
   void add(InputName& name, std::string_view path);
   void tell_apart();
@@ -52,18 +54,21 @@ class SameLastPart {
     std::size_t path;
     int uses = 1;
   };
-  std::string mark(int& uses, const std::string& name) const;
+  std::string mark(int& uses, const std::string& name);
 
-  std::unordered_set<std::string_view> given_;
-  std::vector<std::string_view> paths_;                 // distinct
-  std::unordered_map<std::string_view, Met> met_;       // by path
+  const std::vector<std::string>& inputs_;
+  std::unordered_set<std::string_view> given_;  // the same, once one was met again
+  std::vector<std::string_view> paths_;         // distinct
+  std::pmr::monotonic_buffer_resource memory_;
+  std::pmr::unordered_map<std::string_view, Met> met_;  // by path
   std::unordered_map<std::string_view, int> repeated_;  // what was given under some name, of a path that was met again
   std::vector<std::pair<InputName*, std::size_t>> names_;  // and the path of each
 };
 
 // "#2" for the second mention; a number that makes the name of another input is passed over.
-std::string SameLastPart::mark(int& uses, const std::string& name) const {
+std::string SameLastPart::mark(int& uses, const std::string& name) {
   if (++uses == 1) return {};
+  if (given_.empty()) given_.insert(inputs_.begin(), inputs_.end());
   const auto marked = [&] { return std::string(1, '#') += std::to_string(uses); };
   while (given_.contains(name + marked())) ++uses;
   return marked();
@@ -121,8 +126,8 @@ std::vector<InputName> name_inputs(const std::vector<std::string>& inputs) {
   std::vector<std::string> paths(inputs.size());  // where they are needed
   std::vector<bool> is_same(inputs.size());
   bool any_is_same = false;
-  std::unordered_map<std::string_view, std::size_t> known;  // by the last part
-  known.reserve(inputs.size());
+  std::pmr::monotonic_buffer_resource memory;
+  std::pmr::unordered_map<std::string_view, std::size_t> known{inputs.size(), &memory};  // by the last part
   for (const std::string& input : inputs) {
     const std::size_t i = names.size();
     InputName& name = names.emplace_back(InputName{input});
