@@ -1,7 +1,9 @@
 #include "cli/shared_image.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "critpipe/fields.hpp"
@@ -11,7 +13,7 @@ namespace critpipe::filters {
 namespace {
 
 constexpr std::size_t size_word = 4;
-constexpr std::size_t most_guesses = 4 << 10, entries_of_guess = 8;
+constexpr std::size_t most_guesses = 4 << 10, entries_of_guess = 8, nr_rows = 4;
 
 // Passes over entries from `begin` on, as far as their size words lie in the bytes, which begin at `base`, and they
 // themselves end at `most` or before.
@@ -114,11 +116,52 @@ SharedImage::Span SharedImage::walk_plain(const Chunk& chunk, std::uint64_t begi
   return span;
 }
 
+namespace {
+
+// Where entries seem to begin, soon behind `at`; none: the size of the bytes.
+std::size_t find_entries(Bytes bytes, std::size_t at) {
+  const std::size_t last = std::min(at + most_guesses, bytes.size());
+  for (; at < last; ++at)
+    if (may_begin_entries(bytes.subspan(at))) return at;
+  return bytes.size();
+}
+
+// The number of entries between each two of the marks. None: they don't fit.
+std::optional<std::uint64_t> count_entries(const std::byte* bytes, const std::array<std::size_t, nr_rows + 1>& marks) {
+  std::array<std::size_t, nr_rows> at;
+  std::copy_n(marks.begin(), nr_rows, at.begin());
+  std::uint64_t nr_entries = 0;
+  const auto step = [&](std::size_t row) {
+    at[row] += size_word + load_u32(bytes + at[row]);
+    ++nr_entries;
+  };
+  const auto is_on = [&](std::size_t row) { return at[row] < marks[row + 1]; };
+  while (is_on(0) && is_on(1) && is_on(2) && is_on(3))
+    for (std::size_t row = 0; row < nr_rows; ++row) step(row);
+  for (std::size_t row = 0; row < nr_rows; ++row) {
+    while (is_on(row)) step(row);
+    if (at[row] != marks[row + 1]) return std::nullopt;
+  }
+  return nr_entries;
+}
+
+}  // namespace
+
+// Walks several rows at once, since each step waits for the size word that it stands on.
 SharedImage::Span SharedImage::guess(const Chunk& chunk) const {
   const Bytes bytes{chunk.buffer.data(), chunk.nr_read};
-  for (std::size_t at = 0; at < std::min(chunk.nr_read, most_guesses); ++at)
-    if (may_begin_entries(bytes.subspan(at))) return walk_plain(chunk, begin_of(chunk) + at);
-  return {};
+  const std::uint64_t base = begin_of(chunk);
+  std::array<std::size_t, nr_rows + 1> marks;
+  const std::size_t last = bytes.size() - std::min(bytes.size(), most_guesses);
+  for (std::size_t row = 0; row <= nr_rows; ++row) marks[row] = find_entries(bytes, last / nr_rows * row);
+  if (marks.front() == bytes.size()) return {};
+  const bool has_all = std::ranges::count(marks, bytes.size()) == 0;
+  const auto nr_entries = has_all ? count_entries(bytes.data(), marks) : std::nullopt;
+  if (!nr_entries) return walk_plain(chunk, base + marks.front());
+  Span span = walk_plain(chunk, base + marks.back());
+  span.begin = base + marks.front();
+  span.nr_entries += *nr_entries;
+  return span;
 }
 
 bool SharedImage::settle(Chunk& chunk) {
