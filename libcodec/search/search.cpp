@@ -164,7 +164,7 @@ void Search::Machine::scan_windows(std::size_t block) {
 
 void Search::Machine::scan_literals(Bytes bytes) {
   const auto find = [this](Bytes part, std::uint64_t base) {
-    compiled_.literals->find(part, 0, [&](std::size_t at, std::size_t number) {
+    compiled_.literals->find(part, [&](std::size_t at, std::size_t number) {
       const std::uint64_t begin = base + at;
       if (begin < behind_[number]) return;
       behind_[number] = begin + compiled_.widths[number];

@@ -24,7 +24,7 @@ void SearchWindows::find_texts(const RecentBytes& recent, std::size_t block) {
     if (one_) {
       for (std::size_t at = 0; (at = one_->find(bytes, at)) != LiteralFinder::npos; ++at) texts_.push_back(base + at);
     } else {
-      needed_.set->find(bytes, 0, [&](std::size_t at, std::size_t) { texts_.push_back(base + at); });
+      needed_.set->find(bytes, [&](std::size_t at, std::size_t) { texts_.push_back(base + at); });
     }
   };
   if (one_) one_->learn(recent.view(begin, recent.end(), bytes_));
