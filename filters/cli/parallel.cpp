@@ -170,7 +170,7 @@ std::size_t Sharing::read_begin(ByteReader& reader, const ByteReader::Plain& pla
   while (size < SharedImage::least_bytes) {
     const Bytes block = reader.read();
     if (block.empty()) break;
-    std::memcpy(buffer.room(size + block.size(), size) + size, block.data(), block.size());
+    std::memcpy(buffer.room(SharedImage::least_bytes + block.size(), size) + size, block.data(), block.size());
     size += block.size();
   }
   return size;
@@ -200,15 +200,17 @@ Receiver::Run Sharing::take_shared(const Member& member, SharedImage& image) {
   image.claim(begin);
   image.fill(begin);
   const bool is_settled = image.settle(begin), is_filled = is_settled && image.complete(begin);
+  const std::size_t text_before = output_.size();
   if (step == Step::go && is_filled) step = receiver_.bytes(member, begin.bytes);
+  if (is_filled) image.learn(begin.bytes.size(), output_.size() - text_before);
   if (step == Step::stop || receiver_.has_enough(member)) return {image.nr_read(), step};
   TurnQueue& turns = workers_.turns_;
   TurnQueue::Shared shared;
-  if (is_filled && image.has_more()) {
+  if (is_filled && image.is_open()) {
     if (const auto& put_in = workers_.makers_.put_in)
       image.hand_to([&](std::string_view text) { return put_in(receiver_, text); });
-    turns.share(output_, image);
     try {
+      turns.share(output_, image);
       workers_.decode_shared(output_);
     } catch (...) {
       turns.stop();

@@ -71,8 +71,8 @@ SharedImage::SharedImage(const Member& member, ByteReader& reader, const ImagePl
       plain_{nr_begun == 0 ? reader.plain() : ByteReader::Plain{}},
       entry_bytes_{limits.entry_bytes},
       next_{first},
-      carry_{std::move(begun)},
-      nr_carried_{nr_begun},
+      begun_{std::move(begun)},
+      block_{begun_.data(), nr_begun},
       nr_read_{nr_begun} {}
 
 void SharedImage::claim(Chunk& chunk) {
@@ -82,11 +82,11 @@ void SharedImage::claim(Chunk& chunk) {
   chunk.nr_read = 0;
   chunk.span = {};
   chunk.bytes = {};
-  is_read_ = true;
+  is_being_read_ = !is_plain();
   if (!is_plain()) return;
   chunk.size = static_cast<std::size_t>(std::min<std::uint64_t>(chunk.size, plain_.size - claimed_bytes_));
   claimed_bytes_ += chunk.size;
-  has_more_ = claimed_bytes_ < plain_.size;
+  is_open_ = claimed_bytes_ < plain_.size;
 }
 
 void SharedImage::learn(std::size_t bytes, std::size_t text) {
@@ -165,14 +165,14 @@ SharedImage::Span SharedImage::guess(const Chunk& chunk) const {
 }
 
 bool SharedImage::settle(Chunk& chunk) {
-  is_read_ = false;
+  is_being_read_ = false;
   if (ended_) return false;
   if (chunk.nr_read > 0 && is_plain() && chunk.span.begin != next_.offset) chunk.span = walk_plain(chunk, next_.offset);
   const bool is_first = chunk.number == 0, is_empty = chunk.span.nr_entries == 0;
   chunk.at = next_;
   if (is_first) chunk.at.offset = 0;
   ended_ = chunk.nr_read == 0 || chunk.span.ends_all;
-  if (ended_) end();
+  if (ended_) close();
   next_.offset = is_empty ? chunk.at.offset : chunk.span.end;
   next_.nr_entries += chunk.span.nr_entries;
   return !is_empty;
@@ -193,25 +193,35 @@ bool SharedImage::complete(Chunk& chunk) {
   return true;
 }
 
-void SharedImage::read_more() {
-  const Bytes block = reader_.read();
-  member_.packed = reader_.packed();
-  nr_read_ += block.size();
-  std::memcpy(carry_.room(nr_carried_ + block.size(), nr_carried_) + nr_carried_, block.data(), block.size());
-  nr_carried_ += block.size();
-  is_at_end_ = block.empty();
+// Adds what comes next to the buffer, so that it holds `size` bytes. Returns how many it holds: fewer at the end.
+std::size_t SharedImage::read_on(ChunkBuffer& buffer, std::size_t nr_held, std::size_t size) {
+  while (nr_held < size) {
+    if (block_.empty() && !is_at_end_) {
+      block_ = reader_.read();
+      nr_read_ += block_.size();
+      is_at_end_ = block_.empty();
+    }
+    if (block_.empty()) break;
+    const Bytes taken = block_.first(std::min(block_.size(), size - nr_held));
+    std::memcpy(buffer.room(size, nr_held) + nr_held, taken.data(), taken.size());
+    block_ = block_.subspan(taken.size());
+    nr_held += taken.size();
+  }
+  return nr_held;
 }
 
 void SharedImage::fill_next(Chunk& chunk) {
-  while (nr_carried_ < chunk.size && !is_at_end_) read_more();
-  const std::uint64_t base = chunk.number == 0 ? 0 : next_.offset;
-  chunk.span = walk({carry_.data(), nr_carried_}, base, next_.offset, base + nr_carried_, entry_bytes_);
-  if (chunk.span.nr_entries == 0) return;
-  const auto size = static_cast<std::size_t>(chunk.span.end - base);
   std::swap(chunk.buffer, carry_);
-  nr_carried_ -= size;
-  std::byte* const rest = carry_.room(nr_carried_, 0);
-  if (nr_carried_ > 0) std::memcpy(rest, chunk.buffer.data() + size, nr_carried_);
+  std::size_t nr_held = std::exchange(nr_carried_, 0);
+  const std::uint64_t base = chunk.number == 0 ? 0 : next_.offset;
+  for (std::size_t size = chunk.size;; size += most_chunk) {  // more, if an entry is larger than a chunk
+    nr_held = read_on(chunk.buffer, nr_held, size);
+    chunk.span = walk({chunk.buffer.data(), nr_held}, base, next_.offset, base + nr_held, entry_bytes_);
+    if (chunk.span.nr_entries > 0 || chunk.span.ends_all || nr_held < size || size > most_over) break;
+  }
+  const auto size = chunk.span.nr_entries == 0 ? 0 : static_cast<std::size_t>(chunk.span.end - base);
+  nr_carried_ = nr_held - size;
+  if (nr_carried_ > 0) std::memcpy(carry_.room(nr_carried_, 0), chunk.buffer.data() + size, nr_carried_);
   chunk.bytes = {chunk.buffer.data(), size};
   chunk.nr_read = size;
 }
@@ -223,8 +233,13 @@ SharedImage::Rest SharedImage::rest(const Chunk* failed) {
     rest.taken = reader_.skip(rest.from.offset);
     return rest;
   }
-  rest.bytes = failed ? failed->bytes : Bytes{carry_.data(), nr_carried_};
   rest.taken = nr_read_;
+  if (failed) {
+    rest.bytes = failed->bytes;
+  } else {
+    nr_carried_ = read_on(carry_, nr_carried_, nr_carried_ + block_.size());
+    rest.bytes = {carry_.data(), nr_carried_};
+  }
   return rest;
 }
 

@@ -6,12 +6,13 @@
 // the chunk before has ended, and walks again if it is wrong. Anything else is read by one thread at a time.
 //
 // Chunks hold complete entries alone. Whatever else comes, such as the end of the image, an entry that is cut, or one
-// larger than a chunk, ends the chunks: from rest() on the image is decoded by one thread, which says what is wrong.
+// of more than 1 MiB, ends the chunks: from rest() on the image is decoded by one thread, which says what is wrong.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "critpipe/source.hpp"
 
@@ -20,6 +21,13 @@ namespace critpipe::filters {
 // Bytes that are not cleared, in memory that is used again.
 class ChunkBuffer {
  public:
+  ChunkBuffer() = default;
+  ChunkBuffer(ChunkBuffer&& other) noexcept { *this = std::move(other); }
+  ChunkBuffer& operator=(ChunkBuffer&& other) noexcept {
+    bytes_ = std::move(other.bytes_);
+    capacity_ = std::exchange(other.capacity_, 0);
+    return *this;
+  }
   // Room for `size` bytes, of which the first `keep` stay.
   std::byte* room(std::size_t size, std::size_t keep);
   std::byte* data() const { return bytes_.get(); }
@@ -61,15 +69,15 @@ class SharedImage {
   bool hands_on() const { return next_sink_ != nullptr; }
   Step hand_on(std::string_view text) { return text.empty() ? Step::go : next_sink_(text); }
 
-  // The next five are for one thread at a time: TurnQueue calls them under its lock.
-  bool has_more() const { return has_more_ && (is_plain() || !is_read_); }
-  bool will_have_more() const { return has_more_; }
+  // The next six are for one thread at a time: TurnQueue calls them under its lock.
+  bool is_open() const { return is_open_; }  // there will be chunks to claim
+  bool can_claim() const { return is_open_ && (is_plain() || !is_being_read_); }
   void claim(Chunk& chunk);
   // To be called once for each chunk that was filled, in their order. False: the chunks have ended before it.
   bool settle(Chunk& chunk);
   // What a chunk of so many bytes came to as text: the next ones come to about text_bytes.
   void learn(std::size_t bytes, std::size_t text);
-  void end() { has_more_ = false; }
+  void close() { is_open_ = false; }
 
   // To be called once for each chunk that was claimed.
   void fill(Chunk& chunk);
@@ -87,12 +95,12 @@ class SharedImage {
  private:
   static constexpr std::size_t least_chunk = 32 << 10, most_chunk = 512 << 10;
   static constexpr std::size_t text_bytes = 448 << 10;
-  static constexpr std::uint64_t most_over = 1 << 20;  // of a chunk's last entry, behind what the chunk has read
+  static constexpr std::uint64_t most_over = 1 << 20;  // of a chunk's last entry, behind what was to be read
 
   bool is_plain() const { return plain_.file != nullptr; }
   void fill_plain(Chunk& chunk);
   void fill_next(Chunk& chunk);
-  void read_more();
+  std::size_t read_on(ChunkBuffer& buffer, std::size_t nr_held, std::size_t size);
   Span walk_plain(const Chunk& chunk, std::uint64_t begin) const;
   Span guess(const Chunk& chunk) const;
 
@@ -102,14 +110,16 @@ class SharedImage {
   std::uint64_t entry_bytes_;
   std::function<Step(std::string_view)> next_sink_;
   std::size_t chunk_bytes_ = 64 << 10;
-  bool has_more_ = true;
+  bool is_open_ = true;
   std::uint64_t nr_claimed_ = 0, claimed_bytes_ = 0;
-  bool ended_ = false;  // no further chunk
+  bool ended_ = false;  // what is settled from here on has no entries
   ImagePlace next_;     // behind what is settled
 
   // Of what is not plain, for the one thread that reads.
-  bool is_read_ = false;  // there is one
-  ChunkBuffer carry_;     // read, and not in a chunk
+  bool is_being_read_ = false;
+  ChunkBuffer begun_;  // what was read first
+  Bytes block_;        // what was read last, and is in no chunk
+  ChunkBuffer carry_;  // what comes before it
   std::size_t nr_carried_ = 0;
   std::uint64_t nr_read_ = 0;
   bool is_at_end_ = false;

@@ -14,9 +14,11 @@ void TurnOutput::report(const Error& error) {
   if (flush() == Step::go) turns_.report(*this, error);
 }
 
+// What is of a chunk is set when one is claimed, and what is of a piece's image is empty again when that is unshared.
 void TurnOutput::clear() {
   drop_waiting();
   held_.clear();
+  if (held_.capacity() > TurnQueue::held_piece_bytes) held_.shrink_to_fit();
   errors_.clear();
   done_ = stops_ = dropped_ = is_chunk_ = false;
   size_ = 0;
@@ -95,13 +97,26 @@ void TurnQueue::write_all(TurnOutput& output) {
   output_.pass(std::as_bytes(std::span{output.waiting()}));
 }
 
+// A front that is done has a thread that writes it: the one that has ended it, or that has written what was before it.
+// An image that gets texts lives until that is over.
 // Requires: whoever calls it has just ended the first.
 void TurnQueue::write_done(Lock& lock) {
   while (!outputs_.empty() && outputs_.front().done_ && !stopped_) {
     TurnOutput& first = outputs_.front();
+    TurnOutput* const piece = first.goes_to_ ? first.piece_ : nullptr;
+    if (piece) ++piece->nr_at_work_;
     lock.unlock();
-    write_all(first);
+    try {
+      write_all(first);
+    } catch (...) {
+      lock.lock();
+      if (piece) --piece->nr_at_work_;
+      stopped_ = true;
+      wake_all();
+      throw;
+    }
     lock.lock();
+    if (piece) --piece->nr_at_work_;
     if (first.stops_ || output_.step() == Step::stop) stopped_ = true;
     --(first.is_chunk_ ? nr_chunks_ : nr_pieces_);
     first.clear();
@@ -154,7 +169,7 @@ void TurnQueue::share(TurnOutput& piece, SharedImage& image) {
 TurnOutput* TurnQueue::with_chunk() const {
   if (stopped_) return nullptr;
   for (TurnOutput* const piece : sharing_)
-    if (piece->image_->has_more()) return nr_chunks_ < most_chunks_ || is_first(*piece) ? piece : nullptr;
+    if (piece->image_->can_claim()) return nr_chunks_ < most_chunks_ || is_first(*piece) ? piece : nullptr;
   return nullptr;
 }
 
@@ -174,15 +189,16 @@ bool TurnQueue::claim(ChunkWork& work) {
     work.output->piece_ = piece;
     work.output->image_ = piece->image_;
     work.output->goes_to_ = piece->image_->hands_on() ? piece->image_ : nullptr;
-    piece->image_->claim(work.output->chunk_);
+    work.output->chunk_.buffer = std::move(work.spare);
     piece->unsettled_.push_back(work.output);
+    piece->image_->claim(work.output->chunk_);
     ++piece->nr_chunks_;
     ++nr_chunks_;
   }
   ++work.output->piece_->nr_at_work_;
   work.image = work.output->image_;
   work.chunk = &work.output->chunk_;
-  work.has_more = work.image->will_have_more();
+  work.has_more = work.image->is_open();
   work.nr_selected = 0;
   return true;
 }
@@ -205,10 +221,9 @@ std::size_t TurnQueue::settle(TurnOutput& piece) {
   return nr_settled;
 }
 
-// `writes`: the caller has just ended the front.
-void TurnQueue::go_on(Lock& lock, bool writes, std::size_t nr_works) {
+void TurnQueue::go_on(Lock& lock, bool ended_front, std::size_t nr_works) {
   wake_for(nr_works);
-  if (writes) write_done(lock);
+  if (ended_front) write_done(lock);
   if (stopped_) wake_all();
 }
 
@@ -239,13 +254,14 @@ void TurnQueue::end_chunk(ChunkWork& work, bool good) {
   TurnOutput& piece = *output.piece_;
   const std::uint64_t number = work.chunk->number;
   if (good) work.image->learn(work.chunk->bytes.size(), output.size());
-  else work.image->end();
+  else work.image->close();
   if (work.nr_selected > 0) piece.selected_.emplace_back(number, work.nr_selected);
   if (!good && (!piece.failed_ || piece.failed_->number > number)) {
     piece.failed_ = std::move(*work.chunk);
     for (TurnOutput& one : outputs_)
       if (one.is_chunk_ && one.image_ == work.image && one.chunk_.number >= number) one.dropped_ = true;
   }
+  work.spare = std::move(work.chunk->buffer);
   if (piece.failed_ && number >= piece.failed_->number) output.dropped_ = true;
   output.done_ = true;
   --piece.nr_chunks_;
@@ -267,14 +283,14 @@ bool TurnQueue::has_ended(const TurnOutput& piece) const {
 
 bool TurnQueue::wait_for_chunk(const TurnOutput& piece) {
   Lock lock{mutex_};
-  const auto is_over = [&] { return has_ended(piece) && (stopped_ || !piece.image_->will_have_more()); };
+  const auto is_over = [&] { return has_ended(piece) && (stopped_ || !piece.image_->is_open()); };
   owners_.wait(lock, [&] { return is_over() || has_chunk(); });
   return !is_over();
 }
 
 TurnQueue::Shared TurnQueue::unshare(TurnOutput& piece) {
   Lock lock{mutex_};
-  piece.image_->end();
+  piece.image_->close();
   const bool waits_for_turn = piece.image_->hands_on();
   owners_.wait(lock, [&] { return has_ended(piece) && (!waits_for_turn || stopped_ || is_first(piece)); });
   std::erase(sharing_, &piece);

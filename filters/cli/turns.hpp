@@ -53,7 +53,7 @@ class TurnOutput final : public Output {
   SharedImage* image_ = nullptr;  // of a chunk: of which image; of a piece: the one that is being decoded
 
   // Of a chunk:
-  enum class Stage : std::uint8_t { claimed, filled, settled };
+  enum class Stage : std::uint8_t { claimed, filled, settled };  // settled: or done, without entries
   bool is_chunk_ = false;
   Stage stage_ = Stage::claimed;
   SharedImage::Chunk chunk_ = {};
@@ -76,6 +76,7 @@ struct ChunkWork {
   bool is_settled = false;
   bool has_more = false;          // there is other work
   std::uint64_t nr_selected = 0;  // entries of it
+  ChunkBuffer spare = {};         // this thread's, for its next chunk
 };
 
 class TurnQueue {
@@ -135,7 +136,7 @@ class TurnQueue {
   bool has_chunk() const { return !stopped_ && (!settled_.empty() || with_chunk()); }
   TurnOutput* with_chunk() const;
   std::size_t settle(TurnOutput& piece);
-  void go_on(Lock& lock, bool writes, std::size_t nr_works);
+  void go_on(Lock& lock, bool ended_front, std::size_t nr_works);  // nr_works: for others
   bool has_ended(const TurnOutput& piece) const;
   void wait_for_turn(Lock& lock, const TurnOutput& piece) {
     turn_.wait(lock, [&] { return stopped_ || is_first(piece); });
