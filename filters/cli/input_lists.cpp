@@ -25,10 +25,14 @@ constexpr std::size_t longest_list = 64 << 20;
   SignalCleanup::exit(program.exit_code());
 }
 
-[[noreturn]] void fail(Program& program, const std::string& place, const char* why) {
+Error error_of(const std::string& place, const char* why) {
   Error error{Reason::usage, place};
   error.name = why;
-  fail(program, error);
+  return error;
+}
+
+[[noreturn]] void fail(Program& program, const std::string& place, const char* why) {
+  fail(program, error_of(place, why));
 }
 
 // What a text is whose first line names nothing; null: a list.
@@ -118,13 +122,14 @@ std::vector<Walk::Entry> Walk::entries(const std::string& path) {
     if (fd >= 0) close(fd);
     return all;
   }
-  errno = 0;
-  while (const dirent* entry = readdir(directory.get())) {
+  for (;;) {
+    errno = 0;
+    const dirent* const entry = readdir(directory.get());
+    if (!entry) break;
     const std::string_view name = entry->d_name;
     struct stat status;
     if (name == "." || name == ".." || fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) all.push_back({entry->d_name, S_ISDIR(status.st_mode)});
-    errno = 0;
   }
   if (errno != 0) program_.report(system_error(Reason::io_read, path, errno));
   std::ranges::sort(all, [](const Entry& a, const Entry& b) { return strverscmp(a.name.c_str(), b.name.c_str()) < 0; });
@@ -209,8 +214,9 @@ std::vector<std::string> listed_inputs(const Filter& filter, Program& program) {
       const std::size_t nr_before = found.size();
       if (is_directory(input)) Walk{program, everywhere, found}.directory(input, 0);
       else found.push_back(input);
-      if (found.size() == nr_before) fail(program, input, "no checkpoint in this directory or below it");
+      if (found.size() == nr_before) program.report(error_of(input, "no checkpoint in this directory or below it"));
     }
+    if (found.empty()) SignalCleanup::exit(program.exit_code());
     inputs = std::move(found);
   }
   inputs.insert(inputs.begin(), words.begin(), words.end());
