@@ -208,12 +208,13 @@ class ToImages::Image final : public Stage {
     return several_ ? Step::go : open();
   }
   Step entry(const Entry& entry) override {
-    if (!sink_ && open() == Step::stop) return Step::stop;
+    if (!is_opened_ && open() == Step::stop) return Step::stop;
     return Stage::entry(entry);
   }
   // One by one, so that a stream is cut where it would be cut without threads.
   Step put_in(std::string_view entries) {
-    if (!sink_ && open() == Step::stop) return Step::stop;
+    if (!is_opened_ && open() == Step::stop) return Step::stop;
+    if (!output_) return Step::go;
     while (!entries.empty()) {
       const std::string_view word = entries.substr(0, sizeof(std::uint32_t));
       const std::string_view payload = entries.substr(word.size(), load_u32(bytes_of(word).data()));
@@ -229,9 +230,11 @@ class ToImages::Image final : public Stage {
 
  private:
   enum class Whole : std::uint8_t { no, yes };
+  // An image that is refused is left out; others follow.
   Step open() {
+    is_opened_ = true;
     output_ = images_.open(name_, image_.kind, several_ ? OutForm::stream : OutForm::image);
-    if (!output_) return Step::stop;
+    if (!output_) return Step::go;
     sink_ = std::make_unique<ImageSink>(output_);
     hand_to(sink_.get());
     return Stage::begin(image_);
@@ -245,6 +248,7 @@ class ToImages::Image final : public Stage {
   std::string name_;
   bool several_;
   critpipe::Image image_;
+  bool is_opened_ = false;
   Output* output_ = nullptr;
   std::unique_ptr<ImageSink> sink_;
 };
