@@ -26,6 +26,7 @@ Error Spool::open() {
   fd_ = directory_.empty() ? -1 : open_without_name(directory_);
   if (fd_ >= 0) return {};
   directory_ = temporary_directory();
+  beside_.clear();
   fd_ = open_without_name(directory_);
   return fd_ < 0 ? system_error(Reason::io_write, directory_, errno) : Error{};
 }
@@ -47,7 +48,7 @@ Error Spool::append_to_file(Held& held, Bytes bytes) {
     if (Error error = open()) return error;
   if (held.pieces.empty() || held.pieces.back().offset + held.pieces.back().size != end_)
     held.pieces.push_back({end_, 0});
-  const Error error = write_at(fd_, end_, bytes, unnamed_file());
+  const Error error = write_at(fd_, end_, bytes, beside_.empty() ? unnamed_file() : beside_);
   held.pieces.back().size = end_ - held.pieces.back().offset;
   return error;
 }

@@ -31,7 +31,9 @@ class Spool {
   };
 
   // The file is made in that directory; where it is empty, or no file can be made there, in $TMPDIR or /var/tmp.
-  explicit Spool(std::string directory) : directory_{std::move(directory)} {}
+  // `beside`: what lies in the directory and needs room there, too; it is named where there is none.
+  explicit Spool(std::string directory, std::string beside = "")
+      : directory_{std::move(directory)}, beside_{std::move(beside)} {}
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
   ~Spool();
@@ -48,7 +50,7 @@ class Spool {
   Error append_to_file(Held& held, Bytes bytes);
   std::string unnamed_file() const;  // for messages
 
-  std::string directory_;
+  std::string directory_, beside_;
   std::size_t used_ = 0;  // memory of all members
   int fd_ = -1;
   std::uint64_t end_ = 0;  // of the file

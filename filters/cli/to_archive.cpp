@@ -1,6 +1,7 @@
 // Images as an archive: what is small first, pages last. The size of a member precedes it there, so one whose size is
 // not known waits until it has ended, as does whatever comes too early for its place.
 #include <algorithm>
+#include <filesystem>
 #include <list>
 #include <unordered_set>
 
@@ -52,6 +53,7 @@ class ToArchive final : public ImagesTarget {
   Spool spool_;
   bool bulk_follows_ = false;
   bool is_cut_ = false;     // a member turned out to be shorter than its header says
+  bool has_room_ = true;    // for what waits
   One* current_ = nullptr;  // goes out as it comes
   std::unordered_set<std::string> names_;
   std::list<One> open_;
@@ -79,12 +81,20 @@ class ToArchive::One final : public Output {
   ToArchive& target_;
 };
 
-// What waits lies beside the file that it goes to: there is room for it.
-std::string waiting_room(const Program& program) {
+// What waits lies beside the file that it goes to: there is room for it. Empty: not into a file.
+std::string waits_beside(const Program& program) {
   const std::string file = program.value("output").value_or("-");
   if (file == "-" || file.starts_with("/dev/") || file.starts_with("/proc/")) return "";
+  std::error_code none;
+  const bool is_pipe = std::filesystem::is_other(file, none);
+  return is_pipe ? "" : file;
+}
+
+std::string waiting_room(const Program& program) {
+  const std::string file = waits_beside(program);
   const std::size_t slash = file.rfind('/');
-  return slash == file.npos ? "." : file.substr(0, slash + 1);
+  if (slash != file.npos) return file.substr(0, slash + 1);
+  return file.empty() ? "" : ".";
 }
 
 ToArchive::ToArchive(Program& program, bool zstd)
@@ -92,7 +102,7 @@ ToArchive::ToArchive(Program& program, bool zstd)
       destination_{program, Destination::Content::images},
       packed_{packed_output(program, destination_.output(), zstd)},
       archive_{below()},
-      spool_{waiting_room(program)} {}
+      spool_{waiting_room(program), waits_beside(program)} {}
 
 Output* ToArchive::open(const MemberPlace& place, OutForm, std::uint64_t size) {
   std::string path = place.in_archive();
@@ -136,7 +146,7 @@ std::uint64_t ToArchive::pass_file(One& one, int fd, std::uint64_t size, Error&)
 Step ToArchive::close(Output* output, bool whole) {
   const auto one = std::ranges::find_if(open_, [&](const One& open) { return &open == output; });
   (void)one->flush();
-  if (one->error()) program_.report(one->error());
+  if (one->error() && std::exchange(has_room_, false)) program_.report(one->error());
   const bool is_complete = whole && one->step() == Step::go;
   if (&*one == current_) {
     current_ = nullptr;
@@ -151,7 +161,7 @@ Step ToArchive::close(Output* output, bool whole) {
     spool_.forget(one->waiting.held);
   }
   open_.erase(one);
-  return below().step();
+  return has_room_ ? below().step() : Step::stop;
 }
 
 void ToArchive::link_parent(const MemberPlace& set, const MemberPlace& parent) {
@@ -192,6 +202,8 @@ Step ToArchive::write_held() {
 }
 
 int ToArchive::commit() {
+  // The file is not put in place: that there is no room for it, either, is the same fault.
+  if (!has_room_ && destination_.is_named()) return program_.exit_code();
   write_waiting();
   // Nothing is written where there was nothing: an empty archive would look like a whole set.
   if (!names_.empty() && !is_cut_) (void)archive_.finish();
