@@ -125,13 +125,18 @@ std::vector<Walk::Entry> Walk::entries(const std::string& path) {
   for (;;) {
     errno = 0;
     const dirent* const entry = readdir(directory.get());
+    if (!entry && errno != 0) program_.report(system_error(Reason::io_read, path, errno));
     if (!entry) break;
     const std::string_view name = entry->d_name;
     struct stat status;
-    if (name == "." || name == ".." || fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (name == "." || name == "..") continue;
+    if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;  // it went meanwhile
+      program_.report(system_error(Reason::io_read, path, errno));
+      break;
+    }
     if (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode)) all.push_back({entry->d_name, S_ISDIR(status.st_mode)});
   }
-  if (errno != 0) program_.report(system_error(Reason::io_read, path, errno));
   std::ranges::sort(all, [](const Entry& a, const Entry& b) { return strverscmp(a.name.c_str(), b.name.c_str()) < 0; });
   return all;
 }

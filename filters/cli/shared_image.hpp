@@ -85,6 +85,7 @@ class SharedImage {
   bool complete(Chunk& chunk);
 
   // When all chunks were settled, up to the last one that counts; `failed`: one from whose begin on nothing counts.
+  // Where the file is not plain, nothing comes behind the bytes of that one: whoever decodes them ends within.
   struct Rest {
     ImagePlace from;
     Bytes bytes;              // what stands there, of that which was read

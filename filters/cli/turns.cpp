@@ -290,12 +290,13 @@ bool TurnQueue::wait_for_chunk(const TurnOutput& piece) {
 
 TurnQueue::Shared TurnQueue::unshare(TurnOutput& piece) {
   Lock lock{mutex_};
+  if (!piece.image_) return {};  // share() did not come so far
   piece.image_->close();
   const bool waits_for_turn = piece.image_->hands_on();
   owners_.wait(lock, [&] { return has_ended(piece) && (!waits_for_turn || stopped_ || is_first(piece)); });
   std::erase(sharing_, &piece);
   for (TurnOutput& one : outputs_)
-    if (one.is_chunk_ && one.image_ == piece.image_) one.image_ = nullptr;
+    if (one.is_chunk_ && one.image_ == piece.image_) one.image_ = one.goes_to_ = nullptr;
   piece.image_ = nullptr;
   piece.unsettled_.clear();
   Shared shared{std::exchange(piece.failed_, std::nullopt)};

@@ -107,7 +107,7 @@ class LiteralSet {
 struct LiteralSet::Places {
   static constexpr std::size_t enough = 256;
   std::size_t count = 0;
-  std::size_t at[enough + vector_bytes];
+  std::size_t at[enough + vector_bytes];  // all of one more vector, four at a time
 };
 
 template <bool is_plain>
