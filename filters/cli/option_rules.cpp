@@ -53,7 +53,7 @@ std::string words_of(const Option& row) {
 std::string sentence_of(const Option& row) {
   std::string text = row.help;
   if (*row.needed) {
-    text[0] = static_cast<char>(text[0] >= 'A' && text[0] <= 'Z' ? text[0] - 'A' + 'a' : text[0]);
+    text[0] = lower(text[0]);
     text = "With " + needs_text(row) + ": " + text;
   }
   if (*row.excluded) text += " Not with " + listed(split(row.excluded, ' '), " or ") + ".";

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/lower_case.hpp"
 #include "critpipe/base.hpp"
 
 namespace critpipe {

@@ -47,6 +47,13 @@ inline std::string size_text(std::uint64_t bytes) { return size_text(static_cast
 // What printf writes for it, however long.
 [[gnu::format(printf, 1, 2)]] std::string format(const char* form, ...);
 
+// Lower case of the letters of ASCII, whatever the locale.
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+inline std::string lower(std::string text) {
+  for (char& c : text) c = lower(c);
+  return text;
+}
+
 // How many letters of one name must be changed, added, left out or swapped to get the other, as far as `most`; beyond
 // it, some larger number. Case counts nothing.
 std::size_t edit_distance(std::string_view a, std::string_view b, std::size_t most);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <sys/socket.h>
 
-#include "base/lower_case.hpp"
 #include "report/file_details.hpp"
 #include "critpipe/fields.hpp"
 

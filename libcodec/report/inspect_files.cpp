@@ -1,7 +1,6 @@
 // Files and sockets of an inspection: who has them open, and who has the other end.
 #include <unordered_map>
 
-#include "base/lower_case.hpp"
 #include "report/explorers.hpp"
 #include "report/file_details.hpp"
 #include "report/inspection_work.hpp"

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/lower_case.hpp"
 #include "report/explorers.hpp"
 #include "report/inspection_report.hpp"
 

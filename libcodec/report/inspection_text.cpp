@@ -3,7 +3,6 @@
 #include <cmath>
 #include <unordered_map>
 
-#include "base/lower_case.hpp"
 #include "model/namespace_kinds.hpp"
 #include "report/explorers.hpp"
 #include "report/inspection_report.hpp"

@@ -4,8 +4,6 @@
 #include <limits>
 #include <numeric>
 
-#include "base/lower_case.hpp"
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

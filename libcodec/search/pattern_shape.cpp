@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/decimal.hpp"
-#include "base/lower_case.hpp"
+#include "critpipe/base.hpp"
 
 namespace critpipe::search {
 

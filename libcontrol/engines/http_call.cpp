@@ -9,7 +9,6 @@
 #include <mutex>
 
 #include "engines/json_answer.hpp"
-#include "process/ascii.hpp"
 
 namespace critpipe {
 

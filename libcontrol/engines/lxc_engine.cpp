@@ -3,7 +3,6 @@
 
 #include "engines/engine.hpp"
 #include "engines/run_command.hpp"
-#include "process/ascii.hpp"
 #include "process/program_path.hpp"
 #include "engines/troubles.hpp"
 

@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "critpipe/json.hpp"
-#include "process/ascii.hpp"
 #include "rpc/rpc_messages.hpp"
 
 namespace critpipe {

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "critpipe/control/criu_options.hpp"
-#include "process/ascii.hpp"
 #include "rpc/rpc_messages.hpp"
 
 namespace critpipe {
