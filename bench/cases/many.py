@@ -6,17 +6,13 @@ def run(case):
     folders = case.data.many(nr)
     size = sum(path.stat().st_size for path in folders[0].iterdir()) * nr
     program = case.program("crit-tojson")
-    jobs = ["-j1", "-j2"] if b"-j" in case.output([program, "--help"]) else []
-    one = case.output([program, "--lines", *jobs[:1], *folders[:10]])
-    first = case.output([program, "--lines", *jobs[:1], folders[0]])
+    one, two = (case.output([program, "--lines", jobs, *folders[:10]]) for jobs in ("-j1", "-j2"))
+    first = case.output([program, "--lines", "-j1", folders[0]])
     case.equal("lines of ten are ten times those of one", one.count(b"\n"), 10 * first.count(b"\n"))
-    for more in jobs[1:]:
-        two = case.output([program, "--lines", more, *folders[:10]])
-        case.equal("two threads print what one prints", one, two)
-    if not jobs:
-        case.miss("crit-tojson -j")
-    runners = [case.ours(["crit-tojson", "--lines", *filter(None, [job]), *folders], name=f"crit-tojson {job}".strip())
-               for job in jobs or [""]]
+    case.equal("two threads print what one prints", one, two)
+    command = ["crit-tojson", "--lines"]
+    runners = [*(case.ours([*command, jobs, *folders], name=f"crit-tojson {jobs}") for jobs in ("-j1", "-j2")),
+               case.twice([*command, "-j1", *folders])]
     some = case.size(4, 1)
     images = [path for folder in folders[:some] for path in sorted(folder.iterdir())]
     for label, path in case.peers("crit-native"):
@@ -27,7 +23,5 @@ def run(case):
     every = [path for folder in folders[:part] for path in sorted(folder.iterdir())]
     runners.append(case.runner("cat of all files", ["cat", *every], role="limit", scale=nr / part))
     rows = case.race(f"{len(images) // some} images each", runners, size)
-    if jobs:
-        quicker = rows["crit-tojson -j1"]["median"] / rows["crit-tojson -j2"]["median"]
-        case.target("speed of two threads over one", quicker, 1.7, "x")
+    case.on_two_threads(list(rows.values())[:3], 1.8)
     case.memory(rows[runners[0].name])

@@ -100,6 +100,12 @@ class Case:
         """The physical limit of what reads those bytes."""
         return Runner(name or f"cat {describe(path)}", [["cat", path], *pipe], role="limit", **more)
 
+    def twice(self, command):
+        """The limit of two threads: two processes at once, each of which does all of the work with one."""
+        shell = '"$@" >/dev/null & one=$!; "$@" >/dev/null && wait $one'
+        stage = ["sh", "-c", shell, "sh", self.program(command[0]), *command[1:]]
+        return Runner("two processes at once, all of it each", [stage], role="limit", rate=False)
+
     def memcpy(self, size):
         """The physical limit of what writes so many bytes once."""
         return Runner("memcpy of the output", [[self.tool("bench-memcpy"), size]], role="limit")
@@ -116,6 +122,13 @@ class Case:
             for beginning, times in wanted.items():
                 if label.startswith(beginning):
                     self.target(f"times as fast as {label}", row["median"] / rows[ours]["median"], times, "x")
+
+    def on_two_threads(self, rows, wanted, name=""):
+        """rows: those of one thread, of two, and of twice()."""
+        one, two, both = (row["median"] for row in rows)
+        name = f"{name}: " if name else ""
+        self.target(f"{name}speed of two threads over one", one / two, wanted, "x")
+        self.target(f"{name}two threads, of the speed of two processes", both / 2 / two, 0.9, "x")
 
     def memory(self, row, most=16 << 20, what="16 MiB"):
         self.target(f"peak memory of {row['name']} ({what})", row["peak_bytes"], most, "B", at_least=False)
