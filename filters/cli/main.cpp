@@ -1,5 +1,6 @@
 // The main() of every filter.
 #include <fcntl.h>
+#include <malloc.h>
 
 #include <csignal>
 #include <exception>
@@ -23,12 +24,23 @@ void keep_standard_descriptors() {
     if (fcntl(fd, F_GETFD) < 0) (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+// Large blocks go back to the system when they are freed. By default the first one that is freed makes glibc keep all
+// of its size and below, on each thread: holes of 10 MiB.
+void give_large_blocks_back() {
+#ifdef __GLIBC__
+  constexpr int large = 1 << 20;
+  (void)mallopt(M_MMAP_THRESHOLD, large);
+  (void)mallopt(M_TRIM_THRESHOLD, large);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace critpipe;
   using namespace critpipe::filters;
   keep_standard_descriptors();
+  give_large_blocks_back();
   std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is then an error of write()
   Program program = parse_command_line(filter, argc, argv);
   try {

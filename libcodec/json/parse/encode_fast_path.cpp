@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cassert>
+#include <limits>
 
 #include "critpipe/fields.hpp"
 #include "critpipe/base.hpp"
@@ -56,30 +57,36 @@ inline std::uint64_t join_digits(std::uint64_t digits) {
   return ((digits & pairs) * 0x000f424000000064 + (digits >> 16 & pairs) * 0x0000271000000001) >> 32;
 }
 
-// How many of eight bytes are digits, from the first on; `digits` becomes what they say without '0'.
-inline unsigned count_digits(std::uint64_t text, std::uint64_t& digits) {
-  digits = text ^ 0x3030303030303030;
-  const std::uint64_t others = (((digits & 0x7f7f7f7f7f7f7f7f) + 0x7676767676767676) | digits) & 0x8080808080808080;
-  return others == 0 ? 8 : static_cast<unsigned>(std::countr_zero(others)) >> 3;
-}
+constexpr std::uint64_t zeros = 0x3030303030303030;
 
-constexpr std::array<std::uint64_t, 9> powers = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+// How many of the 16 bytes are digits, from the first on.
+inline unsigned count_digits(const char* at) {
+#if defined(__SSE2__)
+  const __m128i digits = _mm_sub_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), _mm_set1_epi8('0'));
+  const __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+  return static_cast<unsigned>(std::countr_zero(~static_cast<unsigned>(_mm_movemask_epi8(is_digit))));
+#else
+  const auto of_eight = [](std::uint64_t text) {
+    const std::uint64_t digits = text ^ zeros;
+    const std::uint64_t others = (((digits & 0x7f7f7f7f7f7f7f7f) + 0x7676767676767676) | digits) & 0x8080808080808080;
+    return static_cast<unsigned>(std::countr_zero(others)) >> 3;
+  };
+  const unsigned first = of_eight(load_text(at));
+  return first < 8 ? first : 8 + of_eight(load_text(at + 8));
+#endif
+}
 
 // Up to 15 digits, without zeros before them. Null: something else.
 inline const char* take_digits(const char* at, std::uint64_t& value) {
-  std::uint64_t digits;
-  const unsigned count = count_digits(load_text(at), digits);
-  if (count == 1) [[likely]] {
-    value = digits & 0xff;
-    return at + 1;
-  }
-  if (count == 0 || *at == '0') return nullptr;
-  value = join_digits(digits << (64 - 8 * count));
-  if (count < 8) return at + count;
-  const unsigned more = count_digits(load_text(at + 8), digits);
-  if (more == 8) return nullptr;
-  if (more > 0) value = value * powers[more] + join_digits(digits << (64 - 8 * more));
-  return at + 8 + more;
+  const unsigned count = count_digits(at);
+  if (count - 1 > 14 || (*at == '0' && count > 1)) return nullptr;
+  const auto number_of = [at](unsigned nr_digits) {
+    return join_digits((load_text(at) ^ zeros) << (64 - 8 * nr_digits));
+  };
+  constexpr std::uint64_t e8 = 100000000;
+  if (count <= 8) value = number_of(count);
+  else value = number_of(count - 8) * e8 + join_digits(load_text(at + count - 8) ^ zeros);
+  return at + count;
 }
 
 // Where a text of plain characters ends; null if it has others. Reads up to 15 bytes beyond it.
@@ -126,6 +133,16 @@ inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; 
 constexpr unsigned plain_types = 1u << static_cast<unsigned>(Type::int32) | 1u << static_cast<unsigned>(Type::int64) |
                                  1u << static_cast<unsigned>(Type::uint32) | 1u << static_cast<unsigned>(Type::uint64);
 
+// The largest number of one of them.
+constexpr std::uint64_t most_of(Type type) {
+  switch (type) {
+    case Type::int32: return std::numeric_limits<std::int32_t>::max();
+    case Type::uint32: return std::numeric_limits<std::uint32_t>::max();
+    case Type::int64: return std::numeric_limits<std::int64_t>::max();
+    default: return std::numeric_limits<std::uint64_t>::max();
+  }
+}
+
 // The next character and where the next byte goes.
 struct Cursor {
   const char* at;  // null: refused, the message is left to the MessageEncoder
@@ -171,14 +188,20 @@ template <bool notes>
 inline Cursor FastEncoder<notes>::value(Cursor cursor, const Field& field, int depth) const {
   if (cursor.out > limit_ || cursor.at >= end_) return refused;
   cursor.out = put_tag(cursor.out, field);
-  // Most are one digit.
-  if (is_digit(cursor.at[0]) && !is_digit(cursor.at[1]) && (plain_types >> static_cast<unsigned>(field.type) & 1)) {
-    const int digit = cursor.at[0] - '0';
-    *cursor.out = static_cast<std::byte>(digit);
-    note(field, static_cast<std::uint64_t>(digit));
-    return {cursor.at + 1, cursor.out + 1};
+  if (!(plain_types >> static_cast<unsigned>(field.type) & 1) || !is_digit(cursor.at[0]))
+    return long_value(cursor, field, depth);
+  std::uint64_t value;
+  if (!is_digit(cursor.at[1])) {  // as most are
+    value = static_cast<std::uint64_t>(cursor.at[0] - '0');
+    *cursor.out++ = static_cast<std::byte>(value);
+    ++cursor.at;
+  } else {
+    cursor.at = take_digits(cursor.at, value);
+    if (!cursor.at || value > most_of(field.type)) return refused;
+    cursor.out = put_varint(cursor.out, value);
   }
-  return long_value(cursor, field, depth);
+  note(field, value);
+  return cursor;
 }
 
 template <bool notes>
