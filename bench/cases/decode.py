@@ -40,7 +40,7 @@ def run(case):
     image = case.data.image("pagemap-4.1", nr)
     check(case, image)
     size = len(case.output([case.program("crit-tojson"), image]))
-    runners = [case.ours(["crit-tojson", image])]
+    runners = [case.ours(["crit-tojson", "-j1", image])]
     for label in [label for label, _ in peers_on(case, image)]:
         part = case.data.image("pagemap-4.1", peer_entries(case, label))
         command = dict(peers_on(case, part))[label]
@@ -54,7 +54,7 @@ def run(case):
     json_text = case.data.text("in.json", [[case.program("crit-tojson"), newer]])
     size = json_text.stat().st_size
     rows = case.race("to /dev/null, image of CRIU 4.2",
-                     [case.ours(["crit-tojson", newer]), case.cat(newer), case.memcpy(size)], read, nr)
+                     [case.ours(["crit-tojson", "-j1", newer]), case.cat(newer), case.memcpy(size)], read, nr)
     ours = rows["crit-tojson"]["median"]
     case.target("to /dev/null, image", read / ours, 600e6, "B/s")
     case.target("to /dev/null, JSON", size / ours, 2.4e9, "B/s")
@@ -63,7 +63,7 @@ def run(case):
     # Apart, since what writes much to memory slows down what runs after it.
     out = case.data.path("out.json")
     rows = case.race("to a file, image of CRIU 4.2", [
-        case.ours(["crit-tojson", newer], stdout=out),
+        case.ours(["crit-tojson", "-j1", newer], stdout=out),
         case.cat(json_text, name="cat the JSON to a file", stdout=out)], read, nr)
     ours = rows["crit-tojson"]["median"]
     case.target("to a file, image", read / ours, 600e6, "B/s")

@@ -16,7 +16,7 @@ def run(case):
     image = case.data.image("pagemap-4.1", nr)
     text = case.data.text("pagemap.json", [[case.program("crit-tojson"), image]])
     case.equal("the same image from our JSON", case.output([case.program("crit-fromjson"), text]), image.read_bytes())
-    runners = [case.ours(["crit-fromjson", text])]
+    runners = [case.ours(["crit-fromjson", "-j1", text])]
     for label, path in case.peers("crit-native", "crit-trixie", "crit-go"):
         part = case.size(40_000 if "Python" in label else 200_000, 2000)
         part_image, part_text = json_of(case, part, label, path)

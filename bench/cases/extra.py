@@ -9,7 +9,7 @@ def run(case):
     text = int(case.output([case.program("crit-tojson"), image], ["wc", "-c"]))
     back = case.output([case.program("crit-tojson"), image], [case.program("crit-fromjson")], ["cmp", "-", image])
     case.equal("encoded again: the same bytes", back, b"")
-    runners = [case.ours(["crit-tojson", image])]
+    runners = [case.ours(["crit-tojson", "-j1", image])]
     for label, path in case.peers("crit-native", "crit-trixie", "crit-go"):
         if (theirs := case.ask(label, [path, "decode"], stdin=small)) is None:
             continue
@@ -27,4 +27,4 @@ def run(case):
     case.memory(rows["crit-tojson"])
     text_file = case.data.text("extra.json", [[case.program("crit-tojson"), image]])
     case.race("and back: crit-fromjson, rate of the JSON", [
-        case.ours(["crit-fromjson", text_file]), case.cat(text_file), case.memcpy(size)], text)
+        case.ours(["crit-fromjson", "-j1", text_file]), case.cat(text_file), case.memcpy(size)], text)

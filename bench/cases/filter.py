@@ -14,7 +14,7 @@ def run(case):
     ours = expression.replace("nr_pages", "compat_nr_pages")
     kept = json.loads(case.output([case.program("crit-grep"), ours, small], [case.program("crit-tojson")]))["entries"]
     kept = [[entry["vaddr"], entry["compat_nr_pages"]] for entry in kept if "vaddr" in entry]
-    runners = [case.ours(["crit-grep", ours, image])]
+    runners = [case.ours(["crit-grep", "-j1", ours, image])]
     jq = case.machine_program("jq")
     for label, path in case.peers("crit-native", "crit-trixie") if jq else []:
         pairs = [[jq, "-c", condition + " | [.vaddr, .nr_pages]"]]

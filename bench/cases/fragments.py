@@ -14,7 +14,7 @@ def run(case):
     archive = folder / "checkpoint.tar"
     if not archive.exists():
         case.output(["tar", "-C", folder, "-cf", archive, "--exclude=checkpoint.tar", "."])
-    ours = ["crit-grep", "--memory", "-F", needle, "--json"]
+    ours = ["crit-grep", "-j1", "--memory", "-F", needle, "--json"]
     for place in (checkpoint, archive):
         found = case.output([case.program(ours[0]), *ours[1:], place]).count(b"\n")
         case.equal(f"as many matches as were planted in {place.name}", found, size // 4096 // 4096)

@@ -20,9 +20,9 @@ def run(case):
             repeat = max(1, min(100, 100_000 // size)) if path is None else 1
             if label == "crit-fromjson":
                 text = case.data.text(f"growth-{size}.json", [[case.program("crit-tojson"), image]])
-                runner = case.ours(["crit-fromjson", text], repeat=repeat)
+                runner = case.ours(["crit-fromjson", "-j1", text], repeat=repeat)
             elif path is None:
-                runner = case.ours(["crit-tojson", image], repeat=repeat)
+                runner = case.ours(["crit-tojson", "-j1", image], repeat=repeat)
             else:
                 runner = case.runner(label, [path, "decode"], stdin=image)
             tables.setdefault(size, []).append(runner)

@@ -57,7 +57,7 @@ def one(case, size):
     plain, zstd = (folder.parent / f"{folder.name}.podman.tar{suffix}" for suffix in ("", ".zst"))
     for path in (plain, zstd):
         if not path.exists():
-            packed(folder, ["config.dump", "spec.dump", "network.status"], path, case.zstd)
+            packed(folder, ["config.dump", "spec.dump", "network.status", "stats-dump"], path, case.zstd)
     seekable = case.data.seekable(folder)
     program = case.program("crit-inspect")
     screens = [case.output([program, "--processes", "--sockets", "--files", "--mounts", path])

@@ -7,7 +7,7 @@ def race(case, kind, title):
     image = case.data.image(kind, nr)
     small = case.data.image(kind, case.size(5_000, 500))
     ours = case.output([case.program("crit-tojson"), small])
-    runners = [case.ours(["crit-tojson", image])]
+    runners = [case.ours(["crit-tojson", "-j1", image])]
     for label, path in case.peers("crit-native", "crit-trixie", "crit-go"):
         if (theirs := case.ask(label, [path, "decode"], stdin=small)) is None:
             continue

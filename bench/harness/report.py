@@ -161,7 +161,7 @@ def write(results):
     if quick:
         lines += ["A quick run on small inputs: a test of the suite, no measurement.", ""]
     lines += ["Made by `bench/run`. Answers were compared before anything was timed; all ran in turn, warm, at least",
-              "five times; a figure is the median. One core unless said. Unfavourable cases are here too.", ""]
+              "five times; a figure is the median. One thread (-j1) unless said. Unfavourable cases are here too.", ""]
     busy = max(result["busy"] for result in results)
     if busy > 0.2:
         lines += [f"**Other programs used up to {busy:.1f} processors meanwhile: do not trust these figures.**", ""]
