@@ -15,7 +15,24 @@ constexpr std::size_t run_bytes = block_bytes;
 constexpr std::size_t most_run_bytes = 2 * run_bytes;  // where there is nowhere to cut
 constexpr std::size_t runs_per_thread = 3;
 constexpr std::uint64_t refused_bytes = 64 << 20;  // text that is read by one thread where the cuts are no good
-constexpr std::string_view list_border = "}, {", line_border = "}\n{";
+constexpr std::string_view list_border = "}, {", line_border = "}\n{";  // of which the last character begins an entry
+
+std::size_t find_last(std::string_view text, std::string_view border) {
+  while (const void* const found = memrchr(text.data(), border.back(), text.size())) {
+    const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+    if (text.substr(0, at + 1).ends_with(border)) return at;
+    text = text.substr(0, at);
+  }
+  return 0;
+}
+
+// Where the last entry begins that the text has the begin of; 0: nowhere. Without a kind, the form is not known.
+std::size_t find_cut(std::string_view text, const RunForm& form) {
+  std::size_t cut = 0;
+  if (!form.kind || form.lines) cut = find_last(text, line_border);
+  if (cut == 0 && (!form.kind || !form.lines)) cut = find_last(text, list_border);
+  return cut;
+}
 
 }  // namespace
 
@@ -45,18 +62,24 @@ std::unique_ptr<TextRun> TextRuns::new_run() {
   return run;
 }
 
+// Read by the parser now, since nothing is queued before it: the text, or its begin, up to where an entry begins.
+std::size_t TextRuns::feed_parser(Bytes text) {
+  text = text.first(std::min(text.size(), block_bytes));
+  const std::size_t cut = find_cut({reinterpret_cast<const char*>(text.data()), text.size()}, {});
+  if (cut > 0) text = text.first(cut);
+  (void)taker_.feed_text(text);
+  nr_fed_ += text.size();
+  return text.size();
+}
+
 Step TextRuns::feed(Bytes text) {
   while (!text.empty() && !taker_.is_stopped()) {
-    const bool is_worth_it = nr_fed_ >= next_try_;
     const bool is_waiting = !runs_.empty() || (next_ && next_->size > 0);
-    if (!is_worth_it && !is_waiting) {
-      const Bytes some = text.first(std::min(text.size(), block_bytes));
-      (void)taker_.feed_text(some);
-      nr_fed_ += some.size();
-      text = text.subspan(some.size());
+    if (!is_waiting) form_ = nr_fed_ >= next_try_ ? taker_.form_of_next() : RunForm{};
+    if (!is_waiting && !form_.kind) {
+      text = text.subspan(feed_parser(text));
       continue;
     }
-    if (runs_.empty() && (!next_ || next_->size == 0)) form_ = taker_.form_of_next();
     if (!next_) next_ = new_run();
     const std::size_t room = (next_->size < run_bytes ? run_bytes : most_run_bytes) - next_->size;
     const Bytes some = text.first(std::min(text.size(), room));
@@ -64,7 +87,7 @@ Step TextRuns::feed(Bytes text) {
     next_->size += some.size();
     text = text.subspan(some.size());
     if (next_->size < run_bytes) continue;
-    const std::size_t cut = find_cut();
+    const std::size_t cut = find_cut({next_->text.get(), next_->size}, form_);
     if (cut > 0) push(cut);
     else if (next_->size == most_run_bytes) push(next_->size);
     take_ready(threads_ * runs_per_thread);
@@ -75,17 +98,6 @@ Step TextRuns::feed(Bytes text) {
 void TextRuns::finish() {
   if (next_ && next_->size > 0) push(next_->size);
   take_ready(0);
-}
-
-// Where the last entry begins that the text has the begin of.
-std::size_t TextRuns::find_cut() const {
-  const std::string_view text{next_->text.get(), next_->size};
-  for (const std::string_view border : {line_border, list_border}) {
-    const bool fits = !form_.kind || form_.lines == (border == line_border);
-    const std::size_t at = fits ? text.rfind(border) : text.npos;
-    if (at != text.npos) return at + border.size() - 1;
-  }
-  return 0;
 }
 
 // The first bytes of next_ are a run; the others begin the next one.

@@ -62,6 +62,7 @@ class TextRuns {
  private:
   using Lock = std::unique_lock<std::mutex>;
   using State = TextRun::State;
+  std::size_t feed_parser(Bytes text);
   void push(std::size_t size);
   void take_first(Lock& lock);
   void take_ready(std::size_t most_left);
@@ -69,7 +70,6 @@ class TextRuns {
   void encode(TextRun& run) const;
   void encode_lines(TextRun& run, const char* begin, const char* end) const;
   void work();
-  std::size_t find_cut() const;
   std::unique_ptr<TextRun> new_run();
 
   RunTaker& taker_;
