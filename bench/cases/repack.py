@@ -47,7 +47,7 @@ def run(case):
     # All pages are in the parent.
     shutil.copytree(folder, parent)
     subprocess.run([repack, "--rebase", parent, "--no-sync", folder, "--into", child], check=True)
-    rows |= case.race("--flatten", [case.ours(["crit-repack", "--flatten", child], name="crit-repack --flatten"), case.cat(pages)],
+    rows |= case.race("--flatten", [case.ours(["crit-repack", "-j1", "--flatten", child], name="crit-repack --flatten"), case.cat(pages)],
                       size, size // 4096)
     for name in ("crit-repack --compress -j 1", "crit-repack --decompress -j 1"):
         case.memory(rows[name], 32 << 20, "32 MiB")

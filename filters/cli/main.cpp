@@ -24,8 +24,8 @@ void keep_standard_descriptors() {
     if (fcntl(fd, F_GETFD) < 0) (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
-// Large blocks go back to the system when they are freed. By default the first one that is freed makes glibc keep all
-// of its size and below, on each thread: holes of 10 MiB.
+// Large blocks go back to the system when they are freed. By default, freeing the first one raises glibc's thresholds:
+// blocks up to its size then stay in the heap of each thread.
 void give_large_blocks_back() {
 #ifdef __GLIBC__
   constexpr int large = 1 << 20;

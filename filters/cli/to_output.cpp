@@ -1,7 +1,9 @@
-// One image as itself, several as an image stream.
+// One image as itself, several as an image stream. Where a stream is cut does not depend on the pieces in which images
+// come, so the same images give the same bytes on any number of threads.
 #include <algorithm>
 #include <list>
 #include <unordered_set>
+#include <vector>
 
 #include "cli/images_target.hpp"
 #include "critpipe/image_writer.hpp"
@@ -9,6 +11,8 @@
 namespace critpipe::filters {
 
 namespace {
+
+constexpr std::size_t frame_bytes = block_bytes / 4;
 
 class ToOutput final : public ImagesTarget {
  public:
@@ -25,8 +29,10 @@ class ToOutput final : public ImagesTarget {
 
  private:
   class One;
-  Step take(const std::string& name, Bytes bytes);
-  std::uint64_t pass_file(const std::string& name, int fd, std::uint64_t size, Error& error);
+  Step take(One& one, Bytes bytes);
+  Step put_frames(One& one, Bytes bytes);
+  Step end_frame(One& one);
+  std::uint64_t pass_file(One& one, int fd, std::uint64_t size, Error& error);
   bool is_open() const { return form_ == OutForm::one_or_stream || form_ == OutForm::one_or_error; }
   Step decide(OutForm form);
   void decide_by_size();
@@ -49,17 +55,19 @@ class ToOutput final : public ImagesTarget {
 // One image that is open.
 class ToOutput::One final : public Output {
  public:
-  One(ToOutput& target, std::string name) : Output{block_bytes / 4}, target_{target}, name_{std::move(name)} {}
+  One(ToOutput& target, std::string name) : Output{frame_bytes}, target_{target}, name_{std::move(name)} {}
   const std::string& name() const { return name_; }
+  std::vector<std::byte>& frame() { return frame_; }
 
  private:
   bool drain(const char* bytes, std::size_t size) override {
-    return target_.take(name_, std::as_bytes(std::span{bytes, size})) == Step::go;
+    return target_.take(*this, std::as_bytes(std::span{bytes, size})) == Step::go;
   }
-  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(name_, fd, size, error_); }
+  std::uint64_t move(int fd, std::uint64_t size) override { return target_.pass_file(*this, fd, size, error_); }
 
   ToOutput& target_;
   std::string name_;
+  std::vector<std::byte> frame_;  // of a stream: that has begun
 };
 
 ToOutput::ToOutput(Program& program, bool stream, bool zstd)
@@ -75,7 +83,9 @@ Step ToOutput::decide(OutForm form) {
   if (form == OutForm::image) {
     below().pass(held);
   } else if (!names_.empty()) {
-    if (!held_.empty()) (void)stream_.data(held_name_, held);
+    const auto one = std::ranges::find_if(open_, [&](const One& open) { return open.name() == held_name_; });
+    if (one != open_.end()) (void)put_frames(*one, held);
+    else if (!held_.empty()) (void)stream_.data(held_name_, held);
     if (held_ended_) (void)stream_.end(held_name_);
   }
   held_.clear();
@@ -108,26 +118,49 @@ Output* ToOutput::open(const MemberPlace& place, OutForm form, std::uint64_t) {
 // What is too long to be held.
 void ToOutput::decide_by_size() { (void)decide(form_ == OutForm::one_or_stream ? OutForm::stream : OutForm::image); }
 
-Step ToOutput::take(const std::string& name, Bytes bytes) {
+Step ToOutput::take(One& one, Bytes bytes) {
   if (is_open() && held_.size() + bytes.size() <= held_image_bytes) {
     held_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return Step::go;
   }
   if (is_open()) decide_by_size();
-  if (form_ == OutForm::stream) return stream_.data(name, bytes);
+  if (form_ == OutForm::stream) return put_frames(one, bytes);
   below().pass(bytes);
   return below().step();
 }
 
-std::uint64_t ToOutput::pass_file(const std::string& name, int fd, std::uint64_t size, Error& error) {
+Step ToOutput::put_frames(One& one, Bytes bytes) {
+  std::vector<std::byte>& frame = one.frame();
+  while (!bytes.empty()) {
+    const Bytes piece = bytes.first(std::min(bytes.size(), frame_bytes - frame.size()));
+    bytes = bytes.subspan(piece.size());
+    if (piece.size() == frame_bytes) {
+      (void)stream_.data(one.name(), piece);
+      continue;
+    }
+    frame.insert(frame.end(), piece.begin(), piece.end());
+    if (frame.size() == frame_bytes) (void)end_frame(one);
+  }
+  return below().step();
+}
+
+Step ToOutput::end_frame(One& one) {
+  (void)stream_.data(one.name(), one.frame());
+  one.frame().clear();
+  return below().step();
+}
+
+std::uint64_t ToOutput::pass_file(One& one, int fd, std::uint64_t size, Error& error) {
   if (is_open() && size <= held_image_bytes) return 0;
   if (is_open()) decide_by_size();
-  return form_ == OutForm::stream ? stream_.pass_file(name, fd, size, error) : below().pass_file(fd, size);
+  if (form_ != OutForm::stream) return below().pass_file(fd, size);
+  return end_frame(one) == Step::go ? stream_.pass_file(one.name(), fd, size, error) : 0;
 }
 
 Step ToOutput::close(Output* output, bool whole) {
   const auto one = std::ranges::find_if(open_, [&](const One& open) { return &open == output; });
   (void)one->flush();
+  if (form_ == OutForm::stream) (void)end_frame(*one);
   const std::string name = one->name();
   open_.erase(one);
   if (form_ == OutForm::stream && whole) return stream_.end(name);

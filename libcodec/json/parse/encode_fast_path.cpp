@@ -23,8 +23,8 @@ constexpr std::size_t payload_room = 8192;  // longer payloads are left to the M
 constexpr std::size_t tail_room = 128;
 static_assert(2 * WireBuffer::varint_room + max_nesting * (varint_size(payload_room) - 1) <= tail_room);
 
-// What is read beyond the end of the text at most: a number of 15 digits with its sign, then a key and what stands
-// behind it, or the name of an enum's value. Nothing else begins beyond the end.
+// What is read beyond the end of the text at most: 16 bytes of a number, of which it takes 15 and a sign, then a key
+// and what stands behind it, or the name of an enum's value. Nothing else begins beyond the end.
 static_assert(16 + Field::key_room <= readable_behind_json && longest_enum_name + 2 <= readable_behind_json);
 
 std::uint64_t load_text(const char* at) {
@@ -133,7 +133,7 @@ inline bool is_digit(char c) { return static_cast<unsigned char>(c - '0') < 10; 
 constexpr unsigned plain_types = 1u << static_cast<unsigned>(Type::int32) | 1u << static_cast<unsigned>(Type::int64) |
                                  1u << static_cast<unsigned>(Type::uint32) | 1u << static_cast<unsigned>(Type::uint64);
 
-// The largest number of one of them.
+// The largest value of such a type. Those of 64 bits hold all that take_digits() takes.
 constexpr std::uint64_t most_of(Type type) {
   switch (type) {
     case Type::int32: return std::numeric_limits<std::int32_t>::max();
@@ -267,15 +267,11 @@ inline Cursor FastEncoder<notes>::number(Cursor cursor, const Field& field) cons
   if (!cursor.at || (negative && value == 0)) return refused;
   switch (field.type) {
     case Type::uint64:
-      if (negative) return refused;
-      break;
-    case Type::uint32:
-      if (negative || value >> 32 != 0) return refused;
-      break;
+    case Type::uint32: return refused;  // value() takes what has no sign, of int32 and int64, too
     case Type::int32:
       if (value >> 31 != 0) return refused;
       [[fallthrough]];
-    case Type::int64: value = negative ? std::uint64_t{0} - value : value; break;
+    case Type::int64: value = std::uint64_t{0} - value; break;
     case Type::sint32:
       if (value >> 31 != 0) return refused;
       [[fallthrough]];

@@ -75,7 +75,9 @@ bool EntryEncoder::part_bytes(std::uint64_t size, const char* at) {
   streamed_ += size;
   const ExtraSizes::Size& wanted = size_of(next_part_);
   if (wanted.bytes == ExtraSizes::unknown || streamed_ <= wanted.bytes + wanted.padding) return true;
-  return fill_part(streamed_, wanted, out_, at, next_part_);
+  return fault_.set(
+      Reason::bad_json_value, at,
+      part_for_error(next_part_) + " has more bytes than the message says: " + std::to_string(wanted.bytes));
 }
 
 bool EntryEncoder::close_part(const char* at) {

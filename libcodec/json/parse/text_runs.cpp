@@ -17,8 +17,11 @@ constexpr std::size_t runs_per_thread = 3;
 constexpr std::uint64_t refused_bytes = 64 << 20;  // text that is read by one thread where the cuts are no good
 constexpr std::string_view list_border = "}, {", line_border = "}\n{";  // of which the last character begins an entry
 
+// Looks at the last thousand places where one may end; 0: it is at none of them.
 std::size_t find_last(std::string_view text, std::string_view border) {
-  while (const void* const found = memrchr(text.data(), border.back(), text.size())) {
+  for (int tries = 0; tries < 1000; ++tries) {
+    const void* const found = memrchr(text.data(), border.back(), text.size());
+    if (!found) break;
     const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
     if (text.substr(0, at + 1).ends_with(border)) return at;
     text = text.substr(0, at);
@@ -26,7 +29,8 @@ std::size_t find_last(std::string_view text, std::string_view border) {
   return 0;
 }
 
-// Where the last entry begins that the text has the begin of; 0: nowhere. Without a kind, the form is not known.
+// Where the last entry begins whose beginning is in the text; 0: nowhere. Without a kind, lines are looked for first:
+// an entry on a line may hold a list.
 std::size_t find_cut(std::string_view text, const RunForm& form) {
   std::size_t cut = 0;
   if (!form.kind || form.lines) cut = find_last(text, line_border);
@@ -62,11 +66,12 @@ std::unique_ptr<TextRun> TextRuns::new_run() {
   return run;
 }
 
-// Read by the parser now, since nothing is queued before it: the text, or its begin, up to where an entry begins.
+// Read by the parser now, since nothing is queued before it: the text, or its beginning, up to where an entry begins.
 std::size_t TextRuns::feed_parser(Bytes text) {
   text = text.first(std::min(text.size(), block_bytes));
-  const std::size_t cut = find_cut({reinterpret_cast<const char*>(text.data()), text.size()}, {});
-  if (cut > 0) text = text.first(cut);
+  const bool is_worth_it = nr_fed_ + text.size() >= next_try_;
+  const std::string_view chars{reinterpret_cast<const char*>(text.data()), text.size()};
+  if (const std::size_t cut = is_worth_it ? find_cut(chars, {}) : 0; cut > 0) text = text.first(cut);
   (void)taker_.feed_text(text);
   nr_fed_ += text.size();
   return text.size();
