@@ -32,5 +32,6 @@ def run(case):
     for text, got, wanted in limits:
         case.target(text, got, wanted, "x", at_least=False)
     case.target("crit-dump --check of 50 tasks, milliseconds", time["check"] * 1e3, 50, at_least=False)
-    case.target("peak memory of dump (32 MiB)", medians["dump"][2] * 1024, 32 << 20, "B", at_least=False)
+    for name in ("dump", "buffer"):
+        case.target(f"peak memory of {name} (32 MiB)", medians[name][2] * 1024, 32 << 20, "B", at_least=False)
     case.note("--buffer=all holds what the reader has not taken yet.")

@@ -1,9 +1,9 @@
 #include "json/parse/encode_fast_path.hpp"
 
-#include <array>
 #include <cassert>
 #include <limits>
 
+#include "base/decimal.hpp"
 #include "critpipe/fields.hpp"
 #include "critpipe/base.hpp"
 #include "schema_index.hpp"
@@ -57,8 +57,6 @@ inline std::uint64_t join_digits(std::uint64_t digits) {
   return ((digits & pairs) * 0x000f424000000064 + (digits >> 16 & pairs) * 0x0000271000000001) >> 32;
 }
 
-constexpr std::uint64_t zeros = 0x3030303030303030;
-
 // How many of the 16 bytes are digits, from the first on.
 inline unsigned count_digits(const char* at) {
 #if defined(__SSE2__)
@@ -67,7 +65,7 @@ inline unsigned count_digits(const char* at) {
   return static_cast<unsigned>(std::countr_zero(~static_cast<unsigned>(_mm_movemask_epi8(is_digit))));
 #else
   const auto of_eight = [](std::uint64_t text) {
-    const std::uint64_t digits = text ^ zeros;
+    const std::uint64_t digits = text ^ detail::zeros_text;
     const std::uint64_t others = (((digits & 0x7f7f7f7f7f7f7f7f) + 0x7676767676767676) | digits) & 0x8080808080808080;
     return static_cast<unsigned>(std::countr_zero(others)) >> 3;
   };
@@ -81,11 +79,11 @@ inline const char* take_digits(const char* at, std::uint64_t& value) {
   const unsigned count = count_digits(at);
   if (count - 1 > 14 || (*at == '0' && count > 1)) return nullptr;
   const auto number_of = [at](unsigned nr_digits) {
-    return join_digits((load_text(at) ^ zeros) << (64 - 8 * nr_digits));
+    return join_digits((load_text(at) ^ detail::zeros_text) << (64 - 8 * nr_digits));
   };
   constexpr std::uint64_t e8 = 100000000;
   if (count <= 8) value = number_of(count);
-  else value = number_of(count - 8) * e8 + join_digits(load_text(at + count - 8) ^ zeros);
+  else value = number_of(count - 8) * e8 + join_digits(load_text(at + count - 8) ^ detail::zeros_text);
   return at + count;
 }
 
